@@ -1,0 +1,47 @@
+// Package account lets people sign up, sign in and stay signed in: users, their passwords and their sessions.
+package account
+
+import (
+	"context"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Store keeps users and sessions.
+type Store interface {
+	// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account.
+	CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error)
+	// CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.
+	CredentialsByEmail(ctx context.Context, email string) (kyro.Credentials, error)
+	// SetPasswordHash replaces a hash, if it is still the old one, by one with newer parameters.
+	SetPasswordHash(ctx context.Context, user kyro.ID, old, hash string) error
+	// Users reads users by id, in any order; ids without a user are left out.
+	Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error)
+	// CreateSession stores a session and revokes the user's oldest live ones beyond keep.
+	CreateSession(ctx context.Context, session kyro.Session, keep int) (kyro.Session, error)
+	// Session reads one session; NOT_FOUND where there is none.
+	Session(ctx context.Context, id kyro.ID) (kyro.Session, error)
+	// RotateSession raises the counter by one if it is still from and the session lives. won is false where
+	// another call was first; the session is given as it is afterwards either way.
+	RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error)
+	// RevokeSession ends a session; one that ended before stays as it is.
+	RevokeSession(ctx context.Context, id kyro.ID, now time.Time) error
+}
+
+// Hasher hashes passwords. Both methods may wait for a free processor and answer UNAVAILABLE when too many wait.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify compares in constant time. An empty hash is compared with a fixed dummy, at the same cost, and never
+	// matches. stale says that the hash should be made anew with today's parameters.
+	Verify(ctx context.Context, hash, password string) (ok, stale bool, err error)
+}
+
+// Tokens makes and reads the two tokens of a session.
+type Tokens interface {
+	Access(user, session kyro.ID, now time.Time) (token string, expires time.Time, err error)
+	// Refresh is the refresh token of a session at a counter: the same each time it is asked.
+	Refresh(session kyro.ID, counter int64) string
+	// ParseRefresh reads a refresh token this server made; INVALID_TOKEN for anything else.
+	ParseRefresh(token string) (session kyro.ID, counter int64, err error)
+}

@@ -1,0 +1,97 @@
+// Package answer holds the turn: it stores what a person says together with the answer to come, makes the answer
+// from the bot's documents, and lets any number of readers follow it exactly. Losing every reader never stops an
+// answer; only a stop, a limit or the end of the process does, and what was written is kept.
+package answer
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Store keeps turns. Every write of an attempt is fenced by its claim and answers CONFLICT when the claim is lost.
+type Store interface {
+	// SaveTurn stores both messages of a turn, and the conversation where it is new, in one fact. The same
+	// clientMessageId of the same sender gives the stored turn with Repeated set where text and target are the
+	// same, else IDEMPOTENCY_CONFLICT. LIMIT_REACHED where MaxWaiting messages wait already; NOT_FOUND where the
+	// conversation or bot is not the sender's.
+	SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
+	// SaveSibling stores a new PENDING answer to the same user message and marks the older ones superseded, with
+	// the same rule for clientMessageId. CONFLICT where the message is not a final bot message.
+	SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time) (kyro.Turn, error)
+	// Message reads one message of the user's live conversations; NOT_FOUND where there is none.
+	Message(ctx context.Context, user, id kyro.ID) (kyro.Message, error)
+
+	// ClaimNext takes the oldest PENDING answer of a conversation in which none is running, and starts a new
+	// attempt. found is false where there is nothing to take.
+	ClaimNext(ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration) (claim kyro.Claim, found bool, err error)
+	// Job gives what the attempt needs: the bot, the question and the final messages of earlier turns, newest
+	// last, at most history of them. Messages that cite a passage which is live no more have the text
+	// "[answer withdrawn: its source changed]".
+	Job(ctx context.Context, claim kyro.Claim, history int) (Job, error)
+	// Renew keeps the claim alive; stop reports that someone asked the answer to stop.
+	Renew(ctx context.Context, claim kyro.Claim, until time.Time) (stop bool, err error)
+	Checkpoint(ctx context.Context, claim kyro.Claim, c kyro.Checkpoint) error
+	// Finish stores the end of the attempt in one fact.
+	Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (kyro.Message, error)
+	// Release gives an attempt back that wrote nothing, so that another node can take it at once.
+	Release(ctx context.Context, claim kyro.Claim) error
+	// RequestStop asks for a message to stop. A PENDING one is final at once (STOPPED, no text); a final one
+	// stays as it is. The message is given as it is afterwards.
+	RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error)
+	// Recover looks for attempts whose lease is over: those without text become PENDING again, the others
+	// INTERRUPTED with the text they have. It gives the messages it ended and the conversations in which a
+	// PENDING answer waits and none is running. With everything, leases of any age are taken as over: for the
+	// start of the only process on its data.
+	Recover(ctx context.Context, now time.Time, everything bool) (ended []kyro.Message, waiting []kyro.ID, err error)
+}
+
+// Job is what one attempt works on.
+type Job struct {
+	Bot      kyro.Bot
+	Question kyro.Message
+	History  []kyro.Message
+}
+
+// Index finds passages of a bot.
+type Index interface {
+	// SearchWords ranks live chunks of the bot by BM25 over the terms; any term may match.
+	SearchWords(ctx context.Context, bot kyro.ID, terms []string, limit int) (kyro.LexicalResult, error)
+	// Passages reads those of the chunks that are live now (document not deleted, version active, chunk enabled)
+	// as passages without rank, in any order.
+	Passages(ctx context.Context, bot kyro.ID, chunks []kyro.ID) ([]kyro.Passage, error)
+	// Languages gives the languages of the bot's live documents, most chunks first.
+	Languages(ctx context.Context, bot kyro.ID) ([]string, error)
+}
+
+// Vectors finds chunks of a bot by embedding, best first. Hits may be stale: they are checked against live rows.
+type Vectors interface {
+	SearchVectors(ctx context.Context, bot kyro.ID, query []float32, limit int) ([]kyro.VectorHit, error)
+}
+
+// Embedder turns a question into a vector. Lexical reports that the vectors compare letters rather than meaning,
+// so that their ranks weigh little and their similarities are not shown.
+type Embedder interface {
+	EmbedQuestion(ctx context.Context, text string) ([]float32, error)
+	Lexical() bool
+}
+
+// Model writes answers. The last delta carries Finish; an error or a sequence that ends without Finish is a
+// failed or cut answer.
+type Model interface {
+	Answer(ctx context.Context, p kyro.Prompt) iter.Seq2[kyro.Delta, error]
+}
+
+// Log carries the events of running answers to their readers. It is the wire; the row is the truth.
+type Log interface {
+	// Append adds events of an attempt, whose seqs go on without a gap. A new attempt starts the stream anew.
+	Append(ctx context.Context, message kyro.ID, entries ...kyro.LogEntry) error
+	// Read gives the events of the attempt after seq. Where there are none it waits until one comes or ctx is
+	// done, which is its error then. known is false, at once, where a newer attempt has begun, where events
+	// after seq were dropped, and where seq is beyond the attempt's end: the reader then goes to the row.
+	Read(ctx context.Context, message kyro.ID, attempt, seq int64) (entries []kyro.LogEntry, known bool, err error)
+	// Snapshot gives the newest attempt's text and place as the log has it; known is false where it has none.
+	Snapshot(ctx context.Context, message kyro.ID) (s kyro.StreamSnapshot, known bool, err error)
+}

@@ -1,0 +1,41 @@
+// Package catalog keeps bots and conversations: create, change, list, delete, and read what was said.
+//
+// Every use case decides by the viewer; the store scopes by owner again. What is not the viewer's reads exactly
+// like what is not there.
+package catalog
+
+import (
+	"context"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Store keeps bots, conversations and messages. Reads give live rows of the owner only; by-id reads give rows in
+// any order and leave out what is not there.
+type Store interface {
+	CreateBot(ctx context.Context, bot kyro.Bot) (kyro.Bot, error)
+	// UpdateBot reads the owner's live bot, lets change alter it, and writes it, in one fact. NOT_FOUND where
+	// there is none; an error of change is given back and nothing is written.
+	UpdateBot(ctx context.Context, owner, id kyro.ID, change func(*kyro.Bot) error) (kyro.Bot, error)
+	// DeleteBot tombstones the bot, its documents and its conversations at once and enqueues what is to be
+	// cleaned up. NOT_FOUND where there is none.
+	DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time) error
+	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
+	BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest) (kyro.Page[kyro.Bot], error)
+
+	CreateConversation(ctx context.Context, c kyro.Conversation) (kyro.Conversation, error)
+	UpdateConversation(ctx context.Context, user, id kyro.ID, change func(*kyro.Conversation) error) (kyro.Conversation, error)
+	DeleteConversation(ctx context.Context, user, id kyro.ID, now time.Time) error
+	Conversations(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Conversation, error)
+	ConversationPage(ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder, page kyro.PageRequest) (kyro.Page[kyro.Conversation], error)
+
+	// Messages reads messages of the user's live conversations, citations included.
+	Messages(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Message, error)
+	// MessagePage lists a conversation's messages in the order of their turns, citations included.
+	MessagePage(ctx context.Context, user, conversation kyro.ID, superseded bool, page kyro.PageRequest) (kyro.Page[kyro.Message], error)
+	// Siblings gives, for each user message, the bot messages that answer it, oldest first.
+	Siblings(ctx context.Context, user kyro.ID, parents []kyro.ID) (map[kyro.ID][]kyro.Message, error)
+	// LastMessages gives the newest message, not superseded, of each conversation that has one.
+	LastMessages(ctx context.Context, user kyro.ID, conversations []kyro.ID) (map[kyro.ID]kyro.Message, error)
+}

@@ -1,0 +1,105 @@
+// Package ingest turns documents into knowledge: it takes them in, extracts and chunks their text, embeds and
+// indexes the chunks, and makes the new version the one that answers use. Every step can be killed and resumed.
+package ingest
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Store keeps documents, their text and their chunks. Reads by owner give live documents of that owner only.
+type Store interface {
+	// AddDocument stores a document of the owner's live bot and its first job in one fact; NOT_FOUND where there
+	// is no such bot. original, when given, is the text of a text document and is kept as its original. place is
+	// called with the new document inside the transaction, before it commits, so that a file can be put where it
+	// belongs; its error undoes everything. duplicate is the id of an earlier live document of the bot with the
+	// same content hash, or zero.
+	AddDocument(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (document kyro.Document, duplicate kyro.ID, err error)
+	Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)
+	DocumentPage(ctx context.Context, owner, bot kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (kyro.Page[kyro.Document], error)
+	// Unfinished gives the documents of a bot whose status is not final, oldest first.
+	Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Document, error)
+	// RestartDocument starts a new run of a retryable document with its job; CONFLICT where it is not retryable.
+	RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
+	// CancelDocument moves an unfinished document to CANCELED and ends its run; CONFLICT where it is final.
+	CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
+	// DeleteDocument tombstones a document and enqueues the purge of its rows and files.
+	DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
+
+	// DocumentText gives the slice [start, start+length) of the stored text of the active version, in UTF-16
+	// units; a cut through a surrogate pair leaves the pair out. found is false while there is no text.
+	DocumentText(ctx context.Context, owner, id kyro.ID, start, length int) (text string, found bool, err error)
+	ChunkPage(ctx context.Context, owner, document kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.Chunk], error)
+	// Chunks reads chunks of active versions of the owner's live documents, in any order.
+	Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Chunk, error)
+
+	// What a worker does. Each write holds only while run is the document's own and the document is live and
+	// unfinished; otherwise it changes nothing and answers CONFLICT, and the worker stops.
+	DocumentForWork(ctx context.Context, id kyro.ID, run int64) (kyro.Document, error)
+	Step(ctx context.Context, id kyro.ID, run int64, step kyro.DocumentStep) (kyro.Document, error)
+	// Original is the kept original of a text document.
+	Original(ctx context.Context, id kyro.ID) ([]byte, error)
+	// SavePrepared stores text, chunks and their search terms of the version being made, in place of what an
+	// earlier try left. They are not searchable yet.
+	SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.Prepared, step kyro.DocumentStep) (kyro.Document, error)
+	// HasPrepared reports whether the version being made was prepared in this run or an earlier one.
+	HasPrepared(ctx context.Context, id kyro.ID, run int64) (bool, error)
+	// Unembedded gives up to limit chunks, after the chunk index, of the version being made whose embedding by
+	// the model and dimensions is not stored; missing is how many there are in all.
+	Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) (chunks []kyro.Chunk, missing int, err error)
+	// SaveEmbeddings keeps vectors under their chunks' content hashes.
+	SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error
+	// Activate makes the prepared version the one that answers use, in one fact; final is READY or
+	// READY_WITH_WARNINGS.
+	Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (kyro.Document, error)
+
+	// Purge removes a batch of the rows that a deleted document or its former versions left; done reports that
+	// nothing is left.
+	Purge(ctx context.Context, id kyro.ID) (done bool, err error)
+}
+
+// Files keeps originals on disk.
+type Files interface {
+	// Receive streams a file to a temporary place while hashing it; FILE_TOO_LARGE beyond limit bytes and
+	// FILE_EMPTY for none. The caller moves it with Place or drops it with Discard.
+	Receive(ctx context.Context, r io.Reader, limit int64) (Received, error)
+	Place(r Received, document kyro.ID, version int) error
+	Discard(r Received)
+	// Path is where the original of a version is.
+	Path(document kyro.ID, version int) string
+	// Remove deletes every file of a document.
+	Remove(document kyro.ID) error
+}
+
+// Received is an upload on disk that has no place yet.
+type Received struct {
+	Path   string
+	Size   int64
+	SHA256 string // hex
+	Head   []byte // the first 4 KiB, to tell the type by
+}
+
+// Extractor reads text out of a file, in a process of its own.
+type Extractor interface {
+	// Extract answers kyro errors for what a person can mend: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a
+	// corrupt or encrypted file, TIMEOUT. An extraction without text is no error.
+	Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error)
+}
+
+// Embedder turns passages into vectors, L2-normalised, one for each text.
+type Embedder interface {
+	Model() (name string, dims int)
+	EmbedPassages(ctx context.Context, texts []string) ([][]float32, error)
+}
+
+// Progress tells watchers of a document and of its bot about every change.
+type Progress interface {
+	Publish(ctx context.Context, bot kyro.ID, p kyro.DocumentProgress)
+	// Read gives the changes on a topic (a document's id or a bot's id) after the position, waiting for the next
+	// where there is none; lost reports that some were dropped and the present state must be read. A position
+	// of -1 gives the present end at once.
+	Read(ctx context.Context, topic kyro.ID, after int64) (changes []kyro.DocumentProgress, next int64, lost bool, err error)
+}

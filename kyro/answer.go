@@ -1,0 +1,65 @@
+package kyro
+
+import "time"
+
+// Claim is the right to make one attempt at a bot message until Until. Every write of the attempt is fenced by
+// its number: who lost the claim can change nothing.
+type Claim struct {
+	MessageID      ID
+	ConversationID ID
+	Attempt        int64
+	Owner          string // the node that holds it
+	Until          time.Time
+}
+
+// Checkpoint is the state of a running attempt that is kept on the row.
+type Checkpoint struct {
+	Status MessageStatus
+	Text   string
+	Seq    int64
+}
+
+// Outcome is how an attempt ended; it becomes the stored message in one fact.
+type Outcome struct {
+	Status       MessageStatus
+	Text         string
+	Seq          int64 // of the finishing event
+	FinishReason FinishReason
+	Grounding    *Grounding
+	Notices      []MessageNotice
+	Citations    []Citation
+	Usage        *MessageUsage
+	Error        *MessageError
+	Now          time.Time
+}
+
+// Prompt is everything a model needs for one answer.
+type Prompt struct {
+	Bot       Bot
+	History   []Message // oldest first; final messages of the turns before
+	Question  string
+	Passages  []Passage // best first; markers count from 1 in this order
+	Lexical   LexicalResult
+	Languages []string // of the bot's documents
+}
+
+// Quote is a piece of a passage that an answer rests on.
+type Quote struct {
+	Marker             int // the passage's number in the prompt, from 1
+	ByteStart, ByteEnd int // within the passage's chunk text
+}
+
+// Delta is one piece of a model's output. The last one carries Finish.
+type Delta struct {
+	Text   string // whole code points
+	Quotes []Quote
+	Finish *Finish
+}
+
+// Finish is how the model ended.
+type Finish struct {
+	Reason    FinishReason
+	Grounding Grounding
+	Notices   []MessageNotice
+	Usage     MessageUsage
+}

@@ -1,0 +1,175 @@
+package kyro
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits and defaults of a bot.
+const (
+	MaxBotName           = 100
+	MaxBotDescription    = 500
+	MaxBotInstructions   = 8_000
+	MaxWelcomeMessage    = 1_000
+	MaxSuggested         = 6
+	MaxSuggestedQuestion = 200
+	MaxNoAnswerText      = 1_000
+	MaxModelName         = 100
+	MaxTopK              = 20
+	MaxOutputTokens      = 8_192
+	MaxTemperature       = 2.0
+	DefaultTopK          = 5
+	DefaultNoAnswerText  = "I could not find an answer to that in my documents."
+)
+
+// Bot is instructions, model settings and knowledge under one owner.
+type Bot struct {
+	ID                 ID
+	OwnerID            ID
+	Name               string
+	Description        *string
+	Instructions       *string
+	WelcomeMessage     *string
+	SuggestedQuestions []string
+	Model              *string  // nil: the server's default
+	Temperature        *float64 // nil: the server's default; 0 to 2
+	MaxOutputTokens    *int     // nil: the server's default; 1 to 8,192
+	TopK               int      // passages an answer may use; 1 to 20
+	MinScore           *float64 // the least cosine similarity of a passage; nil: none
+	NoAnswerText       string
+	Strict             bool // answer from the documents only
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+}
+
+// NodeID makes Bot a Node.
+func (b *Bot) NodeID() ID { return b.ID }
+
+// EditableBy reports whether the viewer may change the bot and its documents. Only the owner may.
+func (b *Bot) EditableBy(v Viewer) bool { return v.Is(b.OwnerID) }
+
+// ChattableBy reports whether the viewer may hold conversations with the bot. Only the owner may, until bots
+// can be public.
+func (b *Bot) ChattableBy(v Viewer) bool { return v.Is(b.OwnerID) }
+
+// BotPatch changes a bot: a field left out stays, null clears it or restores its default.
+type BotPatch struct {
+	Name               Opt[string]
+	Description        Opt[string]
+	Instructions       Opt[string]
+	WelcomeMessage     Opt[string]
+	SuggestedQuestions Opt[[]string]
+	Model              Opt[string]
+	Temperature        Opt[float64]
+	MaxOutputTokens    Opt[int]
+	TopK               Opt[int]
+	MinScore           Opt[float64]
+	NoAnswerText       Opt[string]
+	Strict             Opt[bool]
+}
+
+// NewBot is a bot with every default set, owned by the user; Apply gives it what the owner chose.
+func NewBot(owner ID, now time.Time) *Bot {
+	return &Bot{OwnerID: owner, TopK: DefaultTopK, NoAnswerText: DefaultNoAnswerText, Strict: true, CreatedAt: now, UpdatedAt: now}
+}
+
+// Apply changes the bot by the patch and checks the outcome. On a VALIDATION error the bot is of no use.
+func (b *Bot) Apply(p BotPatch) error {
+	if p.Name.Set && p.Name.Value == nil {
+		return Invalid("name", "A bot must have a name.")
+	}
+	p.Name.IntoOr(&b.Name, "")
+	p.Description.Into(&b.Description)
+	p.Instructions.Into(&b.Instructions)
+	p.WelcomeMessage.Into(&b.WelcomeMessage)
+	p.SuggestedQuestions.IntoOr(&b.SuggestedQuestions, nil)
+	p.Model.Into(&b.Model)
+	p.Temperature.Into(&b.Temperature)
+	p.MaxOutputTokens.Into(&b.MaxOutputTokens)
+	p.TopK.IntoOr(&b.TopK, DefaultTopK)
+	p.MinScore.Into(&b.MinScore)
+	p.NoAnswerText.IntoOr(&b.NoAnswerText, DefaultNoAnswerText)
+	p.Strict.IntoOr(&b.Strict, true)
+	return b.validate()
+}
+
+func (b *Bot) validate() error {
+	var err error
+	if b.Name, err = checkLine("name", "The name", b.Name, 1, MaxBotName); err != nil {
+		return err
+	}
+	texts := []struct {
+		field, label string
+		text         *string
+		limit        int
+	}{
+		{"description", "The description", b.Description, MaxBotDescription},
+		{"instructions", "The instructions", b.Instructions, MaxBotInstructions},
+		{"welcomeMessage", "The welcome message", b.WelcomeMessage, MaxWelcomeMessage},
+		{"model", "The model", b.Model, MaxModelName},
+		{"noAnswerText", "The no-answer text", &b.NoAnswerText, MaxNoAnswerText},
+	}
+	for _, t := range texts {
+		if t.text == nil {
+			continue
+		}
+		if err := checkText(t.field, t.label, *t.text, 0, t.limit); err != nil {
+			return err
+		}
+	}
+	if strings.TrimSpace(b.NoAnswerText) == "" {
+		return Invalid("noAnswerText", "The no-answer text must not be empty; null restores the default.")
+	}
+	return b.validateNumbers()
+}
+
+func (b *Bot) validateNumbers() error {
+	if len(b.SuggestedQuestions) > MaxSuggested {
+		return Invalid("suggestedQuestions", "At most %d suggested questions.", MaxSuggested)
+	}
+	for i, q := range b.SuggestedQuestions {
+		line, err := checkLine("suggestedQuestions", "A suggested question", q, 1, MaxSuggestedQuestion)
+		if err != nil {
+			err.(*Error).At("suggestedQuestions", strconv.Itoa(i))
+			return err
+		}
+		b.SuggestedQuestions[i] = line
+	}
+	if b.Temperature != nil && !(*b.Temperature >= 0 && *b.Temperature <= MaxTemperature) {
+		return Invalid("temperature", "The temperature must be between 0 and %g.", MaxTemperature)
+	}
+	if b.MaxOutputTokens != nil && (*b.MaxOutputTokens < 1 || *b.MaxOutputTokens > MaxOutputTokens) {
+		return Invalid("maxOutputTokens", "maxOutputTokens must be between 1 and %d.", MaxOutputTokens)
+	}
+	if b.TopK < 1 || b.TopK > MaxTopK {
+		return Invalid("topK", "topK must be between 1 and %d.", MaxTopK)
+	}
+	if b.MinScore != nil && !(*b.MinScore >= -1 && *b.MinScore <= 1) {
+		return Invalid("minScore", "minScore is a cosine similarity, between -1 and 1.")
+	}
+	return nil
+}
+
+// BotFilter selects bots of one owner.
+type BotFilter struct {
+	Search string // part of the name, without regard to case
+}
+
+// BotOrder orders bots.
+type BotOrder struct {
+	By        BotOrderField
+	Direction Direction
+}
+
+// BotOrderField is what bots are ordered by.
+type BotOrderField string
+
+// The orders of bots.
+const (
+	BotsByCreation BotOrderField = "CREATED_AT"
+	BotsByName     BotOrderField = "NAME"
+)
+
+// Name is the order's name in cursors.
+func (o BotOrder) Name() string { return "bots." + string(o.By) + "." + string(o.Direction) }

@@ -1,0 +1,195 @@
+package kyro
+
+import (
+	"strings"
+	"time"
+	"unicode"
+)
+
+// MaxTitle is the longest title of a document or conversation, in characters.
+const MaxTitle = 200
+
+// DocumentKind is where a document comes from.
+type DocumentKind string
+
+// The kinds of documents.
+const (
+	DocumentFile DocumentKind = "FILE"
+	DocumentURL  DocumentKind = "URL"
+	DocumentText DocumentKind = "TEXT"
+	DocumentQA   DocumentKind = "QA"
+)
+
+// DocumentStatus is how far a document has come on its way to being knowledge.
+type DocumentStatus string
+
+// The states of a document, in the order it passes them.
+const (
+	DocumentQueued       DocumentStatus = "QUEUED"
+	DocumentFetching     DocumentStatus = "FETCHING"
+	DocumentExtracting   DocumentStatus = "EXTRACTING"
+	DocumentChunking     DocumentStatus = "CHUNKING"
+	DocumentEmbedding    DocumentStatus = "EMBEDDING"
+	DocumentWaitingQuota DocumentStatus = "WAITING_QUOTA"
+	DocumentReady        DocumentStatus = "READY"
+	DocumentWarned       DocumentStatus = "READY_WITH_WARNINGS"
+	DocumentNeedsOCR     DocumentStatus = "NEEDS_OCR"
+	DocumentFailed       DocumentStatus = "FAILED"
+	DocumentCanceled     DocumentStatus = "CANCELED"
+)
+
+// Final reports whether nothing more happens to the document by itself.
+func (s DocumentStatus) Final() bool {
+	switch s {
+	case DocumentReady, DocumentWarned, DocumentNeedsOCR, DocumentFailed, DocumentCanceled:
+		return true
+	}
+	return false
+}
+
+// Ready reports whether the document's text was found and is searchable.
+func (s DocumentStatus) Ready() bool { return s == DocumentReady || s == DocumentWarned }
+
+// Retryable reports whether retryDocument starts the document again.
+func (s DocumentStatus) Retryable() bool { return s.Final() && !s.Ready() }
+
+// Document is one source of knowledge of a bot. Version counts its contents; answers use the active version only.
+type Document struct {
+	ID            ID
+	BotID         ID
+	OwnerID       ID
+	Kind          DocumentKind
+	Title         string
+	FileName      string // "" unless a file
+	URL           string // "" unless a URL
+	MimeType      string // decided by content; "" until known
+	SizeBytes     *int64 // nil where there is no original
+	Version       int    // the version that is being made or was made last, from 1
+	ActiveVersion int    // the version that answers use; 0 while there is none
+	Run           int64  // counts the runs of ingestion; a worker of an older run can write nothing
+	Status        DocumentStatus
+	StatusReason  string // for a person; "" where there is nothing to say
+	StageDone     int
+	StageTotal    *int // nil while unknown
+	RetryAt       *time.Time
+	PageCount     *int
+	ChunkCount    int
+	CharCount     *int
+	Language      string // ISO 639-1, "" where unknown
+	ContentHash   string // SHA-256 of the original, in hex
+	Warnings      []DocumentWarning
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	ReadyAt       *time.Time
+}
+
+// NodeID makes Document a Node.
+func (d *Document) NodeID() ID { return d.ID }
+
+// DocumentWarning is something the owner should know about a document that is searchable all the same.
+type DocumentWarning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Page    *int   `json:"page,omitempty"`
+}
+
+// DocumentProgress is one state of a document's ingestion.
+type DocumentProgress struct {
+	DocumentID ID
+	Deleted    bool // the document was deleted: the last event about it
+	Status     DocumentStatus
+	StageDone  int
+	StageTotal *int
+	RetryAt    *time.Time
+	UpdatedAt  time.Time
+}
+
+// Progress is the document's present state.
+func (d *Document) Progress() DocumentProgress {
+	return DocumentProgress{
+		DocumentID: d.ID, Status: d.Status, StageDone: d.StageDone, StageTotal: d.StageTotal,
+		RetryAt: d.RetryAt, UpdatedAt: d.UpdatedAt,
+	}
+}
+
+// stages says where on the way from 0 to 100 percent each state begins and ends.
+var stages = map[DocumentStatus][2]float64{
+	DocumentQueued: {0, 0}, DocumentFetching: {0, 5}, DocumentExtracting: {5, 40}, DocumentChunking: {40, 45},
+	DocumentEmbedding: {45, 99}, DocumentWaitingQuota: {45, 99}, DocumentReady: {100, 100}, DocumentWarned: {100, 100},
+	DocumentNeedsOCR: {100, 100}, DocumentFailed: {100, 100}, DocumentCanceled: {100, 100},
+}
+
+// Percent is how much of the whole way is done, 0 to 100. It never falls within one run.
+func (p DocumentProgress) Percent() float64 {
+	span := stages[p.Status]
+	if p.StageTotal == nil || *p.StageTotal <= 0 {
+		return span[0]
+	}
+	done := min(1, float64(p.StageDone)/float64(*p.StageTotal))
+	return span[0] + done*(span[1]-span[0])
+}
+
+// DocumentStep is one move of a document within a run of ingestion. Nil and empty fields stay as they are, but
+// for StageDone, StageTotal and RetryAt, which are always written.
+type DocumentStep struct {
+	Status     DocumentStatus
+	Reason     string // written always: a state without a reason has none
+	StageDone  int
+	StageTotal *int
+	RetryAt    *time.Time
+	MimeType   string
+	Now        time.Time
+}
+
+// NewDocument is a document about to be stored together with its first job.
+type NewDocument struct {
+	BotID, OwnerID ID
+	Kind           DocumentKind
+	Title          string
+	FileName       string
+	MimeType       string
+	SizeBytes      *int64
+	ContentHash    string
+	Now            time.Time
+}
+
+// CheckTitle trims a title and checks that it has 1 to 200 characters on one line.
+func CheckTitle(s string) (string, error) { return checkLine("title", "The title", s, 1, MaxTitle) }
+
+// CheckDocumentText checks the text of a text document: 1 to limit characters, not only white space.
+func CheckDocumentText(s string, limit int) error {
+	if strings.TrimSpace(s) == "" {
+		return Invalid("text", "The text must not be empty.")
+	}
+	return checkText("text", "The text", s, 1, limit)
+}
+
+// CleanFileName makes a client's file name safe to keep and show: the last path element without control or
+// bidirectional characters, at most 255 bytes. It may be empty.
+func CleanFileName(s string) string {
+	if i := strings.LastIndexAny(s, `/\`); i >= 0 {
+		s = s[i+1:]
+	}
+	s = strings.ToValidUTF8(s, "")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || isBidiControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+	for len(s) > 255 {
+		runes := []rune(s)
+		s = string(runes[:len(runes)-1])
+	}
+	return strings.TrimSpace(s)
+}
+
+// DocumentFilter selects documents of one bot; empty fields select all.
+type DocumentFilter struct {
+	Status []DocumentStatus
+	Kind   []DocumentKind
+	Search string // part of the title or file name, without regard to case
+}
+
+// DocumentsOrder is the one order of documents: newest first.
+const DocumentsOrder = "documents.CREATED_AT.DESC"

@@ -1,0 +1,110 @@
+package kyro
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Kind says which noun an ID belongs to. Its value is the prefix a client sees.
+type Kind string
+
+// The kinds that have ids.
+const (
+	KindUser         Kind = "user"
+	KindSession      Kind = "session"
+	KindBot          Kind = "bot"
+	KindDocument     Kind = "doc"
+	KindChunk        Kind = "chunk"
+	KindConversation Kind = "conv"
+	KindMessage      Kind = "msg"
+)
+
+var kinds = map[Kind]string{
+	KindUser: "User", KindSession: "Session", KindBot: "Bot", KindDocument: "Document",
+	KindChunk: "Chunk", KindConversation: "Conversation", KindMessage: "Message",
+}
+
+// Noun is the name of the kind as the contract writes it, such as "Bot".
+func (k Kind) Noun() string { return kinds[k] }
+
+// ID names one row: its kind and its 64-bit key. The text form is readable and typed, such as bot_42.
+// The zero ID names nothing.
+type ID struct {
+	Kind Kind
+	Key  int64
+}
+
+// UserID is the ID of the user with the key.
+func UserID(key int64) ID { return ID{KindUser, key} }
+
+// SessionID is the ID of the session with the key.
+func SessionID(key int64) ID { return ID{KindSession, key} }
+
+// BotID is the ID of the bot with the key.
+func BotID(key int64) ID { return ID{KindBot, key} }
+
+// DocumentID is the ID of the document with the key.
+func DocumentID(key int64) ID { return ID{KindDocument, key} }
+
+// ChunkID is the ID of the chunk with the key.
+func ChunkID(key int64) ID { return ID{KindChunk, key} }
+
+// ConversationID is the ID of the conversation with the key.
+func ConversationID(key int64) ID { return ID{KindConversation, key} }
+
+// MessageID is the ID of the message with the key.
+func MessageID(key int64) ID { return ID{KindMessage, key} }
+
+// IsZero reports whether the ID names nothing.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// String is the form clients see: kind, underscore, key.
+func (id ID) String() string {
+	if id.IsZero() {
+		return ""
+	}
+	return string(id.Kind) + "_" + strconv.FormatInt(id.Key, 10)
+}
+
+// ParseID reads the text form. It accepts exactly what String writes (no sign, no leading zero, key of at least 1)
+// and answers BAD_USER_INPUT for anything else.
+func ParseID(s string) (ID, error) {
+	prefix, digits, found := strings.Cut(s, "_")
+	kind := Kind(prefix)
+	if !found || kinds[kind] == "" || digits == "" || digits[0] < '1' || digits[0] > '9' {
+		return ID{}, malformedID(s)
+	}
+	key, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return ID{}, malformedID(s)
+	}
+	return ID{kind, key}, nil
+}
+
+func malformedID(s string) error {
+	return Errorf(CodeBadUserInput, "%s is not an id: ids look like bot_42.", quoteShort(s))
+}
+
+// Expect answers BAD_USER_INPUT, naming the kind that was expected, when the ID is of another kind.
+func (id ID) Expect(kind Kind) error {
+	if id.Kind == kind {
+		return nil
+	}
+	return Errorf(CodeBadUserInput, "%s is not the id of a %s: expected one that begins with %s_.", id, kind.Noun(), kind)
+}
+
+// quoteShort quotes what a client sent, cut to a length that cannot flood an answer or a log.
+func quoteShort(s string) string {
+	const limit = 40
+	cut := 0
+	for i := range s {
+		if cut == limit {
+			return strconv.Quote(s[:i]) + "…"
+		}
+		cut++
+	}
+	return strconv.Quote(s)
+}
+
+// Node is any noun with an ID.
+type Node interface{ NodeID() ID }

@@ -1,0 +1,24 @@
+package kyro
+
+import "time"
+
+// JobKind names a kind of background work.
+type JobKind string
+
+// The kinds of jobs.
+const (
+	JobIngest JobKind = "ingest" // Key: the document; Run: its run
+	JobPurge  JobKind = "purge"  // Key: the document whose rows and files go after a delete
+)
+
+// Job is work to be done in the background at least once. It is stored in the transaction of the data it is
+// about, so that neither exists without the other.
+type Job struct {
+	Kind  JobKind
+	Key   int64
+	Run   int64
+	After time.Duration // not before this has passed
+}
+
+// ErrJobAgain tells the queue that the job has done its share and wants another turn soon. It costs no attempt.
+var ErrJobAgain = Errorf(CodeUnavailable, "The job goes on in its next turn.")

@@ -1,0 +1,110 @@
+package kyro
+
+// Page sizes of every list.
+const (
+	DefaultPageSize = 20
+	MaxPageSize     = 100
+)
+
+// PageArgs are the paging arguments as a client sent them.
+type PageArgs struct {
+	First, Last   *int
+	After, Before *string
+}
+
+// PageRequest is a checked request for one page of a list in one order. Limit is 1 to 100.
+type PageRequest struct {
+	Order    string // the name of the order that cursors belong to, such as "CREATED_AT.DESC"
+	Limit    int
+	Backward bool    // last/before: the page ends at the cursor or at the list's end
+	Cursor   *Cursor // nil: from the start, or from the end when Backward
+	Total    bool    // the client selected totalCount
+}
+
+// Request checks the arguments for a list in the named order. It answers BAD_USER_INPUT for a size out of range,
+// for arguments that exclude each other, and for a cursor that is malformed or belongs to another order.
+func (a PageArgs) Request(order string) (PageRequest, error) {
+	r := PageRequest{Order: order, Limit: DefaultPageSize}
+	if a.First != nil && a.Last != nil {
+		return r, Errorf(CodeBadUserInput, "Give first or last, not both.")
+	}
+	if a.After != nil && a.Before != nil {
+		return r, Errorf(CodeBadUserInput, "Give after or before, not both.")
+	}
+	if a.First != nil && a.Before != nil || a.Last != nil && a.After != nil {
+		return r, Errorf(CodeBadUserInput, "first goes with after, and last with before.")
+	}
+	size, name := a.First, "first"
+	if a.Last != nil {
+		size, name = a.Last, "last"
+	}
+	if size != nil {
+		if *size < 1 || *size > MaxPageSize {
+			return r, Errorf(CodeBadUserInput, "%s must be between 1 and %d.", name, MaxPageSize)
+		}
+		r.Limit = *size
+	}
+	r.Backward = a.Last != nil || a.Before != nil
+	text := a.After
+	if r.Backward {
+		text = a.Before
+	}
+	if text != nil {
+		cursor, err := ParseCursor(*text)
+		if err != nil {
+			return r, err
+		}
+		if cursor.Order != order {
+			return r, Errorf(CodeBadUserInput, "The cursor belongs to a list in another order.")
+		}
+		r.Cursor = &cursor
+	}
+	return r, nil
+}
+
+// Page is one page of a list, in the list's own order also when it was asked for backwards.
+type Page[T any] struct {
+	Edges           []Edge[T]
+	HasNextPage     bool // rows exist behind the last edge
+	HasPreviousPage bool // rows exist before the first edge
+	Total           int  // rows in the whole list; counted only where the request asked for it
+}
+
+// Edge is one row of a page with the cursor that names its place.
+type Edge[T any] struct {
+	Cursor string
+	Node   T
+}
+
+// Nodes are the rows without their cursors.
+func (p Page[T]) Nodes() []T {
+	nodes := make([]T, len(p.Edges))
+	for i, e := range p.Edges {
+		nodes[i] = e.Node
+	}
+	return nodes
+}
+
+// PageInfo is the paging part of a connection. The cursors are nil on an empty page.
+type PageInfo struct {
+	HasNextPage, HasPreviousPage bool
+	StartCursor, EndCursor       *string
+}
+
+// Info is the page's PageInfo.
+func (p Page[T]) Info() *PageInfo {
+	info := &PageInfo{HasNextPage: p.HasNextPage, HasPreviousPage: p.HasPreviousPage}
+	if n := len(p.Edges); n > 0 {
+		info.StartCursor, info.EndCursor = &p.Edges[0].Cursor, &p.Edges[n-1].Cursor
+	}
+	return info
+}
+
+// Direction orders a list.
+type Direction string
+
+// The directions of an order.
+const (
+	Asc  Direction = "ASC"
+	Desc Direction = "DESC"
+)

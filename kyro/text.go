@@ -1,0 +1,54 @@
+package kyro
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// CharCount is the length of a text in UTF-16 code units, as JavaScript counts it.
+func CharCount(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return n
+}
+
+// checkLine checks a one-line input: valid, without control or bidirectional characters, and minimum to maximum
+// characters long once trimmed. It gives back the trimmed text.
+func checkLine(field, label, s string, minimum, maximum int) (string, error) {
+	s = strings.TrimSpace(s)
+	if err := checkText(field, label, s, minimum, maximum); err != nil {
+		return "", err
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || isBidiControl(r) }) {
+		return "", Invalid(field, "%s must be one line without control characters.", label)
+	}
+	return s, nil
+}
+
+// checkText checks an input of several lines: valid UTF-8 without NUL, minimum to maximum characters long.
+func checkText(field, label, s string, minimum, maximum int) error {
+	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return Invalid(field, "%s is not valid text.", label)
+	}
+	n := CharCount(s)
+	switch {
+	case n == 0 && minimum > 0:
+		return Invalid(field, "%s must not be empty.", label)
+	case n < minimum:
+		return Invalid(field, "%s must have at least %d characters.", label, minimum)
+	case n > maximum:
+		return Invalid(field, "%s must have at most %d characters; this has %d.", label, maximum, n)
+	}
+	return nil
+}
+
+// isBidiControl reports the characters that reorder text on a screen and so can disguise what it says.
+func isBidiControl(r rune) bool {
+	return r == 0x061C || r == 0x200E || r == 0x200F || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+}
