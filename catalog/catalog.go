@@ -39,3 +39,31 @@ type Store interface {
 	// LastMessages gives the newest message, not superseded, of each conversation that has one.
 	LastMessages(ctx context.Context, user kyro.ID, conversations []kyro.ID) (map[kyro.ID]kyro.Message, error)
 }
+
+// Service is the use cases of the catalog.
+type Service struct {
+	store Store
+	now   func() time.Time
+}
+
+// New makes the use cases over a store. now gives the time; nil is the clock of the machine.
+func New(store Store, now func() time.Time) *Service {
+	if now == nil {
+		now = time.Now
+	}
+	return &Service{store: store, now: now}
+}
+
+func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+// one gives the single row of a by-id read, or the NOT_FOUND of its kind.
+func one[T any](rows []T, err error, kind kyro.Kind) (T, error) {
+	var none T
+	if err != nil {
+		return none, err
+	}
+	if len(rows) == 0 {
+		return none, kyro.NotFound(kind)
+	}
+	return rows[0], nil
+}

@@ -12,6 +12,13 @@ type Claim struct {
 	Until          time.Time
 }
 
+// AnswerJob is what one attempt works on.
+type AnswerJob struct {
+	Bot      Bot
+	Question Message
+	History  []Message // oldest first; final messages of the turns before
+}
+
 // Checkpoint is the state of a running attempt that is kept on the row.
 type Checkpoint struct {
 	Status MessageStatus

@@ -2,7 +2,7 @@ DROP TABLE citations;
 DROP TABLE messages;
 DROP TABLE conversations;
 DROP TABLE embeddings;
-{{if not .PG}}DROP TABLE chunk_terms;{{end}}
+DROP TABLE postings;
 DROP TABLE chunks;
 DROP TABLE document_texts;
 DROP TABLE document_originals;

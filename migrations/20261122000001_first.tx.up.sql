@@ -22,13 +22,13 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_user ON sessions (user_id, id);
 
--- Bots. name_key is the name folded for search and order; knowledge grows whenever the live chunks change, so
+-- Bots. name_key is the name folded for search and order, byte by byte on both databases; knowledge grows whenever the live chunks change, so
 -- that caches of them notice.
 CREATE TABLE bots (
   id {{.PK}},
   owner_id BIGINT NOT NULL REFERENCES users (id),
   name TEXT NOT NULL,
-  name_key TEXT NOT NULL,
+  name_key TEXT{{if .PG}} COLLATE "C"{{end}} NOT NULL,
   description TEXT,
   instructions TEXT,
   welcome_message TEXT,
@@ -49,6 +49,7 @@ CREATE INDEX bots_by_creation ON bots (owner_id, created_at, id) WHERE deleted_a
 CREATE INDEX bots_by_name ON bots (owner_id, name_key, id) WHERE deleted_at IS NULL;
 
 -- Documents. version is the one being made, active_version the one that answers use (0: none), run fences workers.
+-- active_chunks and active_terms count the chunks of the active version and their terms: a search needs their sums.
 CREATE TABLE documents (
   id {{.PK}},
   bot_id BIGINT NOT NULL REFERENCES bots (id),
@@ -62,6 +63,8 @@ CREATE TABLE documents (
   size_bytes BIGINT,
   version INTEGER NOT NULL,
   active_version INTEGER NOT NULL,
+  active_chunks INTEGER NOT NULL DEFAULT 0,
+  active_terms BIGINT NOT NULL DEFAULT 0,
   run BIGINT NOT NULL,
   status TEXT NOT NULL,
   status_reason TEXT NOT NULL,
@@ -82,6 +85,8 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_by_creation ON documents (bot_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX documents_by_content ON documents (bot_id, content_hash) WHERE deleted_at IS NULL;
+CREATE INDEX documents_active ON documents (bot_id, id, active_version, active_chunks, active_terms)
+  WHERE deleted_at IS NULL AND active_version > 0;
 
 -- The original of a text document, which has no file.
 CREATE TABLE document_originals (
@@ -117,22 +122,25 @@ CREATE TABLE chunks (
   token_count INTEGER NOT NULL,
   term_count INTEGER NOT NULL,
   content_hash TEXT NOT NULL,
-  enabled BOOLEAN NOT NULL{{if .PG}},
-  terms TSVECTOR NOT NULL{{end}}
+  enabled BOOLEAN NOT NULL
 );
 CREATE UNIQUE INDEX chunks_in_order ON chunks (document_id, version, seq);
-CREATE INDEX chunks_by_bot ON chunks (bot_id, document_id, version);
 CREATE INDEX chunks_by_content ON chunks (content_hash);
-{{if .PG}}
-CREATE INDEX chunks_by_term ON chunks USING GIN (terms);
-{{else}}
--- The search terms of chunks; rowid is the chunk's id. scope holds the bot's token, so that a search never reads
--- another bot's postings. The terms are made in Go: the tokenizer only splits at spaces.
-CREATE VIRTUAL TABLE chunk_terms USING fts5 (
-  scope, terms, content='', contentless_delete=1,
-  tokenize="unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
-);
-{{end}}
+CREATE INDEX chunks_disabled ON chunks (bot_id, document_id, version, seq) WHERE NOT enabled;
+
+-- The inverted index: where each search term occurs in a version of a document. chunk_count chunks hold the term;
+-- body lists them. The bot stands first in the key, so that a search reads no other bot's postings, and one row
+-- covers a whole version, so that a version is made searchable or withdrawn by its document's row alone.
+CREATE TABLE postings (
+  bot_id BIGINT NOT NULL,
+  term TEXT{{if .PG}} COLLATE "C"{{end}} NOT NULL,
+  document_id BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  chunk_count INTEGER NOT NULL,
+  body {{.Bytes}} NOT NULL,
+  PRIMARY KEY (bot_id, term, document_id, version)
+){{if not .PG}} WITHOUT ROWID{{end}};
+CREATE INDEX postings_by_document ON postings (document_id, version);
 
 -- Embeddings by what was embedded: cache and source of every vector index. Little-endian float32, L2-normalised.
 CREATE TABLE embeddings (
@@ -188,7 +196,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_in_order ON messages (conversation_id, turn, id);
 CREATE INDEX messages_by_parent ON messages (parent_id);
 CREATE UNIQUE INDEX messages_once ON messages (sender_id, client_message_id);
-CREATE INDEX messages_unfinished ON messages (status, lease_until) WHERE status IN ('PENDING', 'RETRIEVING', 'STREAMING');
+CREATE INDEX messages_unfinished ON messages (conversation_id, id) WHERE status IN ('PENDING', 'RETRIEVING', 'STREAMING');
 
 CREATE TABLE citations (
   message_id BIGINT NOT NULL REFERENCES messages (id),

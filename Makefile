@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test race generate lint bench fuzz build
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: ## Serve with everything embedded
+	go run .
+
+test: ## Run the tests
+	go test ./...
+
+race: ## Run the tests with the race detector, PostgreSQL required
+	KYRO_TEST_REQUIRE=postgres go test -race ./...
+
+generate: ## Make the generated code anew
+	go generate ./...
+
+lint: ## Check formatting, vet and staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v generated))" || { gofmt -l .; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: ## Run the Go benchmarks of the hot paths
+	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai
+
+fuzz: ## Fuzz every parser for ten seconds
+	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	  for name in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$target/*_test.go | cut -c6-); do \
+	    go test -run '^$$' -fuzz "^$$name$$" -fuzztime 10s $$target || exit 1; done; done
+
+build: ## Build the binary
+	CGO_ENABLED=0 go build -trimpath -o kyrochat .

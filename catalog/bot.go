@@ -1,0 +1,77 @@
+package catalog
+
+import (
+	"context"
+
+	"kyrochat/kyro"
+)
+
+// CreateBot makes a bot of the viewer. VALIDATION where the patch breaks a limit.
+func (s *Service) CreateBot(ctx context.Context, v kyro.Viewer, patch kyro.BotPatch) (kyro.Bot, error) {
+	if err := v.MustSignIn(); err != nil {
+		return kyro.Bot{}, err
+	}
+	bot := kyro.NewBot(v.UserID, s.time())
+	if err := bot.Apply(patch); err != nil {
+		return kyro.Bot{}, err
+	}
+	return s.store.CreateBot(ctx, *bot)
+}
+
+// UpdateBot changes a bot. Only its owner may; for everybody else it is NOT_FOUND.
+func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patch kyro.BotPatch) (kyro.Bot, error) {
+	if err := allow(v, id, kyro.KindBot); err != nil {
+		return kyro.Bot{}, err
+	}
+	return s.store.UpdateBot(ctx, v.UserID, id, func(bot *kyro.Bot) error {
+		if !bot.EditableBy(v) {
+			return kyro.NotFound(kyro.KindBot)
+		}
+		if err := bot.Apply(patch); err != nil {
+			return err
+		}
+		bot.UpdatedAt = s.time()
+		return nil
+	})
+}
+
+// DeleteBot deletes a bot with its documents and conversations. Only its owner may.
+func (s *Service) DeleteBot(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
+	if err := allow(v, id, kyro.KindBot); err != nil {
+		return err
+	}
+	return s.store.DeleteBot(ctx, v.UserID, id, s.time())
+}
+
+// Bot reads one bot of the viewer, or NOT_FOUND.
+func (s *Service) Bot(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Bot, error) {
+	if err := allow(v, id, kyro.KindBot); err != nil {
+		return kyro.Bot{}, err
+	}
+	bots, err := s.store.Bots(ctx, v.UserID, []kyro.ID{id})
+	return one(bots, err, kyro.KindBot)
+}
+
+// Bots reads bots of the viewer in any order and leaves out what is not the viewer's.
+func (s *Service) Bots(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyro.Bot, error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
+	}
+	return s.store.Bots(ctx, v.UserID, ids)
+}
+
+// ListBots lists the viewer's bots.
+func (s *Service) ListBots(ctx context.Context, v kyro.Viewer, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest) (kyro.Page[kyro.Bot], error) {
+	if err := v.MustSignIn(); err != nil {
+		return kyro.Page[kyro.Bot]{}, err
+	}
+	return s.store.BotPage(ctx, v.UserID, filter, order, page)
+}
+
+// allow checks that somebody is signed in and that the id is of the kind.
+func allow(v kyro.Viewer, id kyro.ID, kind kyro.Kind) error {
+	if err := v.MustSignIn(); err != nil {
+		return err
+	}
+	return id.Expect(kind)
+}

@@ -1,0 +1,49 @@
+package catalog
+
+import (
+	"context"
+
+	"kyrochat/kyro"
+)
+
+// Message reads one message of the viewer's conversations, or NOT_FOUND.
+func (s *Service) Message(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Message, error) {
+	if err := allow(v, id, kyro.KindMessage); err != nil {
+		return kyro.Message{}, err
+	}
+	rows, err := s.store.Messages(ctx, v.UserID, []kyro.ID{id})
+	return one(rows, err, kyro.KindMessage)
+}
+
+// Messages reads messages of the viewer's conversations in any order and leaves out what is not the viewer's.
+func (s *Service) Messages(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyro.Message, error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
+	}
+	return s.store.Messages(ctx, v.UserID, ids)
+}
+
+// ListMessages lists a conversation's messages, oldest turn first; answers that a newer one replaced only where
+// superseded is true.
+func (s *Service) ListMessages(ctx context.Context, v kyro.Viewer, conversation kyro.ID, superseded bool, page kyro.PageRequest) (kyro.Page[kyro.Message], error) {
+	if err := allow(v, conversation, kyro.KindConversation); err != nil {
+		return kyro.Page[kyro.Message]{}, err
+	}
+	return s.store.MessagePage(ctx, v.UserID, conversation, superseded, page)
+}
+
+// Siblings gives, for each user message, the answers to it, oldest first.
+func (s *Service) Siblings(ctx context.Context, v kyro.Viewer, parents []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
+	}
+	return s.store.Siblings(ctx, v.UserID, parents)
+}
+
+// LastMessages gives the newest message of each conversation that has one.
+func (s *Service) LastMessages(ctx context.Context, v kyro.Viewer, conversations []kyro.ID) (map[kyro.ID]kyro.Message, error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
+	}
+	return s.store.LastMessages(ctx, v.UserID, conversations)
+}

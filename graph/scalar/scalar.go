@@ -1,0 +1,84 @@
+// Package scalar writes and reads the contract's own scalars. Reading never panics and answers BAD_USER_INPUT with
+// a message that says what was expected.
+package scalar
+
+import (
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"kyrochat/kyro"
+)
+
+// MarshalID writes an id in its typed text form.
+func MarshalID(id kyro.ID) graphql.Marshaler { return quoted(id.String()) }
+
+// UnmarshalID reads an id. Numbers are no ids here, although GraphQL would allow them.
+func UnmarshalID(v any) (kyro.ID, error) {
+	s, ok := v.(string)
+	if !ok {
+		return kyro.ID{}, kyro.Errorf(kyro.CodeBadUserInput, "An id is a string such as bot_42.")
+	}
+	return kyro.ParseID(s)
+}
+
+// dateTimeFormat always writes six digits of a second.
+const dateTimeFormat = "2006-01-02T15:04:05.000000Z"
+
+// MarshalDateTime writes a time in UTC with microseconds.
+func MarshalDateTime(t time.Time) graphql.Marshaler { return quoted(t.UTC().Format(dateTimeFormat)) }
+
+// UnmarshalDateTime reads an RFC 3339 time of any zone.
+func UnmarshalDateTime(v any) (time.Time, error) {
+	s, _ := v.(string)
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, kyro.Errorf(kyro.CodeBadUserInput, "A DateTime is an RFC 3339 string such as 2026-11-22T10:15:30Z.")
+	}
+	return t.UTC().Truncate(time.Microsecond), nil
+}
+
+// MarshalStreamCursor writes a place in a stream.
+func MarshalStreamCursor(c kyro.StreamCursor) graphql.Marshaler { return quoted(c.String()) }
+
+// UnmarshalStreamCursor reads a place in a stream.
+func UnmarshalStreamCursor(v any) (kyro.StreamCursor, error) {
+	s, ok := v.(string)
+	if !ok {
+		return kyro.StreamCursor{}, kyro.Errorf(kyro.CodeBadUserInput, "A StreamCursor is a string that an event carried.")
+	}
+	return kyro.ParseStreamCursor(s)
+}
+
+// MarshalURL writes a URL.
+func MarshalURL(s string) graphql.Marshaler { return graphql.MarshalString(s) }
+
+// UnmarshalURL reads an absolute URL.
+func UnmarshalURL(v any) (string, error) {
+	s, _ := v.(string)
+	u, err := url.Parse(s)
+	if err != nil || !u.IsAbs() || u.Host == "" {
+		return "", kyro.Errorf(kyro.CodeBadUserInput, "A URL is an absolute address such as https://example.com/page.")
+	}
+	return s, nil
+}
+
+// MarshalUpload never runs: an Upload is input only.
+func MarshalUpload(kyro.Upload) graphql.Marshaler { return graphql.Null }
+
+// UnmarshalUpload takes the file that the multipart transport put in the variable's place.
+func UnmarshalUpload(v any) (kyro.Upload, error) {
+	upload, ok := v.(*kyro.Upload)
+	if !ok || upload == nil {
+		return kyro.Upload{}, kyro.Errorf(kyro.CodeBadUserInput, "An Upload is sent as a part of a multipart/form-data request, with null in its place among the variables.")
+	}
+	return *upload, nil
+}
+
+// quoted writes a string that needs no escaping.
+func quoted(s string) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(s)) })
+}

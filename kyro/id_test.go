@@ -1,0 +1,62 @@
+package kyro_test
+
+import (
+	"math"
+	"testing"
+
+	"kyrochat/kyro"
+)
+
+func TestParseIDReadsExactlyWhatStringWrites(t *testing.T) {
+	t.Parallel()
+	for _, id := range []kyro.ID{
+		kyro.UserID(1), kyro.SessionID(2), kyro.BotID(42), kyro.DocumentID(7), kyro.ChunkID(1 << 40),
+		kyro.ConversationID(9), kyro.MessageID(math.MaxInt64),
+	} {
+		got, err := kyro.ParseID(id.String())
+		if err != nil || got != id {
+			t.Errorf("ParseID(%q) = %v, %v", id.String(), got, err)
+		}
+	}
+	for _, s := range []string{
+		"", "bot", "bot_", "bot_0", "bot_-1", "bot_+1", "bot_01", "bot_1 ", " bot_1", "Bot_1", "cat_1", "_1", "bot_1_2",
+		"bot_9223372036854775808", "bot_１", "bot_1e3", "bot_0x1", "42",
+	} {
+		if id, err := kyro.ParseID(s); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
+			t.Errorf("ParseID(%q) = %v, %v; want BAD_USER_INPUT", s, id, err)
+		}
+	}
+}
+
+func TestParseIDDoesNotEchoALongText(t *testing.T) {
+	t.Parallel()
+	long := make([]byte, 100_000)
+	for i := range long {
+		long[i] = 'x'
+	}
+	if _, err := kyro.ParseID(string(long)); len(err.Error()) > 200 {
+		t.Errorf("the error has %d bytes", len(err.Error()))
+	}
+}
+
+func TestExpectNamesTheKind(t *testing.T) {
+	t.Parallel()
+	if err := kyro.BotID(1).Expect(kyro.KindBot); err != nil {
+		t.Error(err)
+	}
+	err := kyro.BotID(1).Expect(kyro.KindConversation)
+	const want = "BAD_USER_INPUT: bot_1 is not the id of a Conversation: expected one that begins with conv_."
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func FuzzParseID(f *testing.F) {
+	f.Add("bot_42")
+	f.Add("msg_9223372036854775807")
+	f.Fuzz(func(t *testing.T, s string) {
+		if id, err := kyro.ParseID(s); err == nil && id.String() != s {
+			t.Errorf("%q was read as %q", s, id)
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package resolvers
+
+import (
+	"context"
+
+	"kyrochat/graph/model"
+	"kyrochat/kyro"
+)
+
+func (r mutations) CreateBot(ctx context.Context, in model.CreateBotInput) (*model.BotPayload, error) {
+	return botPayload(r.Catalog.CreateBot(ctx, kyro.ViewerFrom(ctx), newBotPatch(in)))
+}
+
+func (r mutations) UpdateBot(ctx context.Context, in model.UpdateBotInput) (*model.BotPayload, error) {
+	return botPayload(r.Catalog.UpdateBot(ctx, kyro.ViewerFrom(ctx), in.BotID, botPatch(in)))
+}
+
+func (r mutations) DeleteBot(ctx context.Context, in model.DeleteBotInput) (*model.DeletePayload, error) {
+	return deletePayload(in.BotID, r.Catalog.DeleteBot(ctx, kyro.ViewerFrom(ctx), in.BotID))
+}
+
+func botPayload(bot kyro.Bot, err error) (*model.BotPayload, error) {
+	errs, err := problems(err)
+	return &model.BotPayload{Bot: unless(errs, bot), Errors: errs}, err
+}
+
+func deletePayload(id kyro.ID, err error) (*model.DeletePayload, error) {
+	errs, err := problems(err)
+	return &model.DeletePayload{DeletedID: unless(errs, id), Errors: errs}, err
+}
+
+type botFields struct{ *Root }
+
+func (r botFields) Instructions(ctx context.Context, bot *kyro.Bot) (*string, error) {
+	if !bot.EditableBy(kyro.ViewerFrom(ctx)) {
+		return nil, nil
+	}
+	return bot.Instructions, nil
+}
+
+func (r botFields) Owner(ctx context.Context, bot *kyro.Bot) (*kyro.User, error) {
+	if !bot.EditableBy(kyro.ViewerFrom(ctx)) {
+		return nil, nil
+	}
+	return load(ctx, from(ctx).users, bot.OwnerID)
+}
+
+func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {
+	page, err := request(ctx, kyro.DocumentsOrder, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return documents(r.Ingest.List(ctx, kyro.ViewerFrom(ctx), bot.ID, documentFilter(filter), page))
+}
+
+func (r botFields) Conversations(ctx context.Context, bot *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
+	return r.listConversations(ctx, bot.ID, filter, orderBy, first, after, last, before)
+}
+
+func (r botFields) ViewerCanEdit(ctx context.Context, bot *kyro.Bot) (bool, error) {
+	return bot.EditableBy(kyro.ViewerFrom(ctx)), nil
+}
+
+func (r botFields) ViewerCanChat(ctx context.Context, bot *kyro.Bot) (bool, error) {
+	return bot.ChattableBy(kyro.ViewerFrom(ctx)), nil
+}

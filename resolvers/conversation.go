@@ -1,0 +1,48 @@
+package resolvers
+
+import (
+	"context"
+
+	"kyrochat/graph/model"
+	"kyrochat/kyro"
+)
+
+func (r mutations) CreateConversation(ctx context.Context, in model.CreateConversationInput) (*model.ConversationPayload, error) {
+	return conversationPayload(r.Catalog.CreateConversation(ctx, kyro.ViewerFrom(ctx), in.BotID, in.Title.Value()))
+}
+
+func (r mutations) UpdateConversation(ctx context.Context, in model.UpdateConversationInput) (*model.ConversationPayload, error) {
+	patch := kyro.ConversationPatch{Title: opt(in.Title), Archived: opt(in.Archived)}
+	return conversationPayload(r.Catalog.UpdateConversation(ctx, kyro.ViewerFrom(ctx), in.ConversationID, patch))
+}
+
+func (r mutations) DeleteConversation(ctx context.Context, in model.DeleteConversationInput) (*model.DeletePayload, error) {
+	return deletePayload(in.ConversationID, r.Catalog.DeleteConversation(ctx, kyro.ViewerFrom(ctx), in.ConversationID))
+}
+
+func conversationPayload(c kyro.Conversation, err error) (*model.ConversationPayload, error) {
+	errs, err := problems(err)
+	return &model.ConversationPayload{Conversation: unless(errs, c), Errors: errs}, err
+}
+
+type conversationFields struct{ *Root }
+
+func (r conversationFields) Bot(ctx context.Context, c *kyro.Conversation) (*kyro.Bot, error) {
+	return must(ctx, from(ctx).bots, c.BotID)
+}
+
+func (r conversationFields) User(ctx context.Context, c *kyro.Conversation) (*kyro.User, error) {
+	return load(ctx, from(ctx).users, c.UserID)
+}
+
+func (r conversationFields) LastMessage(ctx context.Context, c *kyro.Conversation) (*kyro.Message, error) {
+	return load(ctx, from(ctx).lastMessages, c.ID)
+}
+
+func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
+	page, err := request(ctx, kyro.MessagesOrder, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return messages(r.Catalog.ListMessages(ctx, kyro.ViewerFrom(ctx), c.ID, orDefault(includeSuperseded, false), page))
+}

@@ -1,0 +1,109 @@
+package resolvers
+
+import (
+	"context"
+
+	"kyrochat/graph/model"
+	"kyrochat/ingest"
+	"kyrochat/kyro"
+)
+
+func (r mutations) UploadDocument(ctx context.Context, in model.UploadDocumentInput) (*model.DocumentPayload, error) {
+	return addedPayload(ctx)(r.Ingest.Upload(ctx, kyro.ViewerFrom(ctx), in.BotID, in.Title.Value(), in.File.FileName, in.File.Reader))
+}
+
+func (r mutations) AddTextDocument(ctx context.Context, in model.AddTextDocumentInput) (*model.DocumentPayload, error) {
+	return addedPayload(ctx)(r.Ingest.AddText(ctx, kyro.ViewerFrom(ctx), in.BotID, in.Title, in.Text))
+}
+
+func (r mutations) RetryDocument(ctx context.Context, in model.RetryDocumentInput) (*model.DocumentPayload, error) {
+	return documentPayload(r.Ingest.Retry(ctx, kyro.ViewerFrom(ctx), in.DocumentID))
+}
+
+func (r mutations) CancelDocument(ctx context.Context, in model.CancelDocumentInput) (*model.DocumentPayload, error) {
+	return documentPayload(r.Ingest.Cancel(ctx, kyro.ViewerFrom(ctx), in.DocumentID))
+}
+
+func (r mutations) DeleteDocument(ctx context.Context, in model.DeleteDocumentInput) (*model.DeletePayload, error) {
+	return deletePayload(in.DocumentID, r.Ingest.Delete(ctx, kyro.ViewerFrom(ctx), in.DocumentID))
+}
+
+func documentPayload(document kyro.Document, err error) (*model.DocumentPayload, error) {
+	errs, err := problems(err)
+	return &model.DocumentPayload{Document: unless(errs, document), Errors: errs}, err
+}
+
+func addedPayload(ctx context.Context) func(ingest.Added, error) (*model.DocumentPayload, error) {
+	return func(added ingest.Added, err error) (*model.DocumentPayload, error) {
+		payload, err := documentPayload(added.Document, err)
+		if err == nil && added.DuplicateOf != nil {
+			payload.DuplicateOf, err = load(ctx, from(ctx).documents, *added.DuplicateOf)
+		}
+		return payload, err
+	}
+}
+
+type documentFields struct{ *Root }
+
+func (r documentFields) Bot(ctx context.Context, d *kyro.Document) (*kyro.Bot, error) {
+	return must(ctx, from(ctx).bots, d.BotID)
+}
+
+func (r documentFields) FileName(_ context.Context, d *kyro.Document) (*string, error) {
+	return orNull(d.FileName), nil
+}
+
+func (r documentFields) URL(_ context.Context, d *kyro.Document) (*string, error) {
+	return orNull(d.URL), nil
+}
+
+func (r documentFields) MimeType(_ context.Context, d *kyro.Document) (*string, error) {
+	return orNull(d.MimeType), nil
+}
+
+func (r documentFields) StatusReason(_ context.Context, d *kyro.Document) (*string, error) {
+	return orNull(d.StatusReason), nil
+}
+
+func (r documentFields) Language(_ context.Context, d *kyro.Document) (*string, error) {
+	return orNull(d.Language), nil
+}
+
+func (r documentFields) ContentHash(_ context.Context, d *kyro.Document) (*string, error) {
+	return orNull(d.ContentHash), nil
+}
+
+func (r documentFields) Chunks(ctx context.Context, d *kyro.Document, first *int, after *string, last *int, before *string) (*model.ChunkConnection, error) {
+	page, err := request(ctx, kyro.ChunksOrder, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return chunks(r.Ingest.ChunkList(ctx, kyro.ViewerFrom(ctx), d.ID, page))
+}
+
+func (r documentFields) Text(ctx context.Context, d *kyro.Document, start, length *int) (*string, error) {
+	return r.Ingest.Text(ctx, kyro.ViewerFrom(ctx), d.ID, orDefault(start, 0), orDefault(length, ingest.MaxTextSlice))
+}
+
+// orDefault is the argument, or its default where null was given.
+func orDefault[T any](arg *T, value T) T {
+	if arg == nil {
+		return value
+	}
+	return *arg
+}
+
+type progressFields struct{}
+
+func (progressFields) Document(ctx context.Context, p *kyro.DocumentProgress) (*kyro.Document, error) {
+	if p.Deleted {
+		return nil, nil
+	}
+	return load(ctx, from(ctx).documents, p.DocumentID)
+}
+
+type chunkFields struct{}
+
+func (chunkFields) Document(ctx context.Context, c *kyro.Chunk) (*kyro.Document, error) {
+	return must(ctx, from(ctx).documents, c.DocumentID)
+}

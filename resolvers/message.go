@@ -1,0 +1,64 @@
+package resolvers
+
+import (
+	"context"
+
+	"kyrochat/answer"
+	"kyrochat/graph/model"
+	"kyrochat/kyro"
+)
+
+func (r mutations) SendMessage(ctx context.Context, in model.SendMessageInput) (*model.SendMessagePayload, error) {
+	return turnPayload(r.Answer.Send(ctx, kyro.ViewerFrom(ctx), answer.SendInput{
+		ConversationID: optional(in.ConversationID), BotID: optional(in.BotID),
+		Text: in.Text, ClientMessageID: in.ClientMessageID,
+	}))
+}
+
+func (r mutations) RegenerateMessage(ctx context.Context, in model.RegenerateMessageInput) (*model.SendMessagePayload, error) {
+	return turnPayload(r.Answer.Regenerate(ctx, kyro.ViewerFrom(ctx), in.MessageID, in.ClientMessageID))
+}
+
+func (r mutations) StopMessage(ctx context.Context, in model.StopMessageInput) (*model.MessagePayload, error) {
+	message, err := r.Answer.Stop(ctx, kyro.ViewerFrom(ctx), in.MessageID)
+	errs, err := problems(err)
+	return &model.MessagePayload{Message: unless(errs, message), Errors: errs}, err
+}
+
+func turnPayload(t kyro.Turn, err error) (*model.SendMessagePayload, error) {
+	errs, err := problems(err)
+	return &model.SendMessagePayload{
+		Conversation: unless(errs, t.Conversation), UserMessage: unless(errs, t.User), BotMessage: unless(errs, t.Bot), Errors: errs,
+	}, err
+}
+
+type messageFields struct{}
+
+func (messageFields) Conversation(ctx context.Context, m *kyro.Message) (*kyro.Conversation, error) {
+	return must(ctx, from(ctx).conversations, m.ConversationID)
+}
+
+func (messageFields) ClientMessageID(_ context.Context, m *kyro.Message) (*string, error) {
+	return orNull(m.ClientMessageID), nil
+}
+
+func (messageFields) Parent(ctx context.Context, m *kyro.Message) (*kyro.Message, error) {
+	return load(ctx, from(ctx).messages, m.ParentID)
+}
+
+func (messageFields) Siblings(ctx context.Context, m *kyro.Message) ([]kyro.Message, error) {
+	if m.ParentID.IsZero() {
+		return []kyro.Message{*m}, nil
+	}
+	return load(ctx, from(ctx).siblings, m.ParentID)
+}
+
+type citationFields struct{}
+
+func (citationFields) Document(ctx context.Context, c *kyro.Citation) (*kyro.Document, error) {
+	return load(ctx, from(ctx).documents, c.DocumentID)
+}
+
+func (citationFields) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, error) {
+	return load(ctx, from(ctx).chunks, c.ChunkID)
+}

@@ -1,0 +1,65 @@
+// Package resolvers joins the contract to the use cases: a resolver is one call and a payload. It decides nothing;
+// who may do what is decided where it is done.
+package resolvers
+
+import (
+	"github.com/99designs/gqlgen/graphql"
+
+	"kyrochat/account"
+	"kyrochat/answer"
+	"kyrochat/catalog"
+	"kyrochat/graph"
+	"kyrochat/ingest"
+	"kyrochat/kyro"
+)
+
+// Root has what the resolvers need, and gives one small resolver for each type.
+type Root struct {
+	Account *account.Service
+	Catalog *catalog.Service
+	Ingest  *ingest.Service
+	Answer  *answer.Service
+	Info    kyro.ServerInfo
+	Present graphql.ErrorPresenterFunc // for errors in the middle of a subscription
+}
+
+var _ graph.ResolverRoot = (*Root)(nil)
+
+// Query resolves what can be asked.
+func (r *Root) Query() graph.QueryResolver { return queries{r} }
+
+// Mutation resolves what can be changed.
+func (r *Root) Mutation() graph.MutationResolver { return mutations{r} }
+
+// Subscription resolves what can be followed.
+func (r *Root) Subscription() graph.SubscriptionResolver { return subscriptions{r} }
+
+// User resolves the fields of users.
+func (r *Root) User() graph.UserResolver { return userFields{r} }
+
+// Bot resolves the fields of bots.
+func (r *Root) Bot() graph.BotResolver { return botFields{r} }
+
+// Document resolves the fields of documents.
+func (r *Root) Document() graph.DocumentResolver { return documentFields{r} }
+
+// DocumentProgress resolves the fields of progress events.
+func (r *Root) DocumentProgress() graph.DocumentProgressResolver { return progressFields{} }
+
+// Chunk resolves the fields of chunks.
+func (r *Root) Chunk() graph.ChunkResolver { return chunkFields{} }
+
+// Conversation resolves the fields of conversations.
+func (r *Root) Conversation() graph.ConversationResolver { return conversationFields{r} }
+
+// Message resolves the fields of messages.
+func (r *Root) Message() graph.MessageResolver { return messageFields{} }
+
+// Citation resolves the fields of citations.
+func (r *Root) Citation() graph.CitationResolver { return citationFields{} }
+
+type queries struct{ *Root }
+
+type mutations struct{ *Root }
+
+type subscriptions struct{ *Root }
