@@ -3,6 +3,7 @@ package account
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"kyrochat/kyro"
@@ -44,4 +45,55 @@ type Tokens interface {
 	Refresh(session kyro.ID, counter int64) string
 	// ParseRefresh reads a refresh token this server made; INVALID_TOKEN for anything else.
 	ParseRefresh(token string) (session kyro.ID, counter int64, err error)
+}
+
+// Service holds the use cases. Make it with New.
+type Service struct {
+	store  Store
+	hasher Hasher
+	tokens Tokens
+	signUp kyro.SignUpMode
+	idle   time.Duration
+	now    func() time.Time
+	log    *slog.Logger
+	seen   *sessionCache
+	ended  func(session kyro.ID)
+}
+
+// Options are what an operator decides about accounts. Zero fields take the defaults named.
+type Options struct {
+	SignUp     kyro.SignUpMode  // who may register; CLOSED
+	RefreshTTL time.Duration    // how long a session may stay unused; 14 days
+	Now        func() time.Time // time.Now
+	Log        *slog.Logger     // nothing is logged
+	// Ended hears of every session that a use case ended, after it is stored, so that what the session has open
+	// can be closed at once. It must not wait.
+	Ended func(session kyro.ID)
+}
+
+// DefaultRefreshTTL is how long a session may stay unused where nothing is configured.
+const DefaultRefreshTTL = 14 * 24 * time.Hour
+
+// New makes the service on its ports.
+func New(store Store, hasher Hasher, tokens Tokens, o Options) *Service {
+	if o.SignUp == "" {
+		o.SignUp = kyro.SignUpClosed
+	}
+	if o.RefreshTTL <= 0 {
+		o.RefreshTTL = DefaultRefreshTTL
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Ended == nil {
+		o.Ended = func(kyro.ID) {}
+	}
+	return &Service{
+		store: store, hasher: hasher, tokens: tokens, signUp: o.SignUp, idle: o.RefreshTTL,
+		now: func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) },
+		log: o.Log.With("part", "account"), seen: newSessionCache(), ended: o.Ended,
+	}
 }

@@ -39,21 +39,18 @@ type Store interface {
 	// Release gives an attempt back that wrote nothing, so that another node can take it at once.
 	Release(ctx context.Context, claim kyro.Claim) error
 	// RequestStop asks for a message to stop. A PENDING one is final at once (STOPPED, no text); a final one
-	// stays as it is. The message is given as it is afterwards.
+	// stays as it is. The message is given as it is afterwards. An end that the store makes is an event as any
+	// other: it takes the seq after the stored one.
 	RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error)
 	// Recover looks for attempts whose lease is over: those without text become PENDING again, the others
-	// INTERRUPTED with the text they have. It gives the messages it ended and the conversations in which a
-	// PENDING answer waits and none is running. With everything, leases of any age are taken as over: for the
-	// start of the only process on its data.
+	// INTERRUPTED, or STOPPED where that was asked for, with the text they have and the seq after the stored one.
+	// It gives the messages it ended and the conversations in which a PENDING answer waits and none is running.
+	// With everything, leases of any age are taken as over: for the start of the only process on its data.
 	Recover(ctx context.Context, now time.Time, everything bool) (ended []kyro.Message, waiting []kyro.ID, err error)
 }
 
 // Job is what one attempt works on.
-type Job struct {
-	Bot      kyro.Bot
-	Question kyro.Message
-	History  []kyro.Message
-}
+type Job = kyro.AnswerJob
 
 // Index finds passages of a bot.
 type Index interface {
@@ -79,18 +76,22 @@ type Embedder interface {
 }
 
 // Model writes answers. The last delta carries Finish; an error or a sequence that ends without Finish is a
-// failed or cut answer.
+// failed or cut answer. A sequence ends soon after ctx is done.
 type Model interface {
 	Answer(ctx context.Context, p kyro.Prompt) iter.Seq2[kyro.Delta, error]
 }
 
 // Log carries the events of running answers to their readers. It is the wire; the row is the truth.
 type Log interface {
-	// Append adds events of an attempt, whose seqs go on without a gap. A new attempt starts the stream anew.
+	// Append adds events of an attempt, whose seqs go on without a gap. A new attempt starts the stream anew. A
+	// seq that is there already changes nothing. CONFLICT for an older attempt, for a gap, and for anything new
+	// after the end. Only an end may come with a gap or in the place of other events, since who ends a lost
+	// attempt knows the row alone: the log then keeps nothing else.
 	Append(ctx context.Context, message kyro.ID, entries ...kyro.LogEntry) error
 	// Read gives the events of the attempt after seq. Where there are none it waits until one comes or ctx is
-	// done, which is its error then. known is false, at once, where a newer attempt has begun, where events
-	// after seq were dropped, and where seq is beyond the attempt's end: the reader then goes to the row.
+	// done, which is its error then; so it does after seq 0 where there is no log yet. known is false, at once,
+	// where a newer attempt has begun, where events after seq were dropped, where seq is the attempt's end or
+	// beyond it, and after any other seq where there is no log: the reader then goes to the row.
 	Read(ctx context.Context, message kyro.ID, attempt, seq int64) (entries []kyro.LogEntry, known bool, err error)
 	// Snapshot gives the newest attempt's text and place as the log has it; known is false where it has none.
 	Snapshot(ctx context.Context, message kyro.ID) (s kyro.StreamSnapshot, known bool, err error)

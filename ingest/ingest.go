@@ -24,9 +24,10 @@ type Store interface {
 	Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Document, error)
 	// RestartDocument starts a new run of a retryable document with its job; CONFLICT where it is not retryable.
 	RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
-	// CancelDocument moves an unfinished document to CANCELED and ends its run; CONFLICT where it is final.
+	// CancelDocument moves an unfinished document to CANCELED and ends its run: the document's Run is a higher one
+	// from now on. CONFLICT where it is final.
 	CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
-	// DeleteDocument tombstones a document and enqueues the purge of its rows and files.
+	// DeleteDocument tombstones a document, ends its run and enqueues the purge of its rows and files.
 	DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
 
 	// DocumentText gives the slice [start, start+length) of the stored text of the active version, in UTF-16
@@ -59,19 +60,31 @@ type Store interface {
 	// Purge removes a batch of the rows that a deleted document or its former versions left; done reports that
 	// nothing is left.
 	Purge(ctx context.Context, id kyro.ID) (done bool, err error)
+	// Deleted gives those of the documents that were deleted, alone or with their bot, or are not there at all.
+	Deleted(ctx context.Context, ids []kyro.ID) ([]kyro.ID, error)
+}
+
+// Bots reads the owner's live bots, in any order, without those that are not there.
+type Bots interface {
+	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
 }
 
 // Files keeps originals on disk.
 type Files interface {
-	// Receive streams a file to a temporary place while hashing it; FILE_TOO_LARGE beyond limit bytes and
-	// FILE_EMPTY for none. The caller moves it with Place or drops it with Discard.
+	// Receive streams a file to a temporary place while hashing it, and makes sure that it is on the disk;
+	// FILE_TOO_LARGE beyond limit bytes, FILE_EMPTY for none, BAD_USER_INPUT where it breaks off. The caller moves
+	// it with Place or drops it with Discard.
 	Receive(ctx context.Context, r io.Reader, limit int64) (Received, error)
+	// Place moves a received file to where Path says, in place of any that is there, so that it survives a crash.
 	Place(r Received, document kyro.ID, version int) error
+	// Discard drops a received file; once it has its place this does nothing.
 	Discard(r Received)
 	// Path is where the original of a version is.
 	Path(document kyro.ID, version int) string
-	// Remove deletes every file of a document.
+	// Remove deletes every file of a document. None is no error.
 	Remove(document kyro.ID) error
+	// Documents gives the documents whose files were last placed before the time.
+	Documents(before time.Time) ([]kyro.ID, error)
 }
 
 // Received is an upload on disk that has no place yet.
@@ -85,7 +98,8 @@ type Received struct {
 // Extractor reads text out of a file, in a process of its own.
 type Extractor interface {
 	// Extract answers kyro errors for what a person can mend: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a
-	// corrupt or encrypted file, TIMEOUT. An extraction without text is no error.
+	// corrupt or encrypted file, TIMEOUT. An extraction without text is no error. progress is called before
+	// Extract returns, never twice at once; it may take a moment.
 	Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error)
 }
 

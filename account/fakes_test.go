@@ -1,0 +1,219 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kyrochat/account"
+	"kyrochat/kyro"
+)
+
+// memory is a Store with the rules of the port. before runs, without the lock, ahead of every rotation.
+type memory struct {
+	mu       sync.Mutex
+	users    map[string]kyro.Credentials
+	sessions map[kyro.ID]kyro.Session
+	reads    int
+	before   func()
+	failing  error
+}
+
+func newMemory() *memory {
+	return &memory{users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}}
+}
+
+func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (kyro.User, kyro.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, taken := m.users[u.Email]; taken {
+		return kyro.User{}, kyro.Session{}, kyro.Errorf(kyro.CodeEmailTaken, "taken").At("email")
+	}
+	user := kyro.User{ID: kyro.UserID(int64(len(m.users) + 1)), Email: u.Email, Name: u.Name, CreatedAt: u.CreatedAt}
+	m.users[u.Email] = kyro.Credentials{User: user, PasswordHash: u.PasswordHash}
+	s.UserID = user.ID
+	return user, m.add(s), nil
+}
+
+func (m *memory) add(s kyro.Session) kyro.Session {
+	s.ID = kyro.SessionID(int64(len(m.sessions) + 1))
+	m.sessions[s.ID] = s
+	return s
+}
+
+func (m *memory) CredentialsByEmail(_ context.Context, email string) (kyro.Credentials, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, found := m.users[email]; found {
+		return c, nil
+	}
+	return kyro.Credentials{}, kyro.NotFound(kyro.KindUser)
+}
+
+func (m *memory) SetPasswordHash(_ context.Context, user kyro.ID, old, hash string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for email, c := range m.users {
+		if c.User.ID == user && c.PasswordHash == old {
+			c.PasswordHash = hash
+			m.users[email] = c
+		}
+	}
+	return m.failing
+}
+
+func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []kyro.User
+	for _, c := range m.users {
+		for _, id := range ids {
+			if c.User.ID == id {
+				found = append(found, c.User)
+			}
+		}
+	}
+	return found, nil
+}
+
+func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyro.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if keep != kyro.MaxSessionsPerUser {
+		return s, fmt.Errorf("keep is %d", keep)
+	}
+	return m.add(s), nil
+}
+
+func (m *memory) Session(_ context.Context, id kyro.ID) (kyro.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reads++
+	if m.failing != nil {
+		return kyro.Session{}, m.failing
+	}
+	if s, found := m.sessions[id]; found {
+		return s, nil
+	}
+	return kyro.Session{}, kyro.NotFound(kyro.KindSession)
+}
+
+func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now time.Time) (kyro.Session, bool, error) {
+	if m.before != nil {
+		m.before()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.sessions[id]
+	if s.Counter != from || !s.Live(now) {
+		return s, false, nil
+	}
+	s.Counter, s.RotatedAt, s.LastUsedAt = s.Counter+1, now, now
+	m.sessions[id] = s
+	return s, true, nil
+}
+
+func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.sessions[id]
+	s.RevokedAt = now
+	m.sessions[id] = s
+	return nil
+}
+
+// hashes is a Hasher that writes down what it was asked.
+type hashes struct {
+	verified []string
+	stale    bool
+	failing  error
+}
+
+func (h *hashes) Hash(_ context.Context, password string) (string, error) {
+	return "hash:" + password, h.failing
+}
+
+func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, error) {
+	h.verified = append(h.verified, hash)
+	return hash == "hash:"+password || hash == "old:"+password, h.stale, nil
+}
+
+// tokens makes readable tokens.
+type tokens struct{}
+
+func (tokens) Access(user, session kyro.ID, now time.Time) (string, time.Time, error) {
+	return "access " + user.String() + " " + session.String(), now.Add(10 * time.Minute), nil
+}
+
+func (tokens) Refresh(session kyro.ID, counter int64) string {
+	return fmt.Sprintf("%d.%d", session.Key, counter)
+}
+
+func (tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
+	key, counter, _ := strings.Cut(token, ".")
+	k, err1 := strconv.ParseInt(key, 10, 64)
+	c, err2 := strconv.ParseInt(counter, 10, 64)
+	if errors.Join(err1, err2) != nil {
+		return kyro.ID{}, 0, kyro.Errorf(kyro.CodeInvalidToken, "no token")
+	}
+	return kyro.SessionID(k), c, nil
+}
+
+// world is a service with a clock that the test moves.
+type world struct {
+	*account.Service
+	store *memory
+	hash  *hashes
+	ended []kyro.ID
+	mu    sync.Mutex
+	now   time.Time
+}
+
+func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
+	t.Helper()
+	w := &world{store: newMemory(), hash: &hashes{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w.Service = account.New(w.store, w.hash, tokens{}, account.Options{
+		SignUp: mode, Now: w.clock, Ended: func(s kyro.ID) { w.ended = append(w.ended, s) },
+	})
+	return w
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+const goodPassword = "correct horse battery"
+
+func (w *world) register(t *testing.T) account.SignedIn {
+	t.Helper()
+	in, err := w.Register(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "Ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// sessionOf is the session of the only registration.
+func (w *world) sessionOf(in account.SignedIn) kyro.Viewer {
+	return kyro.Viewer{UserID: in.User.ID, SessionID: kyro.SessionID(1)}
+}
+
+func wantCode(t *testing.T, err error, code kyro.Code) {
+	t.Helper()
+	if got := kyro.ErrorCode(err); got != code {
+		t.Fatalf("got %q (%v), want %q", got, err, code)
+	}
+}

@@ -1,0 +1,137 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// clockLeeway is how far the clocks of two nodes may be apart.
+const clockLeeway = 30 * time.Second
+
+// Refresh gives both tokens anew. The former token gets the same answer as the current one for 10 seconds, so
+// that a client which lost an answer, or asked twice at once, stays signed in; any older one is a copy and ends
+// the session. All refusals are INVALID_TOKEN.
+func (s *Service) Refresh(ctx context.Context, refreshToken string) (SignedIn, error) {
+	id, counter, err := s.tokens.ParseRefresh(refreshToken)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	now := s.now()
+	session, err := s.store.Session(ctx, id)
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		return SignedIn{}, sessionOver()
+	}
+	if err != nil {
+		return SignedIn{}, fmt.Errorf("read the session of a refresh token: %w", err)
+	}
+	outcome := session.Refresh(counter, now, s.idle)
+	if outcome == kyro.RefreshRotate {
+		if session, outcome, err = s.rotate(ctx, session, now); err != nil {
+			return SignedIn{}, err
+		}
+	}
+	switch outcome {
+	case kyro.RefreshRotate, kyro.RefreshRepeat:
+		return s.refreshed(ctx, session, now)
+	case kyro.RefreshReuse:
+		return SignedIn{}, s.endReused(ctx, session, counter, now)
+	default:
+		return SignedIn{}, sessionOver()
+	}
+}
+
+// rotate raises the counter. Where another call was first, what it left behind decides, which is a repeat.
+func (s *Service) rotate(ctx context.Context, session kyro.Session, now time.Time) (kyro.Session, kyro.Refresh, error) {
+	from := session.Counter
+	session, won, err := s.store.RotateSession(ctx, session.ID, from, now)
+	if err != nil {
+		return session, kyro.RefreshOver, fmt.Errorf("rotate a session: %w", err)
+	}
+	if won {
+		return session, kyro.RefreshRotate, nil
+	}
+	outcome := session.Refresh(from, now, s.idle)
+	if outcome == kyro.RefreshRotate {
+		// Not rotated and yet unchanged: the store saw it end, on a clock that is ahead of this one.
+		outcome = kyro.RefreshOver
+	}
+	return session, outcome, nil
+}
+
+func (s *Service) refreshed(ctx context.Context, session kyro.Session, now time.Time) (SignedIn, error) {
+	users, err := s.store.Users(ctx, []kyro.ID{session.UserID})
+	if err != nil {
+		return SignedIn{}, fmt.Errorf("read the user of a session: %w", err)
+	}
+	if len(users) == 0 {
+		return SignedIn{}, sessionOver()
+	}
+	return s.signedIn(users[0], session, now)
+}
+
+func (s *Service) endReused(ctx context.Context, session kyro.Session, counter int64, now time.Time) error {
+	if err := s.end(ctx, session.ID, now); err != nil {
+		return fmt.Errorf("end a session whose refresh token was reused: %w", err)
+	}
+	s.log.WarnContext(ctx, "refresh token reused; session ended", "user", session.UserID.String(),
+		"session", session.ID.String(), "presented", counter, "current", session.Counter)
+	return kyro.Errorf(kyro.CodeInvalidToken,
+		"This refresh token was used before, so the session was ended for safety. Sign in again.").At("refreshToken")
+}
+
+// LogOut ends the viewer's session and reports whether there was one. Nobody signed in is no error.
+func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) {
+	if !viewer.SignedIn() || viewer.SessionID.IsZero() {
+		return false, nil
+	}
+	if err := s.end(ctx, viewer.SessionID, s.now()); err != nil {
+		return false, fmt.Errorf("log out: %w", err)
+	}
+	return true, nil
+}
+
+// CheckSession answers UNAUTHENTICATED unless the session lives and is the user's. issued is when the access
+// token was made. An answer is good for a second, so that a busy client costs one read a second; a session that
+// ends on this node is refused at once.
+func (s *Service) CheckSession(ctx context.Context, user, session kyro.ID, issued time.Time) error {
+	now := s.now()
+	known, found := s.seen.get(session, now)
+	if !found {
+		var err error
+		known, err = s.store.Session(ctx, session)
+		if kyro.ErrorCode(err) == kyro.CodeNotFound {
+			return sessionEnded()
+		}
+		if err != nil {
+			return fmt.Errorf("read the session of an access token: %w", err)
+		}
+		s.seen.put(known, now)
+	}
+	// A token older than its session comes from another life of the database, before a restore.
+	foreign := known.UserID != user || issued.Before(known.CreatedAt.Add(-clockLeeway))
+	if foreign || !known.Live(now) {
+		return sessionEnded()
+	}
+	return nil
+}
+
+// end revokes a session and lets this node know at once.
+func (s *Service) end(ctx context.Context, session kyro.ID, now time.Time) error {
+	if err := s.store.RevokeSession(ctx, session, now); err != nil {
+		return err
+	}
+	s.seen.put(kyro.Session{ID: session, RevokedAt: now}, now)
+	s.ended(session)
+	return nil
+}
+
+func sessionEnded() error {
+	return kyro.Errorf(kyro.CodeUnauthenticated, "The session has ended. Sign in again.")
+}
+
+func sessionOver() error {
+	return kyro.Errorf(kyro.CodeInvalidToken, "The session has ended. Sign in again.").At("refreshToken")
+}

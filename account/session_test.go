@@ -1,0 +1,183 @@
+package account_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+func TestRefreshRotates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	in := w.register(t)
+	second, err := w.Refresh(t.Context(), in.RefreshToken)
+	if err != nil || second.RefreshToken != "1.2" || second.User != in.User {
+		t.Fatalf("got %+v, %v", second, err)
+	}
+	w.pass(kyro.RefreshGrace)
+	repeat, err := w.Refresh(t.Context(), in.RefreshToken)
+	if err != nil || repeat.RefreshToken != "1.2" {
+		t.Fatalf("a repeat within the grace got %+v, %v", repeat, err)
+	}
+	third, err := w.Refresh(t.Context(), second.RefreshToken)
+	if err != nil || third.RefreshToken != "1.3" {
+		t.Fatalf("got %+v, %v", third, err)
+	}
+}
+
+func TestRefreshReuseEndsTheSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	in := w.register(t)
+	viewer := w.sessionOf(in)
+	second, err := w.Refresh(t.Context(), in.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(kyro.RefreshGrace + time.Microsecond)
+	_, err = w.Refresh(t.Context(), in.RefreshToken)
+	wantCode(t, err, kyro.CodeInvalidToken)
+	if !strings.Contains(err.Error(), "used before") {
+		t.Errorf("message %q", err)
+	}
+	wantCode(t, w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now), kyro.CodeUnauthenticated)
+	_, err = w.Refresh(t.Context(), second.RefreshToken)
+	wantCode(t, err, kyro.CodeInvalidToken)
+}
+
+func TestRefreshRefusals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		token string
+		wait  time.Duration
+	}{
+		"malformed":        {"nonsense", 0},
+		"unknown session":  {"99.1", 0},
+		"unused too long":  {"1.1", 14*24*time.Hour + time.Microsecond},
+		"older than 30 d":  {"1.1", 30 * 24 * time.Hour},
+		"of a later state": {"1.2", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kyro.SignUpOpen)
+			w.register(t)
+			w.pass(c.wait)
+			_, err := w.Refresh(t.Context(), c.token)
+			wantCode(t, err, kyro.CodeInvalidToken)
+		})
+	}
+}
+
+func TestConcurrentRefreshesAgree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	in := w.register(t)
+	const callers = 20
+	var all sync.WaitGroup
+	all.Add(callers)
+	// Every caller has read the session before the first one rotates it.
+	w.store.before = func() { all.Done(); all.Wait() }
+	answers := make(chan string, callers)
+	for range callers {
+		go func() {
+			got, err := w.Refresh(t.Context(), in.RefreshToken)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- got.RefreshToken
+		}()
+	}
+	for range callers {
+		if got := <-answers; got != "1.2" {
+			t.Errorf("got %q", got)
+		}
+	}
+	if got := w.store.sessions[kyro.SessionID(1)].Counter; got != 2 {
+		t.Errorf("counter %d", got)
+	}
+}
+
+func TestRefreshLosesToLogOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	in := w.register(t)
+	w.store.before = func() {
+		if _, err := w.LogOut(t.Context(), w.sessionOf(in)); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := w.Refresh(t.Context(), in.RefreshToken)
+	wantCode(t, err, kyro.CodeInvalidToken)
+}
+
+func TestLogOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	viewer := w.sessionOf(w.register(t))
+	if out, err := w.LogOut(t.Context(), kyro.Viewer{}); out || err != nil {
+		t.Errorf("nobody: %v, %v", out, err)
+	}
+	if err := w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := w.LogOut(t.Context(), viewer); !out || err != nil {
+		t.Fatalf("%v, %v", out, err)
+	}
+	if len(w.ended) != 1 || w.ended[0] != viewer.SessionID {
+		t.Errorf("told of the end of %v", w.ended)
+	}
+	wantCode(t, w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now), kyro.CodeUnauthenticated)
+}
+
+func TestCheckSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	v := w.sessionOf(w.register(t))
+	check := func(user, session kyro.ID, issued time.Time) error {
+		return w.CheckSession(t.Context(), user, session, issued)
+	}
+	for range 5 {
+		if err := check(v.UserID, v.SessionID, w.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.store.reads != 1 {
+		t.Errorf("%d reads within a second, want 1", w.store.reads)
+	}
+	wantCode(t, check(kyro.UserID(2), v.SessionID, w.now), kyro.CodeUnauthenticated)
+	wantCode(t, check(v.UserID, kyro.SessionID(9), w.now), kyro.CodeUnauthenticated)
+	wantCode(t, check(v.UserID, v.SessionID, w.now.Add(-time.Minute)), kyro.CodeUnauthenticated)
+
+	// Another node revokes it: noticed within a second.
+	if err := w.store.RevokeSession(t.Context(), v.SessionID, w.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(v.UserID, v.SessionID, w.now); err != nil {
+		t.Fatal("the cache was not used")
+	}
+	w.pass(time.Second)
+	wantCode(t, check(v.UserID, v.SessionID, w.now), kyro.CodeUnauthenticated)
+}
+
+func TestCheckSessionWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	v := w.sessionOf(w.register(t))
+	w.store.failing = errors.New("connection refused")
+	wantCode(t, w.CheckSession(t.Context(), v.UserID, v.SessionID, w.now), kyro.CodeInternal)
+}
+
+func TestExpiredSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	v := w.sessionOf(w.register(t))
+	w.pass(kyro.SessionMaxAge)
+	wantCode(t, w.CheckSession(t.Context(), v.UserID, v.SessionID, w.now), kyro.CodeUnauthenticated)
+}

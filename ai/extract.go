@@ -1,0 +1,202 @@
+package ai
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"kyrochat/kyro"
+	"kyrochat/text"
+)
+
+// What a sentence is worth, in shares of the question's weight.
+const (
+	nearShare    = 0.45 // what its neighbours match
+	headingShare = 0.35 // what its headings and the document's title match
+	rankShare    = 0.12 // the passage's place, best first
+	kindShare    = 0.12 // it holds the kind of thing that is asked for
+	formShare    = 0.05 // the question's words, function words too, in the same form
+
+	maxSentences = 3
+	addShare     = 0.15 // what another sentence must match anew to be added
+)
+
+// How much of the question's weight must be covered to answer at all, and to answer without reserve; and how much
+// a match counts for that beside the sentence itself.
+const (
+	leastCovered  = 0.40
+	wellCovered   = 0.65
+	nearCovers    = 0.9
+	headingCovers = 0.7
+)
+
+// statement is one sentence of a passage.
+type statement struct {
+	passage int
+	index   int // among the passage's statements
+	span    text.Span
+	matched []float64
+	covered float64 // how much of the question it answers for, with its neighbours and headings
+	score   float64
+}
+
+// source is a passage taken apart.
+type source struct {
+	passage    kyro.Passage
+	title      []float64
+	statements []statement
+}
+
+// pick chooses the sentences that answer, in reading order within each passage, best passage first.
+func pick(a *asked, passages []kyro.Passage) ([]excerpt, kyro.Grounding) {
+	if a.total == 0 {
+		return nil, kyro.GroundingNotFound
+	}
+	sources := make([]source, len(passages))
+	var all []statement
+	for i, p := range passages {
+		sources[i] = a.takeApart(i, p)
+		all = append(all, sources[i].statements...)
+	}
+	if len(all) == 0 {
+		return nil, kyro.GroundingNotFound
+	}
+	slices.SortStableFunc(all, func(x, y statement) int { return cmp.Compare(y.score, x.score) })
+	best := all[0]
+	if best.covered < leastCovered {
+		return nil, kyro.GroundingNotFound
+	}
+	grounding := kyro.GroundedPartly
+	if best.covered >= wellCovered {
+		grounding = kyro.Grounded
+	}
+	return excerpts(a.choose(all, sources), sources), grounding
+}
+
+// takeApart scores every sentence of a passage.
+func (a *asked) takeApart(at int, p kyro.Passage) source {
+	s := source{passage: p, title: a.match(p.DocumentTitle+"\n"+strings.Join(p.Chunk.HeadingPath, "\n"), p.Language)}
+	for i, span := range text.Sentences(p.Chunk.Text) {
+		s.statements = append(s.statements, statement{
+			passage: at, index: i, span: span, matched: a.match(p.Chunk.Text[span.Start:span.End], p.Language),
+		})
+	}
+	for i := range s.statements {
+		a.score(&s, i)
+	}
+	return s
+}
+
+func (a *asked) score(s *source, i int) {
+	st := &s.statements[i]
+	matched := slices.Clone(st.matched)
+	own := a.share(matched)
+	for _, n := range []int{i - 1, i + 1} {
+		if n >= 0 && n < len(s.statements) {
+			raise(matched, s.statements[n].matched)
+		}
+	}
+	near := a.share(matched) - own
+	raise(matched, s.title)
+	above := a.share(matched) - own - near
+
+	quoted := s.passage.Chunk.Text[st.span.Start:st.span.End]
+	st.covered = own + nearCovers*near + headingCovers*above
+	st.score = own + nearShare*near + headingShare*above + rankShare/float64(st.passage+1) + formShare*a.sameForms(quoted)
+	if own+near > 0 && a.wants.metBy(quoted) {
+		st.score += kindShare
+	}
+}
+
+// raise lifts each match to that of another text.
+func raise(matched, other []float64) {
+	for i := range matched {
+		matched[i] = max(matched[i], other[i])
+	}
+}
+
+// choose takes the best sentence, what it cannot be read without, and others that match more of the question.
+func (a *asked) choose(all []statement, sources []source) []statement {
+	best := all[0]
+	chosen := []statement{best}
+	have := slices.Clone(best.matched)
+	take := func(s statement) {
+		if len(chosen) < maxSentences && !slices.ContainsFunc(chosen, func(c statement) bool { return c.passage == s.passage && c.index == s.index }) {
+			chosen = append(chosen, s)
+			raise(have, s.matched)
+		}
+	}
+	of := sources[best.passage]
+	quoted := of.passage.Chunk.Text[best.span.Start:best.span.End]
+	if best.index > 0 && leansBack(quoted) {
+		take(of.statements[best.index-1])
+	}
+	if best.index+1 < len(of.statements) && (leadsOn(quoted) || a.share(best.matched) < wellCovered) {
+		take(of.statements[best.index+1])
+	}
+	for _, s := range all[1:] {
+		more := slices.Clone(have)
+		raise(more, s.matched)
+		if a.share(more)-a.share(have) >= addShare && s.score >= best.score/2 {
+			take(s)
+		}
+	}
+	return chosen
+}
+
+// excerpts puts sentences in order and joins neighbours.
+func excerpts(chosen []statement, sources []source) []excerpt {
+	first := chosen[0].passage
+	slices.SortFunc(chosen, func(x, y statement) int {
+		if (x.passage == first) != (y.passage == first) {
+			if x.passage == first {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(x.passage-y.passage, x.index-y.index)
+	})
+	var joined []excerpt
+	for i, s := range chosen {
+		if i > 0 && chosen[i-1].passage == s.passage && chosen[i-1].index+1 == s.index {
+			joined[len(joined)-1].span.End = s.span.End
+			continue
+		}
+		joined = append(joined, excerpt{passage: s.passage, span: s.span})
+	}
+	return joined
+}
+
+// backward are words at the start of a sentence that speak of what the one before named; folded.
+var backward = map[string]bool{
+	"it": true, "its": true, "he": true, "she": true, "they": true, "his": true, "her": true, "their": true, "this": true, "these": true, "those": true, "such": true,
+	"ella": true, "ellos": true, "ellas": true, "su": true, "sus": true, "esto": true, "eso": true, "este": true, "esta": true, "estos": true, "estas": true, "asi": true,
+	"er": true, "sie": true, "es": true, "dies": true, "diese": true, "il": true, "elle": true, "ils": true, "elles": true, "cela": true, "ce": true, "cette": true,
+}
+
+var denseBackward = []string{"它", "他", "她", "其", "这", "那", "该"}
+
+func leansBack(s string) bool {
+	folded := text.Fold(s)
+	end := strings.IndexFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) })
+	if end > 0 && backward[folded[:end]] {
+		return true
+	}
+	return slices.ContainsFunc(denseBackward, func(w string) bool { return strings.HasPrefix(folded, w) })
+}
+
+// leadsOn reports a sentence whose answer comes after it: a question, a lead to a list, a heading.
+func leadsOn(s string) bool {
+	last, _ := utf8.DecodeLastRuneInString(strings.TrimRight(s, " \"'”»)"))
+	if strings.ContainsRune("?？:：", last) {
+		return true
+	}
+	return !strings.ContainsRune(".!。！…;；", last) && !strings.ContainsAny(s, "|\t") && len(strings.Fields(s)) <= 10 && !startsItem(s)
+}
+
+func startsItem(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return strings.ContainsRune("-*•–·+", r) || unicode.IsNumber(r)
+}

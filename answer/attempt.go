@@ -1,0 +1,178 @@
+package answer
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"kyrochat/kyro"
+)
+
+const (
+	maxAnswerBytes = 128 << 10 // an answer is cut here, as by its token limit; no model is allowed that many
+	maxDeltaBytes  = 16 << 10  // a longer piece becomes several events
+	maxUnsent      = 1_024     // events kept for a log that fails; beyond it the log is given up
+	saveBytes      = 2 << 10   // unsaved text that is saved at once
+	saveText       = time.Second
+	saveStage      = 100 * time.Millisecond // a stage is saved only if it lasts; short answers save their end alone
+)
+
+// attempt is one try at a bot message. One goroutine runs it and a second, the keeper, keeps its claim and saves
+// what is written.
+type attempt struct {
+	*Service
+	claim  kyro.Claim
+	logger *slog.Logger
+	began  time.Time
+	ctx    context.Context // until something ends the attempt; its cause says what
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when the end is stored, or is not for this attempt to store
+
+	// Of the running goroutine alone.
+	filter *Filter
+	first  time.Time       // when the first text was written
+	unsent []kyro.LogEntry // what the log did not take
+	mute   bool            // the log was given up
+	warned bool            // that the log fails
+
+	mu     sync.Mutex
+	until  time.Time // the end of the lease as far as it is known here
+	status kyro.MessageStatus
+	text   strings.Builder
+	seq    int64
+	saved  int  // bytes of text that are on the row
+	dirty  bool // something is not on the row
+	nudge  chan struct{}
+}
+
+func (s *Service) newAttempt(claim kyro.Claim) *attempt {
+	a := &attempt{
+		Service: s, claim: claim, began: s.now(), filter: NewFilter(),
+		logger: s.cfg.Logger.With("message", claim.MessageID, "attempt", claim.Attempt),
+		until:  claim.Until, done: make(chan struct{}), nudge: make(chan struct{}, 1),
+	}
+	a.ctx, a.cancel = context.WithCancelCause(s.ctx)
+	return a
+}
+
+// run makes the answer and stores how it ended.
+func (a *attempt) run() {
+	keeping, stop := context.WithCancel(a.ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { a.keep(keeping) })
+	total := time.AfterFunc(a.cfg.Limits.AnswerTotal, func() { a.cancel(errTotal) })
+
+	made, err := a.generate()
+
+	total.Stop()
+	stop()
+	keeper.Wait()
+	a.end(made, err)
+}
+
+// lost reports that the claim is gone, or can be gone by the clock; nothing may be written then.
+func (a *attempt) lost() bool {
+	if context.Cause(a.ctx) == errLost {
+		return true
+	}
+	a.mu.Lock()
+	over := !a.cfg.Now().Before(a.until)
+	a.mu.Unlock()
+	if over {
+		a.logger.Warn("the lease is over")
+		a.cancel(errLost)
+	}
+	return over
+}
+
+// stage moves the answer to a status.
+func (a *attempt) stage(ctx context.Context, status kyro.MessageStatus) error {
+	return a.emit(ctx, kyro.LogEntry{Status: status})
+}
+
+// write adds text that passed the filter.
+func (a *attempt) write(ctx context.Context, text string) error {
+	for text != "" {
+		piece := head(text, maxDeltaBytes)
+		text = text[len(piece):]
+		if a.first.IsZero() {
+			a.first = a.now()
+		}
+		if err := a.emit(ctx, kyro.LogEntry{Text: piece}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emit makes the next event and gives it to the log and, in time, to the row.
+func (a *attempt) emit(ctx context.Context, e kyro.LogEntry) error {
+	if a.lost() {
+		return errLost
+	}
+	a.mu.Lock()
+	a.seq++
+	e.Attempt, e.Seq = a.claim.Attempt, a.seq
+	a.text.WriteString(e.Text)
+	if e.Status != "" {
+		a.status = e.Status
+	}
+	urgent := !a.dirty || e.Status != "" || a.text.Len()-a.saved >= saveBytes
+	a.dirty = true
+	a.mu.Unlock()
+
+	a.publish(ctx, e)
+	if urgent {
+		select {
+		case a.nudge <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// publish appends to the log. The answer does not depend on it: what a failing log did not take is sent with the
+// next event, until that is too much; readers look at the row meanwhile.
+func (a *attempt) publish(ctx context.Context, e kyro.LogEntry) {
+	if a.mute {
+		return
+	}
+	var err error
+	if len(a.unsent) == 0 {
+		err = a.cfg.Log.Append(ctx, a.claim.MessageID, e)
+	} else {
+		err = a.cfg.Log.Append(ctx, a.claim.MessageID, append(a.unsent, e)...)
+	}
+	if err == nil {
+		a.unsent = nil
+		return
+	}
+	if !a.warned && ctx.Err() == nil {
+		a.warned = true
+		a.logger.Warn("the stream log fails; readers follow the row", "err", err)
+	}
+	if a.unsent = append(a.unsent, e); len(a.unsent) > maxUnsent {
+		a.mute, a.unsent = true, nil
+	}
+}
+
+// state is what is written so far.
+func (a *attempt) state() kyro.Checkpoint {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq}
+}
+
+// head is the beginning of a text: at most limit bytes of whole code points.
+func head(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}

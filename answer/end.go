@@ -1,0 +1,176 @@
+package answer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// end stores how the attempt ended. The row comes first and the log after it, so that whoever reads the end in
+// the log finds it on the row.
+func (a *attempt) end(m made, err error) {
+	if cause := context.Cause(a.ctx); cause != nil && m.finish == nil {
+		err = cause
+	}
+	if a.lost() {
+		return
+	}
+	if err == errDrained && a.state().Text == "" {
+		a.release()
+		return
+	}
+	ctx := context.WithoutCancel(a.ctx)
+	rest, filtered := a.filter.Close()
+	if err := bounded(ctx, func(ctx context.Context) error { return a.write(ctx, rest) }); err != nil {
+		return
+	}
+	if filtered {
+		m.notices = append(m.notices, kyro.NoticeFiltered)
+	}
+	stored, ok := a.finish(ctx, a.outcome(m, err, filtered))
+	if !ok {
+		return
+	}
+	a.mute = false // the log takes an end also after a gap
+	_ = bounded(ctx, func(ctx context.Context) error {
+		a.publish(ctx, kyro.LogEntry{Attempt: stored.Attempt, Seq: endSeq(stored), Status: stored.Status, Final: true})
+		return nil
+	})
+}
+
+// bounded calls what must not wait for ever on behalf of nobody.
+func bounded(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return call(ctx)
+}
+
+// outcome is the message as it will be stored. What was written is kept however the attempt ended.
+func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
+	state, now := a.state(), a.now()
+	o := kyro.Outcome{
+		Text: state.Text, Seq: state.Seq + 1, Notices: distinct(m.notices), Now: now,
+		Citations: Cite(m.passages, state.Text, m.quotes),
+	}
+	if f := m.finish; f != nil {
+		usage := f.Usage
+		usage.DurationMs = millis(now.Sub(a.began))
+		if !a.first.IsZero() {
+			usage.TimeToFirstTokenMs = millis(a.first.Sub(a.began))
+		}
+		o.Usage = &usage
+		o.Notices = distinct(append(m.notices, f.Notices...))
+		if state.Text == "" && !filtered && f.Reason != kyro.FinishSafety {
+			err = kyro.Errorf(kyro.CodeUpstreamFailed, "The model gave an empty answer. Ask for it again.")
+		} else {
+			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &f.Grounding
+			return o
+		}
+	}
+	o.Status, o.FinishReason, o.Error = a.failure(err)
+	if o.FinishReason == kyro.FinishSafety {
+		blocked := kyro.GroundingBlocked
+		o.Grounding = &blocked
+	}
+	return o
+}
+
+// failure says in the contract's words why an answer has no proper end. Errors made for people pass through;
+// others are logged and masked.
+func (a *attempt) failure(err error) (kyro.MessageStatus, kyro.FinishReason, *kyro.MessageError) {
+	timeout := func(message string) (kyro.MessageStatus, kyro.FinishReason, *kyro.MessageError) {
+		a.logger.Warn("answer timed out", "why", err)
+		return kyro.MessageFailed, kyro.FinishTimeout, &kyro.MessageError{Code: kyro.CodeTimeout, Message: message, Retryable: true}
+	}
+	switch err {
+	case errStopped:
+		return kyro.MessageStopped, kyro.FinishUser, nil
+	case errDrained:
+		return kyro.MessageInterrupted, kyro.FinishInterrupted, &kyro.MessageError{
+			Code: kyro.CodeInterrupted, Message: "The server was restarted while it answered. Ask for the answer again.", Retryable: true}
+	case errFirstByte:
+		return timeout("The answer did not begin in time. Ask for it again.")
+	case errIdle:
+		return timeout("The answer came to a halt. Ask for it again.")
+	case errTotal:
+		return timeout("The answer took too long and was cut. Ask for it again, or ask for less at once.")
+	}
+	var known *kyro.Error
+	if !errors.As(err, &known) || known.Code == kyro.CodeInternal {
+		if err != errPanicked {
+			a.logger.Error("answer failed", "err", err)
+		}
+		return kyro.MessageFailed, kyro.FinishError, &kyro.MessageError{
+			Code: kyro.CodeInternal, Message: "Something went wrong while answering. Ask for the answer again.", Retryable: true}
+	}
+	a.logger.Warn("answer failed", "err", err)
+	reason := kyro.FinishError
+	switch known.Code {
+	case kyro.CodeContentBlocked:
+		reason = kyro.FinishSafety
+	case kyro.CodeTimeout:
+		reason = kyro.FinishTimeout
+	}
+	return kyro.MessageFailed, reason, &kyro.MessageError{Code: known.Code, Message: known.Message, Retryable: retryable(known.Code)}
+}
+
+// finish stores the outcome. A store that fails is tried again while the lease lasts; after it the message is
+// for the sweep, which keeps what was saved.
+func (a *attempt) finish(ctx context.Context, o kyro.Outcome) (kyro.Message, bool) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		var stored kyro.Message
+		err := bounded(ctx, func(ctx context.Context) (err error) {
+			stored, err = a.cfg.Store.Finish(ctx, a.claim, o)
+			return err
+		})
+		if err == nil {
+			return stored, true
+		}
+		if isLost(err) {
+			a.lose(err)
+			return kyro.Message{}, false
+		}
+		a.logger.Warn("the end of an answer could not be stored; trying again", "err", err)
+		pause(ctx, wait)
+		if a.lost() {
+			return kyro.Message{}, false
+		}
+	}
+}
+
+// release gives the message back for another node to answer.
+func (a *attempt) release() {
+	err := bounded(context.WithoutCancel(a.ctx), func(ctx context.Context) error { return a.cfg.Store.Release(ctx, a.claim) })
+	if err != nil {
+		a.logger.Warn("an answer could not be given back; it is taken over when its lease ends", "err", err)
+	}
+}
+
+// retryable reports whether the same question may fare better next time.
+func retryable(code kyro.Code) bool {
+	switch code {
+	case kyro.CodeUpstreamFailed, kyro.CodeUpstreamQuota, kyro.CodeUnavailable, kyro.CodeRateLimited,
+		kyro.CodeTimeout, kyro.CodeInterrupted, kyro.CodeInternal:
+		return true
+	}
+	return false
+}
+
+// distinct gives the notices without repeats, in the order of their first appearance.
+func distinct(notices []kyro.MessageNotice) []kyro.MessageNotice {
+	var out []kyro.MessageNotice
+	for _, n := range notices {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func millis(d time.Duration) *int {
+	ms := int(max(0, d).Milliseconds())
+	return &ms
+}

@@ -1,0 +1,310 @@
+package answer_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// fakeStore keeps turns in memory under the rules of answer.Store.
+type fakeStore struct {
+	mu            sync.Mutex
+	conversations map[kyro.ID]*kyro.Conversation
+	deleted       map[kyro.ID]bool
+	rows          []*fakeRow
+	keys          int64
+
+	fail   func(call string) error // asked before every call; nil: none fails
+	writes map[string]int          // calls that changed something
+}
+
+type fakeRow struct {
+	kyro.Message
+	owner string
+	until time.Time
+	stop  bool
+}
+
+func newFakeStore() *fakeStore {
+	return &fakeStore{conversations: map[kyro.ID]*kyro.Conversation{}, deleted: map[kyro.ID]bool{}, writes: map[string]int{}}
+}
+
+func (f *fakeStore) failing(fail func(call string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = fail
+}
+
+// enter begins a call; a call that is let in must be left.
+func (f *fakeStore) enter(ctx context.Context, call string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	if f.fail != nil {
+		if err := f.fail(call); err != nil {
+			f.mu.Unlock()
+			return err
+		}
+	}
+	f.writes[call]++
+	return nil
+}
+
+func (f *fakeStore) count(call string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.writes[call]
+}
+
+func (f *fakeStore) key() int64 { f.keys++; return f.keys }
+
+func (f *fakeStore) row(id kyro.ID) *fakeRow {
+	for _, r := range f.rows {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+func (f *fakeStore) unfinished(conversation kyro.ID) (rows []*fakeRow) {
+	for _, r := range f.rows {
+		if r.ConversationID == conversation && !r.Status.Final() {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+func (f *fakeStore) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error) {
+	if err := f.enter(ctx, "SaveTurn"); err != nil {
+		return kyro.Turn{}, err
+	}
+	defer f.mu.Unlock()
+	for _, r := range f.rows {
+		if r.SenderID == t.SenderID && r.ClientMessageID == t.ClientMessageID {
+			c := f.conversations[r.ConversationID]
+			if r.Text != t.Text || c.ID != t.ConversationID && (!t.ConversationID.IsZero() || c.BotID != t.BotID) {
+				return kyro.Turn{}, kyro.Errorf(kyro.CodeIdempotencyConflict, "Sent before with another text.")
+			}
+			i := slices.IndexFunc(f.rows, func(o *fakeRow) bool { return o.ParentID == r.ID })
+			return kyro.Turn{Conversation: *c, User: r.Message, Bot: f.rows[i].Message, Repeated: true}, nil
+		}
+	}
+	c := f.conversations[t.ConversationID]
+	switch {
+	case t.ConversationID.IsZero():
+		c = &kyro.Conversation{ID: kyro.ConversationID(f.key()), BotID: t.BotID, UserID: t.SenderID, Title: t.Title}
+		f.conversations[c.ID] = c
+	case c == nil || c.UserID != t.SenderID || f.deleted[c.ID]:
+		return kyro.Turn{}, kyro.NotFound(kyro.KindConversation)
+	}
+	if len(f.unfinished(c.ID)) > t.MaxWaiting {
+		return kyro.Turn{}, kyro.Errorf(kyro.CodeLimitReached, "Too many wait.")
+	}
+	user := &fakeRow{Message: kyro.Message{ID: kyro.MessageID(f.key()), ConversationID: c.ID, Role: kyro.RoleUser,
+		Status: kyro.MessageCompleted, Text: t.Text, ClientMessageID: t.ClientMessageID, SenderID: t.SenderID, CreatedAt: t.Now}}
+	user.Turn = user.ID.Key
+	bot := f.answerTo(user, "", t.Now)
+	f.rows = append(f.rows, user, bot)
+	return kyro.Turn{Conversation: *c, User: user.Message, Bot: bot.Message}, nil
+}
+
+func (f *fakeStore) answerTo(user *fakeRow, clientMessageID string, now time.Time) *fakeRow {
+	return &fakeRow{Message: kyro.Message{ID: kyro.MessageID(f.key()), ConversationID: user.ConversationID, Role: kyro.RoleBot,
+		Status: kyro.MessagePending, ParentID: user.ID, SenderID: user.SenderID, Turn: user.Turn, ClientMessageID: clientMessageID, CreatedAt: now}}
+}
+
+func (f *fakeStore) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, _ int, now time.Time) (kyro.Turn, error) {
+	if err := f.enter(ctx, "SaveSibling"); err != nil {
+		return kyro.Turn{}, err
+	}
+	defer f.mu.Unlock()
+	former := f.row(message)
+	if former == nil || f.conversations[former.ConversationID].UserID != sender {
+		return kyro.Turn{}, kyro.NotFound(kyro.KindMessage)
+	}
+	if former.Role != kyro.RoleBot || !former.Status.Final() {
+		return kyro.Turn{}, kyro.Errorf(kyro.CodeConflict, "Not a final answer.")
+	}
+	user := f.row(former.ParentID)
+	bot := f.answerTo(user, clientMessageID, now)
+	former.Superseded = true
+	f.rows = append(f.rows, bot)
+	return kyro.Turn{Conversation: *f.conversations[user.ConversationID], User: user.Message, Bot: bot.Message}, nil
+}
+
+func (f *fakeStore) Message(ctx context.Context, user, id kyro.ID) (kyro.Message, error) {
+	if err := f.enter(ctx, "Message"); err != nil {
+		return kyro.Message{}, err
+	}
+	defer f.mu.Unlock()
+	return f.message(user, id)
+}
+
+func (f *fakeStore) message(user, id kyro.ID) (kyro.Message, error) {
+	r := f.row(id)
+	if r == nil || f.conversations[r.ConversationID].UserID != user || f.deleted[r.ConversationID] {
+		return kyro.Message{}, kyro.NotFound(kyro.KindMessage)
+	}
+	return r.Message, nil
+}
+
+func (f *fakeStore) ClaimNext(ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration) (kyro.Claim, bool, error) {
+	if err := f.enter(ctx, "ClaimNext"); err != nil {
+		return kyro.Claim{}, false, err
+	}
+	defer f.mu.Unlock()
+	waiting := f.unfinished(conversation)
+	if len(waiting) == 0 || waiting[0].Status != kyro.MessagePending {
+		return kyro.Claim{}, false, nil
+	}
+	r := waiting[0]
+	r.Status, r.Seq, r.owner, r.until = kyro.MessageRetrieving, 0, owner, now.Add(lease)
+	r.Attempt++
+	return kyro.Claim{MessageID: r.ID, ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Until: r.until}, true, nil
+}
+
+// fenced begins a write of an attempt.
+func (f *fakeStore) fenced(ctx context.Context, call string, c kyro.Claim) (*fakeRow, error) {
+	if err := f.enter(ctx, call); err != nil {
+		return nil, err
+	}
+	r := f.row(c.MessageID)
+	if r.Attempt != c.Attempt || r.owner != c.Owner || r.Status.Final() || r.Status == kyro.MessagePending {
+		f.writes[call]--
+		f.mu.Unlock()
+		return nil, kyro.Errorf(kyro.CodeConflict, "The claim is lost.")
+	}
+	return r, nil
+}
+
+func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyro.AnswerJob, error) {
+	r, err := f.fenced(ctx, "Job", claim)
+	if err != nil {
+		return kyro.AnswerJob{}, err
+	}
+	defer f.mu.Unlock()
+	job := kyro.AnswerJob{Question: f.row(r.ParentID).Message}
+	job.Bot.ID = f.conversations[r.ConversationID].BotID
+	for _, o := range f.rows {
+		if o.ConversationID == r.ConversationID && o.Turn < r.Turn && o.Status.Final() && o.Text != "" {
+			job.History = append(job.History, o.Message)
+		}
+	}
+	job.History = job.History[max(0, len(job.History)-history):]
+	return job, nil
+}
+
+func (f *fakeStore) Renew(ctx context.Context, claim kyro.Claim, until time.Time) (bool, error) {
+	r, err := f.fenced(ctx, "Renew", claim)
+	if err != nil {
+		return false, err
+	}
+	defer f.mu.Unlock()
+	r.until = until
+	return r.stop, nil
+}
+
+func (f *fakeStore) Checkpoint(ctx context.Context, claim kyro.Claim, c kyro.Checkpoint) error {
+	r, err := f.fenced(ctx, "Checkpoint", claim)
+	if err != nil {
+		return err
+	}
+	defer f.mu.Unlock()
+	r.Status, r.Text, r.Seq = c.Status, c.Text, c.Seq
+	return nil
+}
+
+func (f *fakeStore) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (kyro.Message, error) {
+	r, err := f.fenced(ctx, "Finish", claim)
+	if err != nil {
+		return kyro.Message{}, err
+	}
+	defer f.mu.Unlock()
+	r.Status, r.Text, r.Seq, r.Grounding, r.Notices, r.Citations = o.Status, o.Text, o.Seq, o.Grounding, o.Notices, o.Citations
+	r.Usage, r.Error, r.FinishReason, r.CompletedAt = o.Usage, o.Error, &o.FinishReason, &o.Now
+	return r.Message, nil
+}
+
+func (f *fakeStore) Release(ctx context.Context, claim kyro.Claim) error {
+	r, err := f.fenced(ctx, "Release", claim)
+	if err != nil {
+		return err
+	}
+	defer f.mu.Unlock()
+	r.Status, r.Seq, r.owner = kyro.MessagePending, 0, ""
+	return nil
+}
+
+func (f *fakeStore) RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error) {
+	if err := f.enter(ctx, "RequestStop"); err != nil {
+		return kyro.Message{}, err
+	}
+	defer f.mu.Unlock()
+	if _, err := f.message(user, id); err != nil {
+		return kyro.Message{}, err
+	}
+	r := f.row(id)
+	switch {
+	case r.Status.Final():
+	case r.Status == kyro.MessagePending:
+		r.end(kyro.MessageStopped, kyro.FinishUser, now)
+	default:
+		r.stop = true
+	}
+	return r.Message, nil
+}
+
+func (r *fakeRow) end(status kyro.MessageStatus, reason kyro.FinishReason, now time.Time) {
+	r.Status, r.FinishReason, r.CompletedAt, r.owner = status, &reason, &now, ""
+	r.Seq++
+}
+
+func (f *fakeStore) Recover(ctx context.Context, now time.Time, everything bool) (ended []kyro.Message, waiting []kyro.ID, err error) {
+	if err := f.enter(ctx, "Recover"); err != nil {
+		return nil, nil, err
+	}
+	defer f.mu.Unlock()
+	for _, r := range f.rows {
+		if r.Status != kyro.MessageRetrieving && r.Status != kyro.MessageStreaming || !everything && r.until.After(now) {
+			continue
+		}
+		switch {
+		case r.stop:
+			r.end(kyro.MessageStopped, kyro.FinishUser, now)
+			ended = append(ended, r.Message)
+		case r.Text != "":
+			r.end(kyro.MessageInterrupted, kyro.FinishInterrupted, now)
+			ended = append(ended, r.Message)
+		default:
+			r.Status, r.Seq, r.owner = kyro.MessagePending, 0, ""
+		}
+	}
+	for id := range f.conversations {
+		if rows := f.unfinished(id); len(rows) > 0 && rows[0].Status == kyro.MessagePending && !f.deleted[id] {
+			waiting = append(waiting, id)
+		}
+	}
+	return ended, waiting, nil
+}
+
+// steal gives the claim of a running message to another node.
+func (f *fakeStore) steal(id kyro.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.row(id)
+	r.owner, r.until = "thief", r.until.Add(time.Hour)
+	r.Attempt++
+}
+
+// deleteConversation does what deleting one does to its messages.
+func (f *fakeStore) deleteConversation(id kyro.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deleted[id] = true
+}

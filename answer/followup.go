@@ -1,0 +1,89 @@
+package answer
+
+import (
+	"slices"
+	"strings"
+
+	"kyrochat/kyro"
+	"kyrochat/text"
+)
+
+// How many words of substance a question may have to lean on the one before: without saying so, and when a word of
+// it points back. A question that says more can stand alone.
+const (
+	shortQuestion    = 1
+	pointingQuestion = 3
+)
+
+// leaning are words that point back, in questions of the languages most asked in; folded.
+var leaning = map[string]bool{
+	"it": true, "its": true, "they": true, "them": true, "their": true, "he": true, "she": true, "him": true, "her": true, "his": true,
+	"this": true, "that": true, "these": true, "those": true, "one": true, "ones": true,
+	"ella": true, "ellos": true, "ellas": true, "ello": true, "eso": true, "esto": true, "ese": true, "esa": true, "esos": true,
+	"esas": true, "aquello": true, "su": true, "sus": true, "alli": true, "ahi": true,
+	"er": true, "sie": true, "ihn": true, "ihm": true, "ihr": true, "sein": true, "seine": true, "dies": true, "dort": true,
+	"elle": true, "ils": true, "elles": true, "cela": true, "ca": true, "celui": true, "leur": true, "son": true, "sa": true,
+}
+
+// openings begin a question that goes on from the one before.
+var openings = []string{"and ", "what about", "how about", "or ", "but ", "y ", "¿y ", "e ", "¿e ", "pero ", "¿pero ", "o ", "¿o ", "und ", "et ", "那"}
+
+// denseLeaning are the same of scripts without spaces.
+var denseLeaning = []string{"它", "他", "她", "这", "那", "其", "呢", "それ", "これ", "あれ"}
+
+// contextOf gives the terms of the question before where this question leans on it, and nothing otherwise: where it
+// points back by a pronoun or an opening and names nothing, or says next to nothing by itself.
+func contextOf(question string, terms []text.QueryTerm, history []kyro.Message, languages []string) []text.QueryTerm {
+	before := lastQuestion(history)
+	if before == "" || !leans(question, terms) {
+		return nil
+	}
+	said := make(map[string]bool, len(terms))
+	for _, t := range terms {
+		said[t.Word] = true
+	}
+	return slices.DeleteFunc(text.Query(before, languages), func(t text.QueryTerm) bool { return t.Stop || said[t.Word] })
+}
+
+func lastQuestion(history []kyro.Message) string {
+	for _, m := range slices.Backward(history) {
+		if m.Role == kyro.RoleUser {
+			return m.Text
+		}
+	}
+	return ""
+}
+
+func leans(question string, terms []text.QueryTerm) bool {
+	substance, dense := 0, false
+	points := false
+	for _, t := range terms {
+		if t.Name {
+			return false
+		}
+		if !t.Stop {
+			substance++
+		}
+		points = points || leaning[t.Word]
+		dense = dense || isDense(t.Word)
+	}
+	folded := text.Fold(question)
+	for _, opening := range openings {
+		points = points || strings.HasPrefix(folded, opening)
+	}
+	if dense {
+		// The words are pairs of characters here: a short word is one of them, and two words are three.
+		for _, s := range denseLeaning {
+			points = points || strings.Contains(folded, s)
+		}
+		return substance <= 2*shortQuestion || points && substance <= 2*pointingQuestion
+	}
+	return substance <= shortQuestion || points && substance <= pointingQuestion
+}
+
+func isDense(word string) bool {
+	for _, r := range word {
+		return r >= 0x2E80
+	}
+	return false
+}

@@ -1,0 +1,194 @@
+package answer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Config is what a Service works with. Store, Log, Retriever and Model must be given; a zero figure takes its
+// default.
+type Config struct {
+	Store     Store
+	Log       Log
+	Retriever Retriever
+	Model     Model
+	Limits    kyro.Limits
+	Node      string // names this process as the owner of its claims
+
+	// Exclusive says that no other process works on the same data, so that at the start every claim there is
+	// belongs to a process that is gone.
+	Exclusive bool
+
+	MaxRunning int // answers made at once; 256
+	MaxQueued  int // conversations that wait for one of those places; beyond it the sweep finds them; 1,024
+	History    int // messages of earlier turns that a model gets to see; 20
+
+	// How often a reader looks at the row while the log serves it, and while the log has nothing for it.
+	FollowPoll      time.Duration // 2 s
+	FollowPollEmpty time.Duration // 500 ms
+
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Limits == (kyro.Limits{}) {
+		c.Limits = kyro.DefaultLimits()
+	}
+	if c.MaxRunning <= 0 {
+		c.MaxRunning = 256
+	}
+	if c.MaxQueued <= 0 {
+		c.MaxQueued = 1_024
+	}
+	if c.History <= 0 {
+		c.History = 20
+	}
+	if c.FollowPoll <= 0 {
+		c.FollowPoll = 2 * time.Second
+	}
+	if c.FollowPollEmpty <= 0 {
+		c.FollowPollEmpty = 500 * time.Millisecond
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Logger = c.Logger.With("part", "answer")
+	return c
+}
+
+// Service is the turn. It serves from the start, but makes answers only while Run runs.
+type Service struct {
+	cfg    Config
+	ctx    context.Context // of all attempts
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // the workers
+
+	mu       sync.Mutex
+	open     bool             // recovery is over: workers may start
+	draining bool             // no new work
+	busy     map[kyro.ID]bool // conversations that have a worker; true: look again before it goes
+	queue    []kyro.ID        // conversations that wait for a worker, each once
+	attempts map[kyro.ID]*attempt
+}
+
+// Why an attempt ends before its model does.
+var (
+	errStopped   = errors.New("stopped by the user")
+	errLost      = errors.New("the claim is lost")
+	errDrained   = errors.New("the server shuts down")
+	errFirstByte = errors.New("nothing came in time")
+	errIdle      = errors.New("nothing more came in time")
+	errTotal     = errors.New("the answer took too long")
+)
+
+// storeTimeout bounds one call of the store or the log that no caller's context bounds.
+const storeTimeout = 5 * time.Second
+
+// New makes a service; Run makes it work.
+func New(cfg Config) *Service {
+	s := &Service{cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{}}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	return s
+}
+
+// Run recovers what an earlier process left, makes answers, and looks for lost ones every AnswerSweep until ctx
+// is done. Then it drains: nothing new begins, running answers get DrainTimeout and are cut after it. It returns
+// when all of them are stored or given back. It must be called once.
+func (s *Service) Run(ctx context.Context) error {
+	for everything := s.cfg.Exclusive; ; {
+		err := s.sweep(ctx, everything)
+		if err == nil {
+			break
+		}
+		s.cfg.Logger.Error("answers left by an earlier process could not be recovered; trying again", "err", err)
+		if !pause(ctx, time.Second) {
+			break
+		}
+	}
+	s.start()
+	ticker := time.NewTicker(s.cfg.Limits.AnswerSweep)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.drain()
+			return nil
+		case <-ticker.C:
+			if err := s.sweep(ctx, false); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Error("lost answers could not be looked for", "err", err)
+			}
+		}
+	}
+}
+
+// Drain refuses new turns and new work from now on. Run does it too when its context ends.
+func (s *Service) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	s.queue = nil
+}
+
+func (s *Service) drain() {
+	s.Drain()
+	cut := time.AfterFunc(s.cfg.Limits.DrainTimeout, func() { s.cancel(errDrained) })
+	defer cut.Stop()
+	s.wg.Wait()
+	s.cancel(errDrained)
+}
+
+// sweep ends what nobody works on any more and takes up what waits. The row is final before its log is, so an
+// append that fails costs readers a poll and nothing else.
+func (s *Service) sweep(ctx context.Context, everything bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
+	defer cancel()
+	ended, waiting, err := s.cfg.Store.Recover(ctx, s.now(), everything)
+	if err != nil {
+		return err
+	}
+	for _, m := range ended {
+		s.cfg.Logger.Warn("answer interrupted: its process is gone", "message", m.ID, "attempt", m.Attempt)
+		s.logEnd(ctx, m)
+	}
+	for _, conversation := range waiting {
+		s.kick(conversation)
+	}
+	return nil
+}
+
+// logEnd tells readers that a message is final and stored.
+func (s *Service) logEnd(ctx context.Context, m kyro.Message) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	end := kyro.LogEntry{Attempt: m.Attempt, Seq: endSeq(m), Status: m.Status, Final: true}
+	if err := s.cfg.Log.Append(ctx, m.ID, end); err != nil {
+		s.cfg.Logger.Debug("the end of an answer is not in its log", "message", m.ID, "attempt", m.Attempt, "err", err)
+	}
+}
+
+// endSeq is the seq of a final message's end. An answer that ended before its first event has the first.
+func endSeq(m kyro.Message) int64 { return max(1, m.Seq) }
+
+// now is the time as rows keep it.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// pause waits and reports whether it waited all the time.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kyrochat/auth"
+	"kyrochat/kyro"
+)
+
+// Config is everything that can be set, read once at the start. docs/configuration.md says what each setting means.
+type Config struct {
+	Production bool
+	Addr       string
+	AdminAddr  string
+	PublicURL  string
+	Origins    []string       // of browsers, scheme://host[:port]; empty: localhost on any port
+	Proxies    []netip.Prefix // whose X-Forwarded-For counts
+	DataDir    string
+	Secrets    []string // the first signs, all verify; empty: one is kept in the data folder
+	SignUp     kyro.SignUpMode
+
+	DatabaseURL string // empty: SQLite in the data folder
+
+	AccessTTL  time.Duration
+	RefreshTTL time.Duration
+
+	Limits        kyro.Limits
+	IngestWorkers int
+	OfflinePace   time.Duration // between two pieces of an offline answer
+
+	LogLevel slog.Level
+	LogJSON  bool
+}
+
+// readConfig reads the settings from the environment. It gives every mistake at once, in one error.
+func readConfig(getenv func(string) string) (Config, error) {
+	r := &reader{getenv: getenv}
+	d := kyro.DefaultLimits()
+	c := Config{
+		Production: r.choice("KYRO_ENV", "development", "development", "production") == "production",
+		Addr:       r.addr("KYRO_ADDR", "127.0.0.1:8080"),
+		AdminAddr:  r.addr("KYRO_ADMIN_ADDR", "127.0.0.1:9090"),
+		Proxies:    r.prefixes("KYRO_TRUSTED_PROXIES"),
+		DataDir:    r.text("KYRO_DATA_DIR", "./data"),
+		Secrets:    r.list("KYRO_SECRET"),
+
+		DatabaseURL: r.url("DATABASE_URL", "postgres", "postgresql"),
+
+		AccessTTL:  r.duration("KYRO_ACCESS_TOKEN_TTL", 10*time.Minute),
+		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", 14*24*time.Hour),
+
+		Limits: kyro.Limits{
+			MaxUploadBytes:   int64(r.integer("KYRO_MAX_UPLOAD_BYTES", int(d.MaxUploadBytes), 1, 1<<31-1)),
+			MaxExtractedText: r.integer("KYRO_MAX_EXTRACTED_BYTES", d.MaxExtractedText, 1, 1<<30),
+			MaxChunks:        r.integer("KYRO_MAX_CHUNKS", d.MaxChunks, 1, 1_000_000),
+			MaxPages:         r.integer("KYRO_MAX_PDF_PAGES", d.MaxPages, 1, 100_000),
+			MaxTextChars:     r.integer("KYRO_MAX_TEXT_CHARS", d.MaxTextChars, 1, 1<<30),
+			MaxMessageChars:  r.integer("KYRO_MAX_MESSAGE_CHARS", d.MaxMessageChars, 1, 1_000_000),
+			MaxWaiting:       r.integer("KYRO_MAX_WAITING_MESSAGES", d.MaxWaiting, 0, 1000),
+			AnswerLease:      r.duration("KYRO_ANSWER_LEASE", d.AnswerLease),
+			AnswerHeartbeat:  r.duration("KYRO_ANSWER_HEARTBEAT", d.AnswerHeartbeat),
+			AnswerSweep:      r.duration("KYRO_ANSWER_SWEEP", d.AnswerSweep),
+			AnswerTotal:      r.duration("KYRO_ANSWER_TIMEOUT", d.AnswerTotal),
+			AnswerFirstByte:  r.duration("KYRO_ANSWER_FIRST_BYTE_TIMEOUT", d.AnswerFirstByte),
+			AnswerIdle:       r.duration("KYRO_ANSWER_IDLE_TIMEOUT", d.AnswerIdle),
+			DrainTimeout:     r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
+			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
+		},
+		IngestWorkers: r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
+		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE"),
+
+		LogLevel: r.level("KYRO_LOG_LEVEL"),
+	}
+	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
+	c.PublicURL = r.url("KYRO_PUBLIC_URL", "http", "https")
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Addr
+	}
+	c.Origins = r.origins("KYRO_ALLOWED_ORIGINS")
+	if c.Production && len(c.Origins) == 0 {
+		c.Origins = []string{c.PublicURL}
+	}
+	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
+	c.SignUp = kyro.SignUpMode(signUp)
+	r.float("KYRO_RATE_SCALE", 0, 1000)
+	r.check(c)
+	r.refuseUnbuilt(c)
+	return c, r.err()
+}
+
+// check holds what several settings say against each other.
+func (r *reader) check(c Config) {
+	for _, secret := range c.Secrets {
+		if err := auth.CheckSecret(secret); err != nil && (c.Production || len(secret) < auth.MinSecretBytes) {
+			r.wrong("KYRO_SECRET", "is refused: %v", err)
+		}
+	}
+	if c.Production && len(c.Secrets) == 0 {
+		r.wrong("KYRO_SECRET", "is required in production: at least 32 random bytes, such as `openssl rand -base64 48` prints")
+	}
+	if c.Limits.AnswerHeartbeat*2 > c.Limits.AnswerLease {
+		r.wrong("KYRO_ANSWER_HEARTBEAT", "must be at most half of KYRO_ANSWER_LEASE (%s)", c.Limits.AnswerLease)
+	}
+	if c.Limits.ExtractTimeout > 42*time.Second {
+		r.wrong("KYRO_EXTRACT_TIMEOUT", "must be at most 42s: a job's turn ends after 45s")
+	}
+}
+
+// refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
+func (r *reader) refuseUnbuilt(c Config) {
+	unbuilt := []struct{ name, part string }{
+		{"REDIS_URL", "Redis"},
+		{"GEMINI_API_KEY", "Gemini"}, {"KYRO_GEMINI_URL", "Gemini"}, {"KYRO_GEMINI_MODEL", "Gemini"},
+		{"KYRO_EMBEDDING_MODEL", "Gemini"}, {"KYRO_EMBEDDING_DIMS", "Gemini"},
+		{"PINECONE_API_KEY", "Pinecone"}, {"KYRO_PINECONE_INDEX", "Pinecone"}, {"KYRO_PINECONE_HOST", "Pinecone"},
+		{"KYRO_PINECONE_CONTROL_URL", "Pinecone"},
+		{"SMTP_URL", "mail"}, {"KYRO_MAIL_FROM", "mail"},
+		{"KYRO_RESET_TOKEN_TTL", "mail"}, {"KYRO_VERIFY_TOKEN_TTL", "mail"},
+		{"KYRO_FETCH_ALLOW", "fetching web pages"}, {"KYRO_FETCH_DNS", "fetching web pages"},
+	}
+	for _, u := range unbuilt {
+		if r.getenv(u.name) != "" {
+			r.wrong(u.name, "is set, but this version does not have %s yet: unset it", u.part)
+		}
+	}
+	if role := r.choice("KYRO_ROLE", "all", "all", "api", "worker"); role != "all" {
+		r.wrong("KYRO_ROLE", "is %s, but this version runs as one process only: unset it", role)
+	}
+	if c.SignUp == kyro.SignUpVerified {
+		r.wrong("KYRO_SIGNUP", "is %s, but this version cannot send mail yet: set it to open or closed",
+			pick(r.getenv("KYRO_SIGNUP") == "", "verified by default in production", "verified"))
+	}
+}
+
+// reader reads settings and collects what is wrong with them.
+type reader struct {
+	getenv func(string) string
+	errs   []error
+}
+
+func (r *reader) wrong(name, format string, args ...any) {
+	r.errs = append(r.errs, fmt.Errorf("%s %s", name, fmt.Sprintf(format, args...)))
+}
+
+func (r *reader) err() error {
+	if len(r.errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the configuration is wrong:\n%w", errors.Join(r.errs...))
+}
+
+func (r *reader) text(name, fallback string) string {
+	if s := strings.TrimSpace(r.getenv(name)); s != "" {
+		return s
+	}
+	return fallback
+}
+
+func (r *reader) choice(name, fallback string, choices ...string) string {
+	s := strings.ToLower(r.text(name, fallback))
+	if !slices.Contains(choices, s) {
+		r.wrong(name, "is %q: use one of %s", s, strings.Join(choices, ", "))
+		return fallback
+	}
+	return s
+}
+
+func (r *reader) integer(name string, fallback, minimum, maximum int) int {
+	s := r.text(name, "")
+	if s == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < minimum || n > maximum {
+		r.wrong(name, "is %q: use a whole number from %d to %d", s, minimum, maximum)
+		return fallback
+	}
+	return n
+}
+
+func (r *reader) float(name string, minimum, maximum float64) {
+	s := r.text(name, "1")
+	if f, err := strconv.ParseFloat(s, 64); err != nil || f < minimum || f > maximum {
+		r.wrong(name, "is %q: use a number from %g to %g", s, minimum, maximum)
+	}
+}
+
+func (r *reader) duration(name string, fallback time.Duration) time.Duration {
+	s := r.text(name, "")
+	if s == "" {
+		return fallback
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		r.wrong(name, "is %q: use a duration such as 30s, 10m or 336h", s)
+		return fallback
+	}
+	return d
+}
+
+func (r *reader) durationOrZero(name string) time.Duration {
+	if s := r.text(name, "0"); s == "0" || s == "0s" {
+		return 0
+	}
+	return r.duration(name, 0)
+}
+
+func (r *reader) addr(name, fallback string) string {
+	s := r.text(name, fallback)
+	if _, _, err := net.SplitHostPort(s); err != nil {
+		r.wrong(name, "is %q: use host:port, such as 127.0.0.1:8080", s)
+	}
+	return s
+}
+
+func (r *reader) url(name string, schemes ...string) string {
+	s := r.text(name, "")
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" && u.RawQuery == "" || !slices.Contains(schemes, u.Scheme) {
+		r.wrong(name, "is not a URL that begins with %s://", strings.Join(schemes, ":// or "))
+	}
+	return strings.TrimSuffix(s, "/")
+}
+
+func (r *reader) list(name string) []string {
+	var list []string
+	for each := range strings.SplitSeq(r.getenv(name), ",") {
+		if each = strings.TrimSpace(each); each != "" {
+			list = append(list, each)
+		}
+	}
+	return list
+}
+
+func (r *reader) origins(name string) []string {
+	list := r.list(name)
+	for _, s := range list {
+		u, err := url.Parse(s)
+		if err != nil || u.Host == "" || u.Path != "" || u.Scheme != "http" && u.Scheme != "https" {
+			r.wrong(name, "has %q: use origins such as https://app.example.com, separated by commas", s)
+		}
+	}
+	return list
+}
+
+func (r *reader) prefixes(name string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, s := range r.list(name) {
+		prefix, err := netip.ParsePrefix(s)
+		if addr, addrErr := netip.ParseAddr(s); addrErr == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			r.wrong(name, "has %q: use addresses or networks such as 10.0.0.0/8, separated by commas", s)
+			continue
+		}
+		list = append(list, prefix)
+	}
+	return list
+}
+
+func (r *reader) level(name string) slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(r.text(name, "info"))); err != nil {
+		r.wrong(name, "is %q: use debug, info, warn or error", r.getenv(name))
+	}
+	return level
+}
+
+func pick[T any](yes bool, a, b T) T {
+	if yes {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+func env(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}
+
+func TestNothingConfigured(t *testing.T) {
+	t.Parallel()
+	c, err := readConfig(env(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Production || c.Addr != "127.0.0.1:8080" || c.AdminAddr != "127.0.0.1:9090" || c.DataDir != "./data" || c.SignUp != kyro.SignUpOpen ||
+		c.AccessTTL != 10*time.Minute || c.RefreshTTL != 336*time.Hour || c.Limits != kyro.DefaultLimits() || c.LogJSON || c.PublicURL != "http://127.0.0.1:8080" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestEveryMistakeIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := readConfig(env(map[string]string{
+		"KYRO_ENV": "staging", "KYRO_ADDR": "8080", "KYRO_ACCESS_TOKEN_TTL": "10", "KYRO_MAX_UPLOAD_BYTES": "32MiB", "KYRO_SECRET": "short",
+		"REDIS_URL": "redis://localhost", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "worker",
+		"KYRO_SIGNUP": "verified", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
+		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s",
+	}))
+	if err == nil {
+		t.Fatal("a wrong configuration was taken")
+	}
+	for _, name := range []string{
+		"KYRO_ENV", "KYRO_ADDR", "KYRO_ACCESS_TOKEN_TTL", "KYRO_MAX_UPLOAD_BYTES", "KYRO_SECRET", "REDIS_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "SMTP_URL",
+		"KYRO_ROLE", "KYRO_SIGNUP", "DATABASE_URL", "KYRO_ALLOWED_ORIGINS", "KYRO_TRUSTED_PROXIES", "KYRO_RATE_SCALE", "KYRO_LOG_LEVEL", "KYRO_ANSWER_HEARTBEAT",
+	} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not told in:\n%v", name, err)
+		}
+	}
+	if strings.Contains(err.Error(), "short") && strings.Contains(err.Error(), `"short"`) {
+		t.Error("the secret is shown")
+	}
+}
+
+func TestProductionIsStrict(t *testing.T) {
+	t.Parallel()
+	_, err := readConfig(env(map[string]string{"KYRO_ENV": "production"}))
+	if err == nil || !strings.Contains(err.Error(), "KYRO_SECRET") || !strings.Contains(err.Error(), "KYRO_SIGNUP") {
+		t.Errorf("production without a secret: %v", err)
+	}
+	weak := strings.Repeat("changeme", 5)
+	if _, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": weak, "KYRO_SIGNUP": "closed"})); err == nil || strings.Contains(err.Error(), weak) {
+		t.Errorf("production with a sample for a secret: %v", err)
+	}
+	if _, err := readConfig(env(map[string]string{"KYRO_SECRET": weak})); err != nil {
+		t.Errorf("development with a sample for a secret: %v", err)
+	}
+	c, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt,8Ws2Ly6Hd3Pf9Bg5Jtq7Zr1mVx0Tn4Kc", "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com/"}))
+	if err != nil || !c.LogJSON || len(c.Secrets) != 2 || !slices.Equal(c.Origins, []string{"https://chat.example.com"}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestEverySettingIsDocumented keeps the manual complete, and free of settings that do not exist.
+func TestEverySettingIsDocumented(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := map[string]bool{}
+	if _, err := readConfig(func(name string) string { read[name] = true; return "" }); err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, name := range regexp.MustCompile("`([A-Z]+_[A-Z_]+)`").FindAllStringSubmatch(string(manual), -1) {
+		documented[name[1]] = true
+	}
+	for name := range read {
+		if !documented[name] {
+			t.Errorf("%s is not in docs/configuration.md", name)
+		}
+	}
+	for name := range documented {
+		if !read[name] && name != "KYRO_TEST_REQUIRE" {
+			t.Errorf("docs/configuration.md speaks of %s, which nothing reads", name)
+		}
+	}
+}

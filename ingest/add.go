@@ -1,0 +1,140 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"path"
+	"strings"
+
+	"kyrochat/kyro"
+)
+
+const (
+	markdown   = "text/markdown"
+	plainText  = "text/plain"
+	portable   = "application/pdf"
+	noFileName = "Untitled document"
+)
+
+// Added is a document that was taken in. Nothing is refused for being there twice, but the owner is told.
+type Added struct {
+	Document    kyro.Document
+	DuplicateOf *kyro.ID // an earlier live document of the bot with the same content
+}
+
+// Upload takes in a file for a bot of the viewer and enqueues the work on it. Without a title the file's name
+// serves. Once it returns, file and document survive a crash; on any error nothing is left. NOT_FOUND for a bot
+// that is not the viewer's, before a byte is read; VALIDATION for the title; FILE_TOO_LARGE, FILE_EMPTY,
+// UNSUPPORTED_TYPE for the file; BAD_USER_INPUT where it breaks off.
+func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, title *string, fileName string, r io.Reader) (Added, error) {
+	if err := allow(v, botID, kyro.KindBot); err != nil {
+		return Added{}, err
+	}
+	fileName = kyro.CleanFileName(fileName)
+	d := kyro.NewDocument{
+		BotID: botID, OwnerID: v.UserID, Kind: kyro.DocumentFile, FileName: fileName, Title: titleOf(fileName),
+	}
+	if title != nil {
+		checked, err := kyro.CheckTitle(*title)
+		if err != nil {
+			return Added{}, err
+		}
+		d.Title = checked
+	}
+	if err := s.ownBot(ctx, v, botID); err != nil {
+		return Added{}, err
+	}
+	received, err := s.files.Receive(ctx, r, s.limits.MaxUploadBytes)
+	if err != nil {
+		return Added{}, err
+	}
+	defer s.files.Discard(received)
+	if d.MimeType, err = s.sniff(received.Head, fileName); err != nil {
+		return Added{}, err
+	}
+	d.SizeBytes, d.ContentHash = &received.Size, received.SHA256
+	return s.add(ctx, d, nil, func(stored kyro.Document) error {
+		return s.files.Place(received, stored.ID, stored.Version)
+	})
+}
+
+// AddText takes in a text for a bot of the viewer and enqueues the work on it. NOT_FOUND for a bot that is not the
+// viewer's; VALIDATION for title and text.
+func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, title, text string) (Added, error) {
+	if err := allow(v, botID, kyro.KindBot); err != nil {
+		return Added{}, err
+	}
+	title, err := kyro.CheckTitle(title)
+	if err != nil {
+		return Added{}, err
+	}
+	if err := kyro.CheckDocumentText(text, s.limits.MaxTextChars); err != nil {
+		return Added{}, err
+	}
+	if err := s.ownBot(ctx, v, botID); err != nil {
+		return Added{}, err
+	}
+	size, sum := int64(len(text)), sha256.Sum256([]byte(text))
+	return s.add(ctx, kyro.NewDocument{
+		BotID: botID, OwnerID: v.UserID, Kind: kyro.DocumentText, Title: title, MimeType: typeOfText(text),
+		SizeBytes: &size, ContentHash: hex.EncodeToString(sum[:]),
+	}, []byte(text), nil)
+}
+
+func (s *Service) add(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (Added, error) {
+	d.Now = s.time()
+	s.placing.RLock()
+	stored, duplicate, err := s.store.AddDocument(ctx, d, original, place)
+	s.placing.RUnlock()
+	if err != nil {
+		return Added{}, err
+	}
+	s.publish(ctx, stored)
+	added := Added{Document: stored}
+	if !duplicate.IsZero() {
+		added.DuplicateOf = &duplicate
+	}
+	return added, nil
+}
+
+// titleOf makes a title of a cleaned file name: without the extension, within the limit of titles.
+func titleOf(fileName string) string {
+	title := strings.TrimSpace(strings.TrimSuffix(fileName, path.Ext(fileName)))
+	if title == "" {
+		title = fileName
+	}
+	units := 0
+	for i, r := range title {
+		if units += kyro.CharCount(string(r)); units > kyro.MaxTitle {
+			title = title[:i]
+			break
+		}
+	}
+	if title, err := kyro.CheckTitle(title); err == nil {
+		return title
+	}
+	return noFileName
+}
+
+// typeOfText tells Markdown from plain text. Read as Markdown, a text with headings is cut and cited by its
+// headings; but indented lines would become code and a line of dashes a heading. So only a text that plainly is
+// Markdown is read as such: one with a heading, a fence or a table.
+func typeOfText(text string) string {
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \t\r\n")
+		hashes := len(line) - len(strings.TrimLeft(line, "#"))
+		switch {
+		case hashes >= 1 && hashes <= 6 && strings.HasPrefix(line[hashes:], " "),
+			strings.HasPrefix(line, "```"), strings.HasPrefix(line, "~~~"), isTableRule(line):
+			return markdown
+		}
+	}
+	return plainText
+}
+
+// isTableRule reports the line between head and body of a table: |---|:--:|.
+func isTableRule(line string) bool {
+	return strings.Contains(line, "|") && strings.Contains(line, "---") && strings.Trim(line, "|-: ") == ""
+}

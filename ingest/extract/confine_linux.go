@@ -1,0 +1,72 @@
+package extract
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+const (
+	// addressSpace bounds the memory a child may map. The runtime reserves far more than it uses.
+	addressSpace = 4 << 30
+	// openFiles is what a child may hold open: its pipes, the file, the engine's cache and what polls them.
+	openFiles = 32
+	// writtenFile bounds a file a child writes: the engine's machine code takes about 21 MiB.
+	writtenFile = 64 << 20
+)
+
+// confine lowers what this process may take from the machine. Limits already lower stay.
+func confine() error {
+	for _, l := range []struct {
+		name     string
+		resource int
+		limit    uint64
+	}{
+		{"address space", syscall.RLIMIT_AS, addressSpace},
+		{"open files", syscall.RLIMIT_NOFILE, openFiles},
+		{"file size", syscall.RLIMIT_FSIZE, writtenFile},
+		{"core size", syscall.RLIMIT_CORE, 0},
+	} {
+		var now syscall.Rlimit
+		if err := syscall.Getrlimit(l.resource, &now); err != nil {
+			return fmt.Errorf("reading the limit of %s: %w", l.name, err)
+		}
+		limit := min(l.limit, now.Max)
+		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+			return fmt.Errorf("limiting %s: %w", l.name, err)
+		}
+	}
+	// The runtime ignores the signal of used-up processor time unless somebody listens.
+	spent := make(chan os.Signal, 1)
+	signal.Notify(spent, syscall.SIGXCPU)
+	go func() {
+		<-spent
+		os.Exit(1)
+	}()
+	return nil
+}
+
+// allowCPU gives the next document the processor time that it may take on the clock. The parent watches the clock;
+// this holds where the parent cannot.
+func allowCPU(d time.Duration) {
+	var used syscall.Rusage
+	if d <= 0 || syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return
+	}
+	var now syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_CPU, &now) != nil {
+		return
+	}
+	seconds := uint64(used.Utime.Sec+used.Stime.Sec) + uint64(2*d/time.Second) + 2 // both threads may run
+	now.Cur = min(seconds, now.Max)
+	_ = syscall.Setrlimit(syscall.RLIMIT_CPU, &now)
+}
+
+// dieWithParent has the kernel kill a child when the thread that started it ends.
+func dieWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+

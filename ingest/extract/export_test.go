@@ -1,0 +1,32 @@
+package extract
+
+import "time"
+
+// SetTimer replaces the clock that ends idle children.
+func (p *Pool) SetTimer(f func(time.Duration, func()) func() bool) { p.afterFunc = f }
+
+// Children are the process ids of the idle children.
+func (p *Pool) Children() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var ids []int
+	for _, c := range p.idle {
+		ids = append(ids, c.process.Pid)
+	}
+	return ids
+}
+
+// KillIdle kills the idle children behind the pool's back and waits until they are gone.
+func (p *Pool) KillIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.idle {
+		_ = c.process.Kill()
+		<-c.ended
+	}
+}
+
+const (
+	MaxDocuments = maxDocuments
+	IdleTime     = idleTime
+)

@@ -1,0 +1,143 @@
+// Package extract reads text and its structure out of files: PDF, Markdown and plain text.
+//
+// Files come from strangers and their formats invite malice, so that reading happens in a process of its own: a
+// [Pool] starts the program again as `kyrochat extract`, whose [Main] reads one file after the other and answers
+// with frames. What crashes, hangs or grows there is killed and takes nothing else with it.
+package extract
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"kyrochat/kyro"
+	"kyrochat/text"
+)
+
+// Codes of the warnings of an extraction.
+const (
+	// PageWithoutText: the page shows a picture and holds almost no text.
+	PageWithoutText = "PAGE_WITHOUT_TEXT"
+	// PageUnreadable: the page is damaged and was left out.
+	PageUnreadable = "PAGE_UNREADABLE"
+	// CharsetGuessed: the file does not say its character set, and it is not UTF-8.
+	CharsetGuessed = "CHARSET_GUESSED"
+)
+
+// maxBlocks bounds the structure of one document. Beyond it neighbouring paragraphs are told as one.
+const maxBlocks = 1 << 17
+
+// reader reads files, one at a time. The PDF engine is loaded with the first PDF and kept.
+type reader struct {
+	cacheDir string // of the PDF engine's compiled code; "" for none
+	pdf      *pdfEngine
+}
+
+// read extracts one file. Errors are kyro errors where a person can mend the file, see ingest.Extractor.
+func (r *reader) read(path, mimeType string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
+	var ex kyro.Extraction
+	var err error
+	switch mimeType {
+	case PDF:
+		if r.pdf == nil {
+			if r.pdf, err = newPDFEngine(r.cacheDir); err != nil {
+				return kyro.Extraction{}, fmt.Errorf("starting the PDF engine: %w", err)
+			}
+		}
+		ex, err = r.pdf.read(path, limits, progress)
+	case Markdown, Plain:
+		var data []byte
+		if data, err = load(path, limits); err == nil {
+			ex, err = readText(data, mimeType, limits)
+			progress(1, 1)
+		}
+	default:
+		err = kyro.Errorf(kyro.CodeUnsupportedType, "Text cannot be read from %q. %s", mimeType, accepted)
+	}
+	if err != nil {
+		return kyro.Extraction{}, err
+	}
+	ex.MimeType = mimeType
+	ex.Blocks = coarsen(ex.Blocks)
+	return ex, nil
+}
+
+// load reads a text file whole. UTF-32 takes four bytes for a character that is stored in one.
+func load(path string, limits kyro.Limits) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the file: %w", err)
+	}
+	defer f.Close()
+	most := 4*int64(limits.MaxExtractedText) + 4
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the file: %w", err)
+	}
+	if int64(len(data)) > most {
+		return nil, textTooLong(limits)
+	}
+	return data, nil
+}
+
+// readText reads Markdown and plain text.
+func readText(data []byte, mimeType string, limits kyro.Limits) (kyro.Extraction, error) {
+	if len(data) == 0 {
+		return kyro.Extraction{}, kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
+	}
+	if !looksLikeText(data) {
+		return kyro.Extraction{}, kyro.Errorf(kyro.CodeUnsupportedType, "The file is not a text: it contains binary data. %s", accepted)
+	}
+	cs := charsetOf(data)
+	decoded, err := cs.decode(data)
+	if err != nil {
+		return kyro.Extraction{}, kyro.Errorf(kyro.CodeValidation, "The file is not valid %s text. Save it as UTF-8 and upload it again.", cs.name).Because(err)
+	}
+	ex := kyro.Extraction{Text: text.Normalize(decoded)}
+	if cs.guessed {
+		ex.Warnings = append(ex.Warnings, kyro.DocumentWarning{Code: CharsetGuessed, Message: fmt.Sprintf(
+			"The file does not say its character set; it was read as %s. If letters are wrong, save it as UTF-8 and upload it again.", cs.name)})
+	}
+	if mimeType == Markdown {
+		ex.Text, ex.Blocks = parseMarkdown(ex.Text)
+	} else {
+		ex.Blocks = parsePlain(ex.Text)
+	}
+	if len(ex.Text) > limits.MaxExtractedText {
+		return kyro.Extraction{}, textTooLong(limits)
+	}
+	return ex, nil
+}
+
+func textTooLong(limits kyro.Limits) error {
+	return kyro.Errorf(kyro.CodeLimitReached, "The file holds more than %s of text, the most of one document. Split it into several files.", size(limits.MaxExtractedText))
+}
+
+// size tells bytes as people do.
+func size(n int) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	if n >= 1<<10 {
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// coarsen joins neighbouring paragraphs of a page until there are few enough blocks. Text is untouched.
+func coarsen(blocks []kyro.Block) []kyro.Block {
+	if len(blocks) <= maxBlocks {
+		return blocks
+	}
+	group := (len(blocks) + maxBlocks/2 - 1) / (maxBlocks / 2)
+	kept, joined := blocks[:0], 0
+	for _, b := range blocks {
+		if n := len(kept) - 1; n >= 0 && joined < group && kept[n].Kind == b.Kind && kept[n].Page == b.Page && b.Kind != kyro.BlockHeading {
+			kept[n].End = b.End
+			joined++
+			continue
+		}
+		kept, joined = append(kept, b), 1
+	}
+	return kept[:min(len(kept), maxBlocks)]
+}

@@ -1,0 +1,94 @@
+package extract
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"kyrochat/kyro"
+)
+
+// A frame is a length of four bytes, big-endian, and that many bytes of JSON. Requests go to the child, replies
+// come back: any number with progress, then one with a result or a failure.
+
+// maxRequest bounds a request, in bytes.
+const maxRequest = 64 << 10
+
+// request asks a child for one file.
+type request struct {
+	Path     string      `json:"path"`
+	MimeType string      `json:"mimeType"`
+	Limits   kyro.Limits `json:"limits"`
+	CacheDir string      `json:"cacheDir,omitempty"` // where the PDF engine keeps its machine code
+}
+
+// reply is what a child answers; exactly one field but Memory is set.
+type reply struct {
+	Progress *stage           `json:"progress,omitempty"`
+	Result   *kyro.Extraction `json:"result,omitempty"`
+	Failure  *failure         `json:"failure,omitempty"`
+	Memory   uint64           `json:"memory,omitempty"` // bytes the child holds, told with a result or failure
+}
+
+// stage is how many pages are read.
+type stage struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
+}
+
+// failure is an error on its way between processes; it has no code where it is no person's to mend.
+type failure struct {
+	Code    kyro.Code `json:"code,omitempty"`
+	Message string    `json:"message"`
+}
+
+// maxReply bounds a reply. Characters of text take at most two bytes each of JSON for one of their own, and there
+// are at most maxBlocks blocks and a warning for every page.
+func maxReply(limits kyro.Limits) int {
+	return 2*limits.MaxExtractedText + 160*maxBlocks + 256*limits.MaxPages + maxRequest
+}
+
+var errFrameTooLarge = errors.New("the frame is larger than allowed")
+
+func writeFrame(w io.Writer, v any) error {
+	var b bytes.Buffer
+	b.Write(make([]byte, 4))
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encoding a frame: %w", err)
+	}
+	frame := b.Bytes()
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	if _, err := w.Write(frame); err != nil {
+		return fmt.Errorf("writing a frame: %w", err)
+	}
+	return nil
+}
+
+// readFrame reads one frame of at most limit bytes. io.EOF means that there is none, at its very start.
+func readFrame(r io.Reader, limit int, v any) error {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	n := int64(binary.BigEndian.Uint32(head[:]))
+	if n > int64(limit) {
+		return errFrameTooLarge
+	}
+	// Grown as bytes arrive: a length alone must not take memory.
+	var body bytes.Buffer
+	if _, err := io.CopyN(&body, r, n); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return fmt.Errorf("reading a frame: %w", err)
+	}
+	if err := json.Unmarshal(body.Bytes(), v); err != nil {
+		return fmt.Errorf("decoding a frame: %w", err)
+	}
+	return nil
+}

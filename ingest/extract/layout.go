@@ -1,0 +1,203 @@
+package extract
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"kyrochat/kyro"
+)
+
+const (
+	// headingScale is how much larger than the body type a heading is.
+	headingScale = 1.15
+	// A heading is at most this many characters; what is longer is a text set large.
+	longestPDFHeading = 200
+)
+
+// layout turns printed lines into paragraphs, lists and headings, and those into one text.
+func layout(pages []pdfPage) kyro.Extraction {
+	dropFurniture(pages)
+	style := styleOf(pages)
+	ex := kyro.Extraction{Pages: len(pages)}
+	w := writer{words: wordsOf(pages)}
+	for i := range pages {
+		p := &pages[i]
+		switch {
+		case p.broken:
+			ex.Warnings = append(ex.Warnings, warning(PageUnreadable, p.number, "Page %d is damaged and was left out."))
+		case p.picture:
+			ex.Warnings = append(ex.Warnings, warning(PageWithoutText, p.number, "Page %d is a picture without readable text."))
+		}
+		w.page = p.number
+		for _, b := range style.bands(p.lines) {
+			w.band(b, style)
+		}
+	}
+	ex.Text, ex.Blocks = w.text.String(), w.blocks
+	return ex
+}
+
+func warning(code string, page int, format string) kyro.DocumentWarning {
+	return kyro.DocumentWarning{Code: code, Message: fmt.Sprintf(format, page), Page: &page}
+}
+
+// style is how a document is set: what its body looks like and so what stands out.
+type style struct {
+	size    float64   // of the body type
+	leading float64   // from baseline to baseline, as a multiple of the size
+	bold    bool      // the body is bold, so that bold means nothing
+	large   []float64 // the sizes of headings, largest first
+}
+
+func styleOf(pages []pdfPage) style {
+	bySize := map[float64]int{}
+	var steps []float64
+	boldChars, allChars := 0, 0
+	for _, p := range pages {
+		for i, l := range p.lines {
+			n := len(l.text)
+			bySize[l.size] += n
+			allChars += n
+			if l.bold {
+				boldChars += n
+			}
+			if i > 0 && l.size > 0 && alike(p.lines[i-1].size, l.size) {
+				if step := (p.lines[i-1].y - l.y) / l.size; step > 0.8 && step < 3 {
+					steps = append(steps, step)
+				}
+			}
+		}
+	}
+	s := style{leading: 1.2, bold: 2*boldChars > allChars}
+	most := 0
+	for size, n := range bySize {
+		if n > most || n == most && size < s.size {
+			s.size, most = size, n
+		}
+	}
+	if len(steps) > 0 {
+		slices.Sort(steps)
+		s.leading = steps[len(steps)/2]
+	}
+	for size := range bySize {
+		if size > s.size*headingScale {
+			s.large = append(s.large, size)
+		}
+	}
+	slices.SortFunc(s.large, func(a, b float64) int { return int(math.Copysign(1, b-a)) })
+	s.large = slices.CompactFunc(s.large, func(a, b float64) bool { return min(a, b) > 0.95*max(a, b) })
+	return s
+}
+
+// alike reports sizes of type that a reader takes for the same.
+func alike(a, b float64) bool { return max(a, b) <= 1.12*min(a, b) }
+
+// band is a run of lines that follow each other without a gap in the same type.
+type band struct {
+	lines []pdfLine
+	jump  bool // it begins further up the page than the last one ended: a new column
+}
+
+// bands divides the lines of a page where the eye does: at gaps, at changes of type, and at columns.
+func (s style) bands(lines []pdfLine) []band {
+	var bands []band
+	for _, l := range lines {
+		n := len(bands) - 1
+		if n < 0 {
+			bands = append(bands, band{lines: []pdfLine{l}})
+			continue
+		}
+		open := &bands[n]
+		last := &open.lines[len(open.lines)-1]
+		step := last.y - l.y
+		size := max(last.size, l.size, 1)
+		switch {
+		case math.Abs(step) < 0.3*size && l.left >= last.right-0.2*size && !last.hyphen:
+			last.text += " " + l.text
+			last.right, last.hyphen = l.right, l.hyphen
+		case step < 0:
+			bands = append(bands, band{lines: []pdfLine{l}, jump: true})
+		case step > max(s.leading, 1)*size*1.25, !alike(last.size, l.size), last.bold != l.bold && !s.bold:
+			bands = append(bands, band{lines: []pdfLine{l}})
+		default:
+			open.lines = append(open.lines, l)
+		}
+	}
+	return bands
+}
+
+// headingLevel is the level of a band that stands out, 0 for one that does not. Larger type ranks by its size,
+// bold type comes after all of those.
+func (s style) headingLevel(lines []pdfLine) int {
+	n, letters := 0, 0
+	for _, l := range lines {
+		if leader.MatchString(l.text) {
+			return 0
+		}
+		n += utf8.RuneCountInString(l.text) + 1
+		for _, r := range l.text {
+			if unicode.IsLetter(r) {
+				letters++
+			}
+		}
+	}
+	if n > longestPDFHeading || len(lines) > 4 || letters < 2 {
+		return 0
+	}
+	if size := lines[0].size; size > s.size*headingScale {
+		for i, large := range s.large {
+			if size > 0.95*large {
+				return min(6, i+1)
+			}
+		}
+	}
+	if lines[0].bold && !s.bold && len(lines) <= 2 && alike(lines[0].size, s.size) && fitsHeading(lines[len(lines)-1].text) && !isItem(lines[0].text) {
+		return min(6, len(s.large)+1)
+	}
+	return 0
+}
+
+// leader is the row of dots that leads to a page number in a table of contents.
+var leader = regexp.MustCompile(`(?:\. ?){4,}\s*[0-9ivxlc]*$|…{2,}\s*[0-9ivxlc]*$`)
+
+// isItem reports a line that begins with a bullet or a number of a list.
+func isItem(line string) bool { return listItem.MatchString(line) }
+
+// endsSentence reports a line whose last character can end a paragraph.
+func endsSentence(line string) bool {
+	r, _ := utf8.DecodeLastRuneInString(strings.TrimRight(line, `"'”’»)]`))
+	return strings.ContainsRune(".!?:;。！？：；…", r)
+}
+
+// paragraphs divides a band where a line ends early or the next is indented, and at the items of a list.
+func (b band) paragraphs() [][]pdfLine {
+	var all [][]pdfLine
+	right := 0.0
+	for _, l := range b.lines {
+		right = max(right, l.right)
+	}
+	start := 0
+	for i := 1; i < len(b.lines); i++ {
+		last, l := b.lines[i-1], b.lines[i]
+		indent := l.left - last.left
+		indented := indent > 0.8*l.size && indent < 5*l.size && (i+1 == len(b.lines) || b.lines[i+1].left < l.left-0.5*l.size)
+		if isItem(l.text) || endsSentence(last.text) && (indented || !last.wraps(l, right)) {
+			all = append(all, b.lines[start:i])
+			start = i
+		}
+	}
+	return append(all, b.lines[start:])
+}
+
+// wraps reports that a line ended because the next word did not fit, not because the writer ended it.
+func (l pdfLine) wraps(next pdfLine, right float64) bool {
+	if leader.MatchString(l.text) {
+		return false
+	}
+	return l.hyphen || l.right+0.2*l.size+next.firstWord > right-0.3*l.size
+}

@@ -1,0 +1,109 @@
+package extract
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+
+	"kyrochat/kyro"
+)
+
+const (
+	// childMemory is where a child's collector starts to work hard, in bytes.
+	childMemory = 384 << 20
+	// tidyAbove is how much memory a child may keep between two documents before it gives some back.
+	tidyAbove = 128 << 20
+)
+
+// Main is the command `extract`: it reads files for a [Pool] until standard input ends, and then ends itself, also
+// in the middle of a file, so that no child outlives its parent. It first gives up what it does not need of the
+// machine. It needs nothing from the environment.
+func Main(stdin io.Reader, stdout io.Writer) error {
+	debug.SetMemoryLimit(childMemory)
+	runtime.GOMAXPROCS(2) // one reads; the other watches standard input and collects garbage
+	if err := confine(); err != nil {
+		return err
+	}
+	return serve(stdin, stdout, func() { os.Exit(1) })
+}
+
+// serve answers requests in order. abandon is called when the input ends while a file is being read.
+func serve(stdin io.Reader, stdout io.Writer, abandon func()) error {
+	requests := make(chan request)
+	var busy atomic.Bool
+	var broken error
+	go func() {
+		defer close(requests)
+		for {
+			var req request
+			if err := readFrame(stdin, maxRequest, &req); err != nil {
+				if !errors.Is(err, io.EOF) {
+					broken = err
+				}
+				if busy.Load() {
+					abandon()
+				}
+				return
+			}
+			requests <- req
+		}
+	}()
+	var r reader
+	defer r.close()
+	for req := range requests {
+		busy.Store(true)
+		if err := r.answer(stdout, req); err != nil {
+			return err
+		}
+		busy.Store(false)
+	}
+	return broken
+}
+
+// answer reads one file and writes the replies.
+func (r *reader) answer(stdout io.Writer, req request) error {
+	allowCPU(req.Limits.ExtractTimeout)
+	r.cacheDir = req.CacheDir
+	told := -1
+	ex, err := r.read(req.Path, req.MimeType, req.Limits, func(done, total int) {
+		// A hundred steps are as fine as anybody looks.
+		if percent := done * 100 / max(total, 1); percent != told {
+			told = percent
+			_ = writeFrame(stdout, reply{Progress: &stage{done, total}})
+		}
+	})
+	out := reply{Memory: heldMemory()}
+	if err == nil {
+		out.Result = &ex
+		return writeFrame(stdout, out)
+	}
+	out.Failure = &failure{Message: err.Error()}
+	if e, ok := errors.AsType[*kyro.Error](err); ok {
+		out.Failure = &failure{Code: e.Code, Message: e.Message}
+	}
+	return writeFrame(stdout, out)
+}
+
+func (r *reader) close() {
+	if r.pdf != nil {
+		r.pdf.close()
+	}
+}
+
+// heldMemory is what this process keeps of the machine's memory, after giving back what it can.
+func heldMemory() uint64 {
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.Sys - m.HeapReleased
+	}
+	n := held()
+	if n > tidyAbove {
+		debug.FreeOSMemory()
+		n = held()
+	}
+	return n
+}

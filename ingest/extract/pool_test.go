@@ -1,0 +1,304 @@
+package extract_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kyrochat/ingest/extract"
+	"kyrochat/kyro"
+)
+
+func TestPoolReadsAndReuses(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits())
+	for _, c := range []struct{ mime, content, text string }{
+		{extract.Plain, "Hello\r\nworld", "Hello\nworld"},
+		{extract.Markdown, "# Title\n\nText", "# Title\n\nText"},
+	} {
+		done := 0
+		ex, err := p.Extract(t.Context(), file(t, []byte(c.content)), c.mime, func(n, _ int) { done = n })
+		if err != nil || ex.Text != c.text || ex.MimeType != c.mime || done != 1 {
+			t.Errorf("%s: %q, progress %d, %v", c.mime, ex.Text, done, err)
+		}
+	}
+	if ids := p.Children(); len(ids) != 1 {
+		t.Errorf("children %v: the second file should have found the first one's", ids)
+	}
+}
+
+func TestPoolPassesErrorsOn(t *testing.T) {
+	t.Parallel()
+	limits := kyro.DefaultLimits()
+	limits.MaxExtractedText = 1000
+	p := newPool(t, limits)
+	for name, c := range map[string]struct {
+		mime    string
+		content []byte
+		code    kyro.Code
+		message string
+	}{
+		"empty":        {extract.Plain, nil, kyro.CodeFileEmpty, "empty"},
+		"empty pdf":    {extract.PDF, nil, kyro.CodeFileEmpty, "empty"},
+		"binary":       {extract.Plain, []byte("some text\x00\x01\x02"), kyro.CodeUnsupportedType, "binary"},
+		"too long":     {extract.Plain, bytes.Repeat([]byte("words "), 200), kyro.CodeLimitReached, "1000 bytes"},
+		"far too long": {extract.Plain, bytes.Repeat([]byte("words "), 2000), kyro.CodeLimitReached, "1000 bytes"},
+		"type":         {"image/png", []byte("x"), kyro.CodeUnsupportedType, "PDF, Markdown and plain text"},
+	} {
+		_, err := p.Extract(t.Context(), file(t, c.content), c.mime, nil)
+		wantError(t, name, err, c.code, c.message)
+	}
+	_, err := p.Extract(t.Context(), "/nowhere/at/all", extract.Plain, nil)
+	if err == nil || kyro.ErrorCode(err) != kyro.CodeInternal {
+		t.Errorf("a missing file gives %v", err)
+	}
+	if n := len(p.Children()); n != 1 {
+		t.Errorf("%d children are left, want the one that answered all", n)
+	}
+}
+
+func wantError(t *testing.T, name string, err error, code kyro.Code, message string) {
+	t.Helper()
+	e, ok := errors.AsType[*kyro.Error](err)
+	if !ok || e.Code != code || !strings.Contains(e.Message, message) {
+		t.Errorf("%s: got %v, want %s with %q", name, err, code, message)
+	}
+}
+
+func TestPoolSurvivesItsChildren(t *testing.T) {
+	t.Parallel()
+	limits := kyro.DefaultLimits()
+	limits.MaxExtractedText = 1000
+	for how, want := range map[string]struct {
+		code    kyro.Code
+		message string
+	}{
+		"crash":               {kyro.CodeUnavailable, "the extractor was stopped"},
+		"progress-then-crash": {kyro.CodeUnavailable, "the extractor was stopped"},
+		"garbage":             {kyro.CodeUnavailable, "the extractor was stopped"},
+		"empty":               {kyro.CodeUnavailable, "the extractor was stopped"},
+		"bad-blocks":          {kyro.CodeUnavailable, "the extractor was stopped"},
+		"long-text":           {kyro.CodeUnavailable, "the extractor was stopped"},
+		"huge":                {kyro.CodeLimitReached, "1000 bytes"},
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			p := newPool(t, limits, how)
+			for range 2 {
+				_, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+				wantError(t, how, err, want.code, want.message)
+				if ids := p.Children(); len(ids) != 0 {
+					t.Errorf("children %v are kept", ids)
+				}
+			}
+		})
+	}
+}
+
+func TestPoolTimesOut(t *testing.T) {
+	t.Parallel()
+	limits := kyro.DefaultLimits()
+	limits.ExtractTimeout = 300 * time.Millisecond
+	p := newPool(t, limits, "hang")
+	_, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+	wantError(t, "hang", err, kyro.CodeTimeout, "300ms")
+}
+
+func TestPoolEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits(), "hang")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := p.Extract(ctx, file(t, []byte("x")), extract.Plain, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Extract(ctx, file(t, []byte("x")), extract.Plain, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPoolReplacesADeadChild(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits())
+	for range 2 {
+		if _, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil); err != nil {
+			t.Fatal(err)
+		}
+		p.KillIdle()
+	}
+	p2 := newPool(t, kyro.DefaultLimits(), "once")
+	for range 2 {
+		if ex, err := p2.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil); err != nil || ex.Text != "once" {
+			t.Fatal(ex, err)
+		}
+	}
+}
+
+func TestPoolReplacesAfterManyDocuments(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits())
+	path := file(t, []byte("x"))
+	first := 0
+	for i := range extract.MaxDocuments {
+		if _, err := p.Extract(t.Context(), path, extract.Plain, nil); err != nil {
+			t.Fatal(err)
+		}
+		ids := p.Children()
+		switch {
+		case i == 0:
+			first = ids[0]
+		case i < extract.MaxDocuments-1 && (len(ids) != 1 || ids[0] != first):
+			t.Fatalf("after %d documents: children %v, want %d", i+1, ids, first)
+		case i == extract.MaxDocuments-1 && len(ids) != 0:
+			t.Fatalf("after %d documents: children %v, want none", i+1, ids)
+		}
+	}
+}
+
+// timers collects what would run later.
+type timers struct {
+	mu  sync.Mutex
+	due []func()
+	d   time.Duration
+}
+
+func (c *timers) after(d time.Duration, f func()) func() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.d = d
+	i := len(c.due)
+	c.due = append(c.due, f)
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.due[i] = nil
+		return true
+	}
+}
+
+func (c *timers) fire() {
+	c.mu.Lock()
+	due := c.due
+	c.due = nil
+	c.mu.Unlock()
+	for _, f := range due {
+		if f != nil {
+			f()
+		}
+	}
+}
+
+func TestPoolStopsIdleChildren(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits())
+	var clock timers
+	p.SetTimer(clock.after)
+	path := file(t, []byte("x"))
+	for range 2 {
+		if _, err := p.Extract(t.Context(), path, extract.Plain, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(p.Children()) != 1 || clock.d != extract.IdleTime {
+		t.Fatalf("children %v, timer of %s", p.Children(), clock.d)
+	}
+	clock.fire()
+	if ids := p.Children(); len(ids) != 0 {
+		t.Errorf("children %v are left", ids)
+	}
+	if _, err := p.Extract(t.Context(), path, extract.Plain, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPoolIsParallel(t *testing.T) {
+	t.Parallel()
+	if runtime.NumCPU() < 2 {
+		t.Skip("one processor: one child")
+	}
+	p := newPool(t, kyro.DefaultLimits())
+	path := file(t, []byte("x"))
+	// Two files meet inside of their progress: neither could get there if they took turns.
+	var met sync.WaitGroup
+	met.Add(2)
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			_, err := p.Extract(t.Context(), path, extract.Plain, func(int, int) { met.Done(); met.Wait() })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+}
+
+func TestChildHasNoEnvironment(t *testing.T) {
+	t.Setenv("KYRO_SECRET", "not for children")
+	p := newPool(t, kyro.DefaultLimits(), "environment")
+	ex, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && ex.Text != "[]" {
+		t.Errorf("the child sees %s", ex.Text)
+	}
+}
+
+func TestPoolCloseStopsWork(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits(), "hang")
+	started := make(chan struct{})
+	failed := make(chan error)
+	path := file(t, []byte("x"))
+	go func() {
+		close(started)
+		_, err := p.Extract(context.Background(), path, extract.Plain, nil)
+		failed <- err
+	}()
+	<-started
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "at work", <-failed, kyro.CodeUnavailable, "shutting down")
+	_, err := p.Extract(t.Context(), path, extract.Plain, nil)
+	wantError(t, "afterwards", err, kyro.CodeUnavailable, "shutting down")
+}
+
+func TestPoolWithoutProgram(t *testing.T) {
+	t.Parallel()
+	limits := kyro.DefaultLimits()
+	p := extract.NewPool([]string{"/nowhere/kyrochat", "extract"}, limits, discard())
+	defer p.Close()
+	_, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+	wantError(t, "no program", err, kyro.CodeUnavailable, "did not start")
+}
+
+// A child must not outlive its parent: it ends when its input does, also in the middle of a file.
+func TestChildEndsWithItsInput(t *testing.T) {
+	t.Parallel()
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	process, err := os.StartProcess(os.Args[0], []string{os.Args[0], "extract"}, &os.ProcAttr{Files: []*os.File{in, nil, nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	state, err := process.Wait()
+	if err != nil || !state.Exited() {
+		t.Errorf("%v, %v", state, err)
+	}
+}

@@ -1,0 +1,154 @@
+package ingest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"kyrochat/ingest/chunk"
+	"kyrochat/kyro"
+	"kyrochat/text"
+)
+
+const (
+	saveShare   = 10 * time.Second // of a turn, for what follows an extraction: chunking and storing
+	readingWait = 2 * time.Second  // for a place to read the original in; then other documents have a turn
+)
+
+// prepare extracts the text, cuts it into chunks and stores both.
+func (w *work) prepare(ctx context.Context) error {
+	extraction, err := w.read(ctx)
+	if err != nil {
+		return err
+	}
+	extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.MimeType)
+	if strings.TrimSpace(extraction.Text) == "" {
+		return noText(extraction.MimeType)
+	}
+	if err := w.advance(ctx, kyro.DocumentChunking, 0, nil); err != nil {
+		return err
+	}
+	prepared, err := w.chunk(ctx, extraction)
+	if err != nil {
+		return err
+	}
+	total := len(prepared.Chunks)
+	d, err := w.store.SavePrepared(ctx, w.id, w.run, prepared, kyro.DocumentStep{
+		Status: kyro.DocumentEmbedding, StageTotal: &total, MimeType: extraction.MimeType, Now: w.time(),
+	})
+	if err != nil {
+		return err
+	}
+	w.doc = d
+	w.publish(ctx, d)
+	return nil
+}
+
+// read waits for a place and extracts. Waiting elsewhere would use up the time for the extraction.
+func (w *work) read(ctx context.Context) (kyro.Extraction, error) {
+	wait := time.NewTimer(readingWait)
+	defer wait.Stop()
+	select {
+	case w.reading <- struct{}{}:
+		defer func() { <-w.reading }()
+	case <-wait.C:
+		return kyro.Extraction{}, kyro.ErrJobAgain
+	case <-ctx.Done():
+		return kyro.Extraction{}, ctx.Err()
+	}
+	if err := w.advance(ctx, kyro.DocumentExtracting, 0, nil); err != nil {
+		return kyro.Extraction{}, err
+	}
+	return w.extract(ctx)
+}
+
+// noText is what becomes of a document without text.
+func noText(mimeType string) error {
+	if mimeType == portable {
+		return verdict{kyro.DocumentNeedsOCR, "No text was found: the pages are pictures. Run text recognition (OCR) over the file and upload the result."}
+	}
+	return verdict{kyro.DocumentFailed, "The document holds no text."}
+}
+
+// extract reads the text of the original, within the turn.
+func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
+	path, discard, err := w.original(ctx)
+	if err != nil {
+		return kyro.Extraction{}, err
+	}
+	defer discard()
+	within, cancel := withinTurn(ctx)
+	defer cancel(nil)
+	extraction, err := w.extractor.Extract(within, path, w.doc.MimeType, func(done, total int) {
+		if done < total && w.now().Sub(w.told) < progressEvery {
+			return
+		}
+		if err := w.advance(ctx, kyro.DocumentExtracting, done, &total); err != nil {
+			cancel(err) // canceled on another node, or the database is away
+		}
+	})
+	switch cause := context.Cause(within); {
+	case ctx.Err() != nil:
+		return kyro.Extraction{}, ctx.Err()
+	case err != nil && errors.Is(cause, context.DeadlineExceeded):
+		return kyro.Extraction{}, outOfTime()
+	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):
+		return kyro.Extraction{}, cause
+	default:
+		return extraction, err
+	}
+}
+
+// withinTurn bounds an extraction so that the rest of the turn is left for what follows it.
+func withinTurn(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	within, cancel := context.WithCancelCause(ctx)
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return within, cancel
+	}
+	share := min(saveShare, time.Until(deadline)/4)
+	within, stop := context.WithDeadline(within, deadline.Add(-share))
+	return within, func(cause error) { cancel(cause); stop() }
+}
+
+// original is where the document's original can be read. A text has no file, so that one is made for it.
+func (w *work) original(ctx context.Context) (path string, discard func(), err error) {
+	if w.doc.Kind == kyro.DocumentFile {
+		return w.files.Path(w.id, w.doc.Version), func() {}, nil
+	}
+	body, err := w.store.Original(ctx, w.id)
+	if err != nil {
+		return "", nil, err
+	}
+	received, err := w.files.Receive(ctx, bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		return "", nil, err
+	}
+	return received.Path, func() { w.files.Discard(received) }, nil
+}
+
+// chunk cuts the text and makes the search terms of each chunk.
+func (w *work) chunk(ctx context.Context, extraction kyro.Extraction) (kyro.Prepared, error) {
+	chunks := w.split(extraction, w.doc.Title)
+	if len(chunks) == 0 {
+		return kyro.Prepared{}, noText(extraction.MimeType)
+	}
+	if limit := w.limits.MaxChunks; len(chunks) > limit {
+		return kyro.Prepared{}, kyro.Errorf(kyro.CodeLimitReached,
+			"The document has %d passages, more than the %d of one document. Split it and upload the parts.", len(chunks), limit)
+	}
+	language := text.Detect(extraction.Text)
+	terms := make([]string, len(chunks))
+	for i := range chunks {
+		if err := ctx.Err(); err != nil {
+			return kyro.Prepared{}, err
+		}
+		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(w.doc.Title, chunks[i]), language), " ")
+	}
+	return kyro.Prepared{
+		Extraction: extraction, Language: language, CharCount: kyro.CharCount(extraction.Text), Chunks: chunks, Terms: terms,
+	}, nil
+}

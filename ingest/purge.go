@@ -1,0 +1,74 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+const (
+	sweepAge   = time.Hour // files without a document are left so long, as their upload may be under way elsewhere
+	sweepBatch = 50
+)
+
+// Purge does a turn of a JobPurge: it removes the rows that a deleted document, or the former versions of a live
+// one, left; and the files of a deleted one. It answers kyro.ErrJobAgain when its time is up.
+func (s *Service) Purge(ctx context.Context, job kyro.Job) error {
+	id := kyro.DocumentID(job.Key)
+	deleted, err := s.store.Deleted(ctx, []kyro.ID{id})
+	if err != nil {
+		return err
+	}
+	for began := s.now(); ; {
+		done, err := s.store.Purge(ctx, id)
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+		if s.now().Sub(began) >= s.turn {
+			return kyro.ErrJobAgain
+		}
+	}
+	if len(deleted) == 0 {
+		return nil
+	}
+	return s.files.Remove(id)
+}
+
+// Sweep removes files that no document needs: those of an upload that a crash undid after its file had its place,
+// and those a purge did not come to.
+func (s *Service) Sweep(ctx context.Context) error {
+	ids, err := s.files.Documents(s.now().Add(-sweepAge))
+	if err != nil {
+		return err
+	}
+	for len(ids) > 0 {
+		batch := ids[:min(sweepBatch, len(ids))]
+		ids = ids[len(batch):]
+		if err := s.sweep(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep removes the files of those documents that are not there. Uploads wait: SQLite may give a new document the
+// key of one that was never committed.
+func (s *Service) sweep(ctx context.Context, ids []kyro.ID) error {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	deleted, err := s.store.Deleted(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range deleted {
+		if err := s.files.Remove(id); err != nil {
+			return err
+		}
+		s.log.InfoContext(ctx, "removed files without a document", "document", id.String())
+	}
+	return nil
+}

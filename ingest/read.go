@@ -1,0 +1,78 @@
+package ingest
+
+import (
+	"context"
+
+	"kyrochat/kyro"
+)
+
+// MaxTextSlice is the most of a document's text that is read at once, in UTF-16 units.
+const MaxTextSlice = 262_144
+
+// Documents reads documents of the viewer, in any order, and leaves out what is not the viewer's.
+func (s *Service) Documents(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyro.Document, error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
+	}
+	return s.store.Documents(ctx, v.UserID, ids)
+}
+
+// Document reads one document of the viewer, or NOT_FOUND.
+func (s *Service) Document(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Document, error) {
+	if err := allow(v, id, kyro.KindDocument); err != nil {
+		return kyro.Document{}, err
+	}
+	documents, err := s.store.Documents(ctx, v.UserID, []kyro.ID{id})
+	if err != nil {
+		return kyro.Document{}, err
+	}
+	if len(documents) == 0 {
+		return kyro.Document{}, kyro.NotFound(kyro.KindDocument)
+	}
+	return documents[0], nil
+}
+
+// List lists the documents of a bot of the viewer, newest first; none for a bot that is not the viewer's.
+func (s *Service) List(ctx context.Context, v kyro.Viewer, botID kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (kyro.Page[kyro.Document], error) {
+	if err := allow(v, botID, kyro.KindBot); err != nil {
+		return kyro.Page[kyro.Document]{}, err
+	}
+	return s.store.DocumentPage(ctx, v.UserID, botID, filter, page)
+}
+
+// Chunks reads chunks of the viewer's documents, in any order, and leaves out what is not the viewer's or not of a
+// version in use.
+func (s *Service) Chunks(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyro.Chunk, error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
+	}
+	return s.store.Chunks(ctx, v.UserID, ids)
+}
+
+// ChunkList lists the chunks of the version in use of a document of the viewer, in reading order.
+func (s *Service) ChunkList(ctx context.Context, v kyro.Viewer, documentID kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.Chunk], error) {
+	if err := allow(v, documentID, kyro.KindDocument); err != nil {
+		return kyro.Page[kyro.Chunk]{}, err
+	}
+	return s.store.ChunkPage(ctx, v.UserID, documentID, page)
+}
+
+// Text reads a slice of the stored text of a document of the viewer: start and length count UTF-16 units, length
+// is 1 to MaxTextSlice, and a slice beyond the end is empty. nil while there is no text. BAD_USER_INPUT for
+// figures out of range.
+func (s *Service) Text(ctx context.Context, v kyro.Viewer, id kyro.ID, start, length int) (*string, error) {
+	if err := allow(v, id, kyro.KindDocument); err != nil {
+		return nil, err
+	}
+	if start < 0 {
+		return nil, kyro.Errorf(kyro.CodeBadUserInput, "start must not be negative.")
+	}
+	if length < 1 || length > MaxTextSlice {
+		return nil, kyro.Errorf(kyro.CodeBadUserInput, "length must be between 1 and %d.", MaxTextSlice)
+	}
+	text, found, err := s.store.DocumentText(ctx, v.UserID, id, start, length)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &text, nil
+}

@@ -1,0 +1,107 @@
+package ingest_test
+
+import (
+	"context"
+	"testing"
+
+	"kyrochat/kyro"
+)
+
+func TestEveryUseCaseWantsAViewerAndAnIDOfItsKind(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ctx := t.Context()
+	document, wrong := kyro.DocumentID(1), kyro.MessageID(1)
+	for name, use := range map[string]func(kyro.Viewer, kyro.ID) error{
+		"Document": func(v kyro.Viewer, id kyro.ID) error { _, err := h.Document(ctx, v, id); return err },
+		"ChunkList": func(v kyro.Viewer, id kyro.ID) error {
+			_, err := h.ChunkList(ctx, v, id, kyro.PageRequest{})
+			return err
+		},
+		"Text":   func(v kyro.Viewer, id kyro.ID) error { _, err := h.Text(ctx, v, id, 0, 1); return err },
+		"Retry":  func(v kyro.Viewer, id kyro.ID) error { _, err := h.Retry(ctx, v, id); return err },
+		"Cancel": func(v kyro.Viewer, id kyro.ID) error { _, err := h.Cancel(ctx, v, id); return err },
+		"Delete": func(v kyro.Viewer, id kyro.ID) error { return h.Delete(ctx, v, id) },
+		"Watch": func(v kyro.Viewer, id kyro.ID) error {
+			for _, err := range h.Watch(ctx, v, id) {
+				return err
+			}
+			return nil
+		},
+		"List": func(v kyro.Viewer, id kyro.ID) error {
+			if id == document {
+				id = bot
+			}
+			_, err := h.List(ctx, v, id, kyro.DocumentFilter{}, kyro.PageRequest{})
+			return err
+		},
+		"WatchBot": func(v kyro.Viewer, id kyro.ID) error {
+			if id == document {
+				id = bot
+			}
+			for _, err := range h.WatchBot(ctx, v, id) {
+				return err
+			}
+			return nil
+		},
+	} {
+		if err := use(kyro.Viewer{}, document); kyro.ErrorCode(err) != kyro.CodeUnauthenticated {
+			t.Errorf("%s by nobody: %v", name, err)
+		}
+		if err := use(alice, wrong); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
+			t.Errorf("%s of a message: %v", name, err)
+		}
+	}
+	if _, err := h.Service.Documents(ctx, kyro.Viewer{}, nil); kyro.ErrorCode(err) != kyro.CodeUnauthenticated {
+		t.Errorf("Documents by nobody: %v", err)
+	}
+	if _, err := h.Service.Chunks(ctx, kyro.Viewer{}, nil); kyro.ErrorCode(err) != kyro.CodeUnauthenticated {
+		t.Errorf("Chunks by nobody: %v", err)
+	}
+}
+
+func TestNotYoursReadsLikeNotThere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", "secret")
+	for name, use := range map[string]func(kyro.Viewer, kyro.ID) error{
+		"Document": func(v kyro.Viewer, id kyro.ID) error { _, err := h.Document(t.Context(), v, id); return err },
+		"Retry":    func(v kyro.Viewer, id kyro.ID) error { _, err := h.Retry(t.Context(), v, id); return err },
+		"Cancel":   func(v kyro.Viewer, id kyro.ID) error { _, err := h.Cancel(t.Context(), v, id); return err },
+		"Delete":   func(v kyro.Viewer, id kyro.ID) error { return h.Delete(t.Context(), v, id) },
+		"Watch": func(v kyro.Viewer, id kyro.ID) error {
+			for _, err := range h.Watch(t.Context(), v, id) {
+				return err
+			}
+			return nil
+		},
+	} {
+		theirs, missing := use(bob, d.ID), use(alice, kyro.DocumentID(999))
+		if kyro.ErrorCode(theirs) != kyro.CodeNotFound || theirs.Error() != missing.Error() {
+			t.Errorf("%s of another's: %v; of none: %v", name, theirs, missing)
+		}
+	}
+	if h.row(d.ID).Status != kyro.DocumentQueued || h.row(d.ID).deleted {
+		t.Error("another could change the document")
+	}
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", "hello world")
+	if text, err := h.Text(t.Context(), alice, d.ID, 0, 5); err != nil || text != nil {
+		t.Errorf("before the work: %v, %v", text, err)
+	}
+	if err := h.Work(t.Context(), jobOf(d)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := h.Text(t.Context(), alice, d.ID, 6, 262_144); err != nil || text == nil || *text != "world" {
+		t.Errorf("after the work: %v, %v", text, err)
+	}
+	for _, bad := range [][2]int{{-1, 5}, {0, 0}, {0, 262_145}, {0, -1}} {
+		if _, err := h.Text(context.Background(), alice, d.ID, bad[0], bad[1]); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
+			t.Errorf("Text(%d, %d) = %v", bad[0], bad[1], err)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"kyrochat/ingest"
+	"kyrochat/ingest/files"
+	"kyrochat/internal/testdb"
+	"kyrochat/jobs"
+	"kyrochat/kyro"
+	"kyrochat/live"
+	"kyrochat/store"
+)
+
+// flaky is a store of which one call of a worker fails, before or after its effect.
+type flaky struct {
+	ingest.Store
+	calls, failAt int
+	failed        string
+}
+
+func (f *flaky) fault(call string) error {
+	if f.calls++; f.calls != f.failAt {
+		return nil
+	}
+	f.failed = call
+	return errBoom
+}
+
+func (f *flaky) around(call string, effect func() error) error {
+	if err := f.fault("before " + call); err != nil {
+		return err
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	return f.fault("after " + call)
+}
+
+func (f *flaky) Step(ctx context.Context, id kyro.ID, run int64, step kyro.DocumentStep) (d kyro.Document, err error) {
+	err = f.around("Step", func() error { d, err = f.Store.Step(ctx, id, run, step); return err })
+	return d, err
+}
+
+func (f *flaky) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.Prepared, step kyro.DocumentStep) (d kyro.Document, err error) {
+	err = f.around("SavePrepared", func() error { d, err = f.Store.SavePrepared(ctx, id, run, p, step); return err })
+	return d, err
+}
+
+func (f *flaky) SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error {
+	return f.around("SaveEmbeddings", func() error { return f.Store.SaveEmbeddings(ctx, model, dims, vectors) })
+}
+
+func (f *flaky) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (d kyro.Document, err error) {
+	err = f.around("Activate", func() error { d, err = f.Store.Activate(ctx, id, run, final, now); return err })
+	return d, err
+}
+
+// onDisk extracts what the file holds.
+type onDisk struct{}
+
+func (onDisk) Extract(_ context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error) {
+	body, err := os.ReadFile(path)
+	progress(1, 1)
+	return kyro.Extraction{MimeType: mimeType, Text: string(body)}, err
+}
+
+// wired is a service on a real database, with its queue and files.
+type wired struct {
+	*ingest.Service
+	store *store.Store
+	queue *jobs.Queue
+	files *files.Files
+	owner kyro.Viewer
+	bot   kyro.ID
+}
+
+func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store) *wired {
+	t.Helper()
+	var queue *jobs.Queue
+	var err error
+	c := jobs.Config{FetchCooldown: time.Millisecond, PollInterval: 20 * time.Millisecond, Backoff: func(int) time.Duration { return time.Millisecond }}
+	if p.Postgres() {
+		queue, err = jobs.NewPostgres(p.Pgx, c)
+	} else {
+		queue, err = jobs.NewSQLite(p.SQLite, c)
+	}
+	if err == nil {
+		err = queue.Migrate(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(p, queue)
+	now := time.Now().UTC()
+	user, _, err := s.CreateUser(t.Context(), kyro.NewUser{Email: "alice@example.org", Name: "Alice", PasswordHash: "x", CreatedAt: now},
+		kyro.Session{CreatedAt: now, RotatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned := kyro.NewBot(user.ID, now)
+	owned.Name = "Bot"
+	stored, err := s.CreateBot(t.Context(), *owned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := files.Open(t.TempDir(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := ingest.New(ingest.Config{
+		Store: wrap(s), Bots: s, Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
+		Sniff: func([]byte, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
+	})
+	return &wired{service, s, queue, kept, kyro.Viewer{UserID: user.ID}, stored.ID}
+}
+
+func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, p *store.Pools) {
+		var f *flaky
+		h := newWired(t, p, func(s ingest.Store) ingest.Store { f = &flaky{Store: s}; return f })
+		for n := 1; ; n++ {
+			text := fmt.Sprintf("one %d\ntwo %d\nthree %d\nfour %d\nfive %d", n, n, n, n, n)
+			added, err := h.AddText(t.Context(), h.owner, h.bot, "Fruit", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := added.Document
+			f.calls, f.failAt, f.failed = 0, n, ""
+			if err := h.Work(t.Context(), jobOf(d)); f.failed != "" && f.failed != "after Activate" && !errors.Is(err, errBoom) {
+				t.Fatalf("%s: the turn ended with %v", f.failed, err)
+			}
+			if f.failed == "" {
+				return
+			}
+			if err := h.Work(t.Context(), jobOf(d)); err != nil {
+				t.Fatalf("%s: the next turn ended with %v", f.failed, err)
+			}
+			d, err = h.Document(t.Context(), h.owner, d.ID)
+			if err != nil || d.Status != kyro.DocumentReady || d.ChunkCount != 5 {
+				t.Errorf("%s: the document is %+v, %v", f.failed, d, err)
+			}
+			page, err := h.ChunkList(t.Context(), h.owner, d.ID, kyro.PageRequest{Order: kyro.ChunksOrder, Limit: 100, Total: true})
+			if err != nil || page.Total != 5 || page.Nodes()[4].Text != fmt.Sprintf("five %d", n) {
+				t.Errorf("%s: %d chunks, %v", f.failed, page.Total, err)
+			}
+			if got, err := h.Text(t.Context(), h.owner, d.ID, 0, 1000); err != nil || got == nil || *got != text {
+				t.Errorf("%s: the text is %v, %v", f.failed, got, err)
+			}
+		}
+	})
+}
+
+func TestRealQueueCarriesADocumentFromUploadToPurge(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, p *store.Pools) {
+		h := newWired(t, p, func(s ingest.Store) ingest.Store { return s })
+		h.queue.Handle(kyro.JobIngest, h.Work)
+		h.queue.OnExhausted(kyro.JobIngest, h.GiveUp)
+		purged := make(chan error, 1)
+		h.queue.Handle(kyro.JobPurge, func(ctx context.Context, job kyro.Job) error {
+			err := h.Purge(ctx, job)
+			purged <- err
+			return err
+		})
+		if err := h.queue.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := h.queue.Stop(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		added, err := h.Upload(t.Context(), h.owner, h.bot, nil, "fruit.txt", strings.NewReader(five))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := added.Document.ID
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var last kyro.DocumentProgress
+		for progress, err := range h.Watch(ctx, h.owner, id) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = progress
+		}
+		if last.Status != kyro.DocumentReady {
+			t.Fatalf("the watch ended with %+v", last)
+		}
+		if err := h.Delete(t.Context(), h.owner, id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Document(t.Context(), h.owner, id); kyro.ErrorCode(err) != kyro.CodeNotFound {
+			t.Errorf("after the delete: %v", err)
+		}
+		select {
+		case err := <-purged:
+			if err != nil {
+				t.Errorf("the purge ended with %v", err)
+			}
+		case <-ctx.Done():
+			t.Fatal("nothing was purged")
+		}
+		if _, err := os.Stat(h.files.Path(id, 1)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the file is still there: %v", err)
+		}
+	})
+}
+
+func TestRealUploadThatIsRefusedLeavesNothing(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, p *store.Pools) {
+		h := newWired(t, p, func(s ingest.Store) ingest.Store { return s })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := h.Upload(ctx, h.owner, h.bot, nil, "a.txt", strings.NewReader("x")); err == nil {
+			t.Fatal("an upload by a client that has gone is stored")
+		}
+		page, err := h.List(t.Context(), h.owner, h.bot, kyro.DocumentFilter{}, kyro.PageRequest{Order: kyro.DocumentsOrder, Limit: 10})
+		if err != nil || len(page.Edges) != 0 {
+			t.Errorf("documents: %+v, %v", page, err)
+		}
+	})
+}

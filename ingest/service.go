@@ -1,0 +1,124 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"kyrochat/ingest/chunk"
+	"kyrochat/kyro"
+)
+
+// Config is what the use cases work with. The ports and Sniff are required; other zero fields have defaults.
+type Config struct {
+	Store     Store
+	Bots      Bots
+	Files     Files
+	Extractor Extractor
+	Embedder  Embedder
+	Progress  Progress
+
+	// Sniff tells the type of a file by its first bytes; the name must agree. UNSUPPORTED_TYPE for what cannot be
+	// read.
+	Sniff func(head []byte, fileName string) (mimeType string, err error)
+	// Split cuts a text into chunks, the same text always in the same way; default chunk.Split.
+	Split func(ex kyro.Extraction, title string) []kyro.Chunk
+
+	Limits kyro.Limits // default kyro.DefaultLimits
+	// Extractions is how many originals are read at once, at most what the Extractor takes on without making
+	// callers wait; default one for each processor, at most 4.
+	Extractions int
+	Turn        time.Duration    // after this a worker lets others have a turn, well below the queue's timeout; default 35 s
+	Batch       int              // chunks embedded at once, each batch a checkpoint; default 64
+	Recheck     time.Duration    // how often a watcher looks at the row itself; default 3 s
+	Now         func() time.Time // default time.Now
+	Log         *slog.Logger     // default: nothing is logged
+}
+
+// Service is the use cases of documents, and the work on them.
+type Service struct {
+	store     Store
+	bots      Bots
+	files     Files
+	extractor Extractor
+	embedder  Embedder
+	progress  Progress
+	sniff     func(head []byte, fileName string) (string, error)
+	split     func(kyro.Extraction, string) []kyro.Chunk
+	limits    kyro.Limits
+	turn      time.Duration
+	batch     int
+	recheck   time.Duration
+	now       func() time.Time
+	log       *slog.Logger
+	runs      *runs
+	reading   chan struct{} // a place for each original that is being read
+	placing   sync.RWMutex  // held shared while a file gets its place, and alone while files are swept
+}
+
+// New makes the use cases.
+func New(c Config) *Service {
+	s := &Service{
+		store: c.Store, bots: c.Bots, files: c.Files, extractor: c.Extractor, embedder: c.Embedder, progress: c.Progress,
+		sniff: c.Sniff, split: c.Split, limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck,
+		now: c.Now, log: c.Log, runs: newRuns(),
+	}
+	if s.limits == (kyro.Limits{}) {
+		s.limits = kyro.DefaultLimits()
+	}
+	if s.split == nil {
+		s.split = func(ex kyro.Extraction, title string) []kyro.Chunk { return chunk.Split(ex, title, chunk.Options{}) }
+	}
+	if c.Extractions <= 0 {
+		c.Extractions = min(runtime.NumCPU(), 4)
+	}
+	s.reading = make(chan struct{}, c.Extractions)
+	if s.turn <= 0 {
+		s.turn = 35 * time.Second
+	}
+	if s.batch <= 0 {
+		s.batch = 64
+	}
+	if s.recheck <= 0 {
+		s.recheck = 3 * time.Second
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.log = s.log.With("part", "ingest")
+	return s
+}
+
+// time is the present as rows keep it.
+func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+// publish tells watchers of a document's new state, which is stored already; so it is told even when the caller
+// has gone meanwhile.
+func (s *Service) publish(ctx context.Context, d kyro.Document) {
+	s.progress.Publish(context.WithoutCancel(ctx), d.BotID, d.Progress())
+}
+
+// allow checks what can be checked without the store: somebody is signed in, and the id is of the kind.
+func allow(v kyro.Viewer, id kyro.ID, kind kyro.Kind) error {
+	if err := v.MustSignIn(); err != nil {
+		return err
+	}
+	return id.Expect(kind)
+}
+
+// ownBot answers NOT_FOUND unless the viewer may change the bot's documents.
+func (s *Service) ownBot(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
+	bots, err := s.bots.Bots(ctx, v.UserID, []kyro.ID{id})
+	if err != nil {
+		return err
+	}
+	if len(bots) == 0 || !bots[0].EditableBy(v) {
+		return kyro.NotFound(kyro.KindBot)
+	}
+	return nil
+}

@@ -1,0 +1,492 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kyrochat/ingest"
+	"kyrochat/kyro"
+)
+
+const five = "one apple\ntwo pears\nthree plums\nfour figs\nfive kiwis"
+
+// checkProgress checks what every run promises its watchers: the percentage never falls.
+func checkProgress(t *testing.T, changes []kyro.DocumentProgress) {
+	t.Helper()
+	for i := 1; i < len(changes); i++ {
+		if before, after := changes[i-1].Percent(), changes[i].Percent(); after < before {
+			t.Errorf("progress falls from %.1f %% (%s) to %.1f %% (%s)", before, changes[i-1].Status, after, changes[i].Status)
+		}
+	}
+}
+
+// checkReady checks that the document of the text five is searchable as a whole and once.
+func checkReady(t *testing.T, h *house, id kyro.ID) {
+	t.Helper()
+	r := h.row(id)
+	if r.Status != kyro.DocumentReady || r.ActiveVersion != 1 || r.ChunkCount != 5 || len(r.chunks) != 5 || *r.CharCount != len(five) {
+		t.Errorf("the document is %s, version %d, %d chunks, %d stored", r.Status, r.ActiveVersion, r.ChunkCount, len(r.chunks))
+	}
+	for i, c := range r.chunks {
+		if h.vectors[c.ContentHash] == nil {
+			t.Errorf("chunk %d has no embedding", i)
+		}
+		if !strings.Contains(" "+r.terms[i]+" ", " a ") { // the title is among the terms of every chunk
+			t.Errorf("chunk %d is found by %q", i, r.terms[i])
+		}
+	}
+	if len(h.vectors) != 5 {
+		t.Errorf("%d embeddings, want 5", len(h.vectors))
+	}
+}
+
+func TestWork(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", five)
+	if err := h.Work(t.Context(), jobOf(d)); err != nil {
+		t.Fatal(err)
+	}
+	checkReady(t, h, d.ID)
+	changes := h.board.of(d.ID)
+	checkProgress(t, changes)
+	var states []kyro.DocumentStatus
+	for _, c := range changes {
+		if n := len(states); n == 0 || states[n-1] != c.Status {
+			states = append(states, c.Status)
+		}
+	}
+	want := []kyro.DocumentStatus{
+		kyro.DocumentQueued, kyro.DocumentExtracting, kyro.DocumentChunking, kyro.DocumentEmbedding, kyro.DocumentReady,
+	}
+	if !slices.Equal(states, want) {
+		t.Errorf("it passed %v, want %v", states, want)
+	}
+	if err := h.Work(t.Context(), jobOf(d)); err != nil || h.saved != 1 {
+		t.Errorf("the same job again: %v, prepared %d times", err, h.saved)
+	}
+}
+
+func TestWorkOnAText(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	added, err := h.AddText(t.Context(), alice, bot, "a", five)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Work(t.Context(), jobOf(added.Document)); err != nil {
+		t.Fatal(err)
+	}
+	checkReady(t, h, added.Document.ID)
+	if left := h.left(); len(left) != 0 {
+		t.Errorf("files left: %v", left)
+	}
+}
+
+// The process dies before or after any call of the store, once; the next turn goes on.
+func TestWorkGoesOnAfterAnyFault(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		h := newHouse(t)
+		d := h.upload(t, "a.txt", five)
+		calls, where := 0, ""
+		h.fault = func(call string, after bool) error {
+			if calls++; calls != n {
+				return nil
+			}
+			where = fmt.Sprintf("%s, after %t", call, after)
+			return errBoom
+		}
+		err := h.Work(t.Context(), jobOf(d))
+		if where == "" {
+			if n < 20 {
+				t.Fatalf("only %d calls were seen", n)
+			}
+			return // every call has had its fault
+		}
+		if where != "Activate, after true" && !errors.Is(err, errBoom) {
+			t.Errorf("%s: the turn ended with %v", where, err)
+		}
+		embedded := len(h.vectors)
+		h.embedder.texts = nil
+		if err := h.Work(t.Context(), jobOf(d)); err != nil {
+			t.Errorf("%s: the next turn ended with %v", where, err)
+		}
+		if again := len(h.embedder.texts) + embedded; again != 5 {
+			t.Errorf("%s: embedded %d, then %d more", where, embedded, len(h.embedder.texts))
+		}
+		checkReady(t, h, d.ID)
+		checkProgress(t, h.board.of(d.ID))
+		if t.Failed() {
+			t.Fatalf("with a fault at %s", where)
+		}
+	}
+}
+
+func TestWorkEndsWhenTheRunIsOver(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		h := newHouse(t)
+		d := h.upload(t, "a.txt", five)
+		calls, hit := 0, false
+		h.fault = func(string, bool) error {
+			if calls++; calls == n { // another node cancels: only the row says so
+				hit = true
+				h.rows[0].Run++
+				if !h.rows[0].Status.Final() {
+					h.rows[0].Status = kyro.DocumentCanceled
+				}
+			}
+			return nil
+		}
+		if err := h.Work(t.Context(), jobOf(d)); err != nil {
+			t.Errorf("canceled at call %d: %v", n, err)
+		}
+		if !hit {
+			return
+		}
+		if s := h.row(d.ID).Status; s != kyro.DocumentCanceled && s != kyro.DocumentReady {
+			t.Errorf("canceled at call %d: the document is %s", n, s)
+		}
+	}
+}
+
+func TestCancelStopsTheWorkerAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*house, kyro.ID) error{
+		"Cancel": func(h *house, id kyro.ID) error { _, err := h.Cancel(context.Background(), alice, id); return err },
+		"Delete": func(h *house, id kyro.ID) error { return h.Delete(context.Background(), alice, id) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			d := h.upload(t, "a.txt", five)
+			extracting := make(chan struct{})
+			h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
+				close(extracting)
+				<-ctx.Done()
+				return kyro.Extraction{}, kyro.Errorf(kyro.CodeTimeout, "killed")
+			}
+			done := make(chan error, 1)
+			go func() { done <- h.Work(context.Background(), jobOf(d)) }()
+			<-extracting
+			if err := end(h, d.ID); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Errorf("the turn ended with %v", err)
+			}
+			changes := h.board.of(d.ID)
+			last := changes[len(changes)-1]
+			if name == "Cancel" && last.Status != kyro.DocumentCanceled || name == "Delete" && !last.Deleted {
+				t.Errorf("last told: %+v", last)
+			}
+		})
+	}
+}
+
+func TestRetryAfterCancelKeepsWhatWasDone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", five)
+	h.embedder.fail = func(call int) error {
+		if call == 2 {
+			if _, err := h.Cancel(context.Background(), alice, d.ID); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}
+	if err := h.Work(t.Context(), jobOf(d)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Cancel(t.Context(), alice, d.ID); kyro.ErrorCode(err) != kyro.CodeConflict {
+		t.Errorf("canceled twice: %v", err)
+	}
+	again, err := h.Retry(t.Context(), alice, d.ID)
+	if err != nil || again.Status != kyro.DocumentQueued {
+		t.Fatalf("Retry = %+v, %v", again, err)
+	}
+	if err := h.Work(t.Context(), jobOf(again)); err != nil {
+		t.Fatal(err)
+	}
+	checkReady(t, h, d.ID)
+	if h.saved != 1 {
+		t.Errorf("prepared %d times, want once", h.saved)
+	}
+	if _, err := h.Retry(t.Context(), alice, d.ID); kyro.ErrorCode(err) != kyro.CodeConflict {
+		t.Errorf("retried when ready: %v", err)
+	}
+}
+
+func TestWorkTellsWhatAPersonMustMend(t *testing.T) {
+	t.Parallel()
+	mendable := kyro.Errorf(kyro.CodeValidation, "The PDF is encrypted. Remove the password.").Because(errBoom)
+	for name, test := range map[string]struct {
+		file   string
+		ex     kyro.Extraction
+		err    error
+		status kyro.DocumentStatus
+		reason string
+	}{
+		"a scan":        {file: "a.pdf", status: kyro.DocumentNeedsOCR, reason: "OCR"},
+		"an empty text": {file: "a.txt", ex: kyro.Extraction{Text: " \n\t"}, status: kyro.DocumentFailed, reason: "no text"},
+		"a locked PDF":  {file: "a.pdf", err: mendable, status: kyro.DocumentFailed, reason: "The PDF is encrypted. Remove the password."},
+		"too long":      {file: "a.txt", ex: kyro.Extraction{Text: strings.Repeat("x\n", 10)}, status: kyro.DocumentFailed, reason: "Split it"},
+		"warnings": {
+			file: "a.pdf", ex: kyro.Extraction{Text: "x", Warnings: []kyro.DocumentWarning{{Code: "PAGE_WITHOUT_TEXT"}}},
+			status: kyro.DocumentWarned,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, func(c *ingest.Config) {
+				c.Limits = kyro.DefaultLimits()
+				c.Limits.MaxChunks = 10
+			})
+			d := h.upload(t, test.file, "x")
+			h.reader.extract = func(context.Context, []byte, string, func(int, int)) (kyro.Extraction, error) {
+				return test.ex, test.err
+			}
+			if err := h.Work(t.Context(), jobOf(d)); err != nil {
+				t.Fatal(err)
+			}
+			r := h.row(d.ID)
+			if r.Status != test.status || !strings.Contains(r.StatusReason, test.reason) {
+				t.Errorf("the document is %s: %q", r.Status, r.StatusReason)
+			}
+			if strings.Contains(r.StatusReason, "boom") {
+				t.Errorf("the cause is shown: %q", r.StatusReason)
+			}
+			if changes := h.board.of(d.ID); changes[len(changes)-1].Status != test.status {
+				t.Errorf("last told: %+v", changes[len(changes)-1])
+			}
+		})
+	}
+}
+
+func TestWorkIsTriedAgainWhereItIsNotThePersonsFault(t *testing.T) {
+	t.Parallel()
+	for name, cause := range map[string]error{
+		"a fault":       errBoom,
+		"the provider":  kyro.Errorf(kyro.CodeUpstreamFailed, "down"),
+		"no free child": kyro.Errorf(kyro.CodeUnavailable, "busy"),
+	} {
+		h := newHouse(t)
+		d := h.upload(t, "a.txt", five)
+		h.embedder.fail = func(int) error { return cause }
+		if err := h.Work(t.Context(), jobOf(d)); !errors.Is(err, cause) {
+			t.Errorf("%s: the turn ended with %v", name, err)
+		}
+		if s := h.row(d.ID).Status; s != kyro.DocumentEmbedding {
+			t.Errorf("%s: the document is %s", name, s)
+		}
+		if err := h.GiveUp(t.Context(), jobOf(d), cause); err != nil {
+			t.Errorf("%s: giving up: %v", name, err)
+		}
+		if r := h.row(d.ID); r.Status != kyro.DocumentFailed || r.StatusReason == "" {
+			t.Errorf("%s: given up, the document is %s: %q", name, r.Status, r.StatusReason)
+		}
+		if err := h.GiveUp(t.Context(), jobOf(d), cause); err != nil {
+			t.Errorf("%s: giving up twice: %v", name, err)
+		}
+	}
+}
+
+func TestWorkGivesOthersTheirTurn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *ingest.Config) { c.Turn = time.Nanosecond })
+	d := h.upload(t, "a.txt", five)
+	turns := 1
+	for ; turns < 10; turns++ {
+		err := h.Work(t.Context(), jobOf(d))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, kyro.ErrJobAgain) {
+			t.Fatal(err)
+		}
+	}
+	checkReady(t, h, d.ID)
+	checkProgress(t, h.board.of(d.ID))
+	if turns != 3 || h.saved != 1 { // batches of two
+		t.Errorf("%d turns, prepared %d times", turns, h.saved)
+	}
+}
+
+func TestWorkWaitsForQuota(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", five)
+	h.embedder.fail = func(call int) error {
+		if call == 2 {
+			err := kyro.Errorf(kyro.CodeUpstreamQuota, "The daily quota is used up.")
+			err.RetryAfter = 90 * time.Second
+			return err
+		}
+		return nil
+	}
+	err := h.Work(t.Context(), jobOf(d))
+	var pause *kyro.Error
+	if !errors.Is(err, kyro.ErrJobAgain) || !errors.As(err, &pause) || pause.RetryAfter != 90*time.Second {
+		t.Fatalf("the turn ended with %v", err)
+	}
+	r := h.row(d.ID)
+	if r.Status != kyro.DocumentWaitingQuota || r.RetryAt == nil || !r.RetryAt.After(r.UpdatedAt.Add(89*time.Second)) {
+		t.Errorf("the document is %s until %v", r.Status, r.RetryAt)
+	}
+	if err := h.Work(t.Context(), jobOf(d)); err != nil {
+		t.Fatal(err)
+	}
+	checkReady(t, h, d.ID)
+	checkProgress(t, h.board.of(d.ID))
+}
+
+func TestExtractionLeavesTimeForTheRest(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", five)
+	h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
+		<-ctx.Done()
+		return kyro.Extraction{}, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := h.Work(ctx, jobOf(d)); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.row(d.ID); r.Status != kyro.DocumentFailed || !strings.Contains(r.StatusReason, "too long") {
+		t.Errorf("the document is %s: %q", r.Status, r.StatusReason)
+	}
+}
+
+func TestDocumentsThatWaitToBeReadCostNoTry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(c *ingest.Config) { c.Extractions = 1 })
+		first, second := h.upload(t, "a.txt", five), h.upload(t, "b.txt", five)
+		release := make(chan struct{})
+		h.reader.extract = func(_ context.Context, body []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
+			<-release
+			return kyro.Extraction{Text: string(body)}, nil
+		}
+		done := make(chan error, 1)
+		go func() { done <- h.Work(t.Context(), jobOf(first)) }()
+		synctest.Wait()
+		if err := h.Work(t.Context(), jobOf(second)); !errors.Is(err, kyro.ErrJobAgain) {
+			t.Errorf("the turn of a document that waits ended with %v", err)
+		}
+		if s := h.row(second.ID).Status; s != kyro.DocumentQueued {
+			t.Errorf("the document that waits is %s", s)
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := h.Work(t.Context(), jobOf(second)); err != nil || h.row(second.ID).Status != kyro.DocumentReady {
+			t.Errorf("its next turn ended with %v", err)
+		}
+	})
+}
+
+func TestShutdownPutsTheWorkBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", five)
+	ctx, cancel := context.WithCancel(t.Context())
+	h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
+		cancel()
+		<-ctx.Done()
+		return kyro.Extraction{}, kyro.Errorf(kyro.CodeTimeout, "killed")
+	}
+	if err := h.Work(ctx, jobOf(d)); !errors.Is(err, context.Canceled) {
+		t.Errorf("the turn ended with %v", err)
+	}
+	if s := h.row(d.ID).Status; s != kyro.DocumentExtracting {
+		t.Errorf("the document is %s", s)
+	}
+}
+
+func TestCancelOnAnotherNodeEndsTheExtraction(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", five)
+	h.reader.extract = func(ctx context.Context, _ []byte, _ string, progress func(int, int)) (kyro.Extraction, error) {
+		h.memory.mu.Lock()
+		h.rows[0].Run++
+		h.memory.mu.Unlock()
+		progress(2, 2)
+		<-ctx.Done()
+		return kyro.Extraction{}, ctx.Err()
+	}
+	if err := h.Work(t.Context(), jobOf(d)); err != nil {
+		t.Errorf("the turn ended with %v", err)
+	}
+}
+
+func TestEmbeddingsAreChecked(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *ingest.Config) { c.Embedder = wrongVectors{} })
+	d := h.upload(t, "a.txt", five)
+	if err := h.Work(t.Context(), jobOf(d)); err == nil || len(h.vectors) != 0 {
+		t.Errorf("wrong vectors are kept: %v", err)
+	}
+}
+
+type wrongVectors struct{}
+
+func (wrongVectors) Model() (string, int) { return "test", 3 }
+
+func (wrongVectors) EmbedPassages(_ context.Context, texts []string) ([][]float32, error) {
+	return make([][]float32, len(texts)), nil
+}
+
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	live, gone := h.upload(t, "a.txt", five), h.upload(t, "b.txt", five)
+	if err := h.Delete(t.Context(), alice, gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.purgeLeft = 3
+	for _, d := range []kyro.Document{live, gone} {
+		if err := h.Service.Purge(t.Context(), kyro.Job{Kind: kyro.JobPurge, Key: d.ID.Key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(h.purged, []kyro.ID{live.ID, gone.ID}) || !slices.Equal(h.removed, []kyro.ID{gone.ID}) {
+		t.Errorf("purged rows of %v and files of %v", h.purged, h.removed)
+	}
+}
+
+func TestPurgeGivesOthersTheirTurn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *ingest.Config) { c.Turn = time.Nanosecond })
+	h.upload(t, "a.txt", five)
+	h.purgeLeft = 1
+	job := kyro.Job{Kind: kyro.JobPurge, Key: 1}
+	if err := h.Service.Purge(t.Context(), job); !errors.Is(err, kyro.ErrJobAgain) {
+		t.Errorf("the first turn ended with %v", err)
+	}
+	if err := h.Service.Purge(t.Context(), job); err != nil {
+		t.Errorf("the second turn ended with %v", err)
+	}
+}
+
+func TestSweepRemovesFilesWithoutADocument(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.upload(t, "a.txt", five)
+	if err := h.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(h.removed, []kyro.ID{kyro.DocumentID(99)}) {
+		t.Errorf("removed the files of %v", h.removed)
+	}
+}

@@ -1,0 +1,125 @@
+package testdb
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"kyrochat/store"
+)
+
+const template = "kyro_template"
+
+// server is where databases are made.
+type server struct {
+	url      *url.URL // of a database that is always there
+	private  bool     // ours: databases are copied from a template and go with the whole
+	fileCopy bool     // knows the quick way to copy (PostgreSQL 15)
+	alive    *os.File // open for as long as a private server is to run
+}
+
+var (
+	theServer = sync.OnceValues(findServer)
+	databases atomic.Int64
+)
+
+func findServer() (*server, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s := &server{}
+	base := os.Getenv("KYRO_TEST_DATABASE_URL")
+	if s.private = base == ""; s.private {
+		var err error
+		if base, s.alive, err = startPostgres(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if s.url, err = url.Parse(base); err != nil {
+		return nil, fmt.Errorf("KYRO_TEST_DATABASE_URL is not a URL")
+	}
+	if !s.private {
+		return s, nil
+	}
+	var version int
+	err = s.admin(ctx, func(conn *pgx.Conn) error {
+		if err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, "CREATE DATABASE "+template)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the template: %w", err)
+	}
+	s.fileCopy = version >= 150000
+	return s, migrate(store.Config{DatabaseURL: s.database(template)})
+}
+
+// admin runs work on a connection to the server's own database.
+func (s *server) admin(ctx context.Context, work func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, s.url.String())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return work(conn)
+}
+
+func (s *server) database(name string) string {
+	u := *s.url
+	u.Path = "/" + name
+	return u.String()
+}
+
+// freshDatabase makes a migrated database and gives its URL.
+func freshDatabase(t testing.TB) string {
+	t.Helper()
+	s, err := theServer()
+	if err != nil {
+		missing(t, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	name := fmt.Sprintf("kyro_test_%d_%d", os.Getpid(), databases.Add(1))
+	create := "CREATE DATABASE " + name
+	if s.private {
+		create += " TEMPLATE " + template
+	}
+	if s.fileCopy {
+		create += " STRATEGY file_copy"
+	}
+	exec := func(statement string) error {
+		return s.admin(ctx, func(conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, statement)
+			return err
+		})
+	}
+	if err := exec(create); err != nil {
+		t.Fatalf("make a test database: %v", err)
+	}
+	if s.private {
+		return s.database(name)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		err := s.admin(ctx, func(conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+			return err
+		})
+		if err != nil {
+			t.Errorf("drop the test database: %v", err)
+		}
+	})
+	if err := migrate(store.Config{DatabaseURL: s.database(name)}); err != nil {
+		t.Fatalf("migrate the test database: %v", err)
+	}
+	return s.database(name)
+}

@@ -1,0 +1,152 @@
+//go:build unix
+
+package testdb
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// watch runs the server for as long as the test process holds the other end of its input, and clears up after
+// it: also when the process was killed. $1 is the folder, $2 the server's program.
+const watch = `"$2" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
+  -c full_page_writes=off -c autovacuum=off -c max_connections=300 >"$1/log" 2>&1 </dev/null &
+server=$!
+read -r nothing
+kill -QUIT $server
+wait $server
+rm -rf "$1"`
+
+// startPostgres makes a cluster, starts its server and gives the URL of its first database. The server runs until
+// alive is closed, at the latest by the end of the process.
+func startPostgres(ctx context.Context) (base string, alive *os.File, err error) {
+	bin, err := findPostgres()
+	if err != nil {
+		return "", nil, err
+	}
+	// In /tmp, since the path of a socket may not be longer than some hundred bytes.
+	dir, err := os.MkdirTemp("/tmp", "kyropg")
+	if err != nil {
+		return "", nil, err
+	}
+	as, err := unprivileged(dir)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
+		"-A", "trust", "-U", "kyro", "-E", "UTF8", "--locale=C", "--no-sync")
+	prepare(initdb, dir, as)
+	if output, err := initdb.CombinedOutput(); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(output)), os.RemoveAll(dir))
+	}
+	input, output, err := os.Pipe()
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	shell := exec.Command("/bin/sh", "-c", watch, "sh", dir, filepath.Join(bin, "postgres"))
+	shell.Stdin = input
+	prepare(shell, dir, as)
+	err = shell.Start()
+	_ = input.Close()
+	if err != nil {
+		return "", nil, errors.Join(err, output.Close(), os.RemoveAll(dir))
+	}
+	base = (&url.URL{Scheme: "postgres", User: url.User("kyro"), Path: "/postgres", RawQuery: "host=" + dir}).String()
+	if err := ready(ctx, base); err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		return "", nil, errors.Join(fmt.Errorf("start PostgreSQL: %w: %s", err, log), output.Close(), shell.Wait())
+	}
+	return base, output, nil
+}
+
+// prepare keeps a child in its own folder and process group, so that a Ctrl-C meant for the tests leaves it to
+// whoever watches it.
+func prepare(cmd *exec.Cmd, dir string, as *syscall.Credential) {
+	cmd.Dir = dir
+	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
+}
+
+// unprivileged gives the folder to a user PostgreSQL agrees to run as, where the tests run as root.
+func unprivileged(dir string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(err, err2, os.Chown(dir, int(uid), int(gid))); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody")
+}
+
+// findPostgres gives the folder of PostgreSQL's programs: those on the PATH, else the newest installed.
+func findPostgres() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if real, err := filepath.EvalSymlinks(path); err == nil && whole(filepath.Dir(real)) {
+			return filepath.Dir(real), nil
+		}
+	}
+	for _, pattern := range []string{
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin",
+		"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin",
+	} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return "", err
+		}
+		slices.SortFunc(found, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(b, a)) })
+		for _, dir := range found {
+			if whole(dir) {
+				return dir, nil
+			}
+		}
+	}
+	return "", errors.New("its programs initdb and postgres are not installed")
+}
+
+func whole(dir string) bool {
+	for _, name := range []string{"initdb", "postgres"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ready waits until the server takes connections.
+func ready(ctx context.Context, base string) error {
+	for {
+		conn, err := pgx.Connect(ctx, base)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}

@@ -1,0 +1,157 @@
+// Package testdb gives tests a database of their own: a SQLite file, or a fresh database on a private PostgreSQL
+// that is started from the installed binaries, once for each test process, and is gone when the process ends,
+// however it ends.
+//
+//	KYRO_TEST_DATABASE_URL  a running PostgreSQL to make databases on, instead of a private one
+//	KYRO_TEST_REQUIRE       a list; with "postgres" in it a test fails where there is no PostgreSQL
+//
+// Without PostgreSQL its tests are skipped, and say so.
+package testdb
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kyrochat/store"
+)
+
+const patience = time.Minute // for whatever a test waits on here; machines that test are busy
+
+// Option says more about a database.
+type Option func(*options)
+
+type options struct {
+	also    func(ctx context.Context, p *store.Pools) error
+	onQuery func(ctx context.Context, statement string)
+}
+
+// Also runs a further migration on the new database, such as that of the queue.
+func Also(migrate func(ctx context.Context, p *store.Pools) error) Option {
+	return func(o *options) { o.also = migrate }
+}
+
+// OnQuery is told every statement of the store.
+func OnQuery(hook func(ctx context.Context, statement string)) Option {
+	return func(o *options) { o.onQuery = hook }
+}
+
+func gather(list []Option) options {
+	var o options
+	for _, option := range list {
+		option(&o)
+	}
+	return o
+}
+
+// Each runs the test on every database, as the subtests "sqlite" and "postgres", in parallel.
+func Each(t *testing.T, test func(t *testing.T, p *store.Pools), list ...Option) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t, list...))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, Postgres(t, list...))
+	})
+}
+
+// SQLite is a migrated SQLite file in a folder of the test. It is closed when the test ends.
+func SQLite(t testing.TB, list ...Option) *store.Pools {
+	t.Helper()
+	image, err := sqliteImage()
+	if err != nil {
+		t.Fatalf("make the SQLite template: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "kyro.db"), image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, store.Config{DataDir: dir}, gather(list))
+}
+
+// Postgres is a migrated PostgreSQL database of the test's own. It is closed when the test ends.
+func Postgres(t testing.TB, list ...Option) *store.Pools {
+	t.Helper()
+	return open(t, store.Config{DatabaseURL: freshDatabase(t)}, gather(list))
+}
+
+// PostgresURL is the URL of a migrated PostgreSQL database of the test's own, for a server that opens it itself.
+func PostgresURL(t testing.TB, list ...Option) string {
+	t.Helper()
+	url := freshDatabase(t)
+	if o := gather(list); o.also != nil {
+		p := open(t, store.Config{DatabaseURL: url}, o)
+		if err := p.Close(); err != nil {
+			t.Fatalf("close the database: %v", err)
+		}
+	}
+	return url
+}
+
+// open gives pools on a migrated database and sees to their end.
+func open(t testing.TB, c store.Config, o options) *store.Pools {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c.OnQuery = o.onQuery
+	p, err := store.Open(ctx, c)
+	if err != nil {
+		t.Fatalf("open the test database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Errorf("close the test database: %v", err)
+		}
+	})
+	if o.also != nil {
+		if err := o.also(ctx, p); err != nil {
+			t.Fatalf("migrate the test database further: %v", err)
+		}
+	}
+	return p
+}
+
+// sqliteImage is the content of a migrated, empty SQLite file: copying it is quicker than migrating again.
+var sqliteImage = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "kyrosqlite")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := migrate(store.Config{DataDir: dir}); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "kyro.db"))
+})
+
+// migrate brings a database up to date and leaves no connection to it.
+func migrate(c store.Config) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	p, err := store.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	err = p.Migrate(ctx, nil)
+	if closing := p.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+// missing ends a test for which there is no PostgreSQL.
+func missing(t testing.TB, why error) {
+	t.Helper()
+	required := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
+	if slices.Contains(required, "postgres") {
+		t.Fatalf("KYRO_TEST_REQUIRE asks for PostgreSQL: %v", why)
+	}
+	t.Skipf("SKIPPED WITHOUT POSTGRESQL: %v. Install it, or set KYRO_TEST_DATABASE_URL.", why)
+}

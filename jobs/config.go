@@ -1,0 +1,72 @@
+package jobs
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Config says how jobs are worked on; every zero field has a default.
+type Config struct {
+	Workers     map[kyro.JobKind]int // how many jobs of a kind run at once in this process; default 4 to ingest, else 1
+	Timeout     time.Duration        // the longest turn of a job; default 45 s
+	RescueAfter time.Duration        // when a running job's process counts as dead, at least Timeout; default 60 s
+	StopTimeout time.Duration        // what running jobs get at a stop before they are cancelled; default 5 s
+	MaxFailures int                  // tries that may fail; default 5
+	MaxCrashes  int                  // turns that may end with the process; default 20
+	// Backoff is the pause after the given number of failures, from 1; default 2^n s ± 25 %, at most 10 min.
+	Backoff func(failures int) time.Duration
+	// FetchCooldown is the least time between two looks for jobs, which bounds how many are begun in a second;
+	// default 20 ms. PollInterval is how often to look when nothing was announced; default 500 ms.
+	FetchCooldown, PollInterval time.Duration
+	Log                         *slog.Logger // default: nothing is logged
+}
+
+const maxBackoff = 10 * time.Minute
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Timeout, 45*time.Second)
+	setDefault(&c.RescueAfter, max(60*time.Second, c.Timeout+15*time.Second))
+	setDefault(&c.StopTimeout, 5*time.Second)
+	setDefault(&c.MaxFailures, 5)
+	setDefault(&c.MaxCrashes, 20)
+	setDefault(&c.FetchCooldown, 20*time.Millisecond)
+	setDefault(&c.PollInterval, 500*time.Millisecond)
+	if c.Backoff == nil {
+		c.Backoff = func(failures int) time.Duration { return Backoff(failures, rand.Float64()) }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c Config) workers(kind kyro.JobKind) int {
+	switch n := c.Workers[kind]; {
+	case n > 0:
+		return n
+	case kind == kyro.JobIngest:
+		return 4
+	default:
+		return 1
+	}
+}
+
+// Backoff is the pause after a number of failures: 2^n seconds, at most ten minutes, then 25 % less to 25 % more
+// as random goes from 0 to 1, so that jobs that failed together do not come back together.
+func Backoff(failures int, random float64) time.Duration {
+	pause := maxBackoff
+	if failures < 10 { // 2^10 s is beyond the cap
+		pause = min(pause, time.Duration(1<<max(failures, 0))*time.Second)
+	}
+	return time.Duration(float64(pause) * (0.75 + random/2))
+}

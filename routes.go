@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"net/http"
+	"net/http/pprof"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/cors"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"kyrochat/auth"
+	"kyrochat/graph"
+	"kyrochat/resolvers"
+	"kyrochat/transport"
+)
+
+//go:embed schema.graphqls
+var contract string
+
+const welcome = `KyroChat
+
+GraphQL is at /graphql, over HTTP and as a websocket (graphql-transport-ws).
+The contract is at /schema.graphql.
+`
+
+// Parsed queries that are remembered.
+const queryCache = 1000
+
+// routes makes what the two addresses serve.
+func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
+	r := chi.NewRouter()
+	r.Use(transport.RequestID(nil), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
+	r.With(gate.Middleware).Handle("/graphql", a.graphQL(root, gate))
+	r.Get("/schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte(contract))
+	})
+	if !a.cfg.Production {
+		r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = w.Write([]byte(welcome))
+		})
+	}
+	return r, a.adminRoutes()
+}
+
+// graphQL puts the executor together with its transports, of which the first that supports a request takes it.
+func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
+	presenter := transport.NewPresenter(a.log)
+	root.Present = presenter.Present
+	server := handler.New(graph.NewExecutableSchema(graph.Config{Resolvers: root}))
+	a.sockets = &transport.Websocket{Init: gate.WebsocketInit, Origins: a.cfg.originPatterns()}
+	server.AddTransport(a.sockets)
+	server.AddTransport(transport.Multipart{MaxUpload: a.cfg.Limits.MaxUploadBytes})
+	server.AddTransport(transport.HTTP{})
+	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
+	server.SetErrorPresenter(presenter.Present)
+	server.SetRecoverFunc(presenter.Recover)
+	server.Use(transport.Envelope{})
+	if a.cfg.Production {
+		server.SetDisableSuggestion(true)
+	} else {
+		server.Use(extension.Introspection{})
+	}
+	server.AroundResponses(root.AroundResponse)
+	server.AroundRootFields(root.AroundRootField)
+	return server
+}
+
+// adminRoutes say how the server is. They are for the operator's own network.
+func (a *app) adminRoutes() http.Handler {
+	r := chi.NewRouter()
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 500*time.Millisecond)
+		defer cancel()
+		switch {
+		case a.draining.Load():
+			http.Error(w, "draining", http.StatusServiceUnavailable)
+		case a.pools.Ping(ctx) != nil:
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		default:
+			_, _ = w.Write([]byte("ready\n"))
+		}
+	})
+	r.HandleFunc("/debug/pprof/*", pprof.Index)
+	r.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	r.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	r.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	return r
+}
+
+// cors lets the pages of the allowed origins use the API. There are no cookies, so no credentials are allowed.
+func (a *app) cors() func(http.Handler) http.Handler {
+	return cors.Handler(cors.Options{
+		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
+		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders:  []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With"},
+		ExposedHeaders:  []string{"X-Request-Id", "Retry-After"},
+		MaxAge:          600,
+	})
+}
+
+// localHosts are what development lets in on any port.
+var localHosts = []string{"localhost", "127.0.0.1"}
+
+// allows reports whether pages of the origin may use the API.
+func (c Config) allows(origin string) bool {
+	for _, allowed := range c.Origins {
+		if strings.EqualFold(allowed, origin) {
+			return true
+		}
+	}
+	if len(c.Origins) > 0 {
+		return false
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	for _, host := range localHosts {
+		if u.Hostname() == host {
+			return true
+		}
+	}
+	return false
+}
+
+// originPatterns are the same rule in the form that the websocket library takes.
+func (c Config) originPatterns() []string {
+	if len(c.Origins) > 0 {
+		return c.Origins
+	}
+	var patterns []string
+	for _, host := range localHosts {
+		patterns = append(patterns, host, host+":*")
+	}
+	return patterns
+}

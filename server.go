@@ -1,0 +1,151 @@
+// Command kyrochat serves chatbots that answer from their owner's documents, over GraphQL. Without an argument it
+// serves; "kyrochat help" names the other commands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"kyrochat/ingest/extract"
+)
+
+//go:generate go tool gqlgen generate
+
+const usage = `KyroChat: a GraphQL server for chatbots that answer from your documents.
+
+  kyrochat                              serve; the settings come from the environment
+  kyrochat demo FILE... [-ask QUESTION] try it on files of yours, without any setting up
+  kyrochat migrate                      bring the database's schema up to date and stop
+  kyrochat version                      print the version
+  kyrochat help                         print this
+`
+
+func main() {
+	// A server's live heap is small and its garbage short-lived: a higher target trades some memory for speed.
+	// GOGC and GOMEMLIMIT, where set, have the last word.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "kyrochat:", err)
+		os.Exit(1)
+	}
+}
+
+// run does what the arguments say until it is done or ctx ends. Everything from outside comes in by arguments.
+func run(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
+	command := "serve"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "serve":
+		return serve(ctx, getenv, errOut)
+	case "demo":
+		return demo(ctx, args, in, out, errOut, startDemoServer)
+	case "migrate":
+		return migrateOnly(ctx, getenv, errOut)
+	case "extract": // hidden: the child process that reads documents
+		return extract.Main(in, out)
+	case "version":
+		_, err := fmt.Fprintln(out, version())
+		return err
+	case "help", "-h", "--help":
+		_, err := fmt.Fprint(out, usage)
+		return err
+	default:
+		return fmt.Errorf("there is no command %q\n\n%s", command, usage)
+	}
+}
+
+// serve runs the server until ctx ends, and then drains it.
+func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
+	cfg, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	log := newLogger(cfg, errOut)
+	app, err := build(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return app.run(ctx, func() { app.logReady(log) })
+}
+
+func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writer) (err error) {
+	cfg, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	pools, _, err := openDatabase(ctx, cfg, newLogger(cfg, errOut))
+	if err != nil {
+		return err
+	}
+	return pools.Close()
+}
+
+// startDemoServer runs a server of its own on free ports, in the folder, with every setting at its default.
+func startDemoServer(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
+	cfg, err := readConfig(func(name string) string {
+		return map[string]string{
+			"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
+		}[name]
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	app, err := build(ctx, cfg, newLogger(cfg, os.Stderr))
+	if err != nil {
+		return "", nil, err
+	}
+	return app.runInBackground(ctx)
+}
+
+// runInBackground runs the server until stop is called, which waits for the end. It returns once it serves.
+func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() error, err error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- a.run(ctx, func() { close(ready) }) }()
+	select {
+	case <-ready:
+		return "http://" + a.publicListener.Addr().String(), func() error { cancel(); return <-done }, nil
+	case err := <-done:
+		cancel()
+		return "", nil, errors.Join(errors.New("the server did not start"), err)
+	}
+}
+
+func newLogger(cfg Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// version is the version of the module, or the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}

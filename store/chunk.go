@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+type chunkRow struct {
+	bun.BaseModel `bun:"table:chunks,alias:c"`
+
+	ID          int64 `bun:",pk,autoincrement"`
+	DocumentID  int64
+	BotID       int64
+	Version     int
+	Seq         int
+	Text        string
+	HeadingPath []string `bun:",type:jsonb"`
+	PageStart   *int
+	PageEnd     *int
+	CharStart   int
+	CharEnd     int
+	ByteStart   int
+	ByteEnd     int
+	TokenCount  int
+	TermCount   int
+	ContentHash string
+	Enabled     bool
+}
+
+func (r *chunkRow) noun() kyro.Chunk {
+	return kyro.Chunk{
+		ID: kyro.ChunkID(r.ID), DocumentID: kyro.DocumentID(r.DocumentID), BotID: kyro.BotID(r.BotID),
+		Version: r.Version, Index: r.Seq, Text: r.Text, HeadingPath: r.HeadingPath,
+		PageStart: r.PageStart, PageEnd: r.PageEnd, CharStart: r.CharStart, CharEnd: r.CharEnd,
+		ByteStart: r.ByteStart, ByteEnd: r.ByteEnd, TokenCount: r.TokenCount, ContentHash: r.ContentHash, Enabled: r.Enabled,
+	}
+}
+
+// active narrows a read of chunks, with their document as d, to active versions of live documents.
+func active(q *bun.SelectQuery) *bun.SelectQuery {
+	return q.Join("JOIN documents AS d ON d.id = c.document_id").
+		Where("d.deleted_at IS NULL AND c.version = d.active_version")
+}
+
+// Chunks implements ingest.Store.
+func (s *Store) Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Chunk, error) {
+	var rows []chunkRow
+	err := active(s.read().NewSelect().Model(&rows)).
+		Where("c.id IN (?) AND d.owner_id = ?", keys(ids), owner.Key).Scan(ctx)
+	if err != nil {
+		return nil, failed("read chunks", err)
+	}
+	return convert(rows, (*chunkRow).noun), nil
+}
+
+// ChunkPage implements ingest.Store: the active version in reading order.
+func (s *Store) ChunkPage(ctx context.Context, owner, document kyro.ID, req kyro.PageRequest) (kyro.Page[kyro.Chunk], error) {
+	query := active(s.read().NewSelect().Model((*chunkRow)(nil))).
+		Where("c.document_id = ? AND d.owner_id = ?", document.Key, owner.Key)
+	order := byNumber("c.seq", "c.id", kyro.Asc,
+		func(r *chunkRow) int64 { return int64(r.Seq) }, func(r *chunkRow) int64 { return r.ID })
+	result, err := page(ctx, query, req, order, (*chunkRow).noun)
+	return result, failed("list chunks", err)
+}
+
+// Unembedded implements ingest.Store.
+func (s *Store) Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) (chunks []kyro.Chunk, missing int, err error) {
+	db := s.read()
+	document, err := inRun(ctx, db, id, run)
+	if err != nil {
+		return nil, 0, failed("read document for work", err)
+	}
+	without := func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("c.document_id = ? AND c.version = ?", id.Key, document.Version).
+			Where("NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_hash = c.content_hash AND e.model = ? AND e.dims = ?)", model, dims)
+	}
+	count, err := without(db.NewSelect().Model((*chunkRow)(nil))).Count(ctx)
+	if err != nil {
+		return nil, 0, failed("count chunks to embed", err)
+	}
+	if count == 0 {
+		return nil, 0, nil
+	}
+	var rows []chunkRow
+	err = without(db.NewSelect().Model(&rows)).Where("c.seq > ?", after).Order("c.seq").Limit(int64(limit)).Scan(ctx)
+	if err != nil {
+		return nil, 0, failed("read chunks to embed", err)
+	}
+	return convert(rows, (*chunkRow).noun), int(count), nil
+}

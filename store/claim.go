@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+// ClaimNext takes the oldest PENDING answer of a conversation in which none is running, and starts a new attempt.
+//
+// One statement decides, for any number of nodes: it takes the oldest unfinished answer, and only while that is
+// PENDING. Answers become unfinished in the order of their ids and leave that state for good, so a running one is
+// always the oldest. One that was asked to stop is left for Recover to end.
+func (s *Store) ClaimNext(ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration) (claim kyro.Claim, found bool, err error) {
+	until := stamp(now.Add(lease))
+	err = s.write(ctx, "claim an answer", func(ctx context.Context, tx *writeTx) error {
+		var r messageRow
+		oldest := tx.NewSelect().Table("messages").ColumnExpr("MIN(id)").
+			Where("conversation_id = ?", conversation.Key).Where(unfinished)
+		err := tx.NewUpdate().Model(&r).
+			Set("status = ?", kyro.MessageRetrieving).Set("attempt = attempt + 1").Set("seq = 0").
+			Set("lease_owner = ?", owner).Set("lease_until = ?", until).
+			Where("id = (?)", oldest).Where("status = ? AND NOT stop_requested", kyro.MessagePending).
+			Returning("*").Scan(ctx)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && r.ID == 0 {
+			found = false
+			return nil
+		}
+		found = err == nil
+		claim = kyro.Claim{
+			MessageID: kyro.MessageID(r.ID), ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Until: until,
+		}
+		return err
+	})
+	if err != nil || !found {
+		return kyro.Claim{}, false, err
+	}
+	return claim, true, nil
+}
+
+// fenced changes the running message of a claim and reads it as it is then; CONFLICT where the claim is lost.
+func fenced(ctx context.Context, tx *writeTx, claim kyro.Claim, change func(*bun.UpdateQuery) *bun.UpdateQuery) (*messageRow, error) {
+	r := new(messageRow)
+	err := tx.NewUpdate().Model(r).Apply(change).
+		Where("id = ? AND attempt = ? AND lease_owner = ?", claim.MessageID.Key, claim.Attempt, claim.Owner).Where(running).
+		Returning("*").Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && r.ID == 0 {
+		return nil, claimLost()
+	}
+	return r, err
+}
+
+func claimLost() error {
+	return kyro.Errorf(kyro.CodeConflict, "This attempt at the answer is over: it was ended or taken over.")
+}
+
+// Renew keeps the claim alive; stop reports that someone asked the answer to stop.
+func (s *Store) Renew(ctx context.Context, claim kyro.Claim, until time.Time) (stop bool, err error) {
+	err = s.write(ctx, "renew the claim", func(ctx context.Context, tx *writeTx) error {
+		r, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+			return q.Set("lease_until = ?", stamp(until))
+		})
+		stop = err == nil && r.StopRequested
+		return err
+	})
+	return stop, err
+}
+
+// Checkpoint keeps what a running attempt has written so far.
+func (s *Store) Checkpoint(ctx context.Context, claim kyro.Claim, c kyro.Checkpoint) error {
+	return s.write(ctx, "keep the answer so far", func(ctx context.Context, tx *writeTx) error {
+		_, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+			return q.Set("status = ?", c.Status).Set("text = ?", clean(c.Text)).Set("seq = ?", c.Seq)
+		})
+		return err
+	})
+}
+
+// Finish stores the end of the attempt in one fact: text, citations and how it came about.
+func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (kyro.Message, error) {
+	var message kyro.Message
+	end := messageRow{
+		Status: o.Status, Text: clean(o.Text), Seq: o.Seq, Grounding: o.Grounding, Notices: orEmpty(o.Notices),
+		Usage: o.Usage, Error: o.Error, CompletedAt: stampOrNil(o.Now),
+	}
+	if o.FinishReason != "" {
+		end.FinishReason = &o.FinishReason
+	}
+	err := s.write(ctx, "store the answer", func(ctx context.Context, tx *writeTx) error {
+		r := end
+		result, err := tx.NewUpdate().Model(&r).
+			Column("status", "text", "seq", "grounding", "finish_reason", "notices", "usage", "error", "completed_at").
+			Where("id = ? AND attempt = ? AND lease_owner = ?", claim.MessageID.Key, claim.Attempt, claim.Owner).Where(running).
+			Returning("*").Exec(ctx)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if result == nil || r.ID == 0 {
+			return claimLost()
+		}
+		rows := make([]citationRow, len(o.Citations))
+		for i := range o.Citations {
+			rows[i] = rowOfCitation(r.ID, i, &o.Citations[i])
+		}
+		if len(rows) > 0 {
+			if _, err := tx.NewInsert().Model(&rows).Exec(ctx); err != nil {
+				return err
+			}
+		}
+		message = r.noun()
+		message.Citations = convert(rows, (*citationRow).noun)
+		return nil
+	})
+	return message, err
+}
+
+// Release gives an attempt back that wrote nothing, so that another node can take it at once.
+func (s *Store) Release(ctx context.Context, claim kyro.Claim) error {
+	return s.write(ctx, "give the answer back", func(ctx context.Context, tx *writeTx) error {
+		_, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+			return q.Apply(pendingAgain).Where("text = ''")
+		})
+		return err
+	})
+}
+
+func pendingAgain(q *bun.UpdateQuery) *bun.UpdateQuery {
+	return q.Set("status = ?", kyro.MessagePending).Set("seq = 0").Set("lease_owner = ''").Set("lease_until = NULL")
+}
+
+// RequestStop asks for a message to stop. A PENDING one is final at once (STOPPED, no text); a final one stays as
+// it is. The message is given as it is afterwards.
+func (s *Store) RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error) {
+	err := s.write(ctx, "stop the answer", func(ctx context.Context, tx *writeTx) error {
+		return stopAnswers(ctx, tx, now, "id = ? AND conversation_id IN (SELECT id FROM conversations WHERE user_id = ? AND deleted_at IS NULL)",
+			id.Key, user.Key)
+	})
+	if err != nil {
+		return kyro.Message{}, err
+	}
+	return s.Message(ctx, user, id)
+}

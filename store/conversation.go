@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+type conversationRow struct {
+	bun.BaseModel `bun:"table:conversations,alias:c"`
+
+	ID            int64 `bun:"id,pk,autoincrement"`
+	BotID         int64
+	UserID        int64
+	Title         string
+	TitleKey      string
+	Archived      bool
+	MessageCount  int
+	LastMessageAt time.Time
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	DeletedAt     *time.Time
+}
+
+func rowOfConversation(n *kyro.Conversation) conversationRow {
+	return conversationRow{
+		ID: n.ID.Key, BotID: n.BotID.Key, UserID: n.UserID.Key, Title: n.Title, TitleKey: fold(n.Title),
+		Archived: n.Archived, MessageCount: n.MessageCount, LastMessageAt: stamp(n.LastMessageAt),
+		CreatedAt: stamp(n.CreatedAt), UpdatedAt: stamp(n.UpdatedAt),
+	}
+}
+
+func (r *conversationRow) noun() kyro.Conversation {
+	return kyro.Conversation{
+		ID: kyro.ConversationID(r.ID), BotID: kyro.BotID(r.BotID), UserID: kyro.UserID(r.UserID), Title: r.Title,
+		Archived: r.Archived, MessageCount: r.MessageCount, LastMessageAt: r.LastMessageAt.UTC(),
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+}
+
+// CreateConversation stores a new conversation of the user with a live bot of theirs; NOT_FOUND where there is no
+// such bot.
+func (s *Store) CreateConversation(ctx context.Context, c kyro.Conversation) (kyro.Conversation, error) {
+	var r conversationRow
+	err := s.write(ctx, "create the conversation", func(ctx context.Context, tx *writeTx) error {
+		if err := s.liveBot(ctx, tx, c.UserID, c.BotID); err != nil {
+			return err
+		}
+		r = rowOfConversation(&c)
+		_, err := tx.NewInsert().Model(&r).Exec(ctx)
+		return err
+	})
+	return r.noun(), err
+}
+
+// UpdateConversation reads the user's live conversation, lets change alter its title and whether it is archived,
+// and writes both, in one fact. change may run more than once, each time on the conversation as it is then.
+func (s *Store) UpdateConversation(ctx context.Context, user, id kyro.ID, change func(*kyro.Conversation) error) (kyro.Conversation, error) {
+	var changed kyro.Conversation
+	err := s.write(ctx, "update the conversation", func(ctx context.Context, tx *writeTx) error {
+		r, err := s.lockConversation(ctx, tx, user, id)
+		if err != nil {
+			return err
+		}
+		c := r.noun()
+		if err := change(&c); err != nil {
+			return err
+		}
+		r.Title, r.TitleKey, r.Archived, r.UpdatedAt = c.Title, fold(c.Title), c.Archived, stamp(c.UpdatedAt)
+		changed = r.noun()
+		_, err = tx.NewUpdate().Model(r).Column("title", "title_key", "archived", "updated_at").WherePK().Exec(ctx)
+		return err
+	})
+	return changed, err
+}
+
+// lockConversation reads the user's live conversation and keeps it as it is until the transaction ends.
+func (s *Store) lockConversation(ctx context.Context, tx *writeTx, user, id kyro.ID) (*conversationRow, error) {
+	r := new(conversationRow)
+	err := s.lock(tx.NewSelect().Model(r).
+		Where("c.id = ? AND c.user_id = ? AND c.deleted_at IS NULL", id.Key, user.Key)).Scan(ctx)
+	return r, notFound(err, kyro.KindConversation)
+}
+
+// DeleteConversation tombstones the user's conversation and stops what is answered in it.
+func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now time.Time) error {
+	now = stamp(now)
+	return s.write(ctx, "delete the conversation", func(ctx context.Context, tx *writeTx) error {
+		r, err := s.lockConversation(ctx, tx, user, id)
+		if err != nil {
+			return err
+		}
+		r.DeletedAt, r.UpdatedAt = &now, now
+		if _, err := tx.NewUpdate().Model(r).Column("deleted_at", "updated_at").WherePK().Exec(ctx); err != nil {
+			return err
+		}
+		return stopAnswers(ctx, tx, now, "conversation_id = ?", r.ID)
+	})
+}
+
+// Conversations reads the user's live conversations by id, in any order.
+func (s *Store) Conversations(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Conversation, error) {
+	var rows []conversationRow
+	err := s.read().NewSelect().Model(&rows).
+		Where("c.id IN (?) AND c.user_id = ? AND c.deleted_at IS NULL", keys(ids), user.Key).Scan(ctx)
+	return convert(rows, (*conversationRow).noun), failed("read the conversations", err)
+}
+
+// ConversationPage lists the user's live conversations.
+func (s *Store) ConversationPage(ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (kyro.Page[kyro.Conversation], error) {
+	query := s.read().NewSelect().Model((*conversationRow)(nil)).Where("c.user_id = ? AND c.deleted_at IS NULL", user.Key)
+	if !filter.BotID.IsZero() {
+		query.Where("c.bot_id = ?", filter.BotID.Key)
+	}
+	if filter.Archived != nil {
+		query.Where("c.archived = ?", *filter.Archived)
+	}
+	if filter.Search != "" {
+		query.Where(`c.title_key LIKE ? ESCAPE '\'`, contains(filter.Search))
+	}
+	column, value := "c.last_message_at", func(r *conversationRow) time.Time { return r.LastMessageAt }
+	if o.By == kyro.ConversationsByCreation {
+		column, value = "c.created_at", func(r *conversationRow) time.Time { return r.CreatedAt }
+	}
+	by := byTime(column, "c.id", o.Direction, value, func(r *conversationRow) int64 { return r.ID })
+	result, err := page(ctx, query, req, by, (*conversationRow).noun)
+	return result, failed("list the conversations", err)
+}

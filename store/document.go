@@ -1,0 +1,191 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+type documentRow struct {
+	bun.BaseModel `bun:"table:documents,alias:d"`
+
+	ID              int64 `bun:",pk,autoincrement"`
+	BotID           int64
+	OwnerID         int64
+	Kind            string
+	Title           string
+	SearchKey       string
+	FileName        string
+	URL             string
+	MimeType        string
+	SizeBytes       *int64
+	Version         int
+	ActiveVersion   int
+	ActiveChunks    int
+	ActiveTerms     int64
+	Run             int64
+	Status          string
+	StatusReason    string
+	StageDone       int
+	StageTotal      *int
+	RetryAt         *time.Time
+	PageCount       *int
+	ChunkCount      int
+	CharCount       *int
+	Language        string
+	ContentHash     string
+	Warnings        []kyro.DocumentWarning `bun:",type:jsonb"`
+	PreparedVersion int
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	ReadyAt         *time.Time
+	DeletedAt       *time.Time
+}
+
+func (r *documentRow) noun() kyro.Document {
+	return kyro.Document{
+		ID: kyro.DocumentID(r.ID), BotID: kyro.BotID(r.BotID), OwnerID: kyro.UserID(r.OwnerID),
+		Kind: kyro.DocumentKind(r.Kind), Title: r.Title, FileName: r.FileName, URL: r.URL,
+		MimeType: r.MimeType, SizeBytes: r.SizeBytes, Version: r.Version, ActiveVersion: r.ActiveVersion, Run: r.Run,
+		Status: kyro.DocumentStatus(r.Status), StatusReason: r.StatusReason,
+		StageDone: r.StageDone, StageTotal: r.StageTotal, RetryAt: utcPtr(r.RetryAt),
+		PageCount: r.PageCount, ChunkCount: r.ChunkCount, CharCount: r.CharCount, Language: r.Language,
+		ContentHash: r.ContentHash, Warnings: r.Warnings,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), ReadyAt: utcPtr(r.ReadyAt),
+	}
+}
+
+// AddDocument implements ingest.Store. The document is there once it returns, and so is its job. As place may
+// move a file, a transaction that others got in the way of is not repeated.
+func (s *Store) AddDocument(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (document kyro.Document, duplicate kyro.ID, err error) {
+	now := stamp(d.Now)
+	row := documentRow{
+		BotID: d.BotID.Key, OwnerID: d.OwnerID.Key, Kind: string(d.Kind),
+		Title: clean(d.Title), SearchKey: fold(clean(d.Title + "\n" + d.FileName)), FileName: clean(d.FileName),
+		MimeType: d.MimeType, SizeBytes: d.SizeBytes, Version: 1, Run: 1, Status: string(kyro.DocumentQueued),
+		ContentHash: d.ContentHash, Warnings: []kyro.DocumentWarning{}, CreatedAt: now, UpdatedAt: now,
+	}
+	err = s.writeOnce(ctx, "add document", func(ctx context.Context, tx *writeTx) error {
+		if err := s.liveBot(ctx, tx, d.OwnerID, d.BotID); err != nil {
+			return err
+		}
+		duplicate, err = twin(ctx, tx, d)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.NewInsert().Model(&row).Returning("id").Exec(ctx); err != nil {
+			return err
+		}
+		if original != nil {
+			kept := originalRow{DocumentID: row.ID, Body: original}
+			if _, err := tx.NewInsert().Model(&kept).Exec(ctx); err != nil {
+				return err
+			}
+		}
+		document = row.noun()
+		if place != nil {
+			if err := place(document); err != nil {
+				return err
+			}
+		}
+		return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run})
+	})
+	if err != nil {
+		return kyro.Document{}, kyro.ID{}, err
+	}
+	return document, duplicate, nil
+}
+
+// twin is the first live document of the bot with the same content, or zero.
+func twin(ctx context.Context, tx *writeTx, d kyro.NewDocument) (kyro.ID, error) {
+	if d.ContentHash == "" {
+		return kyro.ID{}, nil
+	}
+	var ids []int64
+	err := tx.NewSelect().Table("documents").Column("id").
+		Where("bot_id = ? AND content_hash = ? AND deleted_at IS NULL", d.BotID.Key, d.ContentHash).
+		Order("id").Limit(1).Scan(ctx, &ids)
+	if err != nil || len(ids) == 0 {
+		return kyro.ID{}, err
+	}
+	return kyro.DocumentID(ids[0]), nil
+}
+
+// Documents implements ingest.Store.
+func (s *Store) Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error) {
+	var rows []documentRow
+	err := s.read().NewSelect().Model(&rows).
+		Where("d.id IN (?) AND d.owner_id = ? AND d.deleted_at IS NULL", keys(ids), owner.Key).Scan(ctx)
+	if err != nil {
+		return nil, failed("read documents", err)
+	}
+	return convert(rows, (*documentRow).noun), nil
+}
+
+// DocumentPage implements ingest.Store.
+func (s *Store) DocumentPage(ctx context.Context, owner, bot kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (kyro.Page[kyro.Document], error) {
+	query := s.read().NewSelect().Model((*documentRow)(nil)).
+		Where("d.bot_id = ? AND d.owner_id = ? AND d.deleted_at IS NULL", bot.Key, owner.Key)
+	order := byTime("d.created_at", "d.id", kyro.Desc,
+		func(r *documentRow) time.Time { return r.CreatedAt }, func(r *documentRow) int64 { return r.ID })
+	result, err := page(ctx, filtered(query, filter), req, order, (*documentRow).noun)
+	return result, failed("list documents", err)
+}
+
+// Unfinished implements ingest.Store.
+func (s *Store) Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Document, error) {
+	var rows []documentRow
+	err := s.read().NewSelect().Model(&rows).
+		Where("d.bot_id = ? AND d.owner_id = ? AND d.deleted_at IS NULL", bot.Key, owner.Key).
+		Where("d.status NOT IN (?)", finalStatuses()).
+		Order("d.created_at", "d.id").Scan(ctx)
+	if err != nil {
+		return nil, failed("read unfinished documents", err)
+	}
+	return convert(rows, (*documentRow).noun), nil
+}
+
+// filtered narrows a list of documents.
+func filtered(q *bun.SelectQuery, f kyro.DocumentFilter) *bun.SelectQuery {
+	if len(f.Status) > 0 {
+		q = q.Where("d.status IN (?)", bun.List(f.Status))
+	}
+	if len(f.Kind) > 0 {
+		q = q.Where("d.kind IN (?)", bun.List(f.Kind))
+	}
+	if f.Search != "" {
+		q = q.Where(`d.search_key LIKE ? ESCAPE '\'`, contains(clean(f.Search)))
+	}
+	return q
+}
+
+// finalStatuses are the states in which nothing more happens to a document, for SQL.
+func finalStatuses() any {
+	all := []kyro.DocumentStatus{
+		kyro.DocumentReady, kyro.DocumentWarned, kyro.DocumentNeedsOCR, kyro.DocumentFailed, kyro.DocumentCanceled,
+	}
+	return bun.List(all)
+}
+
+// Deleted implements ingest.Store.
+func (s *Store) Deleted(ctx context.Context, ids []kyro.ID) ([]kyro.ID, error) {
+	var gone []kyro.ID
+	for batch := range slices.Chunk(ids, 1_000) {
+		var live []int64
+		err := s.read().NewSelect().Table("documents").Column("id").
+			Where("id IN (?) AND deleted_at IS NULL", keys(batch)).Scan(ctx, &live)
+		if err != nil {
+			return nil, failed("look for deleted documents", err)
+		}
+		for _, id := range batch {
+			if !slices.Contains(live, id.Key) {
+				gone = append(gone, id)
+			}
+		}
+	}
+	return gone, nil
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+// RestartDocument implements ingest.Store.
+func (s *Store) RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
+	return s.changeDocument(ctx, "restart document", owner, id, func(ctx context.Context, tx *writeTx, row *documentRow) error {
+		if !kyro.DocumentStatus(row.Status).Retryable() {
+			return kyro.Errorf(kyro.CodeConflict, "Only a document that failed, was canceled or needs OCR can be retried; this one is %s.", row.Status)
+		}
+		row.Run++
+		row.move(kyro.DocumentStep{Status: kyro.DocumentQueued, Now: now})
+		return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run})
+	})
+}
+
+// CancelDocument implements ingest.Store. A document that is being made anew keeps the version that answers use.
+func (s *Store) CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
+	return s.changeDocument(ctx, "cancel document", owner, id, func(_ context.Context, _ *writeTx, row *documentRow) error {
+		if kyro.DocumentStatus(row.Status).Final() {
+			return kyro.Errorf(kyro.CodeConflict, "Only a document that is still being processed can be canceled; this one is %s.", row.Status)
+		}
+		row.Run++
+		row.move(kyro.DocumentStep{Status: kyro.DocumentCanceled, Now: now})
+		return nil
+	})
+}
+
+// DeleteDocument implements ingest.Store. From its return on no search finds the document: searches begin at the
+// live documents.
+func (s *Store) DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
+	return s.changeDocument(ctx, "delete document", owner, id, func(ctx context.Context, tx *writeTx, row *documentRow) error {
+		row.Run++
+		row.UpdatedAt = stamp(now)
+		row.DeletedAt = &row.UpdatedAt
+		if err := knowledgeChanged(ctx, tx, row.BotID); err != nil {
+			return err
+		}
+		return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobPurge, Key: row.ID, Run: row.Run})
+	})
+}
+
+// changeDocument lets change alter the owner's live document and writes what a change of an owner can touch.
+func (s *Store) changeDocument(ctx context.Context, tried string, owner, id kyro.ID, change func(context.Context, *writeTx, *documentRow) error) (kyro.Document, error) {
+	var row documentRow
+	err := s.write(ctx, tried, func(ctx context.Context, tx *writeTx) error {
+		if err := s.holdBotOf(ctx, tx, id); err != nil {
+			return err
+		}
+		row = documentRow{}
+		err := s.hold(tx.NewSelect().Model(&row).
+			Where("d.id = ? AND d.owner_id = ? AND d.deleted_at IS NULL", id.Key, owner.Key)).Scan(ctx)
+		if err != nil {
+			return notFound(err, kyro.KindDocument)
+		}
+		if err := change(ctx, tx, &row); err != nil {
+			return err
+		}
+		_, err = tx.NewUpdate().Model(&row).Where("id = ?", row.ID).
+			Column("run", "status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "deleted_at").
+			Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return kyro.Document{}, err
+	}
+	return row.noun(), nil
+}
+
+// holdBotOf locks the bot of a document before the document itself, as every transaction that may write both does.
+func (s *Store) holdBotOf(ctx context.Context, tx *writeTx, document kyro.ID) error {
+	_, err := s.hold(tx.NewSelect().Table("bots").Column("id").
+		Where("id = (SELECT bot_id FROM documents WHERE id = ?)", document.Key)).Exec(ctx)
+	return err
+}
+
+// hold is the lock of a row that is about to be written. Unlike FOR UPDATE it lets others store rows that refer to
+// it, so that nobody who cancels or deletes a document waits while its chunks are being stored.
+func (s *Store) hold(q *bun.SelectQuery) *bun.SelectQuery {
+	if s.postgres() {
+		return q.For("NO KEY UPDATE")
+	}
+	return q
+}
+
+// knowledgeChanged tells caches of the bot's live chunks that these are others now.
+func knowledgeChanged(ctx context.Context, tx *writeTx, bot int64) error {
+	_, err := tx.NewUpdate().Table("bots").Set("knowledge = knowledge + 1").Where("id = ?", bot).Exec(ctx)
+	return err
+}
+
+// move makes the step on the row.
+func (r *documentRow) move(step kyro.DocumentStep) {
+	if step.Status != "" {
+		r.Status = string(step.Status)
+	}
+	if step.MimeType != "" {
+		r.MimeType = step.MimeType
+	}
+	r.StatusReason = clean(step.Reason)
+	r.StageDone, r.StageTotal, r.RetryAt = step.StageDone, step.StageTotal, stampPtr(step.RetryAt)
+	r.UpdatedAt = stamp(step.Now)
+}

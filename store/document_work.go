@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+// errRunOver is what a worker gets whose run is not the document's own any more.
+func errRunOver() error {
+	return kyro.Errorf(kyro.CodeConflict, "The document was changed, canceled or deleted while it was being processed.")
+}
+
+// DocumentForWork implements ingest.Store.
+func (s *Store) DocumentForWork(ctx context.Context, id kyro.ID, run int64) (kyro.Document, error) {
+	row, err := inRun(ctx, s.read(), id, run)
+	if err != nil {
+		return kyro.Document{}, failed("read document for work", err)
+	}
+	return row.noun(), nil
+}
+
+// HasPrepared implements ingest.Store.
+func (s *Store) HasPrepared(ctx context.Context, id kyro.ID, run int64) (bool, error) {
+	row, err := inRun(ctx, s.read(), id, run)
+	if err != nil {
+		return false, failed("read document for work", err)
+	}
+	return row.PreparedVersion == row.Version, nil
+}
+
+// Step implements ingest.Store. Only Activate makes a document ready.
+func (s *Store) Step(ctx context.Context, id kyro.ID, run int64, step kyro.DocumentStep) (kyro.Document, error) {
+	if step.Status.Ready() {
+		return kyro.Document{}, fmt.Errorf("a step of %s to %s: only an activation makes a document ready", id, step.Status)
+	}
+	var row documentRow
+	err := s.write(ctx, "step document", func(ctx context.Context, tx *writeTx) error {
+		row = documentRow{}
+		row.move(step)
+		columns := []string{"status_reason", "stage_done", "stage_total", "retry_at", "updated_at"}
+		if step.Status != "" {
+			columns = append(columns, "status")
+		}
+		if step.MimeType != "" {
+			columns = append(columns, "mime_type")
+		}
+		return updateInRun(ctx, tx, &row, id, run, columns...)
+	})
+	if err != nil {
+		return kyro.Document{}, err
+	}
+	return row.noun(), nil
+}
+
+// Activate implements ingest.Store. It also enqueues the removal of a former version's rows.
+func (s *Store) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (kyro.Document, error) {
+	if !final.Ready() {
+		return kyro.Document{}, fmt.Errorf("activate %s: %s is not a status of a searchable document", id, final)
+	}
+	var row documentRow
+	err := s.write(ctx, "activate document", func(ctx context.Context, tx *writeTx) error {
+		if err := s.holdBotOf(ctx, tx, id); err != nil {
+			return err
+		}
+		before, err := inRun(ctx, tx, id, run)
+		if err != nil {
+			return err
+		}
+		if before.PreparedVersion != before.Version {
+			return fmt.Errorf("version %d of %s has no text and chunks yet", before.Version, id)
+		}
+		row = before
+		row.move(kyro.DocumentStep{Status: final, Now: now})
+		row.ReadyAt = &row.UpdatedAt
+		row.ActiveVersion = row.Version
+		err = tx.NewSelect().Table("chunks").ColumnExpr("count(*), coalesce(sum(term_count), 0)").
+			Where("document_id = ? AND version = ?", id.Key, row.Version).Scan(ctx, &row.ActiveChunks, &row.ActiveTerms)
+		if err != nil {
+			return err
+		}
+		if err := knowledgeChanged(ctx, tx, row.BotID); err != nil {
+			return err
+		}
+		err = updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at",
+			"updated_at", "ready_at", "active_version", "active_chunks", "active_terms")
+		if err != nil {
+			return err
+		}
+		if before.ActiveVersion != 0 && before.ActiveVersion != row.Version {
+			return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobPurge, Key: row.ID, Run: row.Run})
+		}
+		return nil
+	})
+	if err != nil {
+		return kyro.Document{}, err
+	}
+	return row.noun(), nil
+}
+
+// inRun reads a document for a worker: it must be live, unfinished and in the run.
+func inRun(ctx context.Context, db bun.IDB, id kyro.ID, run int64) (documentRow, error) {
+	var row documentRow
+	err := db.NewSelect().Model(&row).
+		Where("d.id = ? AND d.run = ? AND d.deleted_at IS NULL", id.Key, run).
+		Where("d.status NOT IN (?)", finalStatuses()).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errRunOver()
+	}
+	return row, err
+}
+
+// updateInRun writes columns of the row where it is live, unfinished and in the run, and reads it back.
+func updateInRun(ctx context.Context, tx *writeTx, row *documentRow, id kyro.ID, run int64, columns ...string) error {
+	err := tx.NewUpdate().Model(row).Column(columns...).
+		Where("id = ? AND run = ? AND deleted_at IS NULL", id.Key, run).
+		Where("status NOT IN (?)", finalStatuses()).
+		Returning("*").Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return errRunOver()
+	}
+	return err
+}
+
+type originalRow struct {
+	bun.BaseModel `bun:"table:document_originals,alias:o"`
+
+	DocumentID int64 `bun:",pk"`
+	Body       []byte
+}
+
+// Original implements ingest.Store. It answers NOT_FOUND where nothing is kept.
+func (s *Store) Original(ctx context.Context, id kyro.ID) ([]byte, error) {
+	var row originalRow
+	err := s.read().NewSelect().Model(&row).Where("o.document_id = ?", id.Key).
+		Where("EXISTS (SELECT 1 FROM documents d WHERE d.id = o.document_id AND d.deleted_at IS NULL)").Scan(ctx)
+	if err != nil {
+		return nil, failed("read original", notFound(err, kyro.KindDocument))
+	}
+	return row.Body, nil
+}

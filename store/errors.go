@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"kyrochat/kyro"
+)
+
+// IsUniqueViolation reports that a write was refused because another row has the same key.
+func IsUniqueViolation(err error) bool {
+	if code, ok := postgresCode(err); ok {
+		return code == "23505"
+	}
+	code, ok := sqliteCode(err)
+	return ok && (code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// IsForeignKeyViolation reports that a write named a row that is not there.
+func IsForeignKeyViolation(err error) bool {
+	if code, ok := postgresCode(err); ok {
+		return code == "23503"
+	}
+	code, ok := sqliteCode(err)
+	return ok && code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+}
+
+// passing reports that the database undid a transaction only because of others that ran beside it, so that the
+// same transaction may well succeed when it is run again.
+func passing(err error) bool {
+	if code, ok := postgresCode(err); ok {
+		return code == "40001" || code == "40P01"
+	}
+	code, ok := sqliteCode(err)
+	return ok && code&0xff == sqlite3.SQLITE_BUSY
+}
+
+func postgresCode(err error) (string, bool) {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code, true
+	}
+	return "", false
+}
+
+func sqliteCode(err error) (int, bool) {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code(), true
+	}
+	return 0, false
+}
+
+// notFound answers NOT_FOUND of the kind where there was no row, and gives any other error back.
+func notFound(err error, kind kyro.Kind) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return kyro.NotFound(kind)
+	}
+	return err
+}
+
+// failed says what was tried when err is not one for clients already, and tells a database that is away or
+// overloaded (UNAVAILABLE, for which waiting helps) from one that is wrong.
+func failed(tried string, err error) error {
+	var known *kyro.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known), errors.Is(err, context.Canceled):
+		return err
+	case away(err):
+		e := kyro.Errorf(kyro.CodeUnavailable, "The database does not answer. Try again in a moment.")
+		e.RetryAfter = time.Second
+		return e.Because(fmt.Errorf("%s: %w", tried, err))
+	default:
+		return fmt.Errorf("%s: %w", tried, err)
+	}
+}
+
+func away(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || passing(err) {
+		return true
+	}
+	code, ok := postgresCode(err)
+	return ok && awayCode(code)
+}
+
+// awayCode holds for the classes 08 (connection), 53 (resources) and 57P (the server starts or stops).
+func awayCode(code string) bool {
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P")
+}
+
+// orNotFound is for a write that changed no row: NOT_FOUND of the kind unless there was an error.
+func orNotFound(err error, kind kyro.Kind) error {
+	if err != nil {
+		return err
+	}
+	return kyro.NotFound(kind)
+}

@@ -1,0 +1,39 @@
+//go:build unix
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// fileLock keeps other processes from the same file. The system ends it with the process, however it ends.
+type fileLock struct{ file *os.File }
+
+// lockFile answers at once when another process holds the lock.
+func lockFile(path string) (*fileLock, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another process uses this data folder (it holds %s): stop it, or give this one a folder of its own", path)
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return &fileLock{file}, nil
+}
+
+// release ends the lock. The file stays: removing it would let a third process lock a file that is gone.
+func (l *fileLock) release() error {
+	if l.file == nil {
+		return nil
+	}
+	file := l.file
+	l.file = nil
+	return file.Close()
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+// Conditions on a message's status, worded as the index of unfinished messages is, so that both databases use it.
+const (
+	unfinished = "status IN ('PENDING', 'RETRIEVING', 'STREAMING')"
+	running    = "status IN ('RETRIEVING', 'STREAMING')"
+)
+
+type messageRow struct {
+	bun.BaseModel `bun:"table:messages,alias:m"`
+
+	ID              int64 `bun:"id,pk,autoincrement"`
+	ConversationID  int64
+	Turn            int64
+	ParentID        *int64
+	SenderID        int64
+	Role            kyro.MessageRole
+	Status          kyro.MessageStatus
+	Text            string
+	ClientMessageID *string
+	Superseded      bool
+	Attempt         int64
+	Seq             int64
+	LeaseOwner      string
+	LeaseUntil      *time.Time
+	StopRequested   bool
+	Grounding       *kyro.Grounding
+	FinishReason    *kyro.FinishReason
+	Notices         []kyro.MessageNotice `bun:",type:jsonb"`
+	Usage           *kyro.MessageUsage   `bun:",type:jsonb"`
+	Error           *kyro.MessageError   `bun:",type:jsonb"`
+	CreatedAt       time.Time
+	CompletedAt     *time.Time
+}
+
+func (r *messageRow) noun() kyro.Message {
+	m := kyro.Message{
+		ID: kyro.MessageID(r.ID), ConversationID: kyro.ConversationID(r.ConversationID), Role: r.Role, Status: r.Status,
+		Text: r.Text, SenderID: kyro.UserID(r.SenderID), Turn: r.Turn, Superseded: r.Superseded,
+		Attempt: r.Attempt, Seq: r.Seq, Grounding: r.Grounding, FinishReason: r.FinishReason, Notices: r.Notices,
+		Usage: r.Usage, Error: r.Error, CreatedAt: r.CreatedAt.UTC(), CompletedAt: utcPtr(r.CompletedAt),
+	}
+	if r.ClientMessageID != nil {
+		m.ClientMessageID = *r.ClientMessageID
+	}
+	if r.ParentID != nil {
+		m.ParentID = kyro.MessageID(*r.ParentID)
+	}
+	return m
+}
+
+type citationRow struct {
+	bun.BaseModel `bun:"table:citations,alias:ci"`
+
+	MessageID       int64 `bun:",pk"`
+	Seq             int   `bun:",pk"`
+	Marker          int
+	DocumentID      int64
+	ChunkID         int64
+	DocumentTitle   string
+	DocumentVersion int
+	Quote           string
+	PageStart       *int
+	PageEnd         *int
+	CharStart       int
+	CharEnd         int
+	Score           float64
+	Similarity      *float64
+	Verified        bool
+}
+
+func rowOfCitation(message int64, seq int, n *kyro.Citation) citationRow {
+	return citationRow{
+		MessageID: message, Seq: seq, Marker: n.Marker, DocumentID: n.DocumentID.Key, ChunkID: n.ChunkID.Key,
+		DocumentTitle: n.DocumentTitle, DocumentVersion: n.DocumentVersion, Quote: n.Quote,
+		PageStart: n.PageStart, PageEnd: n.PageEnd, CharStart: n.CharStart, CharEnd: n.CharEnd,
+		Score: n.Score, Similarity: n.Similarity, Verified: n.Verified,
+	}
+}
+
+func (r *citationRow) noun() kyro.Citation {
+	return kyro.Citation{
+		Marker: r.Marker, DocumentID: kyro.DocumentID(r.DocumentID), ChunkID: kyro.ChunkID(r.ChunkID),
+		DocumentTitle: r.DocumentTitle, DocumentVersion: r.DocumentVersion, Quote: r.Quote,
+		PageStart: r.PageStart, PageEnd: r.PageEnd, CharStart: r.CharStart, CharEnd: r.CharEnd,
+		Score: r.Score, Similarity: r.Similarity, Verified: r.Verified,
+	}
+}
+
+// stopAnswers asks the unfinished answers among the messages to stop. Those that no one has begun are final at
+// once, without text.
+func stopAnswers(ctx context.Context, tx *writeTx, now time.Time, which string, args ...any) error {
+	_, err := tx.NewUpdate().Table("messages").
+		Set("stop_requested = ?", true).
+		Set("finish_reason = CASE status WHEN 'PENDING' THEN ? ELSE finish_reason END", kyro.FinishUser).
+		Set("completed_at = CASE status WHEN 'PENDING' THEN ? ELSE completed_at END", stamp(now)).
+		Set("status = CASE status WHEN 'PENDING' THEN ? ELSE status END", kyro.MessageStopped).
+		Where(unfinished).Where(which, args...).Exec(ctx)
+	return err
+}

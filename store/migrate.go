@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun/migrate"
+
+	"kyrochat/migrations"
+)
+
+// migrationLock is the key of the advisory lock that lets one node at a time change the schema.
+const migrationLock = 0x6b79726f // "kyro"
+
+// Migrate brings the schema up to date and then runs also, which may be nil and keeps what the queue needs. On
+// PostgreSQL any number of nodes may call it at once: one works, the others wait. A migration that fails leaves
+// nothing behind and is tried again at the next start.
+func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) error) (err error) {
+	words := migrations.SQLite
+	if p.Postgres() {
+		words = migrations.Postgres
+		conn, err := p.writers.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("lock the schema: %w", err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock(?)", migrationLock); err != nil {
+			return fmt.Errorf("lock the schema: %w", err)
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock(?)", migrationLock)
+		}()
+	}
+	set := migrate.NewMigrations()
+	if err := set.Discover(migrations.Files); err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	// The lock of bun's own is a row, which a crash would leave for ever: it is not used.
+	migrator := migrate.NewMigrator(p.writers, set, migrate.WithTemplateData(words), migrate.WithMarkAppliedOnSuccess(true))
+	if err := migrator.Init(ctx); err != nil {
+		return fmt.Errorf("prepare the migrations: %w", err)
+	}
+	if err := p.refuseNewer(ctx, migrator); err != nil {
+		return err
+	}
+	group, err := migrator.Migrate(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate the schema: %w", err)
+	}
+	if !group.IsZero() {
+		p.log.Info("schema migrated", "migrations", len(group.Migrations))
+	}
+	if also == nil {
+		return nil
+	}
+	if err := also(ctx); err != nil {
+		return fmt.Errorf("migrate the queue: %w", err)
+	}
+	return nil
+}
+
+// refuseNewer keeps an older program from working on the schema of a newer one.
+func (p *Pools) refuseNewer(ctx context.Context, migrator *migrate.Migrator) error {
+	unknown, err := migrator.MissingMigrations(ctx)
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	if len(unknown) > 0 {
+		return errors.New("the database was made by a newer version of this program (migration " + unknown[0].Name + "): use that version")
+	}
+	return nil
+}

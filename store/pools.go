@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/uptrace/bun"
+)
+
+// Config says which database to open.
+type Config struct {
+	DatabaseURL string // of PostgreSQL; "" keeps everything in DataDir/kyro.db
+	DataDir     string // made where it is not there, readable by its owner only; used without DatabaseURL only
+	Log         *slog.Logger
+	// OnQuery, when set, is told every statement before it runs, BEGIN and COMMIT included; those of the queue
+	// are not among them. It is called from many goroutines.
+	OnQuery func(ctx context.Context, statement string)
+}
+
+// Pools are the open connections to the one database there is. Exactly one of Pgx and SQLite is set: it is what
+// the queue shares with the store.
+type Pools struct {
+	Pgx    *pgxpool.Pool
+	SQLite *sql.DB // the one connection that writes
+
+	writers *bun.DB
+	readers *bun.DB // the same as writers on PostgreSQL
+	lock    *fileLock
+	log     *slog.Logger
+}
+
+// Open connects to the database. An unreachable server is tried for some ten seconds, so that both can be started
+// at once. Errors are for the operator and never show the password.
+func Open(ctx context.Context, c Config) (*Pools, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Log = c.Log.With("part", "store")
+	if c.DatabaseURL != "" {
+		return openPostgres(ctx, c)
+	}
+	return openSQLite(ctx, c)
+}
+
+// Postgres reports which of the two databases this is.
+func (p *Pools) Postgres() bool { return p.Pgx != nil }
+
+// Ping reports whether the database answers reads.
+func (p *Pools) Ping(ctx context.Context) error {
+	if err := p.readers.PingContext(ctx); err != nil {
+		return fmt.Errorf("ping the database: %w", err)
+	}
+	return nil
+}
+
+// Close ends all connections; it waits for those in use. Closing twice does no harm.
+func (p *Pools) Close() error {
+	if p.Postgres() {
+		err := p.writers.Close()
+		p.Pgx.Close()
+		return err
+	}
+	// The writer goes last: the last connection to close moves the log into the file.
+	return errors.Join(p.readers.Close(), p.writers.Close(), p.lock.release())
+}
+
+type queryHook func(ctx context.Context, statement string)
+
+func (h queryHook) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
+	h(ctx, e.Query)
+	return ctx
+}
+
+func (queryHook) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+func hooked(db *bun.DB, c Config) *bun.DB {
+	if c.OnQuery == nil {
+		return db
+	}
+	return db.WithQueryHook(queryHook(c.OnQuery))
+}

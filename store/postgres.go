@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+const (
+	connectPatience = 10 * time.Second // how long a server that does not answer is tried
+	connectTimeout  = 3 * time.Second  // of one try, unless the URL says otherwise
+	oldestPostgres  = 130000
+	fewestConns     = 4 // a migration under its lock and a queue that listens need some at once
+)
+
+func openPostgres(ctx context.Context, c Config) (*Pools, error) {
+	config, err := postgresConfig(c.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the PostgreSQL pool: %w", err)
+	}
+	where := fmt.Sprintf("PostgreSQL at %s:%d, database %s", config.ConnConfig.Host, config.ConnConfig.Port, config.ConnConfig.Database)
+	if err := reach(ctx, pool, c); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect to %s: %w", where, err)
+	}
+	db := hooked(bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New()), c)
+	return &Pools{Pgx: pool, writers: db, readers: db, log: c.Log}, nil
+}
+
+// postgresConfig reads the URL. bun writes arguments into the statement, so that every text is new: statements
+// are sent in the extended protocol but never prepared and cached, which also suits poolers.
+func postgresConfig(url string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
+	}
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = int32(max(16, 4*runtime.NumCPU()))
+	}
+	if config.MaxConns < fewestConns {
+		return nil, fmt.Errorf("read the database URL: pool_max_conns must be at least %d", fewestConns)
+	}
+	if !strings.Contains(url, "connect_timeout") {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "kyrochat"
+	}
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID,
+			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		return nil
+	}
+	return config, nil
+}
+
+// reach waits for the server to answer and checks that it is one the schema works on.
+func reach(ctx context.Context, pool *pgxpool.Pool, c Config) error {
+	ctx, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	var last error
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		var version int
+		var encoding string
+		err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
+		switch {
+		case err == nil && version < oldestPostgres:
+			return fmt.Errorf("PostgreSQL 13 or newer is needed; this server is %d.%d", version/10000, version%10000)
+		case err == nil && encoding != "UTF8":
+			return fmt.Errorf("the database must have the encoding UTF8; this one has %s", encoding)
+		case err == nil:
+			return nil
+		case !worthWaiting(err):
+			return err
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		if wait == 100*time.Millisecond {
+			c.Log.Warn("waiting for PostgreSQL", "error", err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return last
+		}
+	}
+}
+
+// worthWaiting is false for refusals that stay: a wrong password, a database that is not there.
+func worthWaiting(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	code, ok := postgresCode(err)
+	return !ok || awayCode(code)
+}

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"kyrochat/kyro"
+)
+
+// embeddingsLock is the PostgreSQL advisory lock between storing chunks, which holds it shared, and removing
+// embeddings that no chunk uses. Without it a removal would not see chunks that are about to be committed, and
+// take away an embedding on which they count.
+const embeddingsLock = 0x6b79_726f_656d
+
+// SavePrepared implements ingest.Store. Chunks are numbered by their place. The index is made before the
+// transaction begins, and the fence is checked at both of its ends, so that it holds the document's row only for
+// a moment.
+func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.Prepared, step kyro.DocumentStep) (kyro.Document, error) {
+	if len(p.Terms) != len(p.Chunks) {
+		return kyro.Document{}, fmt.Errorf("save prepared %s: %d chunks with terms of %d", id, len(p.Chunks), len(p.Terms))
+	}
+	if step.Status.Ready() {
+		return kyro.Document{}, fmt.Errorf("save prepared %s: only an activation makes a document ready", id)
+	}
+	postings, lengths := indexTerms(p.Terms)
+	headings, err := headingPaths(p.Chunks)
+	if err != nil {
+		return kyro.Document{}, fmt.Errorf("save prepared %s: %w", id, err)
+	}
+	var row documentRow
+	err = s.write(ctx, "save prepared document", func(ctx context.Context, tx *writeTx) error {
+		before, err := inRun(ctx, tx, id, run)
+		if err != nil {
+			return err
+		}
+		if before.Version == before.ActiveVersion {
+			return fmt.Errorf("version %d of %s is in use and cannot be made again", before.Version, id)
+		}
+		if err := dropVersion(ctx, tx, before); err != nil {
+			return err
+		}
+		if s.postgres() {
+			if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock_shared(?)", int64(embeddingsLock)); err != nil {
+				return err
+			}
+		}
+		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text)); err != nil {
+			return err
+		}
+		if err := insertChunks(ctx, tx, before, p.Chunks, headings, lengths); err != nil {
+			return err
+		}
+		if err := insertPostings(ctx, tx, before, postings); err != nil {
+			return err
+		}
+		row = before
+		row.move(step)
+		row.PageCount = nil
+		if p.Pages > 0 {
+			row.PageCount = &p.Pages
+		}
+		if step.MimeType == "" && p.MimeType != "" {
+			row.MimeType = p.MimeType
+		}
+		row.ChunkCount, row.CharCount, row.Language = len(p.Chunks), &p.CharCount, p.Language
+		row.Warnings, row.PreparedVersion = orEmpty(p.Warnings), before.Version
+		return updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at",
+			"updated_at", "mime_type", "page_count", "chunk_count", "char_count", "language", "warnings", "prepared_version")
+	})
+	if err != nil {
+		return kyro.Document{}, err
+	}
+	return row.noun(), nil
+}
+
+// dropVersion removes what an earlier try left of the version being made.
+func dropVersion(ctx context.Context, tx *writeTx, d documentRow) error {
+	for _, table := range []string{"document_texts", "chunks", "postings"} {
+		_, err := tx.NewDelete().Table(table).Where("document_id = ? AND version = ?", d.ID, d.Version).Exec(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func insertTexts(ctx context.Context, tx *writeTx, parts []textRow) error {
+	columns := []string{"document_id", "version", "char_start", "char_end", "body"}
+	return insertMany(ctx, tx, "document_texts", columns, len(parts), func(i int) []any {
+		p := parts[i]
+		return []any{p.DocumentID, p.Version, p.CharStart, p.CharEnd, p.Body}
+	})
+}
+
+func insertChunks(ctx context.Context, tx *writeTx, d documentRow, chunks []kyro.Chunk, headings []string, lengths []int) error {
+	columns := []string{
+		"document_id", "bot_id", "version", "seq", "text", "heading_path", "page_start", "page_end",
+		"char_start", "char_end", "byte_start", "byte_end", "token_count", "term_count", "content_hash", "enabled",
+	}
+	return insertMany(ctx, tx, "chunks", columns, len(chunks), func(i int) []any {
+		c := &chunks[i]
+		return []any{
+			d.ID, d.BotID, d.Version, i, c.Text, headings[i], c.PageStart, c.PageEnd,
+			c.CharStart, c.CharEnd, c.ByteStart, c.ByteEnd, c.TokenCount, lengths[i], c.ContentHash, true,
+		}
+	})
+}
+
+func insertPostings(ctx context.Context, tx *writeTx, d documentRow, postings []termPostings) error {
+	columns := []string{"bot_id", "term", "document_id", "version", "chunk_count", "body"}
+	return insertMany(ctx, tx, "postings", columns, len(postings), func(i int) []any {
+		p := postings[i]
+		return []any{d.BotID, p.term, d.ID, d.Version, p.chunks, p.body}
+	})
+}
+
+// headingPaths are the chunks' heading paths as JSON.
+func headingPaths(chunks []kyro.Chunk) ([]string, error) {
+	out := make([]string, len(chunks))
+	for i, c := range chunks {
+		encoded, err := json.Marshal(orEmpty(c.HeadingPath))
+		if err != nil {
+			return nil, err
+		}
+		out[i] = string(encoded)
+	}
+	return out, nil
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+// How much one turn of a purge removes: little enough that writers of a SQLite file hardly notice it.
+const (
+	purgeChunks   = 2_000
+	purgePostings = 5_000
+)
+
+// Purge implements ingest.Store. Of a deleted document everything goes but its row, to which citations refer; of
+// a live one the versions before those in use and being made. Embeddings go with the last chunk that has
+// their content, whichever document it belongs to.
+func (s *Store) Purge(ctx context.Context, id kyro.ID) (done bool, err error) {
+	err = s.write(ctx, "purge document", func(ctx context.Context, tx *writeTx) error {
+		done = false
+		var row documentRow
+		err := tx.NewSelect().Model(&row).Where("d.id = ?", id.Key).Scan(ctx)
+		if errors.Is(err, sql.ErrNoRows) {
+			done = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		chunks, err := s.purgeChunks(ctx, tx, row)
+		if err != nil {
+			return err
+		}
+		postings, err := purgePostingRows(ctx, tx, row)
+		if err != nil {
+			return err
+		}
+		if err := purgeTexts(ctx, tx, row); err != nil {
+			return err
+		}
+		done = chunks < purgeChunks && postings < purgePostings
+		return nil
+	})
+	return done, err
+}
+
+// dead is what the rows of a document that may go have in common, as a condition on document and version. Rows of
+// newer versions than those it knows are spared, and so the document's row needs no lock.
+func dead(row documentRow) (condition string, args []any) {
+	if row.DeletedAt != nil {
+		return "document_id = ?", []any{row.ID}
+	}
+	return "document_id = ? AND version < ? AND version <> ?", []any{row.ID, row.Version, row.ActiveVersion}
+}
+
+func (s *Store) purgeChunks(ctx context.Context, tx *writeTx, row documentRow) (removed int, err error) {
+	condition, args := dead(row)
+	var chunks []chunkRow
+	err = tx.NewSelect().Model(&chunks).Column("id", "content_hash").
+		Where(condition, args...).Limit(purgeChunks).Scan(ctx)
+	if err != nil || len(chunks) == 0 {
+		return 0, err
+	}
+	ids, hashes := make([]int64, len(chunks)), make([]string, len(chunks))
+	for i, c := range chunks {
+		ids[i], hashes[i] = c.ID, c.ContentHash
+	}
+	if s.postgres() {
+		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?)", int64(embeddingsLock)); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := tx.NewDelete().Table("chunks").Where("id IN (?)", list(ids)).Exec(ctx); err != nil {
+		return 0, err
+	}
+	_, err = tx.NewDelete().Table("embeddings").Where("content_hash IN (?)", list(hashes)).
+		Where("NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.content_hash = embeddings.content_hash)").Exec(ctx)
+	return len(chunks), err
+}
+
+func purgePostingRows(ctx context.Context, tx *writeTx, row documentRow) (removed int64, err error) {
+	condition, args := dead(row)
+	some := tx.NewSelect().Table("postings").Column("bot_id", "term", "document_id", "version").
+		Where(condition, args...).Limit(purgePostings)
+	result, err := tx.NewDelete().Table("postings").
+		Where("(bot_id, term, document_id, version) IN (?)", some).Exec(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+func purgeTexts(ctx context.Context, tx *writeTx, row documentRow) error {
+	condition, args := dead(row)
+	if _, err := tx.NewDelete().Table("document_texts").Where(condition, args...).Exec(ctx); err != nil {
+		return err
+	}
+	if row.DeletedAt == nil {
+		return nil
+	}
+	_, err := tx.NewDelete().Table("document_originals").Where("document_id = ?", row.ID).Exec(ctx)
+	return err
+}
+
+// list is a list of values for IN. It must not be empty, since SQL has no empty IN.
+func list[T any](values []T) any { return bun.List(values) }

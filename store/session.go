@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+type sessionRow struct {
+	bun.BaseModel `bun:"table:sessions,alias:s"`
+
+	ID            int64 `bun:"id,pk,autoincrement"`
+	UserID        int64
+	Counter       int64
+	RotatedAt     time.Time
+	CreatedAt     time.Time
+	LastUsedAt    time.Time
+	ExpiresAt     time.Time
+	RevokedAt     *time.Time
+	UserAgent     string
+	AddressPrefix string
+}
+
+func rowOfSession(n kyro.Session) sessionRow {
+	return sessionRow{
+		ID: n.ID.Key, UserID: n.UserID.Key, Counter: n.Counter,
+		RotatedAt: stamp(n.RotatedAt), CreatedAt: stamp(n.CreatedAt), LastUsedAt: stamp(n.LastUsedAt),
+		ExpiresAt: stamp(n.ExpiresAt), RevokedAt: stampOrNil(n.RevokedAt),
+		UserAgent: clean(n.Device.UserAgent), AddressPrefix: clean(n.Device.AddressPrefix),
+	}
+}
+
+func (r *sessionRow) noun() kyro.Session {
+	return kyro.Session{
+		ID: kyro.SessionID(r.ID), UserID: kyro.UserID(r.UserID), Counter: r.Counter,
+		RotatedAt: r.RotatedAt.UTC(), CreatedAt: r.CreatedAt.UTC(), LastUsedAt: r.LastUsedAt.UTC(),
+		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: utcOrZero(r.RevokedAt),
+		Device: kyro.Device{UserAgent: r.UserAgent, AddressPrefix: r.AddressPrefix},
+	}
+}
+
+// CreateSession stores a session and revokes the user's oldest live ones, so that keep of them are left, the new
+// one among them.
+func (s *Store) CreateSession(ctx context.Context, session kyro.Session, keep int) (kyro.Session, error) {
+	var r sessionRow
+	err := s.write(ctx, "create the session", func(ctx context.Context, tx *writeTx) error {
+		// Two sign-ins at once count one after the other.
+		var user int64
+		err := s.lock(tx.NewSelect().Table("users").Column("id").Where("id = ?", session.UserID.Key)).Scan(ctx, &user)
+		if err != nil {
+			return notFound(err, kyro.KindUser)
+		}
+		r = rowOfSession(session)
+		if _, err := tx.NewInsert().Model(&r).Exec(ctx); err != nil {
+			return err
+		}
+		live := tx.NewSelect().Table("sessions").Column("id").
+			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
+			Order("id DESC").Limit(int64(max(keep, 1)))
+		_, err = tx.NewUpdate().Table("sessions").Set("revoked_at = ?", r.CreatedAt).
+			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
+			Where("id NOT IN (?)", live).Exec(ctx)
+		return err
+	})
+	return r.noun(), err
+}
+
+// Session reads one session; NOT_FOUND where there is none.
+func (s *Store) Session(ctx context.Context, id kyro.ID) (kyro.Session, error) {
+	return readSession(ctx, s.read(), id)
+}
+
+func readSession(ctx context.Context, db bun.IDB, id kyro.ID) (kyro.Session, error) {
+	var r sessionRow
+	err := db.NewSelect().Model(&r).Where("s.id = ?", id.Key).Scan(ctx)
+	if err != nil {
+		return kyro.Session{}, failed("read the session", notFound(err, kyro.KindSession))
+	}
+	return r.noun(), nil
+}
+
+// RotateSession raises the counter by one if it is still from and the session lives. won is false where another
+// call was first; the session is given as it is afterwards either way.
+func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error) {
+	now = stamp(now)
+	err = s.write(ctx, "rotate the session", func(ctx context.Context, tx *writeTx) error {
+		var r sessionRow
+		err := tx.NewUpdate().Model(&r).
+			Set("counter = counter + 1").Set("rotated_at = ?", now).Set("last_used_at = ?", now).
+			Where("id = ? AND counter = ? AND revoked_at IS NULL AND expires_at > ?", id.Key, from, now).
+			Returning("*").Scan(ctx)
+		if won = err == nil; won {
+			session = r.noun()
+			return nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		session, err = readSession(ctx, tx, id)
+		return err
+	})
+	return session, won && err == nil, err
+}
+
+// RevokeSession ends a session; one that ended before stays as it is.
+func (s *Store) RevokeSession(ctx context.Context, id kyro.ID, now time.Time) error {
+	return s.write(ctx, "revoke the session", func(ctx context.Context, tx *writeTx) error {
+		_, err := tx.NewUpdate().Table("sessions").Set("revoked_at = ?", stamp(now)).
+			Where("id = ? AND revoked_at IS NULL", id.Key).Exec(ctx)
+		return err
+	})
+}

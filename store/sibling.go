@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// SaveSibling stores a new PENDING answer to the user message that the bot message answers, and marks the older
+// ones superseded. CONFLICT where the message is not a final bot message, or another answer to the same user
+// message is not final yet. The clientMessageId, which may be empty, works as in SaveTurn.
+func (s *Store) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time) (kyro.Turn, error) {
+	now = stamp(now)
+	var turn kyro.Turn
+	err := s.write(ctx, "store the new answer", func(ctx context.Context, tx *writeTx) error {
+		c, former, question, err := s.lockAnswer(ctx, tx, sender, message)
+		if err != nil {
+			return err
+		}
+		answer := pendingAnswer(question, sender, now)
+		if err := insertOnce(ctx, tx, &answer, clientMessageID); err != nil {
+			return err
+		}
+		if err := checkSiblings(ctx, tx, former, answer.ID); err != nil {
+			return err
+		}
+		if err := checkWaiting(ctx, tx, c.ID, answer.ID, maxWaiting); err != nil {
+			return err
+		}
+		result, err := tx.NewUpdate().Table("messages").Set("superseded = ?", true).
+			Where("parent_id = ? AND id <> ? AND NOT superseded", question.ID, answer.ID).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		hidden, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if err := said(ctx, tx, c, 1-int(hidden), now); err != nil {
+			return err
+		}
+		turn = kyro.Turn{Conversation: c.noun(), User: question.noun(), Bot: answer.noun()}
+		return nil
+	})
+	if errors.Is(err, errRepeated) {
+		return s.repeatedSibling(ctx, sender, message, clientMessageID)
+	}
+	return turn, err
+}
+
+// lockAnswer locks the sender's conversation that holds the bot message, and reads the message and its question.
+func (s *Store) lockAnswer(ctx context.Context, tx *writeTx, sender, message kyro.ID) (c *conversationRow, answer, question *messageRow, err error) {
+	c, answer, question = new(conversationRow), new(messageRow), new(messageRow)
+	holds := tx.NewSelect().Table("messages").Column("conversation_id").Where("id = ?", message.Key)
+	err = s.lock(tx.NewSelect().Model(c).
+		Where("c.id = (?) AND c.user_id = ? AND c.deleted_at IS NULL", holds, sender.Key)).Scan(ctx)
+	if err != nil {
+		return nil, nil, nil, notFound(err, kyro.KindMessage)
+	}
+	if err := tx.NewSelect().Model(answer).Where("m.id = ?", message.Key).Scan(ctx); err != nil {
+		return nil, nil, nil, notFound(err, kyro.KindMessage)
+	}
+	if answer.ParentID == nil {
+		return nil, nil, nil, kyro.Errorf(kyro.CodeConflict, "Only an answer of the bot can be made again, and this message is the user's.")
+	}
+	if err := tx.NewSelect().Model(question).Where("m.id = ?", *answer.ParentID).Scan(ctx); err != nil {
+		return nil, nil, nil, notFound(err, kyro.KindMessage)
+	}
+	return c, answer, question, nil
+}
+
+// checkSiblings answers CONFLICT while an answer to the same message, other than except, is not final.
+func checkSiblings(ctx context.Context, tx *writeTx, former *messageRow, except int64) error {
+	making, err := tx.NewSelect().Table("messages").
+		Where("conversation_id = ? AND parent_id = ? AND id <> ?", former.ConversationID, *former.ParentID, except).
+		Where(unfinished).Exists(ctx)
+	if err == nil && making {
+		err = kyro.Errorf(kyro.CodeConflict, "An answer to this message is being made. Wait for its end, or stop it first.")
+	}
+	return err
+}
+
+func (s *Store) repeatedSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string) (kyro.Turn, error) {
+	answer, c, err := s.stored(ctx, sender, clientMessageID)
+	if err != nil {
+		return kyro.Turn{}, err
+	}
+	former, question := new(messageRow), new(messageRow)
+	err = s.read().NewSelect().Model(former).Where("m.id = ?", message.Key).Scan(ctx)
+	if err != nil {
+		return kyro.Turn{}, failed("read the former answer", notFound(err, kyro.KindMessage))
+	}
+	if answer.ParentID == nil || former.ParentID == nil || *answer.ParentID != *former.ParentID {
+		return kyro.Turn{}, idempotencyConflict()
+	}
+	err = s.read().NewSelect().Model(question).Where("m.id = ?", *answer.ParentID).Scan(ctx)
+	if err != nil {
+		return kyro.Turn{}, failed("read the question", notFound(err, kyro.KindMessage))
+	}
+	return s.repeated(ctx, c, question, answer)
+}

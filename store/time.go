@@ -1,0 +1,40 @@
+package store
+
+import "time"
+
+// stamp is a time as both databases keep it: UTC, cut to microseconds.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// stampOrNil is a time for a column that may be null, as the zero time is stored.
+func stampOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	s := stamp(t)
+	return &s
+}
+
+// stampPtr is stamp for a time that may be left out.
+func stampPtr(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return stampOrNil(*t)
+}
+
+// utcPtr is a stored time that may be null.
+func utcPtr(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+// utcOrZero is a stored time whose absence the noun writes as the zero time.
+func utcOrZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}

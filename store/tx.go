@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+const (
+	writeTimeout = 30 * time.Second // of one write, the wait for its turn included
+	writeTries   = 4                // of a write that others get in the way of
+)
+
+// writeTx is a transaction that can also enqueue jobs. While one is open, nothing else of the store may be called
+// by the same goroutine: SQLite has one write connection, and waiting for it would never end.
+type writeTx struct {
+	bun.Tx
+	queue Enqueuer
+	pg    *pgx.Conn // of the transaction; nil on SQLite
+}
+
+// Enqueue stores jobs with the transaction. Rows of earlier queries must be closed.
+func (tx *writeTx) Enqueue(ctx context.Context, jobs ...kyro.Job) error {
+	switch {
+	case len(jobs) == 0:
+		return nil
+	case tx.pg != nil:
+		return tx.queue.EnqueuePostgres(ctx, &joinedTx{conn: tx.pg}, jobs...)
+	default:
+		return tx.queue.EnqueueSQLite(ctx, tx.Tx.Tx, jobs...)
+	}
+}
+
+// write runs fn in one transaction: committed when fn gives nil, undone otherwise. Where the database undid it
+// because of others that ran beside it, fn runs again, a few times; it must set its results anew each time and
+// have no effect outside of tx.
+func (s *Store) write(ctx context.Context, tried string, fn func(ctx context.Context, tx *writeTx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	for try := 1; ; try++ {
+		err := s.transact(ctx, fn)
+		if err == nil || !passing(err) || try == writeTries || !pause(ctx, try) {
+			return failed(tried, err)
+		}
+	}
+}
+
+// writeOnce is write for an fn with effects outside of the transaction: it is never run again.
+func (s *Store) writeOnce(ctx context.Context, tried string, fn func(ctx context.Context, tx *writeTx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return failed(tried, s.transact(ctx, fn))
+}
+
+// pause waits a moment that grows with the tries, and by chance, so that rivals do not meet again.
+func pause(ctx context.Context, try int) bool {
+	select {
+	case <-time.After(time.Duration(try)*5*time.Millisecond + rand.N(10*time.Millisecond)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Store) transact(ctx context.Context, fn func(ctx context.Context, tx *writeTx) error) error {
+	conn, err := s.pools.writers.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	tx := &writeTx{queue: s.queue}
+	if s.postgres() {
+		// The queue must use the very connection of the transaction. Nothing may be asked of it within Raw.
+		if err := conn.Raw(func(driver any) error { tx.pg = driver.(*stdlib.Conn).Conn(); return nil }); err != nil {
+			return err
+		}
+	}
+	if tx.Tx, err = conn.BeginTx(ctx, nil); err != nil {
+		return err
+	}
+	ended := false
+	defer func() { // also where fn panics
+		if !ended {
+			_ = tx.Rollback()
+		}
+	}()
+	if err := fn(ctx, tx); err != nil {
+		return err
+	}
+	ended = true
+	return tx.Commit()
+}

@@ -1,0 +1,191 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/uptrace/bun"
+
+	"kyrochat/internal/testdb"
+	"kyrochat/kyro"
+	"kyrochat/store"
+)
+
+// brokenQueue stores a job and then fails, in a savepoint on PostgreSQL.
+type brokenQueue struct{ err error }
+
+func (q brokenQueue) EnqueuePostgres(ctx context.Context, tx pgx.Tx, jobs ...kyro.Job) error {
+	return errors.Join(rowQueue{}.EnqueuePostgres(ctx, tx, jobs...), q.err)
+}
+
+func (q brokenQueue) EnqueueSQLite(ctx context.Context, tx *sql.Tx, jobs ...kyro.Job) error {
+	return errors.Join(rowQueue{}.EnqueueSQLite(ctx, tx, jobs...), q.err)
+}
+
+func TestAJobThatIsNotStoredUndoesTheWrite(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, bot, _ := w.talk(t)
+		w.document(t, bot, user, 1)
+		mine := errors.New("mine")
+		broken := store.New(w.pools, brokenQueue{mine})
+		if err := broken.DeleteBot(t.Context(), user, bot, start); !errors.Is(err, mine) {
+			t.Errorf("got %v, want the queue's error", err)
+		}
+		if got, err := w.Bots(t.Context(), user, []kyro.ID{bot}); err != nil || len(got) != 1 {
+			t.Errorf("the bot is gone: %v %v", got, err)
+		}
+		if n := w.number(t, "SELECT count(*) FROM test_jobs"); n != 0 {
+			t.Errorf("%d jobs of a write that failed", n)
+		}
+	})
+}
+
+// savepoints checks the transaction that a queue gets: what a nested one rolls back is gone, the rest stays.
+type savepoints struct{ rowQueue }
+
+func (savepoints) EnqueuePostgres(ctx context.Context, tx pgx.Tx, _ ...kyro.Job) error {
+	for key, keep := range []bool{false, true} {
+		inner, err := tx.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := inner.Exec(ctx, "INSERT INTO test_jobs VALUES ('inner', $1, 0)", key); err != nil {
+			return err
+		}
+		if keep {
+			err = inner.Commit(ctx)
+		} else {
+			err = inner.Rollback(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if err := inner.Rollback(ctx); !errors.Is(err, pgx.ErrTxClosed) {
+			return errors.New("a closed savepoint was rolled back")
+		}
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("INSERT INTO test_jobs VALUES ('batch', 1, 0)")
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return err
+	}
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"test_jobs"}, []string{"kind", "job_key", "run"}, pgx.CopyFromRows([][]any{{"copy", int64(1), int64(0)}}))
+	return errors.Join(err, tx.Commit(ctx), tx.Rollback(ctx)) // of the whole: neither does anything
+}
+
+func TestTheQueueSharesTheTransaction(t *testing.T) {
+	t.Parallel()
+	w := &world{pools: testdb.Postgres(t, testdb.Also(jobTable))}
+	w.Store = store.New(w.pools, savepoints{})
+	user, bot, _ := w.talk(t)
+	w.document(t, bot, user, 1)
+	fine(t, w.DeleteBot(t.Context(), user, bot, start))
+	if n := w.number(t, "SELECT count(*) FROM test_jobs WHERE kind = 'inner' AND job_key = 1"); n != 1 {
+		t.Errorf("%d kept jobs, want 1", n)
+	}
+	if n := w.number(t, "SELECT count(*) FROM test_jobs"); n != 3 {
+		t.Errorf("%d jobs, want 3", n)
+	}
+}
+
+func TestRivalsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := &world{pools: testdb.Postgres(t)}
+	w.Store = store.New(w.pools, rowQueue{})
+	first, second := w.user(t), w.user(t)
+	_, err := w.pools.Pgx.Exec(t.Context(), "ALTER DATABASE \""+w.pools.Pgx.Config().ConnConfig.Database+"\" SET deadlock_timeout = '50ms'")
+	fine(t, err)
+	w.pools.Pgx.Reset()
+
+	var tries atomic.Int64
+	var both sync.WaitGroup
+	both.Add(2)
+	cross := func(a, b kyro.ID) error {
+		once := sync.OnceFunc(func() { both.Done(); both.Wait() })
+		return w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+			tries.Add(1)
+			for _, id := range []kyro.ID{a, b} {
+				if _, err := tx.ExecContext(ctx, "UPDATE users SET name = name || '.' WHERE id = ?", id.Key); err != nil {
+					return err
+				}
+				once()
+			}
+			return nil
+		})
+	}
+	var wg sync.WaitGroup
+	for _, pair := range [][2]kyro.ID{{first, second}, {second, first}} {
+		wg.Go(func() {
+			if err := cross(pair[0], pair[1]); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := tries.Load(); n < 3 {
+		t.Errorf("%d tries: the two did not meet", n)
+	}
+	if n := w.number(t, "SELECT count(*) FROM users WHERE name = 'Ann..'"); n != 2 {
+		t.Errorf("%d users were changed twice, want 2", n)
+	}
+}
+
+func TestReadersCannotWriteOnSQLite(t *testing.T) {
+	t.Parallel()
+	s := store.New(testdb.SQLite(t), rowQueue{})
+	_, err := s.Read().ExecContext(t.Context(), "DELETE FROM users")
+	if err == nil || !strings.Contains(err.Error(), "readonly") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadersGoOnWhileSQLiteWrites(t *testing.T) {
+	t.Parallel()
+	w := &world{pools: testdb.SQLite(t)}
+	w.Store = store.New(w.pools, rowQueue{})
+	user := w.user(t)
+	err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE users SET name = 'new'"); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		got, err := w.Users(ctx, []kyro.ID{user})
+		if err == nil && got[0].Name != "Ann" {
+			err = errors.New("a reader sees what is not committed")
+		}
+		return err
+	})
+	fine(t, err)
+}
+
+func TestViolationsAreKnown(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user(t)
+		for statement, want := range map[string][2]bool{
+			"INSERT INTO users SELECT 99, email, name, password_hash, email_verified, created_at FROM users":           {true, false},
+			"INSERT INTO users SELECT id, 'x@example.com', name, password_hash, email_verified, created_at FROM users": {true, false},
+			"UPDATE sessions SET user_id = 99999": {false, true},
+			"UPDATE sessions SET counter = NULL":  {false, false},
+			"UPDATE":                              {false, false},
+		} {
+			err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+				_, err := tx.ExecContext(ctx, statement)
+				return err
+			})
+			if err == nil || store.IsUniqueViolation(err) != want[0] || store.IsForeignKeyViolation(err) != want[1] {
+				t.Errorf("%s: %v: unique %v, foreign key %v", statement, err, store.IsUniqueViolation(err), store.IsForeignKeyViolation(err))
+			}
+		}
+		if store.IsUniqueViolation(nil) || store.IsForeignKeyViolation(errors.New("x")) {
+			t.Error("no error of the database, but a violation")
+		}
+	})
+}

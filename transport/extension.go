@@ -1,0 +1,97 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// maxErrors is how many errors one response lists: a document of 30 KB can ask for thousands.
+const maxErrors = 20
+
+// Envelope is the handler extension that every transport relies on: it gives each operation on a websocket a
+// request id of its own, cuts error lists to 20, and refuses @defer, which the executor would answer with null
+// for fields that cannot be null.
+type Envelope struct {
+	NewID func() string // nil but in tests
+}
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+	graphql.OperationInterceptor
+	graphql.ResponseInterceptor
+} = Envelope{}
+
+// ExtensionName is for gqlgen's own lists.
+func (Envelope) ExtensionName() string { return "Envelope" }
+
+// Validate accepts every schema.
+func (Envelope) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext refuses @defer.
+func (Envelope) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	if !strings.Contains(op.RawQuery, "defer") {
+		return nil
+	}
+	selections := []ast.SelectionSet{op.Operation.SelectionSet}
+	for _, fragment := range op.Doc.Fragments {
+		selections = append(selections, fragment.SelectionSet)
+	}
+	for _, set := range selections {
+		if at := findDefer(set); at != nil {
+			err := gqlerror.ErrorPosf(at.Position, "The directive @defer is not supported.")
+			errcode.Set(err, errcode.ValidationFailed)
+			return err
+		}
+	}
+	return nil
+}
+
+func findDefer(set ast.SelectionSet) *ast.Directive {
+	for _, selection := range set {
+		var directives ast.DirectiveList
+		var below ast.SelectionSet
+		switch s := selection.(type) {
+		case *ast.Field:
+			below = s.SelectionSet
+		case *ast.InlineFragment:
+			directives, below = s.Directives, s.SelectionSet
+		case *ast.FragmentSpread:
+			directives = s.Directives
+		}
+		if at := directives.ForName("defer"); at != nil {
+			return at
+		}
+		if at := findDefer(below); at != nil {
+			return at
+		}
+	}
+	return nil
+}
+
+// InterceptOperation gives an operation on a websocket its own request id.
+func (e Envelope) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	if _, ok := ctx.Value(socketKey{}).(*socket); !ok {
+		return next(ctx)
+	}
+	newID := e.NewID
+	if newID == nil {
+		newID = rand.Text
+	}
+	return next(context.WithValue(ctx, requestIDKey{}, newID()))
+}
+
+// InterceptResponse cuts the list of errors.
+func (Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	response := next(ctx)
+	if response != nil && len(response.Errors) > maxErrors {
+		response.Errors = response.Errors[:maxErrors]
+	}
+	return response
+}

@@ -1,0 +1,151 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Defaults of HTTP.
+const (
+	DefaultMaxBody     = 256 << 10
+	defaultBodyTimeout = 15 * time.Second
+	defaultExecTimeout = 10 * time.Second
+)
+
+// HTTP carries one operation a request, as "GraphQL over HTTP" describes it: POST with a JSON body, GET for
+// queries. It takes every request that is left, so it comes last, and answers what it does not accept with an
+// error of its own. Zero fields take the defaults.
+type HTTP struct {
+	MaxBody     int64         // bytes of a request body; 256 KiB
+	BodyTimeout time.Duration // how long the body may take to arrive; 15 s
+	Timeout     time.Duration // how long the operation may take; 10 s
+}
+
+var _ graphql.Transport = HTTP{}
+
+const allowedMethods = "GET, POST"
+
+// Supports takes every request.
+func (HTTP) Supports(*http.Request) bool { return true }
+
+// Do answers one request.
+func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	media, acceptable := negotiate(r)
+	started := graphql.Now()
+	params, why := t.read(w, r, acceptable)
+	if why != nil {
+		refuse(w, r, media, why)
+		return
+	}
+	params.Headers = r.Header
+	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
+	ctx, cancel := context.WithTimeout(r.Context(), or(t.Timeout, defaultExecTimeout))
+	defer cancel()
+	response, why := execute(ctx, exec, params, r.Method == http.MethodGet)
+	if why != nil {
+		refuse(w, r, media, why)
+		return
+	}
+	answer(w, media, response)
+}
+
+// read checks the request from outside inwards and gives its operation.
+func (t HTTP) read(w http.ResponseWriter, r *http.Request, acceptable bool) (*graphql.RawParams, *refusal) {
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodPost:
+		return nil, &refusal{status: http.StatusMethodNotAllowed, code: codeMethod, allow: allowedMethods,
+			message: "GraphQL is spoken by POST, and by GET for queries."}
+	case !acceptable:
+		return nil, &refusal{status: http.StatusNotAcceptable, code: codeNotAcceptable,
+			message: "The server answers in " + mediaResponse + " or " + mediaJSON + "."}
+	case r.Method == http.MethodGet:
+		if fromElsewhere(r) && !wasPreflighted(r) {
+			return nil, preflightRequired()
+		}
+		return queryParams(r.URL.RawQuery)
+	case !isMedia(r, mediaJSON):
+		return nil, &refusal{status: http.StatusUnsupportedMediaType, code: codeMediaType,
+			message: "Send the operation as " + mediaJSON + ", and files as " + mediaForm + "."}
+	case isEncoded(r):
+		return nil, encodedBody()
+	}
+	body, why := t.readBody(w, r)
+	if why != nil {
+		return nil, why
+	}
+	return parseParams(body)
+}
+
+func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	limit := or(t.MaxBody, DefaultMaxBody)
+	// Writers without deadlines, as in tests, do without.
+	deadlines := http.NewResponseController(w)
+	_ = deadlines.SetReadDeadline(time.Now().Add(or(t.BodyTimeout, defaultBodyTimeout)))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	defer func() { _ = deadlines.SetReadDeadline(time.Time{}) }()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		// A client that is still sending would see a reset instead of the answer.
+		_, _ = io.CopyN(io.Discard, r.Body, 2*limit)
+		return nil, &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: "The request body is too large."}
+	case err != nil:
+		return nil, badRequest("The request body did not arrive.")
+	}
+	return body, nil
+}
+
+// execute runs an operation that gives one response. why is set for operations that this way of asking is not for.
+func execute(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, queriesOnly bool) (*graphql.Response, *refusal) {
+	op, errs := exec.CreateOperationContext(ctx, params)
+	ctx = graphql.WithOperationContext(ctx, op)
+	if errs != nil {
+		return exec.DispatchError(ctx, errs), nil
+	}
+	switch kind := op.Operation.Operation; {
+	case queriesOnly && kind != ast.Query:
+		return nil, &refusal{status: http.StatusMethodNotAllowed, code: codeMethod, allow: http.MethodPost,
+			message: "Only queries can be sent by GET."}
+	case kind == ast.Subscription:
+		return nil, badRequest("Subscriptions need a websocket with the subprotocol " + subprotocol + ".")
+	}
+	responses, ctx := exec.DispatchOperation(ctx, op)
+	response := responses(ctx)
+	if response == nil {
+		// The time was over before the first field ran.
+		return exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(context.Cause(ctx))}), nil
+	}
+	return response, nil
+}
+
+// isEncoded reports a body that would have to be unpacked, which may be many times its size.
+func isEncoded(r *http.Request) bool {
+	encoding := strings.TrimSpace(r.Header.Get("Content-Encoding"))
+	return encoding != "" && !strings.EqualFold(encoding, "identity")
+}
+
+func encodedBody() *refusal {
+	return &refusal{status: http.StatusUnsupportedMediaType, code: codeMediaType, message: "Compressed request bodies are not accepted."}
+}
+
+func preflightRequired() *refusal {
+	return &refusal{status: http.StatusForbidden, code: codePreflight,
+		message: "Send one of the headers " + strings.Join(preflightHeaders, ", ") + ", with any value, so that no other site can send this request."}
+}
+
+// or gives the value, or the default where it is not set.
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}

@@ -1,0 +1,147 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"unicode/utf8"
+
+	"kyrochat/kyro"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// maxErrorMessage is how many bytes of a message reach a client: validation messages quote the document.
+const maxErrorMessage = 1000
+
+// internalMessage is all that anyone is told about an error nobody foresaw.
+const internalMessage = "Something went wrong on our side. If it happens again, report it with the request id."
+
+// Presenter turns errors into what clients see: a message for a person and extensions with code, requestId and,
+// where waiting helps, retryAfterMs. It is the only place that does.
+type Presenter struct{ log *slog.Logger }
+
+// NewPresenter makes a presenter that logs what was not foreseen, once, with the request id.
+func NewPresenter(log *slog.Logger) *Presenter {
+	return &Presenter{log: log.With("part", "transport")}
+}
+
+// Present is the executor's graphql.ErrorPresenterFunc. It changes no error that it is given: gqlgen keeps and
+// shares them.
+func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
+	shown := &gqlerror.Error{Err: err, Path: graphql.GetPath(ctx)}
+	var from *gqlerror.Error
+	if errors.As(err, &from) {
+		shown.Path, shown.Locations = from.Path, from.Locations
+	}
+	reading, argument := argumentsOf(ctx), ""
+	if reading != nil {
+		// The path must name a place in the response; what goes on into the arguments is told in the message.
+		base := reading.Path()
+		argument = "Argument " + shown.Path[min(len(base), len(shown.Path)):].String() + ": "
+		shown.Path = base
+	}
+	var known *kyro.Error
+	switch {
+	case errors.As(err, &known):
+		p.logCause(ctx, known, shown.Path)
+		p.fill(ctx, shown, string(known.Code), argument+known.Message)
+		if known.RetryAfter > 0 {
+			shown.Extensions["retryAfterMs"] = known.RetryAfter.Milliseconds()
+		}
+	case from != nil && codeOf(from) != "":
+		p.presentCoded(ctx, shown, from)
+	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		// Whoever asked is gone: what failed because of it is no fault of the server.
+		p.fill(ctx, shown, string(kyro.CodeInterrupted), "The request ended before it was answered.")
+	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+		p.log.WarnContext(ctx, "request timed out", p.facts(ctx, err, shown.Path)...)
+		p.fill(ctx, shown, string(kyro.CodeTimeout), "The request took too long. Try again, or ask for less at once.")
+	case reading != nil:
+		p.fill(ctx, shown, string(kyro.CodeBadUserInput), argument+message(from, err)+".")
+	case message(from, err) == "introspection disabled":
+		// gqlgen's own words, where introspection is off.
+		p.fill(ctx, shown, "INTROSPECTION_DISABLED", "Introspection is disabled on this server; the schema is at /schema.graphql.")
+	default:
+		p.log.ErrorContext(ctx, "request failed", p.facts(ctx, err, shown.Path)...)
+		p.fill(ctx, shown, string(kyro.CodeInternal), internalMessage)
+	}
+	return shown
+}
+
+// presentCoded shows an error that brought its own code: a document that does not parse or validate, or one that
+// was refused before it ran.
+func (p *Presenter) presentCoded(ctx context.Context, shown, from *gqlerror.Error) {
+	code, text := codeOf(from), from.Message
+	if code == errcode.ValidationFailed && len(from.Path) > 0 && from.Path[0] == ast.PathName("variable") {
+		// The values were wrong, not the document; and the path names an input, not a place in the response.
+		code, shown.Path = string(kyro.CodeBadUserInput), nil
+		text = fmt.Sprintf("Variable $%s: %s.", from.Path[1:].String(), text)
+	}
+	p.fill(ctx, shown, code, text)
+}
+
+// Recover is the executor's graphql.RecoverFunc: it logs a panic with its stack and gives the error to show.
+func (p *Presenter) Recover(ctx context.Context, panicked any) error {
+	p.log.ErrorContext(ctx, "panic", "requestId", RequestIDFrom(ctx), "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	// With its code it is shown as it is wherever gqlgen sends it, and is not logged again.
+	shown := &gqlerror.Error{}
+	p.fill(ctx, shown, string(kyro.CodeInternal), internalMessage)
+	return shown
+}
+
+func (p *Presenter) fill(ctx context.Context, shown *gqlerror.Error, code, text string) {
+	if len(text) > maxErrorMessage {
+		text = text[:maxErrorMessage]
+		for !utf8.ValidString(text) {
+			text = text[:len(text)-1]
+		}
+		text += "…"
+	}
+	shown.Message = text
+	shown.Extensions = map[string]any{"code": code, "requestId": RequestIDFrom(ctx)}
+}
+
+// logCause logs what a client is not told about an error that it is told of.
+func (p *Presenter) logCause(ctx context.Context, known *kyro.Error, path ast.Path) {
+	cause := known.Unwrap()
+	switch {
+	case cause == nil || errors.Is(cause, context.Canceled):
+	case known.Code == kyro.CodeInternal:
+		p.log.ErrorContext(ctx, "request failed", p.facts(ctx, known, path)...)
+	case !known.InPayload() && known.Code != kyro.CodeUnauthenticated && known.Code != kyro.CodeNotFound && known.Code != kyro.CodeBadUserInput:
+		p.log.WarnContext(ctx, "request refused", p.facts(ctx, known, path)...)
+	}
+}
+
+func (p *Presenter) facts(ctx context.Context, err error, path ast.Path) []any {
+	return []any{"requestId", RequestIDFrom(ctx), "user", kyro.ViewerFrom(ctx).UserID.String(), "path", path.String(), "error", err}
+}
+
+// argumentsOf is the field whose arguments are being read, where an error arose from that: it has some, and has not
+// got their values yet.
+func argumentsOf(ctx context.Context) *graphql.FieldContext {
+	field := graphql.GetFieldContext(ctx)
+	if field == nil || field.Args != nil || field.Field.Field == nil || field.Field.Definition == nil || len(field.Field.Definition.Arguments) == 0 {
+		return nil
+	}
+	return field
+}
+
+func message(from *gqlerror.Error, err error) string {
+	if from != nil {
+		return strings.TrimSuffix(from.Message, ".")
+	}
+	return strings.TrimSuffix(err.Error(), ".")
+}
+
+func codeOf(err *gqlerror.Error) string {
+	code, _ := err.Extensions["code"].(string)
+	return code
+}
