@@ -149,6 +149,7 @@ func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.H
 	a.queue.Handle(kyro.JobIngest, documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, documents.GiveUp)
 	a.queue.Handle(kyro.JobPurge, documents.Purge)
+	a.queue.Periodic(kyro.JobSweepFiles, time.Hour, documents.Sweep)
 	return documents, nil
 }
 

@@ -110,8 +110,8 @@ func (r *reader) check(c Config) {
 	if c.Limits.AnswerHeartbeat*2 > c.Limits.AnswerLease {
 		r.wrong("KYRO_ANSWER_HEARTBEAT", "must be at most half of KYRO_ANSWER_LEASE (%s)", c.Limits.AnswerLease)
 	}
-	if c.Limits.ExtractTimeout > 42*time.Second {
-		r.wrong("KYRO_EXTRACT_TIMEOUT", "must be at most 42s: a job's turn ends after 45s")
+	if c.Limits.ExtractTimeout > 35*time.Second {
+		r.wrong("KYRO_EXTRACT_TIMEOUT", "must be at most 35s: a job's turn ends after 45s, and what was read has to be stored in it")
 	}
 }
 

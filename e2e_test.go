@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	os.Exit(testdb.Main(m))
+	os.Exit(m.Run())
 }
 
 // testServer is a real server on free ports.
@@ -287,7 +287,11 @@ func (p *person) newBot() string {
 
 // api is the Go client of the public API, signed in as the person.
 func (p *person) api() *client.Client {
-	c := client.New(p.s.url)
+	p.t.Helper()
+	c, err := client.New(p.s.url, client.Options{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	c.SetToken(p.token)
 	return c
 }

@@ -10,11 +10,11 @@ import (
 
 // How much words of a question weigh, beside how rare they are in the bot's documents.
 const (
-	weightName    = 1.3 // a name, code or number: the question is about it
-	weightUnknown = 1.5 // a name, code or number that no document holds: what is asked about is not there
-	weightSplit   = 0.5 // a pair of characters that no document holds: mostly the end of a word and the start of the next
-	weightContext = 0.4 // a word of the question before, which this one leans on
-	rareFloor     = 20  // documents added to the count, so that a bot with one document has rare words too
+	weightName    = 1.6  // a name, code or number: the question is about it
+	weightUnknown = 2.0  // a name, code or number that no document holds: what is asked about is not there
+	weightSplit   = 0.35 // a pair of characters that no document holds: mostly the end of a word and the start of the next
+	weightContext = 0.4  // a word of the question before, which this one leans on
+	rareFloor     = 20   // documents added to the count, so that a bot with one document has rare words too
 )
 
 // asked is a question as the extractive model sees it.
@@ -36,8 +36,9 @@ func newAsked(p kyro.Prompt) *asked {
 	a := &asked{wants: wantsOf(p.Question)}
 	own := text.Query(p.Question, p.Languages)
 	allStop := true
-	for _, t := range own {
-		allStop = allStop && t.Stop
+	for i, t := range own {
+		own[i].Stop = t.Stop || asking[t.Word]
+		allStop = allStop && own[i].Stop
 		a.words = append(a.words, t.Word)
 	}
 	for _, t := range own {
@@ -58,6 +59,13 @@ func newAsked(p kyro.Prompt) *asked {
 	}
 	return a
 }
+
+// asking are words by which people greet, ask and thank: they say nothing about the subject, and no document need
+// hold them; folded.
+var asking = wordSet(`hi hello hey greetings dear thanks thank know like want wish wonder wondering explain describe curious question info information
+	hola buenos buenas gracias saber quiero quisiera queria gustaria necesito explica explicame explicar pregunta informacion dime
+	hallo danke wissen mochte erklaren frage bonjour merci savoir voudrais expliquer question
+	你好 您好 谢谢 知道 想知 想问 告诉 介绍 解释 了解`)
 
 func (a *asked) has(word string) bool {
 	for _, t := range a.terms {

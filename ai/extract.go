@@ -26,10 +26,10 @@ const (
 // How much of the question's weight must be covered to answer at all, and to answer without reserve; and how much
 // a match counts for that beside the sentence itself.
 const (
-	leastCovered  = 0.40
+	leastCovered  = 0.46
 	wellCovered   = 0.65
-	nearCovers    = 0.9
-	headingCovers = 0.7
+	nearCovers    = 0.75
+	headingCovers = 0.5
 )
 
 // statement is one sentence of a passage.

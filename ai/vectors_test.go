@@ -232,6 +232,9 @@ func BenchmarkSearchVectors(b *testing.B) {
 	source := &bots{vectors: map[kyro.ID][]kyro.ChunkVector{bot: randomBot(3, 10_000, ai.HashDims)}}
 	v := ai.NewVectors(source, "m", ai.HashDims, 0)
 	query := randomVector(rand.New(rand.NewPCG(9, 9)), ai.HashDims)
+	if _, err := v.SearchVectors(b.Context(), bot, query, 1); err != nil {
+		b.Fatal(err)
+	}
 	for b.Loop() {
 		if _, err := v.SearchVectors(b.Context(), bot, query, 10); err != nil {
 			b.Fatal(err)

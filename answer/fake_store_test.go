@@ -293,13 +293,19 @@ func (f *fakeStore) Recover(ctx context.Context, now time.Time, everything bool)
 	return ended, waiting, nil
 }
 
-// steal gives the claim of a running message to another node.
-func (f *fakeStore) steal(id kyro.ID) {
+// edit changes a row behind everybody's back.
+func (f *fakeStore) edit(id kyro.ID, change func(r *fakeRow)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.row(id)
-	r.owner, r.until = "thief", r.until.Add(time.Hour)
-	r.Attempt++
+	change(f.row(id))
+}
+
+// steal gives the claim of a running message to another node.
+func (f *fakeStore) steal(id kyro.ID) {
+	f.edit(id, func(r *fakeRow) {
+		r.owner, r.until = "thief", r.until.Add(time.Hour)
+		r.Attempt++
+	})
 }
 
 // deleteConversation does what deleting one does to its messages.

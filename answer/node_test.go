@@ -197,7 +197,7 @@ func TestStartRecoversEverythingWhenAlone(t *testing.T) {
 					t.Fatal(found, err)
 				}
 			}
-			store.row(written.Bot.ID).Text, store.row(written.Bot.ID).Seq = "Half an ans", 4
+			store.edit(written.Bot.ID, func(row *fakeRow) { row.Text, row.Seq = "Half an ans", 4 })
 			start := time.Now()
 			w := newWorld(t, store, live.NewLogs(live.LogsConfig{}), echo(0), func(c *answer.Config) { c.Exclusive = alone })
 			if m := w.final(begun.Bot.ID); m.Status != kyro.MessageCompleted || m.Attempt != 2 {

@@ -129,102 +129,6 @@ func TestWorkGoesOnAfterAnyFault(t *testing.T) {
 	}
 }
 
-func TestWorkEndsWhenTheRunIsOver(t *testing.T) {
-	t.Parallel()
-	for n := 1; ; n++ {
-		h := newHouse(t)
-		d := h.upload(t, "a.txt", five)
-		calls, hit := 0, false
-		h.fault = func(string, bool) error {
-			if calls++; calls == n { // another node cancels: only the row says so
-				hit = true
-				h.rows[0].Run++
-				if !h.rows[0].Status.Final() {
-					h.rows[0].Status = kyro.DocumentCanceled
-				}
-			}
-			return nil
-		}
-		if err := h.Work(t.Context(), jobOf(d)); err != nil {
-			t.Errorf("canceled at call %d: %v", n, err)
-		}
-		if !hit {
-			return
-		}
-		if s := h.row(d.ID).Status; s != kyro.DocumentCanceled && s != kyro.DocumentReady {
-			t.Errorf("canceled at call %d: the document is %s", n, s)
-		}
-	}
-}
-
-func TestCancelStopsTheWorkerAtOnce(t *testing.T) {
-	t.Parallel()
-	for name, end := range map[string]func(*house, kyro.ID) error{
-		"Cancel": func(h *house, id kyro.ID) error { _, err := h.Cancel(context.Background(), alice, id); return err },
-		"Delete": func(h *house, id kyro.ID) error { return h.Delete(context.Background(), alice, id) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := newHouse(t)
-			d := h.upload(t, "a.txt", five)
-			extracting := make(chan struct{})
-			h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
-				close(extracting)
-				<-ctx.Done()
-				return kyro.Extraction{}, kyro.Errorf(kyro.CodeTimeout, "killed")
-			}
-			done := make(chan error, 1)
-			go func() { done <- h.Work(context.Background(), jobOf(d)) }()
-			<-extracting
-			if err := end(h, d.ID); err != nil {
-				t.Fatal(err)
-			}
-			if err := <-done; err != nil {
-				t.Errorf("the turn ended with %v", err)
-			}
-			changes := h.board.of(d.ID)
-			last := changes[len(changes)-1]
-			if name == "Cancel" && last.Status != kyro.DocumentCanceled || name == "Delete" && !last.Deleted {
-				t.Errorf("last told: %+v", last)
-			}
-		})
-	}
-}
-
-func TestRetryAfterCancelKeepsWhatWasDone(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	d := h.upload(t, "a.txt", five)
-	h.embedder.fail = func(call int) error {
-		if call == 2 {
-			if _, err := h.Cancel(context.Background(), alice, d.ID); err != nil {
-				t.Error(err)
-			}
-		}
-		return nil
-	}
-	if err := h.Work(t.Context(), jobOf(d)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.Cancel(t.Context(), alice, d.ID); kyro.ErrorCode(err) != kyro.CodeConflict {
-		t.Errorf("canceled twice: %v", err)
-	}
-	again, err := h.Retry(t.Context(), alice, d.ID)
-	if err != nil || again.Status != kyro.DocumentQueued {
-		t.Fatalf("Retry = %+v, %v", again, err)
-	}
-	if err := h.Work(t.Context(), jobOf(again)); err != nil {
-		t.Fatal(err)
-	}
-	checkReady(t, h, d.ID)
-	if h.saved != 1 {
-		t.Errorf("prepared %d times, want once", h.saved)
-	}
-	if _, err := h.Retry(t.Context(), alice, d.ID); kyro.ErrorCode(err) != kyro.CodeConflict {
-		t.Errorf("retried when ready: %v", err)
-	}
-}
-
 func TestWorkTellsWhatAPersonMustMend(t *testing.T) {
 	t.Parallel()
 	mendable := kyro.Errorf(kyro.CodeValidation, "The PDF is encrypted. Remove the password.").Because(errBoom)
@@ -350,20 +254,26 @@ func TestWorkWaitsForQuota(t *testing.T) {
 
 func TestExtractionLeavesTimeForTheRest(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	d := h.upload(t, "a.txt", five)
-	h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
-		<-ctx.Done()
-		return kyro.Extraction{}, ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	if err := h.Work(ctx, jobOf(d)); err != nil {
-		t.Fatal(err)
-	}
-	if r := h.row(d.ID); r.Status != kyro.DocumentFailed || !strings.Contains(r.StatusReason, "too long") {
-		t.Errorf("the document is %s: %q", r.Status, r.StatusReason)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		d := h.upload(t, "a.txt", five)
+		h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
+			<-ctx.Done()
+			return kyro.Extraction{}, ctx.Err()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := h.Work(ctx, jobOf(d)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 35*time.Second {
+			t.Errorf("the extraction had %s, want 35 s", took)
+		}
+		if r := h.row(d.ID); r.Status != kyro.DocumentFailed || !strings.Contains(r.StatusReason, "too long") {
+			t.Errorf("the document is %s: %q", r.Status, r.StatusReason)
+		}
+	})
 }
 
 func TestDocumentsThatWaitToBeReadCostNoTry(t *testing.T) {
@@ -395,41 +305,6 @@ func TestDocumentsThatWaitToBeReadCostNoTry(t *testing.T) {
 	})
 }
 
-func TestShutdownPutsTheWorkBack(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	d := h.upload(t, "a.txt", five)
-	ctx, cancel := context.WithCancel(t.Context())
-	h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
-		cancel()
-		<-ctx.Done()
-		return kyro.Extraction{}, kyro.Errorf(kyro.CodeTimeout, "killed")
-	}
-	if err := h.Work(ctx, jobOf(d)); !errors.Is(err, context.Canceled) {
-		t.Errorf("the turn ended with %v", err)
-	}
-	if s := h.row(d.ID).Status; s != kyro.DocumentExtracting {
-		t.Errorf("the document is %s", s)
-	}
-}
-
-func TestCancelOnAnotherNodeEndsTheExtraction(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	d := h.upload(t, "a.txt", five)
-	h.reader.extract = func(ctx context.Context, _ []byte, _ string, progress func(int, int)) (kyro.Extraction, error) {
-		h.memory.mu.Lock()
-		h.rows[0].Run++
-		h.memory.mu.Unlock()
-		progress(2, 2)
-		<-ctx.Done()
-		return kyro.Extraction{}, ctx.Err()
-	}
-	if err := h.Work(t.Context(), jobOf(d)); err != nil {
-		t.Errorf("the turn ended with %v", err)
-	}
-}
-
 func TestEmbeddingsAreChecked(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(c *ingest.Config) { c.Embedder = wrongVectors{} })
@@ -445,48 +320,4 @@ func (wrongVectors) Model() (string, int) { return "test", 3 }
 
 func (wrongVectors) EmbedPassages(_ context.Context, texts []string) ([][]float32, error) {
 	return make([][]float32, len(texts)), nil
-}
-
-func TestPurge(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	live, gone := h.upload(t, "a.txt", five), h.upload(t, "b.txt", five)
-	if err := h.Delete(t.Context(), alice, gone.ID); err != nil {
-		t.Fatal(err)
-	}
-	h.purgeLeft = 3
-	for _, d := range []kyro.Document{live, gone} {
-		if err := h.Service.Purge(t.Context(), kyro.Job{Kind: kyro.JobPurge, Key: d.ID.Key}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !slices.Equal(h.purged, []kyro.ID{live.ID, gone.ID}) || !slices.Equal(h.removed, []kyro.ID{gone.ID}) {
-		t.Errorf("purged rows of %v and files of %v", h.purged, h.removed)
-	}
-}
-
-func TestPurgeGivesOthersTheirTurn(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t, func(c *ingest.Config) { c.Turn = time.Nanosecond })
-	h.upload(t, "a.txt", five)
-	h.purgeLeft = 1
-	job := kyro.Job{Kind: kyro.JobPurge, Key: 1}
-	if err := h.Service.Purge(t.Context(), job); !errors.Is(err, kyro.ErrJobAgain) {
-		t.Errorf("the first turn ended with %v", err)
-	}
-	if err := h.Service.Purge(t.Context(), job); err != nil {
-		t.Errorf("the second turn ended with %v", err)
-	}
-}
-
-func TestSweepRemovesFilesWithoutADocument(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	h.upload(t, "a.txt", five)
-	if err := h.Sweep(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(h.removed, []kyro.ID{kyro.DocumentID(99)}) {
-		t.Errorf("removed the files of %v", h.removed)
-	}
 }

@@ -61,5 +61,5 @@ type Prepared struct {
 	Language  string
 	CharCount int
 	Chunks    []Chunk  // without ids
-	Terms     []string // of each chunk: its search terms as text.IndexTerms gives them
+	Terms     []string // of each chunk: its search terms, joined by spaces
 }

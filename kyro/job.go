@@ -7,8 +7,9 @@ type JobKind string
 
 // The kinds of jobs.
 const (
-	JobIngest JobKind = "ingest" // Key: the document; Run: its run
-	JobPurge  JobKind = "purge"  // Key: the document whose rows and files go after a delete
+	JobIngest     JobKind = "ingest"      // Key: the document; Run: its run
+	JobPurge      JobKind = "purge"       // Key: the document whose rows and files go after a delete
+	JobSweepFiles JobKind = "sweep-files" // files that belong to no document
 )
 
 // Job is work to be done in the background at least once. It is stored in the transaction of the data it is

@@ -39,6 +39,6 @@ func DefaultLimits() Limits {
 		AnswerFirstByte:  20 * time.Second,
 		AnswerIdle:       15 * time.Second,
 		DrainTimeout:     15 * time.Second,
-		ExtractTimeout:   40 * time.Second,
+		ExtractTimeout:   30 * time.Second,
 	}
 }

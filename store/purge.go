@@ -12,8 +12,8 @@ import (
 
 // How much one turn of a purge removes: little enough that writers of a SQLite file hardly notice it.
 const (
-	purgeChunks   = 2_000
-	purgePostings = 5_000
+	chunksATurn   = 2_000
+	postingsATurn = 5_000
 )
 
 // Purge implements ingest.Store. Of a deleted document everything goes but its row, to which citations refer; of
@@ -35,14 +35,14 @@ func (s *Store) Purge(ctx context.Context, id kyro.ID) (done bool, err error) {
 		if err != nil {
 			return err
 		}
-		postings, err := purgePostingRows(ctx, tx, row)
+		postings, err := s.purgePostings(ctx, tx, row)
 		if err != nil {
 			return err
 		}
 		if err := purgeTexts(ctx, tx, row); err != nil {
 			return err
 		}
-		done = chunks < purgeChunks && postings < purgePostings
+		done = chunks < chunksATurn && postings < postingsATurn
 		return nil
 	})
 	return done, err
@@ -61,7 +61,7 @@ func (s *Store) purgeChunks(ctx context.Context, tx *writeTx, row documentRow) (
 	condition, args := dead(row)
 	var chunks []chunkRow
 	err = tx.NewSelect().Model(&chunks).Column("id", "content_hash").
-		Where(condition, args...).Limit(purgeChunks).Scan(ctx)
+		Where(condition, args...).Limit(chunksATurn).Scan(ctx)
 	if err != nil || len(chunks) == 0 {
 		return 0, err
 	}
@@ -82,12 +82,16 @@ func (s *Store) purgeChunks(ctx context.Context, tx *writeTx, row documentRow) (
 	return len(chunks), err
 }
 
-func purgePostingRows(ctx context.Context, tx *writeTx, row documentRow) (removed int64, err error) {
+// purgePostings removes some postings. PostgreSQL finds them again by their place in the table: given their key, it
+// may well look through all of the document's for each.
+func (s *Store) purgePostings(ctx context.Context, tx *writeTx, row documentRow) (removed int64, err error) {
 	condition, args := dead(row)
-	some := tx.NewSelect().Table("postings").Column("bot_id", "term", "document_id", "version").
-		Where(condition, args...).Limit(purgePostings)
-	result, err := tx.NewDelete().Table("postings").
-		Where("(bot_id, term, document_id, version) IN (?)", some).Exec(ctx)
+	key := "bot_id, term, document_id, version"
+	if s.postgres() {
+		key = "ctid"
+	}
+	some := tx.NewSelect().Table("postings").ColumnExpr(key).Where(condition, args...).Limit(postingsATurn)
+	result, err := tx.NewDelete().Table("postings").Where("("+key+") IN (?)", some).Exec(ctx)
 	if err != nil {
 		return 0, err
 	}

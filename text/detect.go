@@ -134,6 +134,8 @@ func scriptOf(r rune) string {
 // vote counts function words of the languages of a script. The winner needs a clear lead.
 func vote(s, script string, votes int) string {
 	score := make([]int, len(languages))
+	different := make([]int, len(languages)) // evidence that is not the same word again and again
+	seen := map[string]bool{}
 	words := 0
 	scan(s, func(p piece) {
 		if p.run || words > 2000 {
@@ -149,14 +151,23 @@ func vote(s, script string, votes int) string {
 				}
 			}
 			tally(score, telling, 1)
+			tally(different, telling, 1)
 		}
-		tally(score, functionMask[w], 2)
+		mask := functionMask[w]
+		tally(score, mask, 2)
+		if mask != 0 && !seen[w] {
+			seen[w] = true
+			tally(different, mask, 1)
+		}
 		if p.has&isJoint != 0 {
 			for part := range strings.FieldsFuncSeq(w, isJointRune) {
 				tally(score, functionMask[part], 2)
 			}
 		}
 	})
+	if script == "Latin" && strings.ContainsAny(s, "¿¡") {
+		tally(score, languageMask("es"), 4)
+	}
 	best, second := -1, -1
 	for i := range score {
 		if scriptFor(languages[i]) != script {
@@ -169,14 +180,17 @@ func vote(s, script string, votes int) string {
 			second = i
 		}
 	}
-	if best < 0 || score[best] < 2*votes && score[best]*2 < words || score[best] < 2 {
-		return onlyLanguage[script]
+	lead := score[best]
+	if second >= 0 {
+		lead -= score[second]
 	}
-	if score[best]*6 < words && words > 20 { // hardly any: another language, a list, code
-		return onlyLanguage[script]
-	}
-	if second >= 0 && (score[best] == score[second] || score[best]*10 < score[second]*11 && words < 40) {
-		return ""
+	enough := score[best] >= 2*votes || score[best]*2 >= words || words <= 20 && lead == score[best]
+	switch {
+	case score[best] < 2 || !enough || lead == 0,
+		words > 40 && different[best] < 4,   // Los Angeles, Los Alamos
+		score[best]*6 < words && words > 20, // hardly any: another language, a list, code
+		lead*10 < score[best] && words < 40: // as good as none
+		return likely(s, script)
 	}
 	return languages[best]
 }
@@ -188,8 +202,20 @@ func tally(score []int, mask uint32, points int) {
 	}
 }
 
-// onlyLanguage is what a script writes when nothing speaks for another of its languages.
-var onlyLanguage = map[string]string{"Greek": "el", "Hebrew": "he"}
+// likely is what a script mostly writes, where function words do not tell and no letter speaks for another language.
+func likely(s, script string) string {
+	switch {
+	case script == "Greek":
+		return "el"
+	case script == "Hebrew":
+		return "he"
+	case script == "Arabic" && !strings.ContainsAny(s, "پچژگیکےٹڈڑ"):
+		return "ar"
+	case script == "Cyrillic" && !strings.ContainsAny(s, "іїєґўјљњћђѓќџ") && (strings.ContainsAny(s, "ыэё") || !strings.Contains(s, "ъ")):
+		return "ru"
+	}
+	return ""
+}
 
 // scriptFor is the script of a language of functionWords.
 func scriptFor(language string) string {
@@ -198,7 +224,7 @@ func scriptFor(language string) string {
 		return "Cyrillic"
 	case "el":
 		return "Greek"
-	case "ar", "fa":
+	case "ar", "fa", "ur":
 		return "Arabic"
 	case "he":
 		return "Hebrew"
@@ -213,7 +239,7 @@ var letterMask = func() map[rune]uint32 {
 	mask := map[rune]uint32{}
 	for language, letters := range map[string]string{
 		"es": "ñ", "de": "ß", "pt": "ãõ", "pl": "łąęśźż", "hu": "őű", "tr": "ğışİ", "ro": "țăș", "cs": "ěřů", "no": "øå", "da": "øåæ", "sv": "åäö",
-		"fi": "äö", "vi": "ạảấầẩậắặẹẻếềểễệịọỏốồổộớờởợụủứừửựỳỵỷỹ", "ru": "ыэъё", "uk": "іїєґ", "bg": "ъщ", "fa": "پچژگیک",
+		"fi": "äö", "vi": "ạảấầẩậắặẹẻếềểễệịọỏốồổộớờởợụủứừửựỳỵỷỹ", "ru": "ыэъё", "uk": "іїєґ", "bg": "ъщ", "fa": "پچژگیک", "ur": "ٹڈڑے",
 	} {
 		for _, r := range letters {
 			mask[r] |= languageMask(language)

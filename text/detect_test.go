@@ -10,8 +10,8 @@ import (
 func TestDetect(t *testing.T) {
 	t.Parallel()
 	for want, samples := range map[string][]string{
-		"en": {"The quick brown fox jumps over the lazy dog and runs into the forest.", "This invoice is due within thirty days of the date on which it was sent.", prose["en"]},
-		"es": {"El puerto fue construido entre 1841 y 1858, cuando el pueblo tenía menos de mil habitantes.", "¿Cuál es la capital de España?"},
+		"en": {"The quick brown fox jumps over the lazy dog and runs into the forest.", "Who won Super Bowl XLIX?", "This invoice is due within thirty days of the date on which it was sent.", prose["en"]},
+		"es": {"El puerto fue construido entre 1841 y 1858, cuando el pueblo tenía menos de mil habitantes.", "¿Cuál es la capital de España?", "¿Qué significa harbour master?"},
 		"fr": {"Le port a été construit entre 1841 et 1858, quand le village comptait moins de mille habitants.", "Qu'est-ce que c'est que cette histoire dans la forêt ?"},
 		"de": {prose["de"], "Die Rechnung ist innerhalb von dreißig Tagen zu bezahlen."},
 		"pt": {"O porto foi construído entre 1841 e 1858, quando a aldeia não tinha mais de mil habitantes.", "Qual é a capital do Brasil e quantas pessoas vivem lá?"},
@@ -27,11 +27,12 @@ func TestDetect(t *testing.T) {
 		"tr": {"Liman 1841 ve 1858 yılları arasında yapıldı, bu köyde o zaman bin kişi bile yok idi ve çok küçük bir yer olarak bilinirdi."},
 		"ro": {"Portul a fost construit între 1841 și 1858, când satul nu avea mai mult de o mie de locuitori."},
 		"vi": {"Cảng được xây dựng từ năm 1841 đến 1858, khi ngôi làng có ít hơn một nghìn người và không có đường sắt."},
-		"ru": {prose["ru"], "Кто написал роман о войне и мире?"},
+		"ru": {prose["ru"], "Кто написал роман о войне и мире?", "Расписание поездов"},
 		"uk": {"Гавань була побудована між 1841 і 1858 роками, коли в селі ще не було тисячі мешканців, як це є зараз."},
 		"el": {"Το λιμάνι χτίστηκε μεταξύ 1841 και 1858, όταν το χωριό είχε λιγότερους από χίλιους κατοίκους.", "Αθήνα Θεσσαλονίκη"},
-		"ar": {prose["ar"], "ما هي عاصمة فرنسا؟"},
+		"ar": {prose["ar"], "ما هي عاصمة فرنسا؟", "ميناء المدينة القديم"},
 		"fa": {"این بندر بین سال\u200Cهای ۱۸۴۱ و ۱۸۵۸ ساخته شد و در آن زمان روستا کمتر از هزار نفر جمعیت داشت که از ماهیگیری بود."},
+		"ur": {"یہ بندرگاہ 1841 اور 1858 کے درمیان بنائی گئی تھی اور اس وقت گاؤں میں ایک ہزار سے کم لوگ تھے۔"},
 		"he": {"הנמל נבנה בין 1841 ל-1858, כאשר בכפר היו פחות מאלף תושבים."},
 		"hi": {"यह बंदरगाह 1841 और 1858 के बीच बनाया गया था, जब गाँव में एक हज़ार से कम लोग थे।"},
 		"zh": {prose["zh"], "法国的首都是哪里？", "使用 Docker 部署服务器的方法"},

@@ -90,17 +90,19 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	deadlines := http.NewResponseController(w)
 	_ = deadlines.SetReadDeadline(time.Now().Add(or(t.BodyTimeout, defaultBodyTimeout)))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	defer func() { _ = deadlines.SetReadDeadline(time.Time{}) }()
+	if err == nil {
+		_ = deadlines.SetReadDeadline(time.Time{})
+		return body, nil
+	}
+	// The deadline stays: net/http reads on before it answers, and would wait for this client without end.
+	w.Header().Set("Connection", "close")
 	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
+	if errors.As(err, &tooLarge) {
 		// A client that is still sending would see a reset instead of the answer.
 		_, _ = io.CopyN(io.Discard, r.Body, 2*limit)
 		return nil, &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: "The request body is too large."}
-	case err != nil:
-		return nil, badRequest("The request body did not arrive.")
 	}
-	return body, nil
+	return nil, badRequest("The request body did not arrive.")
 }
 
 // execute runs an operation that gives one response. why is set for operations that this way of asking is not for.

@@ -146,21 +146,21 @@ func (b *pacedBody) receive(p []byte) (int, error) {
 	_ = b.deadlines.SetReadDeadline(b.started.Add(b.grace + due))
 	n, err := b.from.Read(p)
 	b.read += int64(n)
-	if err != nil {
-		b.ended = errors.Is(err, io.EOF)
+	if errors.Is(err, io.EOF) {
+		b.ended = true
 		// A deadline that passed while the operation runs would look as if the client had gone.
 		_ = b.deadlines.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// drain reads on, up to limit bytes, and reports whether that was all.
+// drain reads on, up to limit bytes, and reports whether that was all. Where it was not, the deadline stays, for
+// net/http reads on a little before it answers.
 func (b *pacedBody) drain(limit int64) bool {
 	if b.ended {
 		return true
 	}
 	_, err := io.Copy(io.Discard, io.LimitReader(readerFunc(b.receive), limit))
-	_ = b.deadlines.SetReadDeadline(time.Time{})
 	return err == nil && b.ended
 }
 

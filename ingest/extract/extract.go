@@ -33,7 +33,7 @@ type reader struct {
 	pdf      *pdfEngine
 }
 
-// read extracts one file. Errors are kyro errors where a person can mend the file, see ingest.Extractor.
+// read extracts one file; a PDF without a path only loads the engine. Errors are kyro errors where a person can mend the file, see ingest.Extractor.
 func (r *reader) read(path, mimeType string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
 	var ex kyro.Extraction
 	var err error
@@ -43,6 +43,9 @@ func (r *reader) read(path, mimeType string, limits kyro.Limits, progress func(d
 			if r.pdf, err = newPDFEngine(r.cacheDir); err != nil {
 				return kyro.Extraction{}, fmt.Errorf("starting the PDF engine: %w", err)
 			}
+		}
+		if path == "" {
+			return kyro.Extraction{}, nil
 		}
 		ex, err = r.pdf.read(path, limits, progress)
 	case Markdown, Plain:

@@ -126,10 +126,15 @@ func (p *plain) settleHeadings() {
 		case level > 0:
 		case isCapitals(line), i == 0 && next.Kind == kyro.BlockHeading && startsLikeTitle(line):
 			b.Kind, b.Level = kyro.BlockHeading, 1
-		case !isAlone[i+1] && next.Kind != kyro.BlockHeading && startsLikeTitle(line) && next.End-next.Start > 2*len(line):
+		case !isAlone[i+1] && next.Kind != kyro.BlockHeading && startsLikeTitle(line) && p.isProse(next):
 			b.Kind, b.Level = kyro.BlockHeading, 2
 		}
 	}
+}
+
+// isProse reports what a heading can stand above: a text that ends like a sentence or goes on for a while, or a list.
+func (p *plain) isProse(b kyro.Block) bool {
+	return b.Kind != kyro.BlockParagraph || b.End-b.Start > 120 || endsSentence(p.s[b.Start:b.End])
 }
 
 // fitsHeading reports a line that could be a heading by itself: short, with letters, and not ended like a sentence.

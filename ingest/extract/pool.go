@@ -23,6 +23,8 @@ const (
 	maxMemory = 256 << 20
 	// idleTime is how long a child without work is kept.
 	idleTime = time.Minute
+	// warmTime is the longest that the PDF engine may take to compile.
+	warmTime = 5 * time.Minute
 )
 
 // Pool reads files in processes of its own, which it starts when they are needed, keeps warm, and replaces. It
@@ -41,6 +43,7 @@ type Pool struct {
 	cacheDir  string // "" until the first child starts
 	tempCache bool   // the cache is the pool's own and goes with it
 	work      sync.WaitGroup
+	warm      chan struct{} // closed when the PDF engine was compiled, or will not be; nil before the first PDF
 }
 
 // NewPool makes a pool. command starts a process that runs [Main]; nil is this program with the argument extract.
@@ -57,7 +60,8 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 // Extract reads one file of a type that [Sniff] gave. progress, which may be nil, is called with the pages done.
 //
 // Errors are kyro errors: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a damaged or protected file, LIMIT_REACHED
-// for too many pages or too much text, TIMEOUT after ExtractTimeout (the wait for a free process not counted),
+// for too many pages or too much text, TIMEOUT after ExtractTimeout (not counting the waits for a free process and
+// for the PDF engine to be compiled),
 // UNAVAILABLE when the reading process crashed or the pool is closed. The end of ctx gives its own error.
 func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error) {
 	if progress == nil {
@@ -72,6 +76,11 @@ func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return kyro.Extraction{}, ctx.Err()
+	}
+	if mimeType == PDF {
+		if err := p.Warm(ctx); err != nil {
+			return kyro.Extraction{}, err
+		}
 	}
 	timed, cancel := ctx, context.CancelFunc(func() {})
 	if p.limits.ExtractTimeout > 0 {
@@ -95,6 +104,55 @@ func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func
 		}
 		return ex, p.explain(ctx, timed, c, err)
 	}
+}
+
+// Warm waits until the PDF engine is compiled, which the first PDF does otherwise. It takes seconds once after an
+// installation and a moment from then on, and goes on when ctx ends: nobody's patience must be able to prevent that
+// it is ever done.
+func (p *Pool) Warm(ctx context.Context) error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return errClosed()
+	}
+	if p.warm == nil {
+		p.warm = make(chan struct{})
+		p.work.Add(1)
+		go func() {
+			defer p.work.Done()
+			p.compile()
+		}()
+	}
+	warm := p.warm
+	p.mu.Unlock()
+	select {
+	case <-warm:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// compile has a child load the PDF engine, which leaves the machine code in the cache.
+func (p *Pool) compile() {
+	defer close(p.warm)
+	c, cacheDir, err := p.take()
+	if err != nil {
+		return // whoever reads the next PDF meets the same
+	}
+	limits := p.limits
+	limits.ExtractTimeout = warmTime
+	ctx, cancel := context.WithTimeout(context.Background(), warmTime) // Close ends it by killing the child
+	defer cancel()
+	start := time.Now()
+	_, _, err = c.extract(ctx, request{MimeType: PDF, Limits: limits, CacheDir: cacheDir}, func(int, int) {})
+	if err != nil {
+		p.log.Error("PDF engine not compiled", "err", err)
+		p.retire(c)
+		return
+	}
+	p.log.Debug("PDF engine ready", "took", time.Since(start))
+	p.giveBack(c)
 }
 
 // answered reports that the child did its work and can be used again.

@@ -65,7 +65,7 @@ func isPDF(head []byte) bool {
 	if bytes.HasPrefix(start, []byte(signature)) {
 		return true
 	}
-	return bytes.Contains(head[:min(len(head), 1024)], []byte(signature)) && !looksLikeText(head) && binaryKind(head) == unknownKind
+	return bytes.Contains(head[:min(len(head), 1024)], []byte(signature)) && !looksLikeText(head) && strings.HasPrefix(binaryKind(head), unknownKind)
 }
 
 // looksLikeText accepts bytes without NUL and with at most one other control character in a hundred, and UTF-16
@@ -169,7 +169,7 @@ func binaryKind(head []byte) string {
 		}
 	}
 	if utf8.Valid(head) && bytes.IndexByte(head, 0) >= 0 {
-		return "a binary file: it contains NUL bytes"
+		return unknownKind + ": it contains NUL bytes"
 	}
 	return unknownKind
 }

@@ -1,0 +1,370 @@
+package ingest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"kyrochat/ingest"
+	"kyrochat/kyro"
+)
+
+// memory is a store, a bot list and files in memory, with the rules of their ports. Fault, when set, is asked at
+// every call of a worker, before and after its effect.
+type memory struct {
+	mu        sync.Mutex
+	now       time.Time
+	rows      []*row
+	vectors   map[string][]float32
+	queue     []kyro.Job
+	purged    []kyro.ID
+	removed   []kyro.ID
+	received  int // files not placed and not discarded
+	placed    map[string][]byte
+	purgeLeft int
+	fault     func(call string, after bool) error
+	saved     int // SavePrepared calls that took effect
+}
+
+type row struct {
+	kyro.Document
+	deleted  bool
+	original []byte
+	prepared int
+	chunks   []kyro.Chunk
+	terms    []string
+	text     string
+}
+
+func newMemory() *memory {
+	return &memory{
+		now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), vectors: map[string][]float32{}, placed: map[string][]byte{},
+	}
+}
+
+// tick is the next moment: no two are the same.
+func (m *memory) tick() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = m.now.Add(time.Millisecond)
+	return m.now
+}
+
+func (m *memory) call(name string, effect func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fault != nil {
+		if err := m.fault(name, false); err != nil {
+			return err
+		}
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	if m.fault != nil {
+		return m.fault(name, true)
+	}
+	return nil
+}
+
+func (m *memory) Bots(_ context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error) {
+	if owner == alice.UserID && slices.Contains(ids, bot) {
+		return []kyro.Bot{{ID: bot, OwnerID: owner}}, nil
+	}
+	return nil, nil
+}
+
+func (m *memory) AddDocument(_ context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (kyro.Document, kyro.ID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var duplicate kyro.ID
+	for _, r := range slices.Backward(m.rows) {
+		if r.ContentHash == d.ContentHash && !r.deleted {
+			duplicate = r.ID
+		}
+	}
+	r := &row{original: original, Document: kyro.Document{
+		ID: kyro.DocumentID(int64(len(m.rows) + 1)), BotID: d.BotID, OwnerID: d.OwnerID, Kind: d.Kind, Title: d.Title,
+		FileName: d.FileName, MimeType: d.MimeType, SizeBytes: d.SizeBytes, ContentHash: d.ContentHash,
+		Version: 1, Run: 1, Status: kyro.DocumentQueued, CreatedAt: d.Now, UpdatedAt: d.Now,
+	}}
+	if place != nil {
+		if err := place(r.Document); err != nil {
+			return kyro.Document{}, kyro.ID{}, err
+		}
+	}
+	m.rows = append(m.rows, r)
+	m.queue = append(m.queue, kyro.Job{Kind: kyro.JobIngest, Key: r.ID.Key, Run: 1})
+	return r.Document, duplicate, nil
+}
+
+func (m *memory) find(owner, id kyro.ID) *row {
+	for _, r := range m.rows {
+		if r.ID == id && r.OwnerID == owner && !r.deleted {
+			return r
+		}
+	}
+	return nil
+}
+
+func (m *memory) Documents(_ context.Context, owner kyro.ID, ids []kyro.ID) (found []kyro.Document, err error) {
+	err = m.call("Documents", func() error {
+		for _, id := range ids {
+			if r := m.find(owner, id); r != nil {
+				found = append(found, r.Document)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (m *memory) DocumentPage(context.Context, kyro.ID, kyro.ID, kyro.DocumentFilter, kyro.PageRequest) (p kyro.Page[kyro.Document], err error) {
+	return p, nil
+}
+
+func (m *memory) ChunkPage(context.Context, kyro.ID, kyro.ID, kyro.PageRequest) (p kyro.Page[kyro.Chunk], err error) {
+	return p, nil
+}
+
+func (m *memory) Chunks(context.Context, kyro.ID, []kyro.ID) ([]kyro.Chunk, error) { return nil, nil }
+
+func (m *memory) Unfinished(_ context.Context, owner, bot kyro.ID) (found []kyro.Document, err error) {
+	err = m.call("Unfinished", func() error {
+		for _, r := range m.rows {
+			if r.OwnerID == owner && r.BotID == bot && !r.deleted && !r.Status.Final() {
+				found = append(found, r.Document)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (m *memory) change(owner, id kyro.ID, change func(*row) error) (kyro.Document, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.find(owner, id)
+	if r == nil {
+		return kyro.Document{}, kyro.NotFound(kyro.KindDocument)
+	}
+	if err := change(r); err != nil {
+		return kyro.Document{}, err
+	}
+	r.Run++
+	return r.Document, nil
+}
+
+func (r *row) move(step kyro.DocumentStep) {
+	r.Status, r.StatusReason, r.UpdatedAt = step.Status, step.Reason, step.Now
+	r.StageDone, r.StageTotal, r.RetryAt = step.StageDone, step.StageTotal, step.RetryAt
+	if step.MimeType != "" {
+		r.MimeType = step.MimeType
+	}
+}
+
+func (m *memory) RestartDocument(_ context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
+	return m.change(owner, id, func(r *row) error {
+		if !r.Status.Retryable() {
+			return kyro.Errorf(kyro.CodeConflict, "not retryable")
+		}
+		r.move(kyro.DocumentStep{Status: kyro.DocumentQueued, Now: now})
+		m.queue = append(m.queue, kyro.Job{Kind: kyro.JobIngest, Key: id.Key, Run: r.Run + 1})
+		return nil
+	})
+}
+
+func (m *memory) CancelDocument(_ context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
+	return m.change(owner, id, func(r *row) error {
+		if r.Status.Final() {
+			return kyro.Errorf(kyro.CodeConflict, "final")
+		}
+		r.move(kyro.DocumentStep{Status: kyro.DocumentCanceled, Now: now})
+		return nil
+	})
+}
+
+func (m *memory) DeleteDocument(_ context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
+	return m.change(owner, id, func(r *row) error {
+		r.deleted, r.UpdatedAt = true, now
+		m.queue = append(m.queue, kyro.Job{Kind: kyro.JobPurge, Key: id.Key})
+		return nil
+	})
+}
+
+func (m *memory) DocumentText(_ context.Context, owner, id kyro.ID, start, length int) (string, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.find(owner, id)
+	if r == nil || r.ActiveVersion == 0 {
+		return "", false, nil
+	}
+	return r.text[min(start, len(r.text)):min(start+length, len(r.text))], true, nil
+}
+
+// inRun is what a worker of the run may change, or CONFLICT.
+func (m *memory) inRun(id kyro.ID, run int64) (*row, error) {
+	for _, r := range m.rows {
+		if r.ID == id && r.Run == run && !r.deleted && !r.Status.Final() {
+			return r, nil
+		}
+	}
+	return nil, kyro.Errorf(kyro.CodeConflict, "the run is over")
+}
+
+func (m *memory) work(call string, id kyro.ID, run int64, effect func(*row)) (d kyro.Document, err error) {
+	err = m.call(call, func() error {
+		r, err := m.inRun(id, run)
+		if err == nil {
+			effect(r)
+			d = r.Document
+		}
+		return err
+	})
+	return d, err
+}
+
+func (m *memory) DocumentForWork(_ context.Context, id kyro.ID, run int64) (kyro.Document, error) {
+	return m.work("DocumentForWork", id, run, func(*row) {})
+}
+
+func (m *memory) HasPrepared(_ context.Context, id kyro.ID, run int64) (prepared bool, err error) {
+	_, err = m.work("HasPrepared", id, run, func(r *row) { prepared = r.prepared == r.Version })
+	return prepared, err
+}
+
+func (m *memory) Step(_ context.Context, id kyro.ID, run int64, step kyro.DocumentStep) (kyro.Document, error) {
+	return m.work("Step "+string(step.Status), id, run, func(r *row) { r.move(step) })
+}
+
+func (m *memory) Original(_ context.Context, id kyro.ID) (body []byte, err error) {
+	err = m.call("Original", func() error {
+		body = m.rows[id.Key-1].original
+		return nil
+	})
+	return body, err
+}
+
+func (m *memory) SavePrepared(_ context.Context, id kyro.ID, run int64, p kyro.Prepared, step kyro.DocumentStep) (kyro.Document, error) {
+	return m.work("SavePrepared", id, run, func(r *row) {
+		r.move(step)
+		r.prepared, r.text, r.chunks, r.terms = r.Version, p.Text, p.Chunks, p.Terms
+		r.ChunkCount, r.CharCount, r.Language, r.Warnings = len(p.Chunks), &p.CharCount, p.Language, p.Warnings
+		m.saved++
+	})
+}
+
+func (m *memory) Unembedded(_ context.Context, id kyro.ID, run int64, _ string, _, after, limit int) (chunks []kyro.Chunk, missing int, err error) {
+	_, err = m.work("Unembedded", id, run, func(r *row) {
+		for _, c := range r.chunks {
+			if m.vectors[c.ContentHash] == nil {
+				missing++
+				if c.Index > after && len(chunks) < limit {
+					chunks = append(chunks, c)
+				}
+			}
+		}
+	})
+	return chunks, missing, err
+}
+
+func (m *memory) SaveEmbeddings(_ context.Context, _ string, _ int, vectors map[string][]float32) error {
+	return m.call("SaveEmbeddings", func() error {
+		for hash, v := range vectors {
+			m.vectors[hash] = v
+		}
+		return nil
+	})
+}
+
+func (m *memory) Activate(_ context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (kyro.Document, error) {
+	return m.work("Activate", id, run, func(r *row) {
+		r.move(kyro.DocumentStep{Status: final, Now: now})
+		r.ActiveVersion, r.ReadyAt = r.Version, &now
+	})
+}
+
+func (m *memory) Purge(_ context.Context, id kyro.ID) (done bool, err error) {
+	err = m.call("Purge", func() error {
+		if done = m.purgeLeft == 0; done {
+			m.purged = append(m.purged, id)
+		} else {
+			m.purgeLeft--
+		}
+		return nil
+	})
+	return done, err
+}
+
+func (m *memory) Deleted(_ context.Context, ids []kyro.ID) (deleted []kyro.ID, err error) {
+	err = m.call("Deleted", func() error {
+		for _, id := range ids {
+			if id.Key > int64(len(m.rows)) || m.rows[id.Key-1].deleted {
+				deleted = append(deleted, id)
+			}
+		}
+		return nil
+	})
+	return deleted, err
+}
+
+func (m *memory) Receive(_ context.Context, r io.Reader, limit int64) (ingest.Received, error) {
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return ingest.Received{}, err
+	}
+	if int64(len(body)) > limit {
+		return ingest.Received{}, kyro.Errorf(kyro.CodeFileTooLarge, "too large")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.received++
+	path := fmt.Sprintf("tmp/%d", m.received)
+	m.placed[path] = body
+	return ingest.Received{Path: path, Size: int64(len(body)), SHA256: fmt.Sprintf("hash of %q", body), Head: body}, nil
+}
+
+// Place is called within AddDocument, which holds the lock.
+func (m *memory) Place(r ingest.Received, document kyro.ID, version int) error {
+	m.placed[m.Path(document, version)] = m.placed[r.Path]
+	delete(m.placed, r.Path)
+	return nil
+}
+
+func (m *memory) Discard(r ingest.Received) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.placed, r.Path)
+}
+
+func (m *memory) Path(document kyro.ID, version int) string {
+	return fmt.Sprintf("%d/%d", document.Key, version)
+}
+
+func (m *memory) Remove(document kyro.ID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.removed = append(m.removed, document)
+	return nil
+}
+
+func (m *memory) Documents2() []kyro.ID { return []kyro.ID{kyro.DocumentID(1), kyro.DocumentID(99)} }
+
+// disk is the memory as files; both ports have a method Documents.
+type disk struct{ *memory }
+
+func (d disk) Documents(time.Time) ([]kyro.ID, error) { return d.Documents2(), nil }
+
+// left are the files that are there, temporary ones included.
+func (m *memory) left() (paths []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for path := range m.placed {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
+}
