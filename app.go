@@ -49,8 +49,10 @@ type app struct {
 	draining                      atomic.Bool
 }
 
-// Vectors of documents kept in memory, at most.
-const vectorMemory = 512 << 20
+const (
+	vectorMemory = 512 << 20       // of documents' vectors kept in memory, at most
+	settleTime   = 2 * time.Second // for subscriptions to end by themselves at a shutdown
+)
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
 func openDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
@@ -92,7 +94,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}()
 	st := store.New(a.pools, a.queue)
 
-	accounts, gate, err := newAccounts(cfg, st, log)
+	accounts, gate, err := a.newAccounts(st)
 	if err != nil {
 		return nil, err
 	}
@@ -113,21 +115,24 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	return a, a.listen(a.routes(root, gate))
 }
 
-func newAccounts(cfg Config, st *store.Store, log *slog.Logger) (*account.Service, *auth.Gate, error) {
-	secrets := cfg.Secrets
+func (a *app) newAccounts(st *store.Store) (*account.Service, *auth.Gate, error) {
+	secrets := a.cfg.Secrets
 	if len(secrets) == 0 {
-		secret, err := auth.LoadOrCreateSecret(filepath.Join(cfg.DataDir, "secret"))
+		secret, err := auth.LoadOrCreateSecret(filepath.Join(a.cfg.DataDir, "secret"))
 		if err != nil {
 			return nil, nil, err
 		}
 		secrets = []string{secret}
 	}
-	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: cfg.AccessTTL})
+	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL})
 	if err != nil {
 		return nil, nil, err
 	}
-	accounts := account.New(st, auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{SignUp: cfg.SignUp, RefreshTTL: cfg.RefreshTTL, Log: log})
-	return accounts, auth.NewGate(tokens, accounts, cfg.Proxies, log), nil
+	accounts := account.New(st, auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
+		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
+		Ended: func(session kyro.ID) { a.sockets.CloseSession(session) },
+	})
+	return accounts, auth.NewGate(tokens, accounts, a.cfg.Proxies, a.log), nil
 }
 
 // newIngest makes the use cases of documents and gives the queue its handlers.
@@ -230,6 +235,9 @@ func (a *app) drain(ctx context.Context) error {
 	case <-a.answered:
 	case <-ctx.Done():
 	}
+	settled, stop := context.WithTimeout(ctx, settleTime)
+	a.sockets.Settle(settled)
+	stop()
 	err := errors.Join(a.sockets.CloseAll(ctx), a.public.Shutdown(ctx), a.queue.Stop(ctx), a.admin.Shutdown(ctx))
 	a.log.Info("stopped")
 	return err

@@ -321,7 +321,11 @@ func (d *demoRun) follow(ctx context.Context, id string, bar *bar) error {
 		if err := json.Unmarshal(data, &event); err != nil {
 			return fmt.Errorf("follow the document: %w", err)
 		}
-		bar.show(strings.ToLower(strings.ReplaceAll(event.DocumentProgress.Status, "_", " ")), event.DocumentProgress.Percent)
+		switch status := event.DocumentProgress.Status; status {
+		case "READY", "READY_WITH_WARNINGS", "NEEDS_OCR", "FAILED", "CANCELED": // final: the outcome says more
+		default:
+			bar.show(strings.ToLower(strings.ReplaceAll(status, "_", " ")), event.DocumentProgress.Percent)
+		}
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func (d *demoRun) conclude(m *demoMessage) {
 	}
 	if slices.Contains(m.Notices, "OFFLINE_ANSWER") && !d.saidOffline {
 		d.saidOffline = true
-		d.screen.line(d.screen.dim("(Answered offline, by quoting the documents. A server with GEMINI_API_KEY set writes its answers with a model.)"))
+		d.screen.line(d.screen.dim("(Answered offline, by quoting the documents.)"))
 	}
 }
 

@@ -162,11 +162,10 @@ Only a part of this is supported by the documents.
 `
 	want := `guide.txt: uploading
 guide.txt: extracting
-guide.txt: ready
 guide.txt: ready, 7 passages from 3 pages
   Page 2 has no text.
 
-> What?` + answer + `(Answered offline, by quoting the documents. A server with GEMINI_API_KEY set writes its answers with a model.)
+> What?` + answer + `(Answered offline, by quoting the documents.)
 
 > And then?` + answer
 	if out != want {

@@ -39,7 +39,7 @@ func citation(p kyro.Passage, q kyro.Quote) kyro.Citation {
 	chunk := p.Chunk
 	quote := chunk.Text[q.ByteStart:q.ByteEnd]
 	start := chunk.CharStart + kyro.CharCount(chunk.Text[:q.ByteStart])
-	pageStart, pageEnd := quotePages(chunk, q)
+	pageStart, pageEnd := chunk.Pages(q.ByteStart, q.ByteEnd)
 	return kyro.Citation{
 		Marker:          q.Marker,
 		DocumentID:      chunk.DocumentID,
@@ -130,24 +130,4 @@ func isSlice(text string, q kyro.Quote) bool {
 		return false
 	}
 	return utf8.RuneStart(text[q.ByteStart]) && (q.ByteEnd == len(text) || utf8.RuneStart(text[q.ByteEnd]))
-}
-
-// quotePages narrows the pages of a chunk to those of a quote within it. Pages are joined by a blank line, so of
-// the blank lines in the chunk as many are page ends as the chunk has page turns; where there are more of them,
-// the quote's place among them still bounds its pages.
-func quotePages(c kyro.Chunk, q kyro.Quote) (start, end *int) {
-	if c.PageStart == nil || c.PageEnd == nil || *c.PageStart >= *c.PageEnd {
-		return c.PageStart, c.PageEnd
-	}
-	const pageEnd = "\n\n"
-	turns := *c.PageEnd - *c.PageStart
-	total := strings.Count(c.Text, pageEnd)
-	if total < turns {
-		return c.PageStart, c.PageEnd
-	}
-	before := strings.Count(c.Text[:q.ByteStart], pageEnd)
-	after := strings.Count(c.Text[q.ByteEnd:], pageEnd)
-	first := *c.PageStart + max(0, turns-(total-before))
-	last := *c.PageStart + min(turns, total-after)
-	return &first, &last
 }

@@ -87,33 +87,20 @@ func TestCiteDoesNotVerifyWhatTheOffsetsContradict(t *testing.T) {
 
 func TestCiteNarrowsPages(t *testing.T) {
 	t.Parallel()
-	pages := func(first, last int, text string, start, end int) (int, int) {
-		p := passageOf("", text)
-		p.Chunk.PageStart, p.Chunk.PageEnd = &first, &last
-		c := answer.Cite([]kyro.Passage{p}, "[1]", []kyro.Quote{{Marker: 1, ByteStart: start, ByteEnd: end}})[0]
-		return *c.PageStart, *c.PageEnd
-	}
-	for _, c := range []struct {
-		name                 string
-		text                 string
-		first, last, at, end int
-		wantStart, wantEnd   int
-	}{
-		{"one page", "a\n\nb", 4, 4, 3, 4, 4, 4},
-		{"before the turn", "a\n\nb", 4, 5, 0, 1, 4, 4},
-		{"after the turn", "a\n\nb", 4, 5, 3, 4, 5, 5},
-		{"over the turn", "a\n\nb", 4, 5, 0, 4, 4, 5},
-		{"which blank line is the turn is open", "a\n\nb\n\nc", 4, 5, 3, 4, 4, 5},
-		{"before all that may be the turn", "a\n\nb\n\nc", 4, 5, 0, 1, 4, 4},
-		{"after all that may be the turn", "a\n\nb\n\nc", 4, 5, 6, 7, 5, 5},
-		{"turns that cannot be seen", "a b", 4, 5, 0, 1, 4, 5},
+	first, last := 4, 6
+	p := passageOf("", "abc def ghi")
+	p.Chunk.PageStart, p.Chunk.PageEnd, p.Chunk.PageTurns = &first, &last, []int{4, 8}
+	for _, c := range []struct{ start, end, wantFirst, wantLast int }{
+		{0, 3, 4, 4}, {0, 4, 4, 4}, {0, 5, 4, 5}, {4, 7, 5, 5}, {8, 11, 6, 6}, {0, 11, 4, 6}, {5, 9, 5, 6},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if start, end := pages(c.first, c.last, c.text, c.at, c.end); start != c.wantStart || end != c.wantEnd {
-				t.Errorf("pages %d to %d, want %d to %d", start, end, c.wantStart, c.wantEnd)
-			}
-		})
+		got := answer.Cite([]kyro.Passage{p}, "[1]", []kyro.Quote{{Marker: 1, ByteStart: c.start, ByteEnd: c.end}})[0]
+		if *got.PageStart != c.wantFirst || *got.PageEnd != c.wantLast {
+			t.Errorf("%d to %d: pages %d to %d, want %d to %d", c.start, c.end, *got.PageStart, *got.PageEnd, c.wantFirst, c.wantLast)
+		}
+	}
+	p.Chunk.PageStart, p.Chunk.PageEnd, p.Chunk.PageTurns = nil, nil, nil
+	if got := answer.Cite([]kyro.Passage{p}, "[1]", nil)[0]; got.PageStart != nil || got.PageEnd != nil {
+		t.Errorf("a format without pages: %v", got)
 	}
 }
 

@@ -114,6 +114,9 @@ func TestTakeOverKeepsWhatWasWritten(t *testing.T) {
 		if d := time.Since(cut); d > 25*time.Second {
 			t.Errorf("interrupted after %v", d)
 		}
+		if d := time.Since(*m.CompletedAt); d != 0 {
+			t.Errorf("the reader learned of the end after %v", d)
+		}
 		if m := b.final(later.Bot.ID); m.Text != "You said: And?" {
 			t.Errorf("the turn behind it: %s %q", m.Status, m.Text)
 		}

@@ -29,8 +29,8 @@ var samples = []string{
 // CheckSecret says what is wrong with a server secret: shorter than 32 bytes, a known sample, or made of few or
 // repeated characters. The message never holds the secret.
 func CheckSecret(s string) error {
-	if len(s) < MinSecretBytes {
-		return fmt.Errorf("the secret has %d bytes and needs at least %d; \"openssl rand -base64 32\" makes a good one", len(s), MinSecretBytes)
+	if err := checkLength(s); err != nil {
+		return err
 	}
 	lower := strings.ToLower(s)
 	for _, sample := range samples {
@@ -48,6 +48,13 @@ func CheckSecret(s string) error {
 	// A text is a repetition when it occurs in its double before the end.
 	if strings.Index((s + s)[1:], s)+1 < len(s) {
 		return errors.New("the secret repeats a short piece")
+	}
+	return nil
+}
+
+func checkLength(s string) error {
+	if len(s) < MinSecretBytes {
+		return fmt.Errorf("the secret has %d bytes and needs at least %d; \"openssl rand -base64 32\" makes a good one", len(s), MinSecretBytes)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"kyrochat/ingest/chunk"
@@ -14,22 +13,20 @@ import (
 func (w *work) embed(ctx context.Context) error {
 	model, dims := w.embedder.Model()
 	total := w.doc.ChunkCount
-	for after := -1; ; {
-		chunks, missing, err := w.store.Unembedded(ctx, w.id, w.run, model, dims, after, w.batch)
-		if err != nil {
-			return err
-		}
-		if missing == 0 {
-			return nil
-		}
-		if len(chunks) == 0 {
-			return errors.New("embed: embeddings that were stored are still missing")
-		}
+	missing, err := w.store.CountUnembedded(ctx, w.id, w.run, model, dims)
+	if err != nil {
+		return err
+	}
+	for after := -1; missing > 0; {
 		if err := w.advanceEmbedding(ctx, total-missing, total); err != nil {
 			return err
 		}
 		if after >= 0 && w.timeUp() {
 			return kyro.ErrJobAgain
+		}
+		chunks, err := w.store.Unembedded(ctx, w.id, w.run, model, dims, after, w.batch)
+		if err != nil || len(chunks) == 0 {
+			return err
 		}
 		vectors, err := w.vectors(ctx, chunks, dims)
 		if err != nil {
@@ -38,8 +35,9 @@ func (w *work) embed(ctx context.Context) error {
 		if err := w.store.SaveEmbeddings(ctx, model, dims, vectors); err != nil {
 			return err
 		}
-		after = chunks[len(chunks)-1].Index
+		after, missing = chunks[len(chunks)-1].Index, missing-len(chunks)
 	}
+	return nil
 }
 
 // advanceEmbedding shows how many chunks are embedded, not more often than a watcher can read.

@@ -49,8 +49,10 @@ type Store interface {
 	// HasPrepared reports whether the version being made was prepared in this run or an earlier one.
 	HasPrepared(ctx context.Context, id kyro.ID, run int64) (bool, error)
 	// Unembedded gives up to limit chunks, after the chunk index, of the version being made whose embedding by
-	// the model and dimensions is not stored; missing is how many there are in all.
-	Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) (chunks []kyro.Chunk, missing int, err error)
+	// the model and dimensions is not stored.
+	Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) ([]kyro.Chunk, error)
+	// CountUnembedded counts them all.
+	CountUnembedded(ctx context.Context, id kyro.ID, run int64, model string, dims int) (int, error)
 	// SaveEmbeddings keeps vectors under their chunks' content hashes.
 	SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error
 	// Activate makes the prepared version the one that answers use, in one fact; final is READY or

@@ -257,18 +257,26 @@ func (m *memory) SavePrepared(_ context.Context, id kyro.ID, run int64, p kyro.P
 	})
 }
 
-func (m *memory) Unembedded(_ context.Context, id kyro.ID, run int64, _ string, _, after, limit int) (chunks []kyro.Chunk, missing int, err error) {
+func (m *memory) Unembedded(_ context.Context, id kyro.ID, run int64, _ string, _, after, limit int) (chunks []kyro.Chunk, err error) {
 	_, err = m.work("Unembedded", id, run, func(r *row) {
 		for _, c := range r.chunks {
-			if m.vectors[c.ContentHash] == nil {
-				missing++
-				if c.Index > after && len(chunks) < limit {
-					chunks = append(chunks, c)
-				}
+			if m.vectors[c.ContentHash] == nil && c.Index > after && len(chunks) < limit {
+				chunks = append(chunks, c)
 			}
 		}
 	})
-	return chunks, missing, err
+	return chunks, err
+}
+
+func (m *memory) CountUnembedded(_ context.Context, id kyro.ID, run int64, _ string, _ int) (n int, err error) {
+	_, err = m.work("CountUnembedded", id, run, func(r *row) {
+		for _, c := range r.chunks {
+			if m.vectors[c.ContentHash] == nil {
+				n++
+			}
+		}
+	})
+	return n, err
 }
 
 func (m *memory) SaveEmbeddings(_ context.Context, _ string, _ int, vectors map[string][]float32) error {

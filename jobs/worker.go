@@ -133,21 +133,3 @@ type retryPolicy struct {
 func (p retryPolicy) NextRetry(row *rivertype.JobRow) time.Time {
 	return time.Now().UTC().Add(p.backoff(historyOf(row).failures + 1))
 }
-
-// atLeastWarn passes on what concerns an operator of what River has to say.
-type atLeastWarn struct{ slog.Handler }
-
-// Enabled reports whether a record of the level is passed on.
-func (h atLeastWarn) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
-}
-
-// WithAttrs keeps the level.
-func (h atLeastWarn) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeastWarn{h.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup keeps the level.
-func (h atLeastWarn) WithGroup(name string) slog.Handler {
-	return atLeastWarn{h.Handler.WithGroup(name)}
-}

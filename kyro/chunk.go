@@ -11,6 +11,7 @@ type Chunk struct {
 	Text               string
 	HeadingPath        []string
 	PageStart, PageEnd *int   // from 1; nil where the format has no pages
+	PageTurns          []int  // the bytes of Text at which the pages after PageStart begin, one for each up to PageEnd
 	CharStart, CharEnd int    // UTF-16 code units, half open
 	ByteStart, ByteEnd int    // UTF-8 bytes, half open
 	TokenCount         int    // an estimate
@@ -20,6 +21,23 @@ type Chunk struct {
 
 // NodeID makes Chunk a Node.
 func (c *Chunk) NodeID() ID { return c.ID }
+
+// Pages are the pages of a slice of the chunk's text, in bytes, half open; nil where the format has no pages.
+func (c *Chunk) Pages(start, end int) (first, last *int) {
+	if c.PageStart == nil {
+		return nil, nil
+	}
+	from, to := *c.PageStart, *c.PageStart
+	for _, turn := range c.PageTurns {
+		if turn <= start {
+			from++
+		}
+		if turn < end {
+			to++
+		}
+	}
+	return &from, &to
+}
 
 // ChunksOrder is the one order of chunks: reading order.
 const ChunksOrder = "chunks.INDEX.ASC"

@@ -22,8 +22,8 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_user ON sessions (user_id, id);
 
--- Bots. name_key is the name folded for search and order, byte by byte on both databases; knowledge grows whenever the live chunks change, so
--- that caches of them notice.
+-- Bots. name_key is the name folded for search and order, byte by byte on both databases; knowledge grows whenever
+-- the live chunks change, so that caches of them notice.
 CREATE TABLE bots (
   id {{.PK}},
   owner_id BIGINT NOT NULL REFERENCES users (id),
@@ -115,6 +115,7 @@ CREATE TABLE chunks (
   heading_path {{.JSON}} NOT NULL,
   page_start INTEGER,
   page_end INTEGER,
+  page_turns {{.JSON}},
   char_start INTEGER NOT NULL,
   char_end INTEGER NOT NULL,
   byte_start INTEGER NOT NULL,

@@ -20,6 +20,7 @@ type chunkRow struct {
 	HeadingPath []string `bun:",type:jsonb"`
 	PageStart   *int
 	PageEnd     *int
+	PageTurns   []int `bun:",type:jsonb"`
 	CharStart   int
 	CharEnd     int
 	ByteStart   int
@@ -34,7 +35,7 @@ func (r *chunkRow) noun() kyro.Chunk {
 	return kyro.Chunk{
 		ID: kyro.ChunkID(r.ID), DocumentID: kyro.DocumentID(r.DocumentID), BotID: kyro.BotID(r.BotID),
 		Version: r.Version, Index: r.Seq, Text: r.Text, HeadingPath: r.HeadingPath,
-		PageStart: r.PageStart, PageEnd: r.PageEnd, CharStart: r.CharStart, CharEnd: r.CharEnd,
+		PageStart: r.PageStart, PageEnd: r.PageEnd, PageTurns: r.PageTurns, CharStart: r.CharStart, CharEnd: r.CharEnd,
 		ByteStart: r.ByteStart, ByteEnd: r.ByteEnd, TokenCount: r.TokenCount, ContentHash: r.ContentHash, Enabled: r.Enabled,
 	}
 }
@@ -67,27 +68,33 @@ func (s *Store) ChunkPage(ctx context.Context, owner, document kyro.ID, req kyro
 }
 
 // Unembedded implements ingest.Store.
-func (s *Store) Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) (chunks []kyro.Chunk, missing int, err error) {
-	db := s.read()
-	document, err := inRun(ctx, db, id, run)
-	if err != nil {
-		return nil, 0, failed("read document for work", err)
-	}
-	without := func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("c.document_id = ? AND c.version = ?", id.Key, document.Version).
-			Where("NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_hash = c.content_hash AND e.model = ? AND e.dims = ?)", model, dims)
-	}
-	count, err := without(db.NewSelect().Model((*chunkRow)(nil))).Count(ctx)
-	if err != nil {
-		return nil, 0, failed("count chunks to embed", err)
-	}
-	if count == 0 {
-		return nil, 0, nil
-	}
+func (s *Store) Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) ([]kyro.Chunk, error) {
 	var rows []chunkRow
-	err = without(db.NewSelect().Model(&rows)).Where("c.seq > ?", after).Order("c.seq").Limit(int64(limit)).Scan(ctx)
+	err := s.unembedded(ctx, id, run, model, dims, func(q *bun.SelectQuery) error {
+		return q.Model(&rows).Where("c.seq > ?", after).Order("c.seq").Limit(int64(limit)).Scan(ctx)
+	})
 	if err != nil {
-		return nil, 0, failed("read chunks to embed", err)
+		return nil, failed("read chunks to embed", err)
 	}
-	return convert(rows, (*chunkRow).noun), int(count), nil
+	return convert(rows, (*chunkRow).noun), nil
+}
+
+// CountUnembedded implements ingest.Store.
+func (s *Store) CountUnembedded(ctx context.Context, id kyro.ID, run int64, model string, dims int) (n int, err error) {
+	err = s.unembedded(ctx, id, run, model, dims, func(q *bun.SelectQuery) (err error) {
+		count, err := q.Model((*chunkRow)(nil)).Count(ctx)
+		n = int(count)
+		return err
+	})
+	return n, failed("count chunks to embed", err)
+}
+
+// unembedded asks for the chunks of the version being made that have no embedding by the model.
+func (s *Store) unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims int, ask func(*bun.SelectQuery) error) error {
+	document, err := inRun(ctx, s.read(), id, run)
+	if err != nil {
+		return err
+	}
+	return ask(s.read().NewSelect().Where("c.document_id = ? AND c.version = ?", id.Key, document.Version).
+		Where("NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_hash = c.content_hash AND e.model = ? AND e.dims = ?)", model, dims))
 }

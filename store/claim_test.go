@@ -166,6 +166,9 @@ func TestRecover(t *testing.T) {
 		w.exec(t, fmt.Sprintf("UPDATE messages SET stop_requested = TRUE WHERE id IN (%d, %d, %d)",
 			messages["stopped half"].Key, messages["stopped silent"].Key, messages["released"].Key))
 		fine(t, w.Release(t.Context(), claims["released"]))
+		if _, found, err := w.ClaimNext(t.Context(), talks[4], "n2", start, lease); found || err != nil {
+			t.Errorf("an answer that is to stop is begun again: %v %v", found, err)
+		}
 		now := start.Add(lease)
 		_, err := w.Renew(t.Context(), claims["alive"], now.Add(time.Second))
 		fine(t, err)

@@ -93,7 +93,7 @@ func (s *Store) withdrawnAmong(ctx context.Context, messages []kyro.Message) (ma
 	var gone []int64
 	err := s.read().NewSelect().TableExpr("citations AS ci").ColumnExpr("DISTINCT ci.message_id").
 		Join("LEFT JOIN documents AS d ON d.id = ci.document_id AND d.deleted_at IS NULL AND d.active_version = ci.document_version").
-		Join("LEFT JOIN chunks AS ch ON ch.id = ci.chunk_id AND ch.document_id = d.id AND ch.version = d.active_version AND ch.enabled").
+		Join("LEFT JOIN chunks AS ch ON ch.id = ci.chunk_id AND ch.document_id = d.id AND ch.enabled").
 		Where("ci.message_id IN (?) AND ch.id IS NULL", keys(cited)).Scan(ctx, &gone)
 	set := make(map[int64]bool, len(gone))
 	for _, key := range gone {

@@ -161,6 +161,28 @@ func TestPagingGoesOnWhereACursorsRowIsGone(t *testing.T) {
 	})
 }
 
+func TestARowThatMovedIsListedAgain(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, _, id := w.talk(t)
+		order := kyro.ConversationOrder{By: kyro.ConversationsByLastMessage, Direction: kyro.Asc}
+		get := func(cursor *kyro.Cursor) kyro.Page[kyro.Conversation] {
+			p, err := w.ConversationPage(t.Context(), user, kyro.ConversationFilter{}, order, kyro.PageRequest{Order: order.Name(), Limit: 5, Cursor: cursor})
+			fine(t, err)
+			return p
+		}
+		cursor, err := kyro.ParseCursor(get(nil).Edges[0].Cursor)
+		fine(t, err)
+		if p := get(&cursor); len(p.Edges) != 0 || !p.HasPreviousPage {
+			t.Errorf("before it moved: %+v", p)
+		}
+		_, err = w.SaveTurn(t.Context(), kyro.NewTurn{SenderID: user, ConversationID: id, Text: "x", ClientMessageID: "x", Now: start.Add(time.Minute)})
+		fine(t, err)
+		if p := get(&cursor); len(p.Edges) != 1 || p.HasPreviousPage || p.HasNextPage {
+			t.Errorf("after it moved: %+v", p)
+		}
+	})
+}
+
 func TestForgedCursorsAreBadInput(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		owner := w.user(t)

@@ -24,12 +24,8 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		return kyro.Document{}, fmt.Errorf("save prepared %s: only an activation makes a document ready", id)
 	}
 	postings, lengths := indexTerms(p.Terms)
-	headings, err := headingPaths(p.Chunks)
-	if err != nil {
-		return kyro.Document{}, fmt.Errorf("save prepared %s: %w", id, err)
-	}
 	var row documentRow
-	err = s.write(ctx, "save prepared document", func(ctx context.Context, tx *writeTx) error {
+	err := s.write(ctx, "save prepared document", func(ctx context.Context, tx *writeTx) error {
 		before, err := inRun(ctx, tx, id, run)
 		if err != nil {
 			return err
@@ -48,7 +44,7 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text)); err != nil {
 			return err
 		}
-		if err := insertChunks(ctx, tx, before, p.Chunks, headings, lengths); err != nil {
+		if err := insertChunks(ctx, tx, before, p.Chunks, lengths); err != nil {
 			return err
 		}
 		if err := insertPostings(ctx, tx, before, postings); err != nil {
@@ -93,15 +89,15 @@ func insertTexts(ctx context.Context, tx *writeTx, parts []textRow) error {
 	})
 }
 
-func insertChunks(ctx context.Context, tx *writeTx, d documentRow, chunks []kyro.Chunk, headings []string, lengths []int) error {
+func insertChunks(ctx context.Context, tx *writeTx, d documentRow, chunks []kyro.Chunk, lengths []int) error {
 	columns := []string{
-		"document_id", "bot_id", "version", "seq", "text", "heading_path", "page_start", "page_end",
+		"document_id", "bot_id", "version", "seq", "text", "heading_path", "page_start", "page_end", "page_turns",
 		"char_start", "char_end", "byte_start", "byte_end", "token_count", "term_count", "content_hash", "enabled",
 	}
 	return insertMany(ctx, tx, "chunks", columns, len(chunks), func(i int) []any {
 		c := &chunks[i]
 		return []any{
-			d.ID, d.BotID, d.Version, i, c.Text, headings[i], c.PageStart, c.PageEnd,
+			d.ID, d.BotID, d.Version, i, c.Text, jsonList(orEmpty(c.HeadingPath)), c.PageStart, c.PageEnd, jsonList(c.PageTurns),
 			c.CharStart, c.CharEnd, c.ByteStart, c.ByteEnd, c.TokenCount, lengths[i], c.ContentHash, true,
 		}
 	})
@@ -115,15 +111,11 @@ func insertPostings(ctx context.Context, tx *writeTx, d documentRow, postings []
 	})
 }
 
-// headingPaths are the chunks' heading paths as JSON.
-func headingPaths(chunks []kyro.Chunk) ([]string, error) {
-	out := make([]string, len(chunks))
-	for i, c := range chunks {
-		encoded, err := json.Marshal(orEmpty(c.HeadingPath))
-		if err != nil {
-			return nil, err
-		}
-		out[i] = string(encoded)
+// jsonList is a list as JSON, which a list of these cannot fail to be; no list is null.
+func jsonList[T string | int](list []T) any {
+	if list == nil {
+		return nil
 	}
-	return out, nil
+	encoded, _ := json.Marshal(list)
+	return string(encoded)
 }

@@ -36,6 +36,7 @@ func (s *Store) Recover(ctx context.Context, now time.Time, everything bool) (en
 			Set("finish_reason = CASE WHEN stop_requested THEN ? ELSE ? END", kyro.FinishUser, kyro.FinishInterrupted).
 			Set("status = CASE WHEN stop_requested THEN ? ELSE ? END", kyro.MessageStopped, kyro.MessageInterrupted).
 			Set("completed_at = ?", now).Set("lease_owner = ''").Set("lease_until = NULL").
+			Set("seq = seq + 1"). // the end is an event of its own, behind what a reader may have
 			Where(unfinished).
 			Where("stop_requested AND status = 'PENDING' OR "+lapsed+" AND (text <> '' OR stop_requested OR attempt >= ?)",
 				append(args, maxAttempts)...).

@@ -17,6 +17,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // Enqueuer puts jobs into the queue inside a transaction of the store, in the form of each database. It must not
@@ -81,6 +82,9 @@ func keys(ids []kyro.ID) bun.ListValues {
 func contains(search string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(fold(search)) + "%"
 }
+
+// fold makes the key that names are searched and ordered by: without regard to case and accents.
+func fold(s string) string { return text.Fold(s) }
 
 // clean drops NUL characters, which neither database stores in text.
 func clean(s string) string { return strings.ReplaceAll(s, "\x00", "") }

@@ -1,13 +1,19 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+
+	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
+	"kyrochat/store"
 )
 
 func TestTurnStoresBothMessages(t *testing.T) {
@@ -311,4 +317,30 @@ func TestOneOfManySiblingsIsMade(t *testing.T) {
 			t.Errorf("%d made and %d refused, want 1 and 9", made, conflicts)
 		}
 	})
+}
+
+func TestNoTurnSlipsIntoABotThatIsBeingDeleted(t *testing.T) {
+	t.Parallel()
+	w := &world{pools: testdb.Postgres(t)}
+	w.Store = store.New(w.pools, rowQueue{})
+	user, bot, _ := w.talk(t)
+	sent := make(chan error, 1)
+	err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE bots SET deleted_at = ? WHERE id = ?", start, bot.Key); err != nil {
+			return err
+		}
+		go func() {
+			_, err := w.SaveTurn(t.Context(), kyro.NewTurn{SenderID: user, BotID: bot, Text: "x", ClientMessageID: "x", Now: start})
+			sent <- err
+		}()
+		for ctx.Err() == nil && len(sent) == 0 {
+			if w.number(t, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0 {
+				return nil
+			}
+			time.Sleep(time.Millisecond)
+		}
+		return errors.New("the turn did not wait for the end of the delete")
+	})
+	wantCode(t, <-sent, kyro.CodeNotFound)
+	fine(t, err)
 }

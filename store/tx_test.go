@@ -176,10 +176,15 @@ func TestViolationsAreKnown(t *testing.T) {
 			"UPDATE sessions SET counter = NULL":  {false, false},
 			"UPDATE":                              {false, false},
 		} {
+			tries := 0
 			err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+				tries++
 				_, err := tx.ExecContext(ctx, statement)
 				return err
 			})
+			if tries != 1 {
+				t.Errorf("%s: tried %d times", statement, tries)
+			}
 			if err == nil || store.IsUniqueViolation(err) != want[0] || store.IsForeignKeyViolation(err) != want[1] {
 				t.Errorf("%s: %v: unique %v, foreign key %v", statement, err, store.IsUniqueViolation(err), store.IsForeignKeyViolation(err))
 			}

@@ -1,7 +1,24 @@
 package transport
 
+import (
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
 // PlaceUploads runs placeUploads with ten files at most.
 func PlaceUploads(text []byte, variables map[string]any) (int, bool) {
 	uploads, why := placeUploads(text, variables, 10)
 	return len(uploads), why == nil
+}
+
+// Receive gives a socket that is ready for operations one message of its client.
+func Receive(message string) (forward []byte, code int) {
+	s := &socket{options: &Websocket{}, acked: true, running: map[string]*operation{}, live: map[string]*operation{}, initDue: time.NewTimer(time.Hour)}
+	if strings.Contains(message, messagePing) {
+		return nil, 0 // would be answered on the connection
+	}
+	forward, code, _ = s.receive(websocket.MessageText, []byte(message))
+	return forward, code
 }

@@ -20,6 +20,7 @@ type reply struct {
 	status int
 	header http.Header
 	text   string
+	closes bool
 	Data   map[string]any
 	Errors []struct {
 		Message    string
@@ -47,7 +48,7 @@ func (s *server) send(t *testing.T, r *http.Request) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := reply{status: answer.StatusCode, header: answer.Header, text: string(text)}
+	got := reply{status: answer.StatusCode, header: answer.Header, text: string(text), closes: answer.Close}
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}

@@ -212,7 +212,7 @@ func (f *fields) subscribe(ctx context.Context, op *graphql.OperationContext) gr
 		return func(context.Context) *graphql.Response { panic("secret of the panic") }
 	}
 	f.change(1)
-	ended := false
+	context.AfterFunc(ctx, func() { f.change(-1) }) // every operation has a context of its own, which ends with it
 	events, sent := make(chan int64), int64(0)
 	if field.Name != "forever" {
 		close(events)
@@ -227,10 +227,6 @@ func (f *fields) subscribe(ctx context.Context, op *graphql.OperationContext) gr
 				}
 				return &graphql.Response{Data: fmt.Appendf(nil, `{%q:%d}`, field.Alias, sent)}
 			}
-		}
-		if !ended {
-			ended = true
-			f.change(-1)
 		}
 		return nil
 	}

@@ -22,6 +22,7 @@ const (
 	defaultPongTimeout   = 10 * time.Second
 	defaultExpiryGrace   = 5 * time.Second
 	defaultMaxOperations = 100
+	settleInterval       = 20 * time.Millisecond
 )
 
 // socket is one connection, between the client and gqlgen. gqlgen never sees a client's operation id: it gets one
@@ -61,9 +62,11 @@ func newSocket(t *Websocket, conn *websocket.Conn, ctx context.Context) *socket 
 	s := &socket{options: t, conn: conn, running: map[string]*operation{}, live: map[string]*operation{}}
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.ctx = context.WithValue(ctx, socketKey{}, s)
+	s.mu.Lock() // the timer may be over before it is kept
 	s.initDue = time.AfterFunc(or(t.InitTimeout, defaultInitTimeout), func() {
 		s.close(closeInitTimeout, "Connection initialisation timeout")
 	})
+	s.mu.Unlock()
 	s.tasks.Go(s.ping)
 	return s
 }
@@ -110,6 +113,13 @@ func (s *socket) sessionID() kyro.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.viewer.SessionID
+}
+
+// busy reports whether an operation is under way that the client still listens to.
+func (s *socket) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && len(s.live) > 0
 }
 
 // close ends all operations and begins the closing handshake. Only the first end of a socket counts.

@@ -125,7 +125,8 @@ type pacedBody struct {
 	grace     time.Duration
 	rate      int64 // bytes a second
 	deadlines *http.ResponseController
-	ended     bool
+	ended     bool // the last byte has come
+	broken    bool // no more will come
 }
 
 func (b *pacedBody) allow(more int64) { b.left += more }
@@ -146,7 +147,11 @@ func (b *pacedBody) receive(p []byte) (int, error) {
 	_ = b.deadlines.SetReadDeadline(b.started.Add(b.grace + due))
 	n, err := b.from.Read(p)
 	b.read += int64(n)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case err == nil:
+	case !errors.Is(err, io.EOF):
+		b.broken = true
+	case !b.broken:
 		b.ended = true
 		// A deadline that passed while the operation runs would look as if the client had gone.
 		_ = b.deadlines.SetReadDeadline(time.Time{})
@@ -157,8 +162,8 @@ func (b *pacedBody) receive(p []byte) (int, error) {
 // drain reads on, up to limit bytes, and reports whether that was all. Where it was not, the deadline stays, for
 // net/http reads on a little before it answers.
 func (b *pacedBody) drain(limit int64) bool {
-	if b.ended {
-		return true
+	if b.ended || b.broken {
+		return b.ended
 	}
 	_, err := io.Copy(io.Discard, io.LimitReader(readerFunc(b.receive), limit))
 	return err == nil && b.ended

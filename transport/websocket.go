@@ -161,9 +161,34 @@ func (t *Websocket) CloseSession(session kyro.ID) {
 	}
 }
 
+// Settle waits until no socket has an operation under way, or ctx ends: what has just been finished reaches its
+// readers before the sockets are closed.
+func (t *Websocket) Settle(ctx context.Context) {
+	tick := time.NewTicker(settleInterval)
+	defer tick.Stop()
+	for t.busy() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (t *Websocket) busy() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s := range t.sockets {
+		if s.busy() {
+			return true
+		}
+	}
+	return false
+}
+
 // CloseAll refuses new sockets, closes the open ones with 1001, and waits for their end. Those that are still
-// there when ctx ends are left to their own time limits, ten seconds at most; the error is ctx's then. http.Server.Shutdown does not know
-// websockets, so this comes before it.
+// there when ctx ends are left to their own time limits, ten seconds at most; the error is ctx's then.
+// http.Server.Shutdown does not know websockets, so this comes before it.
 func (t *Websocket) CloseAll(ctx context.Context) error {
 	t.mu.Lock()
 	t.closing = true

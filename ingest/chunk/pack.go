@@ -297,21 +297,31 @@ func (p *packer) chunk(index int, units []unit, path []string) kyro.Chunk {
 	}
 	c.CharStart, c.CharEnd = p.offsets.Char(c.ByteStart), p.offsets.Char(c.ByteEnd)
 	c.TokenCount = text.Tokens(c.Text)
-	c.PageStart, c.PageEnd = page(units, 1), page(units, -1)
+	c.PageStart, c.PageEnd, c.PageTurns = pages(units)
 	c.ContentHash = contentHash(p.title, c)
 	return c
 }
 
-// page is the first page among units that have one, from the start or from the end.
-func page(units []unit, step int) *int {
-	i := 0
-	if step < 0 {
-		i = len(units) - 1
-	}
-	for ; i >= 0 && i < len(units); i += step {
-		if n := units[i].page; n > 0 {
-			return &n
+// pages are the first and the last page of units, and where in them each page after the first begins. A page
+// without text begins where the next one does.
+func pages(units []unit) (first, last *int, turns []int) {
+	here := 0
+	for i := range units {
+		u := &units[i]
+		switch {
+		case u.page <= here:
+		case here == 0:
+			here = u.page
+			first = new(int)
+			*first = here
+		default:
+			for ; here < u.page; here++ {
+				turns = append(turns, u.start-units[0].start)
+			}
 		}
 	}
-	return nil
+	if first != nil {
+		last = &here
+	}
+	return first, last, turns
 }

@@ -24,7 +24,7 @@ const (
 	CharsetGuessed = "CHARSET_GUESSED"
 )
 
-// maxBlocks bounds the structure of one document. Beyond it neighbouring paragraphs are told as one.
+// maxBlocks bounds the structure of one document. Beyond it neighbouring blocks are told as one.
 const maxBlocks = 1 << 17
 
 // reader reads files, one at a time. The PDF engine is loaded with the first PDF and kept.
@@ -127,7 +127,8 @@ func size(n int) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// coarsen joins neighbouring paragraphs of a page until there are few enough blocks. Text is untouched.
+// coarsen joins neighbouring blocks between two headings until there are few enough. Text is untouched; what is left
+// over by a text of nothing but headings has no block, and is read as paragraphs.
 func coarsen(blocks []kyro.Block) []kyro.Block {
 	if len(blocks) <= maxBlocks {
 		return blocks
@@ -135,12 +136,16 @@ func coarsen(blocks []kyro.Block) []kyro.Block {
 	group := (len(blocks) + maxBlocks/2 - 1) / (maxBlocks / 2)
 	kept, joined := blocks[:0], 0
 	for _, b := range blocks {
-		if n := len(kept) - 1; n >= 0 && joined < group && kept[n].Kind == b.Kind && kept[n].Page == b.Page && b.Kind != kyro.BlockHeading {
-			kept[n].End = b.End
-			joined++
+		n := len(kept) - 1
+		if n < 0 || joined == group || b.Kind == kyro.BlockHeading || kept[n].Kind == kyro.BlockHeading || kept[n].Page != b.Page {
+			kept, joined = append(kept, b), 1
 			continue
 		}
-		kept, joined = append(kept, b), 1
+		if kept[n].Kind != b.Kind {
+			kept[n].Kind = kyro.BlockParagraph
+		}
+		kept[n].End = b.End
+		joined++
 	}
 	return kept[:min(len(kept), maxBlocks)]
 }

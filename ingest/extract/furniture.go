@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 const (
@@ -28,11 +27,11 @@ type edgeLine struct {
 }
 
 // dropFurniture takes headers, footers and page numbers out: lines that stand at the same height at the top or
-// bottom of most pages with the same words. Digits may differ where the line is no more than a page number, or
-// where white space sets it off; a form whose pages differ in their numbers only keeps its lines. Words that no white
-// space sets off stay once. Books have two
-// headers, one of left and one of right pages. Pages are changed in place.
-func dropFurniture(pages []pdfPage) {
+// bottom of most pages with the same words, but for digits, and are set off from the rest of the page by white space
+// or other type, or are no more than a page number. Forms and tables that go on have lines at the same height as
+// well, but nothing sets those off. Books have two headers, one of left and one of right pages. Type as large as that
+// of headings is never furniture. Pages are changed in place.
+func dropFurniture(pages []pdfPage, s style) {
 	edges := map[string][]edgeLine{} // by the edge and the line's words
 	withText := 0
 	var inParity [2]int
@@ -42,7 +41,7 @@ func dropFurniture(pages []pdfPage) {
 		}
 		withText++
 		inParity[i%2]++
-		for key, e := range edgeLines(pages[i].lines) {
+		for key, e := range edgeLines(pages[i].lines, s) {
 			e.page = i
 			edges[key] = append(edges[key], e)
 		}
@@ -56,11 +55,8 @@ func dropFurniture(pages []pdfPage) {
 		if !repeats(found, withText, inParity) {
 			continue
 		}
-		if words := key[1:]; strings.Contains(words, "#") && !pageNumber.MatchString(words) && !sameText(found, withText) && !mostlyApart(found) {
+		if !pageNumber.MatchString(key[1:]) && !mostlyApart(found) {
 			continue
-		}
-		if strings.ContainsFunc(key, unicode.IsLetter) && !pageNumber.MatchString(key[1:]) && !mostlyApart(found) {
-			found = found[1:] // the column heads of a table that goes on, perhaps: one must stay
 		}
 		for _, e := range found {
 			if drop[e.page] == nil {
@@ -96,7 +92,7 @@ func dropFurniture(pages []pdfPage) {
 }
 
 // edgeLines are the lines at the top and the bottom of a page under a key of edge and words.
-func edgeLines(lines []pdfLine) map[string]edgeLine {
+func edgeLines(lines []pdfLine, s style) map[string]edgeLine {
 	order := make([]int, len(lines)) // from the top
 	for i := range order {
 		order[i] = i
@@ -113,10 +109,10 @@ func edgeLines(lines []pdfLine) map[string]edgeLine {
 	found := map[string]edgeLine{}
 	take := func(edge string, order []int) {
 		depth := min(furnitureDepth, len(order))
-		apart := edgeBlock(lines, order, depth)
+		apart := edgeBlock(lines, order, depth, s)
 		for rank, i := range order[:depth] {
 			e := edgeLine{line: i, y: lines[i].y, text: lines[i].text, apart: rank < apart}
-			if key := edge + words(e.text); key != edge {
+			if key := edge + words(e.text); key != edge && lines[i].size <= s.size*headingScale {
 				if _, twice := found[key]; !twice {
 					found[key] = e
 				}
@@ -129,14 +125,12 @@ func edgeLines(lines []pdfLine) map[string]edgeLine {
 	return found
 }
 
-// edgeBlock is how many lines from the edge a white space of a line's height sets off from the rest.
-func edgeBlock(lines []pdfLine, order []int, depth int) int {
-	for n := 1; n <= depth; n++ {
-		last := lines[order[n-1]]
-		if n == len(order) {
-			return n
-		}
-		if next := lines[order[n]]; math.Abs(next.y-last.y) > 1.8*max(last.size, next.size) {
+// edgeBlock is how many lines from the edge white space or other type sets off from the rest.
+func edgeBlock(lines []pdfLine, order []int, depth int, s style) int {
+	for n := 1; n <= depth && n < len(order); n++ {
+		last, next := lines[order[n-1]], lines[order[n]]
+		size := max(last.size, next.size)
+		if math.Abs(next.y-last.y) > max(1.3*s.leading, 1.5)*size || n == 1 && !alike(last.size, next.size) {
 			return n
 		}
 	}
@@ -192,17 +186,6 @@ func repeats(found []edgeLine, pages int, inParity [2]int) bool {
 		}
 	}
 	return false
-}
-
-// sameText reports lines whose numbers are the same on most pages as well.
-func sameText(found []edgeLine, pages int) bool {
-	count := map[string]int{}
-	most := 0
-	for _, e := range found {
-		count[e.text]++
-		most = max(most, count[e.text])
-	}
-	return float64(most) >= furnitureShare*float64(pages)
 }
 
 func mostlyApart(found []edgeLine) bool {

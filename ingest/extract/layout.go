@@ -21,8 +21,8 @@ const (
 
 // layout turns printed lines into paragraphs, lists and headings, and those into one text.
 func layout(pages []pdfPage) kyro.Extraction {
-	dropFurniture(pages)
 	style := styleOf(pages)
+	dropFurniture(pages, style)
 	ex := kyro.Extraction{Pages: len(pages)}
 	w := writer{words: wordsOf(pages)}
 	for i := range pages {
@@ -166,7 +166,13 @@ func (s style) headingLevel(lines []pdfLine) int {
 var leader = regexp.MustCompile(`(?:\. ?){4,}\s*[0-9ivxlc]*$|…{2,}\s*[0-9ivxlc]*$`)
 
 // isItem reports a line that begins with a bullet or a number of a list.
-func isItem(line string) bool { return listItem.MatchString(line) }
+func isItem(line string) bool {
+	mark := strings.TrimLeft(line, " \t")
+	if len(mark) > 1 && mark[0] < utf8.RuneSelf && mark[1] < utf8.RuneSelf && unicode.IsLetter(rune(mark[0])) && unicode.IsLetter(rune(mark[1])) {
+		return false // a word: most lines begin with one
+	}
+	return listItem.MatchString(line)
+}
 
 // endsSentence reports a line whose last character can end a paragraph.
 func endsSentence(line string) bool {

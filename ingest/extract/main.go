@@ -48,13 +48,13 @@ func serve(stdin io.Reader, stdout io.Writer, abandon func()) error {
 				}
 				return
 			}
+			busy.Store(true)
 			requests <- req
 		}
 	}()
 	var r reader
 	defer r.close()
 	for req := range requests {
-		busy.Store(true)
 		if err := r.answer(stdout, req); err != nil {
 			return err
 		}

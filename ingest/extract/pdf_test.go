@@ -112,7 +112,8 @@ func TestPDFStructure(t *testing.T) {
 	for _, b := range ex.Blocks {
 		if b.Page == 2 {
 			s := ex.Text[b.Start:b.End]
-			got = append(got, fmt.Sprintf("%s %d %.22s", b.Kind, b.Level, s))
+			line, _, _ := strings.Cut(s, "\n")
+			got = append(got, fmt.Sprintf("%s %d %.22s", b.Kind, b.Level, line))
 			if b.Kind == kyro.BlockParagraph && strings.Contains(s, "\n") {
 				t.Errorf("a wrapped line keeps its end: %q", s)
 			}
@@ -120,7 +121,7 @@ func TestPDFStructure(t *testing.T) {
 	}
 	want := []string{
 		"heading 1 Chapter B", "heading 2 Records and copies", "paragraph 0 The administration of ",
-		"paragraph 0 The second paragraph o", "list 0 - a list of records\n- ",
+		"paragraph 0 The second paragraph o", "list 0 - a list of records",
 	}
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("page 2:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -372,13 +373,15 @@ func TestFurniture(t *testing.T) {
 		"roman numbers": {func(i int) []pdfLine {
 			return []pdfLine{body(i), at(30, []string{"i", "ii", "iii", "iv", "v", "vi"}[i])}
 		}, "body"},
-		"page of pages":    {func(i int) []pdfLine { return []pdfLine{body(i), at(30, fmt.Sprintf("Seite %d von 6", i+1))} }, "body"},
-		"set off":          {func(i int) []pdfLine { return []pdfLine{at(780, fmt.Sprintf("Report 2024, part %d", i)), body(i)} }, "body"},
-		"two lines":        {func(i int) []pdfLine { return []pdfLine{at(780, "ACME"), at(768, "Internal"), body(i)} }, "body"},
-		"left and right":   {func(i int) []pdfLine { return []pdfLine{at(780, []string{"The Book", "The Author"}[i%2]), body(i)} }, "body"},
-		"different height": {func(i int) []pdfLine { return []pdfLine{at(780-40*float64(i), "Note"), at(300, "x"), body(i)} }, "Note\n\nx\n\nbody"},
-		"numbers in text":  {func(i int) []pdfLine { return []pdfLine{at(412, fmt.Sprintf("Case %d", i)), body(i)} }, "Case 0\nbody"},
-		"nothing else":     {func(i int) []pdfLine { return []pdfLine{at(400, "Reserved")} }, "Reserved"},
+		"page of pages":  {func(i int) []pdfLine { return []pdfLine{body(i), at(30, fmt.Sprintf("Seite %d von 6", i+1))} }, "body"},
+		"set off":        {func(i int) []pdfLine { return []pdfLine{at(780, fmt.Sprintf("Report 2024, part %d", i)), body(i)} }, "body"},
+		"two lines":      {func(i int) []pdfLine { return []pdfLine{at(780, "ACME"), at(768, "Internal"), body(i)} }, "body"},
+		"left and right": {func(i int) []pdfLine { return []pdfLine{at(780, []string{"The Book", "The Author"}[i%2]), body(i)} }, "body"},
+		"different height": {func(i int) []pdfLine {
+			return []pdfLine{at(780-40*float64(i), "Note"), at(300, fmt.Sprintf("x%c", 'A'+i)), body(i)}
+		}, "Note\n\nxA\n\nbody"},
+		"numbers in text": {func(i int) []pdfLine { return []pdfLine{at(412, fmt.Sprintf("Case %d", i)), body(i)} }, "Case 0\nbody"},
+		"nothing else":    {func(i int) []pdfLine { return []pdfLine{at(400, "Reserved")} }, "Reserved"},
 	} {
 		var pages []pdfPage
 		for i := range 6 {
@@ -399,18 +402,17 @@ func TestFurniture(t *testing.T) {
 	}
 }
 
-func TestColumnHeadsStayOnce(t *testing.T) {
+func TestColumnHeadsStay(t *testing.T) {
 	t.Parallel()
 	var pages []pdfPage
 	for i := range 4 {
-		var rows []pdfLine
-		rows = append(rows, pdfLine{text: "Country Capital Area"})
+		rows := []pdfLine{{text: "Country Capital Area"}}
 		for j := range 8 {
 			rows = append(rows, pdfLine{text: fmt.Sprintf("Land %c%c", 'A'+i, 'a'+j)})
 		}
 		pages = append(pages, page(i+1, rows...))
 	}
-	if got := strings.Count(layout(pages).Text, "Country Capital Area"); got != 1 {
+	if got := strings.Count(layout(pages).Text, "Country Capital Area"); got != len(pages) {
 		t.Errorf("the heads are there %d times", got)
 	}
 }

@@ -119,7 +119,9 @@ func (r pageReader) lines() ([]pdfLine, error) {
 
 // isSymbol reports characters without a meaning that is known. One that stands alone at the start of a line is a
 // bullet out of a symbol font.
-func isSymbol(c rune) bool { return c < ' ' && c != lineHyphen || c >= 0x7F && c < 0xA0 || unicode.Is(unicode.Co, c) }
+func isSymbol(c rune) bool {
+	return c < ' ' && c != lineHyphen || c >= 0x7F && c < 0xA0 || unicode.Is(unicode.Co, c)
+}
 
 // line measures the characters of one line; false for a blank one.
 func (r pageReader) line(chars []char) (pdfLine, bool) {

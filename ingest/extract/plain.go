@@ -212,7 +212,7 @@ func (p *plain) listFrom(lines []span) int {
 	for i, l := range lines {
 		s := l.of(p.s)
 		switch {
-		case listItem.MatchString(s):
+		case isItem(s):
 			if first < 0 {
 				first = i
 			}

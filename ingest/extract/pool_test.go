@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"codeberg.org/go-pdf/fpdf"
 
 	"kyrochat/ingest/extract"
 	"kyrochat/kyro"
@@ -301,4 +304,38 @@ func TestChildEndsWithItsInput(t *testing.T) {
 	if err != nil || !state.Exited() {
 		t.Errorf("%v, %v", state, err)
 	}
+}
+
+func TestPoolReadsPDF(t *testing.T) {
+	t.Parallel()
+	doc := fpdf.New("P", "mm", "A4", "")
+	doc.SetFont("Helvetica", "", 11)
+	for i := range 3 {
+		doc.AddPage()
+		doc.MultiCell(0, 5, fmt.Sprintf("This is what stands on page %d.", i+1), "", "L", false)
+	}
+	var b bytes.Buffer
+	if err := doc.Output(&b); err != nil {
+		t.Fatal(err)
+	}
+	p := newPool(t, kyro.DefaultLimits())
+	var done, total []int
+	ex, err := p.Extract(t.Context(), file(t, b.Bytes()), extract.PDF, func(d, n int) { done, total = append(done, d), append(total, n) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ex.MimeType != extract.PDF || ex.Pages != 3 || len(ex.Blocks) != 3 || ex.Blocks[2].Page != 3 {
+		t.Errorf("got %+v", ex)
+	}
+	if want := "This is what stands on page 1.\n\nThis is what stands on page 2.\n\nThis is what stands on page 3."; ex.Text != want {
+		t.Errorf("text %q", ex.Text)
+	}
+	if fmt.Sprint(done, total) != "[0 1 2 3] [3 3 3 3]" {
+		t.Errorf("progress %v of %v", done, total)
+	}
+	if ids := p.Children(); len(ids) != 1 {
+		t.Errorf("children %v: the one that compiled the engine should have read the file", ids)
+	}
+	_, err = p.Extract(t.Context(), file(t, []byte("%PDF-1.7 nothing")), extract.PDF, nil)
+	wantError(t, "damaged", err, kyro.CodeValidation, "damaged")
 }

@@ -1,0 +1,146 @@
+package transport_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"kyrochat/transport"
+
+	"github.com/coder/websocket"
+)
+
+// eventually waits until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("still waiting for %s", what)
+		}
+	}
+}
+
+func TestCloseAll(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+	var peers []*peer
+	for range 20 {
+		p := s.open(t)
+		p.send(subscribe("a", "subscription{forever}"))
+		peers = append(peers, p)
+	}
+	eventually(t, "subscriptions", func() bool { return s.fields.active() == 20 })
+	ended := make(chan string, len(peers))
+	for _, p := range peers {
+		go func() { ended <- p.receive() }()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := s.socket.CloseAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range peers {
+		if got := <-ended; got != "1001 Going away" {
+			t.Errorf("got %s", got)
+		}
+	}
+	if n := s.socket.Count(); n != 0 {
+		t.Errorf("%d sockets are left", n)
+	}
+	eventually(t, "subscriptions to end", func() bool { return s.fields.active() == 0 })
+	_, answer, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	if err == nil || answer.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a new socket: %v", err)
+	}
+}
+
+// A client that does not answer the close does not hold the server up for ever.
+func TestCloseAllGivesUp(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+	s.open(t) // reads nothing from here on
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := s.socket.CloseAll(ctx); err != context.DeadlineExceeded {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A client that reads nothing is dropped when a message does not get through in time.
+func TestSlowReaderIsDropped(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{WriteTimeout: 100 * time.Millisecond})
+	p := s.open(t)
+	p.send(subscribe("a", "subscription{big}"))
+	eventually(t, "the socket to be dropped", func() bool { return s.socket.Count() == 0 && s.fields.active() == 0 })
+}
+
+// A client that vanished without a word is noticed by its missing pong.
+func TestDeadPeerIsDropped(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{PingInterval: 20 * time.Millisecond, PongTimeout: 50 * time.Millisecond})
+	p := s.open(t)
+	p.send(subscribe("a", "subscription{forever}"))
+	eventually(t, "the socket to be dropped", func() bool { return s.socket.Count() == 0 && s.fields.active() == 0 })
+
+	alive := s.open(t)
+	alive.send(subscribe("a", "subscription{forever}"))
+	ended := make(chan string)
+	go func() { ended <- alive.receive() }()
+	select {
+	case got := <-ended:
+		t.Errorf("a client that answers pings got %s", got)
+	case <-time.After(300 * time.Millisecond):
+	}
+}
+
+// TestNothingLeaks is not parallel: it counts the goroutines of the process.
+func TestNothingLeaks(t *testing.T) {
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+	dialer := func(conns *[]net.Conn) *http.Client {
+		return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+			if err == nil {
+				*conns = append(*conns, conn)
+			}
+			return conn, err
+		}}}
+	}
+	round := func(n int) {
+		for range n {
+			var conns []net.Conn
+			p := s.dial(t, &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPClient: dialer(&conns)})
+			p.send(initialise)
+			p.expect(ack)
+			p.send(subscribe("a", "subscription{forever}"), subscribe("b", "subscription{forever}"))
+			_ = conns[0].(*net.TCPConn).SetLinger(0) // a reset, without any close
+			_ = conns[0].Close()
+			_ = p.conn.CloseNow()
+		}
+	}
+	round(5)
+	eventually(t, "the first sockets to end", func() bool { return s.socket.Count() == 0 && s.fields.active() == 0 })
+	before := runtime.NumGoroutine()
+	round(100)
+	eventually(t, "the goroutines to end", func() bool {
+		return s.socket.Count() == 0 && s.fields.active() == 0 && runtime.NumGoroutine() <= before+5
+	})
+	if log := s.log.String(); strings.Contains(log, "ERROR") {
+		t.Errorf("logged: %s", log)
+	}
+}
+
+func FuzzSocketMessages(f *testing.F) {
+	for _, m := range []string{initialise, subscribe("a", "{hello}"), complete("a"), `{"type":"ping"}`, `{"type":"subscribe","id":"a","payload":null}`, "{", "\xff"} {
+		f.Add(m)
+	}
+	f.Fuzz(func(t *testing.T, message string) {
+		if forward, code := transport.Receive(message); forward != nil && code != 0 {
+			t.Errorf("%q is forwarded and refused", message)
+		}
+	})
+}
