@@ -45,6 +45,7 @@ type testServer struct {
 	url  string
 	stop func() error
 	env  map[string]string
+	app  *app // nil for a server in a process of its own
 }
 
 // eachDatabase runs a test against a server on SQLite and one on PostgreSQL.
@@ -73,11 +74,10 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app, err := build(t.Context(), cfg, newLogger(cfg, testLog{t}))
-	if err != nil {
+	if s.app, err = build(t.Context(), cfg, newLogger(cfg, testLog{t})); err != nil {
 		t.Fatal(err)
 	}
-	if s.url, s.stop, err = app.runInBackground(t.Context()); err != nil {
+	if s.url, s.stop, err = s.app.runInBackground(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
