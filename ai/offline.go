@@ -20,9 +20,6 @@ type Extractive struct {
 	Pace time.Duration
 }
 
-// NewExtractive makes the offline model.
-func NewExtractive() *Extractive { return &Extractive{} }
-
 // Answer streams the answer in pieces of about a word. It stops with ctx, whose error it then gives.
 func (e *Extractive) Answer(ctx context.Context, p kyro.Prompt) iter.Seq2[kyro.Delta, error] {
 	return func(yield func(kyro.Delta, error) bool) {

@@ -46,7 +46,7 @@ func answered(t *testing.T, p kyro.Prompt) reply {
 	t.Helper()
 	var r reply
 	ended := false
-	for d, err := range ai.NewExtractive().Answer(t.Context(), p) {
+	for d, err := range (&ai.Extractive{}).Answer(t.Context(), p) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func TestExtractiveStopsAtOnce(t *testing.T) {
 func TestExtractiveLetsItsReaderLeave(t *testing.T) {
 	t.Parallel()
 	pieces := 0
-	for range ai.NewExtractive().Answer(t.Context(), promptOf("When does the pool open?", "en", pool, bus)) {
+	for range (&ai.Extractive{}).Answer(t.Context(), promptOf("When does the pool open?", "en", pool, bus)) {
 		if pieces++; pieces == 2 {
 			break
 		}
@@ -251,7 +251,7 @@ func BenchmarkExtractive(b *testing.B) {
 	long := strings.Repeat(pool+" "+bus+" ", 15)
 	p := promptOf("How often does the bus to the harbour leave?", "en", long, long, long, long, long)
 	for b.Loop() {
-		for range ai.NewExtractive().Answer(b.Context(), p) {
+		for range (&ai.Extractive{}).Answer(b.Context(), p) {
 		}
 	}
 }

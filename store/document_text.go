@@ -2,11 +2,13 @@ package store
 
 import (
 	"context"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // textPartBytes is how much of a document's text stands in one row: little enough that a slice reads little
@@ -24,7 +26,7 @@ type textRow struct {
 }
 
 // DocumentText implements ingest.Store. It reads only the parts that the slice touches.
-func (s *Store) DocumentText(ctx context.Context, owner, id kyro.ID, start, length int) (text string, found bool, err error) {
+func (s *Store) DocumentText(ctx context.Context, owner, id kyro.ID, start, length int) (slice string, found bool, err error) {
 	db := s.read()
 	var version int
 	err = db.NewSelect().Table("documents").Column("active_version").
@@ -43,11 +45,12 @@ func (s *Store) DocumentText(ctx context.Context, owner, id kyro.ID, start, leng
 	if err != nil {
 		return "", false, failed("read document text", err)
 	}
-	var slice []byte
+	var b strings.Builder
 	for _, p := range parts {
-		slice = append(slice, sliceUTF16(p.Body, start-p.CharStart, end-p.CharStart)...)
+		from := max(start-p.CharStart, 0)
+		b.WriteString(text.SliceChars(p.Body, from, end-p.CharStart-from))
 	}
-	return string(slice), true, nil
+	return b.String(), true, nil
 }
 
 // sliceBounds are the ends of a slice as the database can compare them: texts are far shorter than its integers.
@@ -58,41 +61,17 @@ func sliceBounds(start, length int) (from, to int) {
 	return start, start + length
 }
 
-// sliceUTF16 is the part of s between two offsets in UTF-16 units, which may lie outside of it. Of a surrogate
-// pair that is cut nothing is left.
-func sliceUTF16(s string, start, end int) string {
-	first, last, units := len(s), len(s), 0
-	for i, r := range s {
-		width := 1
-		if r > 0xFFFF {
-			width = 2
-		}
-		if units >= start && i < first {
-			first = i
-		}
-		if units+width > end {
-			last = i
-			break
-		}
-		units += width
-	}
-	if first >= last {
-		return ""
-	}
-	return s[first:last]
-}
-
 // splitText cuts a text into parts of about textPartBytes, never through a code point.
-func splitText(document int64, version int, text string) []textRow {
+func splitText(document int64, version int, whole string) []textRow {
 	var parts []textRow
-	for at := 0; len(text) > 0; {
-		cut := min(textPartBytes, len(text))
-		for cut < len(text) && !utf8.RuneStart(text[cut]) {
+	for at := 0; len(whole) > 0; {
+		cut := min(textPartBytes, len(whole))
+		for cut < len(whole) && !utf8.RuneStart(whole[cut]) {
 			cut--
 		}
-		end := at + kyro.CharCount(text[:cut])
-		parts = append(parts, textRow{DocumentID: document, Version: version, CharStart: at, CharEnd: end, Body: text[:cut]})
-		text, at = text[cut:], end
+		end := at + kyro.CharCount(whole[:cut])
+		parts = append(parts, textRow{DocumentID: document, Version: version, CharStart: at, CharEnd: end, Body: whole[:cut]})
+		whole, at = whole[cut:], end
 	}
 	return parts
 }

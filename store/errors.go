@@ -25,15 +25,6 @@ func IsUniqueViolation(err error) bool {
 	return ok && (code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-// IsForeignKeyViolation reports that a write named a row that is not there.
-func IsForeignKeyViolation(err error) bool {
-	if code, ok := postgresCode(err); ok {
-		return code == "23503"
-	}
-	code, ok := sqliteCode(err)
-	return ok && code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
-}
-
 // passing reports that the database undid a transaction only because of others that ran beside it, so that the
 // same transaction may well succeed when it is run again.
 func passing(err error) bool {

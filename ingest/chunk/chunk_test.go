@@ -282,12 +282,23 @@ func TestTailJoins(t *testing.T) {
 	}
 }
 
+// TestPages: a chunk over several pages knows where each begins, also one that has no text.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	d := new(doc).add(kyro.BlockParagraph, 0, 2, sentences(10, "two")).add(kyro.BlockParagraph, 0, 3, sentences(10, "three"))
+	d := new(doc).add(kyro.BlockParagraph, 0, 2, "On two.").add(kyro.BlockParagraph, 0, 3, "On three.").add(kyro.BlockParagraph, 0, 5, "On five.")
 	chunks := split(t, d.extraction())
-	if len(chunks) != 1 || *chunks[0].PageStart != 2 || *chunks[0].PageEnd != 3 {
-		t.Errorf("got %+v", chunks)
+	if len(chunks) != 1 || *chunks[0].PageStart != 2 || *chunks[0].PageEnd != 5 {
+		t.Fatalf("got %+v", chunks)
+	}
+	c := chunks[0]
+	for words, page := range map[string]int{"On two.": 2, "On three.": 3, "On five.": 5} {
+		at := strings.Index(c.Text, words)
+		if first, last := c.Pages(at, at+len(words)); *first != page || *last != page {
+			t.Errorf("%q is on pages %d to %d, want %d", words, *first, *last, page)
+		}
+	}
+	if first, last := c.Pages(0, len(c.Text)); *first != 2 || *last != 5 {
+		t.Errorf("the whole is on pages %d to %d", *first, *last)
 	}
 }
 

@@ -64,7 +64,7 @@ func ask(t testing.TB, retriever answer.Retriever, bot kyro.ID, q Question, para
 	}
 	var shown strings.Builder
 	var quotes []kyro.Quote
-	for d, err := range ai.NewExtractive().Answer(t.Context(), prompt) {
+	for d, err := range (&ai.Extractive{}).Answer(t.Context(), prompt) {
 		if err != nil {
 			t.Fatal(err)
 		}
