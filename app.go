@@ -56,7 +56,7 @@ const (
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
 func openDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
-	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log})
+	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -155,3 +155,30 @@ func TestNodes(t *testing.T) {
 		(&person{t: t, s: s}).ask(`query($id: ID!) { node(id: $id) { id } }`, vars{"id": mine}).wantCode("", "UNAUTHENTICATED")
 	})
 }
+
+// TestStatementsDoNotGrowWithTheWidth: what a list refers to is read in one statement for all of its rows.
+func TestStatementsDoNotGrowWithTheWidth(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p := s.signUp(t)
+		bot := p.newBot()
+		begin := func(n int) {
+			for range n {
+				p.must(`mutation($b: ID!) { createConversation(input: {botId: $b}) { conversation { id } errors { code } } }`, vars{"b": bot})
+			}
+		}
+		count := func() int64 {
+			before := s.statements.Load()
+			p.must(`{ viewer { conversations(first: 50) { totalCount nodes { bot { name owner { name } } user { name } lastMessage { id } } } } }`, nil)
+			return s.statements.Load() - before
+		}
+		begin(1)
+		narrow := count()
+		begin(30)
+		if wide := count(); wide > narrow {
+			t.Errorf("%d statements for one conversation, %d for 31", narrow, wide)
+		}
+		if narrow > 8 {
+			t.Errorf("%d statements for one conversation", narrow)
+		}
+	})
+}

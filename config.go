@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,8 @@ type Config struct {
 
 	LogLevel slog.Level
 	LogJSON  bool
+
+	onQuery func(ctx context.Context, statement string) // for tests that count statements
 }
 
 // readConfig reads the settings from the environment. It gives every mistake at once, in one error.

@@ -19,6 +19,7 @@ import (
 	"kyrochat/client"
 	"kyrochat/ingest/extract"
 	"kyrochat/internal/testdb"
+	"kyrochat/kyro"
 )
 
 // TestMain lets the test binary stand in for the server's own: as the child that reads documents, and as a server
@@ -46,6 +47,8 @@ type testServer struct {
 	stop func() error
 	env  map[string]string
 	app  *app // nil for a server in a process of its own
+
+	statements atomic.Int64 // that the store has run for people
 }
 
 // eachDatabase runs a test against a server on SQLite and one on PostgreSQL.
@@ -73,6 +76,11 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 	cfg, err := readConfig(func(name string) string { return s.env[name] })
 	if err != nil {
 		t.Fatal(err)
+	}
+	cfg.onQuery = func(ctx context.Context, _ string) {
+		if kyro.ViewerFrom(ctx).SignedIn() {
+			s.statements.Add(1)
+		}
 	}
 	if s.app, err = build(t.Context(), cfg, newLogger(cfg, testLog{t})); err != nil {
 		t.Fatal(err)
