@@ -36,7 +36,7 @@ type engine[TTx any] struct {
 }
 
 func newEngine[TTx any](driver riverdriver.Driver[TTx], log *slog.Logger) (*engine[TTx], error) {
-	log = slog.New(forOperators{log.Handler()})
+	log = slog.New(newForOperators(log.Handler()))
 	client, err := river.NewClient(driver, &river.Config{
 		Logger: log,
 		// River leaves out the announcement of jobs that follow another within the cooldown. What it leaves out

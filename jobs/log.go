@@ -4,18 +4,48 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"time"
 )
 
-// forOperators passes on what concerns an operator of what River has to say: warnings and errors, without those
-// that only tell that a shutdown cancelled what was under way.
-type forOperators struct{ slog.Handler }
+// quiet is how long River's repetitions of a message are kept back: it looks for jobs many times a second, also
+// in a database that is away.
+const quiet = 10 * time.Second
+
+// forOperators passes on what concerns an operator of what River has to say: warnings and errors, each message at
+// most every ten seconds, without those that only tell that a shutdown cancelled what was under way.
+type forOperators struct {
+	slog.Handler
+	said *said
+}
+
+// said remembers when each message was last passed on. River has a few dozen messages in all.
+type said struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+func newForOperators(h slog.Handler) forOperators {
+	return forOperators{h, &said{last: map[string]time.Time{}}}
+}
+
+// again reports whether the message was passed on within the last ten seconds, and remembers it where it was not.
+func (s *said) again(message string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, found := s.last[message]; found && now.Sub(last) < quiet {
+		return true
+	}
+	s.last[message] = now
+	return false
+}
 
 // Enabled reports whether records of the level may be passed on.
 func (h forOperators) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
-// Handle passes a record on unless it tells of a cancellation.
+// Handle passes a record on unless it tells of a cancellation or repeats itself.
 func (h forOperators) Handle(ctx context.Context, record slog.Record) error {
 	canceled := false
 	record.Attrs(func(a slog.Attr) bool {
@@ -27,18 +57,18 @@ func (h forOperators) Handle(ctx context.Context, record slog.Record) error {
 		}
 		return !canceled
 	})
-	if canceled {
+	if canceled || h.said.again(record.Message, record.Time) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, record)
 }
 
-// WithAttrs keeps the rule.
+// WithAttrs keeps the rules.
 func (h forOperators) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return forOperators{h.Handler.WithAttrs(attrs)}
+	return forOperators{h.Handler.WithAttrs(attrs), h.said}
 }
 
-// WithGroup keeps the rule.
+// WithGroup keeps the rules.
 func (h forOperators) WithGroup(name string) slog.Handler {
-	return forOperators{h.Handler.WithGroup(name)}
+	return forOperators{h.Handler.WithGroup(name), h.said}
 }

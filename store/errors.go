@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -77,10 +79,18 @@ func failed(tried string, err error) error {
 	}
 }
 
+// lost are what a connection that broke off gives.
+var lost = []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn, context.DeadlineExceeded}
+
 func away(err error) bool {
+	for _, sign := range lost {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
 	var connect *pgconn.ConnectError
 	var network net.Error
-	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || passing(err) {
+	if errors.As(err, &connect) || errors.As(err, &network) || passing(err) {
 		return true
 	}
 	code, ok := postgresCode(err)
