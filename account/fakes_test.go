@@ -21,7 +21,8 @@ type memory struct {
 	sessions map[kyro.ID]kyro.Session
 	reads    int
 	before   func()
-	failing  error
+	failing  error // of reads and of the end of a session
+	readOnly error // of a new hash
 }
 
 func newMemory() *memory {
@@ -49,6 +50,9 @@ func (m *memory) add(s kyro.Session) kyro.Session {
 func (m *memory) CredentialsByEmail(_ context.Context, email string) (kyro.Credentials, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.failing != nil {
+		return kyro.Credentials{}, m.failing
+	}
 	if c, found := m.users[email]; found {
 		return c, nil
 	}
@@ -64,7 +68,7 @@ func (m *memory) SetPasswordHash(_ context.Context, user kyro.ID, old, hash stri
 			m.users[email] = c
 		}
 	}
-	return m.failing
+	return m.readOnly
 }
 
 func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
@@ -121,6 +125,9 @@ func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now ti
 func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.failing != nil {
+		return m.failing
+	}
 	s := m.sessions[id]
 	s.RevokedAt = now
 	m.sessions[id] = s
@@ -140,7 +147,7 @@ func (h *hashes) Hash(_ context.Context, password string) (string, error) {
 
 func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, error) {
 	h.verified = append(h.verified, hash)
-	return hash == "hash:"+password || hash == "old:"+password, h.stale, nil
+	return hash == "hash:"+password || hash == "old:"+password, h.stale, h.failing
 }
 
 // tokens makes readable tokens.

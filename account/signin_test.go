@@ -71,6 +71,26 @@ func TestRegisterUnavailable(t *testing.T) {
 	wantCode(t, err, kyro.CodeUnavailable)
 }
 
+// TestWithoutDatabase: what could not be looked up is not taken for wrong, so that nobody is told to sign in again
+// because a database is away.
+func TestWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	in := w.register(t)
+	v := w.sessionOf(in)
+	w.store.failing = kyro.Errorf(kyro.CodeUnavailable, "The database does not answer.")
+	_, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword)
+	wantCode(t, err, kyro.CodeUnavailable)
+	_, err = w.Refresh(t.Context(), in.RefreshToken)
+	wantCode(t, err, kyro.CodeUnavailable)
+	_, err = w.LogOut(t.Context(), v)
+	wantCode(t, err, kyro.CodeUnavailable)
+	w.store.failing = nil
+	w.hash.failing = kyro.Errorf(kyro.CodeUnavailable, "busy")
+	_, err = w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword)
+	wantCode(t, err, kyro.CodeUnavailable)
+}
+
 func TestLogIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
@@ -118,7 +138,7 @@ func TestLogInRenewsStaleHash(t *testing.T) {
 	c.PasswordHash = "old:" + goodPassword
 	w.store.users["ada@example.org"] = c
 	w.hash.stale = true
-	w.store.failing = errors.New("no disk")
+	w.store.readOnly = errors.New("no disk")
 	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword); err != nil {
 		t.Fatalf("a failure to renew the hash stopped the log-in: %v", err)
 	}
