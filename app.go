@@ -21,7 +21,6 @@ import (
 	"kyrochat/auth"
 	"kyrochat/catalog"
 	"kyrochat/ingest"
-	"kyrochat/ingest/chunk"
 	"kyrochat/ingest/extract"
 	"kyrochat/ingest/files"
 	"kyrochat/jobs"
@@ -39,6 +38,7 @@ type app struct {
 	pools     *store.Pools
 	queue     *jobs.Queue
 	extractor *extract.Pool
+	documents *ingest.Service
 	answers   *answer.Service
 	answered  chan struct{} // closed when no answer is being made any more
 	sockets   *transport.Websocket
@@ -46,13 +46,12 @@ type app struct {
 
 	publicListener, adminListener net.Listener
 	public, admin                 *http.Server
+	requests                      inFlight
 	draining                      atomic.Bool
 }
 
-const (
-	vectorMemory = 512 << 20       // of documents' vectors kept in memory, at most
-	settleTime   = 2 * time.Second // for subscriptions to end by themselves at a shutdown
-)
+// vectorMemory is how many bytes of documents' vectors are kept in memory, at most.
+const vectorMemory = 512 << 20
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
 func openDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
@@ -100,8 +99,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}
 	embedder := &ai.HashEmbedder{}
 	progress := live.NewProgress(live.ProgressConfig{})
-	documents, err := a.newIngest(st, progress, embedder)
-	if err != nil {
+	if err := a.newIngest(st, progress, embedder); err != nil {
 		return nil, err
 	}
 	model, dims := embedder.Model()
@@ -111,7 +109,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	a.info = a.serverInfo(model)
-	root := &resolvers.Root{Account: accounts, Catalog: catalog.New(st, nil), Ingest: documents, Answer: a.answers, Info: a.info}
+	root := &resolvers.Root{Account: accounts, Catalog: catalog.New(st, nil), Ingest: a.documents, Answer: a.answers, Info: a.info}
 	return a, a.listen(a.routes(root, gate))
 }
 
@@ -136,26 +134,25 @@ func (a *app) newAccounts(st *store.Store) (*account.Service, *auth.Gate, error)
 }
 
 // newIngest makes the use cases of documents and gives the queue its handlers.
-func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.HashEmbedder) (*ingest.Service, error) {
+func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.HashEmbedder) error {
 	originals, err := files.Open(filepath.Join(a.cfg.DataDir, "files"), !a.pools.Postgres())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find the own binary, which reads documents in a process of its own: %w", err)
+		return fmt.Errorf("find the own binary, which reads documents in a process of its own: %w", err)
 	}
 	a.extractor = extract.NewPool([]string{self, "extract"}, a.cfg.Limits, a.log)
-	documents := ingest.New(ingest.Config{
+	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
-		Split:    func(ex kyro.Extraction, title string) []kyro.Chunk { return chunk.Split(ex, title, chunk.Options{}) },
 		Embedder: embedder, Progress: progress, Limits: a.cfg.Limits, Log: a.log,
 	})
-	a.queue.Handle(kyro.JobIngest, documents.Work)
-	a.queue.OnExhausted(kyro.JobIngest, documents.GiveUp)
-	a.queue.Handle(kyro.JobPurge, documents.Purge)
-	a.queue.Periodic(kyro.JobSweepFiles, time.Hour, documents.Sweep)
-	return documents, nil
+	a.queue.Handle(kyro.JobIngest, a.documents.Work)
+	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
+	a.queue.Handle(kyro.JobPurge, a.documents.Purge)
+	a.queue.Periodic(kyro.JobSweepFiles, time.Hour, a.documents.Sweep)
+	return nil
 }
 
 func (a *app) serverInfo(embeddings string) kyro.ServerInfo {
@@ -186,13 +183,13 @@ func (a *app) listen(public, admin http.Handler) (err error) {
 		return fmt.Errorf("listen on KYRO_ADMIN_ADDR: %w", err)
 	}
 	errorLog := slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of net/http: clients that misbehave
-	a.public = &http.Server{Handler: public, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: errorLog}
+	a.public = &http.Server{Handler: a.requests.counted(public), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: errorLog}
 	a.admin = &http.Server{Handler: admin, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, ErrorLog: errorLog}
 	return nil
 }
 
-// run serves until ctx ends, then drains: no new work, running answers get their time, jobs go back, sockets are
-// told. ready is called once it serves. An error is a reason why it could not go on.
+// run serves until ctx ends, then drains. ready is called once it serves. An error is a reason why it could not go
+// on, or what the drain left undone.
 func (a *app) run(ctx context.Context, ready func()) error {
 	defer func() {
 		if err := a.close(); err != nil {
@@ -222,25 +219,6 @@ func serveUntilClosed(server *http.Server, listener net.Listener) error {
 		return err
 	}
 	return nil
-}
-
-// drain ends what the server does for others, within the drain timeout and some seconds.
-func (a *app) drain(ctx context.Context) error {
-	a.draining.Store(true)
-	a.log.Info("draining")
-	ctx, cancel := context.WithTimeout(ctx, a.cfg.Limits.DrainTimeout+12*time.Second)
-	defer cancel()
-	// Answers first, while their readers can still follow them; then the sockets, which net/http does not know.
-	select {
-	case <-a.answered:
-	case <-ctx.Done():
-	}
-	settled, stop := context.WithTimeout(ctx, settleTime)
-	a.sockets.Settle(settled)
-	stop()
-	err := errors.Join(a.sockets.CloseAll(ctx), a.public.Shutdown(ctx), a.queue.Stop(ctx), a.admin.Shutdown(ctx))
-	a.log.Info("stopped")
-	return err
 }
 
 func (a *app) close() error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -247,5 +248,20 @@ func TestOneProcessPerFolder(t *testing.T) {
 	}()
 	if err == nil || !strings.Contains(string(out), env["KYRO_DATA_DIR"]) {
 		t.Errorf("the second server: %v, %s", err, out)
+	}
+}
+
+// TestStopWhileStarting: a server that is told to stop before it is ready ends without an error.
+func TestStopWhileStarting(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	settings := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0"}
+	if err := serve(ctx, env(settings), io.Discard); err != nil {
+		t.Errorf("serve: %v", err)
+	}
+	settings["DATABASE_URL"] = testdb.PostgresURL(t)
+	if err := serve(ctx, env(settings), io.Discard); err != nil {
+		t.Errorf("serve on PostgreSQL: %v", err)
 	}
 }

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 	case "serve":
 		return serve(ctx, getenv, errOut)
 	case "demo":
-		return demo(ctx, args, in, out, errOut, startDemoServer)
+		return demo(ctx, args, in, out, errOut, demoServer(errOut))
 	case "migrate":
 		return migrateOnly(ctx, getenv, errOut)
 	case "extract": // hidden: the child process that reads documents
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 	}
 }
 
-// serve runs the server until ctx ends, and then drains it.
+// serve runs the server until ctx ends, and then drains it. To be told to stop while it starts is no error.
 func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
 	cfg, err := readConfig(getenv)
 	if err != nil {
@@ -76,13 +76,17 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	}
 	log := newLogger(cfg, errOut)
 	app, err := build(ctx, cfg, log)
-	if err != nil {
-		return err
+	if err == nil {
+		err = app.run(ctx, func() { app.logReady(log) })
 	}
-	return app.run(ctx, func() { app.logReady(log) })
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		log.Info("stopped before it was ready")
+		return nil
+	}
+	return err
 }
 
-func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writer) (err error) {
+func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
 	cfg, err := readConfig(getenv)
 	if err != nil {
 		return err
@@ -94,21 +98,23 @@ func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writ
 	return pools.Close()
 }
 
-// startDemoServer runs a server of its own on free ports, in the folder, with every setting at its default.
-func startDemoServer(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
-	cfg, err := readConfig(func(name string) string {
-		return map[string]string{
-			"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
-		}[name]
-	})
-	if err != nil {
-		return "", nil, err
+// demoServer gives what runs a server of its own on free ports, in a folder, with every setting at its default.
+func demoServer(errOut io.Writer) func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
+	return func(ctx context.Context, dataDir string) (string, func() error, error) {
+		cfg, err := readConfig(func(name string) string {
+			return map[string]string{
+				"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
+			}[name]
+		})
+		if err != nil {
+			return "", nil, err
+		}
+		app, err := build(ctx, cfg, newLogger(cfg, errOut))
+		if err != nil {
+			return "", nil, err
+		}
+		return app.runInBackground(ctx)
 	}
-	app, err := build(ctx, cfg, newLogger(cfg, os.Stderr))
-	if err != nil {
-		return "", nil, err
-	}
-	return app.runInBackground(ctx)
 }
 
 // runInBackground runs the server until stop is called, which waits for the end. It returns once it serves.

@@ -103,17 +103,40 @@ func TestIdsOfTheWrongKind(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		p := s.signUp(t)
 		bot := p.newBot()
-		for _, operation := range []string{
+		operations := []string{
 			`{ conversation(id: "%s") { id } }`, `{ document(id: "%s") { id } }`, `{ message(id: "%s") { id } }`,
 			`mutation { deleteDocument(input: {documentId: "%s"}) { deletedId errors { code } } }`,
 			`mutation { stopMessage(input: {messageId: "%s"}) { message { id } errors { code } } }`,
 			`mutation { sendMessage(input: {conversationId: "%s", text: "x", clientMessageId: "a"}) { userMessage { id } errors { code } } }`,
-		} {
-			r := p.ask(strings.ReplaceAll(operation, "%s", bot), nil)
-			r.wantCode("", "BAD_USER_INPUT")
-			if !strings.Contains(string(r.body), "expected one that begins with") {
-				t.Errorf("the message does not say what was expected: %s", r.body)
+			`mutation { updateConversation(input: {conversationId: "%s", title: "x"}) { conversation { id } errors { code } } }`,
+			`mutation { deleteConversation(input: {conversationId: "%s"}) { deletedId errors { code } } }`,
+			`mutation { regenerateMessage(input: {messageId: "%s", clientMessageId: "a"}) { botMessage { id } errors { code } } }`,
+			`mutation { retryDocument(input: {documentId: "%s"}) { document { id } errors { code } } }`,
+			`mutation { cancelDocument(input: {documentId: "%s"}) { document { id } errors { code } } }`,
+			`subscription { documentProgress(documentId: "%s") { status } }`,
+			`subscription { messageStream(messageId: "%s") { __typename } }`,
+		}
+		ofBots := []string{
+			`{ bot(id: "%s") { id } }`,
+			`{ viewer { conversations(filter: {botId: "%s"}) { totalCount } } }`,
+			`mutation { updateBot(input: {botId: "%s", name: "x"}) { bot { id } errors { code } } }`,
+			`mutation { deleteBot(input: {botId: "%s"}) { deletedId errors { code } } }`,
+			`mutation { createConversation(input: {botId: "%s"}) { conversation { id } errors { code } } }`,
+			`mutation { addTextDocument(input: {botId: "%s", title: "x", text: "x"}) { document { id } errors { code } } }`,
+			`mutation { sendMessage(input: {botId: "%s", text: "x", clientMessageId: "a"}) { userMessage { id } errors { code } } }`,
+			`subscription { documentProgress(botId: "%s") { status } }`,
+		}
+		refused := func(operation, id string) {
+			got := p.sayAnything(operation, id)
+			if !strings.Contains(got, "BAD_USER_INPUT") || !strings.Contains(got, "expected one that begins with") {
+				t.Errorf("%s with %s: the answer does not say what was expected: %s", operation, id, got)
 			}
+		}
+		for _, operation := range operations {
+			refused(operation, bot)
+		}
+		for _, operation := range append(operations, ofBots...) {
+			refused(operation, "zz")
 		}
 		for _, id := range []string{"", "42", "bot_", "bot_x", "cat_1"} {
 			p.ask(`query($id: ID!) { bot(id: $id) { id } }`, vars{"id": id}).wantCode("", "BAD_USER_INPUT")

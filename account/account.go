@@ -19,8 +19,8 @@ type Store interface {
 	SetPasswordHash(ctx context.Context, user kyro.ID, old, hash string) error
 	// Users reads users by id, in any order; ids without a user are left out.
 	Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error)
-	// CreateSession stores a session and revokes the user's oldest live ones beyond keep.
-	CreateSession(ctx context.Context, session kyro.Session, keep int) (kyro.Session, error)
+	// CreateSession stores a session and revokes the user's oldest live ones beyond keep, whose ids it gives.
+	CreateSession(ctx context.Context, session kyro.Session, keep int) (created kyro.Session, revoked []kyro.ID, err error)
 	// Session reads one session; NOT_FOUND where there is none.
 	Session(ctx context.Context, id kyro.ID) (kyro.Session, error)
 	// RotateSession raises the counter by one if it is still from and the session lives. won is false where

@@ -21,8 +21,9 @@ type memory struct {
 	sessions map[kyro.ID]kyro.Session
 	reads    int
 	before   func()
-	failing  error // of reads and of the end of a session
-	readOnly error // of a new hash
+	failing  error     // of reads and of the end of a session
+	readOnly error     // of a new hash
+	evicted  []kyro.ID // by every new session
 }
 
 func newMemory() *memory {
@@ -85,13 +86,13 @@ func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
 	return found, nil
 }
 
-func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyro.Session, error) {
+func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyro.Session, []kyro.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if keep != kyro.MaxSessionsPerUser {
-		return s, fmt.Errorf("keep is %d", keep)
+		return s, nil, fmt.Errorf("keep is %d", keep)
 	}
-	return m.add(s), nil
+	return m.add(s), m.evicted, nil
 }
 
 func (m *memory) Session(_ context.Context, id kyro.ID) (kyro.Session, error) {

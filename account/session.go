@@ -82,8 +82,12 @@ func (s *Service) endReused(ctx context.Context, session kyro.Session, counter i
 		"This refresh token was used before, so the session was ended for safety. Sign in again.").At("refreshToken")
 }
 
-// LogOut ends the viewer's session and reports whether there was one. Nobody signed in is no error.
+// LogOut ends the viewer's session and reports whether there was one. Nobody signed in is no error, but a token that
+// was refused is: the session of one that expired may live on, with a refresh token that is still good.
 func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) {
+	if viewer.Rejected != nil {
+		return false, viewer.Rejected
+	}
 	if !viewer.SignedIn() || viewer.SessionID.IsZero() {
 		return false, nil
 	}
@@ -123,9 +127,14 @@ func (s *Service) end(ctx context.Context, session kyro.ID, now time.Time) error
 	if err := s.store.RevokeSession(ctx, session, now); err != nil {
 		return err
 	}
+	s.over(session, now)
+	return nil
+}
+
+// over lets this node know that a session was revoked.
+func (s *Service) over(session kyro.ID, now time.Time) {
 	s.seen.put(kyro.Session{ID: session, RevokedAt: now}, now)
 	s.ended(session)
-	return nil
 }
 
 func sessionEnded() error {

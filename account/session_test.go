@@ -124,6 +124,10 @@ func TestLogOut(t *testing.T) {
 	if out, err := w.LogOut(t.Context(), kyro.Viewer{}); out || err != nil {
 		t.Errorf("nobody: %v, %v", out, err)
 	}
+	expired := kyro.Errorf(kyro.CodeUnauthenticated, "The access token has expired.")
+	if _, err := w.LogOut(t.Context(), kyro.Viewer{Rejected: expired}); err != expired {
+		t.Errorf("with a token that was refused: %v", err)
+	}
 	if err := w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now); err != nil {
 		t.Fatal(err)
 	}

@@ -63,9 +63,12 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 		s.renewHash(ctx, known, password)
 	}
 	now := s.now()
-	session, err := s.store.CreateSession(ctx, newSession(known.User.ID, viewer.Device, now), kyro.MaxSessionsPerUser)
+	session, revoked, err := s.store.CreateSession(ctx, newSession(known.User.ID, viewer.Device, now), kyro.MaxSessionsPerUser)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("create a session: %w", err)
+	}
+	for _, former := range revoked {
+		s.over(former, now)
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
 	return s.signedIn(known.User, session, now)

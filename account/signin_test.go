@@ -101,6 +101,23 @@ func TestLogIn(t *testing.T) {
 	}
 }
 
+func TestLogInEndsWhatIsTooOld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	first := w.sessionOf(w.register(t))
+	if err := w.CheckSession(t.Context(), first.UserID, first.SessionID, w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.store.evicted = []kyro.ID{first.SessionID}
+	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.ended) != 1 || w.ended[0] != first.SessionID {
+		t.Errorf("told of the end of %v", w.ended)
+	}
+	wantCode(t, w.CheckSession(t.Context(), first.UserID, first.SessionID, w.now), kyro.CodeUnauthenticated)
+}
+
 func TestLogInRefusesAllAlike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)

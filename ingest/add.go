@@ -27,9 +27,12 @@ type Added struct {
 // Upload takes in a file for a bot of the viewer and enqueues the work on it. Without a title the file's name
 // serves. Once it returns, file and document survive a crash; on any error nothing is left. NOT_FOUND for a bot
 // that is not the viewer's, before a byte is read; VALIDATION for the title; FILE_TOO_LARGE, FILE_EMPTY,
-// UNSUPPORTED_TYPE for the file; BAD_USER_INPUT where it breaks off.
+// UNSUPPORTED_TYPE for the file; BAD_USER_INPUT where it breaks off; UNAVAILABLE while the server goes away.
 func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, title *string, fileName string, r io.Reader) (Added, error) {
 	if err := allow(v, botID, kyro.KindBot); err != nil {
+		return Added{}, err
+	}
+	if err := s.takesIn(); err != nil {
 		return Added{}, err
 	}
 	fileName = kyro.CleanFileName(fileName)
@@ -64,6 +67,9 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 // viewer's; VALIDATION for title and text.
 func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, title, text string) (Added, error) {
 	if err := allow(v, botID, kyro.KindBot); err != nil {
+		return Added{}, err
+	}
+	if err := s.takesIn(); err != nil {
 		return Added{}, err
 	}
 	title, err := kyro.CheckTitle(title)

@@ -126,3 +126,19 @@ func TestAddText(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingIsTakenInWhileTheServerGoesAway(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	failed := h.upload(t, "x.txt", "x").ID
+	h.Drain()
+	unread := iotest.ErrReader(errors.New("the body was read"))
+	_, upload := h.Upload(t.Context(), alice, bot, nil, "a.txt", unread)
+	_, text := h.AddText(t.Context(), alice, bot, "A", "text")
+	_, retry := h.Retry(t.Context(), alice, failed)
+	for name, err := range map[string]error{"upload": upload, "text": text, "retry": retry} {
+		if kyro.ErrorCode(err) != kyro.CodeUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -14,6 +14,9 @@ func (s *Service) Retry(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Do
 	if err := allow(v, id, kyro.KindDocument); err != nil {
 		return kyro.Document{}, err
 	}
+	if err := s.takesIn(); err != nil {
+		return kyro.Document{}, err
+	}
 	d, err := s.store.RestartDocument(ctx, v.UserID, id, s.time())
 	if err != nil {
 		return kyro.Document{}, err

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kyrochat/ingest/chunk"
@@ -56,6 +57,7 @@ type Service struct {
 	runs      *runs
 	reading   chan struct{} // a place for each original that is being read
 	placing   sync.RWMutex  // held shared while a file gets its place, and alone while files are swept
+	draining  atomic.Bool   // nothing is taken in any more
 }
 
 // New makes the use cases.
@@ -92,6 +94,20 @@ func New(c Config) *Service {
 	}
 	s.log = s.log.With("part", "ingest")
 	return s
+}
+
+// Drain refuses new documents and retries from now on, with UNAVAILABLE: their jobs would only wait for the next
+// process. What is being received goes on.
+func (s *Service) Drain() { s.draining.Store(true) }
+
+// takesIn answers UNAVAILABLE while the server goes away.
+func (s *Service) takesIn() error {
+	if !s.draining.Load() {
+		return nil
+	}
+	err := kyro.Errorf(kyro.CodeUnavailable, "The server is restarting. Try again in a moment.")
+	err.RetryAfter = time.Second
+	return err
 }
 
 // time is the present as rows keep it.

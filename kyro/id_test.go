@@ -2,6 +2,8 @@ package kyro_test
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"testing"
 
 	"kyrochat/kyro"
@@ -24,6 +26,27 @@ func TestParseIDReadsExactlyWhatStringWrites(t *testing.T) {
 	} {
 		if id, err := kyro.ParseID(s); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
 			t.Errorf("ParseID(%q) = %v, %v; want BAD_USER_INPUT", s, id, err)
+		}
+	}
+}
+
+func TestReadIDIsRefusedWhereItIsUsed(t *testing.T) {
+	t.Parallel()
+	if id, err := kyro.ReadID("bot_42"); err != nil || id != kyro.BotID(42) || id.Expect(kyro.KindBot) != nil || id.Check() != nil {
+		t.Errorf("bot_42: %v, %v", id, err)
+	}
+	if id, err := kyro.ReadID(""); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
+		t.Errorf("nothing at all: %v, %v", id, err)
+	}
+	for _, s := range []string{"zz", "bot", "bot_0", "bot_042", "dog_1"} {
+		id, err := kyro.ReadID(s)
+		if err != nil || id.IsZero() {
+			t.Fatalf("ReadID(%q) = %v, %v", s, id, err)
+		}
+		for _, err := range []error{id.Check(), id.Expect(kyro.KindBot)} {
+			if kyro.ErrorCode(err) != kyro.CodeBadUserInput || !strings.Contains(err.Error(), strconv.Quote(s)) || !strings.Contains(err.Error(), "bot_") {
+				t.Errorf("%q: %v", s, err)
+			}
 		}
 	}
 }

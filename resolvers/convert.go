@@ -10,13 +10,13 @@ import (
 )
 
 // problems splits an error: what the caller can mend is data for the payload, anything else stays an error. Several
-// wrong fields come joined and are told together.
+// wrong fields come joined and are told together. Only a join on the outside is one of fields: a typed error may
+// well have a cause that joins others, such as the connections a driver tried.
 func problems(err error) ([]kyro.Error, error) {
 	if err == nil {
 		return []kyro.Error{}, nil
 	}
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []kyro.Error
 		for _, each := range joined.Unwrap() {
 			list, err := problems(each)

@@ -83,6 +83,20 @@ func load[T any](ctx context.Context, l loader[T], id kyro.ID) (T, error) {
 	return row, err
 }
 
+// loadAll reads rows at once, each in the place of its id; the zero T where there is none.
+func loadAll[T any](ctx context.Context, l loader[T], ids []kyro.ID) ([]T, error) {
+	rows, err := l.LoadAll(ctx, ids)
+	if errs, ok := err.(dataloadgen.ErrorSlice); ok {
+		for _, err := range errs {
+			if err != nil && !errors.Is(err, dataloadgen.ErrNotFound) {
+				return nil, err
+			}
+		}
+		return rows, nil
+	}
+	return rows, err
+}
+
 // must reads one row that the contract promises; it is NOT_FOUND where it went away a moment ago.
 func must[T any](ctx context.Context, l loader[*T], id kyro.ID) (*T, error) {
 	row, err := load(ctx, l, id)

@@ -13,56 +13,75 @@ func (r queries) Node(ctx context.Context, id kyro.ID) (kyro.Node, error) {
 	if err := kyro.ViewerFrom(ctx).MustSignIn(); err != nil {
 		return nil, err
 	}
-	l := from(ctx)
-	switch id.Kind {
+	found, err := from(ctx).nodes(ctx, id.Kind, []kyro.ID{id})
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// nodes reads the rows of one kind, each in the place of its id; nil where there is none. An id that is none is
+// BAD_USER_INPUT, and one of a kind that is no node finds nothing.
+func (l *loaders) nodes(ctx context.Context, kind kyro.Kind, ids []kyro.ID) ([]kyro.Node, error) {
+	switch kind {
 	case kyro.KindUser:
-		return node(load(ctx, l.users, id))
+		return loadNodes(ctx, l.users, ids)
 	case kyro.KindBot:
-		return node(load(ctx, l.bots, id))
+		return loadNodes(ctx, l.bots, ids)
 	case kyro.KindDocument:
-		return node(load(ctx, l.documents, id))
+		return loadNodes(ctx, l.documents, ids)
 	case kyro.KindChunk:
-		return node(load(ctx, l.chunks, id))
+		return loadNodes(ctx, l.chunks, ids)
 	case kyro.KindConversation:
-		return node(load(ctx, l.conversations, id))
+		return loadNodes(ctx, l.conversations, ids)
 	case kyro.KindMessage:
-		return node(load(ctx, l.messages, id))
+		return loadNodes(ctx, l.messages, ids)
 	default:
-		return nil, nil
+		return make([]kyro.Node, len(ids)), ids[0].Check()
 	}
 }
 
-// node turns a missing row into a nil interface, which is what null is to the executor.
-func node[N any, P interface {
+func loadNodes[N any, P interface {
 	*N
 	kyro.Node
-}](row P, err error) (kyro.Node, error) {
-	if row == nil || err != nil {
-		return nil, err
+}](ctx context.Context, l loader[P], ids []kyro.ID) ([]kyro.Node, error) {
+	rows, err := loadAll(ctx, l, ids)
+	nodes := make([]kyro.Node, len(ids))
+	for i, row := range rows {
+		if row != nil { // a nil row in the interface would not be null to the executor
+			nodes[i] = row
+		}
 	}
-	return row, nil
+	return nodes, err
 }
 
 func (r queries) Nodes(ctx context.Context, ids []kyro.ID) ([]kyro.Node, error) {
 	if len(ids) > maxNodes {
 		return nil, kyro.Errorf(kyro.CodeBadUserInput, "At most %d ids.", maxNodes)
 	}
-	list := make([]kyro.Node, len(ids))
-	errs := make(chan error, len(ids))
-	for i, id := range ids {
-		go func() {
-			var err error
-			list[i], err = r.Node(ctx, id)
-			errs <- err
-		}()
+	if err := kyro.ViewerFrom(ctx).MustSignIn(); err != nil {
+		return nil, err
 	}
-	var first error
-	for range ids {
-		if err := <-errs; err != nil && first == nil {
-			first = err
+	// Each kind is asked for as a whole, so that it is read at once.
+	places := map[kyro.Kind][]int{}
+	for i, id := range ids {
+		places[id.Kind] = append(places[id.Kind], i)
+	}
+	list := make([]kyro.Node, len(ids))
+	for kind, at := range places {
+		of := make([]kyro.ID, len(at))
+		for i, place := range at {
+			of[i] = ids[place]
+		}
+		nodes, err := from(ctx).nodes(ctx, kind, of)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range at {
+			list[place] = nodes[i]
 		}
 	}
-	return list, first
+	return list, nil
 }
 
 func (r queries) Viewer(ctx context.Context) (*kyro.User, error) {

@@ -57,17 +57,24 @@ func TestTheOldestSessionsGo(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		user, other := w.user(t), w.user(t)
 		var made []kyro.Session
+		ended := map[kyro.ID]bool{}
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		for i := range 9 {
 			wg.Go(func() {
-				s, err := w.CreateSession(t.Context(), aSession(user, start.Add(time.Duration(i)*time.Second)), 4)
+				s, revoked, err := w.CreateSession(t.Context(), aSession(user, start.Add(time.Duration(i)*time.Second)), 4)
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
 					t.Error(err)
 				}
 				made = append(made, s)
+				for _, id := range revoked {
+					if ended[id] {
+						t.Errorf("%s was revoked twice", id)
+					}
+					ended[id] = true
+				}
 			})
 		}
 		wg.Wait()
@@ -80,12 +87,15 @@ func TestTheOldestSessionsGo(t *testing.T) {
 				newest = s
 			}
 		}
+		if len(ended) != 6 || ended[newest.ID] {
+			t.Errorf("told of the end of %v, want 6 of the 10 sessions", ended)
+		}
 		s, err := w.Session(t.Context(), newest.ID)
 		fine(t, err)
 		if !s.RevokedAt.IsZero() {
 			t.Error("the newest session is revoked")
 		}
-		_, err = w.CreateSession(t.Context(), aSession(kyro.UserID(99999), start), 4)
+		_, _, err = w.CreateSession(t.Context(), aSession(kyro.UserID(99999), start), 4)
 		wantCode(t, err, kyro.CodeNotFound)
 		_ = other
 	})
@@ -93,7 +103,7 @@ func TestTheOldestSessionsGo(t *testing.T) {
 
 func TestOneRotationWins(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
-		s, err := w.CreateSession(t.Context(), aSession(w.user(t), start), 20)
+		s, _, err := w.CreateSession(t.Context(), aSession(w.user(t), start), 20)
 		fine(t, err)
 		later := start.Add(time.Minute)
 		var wins int

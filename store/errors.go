@@ -80,7 +80,7 @@ func failed(tried string, err error) error {
 }
 
 // lost are what a connection that broke off gives.
-var lost = []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn, context.DeadlineExceeded}
+var lost = []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn, pgconn.ErrConnClosed, context.DeadlineExceeded}
 
 func away(err error) bool {
 	for _, sign := range lost {

@@ -45,10 +45,11 @@ func (r *sessionRow) noun() kyro.Session {
 }
 
 // CreateSession stores a session and revokes the user's oldest live ones, so that keep of them are left, the new
-// one among them.
-func (s *Store) CreateSession(ctx context.Context, session kyro.Session, keep int) (kyro.Session, error) {
+// one among them. It gives the ids of those it revoked.
+func (s *Store) CreateSession(ctx context.Context, session kyro.Session, keep int) (created kyro.Session, revoked []kyro.ID, err error) {
 	var r sessionRow
-	err := s.write(ctx, "create the session", func(ctx context.Context, tx *writeTx) error {
+	var former []int64
+	err = s.write(ctx, "create the session", func(ctx context.Context, tx *writeTx) error {
 		// Two sign-ins at once count one after the other.
 		var user int64
 		err := s.lock(tx.NewSelect().Table("users").Column("id").Where("id = ?", session.UserID.Key)).Scan(ctx, &user)
@@ -62,12 +63,15 @@ func (s *Store) CreateSession(ctx context.Context, session kyro.Session, keep in
 		live := tx.NewSelect().Table("sessions").Column("id").
 			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
 			Order("id DESC").Limit(int64(max(keep, 1)))
-		_, err = tx.NewUpdate().Table("sessions").Set("revoked_at = ?", r.CreatedAt).
+		former = nil
+		return tx.NewUpdate().Table("sessions").Set("revoked_at = ?", r.CreatedAt).
 			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
-			Where("id NOT IN (?)", live).Exec(ctx)
-		return err
+			Where("id NOT IN (?)", live).Returning("id").Scan(ctx, &former)
 	})
-	return r.noun(), err
+	for _, id := range former {
+		revoked = append(revoked, kyro.SessionID(id))
+	}
+	return r.noun(), revoked, err
 }
 
 // Session reads one session; NOT_FOUND where there is none.

@@ -16,13 +16,14 @@ import (
 // MarshalID writes an id in its typed text form.
 func MarshalID(id kyro.ID) graphql.Marshaler { return quoted(id.String()) }
 
-// UnmarshalID reads an id. Numbers are no ids here, although GraphQL would allow them.
+// UnmarshalID reads an id. Numbers are no ids here, although GraphQL would allow them. A text that is no id is
+// refused where it is known which kind was asked for.
 func UnmarshalID(v any) (kyro.ID, error) {
 	s, ok := v.(string)
 	if !ok {
 		return kyro.ID{}, kyro.Errorf(kyro.CodeBadUserInput, "An id is a string such as bot_42.")
 	}
-	return kyro.ParseID(s)
+	return kyro.ReadID(s)
 }
 
 // dateTimeFormat always writes six digits of a second.
