@@ -90,7 +90,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	c.Origins = r.origins("KYRO_ALLOWED_ORIGINS")
 	if c.Production && len(c.Origins) == 0 {
-		c.Origins = []string{c.PublicURL}
+		c.Origins = []string{originOf(c.PublicURL)}
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
@@ -251,11 +251,21 @@ func (r *reader) origins(name string) []string {
 	list := r.list(name)
 	for _, s := range list {
 		u, err := url.Parse(s)
-		if err != nil || u.Host == "" || u.Path != "" || u.Scheme != "http" && u.Scheme != "https" {
+		// The websocket library would take wildcards for patterns, while CORS compares: so there are none.
+		if err != nil || u.Host == "" || u.Path != "" || strings.ContainsAny(s, "*?[]\\") && !strings.HasPrefix(u.Host, "[") || u.Scheme != "http" && u.Scheme != "https" {
 			r.wrong(name, "has %q: use origins such as https://app.example.com, separated by commas", s)
 		}
 	}
 	return list
+}
+
+// originOf is what a browser calls the origin of a page: no path.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 func (r *reader) prefixes(name string) []netip.Prefix {

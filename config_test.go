@@ -38,6 +38,9 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("a wrong configuration was taken")
 	}
+	if _, err := readConfig(env(map[string]string{"KYRO_ALLOWED_ORIGINS": "https://*.example.com"})); err == nil {
+		t.Error("a wildcard was taken for an origin")
+	}
 	for _, name := range []string{
 		"KYRO_ENV", "KYRO_ADDR", "KYRO_ACCESS_TOKEN_TTL", "KYRO_MAX_UPLOAD_BYTES", "KYRO_SECRET", "REDIS_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "SMTP_URL",
 		"KYRO_ROLE", "KYRO_SIGNUP", "DATABASE_URL", "KYRO_ALLOWED_ORIGINS", "KYRO_TRUSTED_PROXIES", "KYRO_RATE_SCALE", "KYRO_LOG_LEVEL", "KYRO_ANSWER_HEARTBEAT",
@@ -64,7 +67,7 @@ func TestProductionIsStrict(t *testing.T) {
 	if _, err := readConfig(env(map[string]string{"KYRO_SECRET": weak})); err != nil {
 		t.Errorf("development with a sample for a secret: %v", err)
 	}
-	c, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt,8Ws2Ly6Hd3Pf9Bg5Jtq7Zr1mVx0Tn4Kc", "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com/"}))
+	c, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt,8Ws2Ly6Hd3Pf9Bg5Jtq7Zr1mVx0Tn4Kc", "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com/help/"}))
 	if err != nil || !c.LogJSON || len(c.Secrets) != 2 || !slices.Equal(c.Origins, []string{"https://chat.example.com"}) {
 		t.Errorf("%+v, %v", c, err)
 	}

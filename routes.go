@@ -103,7 +103,9 @@ func (a *app) cors() func(http.Handler) http.Handler {
 	return cors.Handler(cors.Options{
 		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders:  []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With"},
+		AllowedHeaders:  []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
+			// What common clients add by themselves, and tracing.
+			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate"},
 		ExposedHeaders:  []string{"X-Request-Id", "Retry-After"},
 		MaxAge:          600,
 	})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -78,7 +79,8 @@ func loadSecret(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the secret: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	// Windows has no such modes: there the folder's own rights decide.
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return "", fmt.Errorf("the secret in %s can be read by others (mode %04o): run chmod 600 on it", path, mode)
 	}
 	text, err := os.ReadFile(path)

@@ -2226,7 +2226,7 @@ The reasons of errors, in payloads (` + "`" + `errors { code }` + "`" + `), at t
 enum ErrorCode {
   "A value of the input is out of its limits. In payloads."
   VALIDATION
-  "The new password is too short, too long or too easy to guess. In payloads."
+  "The new password is too short or too long. In payloads."
   WEAK_PASSWORD
   "An account with this email address exists. In payloads."
   EMAIL_TAKEN
@@ -3041,14 +3041,17 @@ type Mutation {
   ): AuthPayload!
   """
   Gives a fresh access token and the next refresh token; the one sent is used up. Sending it again within 10 seconds
-  gives the same next one, for clients that lost the answer; sending it later ends the session, since somebody else
-  may have it. Errors: INVALID_TOKEN.
+  gives the same next one, for clients that lost the answer, unless that one was used already; sending it later ends
+  the session, since somebody else may have it. Errors: INVALID_TOKEN.
   """
   refreshSession(
     "The newest refresh token."
     input: RefreshSessionInput!
   ): AuthPayload!
-  "Ends the session of the access token: it and the refresh token are of no more use. False where nobody was signed in."
+  """
+  Ends the session of the access token: it and the refresh token are of no more use. False where no token was sent. With
+  a token that has expired it is UNAUTHENTICATED and ends nothing: refresh first, as for everything else.
+  """
   logOut: LogOutPayload!
 
   "Makes a bot. Errors: VALIDATION."
@@ -3268,7 +3271,7 @@ input UploadDocumentInput {
   botId: ID!
   "The file, at most ` + "`" + `serverInfo.limits.maxUploadBytes` + "`" + `."
   file: Upload!
-  "1 to 200 characters; the file's name where it is left out."
+  "1 to 200 characters; where it is left out, the file's name without its extension, or \"Untitled document\" for one without a name."
   title: String
 }
 

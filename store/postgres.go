@@ -19,7 +19,7 @@ import (
 const (
 	connectPatience = 10 * time.Second // how long a server that does not answer is tried
 	connectTimeout  = 3 * time.Second  // of one try, unless the URL says otherwise
-	oldestPostgres  = 130000
+	oldestPostgres  = 150000
 	fewestConns     = 4 // a migration under its lock and a queue that listens need some at once
 )
 
@@ -82,7 +82,7 @@ func reach(ctx context.Context, pool *pgxpool.Pool, c Config) error {
 		err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
 		switch {
 		case err == nil && version < oldestPostgres:
-			return fmt.Errorf("PostgreSQL 13 or newer is needed; this server is %d.%d", version/10000, version%10000)
+			return fmt.Errorf("PostgreSQL 15 or newer is needed; this server is %d.%d", version/10000, version%10000)
 		case err == nil && encoding != "UTF8":
 			return fmt.Errorf("the database must have the encoding UTF8; this one has %s", encoding)
 		case err == nil:

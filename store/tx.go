@@ -81,18 +81,26 @@ func (s *Store) transact(ctx context.Context, fn func(ctx context.Context, tx *w
 			return err
 		}
 	}
-	if tx.Tx, err = conn.BeginTx(ctx, nil); err != nil {
+	// Of a transaction whose context ends, database/sql rolls back by itself, beside whatever fn is doing with the
+	// connection underneath. So its context ends only while database/sql itself is at work; fn sees its own end in ctx.
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	follow := func(do func() error) error {
+		defer context.AfterFunc(ctx, cancel)()
+		return do()
+	}
+	if err := follow(func() error { tx.Tx, err = conn.BeginTx(own, nil); return err }); err != nil {
 		return err
 	}
 	ended := false
 	defer func() { // also where fn panics
 		if !ended {
-			_ = tx.Rollback()
+			_ = follow(tx.Rollback)
 		}
 	}()
 	if err := fn(ctx, tx); err != nil {
 		return err
 	}
 	ended = true
-	return tx.Commit()
+	return follow(tx.Commit)
 }

@@ -399,6 +399,6 @@ type UploadDocumentInput struct {
 	BotID kyro.ID `json:"botId"`
 	// The file, at most `serverInfo.limits.maxUploadBytes`.
 	File kyro.Upload `json:"file"`
-	// 1 to 200 characters; the file's name where it is left out.
+	// 1 to 200 characters; where it is left out, the file's name without its extension, or "Untitled document" for one without a name.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
 }
