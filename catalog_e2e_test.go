@@ -181,3 +181,29 @@ func TestStatementsDoNotGrowWithTheWidth(t *testing.T) {
 		}
 	})
 }
+
+// TestInputIsStrict sends what no client of a schema should: it is refused by name, and no line is logged.
+func TestInputIsStrict(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p := s.signUp(t)
+		bot := p.newBot()
+		for _, c := range []struct {
+			query string
+			v     vars
+			code  string
+		}{
+			{`query($s: String) { viewer { bots(filter: {search: $s}) { totalCount } } }`, vars{"s": "a\x00"}, "BAD_USER_INPUT"},
+			{`{ viewer { bots(filter: {search: "a\u0000"}) { totalCount } } }`, nil, "GRAPHQL_VALIDATION_FAILED"},
+			{`query($f: ConversationFilter) { viewer { conversations(filter: $f) { totalCount } } }`, vars{"f": vars{"search": "\x00"}}, "BAD_USER_INPUT"},
+			{`query($i: ID!) { node(id: $i) { id } }`, vars{"i": "bot_1\x00"}, "BAD_USER_INPUT"},
+			{`mutation($b: ID!, $t: String!) { sendMessage(input: {botId: $b, text: $t, clientMessageId: "x"}) { errors { code } } }`, vars{"b": bot, "t": "\x00"}, "BAD_USER_INPUT"},
+			{`query($n: Int) { viewer { bots(first: $n) { totalCount } } }`, vars{"n": "5"}, "BAD_USER_INPUT"},
+			{`mutation($b: ID!, $c: String!) { sendMessage(input: {botId: $b, text: "x", clientMessageId: $c}) { errors { code } } }`, vars{"b": bot, "c": 7}, "BAD_USER_INPUT"},
+			{`subscription($b: ID!) { a: documentProgress(botId: $b) { status } b: documentProgress(botId: $b) { status } }`, vars{"b": bot}, "GRAPHQL_VALIDATION_FAILED"},
+		} {
+			if got := p.ask(c.query, c.v); got.at("errors.0.extensions.code") != c.code {
+				t.Errorf("%s: %s", c.query, got.body)
+			}
+		}
+	})
+}

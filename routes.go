@@ -11,10 +11,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/cors"
-	"github.com/vektah/gqlparser/v2/ast"
 
 	"kyrochat/auth"
 	"kyrochat/graph"
@@ -30,9 +28,6 @@ const welcome = `KyroChat
 GraphQL is at /graphql, over HTTP and as a websocket (graphql-transport-ws).
 The contract is at /schema.graphql.
 `
-
-// Parsed queries that are remembered.
-const queryCache = 1000
 
 // routes makes what the two addresses serve.
 func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
@@ -56,18 +51,17 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	root.Present = presenter.Present
-	server := handler.New(graph.NewExecutableSchema(graph.Config{Resolvers: root}))
+	schema := graph.NewExecutableSchema(graph.Config{Resolvers: root})
+	server := handler.New(schema)
 	a.sockets = &transport.Websocket{Init: gate.WebsocketInit, Origins: a.cfg.originPatterns()}
 	server.AddTransport(a.sockets)
 	server.AddTransport(transport.Multipart{MaxUpload: a.cfg.Limits.MaxUploadBytes})
 	server.AddTransport(transport.HTTP{})
-	server.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
 	server.Use(transport.Envelope{})
-	if a.cfg.Production {
-		server.SetDisableSuggestion(true)
-	} else {
+	transport.NewDocuments(schema.Schema(), !a.cfg.Production).Install(server)
+	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
 	}
 	server.AroundResponses(root.AroundResponse)
@@ -103,11 +97,11 @@ func (a *app) cors() func(http.Handler) http.Handler {
 	return cors.Handler(cors.Options{
 		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders:  []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
+		AllowedHeaders: []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
 			// What common clients add by themselves, and tracing.
 			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate"},
-		ExposedHeaders:  []string{"X-Request-Id", "Retry-After"},
-		MaxAge:          600,
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		MaxAge:         600,
 	})
 }
 

@@ -93,6 +93,8 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	switch cause := context.Cause(within); {
 	case ctx.Err() != nil:
 		return kyro.Extraction{}, ctx.Err()
+	case errors.Is(err, kyro.ErrJobAgain):
+		return kyro.Extraction{}, err
 	case err != nil && errors.Is(cause, context.DeadlineExceeded):
 		return kyro.Extraction{}, outOfTime()
 	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):

@@ -252,6 +252,28 @@ func TestWorkWaitsForQuota(t *testing.T) {
 	checkProgress(t, h.board.of(d.ID))
 }
 
+func TestADocumentIsNotToBlameForAnEngineThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		d := h.upload(t, "a.txt", five)
+		h.reader.extract = func(ctx context.Context, _ []byte, _ string, _ func(int, int)) (kyro.Extraction, error) {
+			<-ctx.Done()
+			return kyro.Extraction{}, errors.Join(kyro.ErrJobAgain, ctx.Err())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+		defer cancel()
+		if err := h.Work(ctx, jobOf(d)); !errors.Is(err, kyro.ErrJobAgain) {
+			t.Fatal(err)
+		}
+		h.reader.extract = nil
+		if err := h.Work(t.Context(), jobOf(d)); err != nil {
+			t.Fatal(err)
+		}
+		checkReady(t, h, d.ID)
+	})
+}
+
 func TestExtractionLeavesTimeForTheRest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,9 @@
 package transport
 
 import (
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
 	"strings"
 	"time"
 
@@ -21,4 +24,13 @@ func Receive(message string) (forward []byte, code int) {
 	}
 	forward, code, _ = s.receive(websocket.MessageText, []byte(message))
 	return forward, code
+}
+
+// ReadVariables reads the variables of the one operation of a document, which is not validated.
+func ReadVariables(schema *ast.Schema, document string, given map[string]any) (map[string]any, *gqlerror.Error) {
+	parsed, err := parser.ParseQuery(&ast.Source{Input: document})
+	if err != nil {
+		panic(err)
+	}
+	return readVariables(schema, parsed.Operations[0], given)
 }

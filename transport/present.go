@@ -12,7 +12,6 @@ import (
 	"kyrochat/kyro"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -55,8 +54,8 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		if known.RetryAfter > 0 {
 			shown.Extensions["retryAfterMs"] = known.RetryAfter.Milliseconds()
 		}
-	case from != nil && codeOf(from) != "":
-		p.presentCoded(ctx, shown, from)
+	case from != nil && codeOf(from) != "": // of a document that does not parse or validate, or that was refused before it ran
+		p.fill(ctx, shown, codeOf(from), from.Message)
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		// Whoever asked is gone: what failed because of it is no fault of the server.
 		p.fill(ctx, shown, string(kyro.CodeInterrupted), "The request ended before it was answered.")
@@ -65,26 +64,11 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		p.fill(ctx, shown, string(kyro.CodeTimeout), "The request took too long. Try again, or ask for less at once.")
 	case reading != nil:
 		p.fill(ctx, shown, string(kyro.CodeBadUserInput), argument+message(from, err)+".")
-	case message(from, err) == "introspection disabled":
-		// gqlgen's own words, where introspection is off.
-		p.fill(ctx, shown, "INTROSPECTION_DISABLED", "Introspection is disabled on this server; the schema is at /schema.graphql.")
 	default:
 		p.log.ErrorContext(ctx, "request failed", p.facts(ctx, err, shown.Path)...)
 		p.fill(ctx, shown, string(kyro.CodeInternal), internalMessage)
 	}
 	return shown
-}
-
-// presentCoded shows an error that brought its own code: a document that does not parse or validate, or one that
-// was refused before it ran.
-func (p *Presenter) presentCoded(ctx context.Context, shown, from *gqlerror.Error) {
-	code, text := codeOf(from), from.Message
-	if code == errcode.ValidationFailed && len(from.Path) > 0 && from.Path[0] == ast.PathName("variable") {
-		// The values were wrong, not the document; and the path names an input, not a place in the response.
-		code, shown.Path = string(kyro.CodeBadUserInput), nil
-		text = fmt.Sprintf("Variable $%s: %s.", from.Path[1:].String(), text)
-	}
-	p.fill(ctx, shown, code, text)
 }
 
 // Recover is the executor's graphql.RecoverFunc: it logs a panic with its stack and gives the error to show.

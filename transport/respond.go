@@ -21,6 +21,7 @@ const (
 	codeTooLarge        = "PAYLOAD_TOO_LARGE"
 	codePreflight       = "PREFLIGHT_REQUIRED"
 	codeTooManyOnSocket = "TOO_MANY_OPERATIONS"
+	codeIntrospection   = "INTROSPECTION_DISABLED"
 )
 
 // refusal is a request that gets no further than the transport.

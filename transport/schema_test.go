@@ -35,7 +35,10 @@ const schema = `
 		fail(how: String!): String
 		many: [String]
 		limit(n: Int!): Int
+		search(filter: Filter, tags: [String!], mood: Mood = GOOD, share: Float, deep: Boolean, ids: [ID!]!): Int
 	}
+	enum Mood { GOOD BAD }
+	input Filter { text: String! limit: Int! = 5 moods: [Mood!] below: Filter }
 	type Mutation {
 		touch: String!
 		upload(file: Upload!): String
@@ -259,6 +262,17 @@ func (l *lockedBuffer) String() string {
 
 func newServer(t *testing.T, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
 	t.Helper()
+	return startServer(t, true, plain, forms, socket)
+}
+
+// newClosedServer is a server as in production.
+func newClosedServer(t *testing.T) *server {
+	t.Helper()
+	return startServer(t, false, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+}
+
+func startServer(t *testing.T, open bool, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
+	t.Helper()
 	s := &server{fields: &fields{schema: gqlparser.MustLoadSchema(&ast.Source{Input: schema})}, socket: socket, log: &lockedBuffer{}}
 	es := &graphql.ExecutableSchemaMock{
 		ExecFunc: s.fields.exec, SchemaFunc: func() *ast.Schema { return s.fields.schema },
@@ -273,6 +287,7 @@ func newServer(t *testing.T, plain transport.HTTP, forms transport.Multipart, so
 	graph.SetRecoverFunc(presenter.Recover)
 	graph.Use(transport.Envelope{NewID: func() string { return "op-id" }})
 	graph.Use(extension.Introspection{})
+	transport.NewDocuments(s.fields.schema, open).Install(graph)
 	wrap := func(h http.Handler) http.Handler {
 		return transport.RequestID(func() string { return "req-id" })(transport.SecurityHeaders(true)(h))
 	}

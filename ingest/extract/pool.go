@@ -62,7 +62,8 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 // Errors are kyro errors: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a damaged or protected file, LIMIT_REACHED
 // for too many pages or too much text, TIMEOUT after ExtractTimeout (not counting the waits for a free process and
 // for the PDF engine to be compiled),
-// UNAVAILABLE when the reading process crashed or the pool is closed. The end of ctx gives its own error.
+// UNAVAILABLE when the reading process crashed or the pool is closed. The end of ctx gives its own error, or
+// kyro.ErrJobAgain where the PDF engine was still being compiled, which is no fault of the file.
 func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error) {
 	if progress == nil {
 		progress = func(int, int) {}
@@ -78,7 +79,7 @@ func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func
 		return kyro.Extraction{}, ctx.Err()
 	}
 	if mimeType == PDF {
-		if err := p.Warm(ctx); err != nil {
+		if err := p.warmUp(ctx); err != nil {
 			return kyro.Extraction{}, err
 		}
 	}
@@ -106,10 +107,10 @@ func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func
 	}
 }
 
-// Warm waits until the PDF engine is compiled, which the first PDF does otherwise. It takes seconds once after an
+// warmUp waits until the PDF engine is compiled, which the first PDF does otherwise. It takes seconds once after an
 // installation and a moment from then on, and goes on when ctx ends: nobody's patience must be able to prevent that
 // it is ever done.
-func (p *Pool) Warm(ctx context.Context) error {
+func (p *Pool) warmUp(ctx context.Context) error {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -129,7 +130,7 @@ func (p *Pool) Warm(ctx context.Context) error {
 	case <-warm:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return errors.Join(kyro.ErrJobAgain, ctx.Err())
 	}
 }
 

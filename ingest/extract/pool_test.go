@@ -36,6 +36,17 @@ func TestPoolReadsAndReuses(t *testing.T) {
 	}
 }
 
+func TestPoolAsksForAnotherTurnWhileTheEngineIsCompiled(t *testing.T) {
+	t.Parallel()
+	p := extract.NewPool([]string{"sleep", "600"}, kyro.DefaultLimits(), discard()) // for a slow machine
+	defer p.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := p.Extract(ctx, file(t, []byte("%PDF-")), extract.PDF, nil); !errors.Is(err, kyro.ErrJobAgain) {
+		t.Error(err)
+	}
+}
+
 func TestPoolPassesErrorsOn(t *testing.T) {
 	t.Parallel()
 	limits := kyro.DefaultLimits()
