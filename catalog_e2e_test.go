@@ -27,6 +27,18 @@ func TestBots(t *testing.T) {
 		}
 		p.ask(`mutation($b: ID!) { updateBot(input: {botId: $b, name: null}) { bot { id } errors { code field } } }`, vars{"b": id}).wantCode("updateBot", "VALIDATION")
 		p.ask(`mutation { createBot(input: {name: "x", topK: 21}) { bot { id } errors { code field } } }`, nil).wantCode("createBot", "VALIDATION")
+		if got := p.ask(`mutation { createBot(input: {name: "", topK: 21, model: ""}) { bot { id } errors { field } } }`, nil); len(got.list("createBot.errors")) != 2 {
+			t.Errorf("not every wrong field is told: %s", got.body)
+		}
+		patched := func(patch string) (before, after string) {
+			before = p.must(`query($b: ID!) { bot(id: $b) { updatedAt } }`, vars{"b": id}).text("bot.updatedAt")
+			return before, p.must(`mutation($b: ID!) { updateBot(input: {botId: $b`+patch+`}) { bot { updatedAt } errors { code } } }`, vars{"b": id}).text("updateBot.bot.updatedAt")
+		}
+		for patch, moves := range map[string]bool{``: false, `, name: "Ada"`: false, `, topK: 6`: true} {
+			if before, after := patched(patch); (before != after) != moves {
+				t.Errorf("{%s} moves updatedAt from %s to %s", patch, before, after)
+			}
+		}
 		if got := p.must(`query($b: ID!) { bot(id: $b) { name topK } node(id: $b) { id ... on Bot { name } } }`, vars{"b": id}); got.text("bot.name") != "Ada" || got.text("node.name") != "Ada" {
 			t.Errorf("%s", got.body)
 		}
@@ -125,6 +137,21 @@ func TestConversations(t *testing.T) {
 			}
 		}
 		if r := p.must(`query($b: ID!) { bot(id: $b) { conversations(orderBy: {field: CREATED_AT, direction: ASC}) { nodes { id } } } }`, vars{"b": bot}); r.text("bot.conversations.nodes.0.id") != id {
+			t.Errorf("%s", r.body)
+		}
+		rename := `mutation($c: ID!, $t: String) { updateConversation(input: {conversationId: $c, title: $t}) { conversation { title } errors { code } } }`
+		say := `mutation($c: ID!) { sendMessage(input: {conversationId: $c, text: "Which  tea is best?", clientMessageId: "t"}) { userMessage { conversation { title } } errors { code } } }`
+		p.must(rename, vars{"c": id, "t": "New conversation"})
+		if r := p.must(say, vars{"c": id}); r.text("sendMessage.userMessage.conversation.title") != "New conversation" {
+			t.Errorf("the first message renames what a person named: %s", r.body)
+		}
+		if r := p.must(rename, vars{"c": id, "t": nil}); r.text("updateConversation.conversation.title") != "Which tea is best?" {
+			t.Errorf("%s", r.body)
+		}
+		if r := p.must(rename, vars{"c": second, "t": nil}); r.text("updateConversation.conversation.title") != "New conversation" {
+			t.Errorf("%s", r.body)
+		}
+		if r := p.must(strings.Replace(say, `"t"`, `"u"`, 1), vars{"c": second}); r.text("sendMessage.userMessage.conversation.title") != "Which tea is best?" {
 			t.Errorf("%s", r.body)
 		}
 		p.ask(`query($b: ID!, $o: ID!) { bot(id: $b) { conversations(filter: {botId: $o}) { nodes { id } } } }`, vars{"b": bot, "o": other}).wantCode("", "BAD_USER_INPUT")

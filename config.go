@@ -251,7 +251,7 @@ func (r *reader) origins(name string) []string {
 	list := r.list(name)
 	for _, s := range list {
 		u, err := url.Parse(s)
-		// The websocket library would take wildcards for patterns, while CORS compares: so there are none.
+		// Origins are compared: a wildcard would allow nothing, and look as if it did.
 		if err != nil || u.Host == "" || u.Path != "" || strings.ContainsAny(s, "*?[]\\") && !strings.HasPrefix(u.Host, "[") || u.Scheme != "http" && u.Scheme != "https" {
 			r.wrong(name, "has %q: use origins such as https://app.example.com, separated by commas", s)
 		}

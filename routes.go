@@ -53,7 +53,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	root.Present = presenter.Present
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: root})
 	server := handler.New(schema)
-	a.sockets = &transport.Websocket{Init: gate.WebsocketInit, Origins: a.cfg.originPatterns()}
+	a.sockets = &transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows}
 	server.AddTransport(a.sockets)
 	server.AddTransport(transport.Multipart{MaxUpload: a.cfg.Limits.MaxUploadBytes})
 	server.AddTransport(transport.HTTP{})
@@ -128,16 +128,4 @@ func (c Config) allows(origin string) bool {
 		}
 	}
 	return false
-}
-
-// originPatterns are the same rule in the form that the websocket library takes.
-func (c Config) originPatterns() []string {
-	if len(c.Origins) > 0 {
-		return c.Origins
-	}
-	var patterns []string
-	for _, host := range localHosts {
-		patterns = append(patterns, host, host+":*")
-	}
-	return patterns
 }

@@ -51,10 +51,10 @@ func (f *follower) finish(ctx context.Context, m kyro.Message) error {
 }
 
 // leadUp gives what the reader misses before the end of a final message and reports whether the reader shows the
-// stored text then. Readers of an interrupted answer may have seen more than was stored, under seqs that the
-// stored end took over; only a snapshot is sure for them.
+// stored text then. Readers of an answer that did not end by itself, but was ended after a crash, may have seen
+// more than was stored, under seqs that the stored end took over; only a snapshot is sure for them.
 func (f *follower) leadUp(ctx context.Context, m kyro.Message, end int64) bool {
-	if m.Status == kyro.MessageInterrupted || m.Attempt != f.attempt && !f.unbegun() {
+	if m.Status == kyro.MessageInterrupted || m.Status == kyro.MessageStopped && !f.sawEnd(ctx, m) || m.Attempt != f.attempt && !f.unbegun() {
 		return false
 	}
 	f.attempt = m.Attempt
@@ -73,6 +73,12 @@ func (f *follower) leadUp(ctx context.Context, m kyro.Message, end int64) bool {
 	}
 	f.deliver(entries)
 	return !f.left && f.seq == end-1
+}
+
+// sawEnd reports whether the log holds the end of the message's attempt, as it does where the attempt stored it.
+func (f *follower) sawEnd(ctx context.Context, m kyro.Message) bool {
+	s, known, err := f.cfg.Log.Snapshot(ctx, f.id)
+	return err == nil && known && s.Attempt == m.Attempt && s.Final
 }
 
 func (f *follower) give(e kyro.MessageStreamEvent) {

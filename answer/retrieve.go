@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 
 	"kyrochat/kyro"
@@ -124,6 +125,11 @@ func (r *IndexRetriever) startVectors(ctx context.Context, bot kyro.Bot, questio
 		question = lastQuestion(history) + "\n" + question
 	}
 	go func() {
+		defer func() { // a fault of a provider's client must not end the server
+			if fault := recover(); fault != nil {
+				found <- nearby{err: fmt.Errorf("search vectors: panic: %v\n%s", fault, debug.Stack())}
+			}
+		}()
 		vector, err := r.embedder.EmbedQuestion(ctx, question)
 		if err != nil {
 			found <- nearby{err: fmt.Errorf("embed the question: %w", err)}

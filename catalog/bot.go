@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"reflect"
 
 	"kyrochat/kyro"
 )
@@ -27,10 +28,13 @@ func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patc
 		if !bot.EditableBy(v) {
 			return kyro.NotFound(kyro.KindBot)
 		}
+		before := *bot
 		if err := bot.Apply(patch); err != nil {
 			return err
 		}
-		bot.UpdatedAt = s.time()
+		if !reflect.DeepEqual(*bot, before) {
+			bot.UpdatedAt = s.time()
+		}
 		return nil
 	})
 }

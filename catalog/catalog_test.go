@@ -166,7 +166,7 @@ func TestConversations(t *testing.T) {
 	if _, err := s.CreateConversation(t.Context(), ada, adas.ID, &title); err != nil || store.made.Title != "About tea" || store.made.UserID != ada.UserID || !store.made.LastMessageAt.Equal(store.made.CreatedAt) {
 		t.Errorf("made %+v, %v", store.made, err)
 	}
-	if _, err := s.CreateConversation(t.Context(), ada, adas.ID, nil); err != nil || store.made.Title != kyro.DefaultConversationTitle {
+	if _, err := s.CreateConversation(t.Context(), ada, adas.ID, nil); err != nil || store.made.ShownTitle() != kyro.DefaultConversationTitle {
 		t.Errorf("made %+v, %v", store.made, err)
 	}
 	long := string(make([]byte, 201))

@@ -18,7 +18,7 @@ func (s *Service) CreateConversation(ctx context.Context, v kyro.Viewer, botID k
 	}
 	now := s.time()
 	c := kyro.Conversation{
-		BotID: bot.ID, UserID: v.UserID, Title: kyro.DefaultConversationTitle,
+		BotID: bot.ID, UserID: v.UserID,
 		LastMessageAt: now, CreatedAt: now, UpdatedAt: now,
 	}
 	if title != nil {
@@ -38,10 +38,13 @@ func (s *Service) UpdateConversation(ctx context.Context, v kyro.Viewer, id kyro
 		if !c.ReadableBy(v) {
 			return kyro.NotFound(kyro.KindConversation)
 		}
+		before := *c
 		if err := c.Apply(patch); err != nil {
 			return err
 		}
-		c.UpdatedAt = s.time()
+		if *c != before {
+			c.UpdatedAt = s.time()
+		}
 		return nil
 	})
 }

@@ -138,7 +138,7 @@ type ComplexityRoot struct {
 		LastMessage  func(childComplexity int) int
 		MessageCount func(childComplexity int) int
 		Messages     func(childComplexity int, includeSuperseded *bool, first *int, after *string, last *int, before *string) int
-		Title        func(childComplexity int) int
+		ShownTitle   func(childComplexity int) int
 		UpdatedAt    func(childComplexity int) int
 		User         func(childComplexity int) int
 	}
@@ -859,11 +859,11 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Conversation.Messages(childComplexity, args["includeSuperseded"].(*bool), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Conversation.title":
-		if e.ComplexityRoot.Conversation.Title == nil {
+		if e.ComplexityRoot.Conversation.ShownTitle == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Conversation.Title(childComplexity), true
+		return e.ComplexityRoot.Conversation.ShownTitle(childComplexity), true
 	case "Conversation.updatedAt":
 		if e.ComplexityRoot.Conversation.UpdatedAt == nil {
 			break
@@ -2222,6 +2222,12 @@ type UserError {
 
 """
 The reasons of errors, in payloads (` + "`" + `errors { code }` + "`" + `), at the top level (` + "`" + `extensions.code` + "`" + `) and in ` + "`" + `Message.error` + "`" + `.
+
+Requests that are refused before an operation runs carry one of these at the top level, besides BAD_USER_INPUT for wrong
+values of variables: GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED (the document), INTROSPECTION_DISABLED (in
+production), BAD_REQUEST (no GraphQL request, or not by this transport), BATCHING_NOT_SUPPORTED, METHOD_NOT_ALLOWED,
+UNSUPPORTED_MEDIA_TYPE, NOT_ACCEPTABLE, PAYLOAD_TOO_LARGE, PREFLIGHT_REQUIRED (send one of the headers
+Apollo-Require-Preflight, GraphQL-Require-Preflight or X-Requested-With) and TOO_MANY_OPERATIONS (on one websocket).
 """
 enum ErrorCode {
   "A value of the input is out of its limits. In payloads."
@@ -3325,7 +3331,7 @@ input CreateConversationInput {
 input UpdateConversationInput {
   "Which conversation."
   conversationId: ID!
-  "1 to 200 characters; null: the default title."
+  "1 to 200 characters; null: the beginning of the first message."
   title: String
   "Null: false."
   archived: Boolean

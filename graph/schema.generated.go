@@ -2541,7 +2541,7 @@ func (ec *executionContext) _Conversation_title(ctx context.Context, field graph
 			return ec.fieldContext_Conversation_title(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Title, nil
+			return obj.ShownTitle(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -2552,7 +2552,7 @@ func (ec *executionContext) _Conversation_title(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_Conversation_title(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Conversation", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Conversation", field, true, false, "String")
 }
 
 func (ec *executionContext) _Conversation_archived(ctx context.Context, field graphql.CollectedField, obj *kyro.Conversation) (ret graphql.Marshaler) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"path"
 	"strings"
@@ -51,16 +52,24 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 	}
 	received, err := s.files.Receive(ctx, r, s.limits.MaxUploadBytes)
 	if err != nil {
-		return Added{}, err
+		return Added{}, atFile(err)
 	}
 	defer s.files.Discard(received)
 	if d.MimeType, err = s.sniff(received.Head, fileName); err != nil {
-		return Added{}, err
+		return Added{}, atFile(err)
 	}
 	d.SizeBytes, d.ContentHash = &received.Size, received.SHA256
 	return s.add(ctx, d, nil, func(stored kyro.Document) error {
 		return s.files.Place(received, stored.ID, stored.Version)
 	})
+}
+
+// atFile says of an error that a person can mend that it is the file's.
+func atFile(err error) error {
+	if known, ok := errors.AsType[*kyro.Error](err); ok && known.InPayload() {
+		return known.At("file")
+	}
+	return err
 }
 
 // AddText takes in a text for a bot of the viewer and enqueues the work on it. NOT_FOUND for a bot that is not the

@@ -1,6 +1,7 @@
 package kyro
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -74,11 +75,9 @@ func NewBot(owner ID, now time.Time) *Bot {
 	return &Bot{OwnerID: owner, TopK: DefaultTopK, NoAnswerText: DefaultNoAnswerText, Strict: true, CreatedAt: now, UpdatedAt: now}
 }
 
-// Apply changes the bot by the patch and checks the outcome. On a VALIDATION error the bot is of no use.
+// Apply changes the bot by the patch and checks the outcome: one VALIDATION error for each field that is wrong,
+// joined. The bot is of no use then. Blank texts count as null.
 func (b *Bot) Apply(p BotPatch) error {
-	if p.Name.Set && p.Name.Value == nil {
-		return Invalid("name", "A bot must have a name.")
-	}
 	p.Name.IntoOr(&b.Name, "")
 	p.Description.Into(&b.Description)
 	p.Instructions.Into(&b.Instructions)
@@ -95,36 +94,37 @@ func (b *Bot) Apply(p BotPatch) error {
 }
 
 func (b *Bot) validate() error {
-	var err error
-	if b.Name, err = checkLine("name", "The name", b.Name, 1, MaxBotName); err != nil {
-		return err
-	}
+	name, err := checkLine("name", "The name", b.Name, 1, MaxBotName)
+	b.Name = name
+	wrong := []error{err}
 	texts := []struct {
 		field, label string
-		text         *string
+		text         **string
 		limit        int
 	}{
-		{"description", "The description", b.Description, MaxBotDescription},
-		{"instructions", "The instructions", b.Instructions, MaxBotInstructions},
-		{"welcomeMessage", "The welcome message", b.WelcomeMessage, MaxWelcomeMessage},
-		{"model", "The model", b.Model, MaxModelName},
-		{"noAnswerText", "The no-answer text", &b.NoAnswerText, MaxNoAnswerText},
+		{"description", "The description", &b.Description, MaxBotDescription},
+		{"instructions", "The instructions", &b.Instructions, MaxBotInstructions},
+		{"welcomeMessage", "The welcome message", &b.WelcomeMessage, MaxWelcomeMessage},
+		{"model", "The model", &b.Model, MaxModelName},
 	}
 	for _, t := range texts {
-		if t.text == nil {
-			continue
-		}
-		if err := checkText(t.field, t.label, *t.text, 0, t.limit); err != nil {
-			return err
+		switch {
+		case *t.text == nil:
+		case strings.TrimSpace(**t.text) == "":
+			*t.text = nil
+		default:
+			wrong = append(wrong, checkText(t.field, t.label, **t.text, 0, t.limit))
 		}
 	}
 	if strings.TrimSpace(b.NoAnswerText) == "" {
-		return Invalid("noAnswerText", "The no-answer text must not be empty; null restores the default.")
+		wrong = append(wrong, Invalid("noAnswerText", "The no-answer text must not be empty; null restores the default."))
+	} else {
+		wrong = append(wrong, checkText("noAnswerText", "The no-answer text", b.NoAnswerText, 0, MaxNoAnswerText))
 	}
-	return b.validateNumbers()
+	return errors.Join(append(wrong, b.checkSuggested(), b.checkNumbers())...)
 }
 
-func (b *Bot) validateNumbers() error {
+func (b *Bot) checkSuggested() error {
 	if len(b.SuggestedQuestions) > MaxSuggested {
 		return Invalid("suggestedQuestions", "At most %d suggested questions.", MaxSuggested)
 	}
@@ -136,19 +136,24 @@ func (b *Bot) validateNumbers() error {
 		}
 		b.SuggestedQuestions[i] = line
 	}
-	if b.Temperature != nil && !(*b.Temperature >= 0 && *b.Temperature <= MaxTemperature) {
-		return Invalid("temperature", "The temperature must be between 0 and %g.", MaxTemperature)
-	}
-	if b.MaxOutputTokens != nil && (*b.MaxOutputTokens < 1 || *b.MaxOutputTokens > MaxOutputTokens) {
-		return Invalid("maxOutputTokens", "maxOutputTokens must be between 1 and %d.", MaxOutputTokens)
-	}
-	if b.TopK < 1 || b.TopK > MaxTopK {
-		return Invalid("topK", "topK must be between 1 and %d.", MaxTopK)
-	}
-	if b.MinScore != nil && !(*b.MinScore >= -1 && *b.MinScore <= 1) {
-		return Invalid("minScore", "minScore is a cosine similarity, between -1 and 1.")
-	}
 	return nil
+}
+
+func (b *Bot) checkNumbers() error {
+	var wrong []error
+	check := func(right bool, err *Error) {
+		if !right {
+			wrong = append(wrong, err)
+		}
+	}
+	check(b.Temperature == nil || *b.Temperature >= 0 && *b.Temperature <= MaxTemperature,
+		Invalid("temperature", "The temperature must be between 0 and %g.", MaxTemperature))
+	check(b.MaxOutputTokens == nil || *b.MaxOutputTokens >= 1 && *b.MaxOutputTokens <= MaxOutputTokens,
+		Invalid("maxOutputTokens", "maxOutputTokens must be between 1 and %d.", MaxOutputTokens))
+	check(b.TopK >= 1 && b.TopK <= MaxTopK, Invalid("topK", "topK must be between 1 and %d.", MaxTopK))
+	check(b.MinScore == nil || *b.MinScore >= -1 && *b.MinScore <= 1,
+		Invalid("minScore", "minScore is a cosine similarity, between -1 and 1."))
+	return errors.Join(wrong...)
 }
 
 // BotFilter selects bots of one owner.

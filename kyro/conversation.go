@@ -1,6 +1,7 @@
 package kyro
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -10,7 +11,7 @@ type Conversation struct {
 	ID            ID
 	BotID         ID
 	UserID        ID
-	Title         string
+	Title         string // "" while there is neither a chosen one nor a message to take it from
 	Archived      bool
 	MessageCount  int       // superseded messages are not counted
 	LastMessageAt time.Time // its creation while there is no message
@@ -21,13 +22,17 @@ type Conversation struct {
 // NodeID makes Conversation a Node.
 func (c *Conversation) NodeID() ID { return c.ID }
 
+// ShownTitle is the title, or the default one.
+func (c *Conversation) ShownTitle() string { return cmp.Or(c.Title, DefaultConversationTitle) }
+
 // ReadableBy reports whether the viewer may see the conversation. Only the person who holds it may.
 func (c *Conversation) ReadableBy(v Viewer) bool { return v.Is(c.UserID) }
 
-// DefaultConversationTitle is the title of a conversation without a message.
+// DefaultConversationTitle is what a conversation without a title is called.
 const DefaultConversationTitle = "New conversation"
 
-// ConversationPatch changes a conversation: a field left out stays; null restores the default.
+// ConversationPatch changes a conversation: a field left out stays; null restores the default, which
+// for the title is "": the store takes it from the first message.
 type ConversationPatch struct {
 	Title    Opt[string]
 	Archived Opt[bool]
@@ -42,7 +47,7 @@ func (c *Conversation) Apply(p ConversationPatch) error {
 		}
 		p.Title = Some(title)
 	}
-	p.Title.IntoOr(&c.Title, DefaultConversationTitle)
+	p.Title.IntoOr(&c.Title, "")
 	p.Archived.IntoOr(&c.Archived, false)
 	return nil
 }

@@ -60,6 +60,22 @@ func TestBotLimits(t *testing.T) {
 	}
 }
 
+func TestEveryWrongFieldOfABotIsTold(t *testing.T) {
+	t.Parallel()
+	bot := kyro.NewBot(kyro.UserID(1), now)
+	err := bot.Apply(kyro.BotPatch{Name: kyro.Some(""), TopK: kyro.Some(0), Temperature: kyro.Some(9.0), Model: kyro.Some(strings.Repeat("x", 101))})
+	for _, field := range []string{"The name", "topK", "The temperature", "The model"} {
+		if err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s is not told: %v", field, err)
+		}
+	}
+	blank := kyro.BotPatch{Name: kyro.Some("Ada"), Model: kyro.Some(""), WelcomeMessage: kyro.Some(" \n"), Description: kyro.Some("\u00a0"), Instructions: kyro.Some("")}
+	bot = kyro.NewBot(kyro.UserID(1), now)
+	if err := bot.Apply(blank); err != nil || bot.Model != nil || bot.WelcomeMessage != nil || bot.Description != nil || bot.Instructions != nil {
+		t.Errorf("blank texts: %+v, %v", bot, err)
+	}
+}
+
 func TestOnlyTheOwnerEditsABot(t *testing.T) {
 	t.Parallel()
 	bot := kyro.Bot{OwnerID: kyro.UserID(1)}
@@ -280,7 +296,7 @@ func TestConversationPatch(t *testing.T) {
 	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Some(" new ")}); err != nil || c.Title != "new" || !c.Archived {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Null[string](), Archived: kyro.Null[bool]()}); err != nil || c.Title != kyro.DefaultConversationTitle || c.Archived {
+	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Null[string](), Archived: kyro.Null[bool]()}); err != nil || c.ShownTitle() != kyro.DefaultConversationTitle || c.Archived {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Some("")}); kyro.ErrorCode(err) != kyro.CodeValidation {

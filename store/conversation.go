@@ -57,7 +57,7 @@ func (s *Store) CreateConversation(ctx context.Context, c kyro.Conversation) (ky
 }
 
 // UpdateConversation reads the user's live conversation, lets change alter its title and whether it is archived,
-// and writes both, in one fact. change may run more than once, each time on the conversation as it is then.
+// and writes both, in one fact. A title of "" is taken from the first message. change may run more than once, each time on the conversation as it is then.
 func (s *Store) UpdateConversation(ctx context.Context, user, id kyro.ID, change func(*kyro.Conversation) error) (kyro.Conversation, error) {
 	var changed kyro.Conversation
 	err := s.write(ctx, "update the conversation", func(ctx context.Context, tx *writeTx) error {
@@ -69,12 +69,28 @@ func (s *Store) UpdateConversation(ctx context.Context, user, id kyro.ID, change
 		if err := change(&c); err != nil {
 			return err
 		}
+		if c.Title == "" {
+			if c.Title, err = firstTitle(ctx, tx, r); err != nil {
+				return err
+			}
+		}
 		r.Title, r.TitleKey, r.Archived, r.UpdatedAt = c.Title, fold(c.Title), c.Archived, stamp(c.UpdatedAt)
 		changed = r.noun()
 		_, err = tx.NewUpdate().Model(r).Column("title", "title_key", "archived", "updated_at").WherePK().Exec(ctx)
 		return err
 	})
 	return changed, err
+}
+
+// firstTitle is the title that the first message gives its conversation, or "" where there is none.
+func firstTitle(ctx context.Context, tx *writeTx, r *conversationRow) (string, error) {
+	var texts []string
+	err := tx.NewSelect().Table("messages").Column("text").Where("conversation_id = ? AND role = ?", r.ID, kyro.RoleUser).
+		OrderExpr("id").Limit(1).Scan(ctx, &texts)
+	if err != nil || len(texts) == 0 {
+		return "", err
+	}
+	return kyro.TitleFrom(texts[0]), nil
 }
 
 // lockConversation reads the user's live conversation and keeps it as it is until the transaction ends.

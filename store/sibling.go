@@ -9,7 +9,7 @@ import (
 )
 
 // SaveSibling stores a new PENDING answer to the user message that the bot message answers, and marks the older
-// ones superseded. CONFLICT where the message is not a final bot message, or another answer to the same user
+// ones superseded. VALIDATION where the message is a user's, CONFLICT where it or another answer to the same user
 // message is not final yet. The clientMessageId, which may be empty, works as in SaveTurn.
 func (s *Store) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time) (kyro.Turn, error) {
 	now = stamp(now)
@@ -63,7 +63,7 @@ func (s *Store) lockAnswer(ctx context.Context, tx *writeTx, sender, message kyr
 		return nil, nil, nil, notFound(err, kyro.KindMessage)
 	}
 	if answer.ParentID == nil {
-		return nil, nil, nil, kyro.Errorf(kyro.CodeConflict, "Only an answer of the bot can be made again, and this message is the user's.")
+		return nil, nil, nil, kyro.Invalid("messageId", "Only answers can be made again; this message is your own.")
 	}
 	if err := tx.NewSelect().Model(question).Where("m.id = ?", *answer.ParentID).Scan(ctx); err != nil {
 		return nil, nil, nil, notFound(err, kyro.KindMessage)

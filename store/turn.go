@@ -42,7 +42,7 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		if _, err := tx.NewInsert().Model(&answer).Exec(ctx); err != nil {
 			return err
 		}
-		if c.MessageCount == 0 && c.Title == kyro.DefaultConversationTitle && t.Title != "" {
+		if c.Title == "" {
 			c.Title, c.TitleKey = t.Title, fold(t.Title)
 		}
 		if err := said(ctx, tx, c, 2, now); err != nil {
@@ -65,12 +65,8 @@ func (s *Store) turnConversation(ctx context.Context, tx *writeTx, t kyro.NewTur
 	if err := s.liveBot(ctx, tx, t.SenderID, t.BotID); err != nil {
 		return nil, err
 	}
-	title := t.Title
-	if title == "" {
-		title = kyro.DefaultConversationTitle
-	}
 	r := rowOfConversation(&kyro.Conversation{
-		BotID: t.BotID, UserID: t.SenderID, Title: title, LastMessageAt: t.Now, CreatedAt: t.Now, UpdatedAt: t.Now,
+		BotID: t.BotID, UserID: t.SenderID, Title: t.Title, LastMessageAt: t.Now, CreatedAt: t.Now, UpdatedAt: t.Now,
 	})
 	_, err := tx.NewInsert().Model(&r).Exec(ctx)
 	return &r, err

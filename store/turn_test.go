@@ -247,7 +247,7 @@ func TestSiblings(t *testing.T) {
 		_, err := again(turn.Bot.ID, "s1")
 		wantCode(t, err, kyro.CodeConflict) // not final yet
 		_, err = again(turn.User.ID, "s1")
-		wantCode(t, err, kyro.CodeConflict)
+		wantCode(t, err, kyro.CodeValidation)
 		w.finish(t, w.claim(t, id, "n"), "first")
 
 		second, err := again(turn.Bot.ID, "s1")

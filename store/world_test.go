@@ -157,7 +157,7 @@ func (w *world) talk(t testing.TB) (user, bot, conversation kyro.ID) {
 	user = w.user(t)
 	bot = w.bot(t, user, "Bot", start)
 	c, err := w.CreateConversation(t.Context(), kyro.Conversation{
-		BotID: bot, UserID: user, Title: kyro.DefaultConversationTitle, LastMessageAt: start, CreatedAt: start, UpdatedAt: start,
+		BotID: bot, UserID: user, LastMessageAt: start, CreatedAt: start, UpdatedAt: start,
 	})
 	fine(t, err)
 	return user, bot, c.ID

@@ -3,7 +3,10 @@ package transport
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strings"
+
+	"kyrochat/kyro"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -15,7 +18,7 @@ import (
 const maxErrors = 20
 
 // Envelope is the handler extension that every transport relies on: it gives each operation on a websocket a
-// request id of its own, cuts error lists to 20, and refuses @defer, which the executor would answer with null
+// request id of its own and the time that HTTP gives, cuts error lists to 20, and refuses @defer, which the executor would answer with null
 // for fields that cannot be null.
 type Envelope struct {
 	NewID func() string // nil but in tests
@@ -75,7 +78,7 @@ func findDefer(set ast.SelectionSet) *ast.Directive {
 	return nil
 }
 
-// InterceptOperation gives an operation on a websocket its own request id.
+// InterceptOperation gives an operation on a websocket its own request id, and a query or mutation its time.
 func (e Envelope) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	if _, ok := ctx.Value(socketKey{}).(*socket); !ok {
 		return next(ctx)
@@ -84,7 +87,25 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 	if newID == nil {
 		newID = rand.Text
 	}
-	return next(context.WithValue(ctx, requestIDKey{}, newID()))
+	ctx = context.WithValue(ctx, requestIDKey{}, newID())
+	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
+		return next(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, defaultExecTimeout)
+	run, answered := next(ctx), false
+	return func(inner context.Context) *graphql.Response { // called until it gives nil
+		defer cancel()
+		if answered {
+			return nil
+		}
+		answered = true
+		response := run(inner)
+		if response == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			response = &graphql.Response{Errors: gqlerror.List{requestError(string(kyro.CodeTimeout), timeoutMessage)}}
+			response.Errors[0].Extensions["requestId"] = RequestIDFrom(ctx)
+		}
+		return response
+	}
 }
 
 // InterceptResponse cuts the list of errors.

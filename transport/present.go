@@ -22,6 +22,8 @@ const maxErrorMessage = 1000
 // internalMessage is all that anyone is told about an error nobody foresaw.
 const internalMessage = "Something went wrong on our side. If it happens again, report it with the request id."
 
+const timeoutMessage = "The request took too long. Try again, or ask for less at once."
+
 // Presenter turns errors into what clients see: a message for a person and extensions with code, requestId and,
 // where waiting helps, retryAfterMs. It is the only place that does.
 type Presenter struct{ log *slog.Logger }
@@ -61,7 +63,7 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		p.fill(ctx, shown, string(kyro.CodeInterrupted), "The request ended before it was answered.")
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 		p.log.WarnContext(ctx, "request timed out", p.facts(ctx, err, shown.Path)...)
-		p.fill(ctx, shown, string(kyro.CodeTimeout), "The request took too long. Try again, or ask for less at once.")
+		p.fill(ctx, shown, string(kyro.CodeTimeout), timeoutMessage)
 	case reading != nil:
 		p.fill(ctx, shown, string(kyro.CodeBadUserInput), argument+message(from, err)+".")
 	default:

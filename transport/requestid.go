@@ -4,10 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"time"
 )
 
-// RequestIDHeader is the response header that names a request for a report and in the log.
-const RequestIDHeader = "X-Request-Id"
+// requestIDHeader is the response header that names a request for a report and in the log.
+const requestIDHeader = "X-Request-Id"
 
 type requestIDKey struct{}
 
@@ -20,7 +21,9 @@ func RequestID(newID func() string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := newID()
-			w.Header().Set(RequestIDHeader, id)
+			// The deadline of an answer belongs to its connection, which the next request may come by.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+			w.Header().Set(requestIDHeader, id)
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"kyrochat/kyro"
 
@@ -23,6 +24,9 @@ const (
 	codeTooManyOnSocket = "TOO_MANY_OPERATIONS"
 	codeIntrospection   = "INTROSPECTION_DISABLED"
 )
+
+// answerTimeout is how long a client may take to receive an answer.
+const answerTimeout = 30 * time.Second
 
 // refusal is a request that gets no further than the transport.
 type refusal struct {
@@ -96,6 +100,8 @@ func write(w http.ResponseWriter, media string, status int, response *graphql.Re
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(head)+len(response.Data)+len(tail)))
+	// Writers without deadlines, as in tests, do without. It is RequestID that ends it for the next request.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 	w.WriteHeader(status)
 	for _, part := range [][]byte{head, response.Data, tail} {
 		if _, err := w.Write(part); err != nil {

@@ -12,6 +12,9 @@ import (
 	"kyrochat/kyro"
 )
 
+// drainTimeout is how long the rest of a refused upload is read, so that its sender sees why.
+const drainTimeout = 30 * time.Second
+
 // uploadStream hands the parts of a form to the uploads they belong to, in the order they arrive.
 type uploadStream struct {
 	mu      sync.Mutex
@@ -125,7 +128,8 @@ type pacedBody struct {
 	grace     time.Duration
 	rate      int64 // bytes a second
 	deadlines *http.ResponseController
-	ended     bool // the last byte has come
+	until     time.Time // when the body has to be through, where it only is read to be thrown away
+	ended     bool      // the last byte has come
 	broken    bool // no more will come
 }
 
@@ -143,8 +147,11 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 
 func (b *pacedBody) receive(p []byte) (int, error) {
 	// Writers without deadlines, as in tests, do without.
-	due := time.Duration(float64(b.read) / float64(b.rate) * float64(time.Second))
-	_ = b.deadlines.SetReadDeadline(b.started.Add(b.grace + due))
+	due := b.started.Add(b.grace + time.Duration(float64(b.read)/float64(b.rate)*float64(time.Second)))
+	if !b.until.IsZero() && b.until.Before(due) {
+		due = b.until
+	}
+	_ = b.deadlines.SetReadDeadline(due)
 	n, err := b.from.Read(p)
 	b.read += int64(n)
 	switch {
@@ -159,12 +166,13 @@ func (b *pacedBody) receive(p []byte) (int, error) {
 	return n, err
 }
 
-// drain reads on, up to limit bytes, and reports whether that was all. Where it was not, the deadline stays, for
+// drain reads on, up to limit bytes and for thirty seconds, and reports whether that was all. Where it was not, the deadline stays, for
 // net/http reads on a little before it answers.
 func (b *pacedBody) drain(limit int64) bool {
 	if b.ended || b.broken {
 		return b.ended
 	}
+	b.until = time.Now().Add(drainTimeout)
 	_, err := io.Copy(io.Discard, io.LimitReader(readerFunc(b.receive), limit))
 	return err == nil && b.ended
 }

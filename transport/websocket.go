@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -48,9 +49,9 @@ type Websocket struct {
 	// Init finds out who opens the socket, from the payload of connection_init. An error that has a method
 	// WebsocketClose() (code int, reason string) closes the socket with these; any other with 4403.
 	Init func(ctx context.Context, payload map[string]any) (kyro.Viewer, error)
-	// Origins are the hosts of pages that may connect besides the server's own, as patterns of path.Match:
-	// "app.example.com", "https://app.example.com", "localhost:*".
-	Origins []string
+	// AllowOrigin says whether pages of an origin may connect; those of the server's own host may always. nil
+	// allows no other.
+	AllowOrigin func(origin string) bool
 
 	InitTimeout   time.Duration    // until connection_init; 5 s, then 4408
 	WriteTimeout  time.Duration    // of one message; 5 s, then the socket is dropped
@@ -88,8 +89,13 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		return
 	}
 	defer t.serving.Done()
+	if !t.allows(r) {
+		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden), message: "Pages of this origin may not connect; the server's operator can allow them."})
+		return
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		Subprotocols: []string{subprotocol}, OriginPatterns: t.Origins, CompressionMode: websocket.CompressionDisabled,
+		Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
+		InsecureSkipVerify: true, // of the origin, which was checked
 	})
 	if err != nil {
 		return // Accept has answered
@@ -104,6 +110,16 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	t.add(s)
 	defer t.remove(s)
 	gqlgen.Websocket{Implementation: accepted{s}, InitFunc: s.init}.Do(w, r.WithContext(s.ctx), exec)
+}
+
+// allows checks the origin of the page that connects. Other clients name none.
+func (t *Websocket) allows(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || t.AllowOrigin != nil && t.AllowOrigin(origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
 // accepted hands gqlgen a socket that was accepted before.
@@ -211,21 +227,32 @@ func (t *Websocket) CloseAll(ctx context.Context) error {
 
 // init is gqlgen's InitFunc of one socket. It always gives a context, which gqlgen reads even beside an error.
 func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.Context, *gqlgen.InitPayload, error) {
+	limited, cancel := context.WithTimeout(ctx, or(s.options.InitTimeout, defaultInitTimeout))
+	defer cancel()
 	viewer := kyro.ViewerFrom(ctx)
 	if s.options.Init != nil {
-		limited, cancel := context.WithTimeout(ctx, or(s.options.InitTimeout, defaultInitTimeout))
-		defer cancel()
 		var err error
 		if viewer, err = s.options.Init(limited, payload); err != nil {
-			code, reason := closeForbidden, "Forbidden"
-			var told interface{ WebsocketClose() (int, string) }
-			if errors.As(err, &told) {
-				code, reason = told.WebsocketClose()
-			}
-			s.close(code, reason)
-			return ctx, nil, err
+			return ctx, nil, s.refused(err)
 		}
 	}
 	s.signedIn(viewer)
+	if s.options.Init != nil && !viewer.SessionID.IsZero() {
+		// CloseSession looks at sockets that are signed in: a session that ended a moment ago must not slip through.
+		if _, err := s.options.Init(limited, payload); err != nil {
+			return ctx, nil, s.refused(err)
+		}
+	}
 	return kyro.WithViewer(ctx, viewer), nil, nil
+}
+
+// refused closes the socket with what the error of Init says.
+func (s *socket) refused(err error) error {
+	code, reason := closeForbidden, "Forbidden"
+	var told interface{ WebsocketClose() (int, string) }
+	if errors.As(err, &told) {
+		code, reason = told.WebsocketClose()
+	}
+	s.close(code, reason)
+	return err
 }

@@ -387,7 +387,7 @@ type UpdateBotInput struct {
 type UpdateConversationInput struct {
 	// Which conversation.
 	ConversationID kyro.ID `json:"conversationId"`
-	// 1 to 200 characters; null: the default title.
+	// 1 to 200 characters; null: the beginning of the first message.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
 	// Null: false.
 	Archived graphql.Omittable[*bool] `json:"archived,omitempty"`
