@@ -93,7 +93,7 @@ func New(store Store, hasher Hasher, tokens Tokens, o Options) *Service {
 	}
 	return &Service{
 		store: store, hasher: hasher, tokens: tokens, signUp: o.SignUp, idle: o.RefreshTTL,
-		now: func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) },
+		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), seen: newSessionCache(), ended: o.Ended,
 	}
 }

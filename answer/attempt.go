@@ -152,7 +152,7 @@ func (a *attempt) publish(ctx context.Context, e kyro.LogEntry) {
 	}
 	if !a.warned && ctx.Err() == nil {
 		a.warned = true
-		a.logger.Warn("the stream log fails; readers follow the row", "err", err)
+		a.logger.Warn("the stream log fails; readers follow the row", "error", err)
 	}
 	if a.unsent = append(a.unsent, e); len(a.unsent) > maxUnsent {
 		a.mute, a.unsent = true, nil

@@ -101,12 +101,12 @@ func (a *attempt) failure(err error) (kyro.MessageStatus, kyro.FinishReason, *ky
 	var known *kyro.Error
 	if !errors.As(err, &known) || known.Code == kyro.CodeInternal {
 		if err != errPanicked {
-			a.logger.Error("answer failed", "err", err)
+			a.logger.Error("answer failed", "error", err)
 		}
 		return kyro.MessageFailed, kyro.FinishError, &kyro.MessageError{
 			Code: kyro.CodeInternal, Message: "Something went wrong while answering. Ask for the answer again.", Retryable: true}
 	}
-	a.logger.Warn("answer failed", "err", err)
+	a.logger.Warn("answer failed", "error", err)
 	reason := kyro.FinishError
 	switch known.Code {
 	case kyro.CodeContentBlocked:
@@ -133,7 +133,7 @@ func (a *attempt) finish(ctx context.Context, o kyro.Outcome) (kyro.Message, boo
 			a.lose(err)
 			return kyro.Message{}, false
 		}
-		a.logger.Warn("the end of an answer could not be stored; trying again", "err", err)
+		a.logger.Warn("the end of an answer could not be stored; trying again", "error", err)
 		pause(ctx, wait)
 		if a.lost() {
 			return kyro.Message{}, false
@@ -145,7 +145,7 @@ func (a *attempt) finish(ctx context.Context, o kyro.Outcome) (kyro.Message, boo
 func (a *attempt) release() {
 	err := bounded(context.WithoutCancel(a.ctx), func(ctx context.Context) error { return a.cfg.Store.Release(ctx, a.claim) })
 	if err != nil {
-		a.logger.Warn("an answer could not be given back; it is taken over when its lease ends", "err", err)
+		a.logger.Warn("an answer could not be given back; it is taken over when its lease ends", "error", err)
 	}
 }
 

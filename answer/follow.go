@@ -90,10 +90,7 @@ func (f *follower) run(ctx context.Context, after *kyro.StreamCursor) error {
 
 // begin checks that the viewer may follow the message from there.
 func (f *follower) begin(ctx context.Context, after *kyro.StreamCursor) (kyro.Message, error) {
-	if err := f.viewer.MustSignIn(); err != nil {
-		return kyro.Message{}, err
-	}
-	if err := f.id.Expect(kyro.KindMessage); err != nil {
+	if err := f.viewer.MustSignInFor(f.id, kyro.KindMessage); err != nil {
 		return kyro.Message{}, err
 	}
 	m, err := f.row(ctx)
@@ -124,18 +121,22 @@ func (f *follower) place(m kyro.Message, after *kyro.StreamCursor) {
 // unbegun reports that the reader shows the answer before any attempt, so that it can go on with the events of any.
 func (f *follower) unbegun() bool { return f.attempt == 0 && f.seq == 0 }
 
-// row reads the message as the viewer may see it now. A store that fails for a moment does not end a stream.
+// rowPatience is how long a stream waits for a store that is away.
+const rowPatience = 10 * time.Second
+
+// row reads the message as the viewer may see it now. A store that fails for a while does not end a stream.
 func (f *follower) row(ctx context.Context) (kyro.Message, error) {
+	began := time.Now()
 	for try := 1; ; try++ {
 		m, err := f.cfg.Store.Message(ctx, f.viewer.UserID, f.id)
 		if err == nil {
 			f.checked = time.Now()
 			return m, nil
 		}
-		if kyro.ErrorCode(err) != kyro.CodeInternal && kyro.ErrorCode(err) != kyro.CodeUnavailable || try == 4 {
+		if kyro.ErrorCode(err) != kyro.CodeInternal && kyro.ErrorCode(err) != kyro.CodeUnavailable || time.Since(began) > rowPatience {
 			return m, err
 		}
-		if !pause(ctx, time.Duration(try)*100*time.Millisecond) {
+		if !pause(ctx, time.Duration(min(try, 10))*100*time.Millisecond) {
 			return m, ctx.Err()
 		}
 	}

@@ -77,7 +77,7 @@ func (a *attempt) save(ctx context.Context) bool {
 		return true
 	}
 	if ctx.Err() == nil || ctx.Err() == context.DeadlineExceeded {
-		a.logger.Warn("an answer could not be saved; trying again", "err", err)
+		a.logger.Warn("an answer could not be saved; trying again", "error", err)
 	}
 	return false
 }
@@ -102,13 +102,13 @@ func (a *attempt) renew(ctx context.Context) {
 	case isLost(err):
 		a.lose(err)
 	default:
-		a.logger.Warn("the claim of an answer could not be renewed; trying again", "err", err)
+		a.logger.Warn("the claim of an answer could not be renewed; trying again", "error", err)
 	}
 }
 
 // lose stops the attempt at once: another one has the message, or nobody shall.
 func (a *attempt) lose(err error) {
-	a.logger.Warn("the claim of an answer is lost", "err", err)
+	a.logger.Warn("the claim of an answer is lost", "error", err)
 	a.cancel(errLost)
 }
 

@@ -51,7 +51,7 @@ func (r *IndexRetriever) Retrieve(ctx context.Context, bot kyro.Bot, question st
 	case ctx.Err() != nil:
 		return Retrieved{}, fmt.Errorf("retrieve: %w", ctx.Err())
 	case near.err != nil:
-		r.log.WarnContext(ctx, "vectors not searched, answering by words alone", "bot", bot.ID, "err", near.err)
+		r.log.WarnContext(ctx, "vectors not searched, answering by words alone", "bot", bot.ID, "error", near.err)
 		found.Notices = append(found.Notices, kyro.NoticeLexicalOnly)
 	case near.searched:
 		fused.addVectors(near.hits, r.embedder.Lexical())

@@ -109,7 +109,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		s.cfg.Logger.Error("answers left by an earlier process could not be recovered; trying again", "err", err)
+		s.cfg.Logger.Error("answers left by an earlier process could not be recovered; trying again", "error", err)
 		if !pause(ctx, time.Second) {
 			break
 		}
@@ -124,7 +124,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			if err := s.sweep(ctx, false); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Error("lost answers could not be looked for", "err", err)
+				s.cfg.Logger.Error("lost answers could not be looked for", "error", err)
 			}
 		}
 	}
@@ -171,7 +171,7 @@ func (s *Service) logEnd(ctx context.Context, m kyro.Message) {
 	defer cancel()
 	end := kyro.LogEntry{Attempt: m.Attempt, Seq: endSeq(m), Status: m.Status, Final: true}
 	if err := s.cfg.Log.Append(ctx, m.ID, end); err != nil {
-		s.cfg.Logger.Debug("the end of an answer is not in its log", "message", m.ID, "attempt", m.Attempt, "err", err)
+		s.cfg.Logger.Debug("the end of an answer is not in its log", "message", m.ID, "attempt", m.Attempt, "error", err)
 	}
 }
 
@@ -179,7 +179,7 @@ func (s *Service) logEnd(ctx context.Context, m kyro.Message) {
 func endSeq(m kyro.Message) int64 { return max(1, m.Seq) }
 
 // now is the time as rows keep it.
-func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
+func (s *Service) now() time.Time { return kyro.Moment(s.cfg.Now()) }
 
 // pause waits and reports whether it waited all the time.
 func pause(ctx context.Context, d time.Duration) bool {

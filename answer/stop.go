@@ -14,10 +14,7 @@ const stopWait = 2 * time.Second
 // stays as it is. An answer that runs on another node, or cannot be stored at once, is given as far as it is
 // stored after two seconds; its stop is on the row and takes effect. Only who sees the message may stop it.
 func (s *Service) Stop(ctx context.Context, viewer kyro.Viewer, id kyro.ID) (kyro.Message, error) {
-	if err := viewer.MustSignIn(); err != nil {
-		return kyro.Message{}, err
-	}
-	if err := id.Expect(kyro.KindMessage); err != nil {
+	if err := viewer.MustSignInFor(id, kyro.KindMessage); err != nil {
 		return kyro.Message{}, err
 	}
 	m, err := s.cfg.Store.Message(ctx, viewer.UserID, id)

@@ -110,7 +110,7 @@ func (s *Service) claimNext(conversation kyro.ID) (claim kyro.Claim, found bool)
 		if err == nil {
 			return claim, found
 		}
-		s.cfg.Logger.Warn("no answer could be claimed", "conversation", conversation, "err", err)
+		s.cfg.Logger.Warn("no answer could be claimed", "conversation", conversation, "error", err)
 	}
 	return claim, false
 }

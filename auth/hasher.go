@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -38,20 +39,12 @@ type Hasher struct {
 // NewHasher makes a hasher, and the dummy that passwords of unknown people are compared with.
 func NewHasher(o HasherOptions) *Hasher {
 	h := &Hasher{
-		cost:  cost{or(o.Memory, 19456), or(o.Passes, 2), or(o.Lanes, 1)},
-		slots: make(chan struct{}, or(o.Slots, runtime.NumCPU())), queue: int64(or(o.Queue, 32)),
-		maxWait: or(o.MaxWait, 2*time.Second),
+		cost:  cost{cmp.Or(o.Memory, 19456), cmp.Or(o.Passes, 2), cmp.Or(o.Lanes, 1)},
+		slots: make(chan struct{}, cmp.Or(o.Slots, runtime.NumCPU())), queue: int64(cmp.Or(o.Queue, 32)),
+		maxWait: cmp.Or(o.MaxWait, 2*time.Second),
 	}
 	h.dummy = newHash(rand.Text(), h.cost)
 	return h
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // Hash gives the PHC string of a password. UNAVAILABLE when too many wait.

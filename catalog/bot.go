@@ -21,7 +21,7 @@ func (s *Service) CreateBot(ctx context.Context, v kyro.Viewer, patch kyro.BotPa
 
 // UpdateBot changes a bot. Only its owner may; for everybody else it is NOT_FOUND.
 func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patch kyro.BotPatch) (kyro.Bot, error) {
-	if err := allow(v, id, kyro.KindBot); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
 		return kyro.Bot{}, err
 	}
 	return s.store.UpdateBot(ctx, v.UserID, id, func(bot *kyro.Bot) error {
@@ -41,7 +41,7 @@ func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patc
 
 // DeleteBot deletes a bot with its documents and conversations. Only its owner may.
 func (s *Service) DeleteBot(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
-	if err := allow(v, id, kyro.KindBot); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
 		return err
 	}
 	return s.store.DeleteBot(ctx, v.UserID, id, s.time())
@@ -49,11 +49,11 @@ func (s *Service) DeleteBot(ctx context.Context, v kyro.Viewer, id kyro.ID) erro
 
 // Bot reads one bot of the viewer, or NOT_FOUND.
 func (s *Service) Bot(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Bot, error) {
-	if err := allow(v, id, kyro.KindBot); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
 		return kyro.Bot{}, err
 	}
 	bots, err := s.store.Bots(ctx, v.UserID, []kyro.ID{id})
-	return one(bots, err, kyro.KindBot)
+	return kyro.One(bots, err, kyro.KindBot)
 }
 
 // Bots reads bots of the viewer in any order and leaves out what is not the viewer's.
@@ -70,12 +70,4 @@ func (s *Service) ListBots(ctx context.Context, v kyro.Viewer, filter kyro.BotFi
 		return kyro.Page[kyro.Bot]{}, err
 	}
 	return s.store.BotPage(ctx, v.UserID, filter, order, page)
-}
-
-// allow checks that somebody is signed in and that the id is of the kind.
-func allow(v kyro.Viewer, id kyro.ID, kind kyro.Kind) error {
-	if err := v.MustSignIn(); err != nil {
-		return err
-	}
-	return id.Expect(kind)
 }

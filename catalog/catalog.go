@@ -54,16 +54,4 @@ func New(store Store, now func() time.Time) *Service {
 	return &Service{store: store, now: now}
 }
 
-func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
-
-// one gives the single row of a by-id read, or the NOT_FOUND of its kind.
-func one[T any](rows []T, err error, kind kyro.Kind) (T, error) {
-	var none T
-	if err != nil {
-		return none, err
-	}
-	if len(rows) == 0 {
-		return none, kyro.NotFound(kind)
-	}
-	return rows[0], nil
-}
+func (s *Service) time() time.Time { return kyro.Moment(s.now()) }

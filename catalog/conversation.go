@@ -31,7 +31,7 @@ func (s *Service) CreateConversation(ctx context.Context, v kyro.Viewer, botID k
 
 // UpdateConversation renames or archives a conversation. Only the person who holds it may.
 func (s *Service) UpdateConversation(ctx context.Context, v kyro.Viewer, id kyro.ID, patch kyro.ConversationPatch) (kyro.Conversation, error) {
-	if err := allow(v, id, kyro.KindConversation); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindConversation); err != nil {
 		return kyro.Conversation{}, err
 	}
 	return s.store.UpdateConversation(ctx, v.UserID, id, func(c *kyro.Conversation) error {
@@ -51,7 +51,7 @@ func (s *Service) UpdateConversation(ctx context.Context, v kyro.Viewer, id kyro
 
 // DeleteConversation deletes a conversation with its messages. Only the person who holds it may.
 func (s *Service) DeleteConversation(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
-	if err := allow(v, id, kyro.KindConversation); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindConversation); err != nil {
 		return err
 	}
 	return s.store.DeleteConversation(ctx, v.UserID, id, s.time())
@@ -59,11 +59,11 @@ func (s *Service) DeleteConversation(ctx context.Context, v kyro.Viewer, id kyro
 
 // Conversation reads one conversation of the viewer, or NOT_FOUND.
 func (s *Service) Conversation(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Conversation, error) {
-	if err := allow(v, id, kyro.KindConversation); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindConversation); err != nil {
 		return kyro.Conversation{}, err
 	}
 	rows, err := s.store.Conversations(ctx, v.UserID, []kyro.ID{id})
-	return one(rows, err, kyro.KindConversation)
+	return kyro.One(rows, err, kyro.KindConversation)
 }
 
 // Conversations reads conversations of the viewer in any order and leaves out what is not the viewer's.

@@ -8,11 +8,11 @@ import (
 
 // Message reads one message of the viewer's conversations, or NOT_FOUND.
 func (s *Service) Message(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Message, error) {
-	if err := allow(v, id, kyro.KindMessage); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindMessage); err != nil {
 		return kyro.Message{}, err
 	}
 	rows, err := s.store.Messages(ctx, v.UserID, []kyro.ID{id})
-	return one(rows, err, kyro.KindMessage)
+	return kyro.One(rows, err, kyro.KindMessage)
 }
 
 // Messages reads messages of the viewer's conversations in any order and leaves out what is not the viewer's.
@@ -26,7 +26,7 @@ func (s *Service) Messages(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([
 // ListMessages lists a conversation's messages, oldest turn first; answers that a newer one replaced only where
 // superseded is true.
 func (s *Service) ListMessages(ctx context.Context, v kyro.Viewer, conversation kyro.ID, superseded bool, page kyro.PageRequest) (kyro.Page[kyro.Message], error) {
-	if err := allow(v, conversation, kyro.KindConversation); err != nil {
+	if err := v.MustSignInFor(conversation, kyro.KindConversation); err != nil {
 		return kyro.Page[kyro.Message]{}, err
 	}
 	return s.store.MessagePage(ctx, v.UserID, conversation, superseded, page)

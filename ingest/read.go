@@ -19,22 +19,16 @@ func (s *Service) Documents(ctx context.Context, v kyro.Viewer, ids []kyro.ID) (
 
 // Document reads one document of the viewer, or NOT_FOUND.
 func (s *Service) Document(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Document, error) {
-	if err := allow(v, id, kyro.KindDocument); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
 		return kyro.Document{}, err
 	}
 	documents, err := s.store.Documents(ctx, v.UserID, []kyro.ID{id})
-	if err != nil {
-		return kyro.Document{}, err
-	}
-	if len(documents) == 0 {
-		return kyro.Document{}, kyro.NotFound(kyro.KindDocument)
-	}
-	return documents[0], nil
+	return kyro.One(documents, err, kyro.KindDocument)
 }
 
 // List lists the documents of a bot of the viewer, newest first; none for a bot that is not the viewer's.
 func (s *Service) List(ctx context.Context, v kyro.Viewer, botID kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (kyro.Page[kyro.Document], error) {
-	if err := allow(v, botID, kyro.KindBot); err != nil {
+	if err := v.MustSignInFor(botID, kyro.KindBot); err != nil {
 		return kyro.Page[kyro.Document]{}, err
 	}
 	return s.store.DocumentPage(ctx, v.UserID, botID, filter, page)
@@ -51,7 +45,7 @@ func (s *Service) Chunks(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]k
 
 // ChunkList lists the chunks of the version in use of a document of the viewer, in reading order.
 func (s *Service) ChunkList(ctx context.Context, v kyro.Viewer, documentID kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.Chunk], error) {
-	if err := allow(v, documentID, kyro.KindDocument); err != nil {
+	if err := v.MustSignInFor(documentID, kyro.KindDocument); err != nil {
 		return kyro.Page[kyro.Chunk]{}, err
 	}
 	return s.store.ChunkPage(ctx, v.UserID, documentID, page)
@@ -61,7 +55,7 @@ func (s *Service) ChunkList(ctx context.Context, v kyro.Viewer, documentID kyro.
 // is 1 to MaxTextSlice, and a slice beyond the end is empty. nil while there is no text. BAD_USER_INPUT for
 // figures out of range.
 func (s *Service) Text(ctx context.Context, v kyro.Viewer, id kyro.ID, start, length int) (*string, error) {
-	if err := allow(v, id, kyro.KindDocument); err != nil {
+	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
 		return nil, err
 	}
 	if start < 0 {

@@ -111,20 +111,12 @@ func (s *Service) takesIn() error {
 }
 
 // time is the present as rows keep it.
-func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+func (s *Service) time() time.Time { return kyro.Moment(s.now()) }
 
 // publish tells watchers of a document's new state, which is stored already; so it is told even when the caller
 // has gone meanwhile.
 func (s *Service) publish(ctx context.Context, d kyro.Document) {
 	s.progress.Publish(context.WithoutCancel(ctx), d.BotID, d.Progress())
-}
-
-// allow checks what can be checked without the store: somebody is signed in, and the id is of the kind.
-func allow(v kyro.Viewer, id kyro.ID, kind kyro.Kind) error {
-	if err := v.MustSignIn(); err != nil {
-		return err
-	}
-	return id.Expect(kind)
 }
 
 // ownBot answers NOT_FOUND unless the viewer may change the bot's documents.

@@ -1,6 +1,7 @@
 package kyro
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -38,14 +39,11 @@ const (
 	DocumentCanceled     DocumentStatus = "CANCELED"
 )
 
+// FinalDocumentStatuses are those that a run of ingestion ends with.
+var FinalDocumentStatuses = []DocumentStatus{DocumentReady, DocumentWarned, DocumentNeedsOCR, DocumentFailed, DocumentCanceled}
+
 // Final reports whether nothing more happens to the document by itself.
-func (s DocumentStatus) Final() bool {
-	switch s {
-	case DocumentReady, DocumentWarned, DocumentNeedsOCR, DocumentFailed, DocumentCanceled:
-		return true
-	}
-	return false
-}
+func (s DocumentStatus) Final() bool { return slices.Contains(FinalDocumentStatuses, s) }
 
 // Ready reports whether the document's text was found and is searchable.
 func (s DocumentStatus) Ready() bool { return s == DocumentReady || s == DocumentWarned }

@@ -70,6 +70,18 @@ func NotFound(kind Kind) *Error {
 	return Errorf(CodeNotFound, "%s not found.", kind.Noun())
 }
 
+// One gives the single row of a read by id, or the NOT_FOUND of its kind.
+func One[T any](rows []T, err error, kind Kind) (T, error) {
+	var none T
+	if err != nil {
+		return none, err
+	}
+	if len(rows) == 0 {
+		return none, NotFound(kind)
+	}
+	return rows[0], nil
+}
+
 // At returns the error with the path of the input field that is wrong.
 func (e *Error) At(path ...string) *Error {
 	e.Field = path

@@ -39,6 +39,15 @@ func (v Viewer) MustSignIn() error {
 	}
 }
 
+// MustSignInFor is MustSignIn for a use case about the object of an id, which must be of the kind: BAD_USER_INPUT
+// where it is not.
+func (v Viewer) MustSignInFor(id ID, kind Kind) error {
+	if err := v.MustSignIn(); err != nil {
+		return err
+	}
+	return id.Expect(kind)
+}
+
 type viewerKey struct{}
 
 // WithViewer carries the viewer from the transport to the resolvers.

@@ -84,6 +84,8 @@ CREATE TABLE documents (
   deleted_at {{.TS}}
 );
 CREATE INDEX documents_by_creation ON documents (bot_id, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX documents_unfinished ON documents (bot_id, created_at, id)
+  WHERE deleted_at IS NULL AND status NOT IN ('READY', 'READY_WITH_WARNINGS', 'NEEDS_OCR', 'FAILED', 'CANCELED');
 CREATE INDEX documents_by_content ON documents (bot_id, content_hash) WHERE deleted_at IS NULL;
 CREATE INDEX documents_active ON documents (bot_id, id, active_version, active_chunks, active_terms)
   WHERE deleted_at IS NULL AND active_version > 0;

@@ -65,9 +65,6 @@ func optional[T any](o graphql.Omittable[*T]) T {
 	return none
 }
 
-// optionalList is the input's list where one was given and is not null.
-func optionalList[T any](o graphql.Omittable[[]T]) []T { return o.Value() }
-
 // orNull is null for an empty text.
 func orNull(s string) *string {
 	if s == "" {
@@ -112,7 +109,7 @@ func documentFilter(in *model.DocumentFilter) kyro.DocumentFilter {
 	if in == nil {
 		return kyro.DocumentFilter{}
 	}
-	return kyro.DocumentFilter{Status: optionalList(in.Status), Kind: optionalList(in.Kind), Search: optional(in.Search)}
+	return kyro.DocumentFilter{Status: in.Status.Value(), Kind: in.Kind.Value(), Search: optional(in.Search)}
 }
 
 func conversationFilter(in *model.ConversationFilter) (kyro.ConversationFilter, error) {

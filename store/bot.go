@@ -38,7 +38,7 @@ func rowOfBot(n *kyro.Bot) botRow {
 		Description: n.Description, Instructions: n.Instructions, WelcomeMessage: n.WelcomeMessage,
 		SuggestedQuestions: orEmpty(n.SuggestedQuestions), Model: n.Model, Temperature: n.Temperature,
 		MaxOutputTokens: n.MaxOutputTokens, TopK: n.TopK, MinScore: n.MinScore, NoAnswerText: n.NoAnswerText,
-		Strict: n.Strict, CreatedAt: stamp(n.CreatedAt), UpdatedAt: stamp(n.UpdatedAt),
+		Strict: n.Strict, CreatedAt: kyro.Moment(n.CreatedAt), UpdatedAt: kyro.Moment(n.UpdatedAt),
 	}
 }
 
@@ -90,7 +90,7 @@ func (s *Store) UpdateBot(ctx context.Context, owner, id kyro.ID, change func(*k
 // DeleteBot tombstones the bot, its documents and its conversations, stops what runs for it, and enqueues the purge
 // of every document.
 func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time) error {
-	now = stamp(now)
+	now = kyro.Moment(now)
 	return s.write(ctx, "delete the bot", func(ctx context.Context, tx *writeTx) error {
 		result, err := tx.NewUpdate().Table("bots").
 			Set("deleted_at = ?", now).Set("updated_at = ?", now).Set("knowledge = knowledge + 1").

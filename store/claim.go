@@ -17,7 +17,7 @@ import (
 // PENDING. Answers become unfinished in the order of their ids and leave that state for good, so a running one is
 // always the oldest. One that was asked to stop is left for Recover to end.
 func (s *Store) ClaimNext(ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration) (claim kyro.Claim, found bool, err error) {
-	until := stamp(now.Add(lease))
+	until := kyro.Moment(now.Add(lease))
 	err = s.write(ctx, "claim an answer", func(ctx context.Context, tx *writeTx) error {
 		var r messageRow
 		oldest := tx.NewSelect().Table("messages").ColumnExpr("MIN(id)").
@@ -63,7 +63,7 @@ func claimLost() error {
 func (s *Store) Renew(ctx context.Context, claim kyro.Claim, until time.Time) (stop bool, err error) {
 	err = s.write(ctx, "renew the claim", func(ctx context.Context, tx *writeTx) error {
 		r, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-			return q.Set("lease_until = ?", stamp(until))
+			return q.Set("lease_until = ?", kyro.Moment(until))
 		})
 		stop = err == nil && r.StopRequested
 		return err

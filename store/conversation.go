@@ -28,8 +28,8 @@ type conversationRow struct {
 func rowOfConversation(n *kyro.Conversation) conversationRow {
 	return conversationRow{
 		ID: n.ID.Key, BotID: n.BotID.Key, UserID: n.UserID.Key, Title: n.Title, TitleKey: fold(n.Title),
-		Archived: n.Archived, MessageCount: n.MessageCount, LastMessageAt: stamp(n.LastMessageAt),
-		CreatedAt: stamp(n.CreatedAt), UpdatedAt: stamp(n.UpdatedAt),
+		Archived: n.Archived, MessageCount: n.MessageCount, LastMessageAt: kyro.Moment(n.LastMessageAt),
+		CreatedAt: kyro.Moment(n.CreatedAt), UpdatedAt: kyro.Moment(n.UpdatedAt),
 	}
 }
 
@@ -74,7 +74,7 @@ func (s *Store) UpdateConversation(ctx context.Context, user, id kyro.ID, change
 				return err
 			}
 		}
-		r.Title, r.TitleKey, r.Archived, r.UpdatedAt = c.Title, fold(c.Title), c.Archived, stamp(c.UpdatedAt)
+		r.Title, r.TitleKey, r.Archived, r.UpdatedAt = c.Title, fold(c.Title), c.Archived, kyro.Moment(c.UpdatedAt)
 		changed = r.noun()
 		_, err = tx.NewUpdate().Model(r).Column("title", "title_key", "archived", "updated_at").WherePK().Exec(ctx)
 		return err
@@ -103,7 +103,7 @@ func (s *Store) lockConversation(ctx context.Context, tx *writeTx, user, id kyro
 
 // DeleteConversation tombstones the user's conversation and stops what is answered in it.
 func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now time.Time) error {
-	now = stamp(now)
+	now = kyro.Moment(now)
 	return s.write(ctx, "delete the conversation", func(ctx context.Context, tx *writeTx) error {
 		r, err := s.lockConversation(ctx, tx, user, id)
 		if err != nil {

@@ -62,7 +62,7 @@ func (r *documentRow) noun() kyro.Document {
 // AddDocument implements ingest.Store. The document is there once it returns, and so is its job. As place may
 // move a file, a transaction that others got in the way of is not repeated.
 func (s *Store) AddDocument(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (document kyro.Document, duplicate kyro.ID, err error) {
-	now := stamp(d.Now)
+	now := kyro.Moment(d.Now)
 	row := documentRow{
 		BotID: d.BotID.Key, OwnerID: d.OwnerID.Key, Kind: string(d.Kind),
 		Title: clean(d.Title), SearchKey: fold(clean(d.Title + "\n" + d.FileName)), FileName: clean(d.FileName),
@@ -136,12 +136,12 @@ func (s *Store) DocumentPage(ctx context.Context, owner, bot kyro.ID, filter kyr
 	return result, failed("list documents", err)
 }
 
-// Unfinished implements ingest.Store.
+// Unfinished gives the documents of a live bot that a run of ingestion is not over for, oldest first.
 func (s *Store) Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Document, error) {
 	var rows []documentRow
 	err := s.read().NewSelect().Model(&rows).
 		Where("d.bot_id = ? AND d.owner_id = ? AND d.deleted_at IS NULL", bot.Key, owner.Key).
-		Where("d.status NOT IN (?)", finalStatuses()).
+		Where("d.status NOT IN (?)", bun.List(kyro.FinalDocumentStatuses)).
 		Order("d.created_at", "d.id").Scan(ctx)
 	if err != nil {
 		return nil, failed("read unfinished documents", err)
@@ -161,14 +161,6 @@ func filtered(q *bun.SelectQuery, f kyro.DocumentFilter) *bun.SelectQuery {
 		q = q.Where(`d.search_key LIKE ? ESCAPE '\'`, contains(clean(f.Search)))
 	}
 	return q
-}
-
-// finalStatuses are the states in which nothing more happens to a document, for SQL.
-func finalStatuses() any {
-	all := []kyro.DocumentStatus{
-		kyro.DocumentReady, kyro.DocumentWarned, kyro.DocumentNeedsOCR, kyro.DocumentFailed, kyro.DocumentCanceled,
-	}
-	return bun.List(all)
 }
 
 // Deleted implements ingest.Store.

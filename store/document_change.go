@@ -38,7 +38,7 @@ func (s *Store) CancelDocument(ctx context.Context, owner, id kyro.ID, now time.
 func (s *Store) DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
 	return s.changeDocument(ctx, "delete document", owner, id, func(ctx context.Context, tx *writeTx, row *documentRow) error {
 		row.Run++
-		row.UpdatedAt = stamp(now)
+		row.UpdatedAt = kyro.Moment(now)
 		row.DeletedAt = &row.UpdatedAt
 		if err := knowledgeChanged(ctx, tx, row.BotID); err != nil {
 			return err
@@ -106,5 +106,5 @@ func (r *documentRow) move(step kyro.DocumentStep) {
 	}
 	r.StatusReason = clean(step.Reason)
 	r.StageDone, r.StageTotal, r.RetryAt = step.StageDone, step.StageTotal, stampPtr(step.RetryAt)
-	r.UpdatedAt = stamp(step.Now)
+	r.UpdatedAt = kyro.Moment(step.Now)
 }

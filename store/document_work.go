@@ -109,7 +109,7 @@ func inRun(ctx context.Context, db bun.IDB, id kyro.ID, run int64) (documentRow,
 	var row documentRow
 	err := db.NewSelect().Model(&row).
 		Where("d.id = ? AND d.run = ? AND d.deleted_at IS NULL", id.Key, run).
-		Where("d.status NOT IN (?)", finalStatuses()).Scan(ctx)
+		Where("d.status NOT IN (?)", bun.List(kyro.FinalDocumentStatuses)).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = errRunOver()
 	}
@@ -120,7 +120,7 @@ func inRun(ctx context.Context, db bun.IDB, id kyro.ID, run int64) (documentRow,
 func updateInRun(ctx context.Context, tx *writeTx, row *documentRow, id kyro.ID, run int64, columns ...string) error {
 	err := tx.NewUpdate().Model(row).Column(columns...).
 		Where("id = ? AND run = ? AND deleted_at IS NULL", id.Key, run).
-		Where("status NOT IN (?)", finalStatuses()).
+		Where("status NOT IN (?)", bun.List(kyro.FinalDocumentStatuses)).
 		Returning("*").Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return errRunOver()

@@ -18,8 +18,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// IsUniqueViolation reports that a write was refused because another row has the same key.
-func IsUniqueViolation(err error) bool {
+// isUniqueViolation reports that a write was refused because another row has the same key.
+func isUniqueViolation(err error) bool {
 	if code, ok := postgresCode(err); ok {
 		return code == "23505"
 	}

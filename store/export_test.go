@@ -13,3 +13,6 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx bun.T
 
 // Read gives the database for reads.
 func (s *Store) Read() bun.IDB { return s.read() }
+
+// IsUniqueViolation shows what counts as one.
+var IsUniqueViolation = isUniqueViolation

@@ -102,7 +102,7 @@ func stopAnswers(ctx context.Context, tx *writeTx, now time.Time, which string, 
 	_, err := tx.NewUpdate().Table("messages").
 		Set("stop_requested = ?", true).
 		Set("finish_reason = CASE status WHEN 'PENDING' THEN ? ELSE finish_reason END", kyro.FinishUser).
-		Set("completed_at = CASE status WHEN 'PENDING' THEN ? ELSE completed_at END", stamp(now)).
+		Set("completed_at = CASE status WHEN 'PENDING' THEN ? ELSE completed_at END", kyro.Moment(now)).
 		Set("seq = CASE status WHEN 'PENDING' THEN seq + 1 ELSE seq END").
 		Set("status = CASE status WHEN 'PENDING' THEN ? ELSE status END", kyro.MessageStopped).
 		Where(unfinished).Where(which, args...).Exec(ctx)

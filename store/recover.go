@@ -16,7 +16,7 @@ const maxAttempts = 5
 // with the text they have, or STOPPED where someone asked for that. Any number of nodes may call it at once: each
 // message is ended by one of them. With everything, leases of any age are taken as over.
 func (s *Store) Recover(ctx context.Context, now time.Time, everything bool) (ended []kyro.Message, waiting []kyro.ID, err error) {
-	now = stamp(now)
+	now = kyro.Moment(now)
 	cut, err := json.Marshal(kyro.MessageError{
 		Code: kyro.CodeInterrupted, Message: "The answer was cut off when its server stopped. Ask for it again.", Retryable: true,
 	})

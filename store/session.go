@@ -29,8 +29,8 @@ type sessionRow struct {
 func rowOfSession(n kyro.Session) sessionRow {
 	return sessionRow{
 		ID: n.ID.Key, UserID: n.UserID.Key, Counter: n.Counter,
-		RotatedAt: stamp(n.RotatedAt), CreatedAt: stamp(n.CreatedAt), LastUsedAt: stamp(n.LastUsedAt),
-		ExpiresAt: stamp(n.ExpiresAt), RevokedAt: stampOrNil(n.RevokedAt),
+		RotatedAt: kyro.Moment(n.RotatedAt), CreatedAt: kyro.Moment(n.CreatedAt), LastUsedAt: kyro.Moment(n.LastUsedAt),
+		ExpiresAt: kyro.Moment(n.ExpiresAt), RevokedAt: stampOrNil(n.RevokedAt),
 		UserAgent: clean(n.Device.UserAgent), AddressPrefix: clean(n.Device.AddressPrefix),
 	}
 }
@@ -91,7 +91,7 @@ func readSession(ctx context.Context, db bun.IDB, id kyro.ID) (kyro.Session, err
 // RotateSession raises the counter by one if it is still from and the session lives. won is false where another
 // call was first; the session is given as it is afterwards either way.
 func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error) {
-	now = stamp(now)
+	now = kyro.Moment(now)
 	err = s.write(ctx, "rotate the session", func(ctx context.Context, tx *writeTx) error {
 		var r sessionRow
 		err := tx.NewUpdate().Model(&r).
@@ -114,7 +114,7 @@ func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now t
 // RevokeSession ends a session; one that ended before stays as it is.
 func (s *Store) RevokeSession(ctx context.Context, id kyro.ID, now time.Time) error {
 	return s.write(ctx, "revoke the session", func(ctx context.Context, tx *writeTx) error {
-		_, err := tx.NewUpdate().Table("sessions").Set("revoked_at = ?", stamp(now)).
+		_, err := tx.NewUpdate().Table("sessions").Set("revoked_at = ?", kyro.Moment(now)).
 			Where("id = ? AND revoked_at IS NULL", id.Key).Exec(ctx)
 		return err
 	})

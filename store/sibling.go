@@ -12,7 +12,7 @@ import (
 // ones superseded. VALIDATION where the message is a user's, CONFLICT where it or another answer to the same user
 // message is not final yet. The clientMessageId, which may be empty, works as in SaveTurn.
 func (s *Store) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time) (kyro.Turn, error) {
-	now = stamp(now)
+	now = kyro.Moment(now)
 	var turn kyro.Turn
 	err := s.write(ctx, "store the new answer", func(ctx context.Context, tx *writeTx) error {
 		c, former, question, err := s.lockAnswer(ctx, tx, sender, message)

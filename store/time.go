@@ -1,20 +1,21 @@
 package store
 
-import "time"
+import (
+	"time"
 
-// stamp is a time as both databases keep it: UTC, cut to microseconds.
-func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+	"kyrochat/kyro"
+)
 
 // stampOrNil is a time for a column that may be null, as the zero time is stored.
 func stampOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	s := stamp(t)
+	s := kyro.Moment(t)
 	return &s
 }
 
-// stampPtr is stamp for a time that may be left out.
+// stampPtr is kyro.Moment for a time that may be left out.
 func stampPtr(t *time.Time) *time.Time {
 	if t == nil {
 		return nil

@@ -23,7 +23,7 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		if err != nil {
 			return err
 		}
-		now := stamp(t.Now)
+		now := kyro.Moment(t.Now)
 		question := messageRow{
 			ConversationID: c.ID, SenderID: t.SenderID.Key, Role: kyro.RoleUser, Status: kyro.MessageCompleted,
 			Text: t.Text, Notices: []kyro.MessageNotice{}, CreatedAt: now, CompletedAt: &now,

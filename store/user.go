@@ -33,10 +33,10 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 	err := s.write(ctx, "create the user", func(ctx context.Context, tx *writeTx) error {
 		u = userRow{
 			Email: user.Email, Name: user.Name, PasswordHash: user.PasswordHash,
-			EmailVerified: user.EmailVerified, CreatedAt: stamp(user.CreatedAt),
+			EmailVerified: user.EmailVerified, CreatedAt: kyro.Moment(user.CreatedAt),
 		}
 		if _, err := tx.NewInsert().Model(&u).Exec(ctx); err != nil {
-			if IsUniqueViolation(err) {
+			if isUniqueViolation(err) {
 				return kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already. Sign in instead.").At("email")
 			}
 			return err

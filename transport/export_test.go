@@ -34,3 +34,10 @@ func ReadVariables(schema *ast.Schema, document string, given map[string]any) (m
 	}
 	return readVariables(schema, parsed.Operations[0], given)
 }
+
+// Count is how many sockets are open.
+func (t *Websocket) Count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sockets)
+}

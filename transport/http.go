@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -47,7 +48,7 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
-	ctx, cancel := context.WithTimeout(r.Context(), or(t.Timeout, defaultExecTimeout))
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(t.Timeout, defaultExecTimeout))
 	defer cancel()
 	response, why := execute(ctx, exec, params, r.Method == http.MethodGet)
 	if why != nil {
@@ -85,10 +86,10 @@ func (t HTTP) read(w http.ResponseWriter, r *http.Request, acceptable bool) (*gr
 }
 
 func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	limit := or(t.MaxBody, DefaultMaxBody)
+	limit := cmp.Or(t.MaxBody, DefaultMaxBody)
 	// Writers without deadlines, as in tests, do without.
 	deadlines := http.NewResponseController(w)
-	_ = deadlines.SetReadDeadline(time.Now().Add(or(t.BodyTimeout, defaultBodyTimeout)))
+	_ = deadlines.SetReadDeadline(time.Now().Add(cmp.Or(t.BodyTimeout, defaultBodyTimeout)))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
 		_ = deadlines.SetReadDeadline(time.Time{})
@@ -141,13 +142,4 @@ func encodedBody() *refusal {
 func preflightRequired() *refusal {
 	return &refusal{status: http.StatusForbidden, code: codePreflight,
 		message: "Send one of the headers " + strings.Join(preflightHeaders, ", ") + ", with any value, so that no other site can send this request."}
-}
-
-// or gives the value, or the default where it is not set.
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -145,7 +146,7 @@ func (s *socket) WriteJSON(v any) error {
 
 // write sends one message. A client that does not take it in time is dropped: no one else must wait for it.
 func (s *socket) write(name, id string, payload []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), or(s.options.WriteTimeout, defaultWriteTimeout))
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(s.options.WriteTimeout, defaultWriteTimeout))
 	defer cancel()
 	if err := s.conn.Write(ctx, websocket.MessageText, encode(name, id, payload)); err != nil {
 		s.drop()

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -47,13 +48,13 @@ func (Multipart) Supports(r *http.Request) bool {
 // Do answers one request. What the operation left unread is read to the end before the answer, up to twice the
 // limit of a file: a client that is still sending would see a reset instead.
 func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	t.MaxUpload = or(t.MaxUpload, kyro.DefaultLimits().MaxUploadBytes)
+	t.MaxUpload = cmp.Or(t.MaxUpload, kyro.DefaultLimits().MaxUploadBytes)
 	media, acceptable := negotiate(r)
-	ctx, cancel := context.WithTimeout(r.Context(), or(t.Timeout, defaultUploadTimeout))
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(t.Timeout, defaultUploadTimeout))
 	defer cancel()
 	body := &pacedBody{
 		from: r.Body, left: partsAllowance, started: time.Now(), deadlines: http.NewResponseController(w),
-		grace: or(t.Grace, defaultUploadGrace), rate: or(t.MinRate, defaultUploadRate),
+		grace: cmp.Or(t.Grace, defaultUploadGrace), rate: cmp.Or(t.MinRate, defaultUploadRate),
 	}
 	response, why := t.run(ctx, r, exec, body, acceptable)
 	// A client that waits for leave to send is better told at once.
@@ -69,7 +70,7 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 }
 
 func (t Multipart) run(ctx context.Context, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool) (*graphql.Response, *refusal) {
-	maxFiles := or(t.MaxFiles, defaultMaxFiles)
+	maxFiles := cmp.Or(t.MaxFiles, defaultMaxFiles)
 	switch {
 	case !acceptable:
 		return nil, &refusal{status: http.StatusNotAcceptable, code: codeNotAcceptable,

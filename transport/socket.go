@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -63,7 +64,7 @@ func newSocket(t *Websocket, conn *websocket.Conn, ctx context.Context) *socket 
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.ctx = context.WithValue(ctx, socketKey{}, s)
 	s.mu.Lock() // the timer may be over before it is kept
-	s.initDue = time.AfterFunc(or(t.InitTimeout, defaultInitTimeout), func() {
+	s.initDue = time.AfterFunc(cmp.Or(t.InitTimeout, defaultInitTimeout), func() {
 		s.close(closeInitTimeout, "Connection initialisation timeout")
 	})
 	s.mu.Unlock()
@@ -74,7 +75,7 @@ func newSocket(t *Websocket, conn *websocket.Conn, ctx context.Context) *socket 
 // ping notices clients that vanished, and keeps proxies from closing a quiet socket. Every client answers by
 // itself.
 func (s *socket) ping() {
-	tick := time.NewTicker(or(s.options.PingInterval, defaultPingInterval))
+	tick := time.NewTicker(cmp.Or(s.options.PingInterval, defaultPingInterval))
 	defer tick.Stop()
 	for {
 		select {
@@ -82,7 +83,7 @@ func (s *socket) ping() {
 			return
 		case <-tick.C:
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, or(s.options.PongTimeout, defaultPongTimeout))
+		ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.PongTimeout, defaultPongTimeout))
 		err := s.conn.Ping(ctx)
 		cancel()
 		if err != nil && s.ctx.Err() == nil {
@@ -104,7 +105,7 @@ func (s *socket) signedIn(viewer kyro.Viewer) {
 	if now == nil {
 		now = time.Now
 	}
-	s.tokenDue = time.AfterFunc(viewer.Expires.Sub(now())+or(s.options.ExpiryGrace, defaultExpiryGrace), func() {
+	s.tokenDue = time.AfterFunc(viewer.Expires.Sub(now())+cmp.Or(s.options.ExpiryGrace, defaultExpiryGrace), func() {
 		s.close(closeForbidden, "token expired")
 	})
 }
@@ -178,7 +179,7 @@ func (s *socket) begin(theirs string) (op *operation, code int) {
 		return nil, closeUnauthorized
 	case s.live[theirs] != nil:
 		return nil, closeDuplicateID
-	case len(s.running) >= or(s.options.MaxOperations, defaultMaxOperations):
+	case len(s.running) >= cmp.Or(s.options.MaxOperations, defaultMaxOperations):
 		return nil, http.StatusTooManyRequests
 	}
 	s.lastID++

@@ -130,7 +130,7 @@ type pacedBody struct {
 	deadlines *http.ResponseController
 	until     time.Time // when the body has to be through, where it only is read to be thrown away
 	ended     bool      // the last byte has come
-	broken    bool // no more will come
+	broken    bool      // no more will come
 }
 
 func (b *pacedBody) allow(more int64) { b.left += more }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -104,7 +105,7 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		_ = conn.Close(closeSubprotocol, "Subprotocol not acceptable")
 		return
 	}
-	conn.SetReadLimit(or(t.MaxMessage, DefaultMaxBody))
+	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
 	s := newSocket(t, conn, r.Context())
 	defer s.finish()
 	t.add(s)
@@ -157,13 +158,6 @@ func (t *Websocket) remove(s *socket) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.sockets, s)
-}
-
-// Count is how many sockets are open.
-func (t *Websocket) Count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.sockets)
 }
 
 // CloseSession closes the sockets of a session that ended, with 4401, which clients do not try again.
@@ -227,7 +221,7 @@ func (t *Websocket) CloseAll(ctx context.Context) error {
 
 // init is gqlgen's InitFunc of one socket. It always gives a context, which gqlgen reads even beside an error.
 func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.Context, *gqlgen.InitPayload, error) {
-	limited, cancel := context.WithTimeout(ctx, or(s.options.InitTimeout, defaultInitTimeout))
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
 	defer cancel()
 	viewer := kyro.ViewerFrom(ctx)
 	if s.options.Init != nil {

@@ -211,7 +211,9 @@ func TestSocketSubprotocol(t *testing.T) {
 func TestSocketOrigin(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{
-		AllowOrigin: func(origin string) bool { return origin == "https://app.example.com" || origin == "http://localhost:5173" }})
+		AllowOrigin: func(origin string) bool {
+			return origin == "https://app.example.com" || origin == "http://localhost:5173"
+		}})
 	for origin, allowed := range map[string]bool{
 		"": true, s.URL: true, "https://app.example.com": true, "http://localhost:5173": true,
 		"http://app.example.com": false, "https://evil.example": false, "https://app.example.com.evil.example": false, "null": false,

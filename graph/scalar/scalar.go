@@ -39,7 +39,7 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, kyro.Errorf(kyro.CodeBadUserInput, "A DateTime is an RFC 3339 string such as 2026-11-22T10:15:30Z.")
 	}
-	return t.UTC().Truncate(time.Microsecond), nil
+	return kyro.Moment(t), nil
 }
 
 // MarshalStreamCursor writes a place in a stream.

@@ -148,7 +148,7 @@ func (p *Pool) compile() {
 	start := time.Now()
 	_, _, err = c.extract(ctx, request{MimeType: PDF, Limits: limits, CacheDir: cacheDir}, func(int, int) {})
 	if err != nil {
-		p.log.Error("PDF engine not compiled", "err", err)
+		p.log.Error("PDF engine not compiled", "error", err)
 		p.retire(c)
 		return
 	}
@@ -182,7 +182,7 @@ func (p *Pool) explain(ctx, timed context.Context, c *child, err error) error {
 	case errors.Is(err, errFrameTooLarge):
 		return textTooLong(p.limits)
 	}
-	p.log.Error("extractor stopped", "err", err, "process", c.why)
+	p.log.Error("extractor stopped", "error", err, "process", c.why)
 	return kyro.Errorf(kyro.CodeUnavailable, "The file could not be read: the extractor was stopped before it was done. Try again; if it happens again, the file may be damaged or too complex.").
 		Because(errors.Join(err, c.why))
 }
@@ -224,7 +224,7 @@ func (p *Pool) take() (c *child, cacheDir string, err error) {
 	}
 	c, err = startChild(command)
 	if err != nil {
-		p.log.Error("extractor not started", "err", err)
+		p.log.Error("extractor not started", "error", err)
 		return nil, "", kyro.Errorf(kyro.CodeUnavailable, "The file could not be read: the extractor did not start. Try again in a moment.").Because(err)
 	}
 	p.running[c] = true
@@ -320,7 +320,7 @@ func makeCacheDir(log *slog.Logger) (dir string, temporary bool) {
 	}
 	dir, err := os.MkdirTemp("", "kyrochat-cache-")
 	if err != nil {
-		log.Warn("no folder for the PDF engine's cache; each extractor starts slowly", "err", err)
+		log.Warn("no folder for the PDF engine's cache; each extractor starts slowly", "error", err)
 		return "", false
 	}
 	return dir, true
