@@ -60,7 +60,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
 	server.Use(transport.Envelope{})
-	transport.NewDocuments(schema.Schema(), !a.cfg.Production).Install(server)
+	transport.NewDocuments(schema.Schema(), transport.DefaultDocumentLimits(), !a.cfg.Production).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
 	}

@@ -2228,6 +2228,12 @@ values of variables: GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED (the doc
 production), BAD_REQUEST (no GraphQL request, or not by this transport), BATCHING_NOT_SUPPORTED, METHOD_NOT_ALLOWED,
 UNSUPPORTED_MEDIA_TYPE, NOT_ACCEPTABLE, PAYLOAD_TOO_LARGE, PREFLIGHT_REQUIRED (send one of the headers
 Apollo-Require-Preflight, GraphQL-Require-Preflight or X-Requested-With) and TOO_MANY_OPERATIONS (on one websocket).
+
+Documents that ask for too much carry DOCUMENT_TOO_LARGE (32 KiB), TOO_MANY_TOKENS (4,000), DOCUMENT_TOO_DEEP (15 levels
+of fields), TOO_MANY_FIELDS (600, those of fragments at each spread), TOO_MANY_ALIASES (50), TOO_MANY_DIRECTIVES (50),
+TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED: each
+field costs one, and what is selected in a list counts for each element it may have. Every answer to a query or mutation
+tells its cost in ` + "`" + `extensions { cost { requested max } }` + "`" + `.
 """
 enum ErrorCode {
   "A value of the input is out of its limits. In payloads."

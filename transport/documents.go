@@ -22,12 +22,13 @@ import (
 // documentCache is how many documents are remembered.
 const documentCache = 1000
 
-// Documents is the handler extension that reads operations before the executor does: which one of the document
-// runs, and with which values, by the letter of the specification. It shares the executor's cache of documents
-// and its rules, so Install puts it in.
+// Documents is the handler extension that reads operations before the executor does: it refuses documents that
+// ask for too much before they are validated, and reads which operation runs, and with which values, by the letter
+// of the specification. It shares the executor's cache of documents and its rules, so Install puts it in.
 type Documents struct {
 	schema *ast.Schema
 	open   bool
+	limits DocumentLimits
 	cache  graphql.Cache[*ast.QueryDocument]
 }
 
@@ -46,8 +47,8 @@ type Executor interface {
 
 // NewDocuments reads documents for a schema. Where the server is not open, as in production, it neither answers
 // introspection nor suggests names that are near a wrong one.
-func NewDocuments(schema *ast.Schema, open bool) *Documents {
-	return &Documents{schema: schema, open: open, cache: lru.New[*ast.QueryDocument](documentCache)}
+func NewDocuments(schema *ast.Schema, limits DocumentLimits, open bool) *Documents {
+	return &Documents{schema: schema, open: open, limits: limits, cache: lru.New[*ast.QueryDocument](documentCache)}
 }
 
 // Install makes the server read documents this way.
@@ -64,14 +65,14 @@ func (*Documents) ExtensionName() string { return "Documents" }
 // Validate accepts every schema.
 func (*Documents) Validate(graphql.ExecutableSchema) error { return nil }
 
-// MutateOperationParameters finds the operation and reads its variables. A document that does not parse or
-// validate is left to the executor, which tells all of its mistakes.
+// MutateOperationParameters finds the operation, reads its variables and estimates its cost. A document that does
+// not parse or validate is left to the executor, which tells all of its mistakes.
 func (d *Documents) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
 	document, known := d.cache.Get(ctx, params.Query)
 	if !known {
-		var err error
-		if document, err = parser.ParseQuery(&ast.Source{Input: params.Query}); err != nil || len(document.Operations) == 0 {
-			return nil
+		var why *gqlerror.Error
+		if document, why = d.parse(params.Query); document == nil {
+			return why
 		}
 		if !d.open && introspects(document) {
 			return requestError(codeIntrospection, "Introspection is disabled on this server; the schema is at /schema.graphql.")
@@ -85,8 +86,28 @@ func (d *Documents) MutateOperationParameters(ctx context.Context, params *graph
 	if why != nil {
 		return why
 	}
-	params.Variables, why = readVariables(d.schema, operation, params.Variables)
-	return why
+	if params.Variables, why = readVariables(d.schema, operation, params.Variables); why != nil {
+		return why
+	}
+	return d.limits.checkCost(ctx, operation, params.Variables)
+}
+
+// parse reads a document that is within the limits. Both results are nil for one that does not parse.
+func (d *Documents) parse(query string) (*ast.QueryDocument, *gqlerror.Error) {
+	if len(query) > d.limits.Bytes {
+		return nil, tooMuch(codeDocumentTooLarge, "bytes", d.limits.Bytes)
+	}
+	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, d.limits.Tokens)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "exceeded token limit"):
+		return nil, tooMuch(codeTooManyTokens, "tokens", d.limits.Tokens)
+	case err != nil || len(document.Operations) == 0:
+		return nil, nil
+	}
+	if why := d.limits.check(document); why != nil {
+		return nil, why
+	}
+	return document, nil
 }
 
 // chosen is the operation of the document that is to run.
@@ -219,7 +240,10 @@ func requestError(code, message string) *gqlerror.Error {
 
 // Over a websocket these end the operation with an error message, as a document that does not validate does.
 func init() {
-	for _, code := range []string{codeIntrospection, string(kyro.CodeBadUserInput)} {
+	for _, code := range []string{
+		codeIntrospection, string(kyro.CodeBadUserInput), codeDocumentTooLarge, codeTooManyTokens, codeTooDeep, codeTooManyFields,
+		codeTooManyAliases, codeTooManyDirective, codeTooManyRoots, codeTooManyMutations, codeTooComplex,
+	} {
 		errcode.RegisterErrorType(code, errcode.KindProtocol)
 	}
 }

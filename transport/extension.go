@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"strings"
 
 	"kyrochat/kyro"
@@ -88,7 +89,7 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 		newID = rand.Text
 	}
 	ctx = context.WithValue(ctx, requestIDKey{}, newID())
-	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
+	if streams(ctx) {
 		return next(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, defaultExecTimeout)
@@ -108,11 +109,24 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 	}
 }
 
-// InterceptResponse cuts the list of errors.
+// InterceptResponse tells what a query or mutation was estimated to cost, and cuts the list of errors. The events of
+// a subscription do not repeat its cost: there may be one for every word.
 func (Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	response := next(ctx)
+	if cost, known := CostFrom(ctx); known && response != nil && !streams(ctx) {
+		response.Extensions = maps.Clone(response.Extensions)
+		if response.Extensions == nil {
+			response.Extensions = map[string]any{}
+		}
+		response.Extensions["cost"] = cost
+	}
 	if response != nil && len(response.Errors) > maxErrors {
 		response.Errors = response.Errors[:maxErrors]
 	}
 	return response
+}
+
+func streams(ctx context.Context) bool {
+	op := graphql.GetOperationContext(ctx).Operation
+	return op != nil && op.Operation == ast.Subscription
 }

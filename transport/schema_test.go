@@ -35,12 +35,19 @@ const schema = `
 		fail(how: String!): String
 		many: [String]
 		limit(n: Int!): Int
+		tree: Tree
+		trees: [Tree!]
+		those(ids: [ID!]!): [Tree]
+		page(first: Int, last: Int): TreePage
 		search(filter: Filter, tags: [String!], mood: Mood = GOOD, share: Float, deep: Boolean, ids: [ID!]!): Int
 	}
+	type Tree { tree: Tree leaf: Int page(first: Int, last: Int): TreePage }
+	type TreePage { nodes: [Tree] }
 	enum Mood { GOOD BAD }
 	input Filter { text: String! limit: Int! = 5 moods: [Mood!] below: Filter }
 	type Mutation {
 		touch: String!
+		logIn: String
 		upload(file: Upload!): String
 		uploadIn(input: FileInput!): String
 		uploadAll(files: [Upload!]!): String
@@ -287,7 +294,7 @@ func startServer(t *testing.T, open bool, plain transport.HTTP, forms transport.
 	graph.SetRecoverFunc(presenter.Recover)
 	graph.Use(transport.Envelope{NewID: func() string { return "op-id" }})
 	graph.Use(extension.Introspection{})
-	transport.NewDocuments(s.fields.schema, open).Install(graph)
+	transport.NewDocuments(s.fields.schema, transport.DefaultDocumentLimits(), open).Install(graph)
 	wrap := func(h http.Handler) http.Handler {
 		return transport.RequestID(func() string { return "req-id" })(transport.SecurityHeaders(true)(h))
 	}

@@ -65,7 +65,7 @@ func (p *peer) receive() string {
 	case err != nil:
 		return err.Error()
 	}
-	return string(data)
+	return costless(string(data))
 }
 
 func (p *peer) expect(messages ...string) {
