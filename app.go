@@ -33,16 +33,16 @@ import (
 
 // app is one server, put together and ready to run once.
 type app struct {
-	cfg       Config
-	log       *slog.Logger
-	pools     *store.Pools
-	queue     *jobs.Queue
-	extractor *extract.Pool
-	documents *ingest.Service
-	answers   *answer.Service
-	answered  chan struct{} // closed when no answer is being made any more
-	sockets   *transport.Websocket
-	info      kyro.ServerInfo
+	cfg         Config
+	log         *slog.Logger
+	pools       *store.Pools
+	queue       *jobs.Queue
+	extractor   *extract.Pool
+	documents   *ingest.Service
+	answers     *answer.Service
+	answered    chan struct{}         // closed when no answer is being made any more
+	connections transport.Connections // websockets and event streams
+	info        kyro.ServerInfo
 
 	publicListener, adminListener net.Listener
 	public, admin                 *http.Server
@@ -128,7 +128,7 @@ func (a *app) newAccounts(st *store.Store) (*account.Service, *auth.Gate, error)
 	}
 	accounts := account.New(st, auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
-		Ended: func(session kyro.ID) { a.sockets.CloseSession(session) },
+		Ended: func(session kyro.ID) { a.connections.CloseSession(session) },
 	})
 	return accounts, auth.NewGate(tokens, accounts, a.cfg.Proxies, a.log), nil
 }

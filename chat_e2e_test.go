@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -243,6 +248,67 @@ func TestStreamsAreExact(t *testing.T) {
 	for name, cursor := range map[string]any{"another stream": cursorAt("msg_999", 1, 1), "rubbish": "x"} {
 		if err := p.follow(messageStream, vars{"m": answer, "a": cursor}, func(*reply) bool { return true }); err == nil || !strings.Contains(err.Error(), "BAD_USER_INPUT") {
 			t.Errorf("a cursor of %s: %v", name, err)
+		}
+	}
+}
+
+// TestStreamsOverSSE follows an answer as a client without websockets does, and leaves when the session ends.
+func TestStreamsOverSSE(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, slowly)
+	p := s.signUp(t)
+	bot := p.newBot()
+	p.know(bot, "Rules", longAnswer)
+	answer := p.send(vars{"botId": bot, "text": "What do the harbour rules of Lindau say about lamps?"}).text("sendMessage.botMessage.id")
+	l := &listener{t: t}
+	for event := range p.events(messageStream, vars{"m": answer}) {
+		l.handle(event)
+	}
+	if l.finished == nil || l.text != l.finished.text("messageStream.message.text") || l.text == "" {
+		t.Errorf("the reader shows %q, the end is %v", l.text, l.finished)
+	}
+	last := ""
+	for event := range p.events(`subscription($b: ID!) { documentProgress(botId: $b) { status } }`, vars{"b": bot}) {
+		last = string(event.body)
+	}
+	if !strings.Contains(last, "UNAUTHENTICATED") {
+		t.Errorf("after the session ended: %q", last)
+	}
+}
+
+// events gives the results of an operation as server-sent events, and logs out once a stream without end is open.
+func (p *person) events(query string, v vars) iter.Seq[*reply] {
+	return func(yield func(*reply) bool) {
+		body, _ := json.Marshal(map[string]any{"query": query, "variables": v})
+		req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.s.url+"/graphql", bytes.NewReader(body))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", "text/event-stream")
+		req.Header.Set("Authorization", "Bearer "+p.token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if strings.Contains(query, "botId") {
+			p.must(`mutation { logOut { loggedOut errors { code } } }`, nil)
+		}
+		lines, complete := bufio.NewScanner(res.Body), false
+		for lines.Scan() {
+			data, found := strings.CutPrefix(lines.Text(), "data: ")
+			complete = complete || lines.Text() == "event: complete"
+			if !found {
+				continue
+			}
+			event := &reply{t: p.t, body: []byte(data)}
+			if err := json.Unmarshal(event.body, &event.tree); err != nil || !yield(event) {
+				return
+			}
+		}
+		if !complete {
+			p.t.Errorf("the stream ended without complete: %v", lines.Err())
 		}
 	}
 }

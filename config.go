@@ -15,6 +15,7 @@ import (
 
 	"kyrochat/auth"
 	"kyrochat/kyro"
+	"kyrochat/transport"
 )
 
 // Config is everything that can be set, read once at the start. docs/configuration.md says what each setting means.
@@ -34,6 +35,7 @@ type Config struct {
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 
+	Documents     transport.DocumentOptions
 	Limits        kyro.Limits
 	IngestWorkers int
 	OfflinePace   time.Duration // between two pieces of an offline answer
@@ -84,6 +86,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}
 	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
+	c.Documents = r.documents(c.Production)
 	c.PublicURL = r.url("KYRO_PUBLIC_URL", "http", "https")
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Addr

@@ -21,7 +21,7 @@ const (
 )
 
 // drain ends what the server does for others: no document is taken in any more and no job begun, running answers
-// get their time while their readers follow them, sockets are told, requests are ended, jobs go back. The error
+// get their time while their readers follow them, connections are told, requests are ended, jobs go back. The error
 // tells of jobs that could not be given back; they are taken up again after a while.
 func (a *app) drain(ctx context.Context) error {
 	a.draining.Store(true)
@@ -41,9 +41,9 @@ func (a *app) drain(ctx context.Context) error {
 		}
 		return nil
 	})
-	within(ctx, settleTime, func(ctx context.Context) error { a.sockets.Settle(ctx); return nil })
-	if within(ctx, socketsTime, a.sockets.CloseAll) != nil {
-		a.log.Warn("sockets were left open")
+	within(ctx, settleTime, func(ctx context.Context) error { a.connections.Settle(ctx); return nil })
+	if within(ctx, socketsTime, a.connections.CloseAll) != nil {
+		a.log.Warn("connections were left open")
 	}
 	a.endRequests(ctx)
 	if within(ctx, diagnosticTime, a.admin.Shutdown) != nil {

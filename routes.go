@@ -25,7 +25,7 @@ var contract string
 
 const welcome = `KyroChat
 
-GraphQL is at /graphql, over HTTP and as a websocket (graphql-transport-ws).
+GraphQL is at /graphql, over HTTP, as a websocket (graphql-transport-ws) and as server-sent events.
 The contract is at /schema.graphql.
 `
 
@@ -53,14 +53,14 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	root.Present = presenter.Present
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: root})
 	server := handler.New(schema)
-	a.sockets = &transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows}
-	server.AddTransport(a.sockets)
+	server.AddTransport(&transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows, Connections: &a.connections})
+	server.AddTransport(transport.SSE{Connections: &a.connections})
 	server.AddTransport(transport.Multipart{MaxUpload: a.cfg.Limits.MaxUploadBytes})
 	server.AddTransport(transport.HTTP{})
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
 	server.Use(transport.Envelope{})
-	transport.NewDocuments(schema.Schema(), transport.DefaultDocumentLimits(), !a.cfg.Production).Install(server)
+	transport.NewDocuments(schema.Schema(), a.cfg.Documents).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
 	}

@@ -2234,6 +2234,9 @@ of fields), TOO_MANY_FIELDS (600, those of fragments at each spread), TOO_MANY_A
 TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED: each
 field costs one, and what is selected in a list counts for each element it may have. Every answer to a query or mutation
 tells its cost in ` + "`" + `extensions { cost { requested max } }` + "`" + `.
+
+Requests that name a document by its hash get PERSISTED_QUERY_NOT_FOUND where it has to be sent once. A server that takes
+trusted documents only answers DOCUMENT_NOT_TRUSTED to all others.
 """
 enum ErrorCode {
   "A value of the input is out of its limits. In payloads."

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,14 +23,25 @@ import (
 // documentCache is how many documents are remembered.
 const documentCache = 1000
 
-// Documents is the handler extension that reads operations before the executor does: it refuses documents that
-// ask for too much before they are validated, and reads which operation runs, and with which values, by the letter
+// Documents is the handler extension that reads operations before the executor does: it finds those
+// that are named by a hash, refuses those that ask for too much before they are validated, and reads which operation runs, and with which values, by the letter
 // of the specification. It shares the executor's cache of documents and its rules, so Install puts it in.
 type Documents struct {
 	schema *ast.Schema
 	open   bool
 	limits DocumentLimits
+	stored persisted
 	cache  graphql.Cache[*ast.QueryDocument]
+}
+
+// DocumentOptions say which documents are taken. Zero fields take the defaults.
+type DocumentOptions struct {
+	// Open servers answer introspection and suggest names that are near a wrong one. In production none does.
+	Open   bool
+	Limits DocumentLimits // DefaultDocumentLimits
+	// Trusted documents can be named by their hash instead of being sent.
+	Trusted     Manifest
+	TrustedOnly bool // no other document is taken
 }
 
 var _ interface {
@@ -45,10 +57,12 @@ type Executor interface {
 	Use(graphql.HandlerExtension)
 }
 
-// NewDocuments reads documents for a schema. Where the server is not open, as in production, it neither answers
-// introspection nor suggests names that are near a wrong one.
-func NewDocuments(schema *ast.Schema, limits DocumentLimits, open bool) *Documents {
-	return &Documents{schema: schema, open: open, limits: limits, cache: lru.New[*ast.QueryDocument](documentCache)}
+// NewDocuments reads documents for a schema.
+func NewDocuments(schema *ast.Schema, o DocumentOptions) *Documents {
+	return &Documents{
+		schema: schema, open: o.Open, limits: cmp.Or(o.Limits, DefaultDocumentLimits()),
+		stored: newPersisted(o.Trusted, o.TrustedOnly), cache: lru.New[*ast.QueryDocument](documentCache),
+	}
 }
 
 // Install makes the server read documents this way.
@@ -68,9 +82,12 @@ func (*Documents) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationParameters finds the operation, reads its variables and estimates its cost. A document that does
 // not parse or validate is left to the executor, which tells all of its mistakes.
 func (d *Documents) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+	learn, why := d.stored.find(ctx, params)
+	if why != nil {
+		return why
+	}
 	document, known := d.cache.Get(ctx, params.Query)
 	if !known {
-		var why *gqlerror.Error
 		if document, why = d.parse(params.Query); document == nil {
 			return why
 		}
@@ -81,6 +98,9 @@ func (d *Documents) MutateOperationParameters(ctx context.Context, params *graph
 			return nil
 		}
 		d.cache.Add(ctx, params.Query, document)
+	}
+	if learn != "" {
+		d.stored.seen.Add(ctx, learn, params.Query)
 	}
 	operation, why := chosen(document, params.OperationName)
 	if why != nil {
@@ -243,6 +263,7 @@ func init() {
 	for _, code := range []string{
 		codeIntrospection, string(kyro.CodeBadUserInput), codeDocumentTooLarge, codeTooManyTokens, codeTooDeep, codeTooManyFields,
 		codeTooManyAliases, codeTooManyDirective, codeTooManyRoots, codeTooManyMutations, codeTooComplex,
+		codeNotPersisted, codeNotTrusted, codeBadRequest,
 	} {
 		errcode.RegisterErrorType(code, errcode.KindProtocol)
 	}

@@ -35,9 +35,9 @@ func ReadVariables(schema *ast.Schema, document string, given map[string]any) (m
 	return readVariables(schema, parsed.Operations[0], given)
 }
 
-// Count is how many sockets are open.
-func (t *Websocket) Count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.sockets)
+// Count is how many connections are open.
+func (c *Connections) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
 }

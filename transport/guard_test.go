@@ -94,7 +94,7 @@ func TestCost(t *testing.T) {
 		`{"query":"query($n:Int=7){page(first:$n){nodes{leaf}}}"}`:                             1 + 7*2,
 		`{"query":"query($n:Int=7){page(last:$n){...F}} fragment F on TreePage{nodes{leaf}}"}`: 1 + 7*2,
 		`{"query":"{trees{leaf}}"}`:                                                            1 + 5,
-		`{"query":"query($i:[ID!]!){those(ids:$i){leaf}}","variables":{"i":["a","b"]}}`:         1 + 2,
+		`{"query":"query($i:[ID!]!){those(ids:$i){leaf}}","variables":{"i":["a","b"]}}`:        1 + 2,
 		`{"query":"mutation{logIn}"}`:                                                          100,
 	} {
 		r := s.request(t, "POST", "", query)

@@ -118,15 +118,19 @@ func execute(ctx context.Context, exec graphql.GraphExecutor, params *graphql.Ra
 		return nil, &refusal{status: http.StatusMethodNotAllowed, code: codeMethod, allow: http.MethodPost,
 			message: "Only queries can be sent by GET."}
 	case kind == ast.Subscription:
-		return nil, badRequest("Subscriptions need a websocket with the subprotocol " + subprotocol + ".")
+		return nil, badRequest("Subscriptions need a websocket with the subprotocol " + subprotocol + ", or the header Accept: " + mediaEvents + ".")
 	}
+	return once(ctx, exec, op), nil
+}
+
+// once runs a query or mutation.
+func once(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext) *graphql.Response {
 	responses, ctx := exec.DispatchOperation(ctx, op)
-	response := responses(ctx)
-	if response == nil {
-		// The time was over before the first field ran.
-		return exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(context.Cause(ctx))}), nil
+	if response := responses(ctx); response != nil {
+		return response
 	}
-	return response, nil
+	// The time was over before the first field ran.
+	return exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(context.Cause(ctx))})
 }
 
 // isEncoded reports a body that would have to be unpacked, which may be many times its size.

@@ -186,7 +186,7 @@ func validParams(raw json.RawMessage) bool {
 		Extensions    json.RawMessage `json:"extensions"`
 	}
 	return isObject(raw) && json.Unmarshal(raw, &params) == nil && utf8.Valid(raw) &&
-		isText(params.Query) && (isNull(params.OperationName) || isText(params.OperationName)) &&
+		(isText(params.Query) || isNull(params.Query) && !isNull(params.Extensions)) && (isNull(params.OperationName) || isText(params.OperationName)) &&
 		optionalObject(params.Variables) && optionalObject(params.Extensions)
 }
 

@@ -45,7 +45,7 @@ func queryParams(rawQuery string) (*graphql.RawParams, *refusal) {
 }
 
 func checkQuery(params *graphql.RawParams) *refusal {
-	if params.Query == "" {
+	if params.Query == "" && params.Extensions["persistedQuery"] == nil {
 		return badRequest("The request has no query.")
 	}
 	return nil

@@ -71,30 +71,31 @@ func answer(w http.ResponseWriter, media string, response *graphql.Response) {
 	write(w, media, status, response)
 }
 
-// write sends the response. The data is already JSON and goes out as it is: to encode it again would cost more
-// than to make it.
-func write(w http.ResponseWriter, media string, status int, response *graphql.Response) {
-	head := []byte{'{'}
-	comma := func() {
-		if len(head) > 1 {
-			head = append(head, ',')
-		}
-	}
+// frame is what surrounds the data of a response. The data is already JSON and goes out as it is: to encode it again
+// would cost more than to make it.
+func frame(response *graphql.Response) (head, tail []byte) {
+	head = []byte{'{'}
 	if len(response.Errors) > 0 {
 		head = appendMember(head, "errors", response.Errors)
 	}
-	tail := []byte{}
 	if len(response.Extensions) > 0 {
 		if len(head) > 1 || response.Data != nil {
 			tail = append(tail, ',')
 		}
 		tail = appendMember(tail, "extensions", response.Extensions)
 	}
-	tail = append(tail, '}')
 	if response.Data != nil {
-		comma()
+		if len(head) > 1 {
+			head = append(head, ',')
+		}
 		head = append(head, `"data":`...)
 	}
+	return head, append(tail, '}')
+}
+
+// write sends the response.
+func write(w http.ResponseWriter, media string, status int, response *graphql.Response) {
+	head, tail := frame(response)
 	h := w.Header()
 	h.Set("Content-Type", media+"; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"kyrochat/kyro"
 	"kyrochat/transport"
@@ -245,9 +246,9 @@ func (f *fields) subscribe(ctx context.Context, op *graphql.OperationContext) gr
 // server is a whole GraphQL server with its log.
 type server struct {
 	*httptest.Server
-	fields *fields
-	socket *transport.Websocket
-	log    *lockedBuffer
+	fields      *fields
+	connections *transport.Connections
+	log         *lockedBuffer
 }
 
 type lockedBuffer struct {
@@ -269,24 +270,32 @@ func (l *lockedBuffer) String() string {
 
 func newServer(t *testing.T, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
 	t.Helper()
-	return startServer(t, true, plain, forms, socket)
+	return startServer(t, transport.DocumentOptions{Open: true}, plain, forms, socket)
 }
 
 // newClosedServer is a server as in production.
 func newClosedServer(t *testing.T) *server {
 	t.Helper()
-	return startServer(t, false, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+	return startServer(t, transport.DocumentOptions{}, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
 }
 
-func startServer(t *testing.T, open bool, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
+// startTrusting is a server that takes the documents of the manifest only.
+func startTrusting(t *testing.T, manifest transport.Manifest) *server {
 	t.Helper()
-	s := &server{fields: &fields{schema: gqlparser.MustLoadSchema(&ast.Source{Input: schema})}, socket: socket, log: &lockedBuffer{}}
+	o := transport.DocumentOptions{Open: true, Trusted: manifest, TrustedOnly: true}
+	return startServer(t, o, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+}
+
+func startServer(t *testing.T, documents transport.DocumentOptions, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
+	t.Helper()
+	s := &server{fields: &fields{schema: gqlparser.MustLoadSchema(&ast.Source{Input: schema})}, connections: &transport.Connections{}, log: &lockedBuffer{}}
+	socket.Connections = s.connections
 	es := &graphql.ExecutableSchemaMock{
 		ExecFunc: s.fields.exec, SchemaFunc: func() *ast.Schema { return s.fields.schema },
 		ComplexityFunc: func(context.Context, string, string, int, map[string]any) (int, bool) { return 0, false },
 	}
 	graph := handler.New(es)
-	for _, each := range []graphql.Transport{socket, forms, plain} {
+	for _, each := range []graphql.Transport{socket, transport.SSE{HTTP: plain, KeepAlive: 50 * time.Millisecond, WriteTime: 200 * time.Millisecond, Connections: s.connections}, forms, plain} {
 		graph.AddTransport(each)
 	}
 	presenter := transport.NewPresenter(slog.New(slog.NewTextHandler(s.log, nil)))
@@ -294,7 +303,7 @@ func startServer(t *testing.T, open bool, plain transport.HTTP, forms transport.
 	graph.SetRecoverFunc(presenter.Recover)
 	graph.Use(transport.Envelope{NewID: func() string { return "op-id" }})
 	graph.Use(extension.Introspection{})
-	transport.NewDocuments(s.fields.schema, transport.DefaultDocumentLimits(), open).Install(graph)
+	transport.NewDocuments(s.fields.schema, documents).Install(graph)
 	wrap := func(h http.Handler) http.Handler {
 		return transport.RequestID(func() string { return "req-id" })(transport.SecurityHeaders(true)(h))
 	}

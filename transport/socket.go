@@ -23,7 +23,7 @@ const (
 	defaultPongTimeout   = 10 * time.Second
 	defaultExpiryGrace   = 5 * time.Second
 	defaultMaxOperations = 100
-	settleInterval       = 20 * time.Millisecond
+	defaultMaxSockets    = 10
 )
 
 // socket is one connection, between the client and gqlgen. gqlgen never sees a client's operation id: it gets one
@@ -110,10 +110,16 @@ func (s *socket) signedIn(viewer kyro.Viewer) {
 	})
 }
 
-func (s *socket) sessionID() kyro.ID {
+// who is the viewer, nobody before connection_init.
+func (s *socket) who() kyro.Viewer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.viewer.SessionID
+	return s.viewer
+}
+
+func isSocket(c connection) bool {
+	_, yes := c.(*socket)
+	return yes
 }
 
 // busy reports whether an operation is under way that the client still listens to.

@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"kyrochat/kyro"
 	"kyrochat/transport"
 
 	"github.com/coder/websocket"
@@ -40,7 +42,7 @@ func TestCloseAll(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := s.socket.CloseAll(ctx); err != nil {
+	if err := s.connections.CloseAll(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for range peers {
@@ -48,7 +50,7 @@ func TestCloseAll(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	}
-	if n := s.socket.Count(); n != 0 {
+	if n := s.connections.Count(); n != 0 {
 		t.Errorf("%d sockets are left", n)
 	}
 	eventually(t, "subscriptions to end", func() bool { return s.fields.active() == 0 })
@@ -65,7 +67,7 @@ func TestCloseAllGivesUp(t *testing.T) {
 	s.open(t) // reads nothing from here on
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := s.socket.CloseAll(ctx); err != context.DeadlineExceeded {
+	if err := s.connections.CloseAll(ctx); err != context.DeadlineExceeded {
 		t.Errorf("got %v", err)
 	}
 }
@@ -76,7 +78,7 @@ func TestSlowReaderIsDropped(t *testing.T) {
 	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{WriteTimeout: 100 * time.Millisecond})
 	p := s.open(t)
 	p.send(subscribe("a", "subscription{big}"))
-	eventually(t, "the socket to be dropped", func() bool { return s.socket.Count() == 0 && s.fields.active() == 0 })
+	eventually(t, "the socket to be dropped", func() bool { return s.connections.Count() == 0 && s.fields.active() == 0 })
 }
 
 // A client that vanished without a word is noticed by its missing pong.
@@ -85,7 +87,7 @@ func TestDeadPeerIsDropped(t *testing.T) {
 	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{PingInterval: 20 * time.Millisecond, PongTimeout: 50 * time.Millisecond})
 	p := s.open(t)
 	p.send(subscribe("a", "subscription{forever}"))
-	eventually(t, "the socket to be dropped", func() bool { return s.socket.Count() == 0 && s.fields.active() == 0 })
+	eventually(t, "the socket to be dropped", func() bool { return s.connections.Count() == 0 && s.fields.active() == 0 })
 
 	alive := s.open(t)
 	alive.send(subscribe("a", "subscription{forever}"))
@@ -123,11 +125,11 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	round(5)
-	eventually(t, "the first sockets to end", func() bool { return s.socket.Count() == 0 && s.fields.active() == 0 })
+	eventually(t, "the first sockets to end", func() bool { return s.connections.Count() == 0 && s.fields.active() == 0 })
 	before := runtime.NumGoroutine()
 	round(100)
 	eventually(t, "the goroutines to end", func() bool {
-		return s.socket.Count() == 0 && s.fields.active() == 0 && runtime.NumGoroutine() <= before+5
+		return s.connections.Count() == 0 && s.fields.active() == 0 && runtime.NumGoroutine() <= before+5
 	})
 	if log := s.log.String(); strings.Contains(log, "ERROR") {
 		t.Errorf("logged: %s", log)
@@ -143,4 +145,21 @@ func FuzzSocketMessages(f *testing.F) {
 			t.Errorf("%q is forwarded and refused", message)
 		}
 	})
+}
+
+func TestSocketsOfOneUserAreLimited(t *testing.T) {
+	t.Parallel()
+	var user atomic.Int64
+	user.Store(1)
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{MaxSockets: 2,
+		Init: func(context.Context, map[string]any) (kyro.Viewer, error) {
+			return kyro.Viewer{UserID: kyro.UserID(user.Load())}, nil
+		}})
+	s.open(t)
+	s.open(t)
+	third := s.dial(t, nil)
+	third.send(`{"type":"connection_init"}`)
+	third.expect("4429 Too many connections")
+	user.Store(2)
+	s.open(t)
 }

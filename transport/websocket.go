@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"kyrochat/kyro"
@@ -31,6 +30,7 @@ const (
 	closeInitTimeout   = 4408
 	closeDuplicateID   = 4409
 	closeSecondInit    = 4429
+	closeTooMany       = 4429
 	maxCloseReason     = 123 // bytes (RFC 6455 §5.5.1)
 	messageConnInit    = "connection_init"
 	messageConnAck     = "connection_ack"
@@ -44,8 +44,7 @@ const (
 )
 
 // Websocket carries operations over graphql-transport-ws. gqlgen runs the operations; this checks every message,
-// keeps the limits and closes with the codes of the protocol. Zero fields take the defaults. One value serves all
-// sockets and must not be copied.
+// keeps the limits and closes with the codes of the protocol. Zero fields take the defaults, but for Connections.
 type Websocket struct {
 	// Init finds out who opens the socket, from the payload of connection_init. An error that has a method
 	// WebsocketClose() (code int, reason string) closes the socket with these; any other with 4403.
@@ -61,12 +60,11 @@ type Websocket struct {
 	ExpiryGrace   time.Duration    // after the access token's end; 5 s, then 4403 "token expired"
 	MaxMessage    int64            // bytes of a client's message; 256 KiB, then 1009
 	MaxOperations int              // at once on one socket; 100, then an error message
+	MaxSockets    int              // of one user; 10, then 4429 for the new one
 	Now           func() time.Time // time.Now
 
-	mu      sync.Mutex
-	sockets map[*socket]struct{}
-	closing bool
-	serving sync.WaitGroup
+	// Connections are where its sockets are kept; several transports may share them.
+	Connections *Connections
 }
 
 var _ graphql.Transport = (*Websocket)(nil)
@@ -85,11 +83,11 @@ func (t *Websocket) Supports(r *http.Request) bool {
 
 // Do serves one socket until it is closed.
 func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if !t.enter() {
-		refuse(w, r, "", &refusal{status: http.StatusServiceUnavailable, code: string(kyro.CodeUnavailable), message: "The server is shutting down."})
+	if !t.Connections.enter() {
+		refuse(w, r, "", shuttingDown())
 		return
 	}
-	defer t.serving.Done()
+	defer t.Connections.leave()
 	if !t.allows(r) {
 		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden), message: "Pages of this origin may not connect; the server's operator can allow them."})
 		return
@@ -108,8 +106,8 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
 	s := newSocket(t, conn, r.Context())
 	defer s.finish()
-	t.add(s)
-	defer t.remove(s)
+	t.Connections.add(s)
+	defer t.Connections.remove(s)
 	gqlgen.Websocket{Implementation: accepted{s}, InitFunc: s.init}.Do(w, r.WithContext(s.ctx), exec)
 }
 
@@ -131,94 +129,6 @@ func (a accepted) Accept(http.ResponseWriter, *http.Request, gqlgen.WebsocketAcc
 	return a.socket, nil
 }
 
-// enter counts a socket that is about to be served, unless the server goes away.
-func (t *Websocket) enter() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closing {
-		return false
-	}
-	t.serving.Add(1)
-	return true
-}
-
-func (t *Websocket) add(s *socket) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.sockets == nil {
-		t.sockets = map[*socket]struct{}{}
-	}
-	t.sockets[s] = struct{}{}
-	if t.closing {
-		s.close(closeGoingAway, "Going away")
-	}
-}
-
-func (t *Websocket) remove(s *socket) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.sockets, s)
-}
-
-// CloseSession closes the sockets of a session that ended, with 4401, which clients do not try again.
-func (t *Websocket) CloseSession(session kyro.ID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for s := range t.sockets {
-		if s.sessionID() == session {
-			s.close(closeUnauthorized, "Unauthorized")
-		}
-	}
-}
-
-// Settle waits until no socket has an operation under way, or ctx ends: what has just been finished reaches its
-// readers before the sockets are closed.
-func (t *Websocket) Settle(ctx context.Context) {
-	tick := time.NewTicker(settleInterval)
-	defer tick.Stop()
-	for t.busy() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (t *Websocket) busy() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for s := range t.sockets {
-		if s.busy() {
-			return true
-		}
-	}
-	return false
-}
-
-// CloseAll refuses new sockets, closes the open ones with 1001, and waits for their end. Those that are still
-// there when ctx ends are left to their own time limits, ten seconds at most; the error is ctx's then.
-// http.Server.Shutdown does not know websockets, so this comes before it.
-func (t *Websocket) CloseAll(ctx context.Context) error {
-	t.mu.Lock()
-	t.closing = true
-	for s := range t.sockets {
-		s.close(closeGoingAway, "Going away")
-	}
-	t.mu.Unlock()
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		t.serving.Wait()
-	}()
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // init is gqlgen's InitFunc of one socket. It always gives a context, which gqlgen reads even beside an error.
 func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.Context, *gqlgen.InitPayload, error) {
 	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
@@ -231,6 +141,10 @@ func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.
 		}
 	}
 	s.signedIn(viewer)
+	if viewer.SignedIn() && s.options.Connections.of(viewer.UserID, isSocket) > cmp.Or(s.options.MaxSockets, defaultMaxSockets) {
+		s.close(closeTooMany, "Too many connections")
+		return ctx, nil, errors.New("too many connections")
+	}
 	if s.options.Init != nil && !viewer.SessionID.IsZero() {
 		// CloseSession looks at sockets that are signed in: a session that ended a moment ago must not slip through.
 		if _, err := s.options.Init(limited, payload); err != nil {

@@ -281,8 +281,8 @@ func TestSocketInit(t *testing.T) {
 		p.send(subscribe("a", "{viewer}"))
 		p.expect(next("a", `{"viewer":"user_1"}`), complete("a"))
 	}
-	s.socket.CloseSession(kyro.SessionID(8))
-	s.socket.CloseSession(kyro.SessionID(7))
+	s.connections.CloseSession(kyro.SessionID(8))
+	s.connections.CloseSession(kyro.SessionID(7))
 	one.expect("4401 Unauthorized")
 	other.expect("4401 Unauthorized")
 	nobody.send(subscribe("b", "{hello}"))

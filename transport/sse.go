@@ -1,0 +1,222 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"kyrochat/kyro"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+const (
+	mediaEvents        = "text/event-stream"
+	defaultKeepAlive   = 15 * time.Second
+	defaultEventWrite  = 5 * time.Second
+	defaultMaxStreams  = 100
+	defaultBeforeRetry = time.Second
+)
+
+// SSE carries one operation a request and its results as server-sent events, in the distinct connections mode of
+// graphql-sse: events named next with a result, and complete at the end. An operation that is refused is told in a
+// next event too, because an EventSource shows nobody the body of another status. Where the connection ends without
+// complete (the server goes away, or the access token has expired) clients come back. Zero fields take the defaults,
+// but for Connections.
+type SSE struct {
+	HTTP        HTTP          // how requests are read, and how long queries and mutations may take
+	KeepAlive   time.Duration // between comments that keep proxies from closing a quiet stream; 15 s
+	WriteTime   time.Duration // of one event; 5 s, then the stream is cut
+	ExpiryGrace time.Duration // after the access token's end; 5 s, then the stream is cut
+	MaxStreams  int           // of one user; 100
+	Connections *Connections
+}
+
+var _ graphql.Transport = SSE{}
+
+// Supports takes GET and POST requests that accept an event stream, and uploads not among them.
+func (SSE) Supports(r *http.Request) bool {
+	if r.Method != http.MethodGet && (r.Method != http.MethodPost || isMedia(r, mediaForm)) {
+		return false
+	}
+	for _, header := range r.Header.Values("Accept") {
+		for each := range strings.SplitSeq(header, ",") {
+			media, _, _ := strings.Cut(each, ";")
+			if strings.EqualFold(strings.TrimSpace(media), mediaEvents) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Do serves one operation until its end, the client's or the server's.
+func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	if !t.Connections.enter() {
+		refuse(w, r, "", shuttingDown())
+		return
+	}
+	defer t.Connections.leave()
+	started := graphql.Now()
+	params, why := t.HTTP.read(w, r, true)
+	if why != nil {
+		refuse(w, r, "", why)
+		return
+	}
+	params.Headers = r.Header
+	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	s := &eventStream{viewer: kyro.ViewerFrom(ctx), w: w, control: http.NewResponseController(w), writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel}
+	t.Connections.add(s)
+	defer t.Connections.remove(s)
+	if s.viewer.SignedIn() && t.Connections.of(s.viewer.UserID, isEventStream) > cmp.Or(t.MaxStreams, defaultMaxStreams) {
+		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket, message: "Too many event streams are open. Close some of them first."})
+		return
+	}
+	if !s.viewer.Expires.IsZero() {
+		expiry := time.AfterFunc(time.Until(s.viewer.Expires)+cmp.Or(t.ExpiryGrace, defaultExpiryGrace), cancel)
+		defer expiry.Stop()
+	}
+	s.begin()
+	s.send(ctx, t.results(ctx, exec, params, r.Method == http.MethodGet), cmp.Or(t.KeepAlive, defaultKeepAlive))
+}
+
+// results runs the operation and gives its results as events: gqlgen writes the next result where the one before
+// was. The channel is closed at the end; until then, or until ctx ends, it must be read. What runs has ended when the
+// channel is closed.
+func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, queriesOnly bool) <-chan []byte {
+	results := make(chan []byte)
+	go func() {
+		defer close(results)
+		give := func(response *graphql.Response) bool {
+			select {
+			case results <- nextEvent(response):
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		}
+		op, errs := exec.CreateOperationContext(ctx, params)
+		ctx := graphql.WithOperationContext(ctx, op)
+		defer func() {
+			if p := recover(); p != nil {
+				give(exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(op.Recover(ctx, p))}))
+			}
+		}()
+		switch {
+		case errs != nil:
+			give(exec.DispatchError(ctx, errs))
+			return
+		case queriesOnly && op.Operation.Operation == ast.Mutation:
+			give(exec.DispatchError(ctx, gqlerror.List{requestError(codeMethod, "Mutations cannot be sent by GET.")}))
+			return
+		case op.Operation.Operation != ast.Subscription:
+			limited, cancel := context.WithTimeout(ctx, cmp.Or(t.HTTP.Timeout, defaultExecTimeout))
+			defer cancel()
+			give(once(limited, exec, op))
+			return
+		}
+		responses, ctx := exec.DispatchOperation(ctx, op)
+		for response := responses(ctx); response != nil && give(response); response = responses(ctx) {
+		}
+	}()
+	return results
+}
+
+// eventStream is one connection.
+type eventStream struct {
+	viewer    kyro.Viewer
+	w         http.ResponseWriter
+	control   *http.ResponseController
+	writeTime time.Duration
+	cut       context.CancelFunc
+
+	mu      sync.Mutex
+	revoked bool
+}
+
+func isEventStream(c connection) bool {
+	_, yes := c.(*eventStream)
+	return yes
+}
+
+func (s *eventStream) who() kyro.Viewer { return s.viewer }
+func (s *eventStream) busy() bool       { return true }
+
+// close ends the stream. That the session ended is told; all else clients find out by coming back.
+func (s *eventStream) close(code int, _ string) {
+	s.mu.Lock()
+	s.revoked = s.revoked || code == closeUnauthorized
+	s.mu.Unlock()
+	s.cut()
+}
+
+func (s *eventStream) begin() {
+	h := s.w.Header()
+	h.Set("Content-Type", mediaEvents+"; charset=utf-8")
+	h.Set("Cache-Control", "no-store, no-transform")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep the events back
+	s.w.WriteHeader(http.StatusOK)
+	s.write([]byte("retry: " + strconv.FormatInt(defaultBeforeRetry.Milliseconds(), 10) + "\n\n"))
+}
+
+// send writes results until their end. All writing is done here, by the goroutine of the request.
+func (s *eventStream) send(ctx context.Context, results <-chan []byte, keepAlive time.Duration) {
+	defer func() {
+		s.cut()
+		for range results { // nothing of the request may outlive it
+		}
+	}()
+	tick := time.NewTicker(keepAlive)
+	defer tick.Stop()
+	for {
+		var text []byte
+		select {
+		case event, more := <-results:
+			if !more && ctx.Err() == nil {
+				s.write([]byte("event: complete\ndata:\n\n"))
+				return
+			}
+			text = event
+		case <-tick.C:
+			text = []byte(":\n\n")
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			s.mu.Lock()
+			revoked := s.revoked
+			s.mu.Unlock()
+			if revoked {
+				s.write(fmt.Appendf(nil, "event: next\ndata: {\"errors\":[{\"message\":\"The session has ended. Sign in again.\",\"extensions\":{\"code\":%q,\"requestId\":%q}}]}\n\nevent: complete\ndata:\n\n",
+					kyro.CodeUnauthenticated, RequestIDFrom(ctx)))
+			}
+			return
+		}
+		if !s.write(text) {
+			return
+		}
+	}
+}
+
+// write sends text at once, or reports that the client does not take it.
+func (s *eventStream) write(text []byte) bool {
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.writeTime))
+	if _, err := s.w.Write(text); err != nil {
+		return false
+	}
+	return s.control.Flush() == nil
+}
+
+func nextEvent(response *graphql.Response) []byte {
+	head, tail := frame(response)
+	text := append([]byte("event: next\ndata: "), head...)
+	return append(append(append(text, response.Data...), tail...), "\n\n"...)
+}
