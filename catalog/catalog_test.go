@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -98,7 +99,11 @@ func TestNobodyGetsNothing(t *testing.T) {
 		},
 		"Message":      func() error { _, err := s.Message(ctx, nobody, kyro.MessageID(1)); return err },
 		"Messages":     func() error { _, err := s.Messages(ctx, nobody, nil); return err },
-		"ListMessages": func() error { _, err := s.ListMessages(ctx, nobody, talk.ID, false, page); return err },
+		"ListMessages": func() error { _, err := s.ListMessages(ctx, nobody, nil, false, page); return err },
+		"ListConversationsWith": func() error {
+			_, err := s.ListConversationsWith(ctx, nobody, nil, kyro.ConversationFilter{}, kyro.ConversationOrder{}, page)
+			return err
+		},
 		"Siblings":     func() error { _, err := s.Siblings(ctx, nobody, nil); return err },
 		"LastMessages": func() error { _, err := s.LastMessages(ctx, nobody, nil); return err },
 	}
@@ -120,8 +125,6 @@ func TestIDsOfAnotherKindAreRefused(t *testing.T) {
 	wantCode(t, "CreateConversation", err, kyro.CodeBadUserInput)
 	_, err = s.Message(ctx, ada, adas.ID)
 	wantCode(t, "Message", err, kyro.CodeBadUserInput)
-	_, err = s.ListMessages(ctx, ada, adas.ID, false, kyro.PageRequest{})
-	wantCode(t, "ListMessages", err, kyro.CodeBadUserInput)
 }
 
 // TestTheUseCaseDecidesToo: even a store that scopes nothing lets nobody change what is not theirs.
@@ -186,8 +189,12 @@ func (c *careless) ConversationPage(_ context.Context, user kyro.ID, _ kyro.Conv
 	return kyro.Page[kyro.Conversation]{Total: int(user.Key)}, nil
 }
 
-func (c *careless) MessagePage(_ context.Context, user, _ kyro.ID, _ bool, _ kyro.PageRequest) (kyro.Page[kyro.Message], error) {
-	return kyro.Page[kyro.Message]{Total: int(user.Key)}, nil
+func (c *careless) MessagePages(_ context.Context, user kyro.ID, ids []kyro.ID, _ bool, _ kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+	return map[kyro.ID]kyro.Page[kyro.Message]{ids[0]: {Total: int(user.Key)}}, nil
+}
+
+func (c *careless) ConversationPages(_ context.Context, user kyro.ID, ids []kyro.ID, _ kyro.ConversationFilter, _ kyro.ConversationOrder, _ kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+	return map[kyro.ID]kyro.Page[kyro.Conversation]{ids[0]: {Total: int(user.Key)}}, nil
 }
 
 func (c *careless) Messages(_ context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Message, error) {
@@ -209,8 +216,9 @@ func TestReadsAreScopedByTheViewer(t *testing.T) {
 	ctx, want := t.Context(), int(eve.UserID.Key)
 	bots, err1 := s.ListBots(ctx, eve, kyro.BotFilter{}, kyro.BotOrder{}, kyro.PageRequest{})
 	conversations, err2 := s.ListConversations(ctx, eve, kyro.ConversationFilter{}, kyro.ConversationOrder{}, kyro.PageRequest{})
-	messages, err3 := s.ListMessages(ctx, eve, talk.ID, false, kyro.PageRequest{})
-	if err1 != nil || err2 != nil || err3 != nil || bots.Total != want || conversations.Total != want || messages.Total != want {
+	messages, err3 := s.ListMessages(ctx, eve, []kyro.ID{talk.ID}, false, kyro.PageRequest{})
+	with, err4 := s.ListConversationsWith(ctx, eve, []kyro.ID{adas.ID}, kyro.ConversationFilter{}, kyro.ConversationOrder{}, kyro.PageRequest{})
+	if errors.Join(err1, err2, err3, err4) != nil || bots.Total != want || conversations.Total != want || messages[talk.ID].Total != want || with[adas.ID].Total != want {
 		t.Errorf("lists: %v %v %v, %v %v %v", bots, conversations, messages, err1, err2, err3)
 	}
 	id := kyro.MessageID(5)

@@ -81,3 +81,11 @@ func (s *Service) ListConversations(ctx context.Context, v kyro.Viewer, filter k
 	}
 	return s.store.ConversationPage(ctx, v.UserID, filter, order, page)
 }
+
+// ListConversationsWith lists the viewer's conversations with each bot.
+func (s *Service) ListConversationsWith(ctx context.Context, v kyro.Viewer, bots []kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
+	}
+	return s.store.ConversationPages(ctx, v.UserID, bots, filter, order, page)
+}

@@ -23,13 +23,13 @@ func (s *Service) Messages(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([
 	return s.store.Messages(ctx, v.UserID, ids)
 }
 
-// ListMessages lists a conversation's messages, oldest turn first; answers that a newer one replaced only where
-// superseded is true.
-func (s *Service) ListMessages(ctx context.Context, v kyro.Viewer, conversation kyro.ID, superseded bool, page kyro.PageRequest) (kyro.Page[kyro.Message], error) {
-	if err := v.MustSignInFor(conversation, kyro.KindConversation); err != nil {
-		return kyro.Page[kyro.Message]{}, err
+// ListMessages lists the messages of each conversation, oldest turn first; answers that a newer one replaced only
+// where superseded is true. A conversation that is not the viewer's has none.
+func (s *Service) ListMessages(ctx context.Context, v kyro.Viewer, conversations []kyro.ID, superseded bool, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
 	}
-	return s.store.MessagePage(ctx, v.UserID, conversation, superseded, page)
+	return s.store.MessagePages(ctx, v.UserID, conversations, superseded, page)
 }
 
 // Siblings gives, for each user message, the answers to it, oldest first.

@@ -19,7 +19,8 @@ type Store interface {
 	// same content hash, or zero.
 	AddDocument(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (document kyro.Document, duplicate kyro.ID, err error)
 	Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)
-	DocumentPage(ctx context.Context, owner, bot kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (kyro.Page[kyro.Document], error)
+	// DocumentPages and ChunkPages have a page for every parent, which is empty where it is not the owner's.
+	DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error)
 	// Unfinished gives the documents of a bot whose status is not final, oldest first.
 	Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Document, error)
 	// RestartDocument starts a new run of a retryable document with its job; CONFLICT where it is not retryable.
@@ -33,7 +34,7 @@ type Store interface {
 	// DocumentText gives the slice [start, start+length) of the stored text of the active version, in UTF-16
 	// units; a cut through a surrogate pair leaves the pair out. found is false while there is no text.
 	DocumentText(ctx context.Context, owner, id kyro.ID, start, length int) (text string, found bool, err error)
-	ChunkPage(ctx context.Context, owner, document kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.Chunk], error)
+	ChunkPages(ctx context.Context, owner kyro.ID, documents []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error)
 	// Chunks reads chunks of active versions of the owner's live documents, in any order.
 	Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Chunk, error)
 

@@ -122,11 +122,11 @@ func (m *memory) Documents(_ context.Context, owner kyro.ID, ids []kyro.ID) (fou
 	return found, err
 }
 
-func (m *memory) DocumentPage(context.Context, kyro.ID, kyro.ID, kyro.DocumentFilter, kyro.PageRequest) (p kyro.Page[kyro.Document], err error) {
+func (m *memory) DocumentPages(context.Context, kyro.ID, []kyro.ID, kyro.DocumentFilter, kyro.PageRequest) (p map[kyro.ID]kyro.Page[kyro.Document], err error) {
 	return p, nil
 }
 
-func (m *memory) ChunkPage(context.Context, kyro.ID, kyro.ID, kyro.PageRequest) (p kyro.Page[kyro.Chunk], err error) {
+func (m *memory) ChunkPages(context.Context, kyro.ID, []kyro.ID, kyro.PageRequest) (p map[kyro.ID]kyro.Page[kyro.Chunk], err error) {
 	return p, nil
 }
 

@@ -26,12 +26,12 @@ func (s *Service) Document(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro
 	return kyro.One(documents, err, kyro.KindDocument)
 }
 
-// List lists the documents of a bot of the viewer, newest first; none for a bot that is not the viewer's.
-func (s *Service) List(ctx context.Context, v kyro.Viewer, botID kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (kyro.Page[kyro.Document], error) {
-	if err := v.MustSignInFor(botID, kyro.KindBot); err != nil {
-		return kyro.Page[kyro.Document]{}, err
+// List lists the documents of each bot, newest first; none for a bot that is not the viewer's.
+func (s *Service) List(ctx context.Context, v kyro.Viewer, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
 	}
-	return s.store.DocumentPage(ctx, v.UserID, botID, filter, page)
+	return s.store.DocumentPages(ctx, v.UserID, bots, filter, page)
 }
 
 // Chunks reads chunks of the viewer's documents, in any order, and leaves out what is not the viewer's or not of a
@@ -43,12 +43,13 @@ func (s *Service) Chunks(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]k
 	return s.store.Chunks(ctx, v.UserID, ids)
 }
 
-// ChunkList lists the chunks of the version in use of a document of the viewer, in reading order.
-func (s *Service) ChunkList(ctx context.Context, v kyro.Viewer, documentID kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.Chunk], error) {
-	if err := v.MustSignInFor(documentID, kyro.KindDocument); err != nil {
-		return kyro.Page[kyro.Chunk]{}, err
+// ChunkList lists the chunks of the version in use of each document, in reading order; none for a document that is
+// not the viewer's.
+func (s *Service) ChunkList(ctx context.Context, v kyro.Viewer, documents []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
+	if err := v.MustSignIn(); err != nil {
+		return nil, err
 	}
-	return s.store.ChunkPage(ctx, v.UserID, documentID, page)
+	return s.store.ChunkPages(ctx, v.UserID, documents, page)
 }
 
 // Text reads a slice of the stored text of a document of the viewer: start and length count UTF-16 units, length

@@ -147,7 +147,8 @@ func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
 			if err != nil || d.Status != kyro.DocumentReady || d.ChunkCount != 5 {
 				t.Errorf("%s: the document is %+v, %v", f.failed, d, err)
 			}
-			page, err := h.ChunkList(t.Context(), h.owner, d.ID, kyro.PageRequest{Order: kyro.ChunksOrder, Limit: 100, Total: true})
+			pages, err := h.ChunkList(t.Context(), h.owner, []kyro.ID{d.ID}, kyro.PageRequest{Order: kyro.ChunksOrder, Limit: 100, Total: true})
+			page := pages[d.ID]
 			if err != nil || page.Total != 5 || page.Nodes()[4].Text != fmt.Sprintf("five %d", n) {
 				t.Errorf("%s: %d chunks, %v", f.failed, page.Total, err)
 			}
@@ -224,7 +225,8 @@ func TestRealUploadThatIsRefusedLeavesNothing(t *testing.T) {
 		if _, err := h.Upload(ctx, h.owner, h.bot, nil, "a.txt", strings.NewReader("x")); err == nil {
 			t.Fatal("an upload by a client that has gone is stored")
 		}
-		page, err := h.List(t.Context(), h.owner, h.bot, kyro.DocumentFilter{}, kyro.PageRequest{Order: kyro.DocumentsOrder, Limit: 10})
+		pages, err := h.List(t.Context(), h.owner, []kyro.ID{h.bot}, kyro.DocumentFilter{}, kyro.PageRequest{Order: kyro.DocumentsOrder, Limit: 10})
+		page := pages[h.bot]
 		if err != nil || len(page.Edges) != 0 {
 			t.Errorf("documents: %+v, %v", page, err)
 		}

@@ -46,20 +46,9 @@ func (r userFields) Bots(ctx context.Context, _ *kyro.User, filter *model.BotFil
 }
 
 func (r userFields) Conversations(ctx context.Context, _ *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
-	return r.listConversations(ctx, kyro.ID{}, filter, orderBy, first, after, last, before)
-}
-
-// listConversations lists the viewer's conversations, with one bot where it is given.
-func (r *Root) listConversations(ctx context.Context, bot kyro.ID, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
 	f, err := conversationFilter(filter)
 	if err != nil {
 		return nil, err
-	}
-	if !bot.IsZero() {
-		if !f.BotID.IsZero() && f.BotID != bot {
-			return nil, kyro.Errorf(kyro.CodeBadUserInput, "botId must be the bot whose conversations are listed.")
-		}
-		f.BotID = bot
 	}
 	order := conversationOrder(orderBy)
 	page, err := request(ctx, order.Name(), first, after, last, before)

@@ -50,11 +50,28 @@ func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.D
 	if err != nil {
 		return nil, err
 	}
-	return documents(r.Ingest.List(ctx, kyro.ViewerFrom(ctx), bot.ID, documentFilter(filter), page))
+	f := documentFilter(filter)
+	return documents(loadPage(ctx, from(ctx), "documents", bot.ID, []any{f, page}, func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Document], error) {
+		return r.Ingest.List(ctx, kyro.ViewerFrom(ctx), bots, f, page)
+	}))
 }
 
 func (r botFields) Conversations(ctx context.Context, bot *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
-	return r.listConversations(ctx, bot.ID, filter, orderBy, first, after, last, before)
+	f, err := conversationFilter(filter)
+	if err != nil {
+		return nil, err
+	}
+	if !f.BotID.IsZero() && f.BotID != bot.ID {
+		return nil, kyro.Errorf(kyro.CodeBadUserInput, "botId must be the bot whose conversations are listed.")
+	}
+	order := conversationOrder(orderBy)
+	page, err := request(ctx, order.Name(), first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return conversations(loadPage(ctx, from(ctx), "conversations", bot.ID, []any{f, order, page}, func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+		return r.Catalog.ListConversationsWith(ctx, kyro.ViewerFrom(ctx), bots, f, order, page)
+	}))
 }
 
 func (r botFields) ViewerCanEdit(ctx context.Context, bot *kyro.Bot) (bool, error) {

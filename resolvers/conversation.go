@@ -44,5 +44,8 @@ func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, 
 	if err != nil {
 		return nil, err
 	}
-	return messages(r.Catalog.ListMessages(ctx, kyro.ViewerFrom(ctx), c.ID, orDefault(includeSuperseded, false), page))
+	superseded := orDefault(includeSuperseded, false)
+	return messages(loadPage(ctx, from(ctx), "messages", c.ID, []any{superseded, page}, func(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+		return r.Catalog.ListMessages(ctx, kyro.ViewerFrom(ctx), conversations, superseded, page)
+	}))
 }

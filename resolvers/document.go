@@ -78,7 +78,9 @@ func (r documentFields) Chunks(ctx context.Context, d *kyro.Document, first *int
 	if err != nil {
 		return nil, err
 	}
-	return chunks(r.Ingest.ChunkList(ctx, kyro.ViewerFrom(ctx), d.ID, page))
+	return chunks(loadPage(ctx, from(ctx), "chunks", d.ID, []any{page}, func(ctx context.Context, documents []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
+		return r.Ingest.ChunkList(ctx, kyro.ViewerFrom(ctx), documents, page)
+	}))
 }
 
 func (r documentFields) Text(ctx context.Context, d *kyro.Document, start, length *int) (*string, error) {

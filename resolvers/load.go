@@ -2,7 +2,9 @@ package resolvers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -22,6 +24,9 @@ type loaders struct {
 	messages      loader[*kyro.Message]
 	siblings      loader[[]kyro.Message]
 	lastMessages  loader[*kyro.Message]
+
+	mu    sync.Mutex
+	pages map[string]any // loaders of pages of children, by list and arguments
 }
 
 type loader[T any] = *dataloadgen.Loader[kyro.ID, T]
@@ -34,6 +39,7 @@ const (
 
 func (r *Root) newLoaders(v kyro.Viewer) *loaders {
 	return &loaders{
+		pages:         map[string]any{},
 		users:         byID(v, r.Account.Users, func(u *kyro.User) kyro.ID { return u.ID }),
 		bots:          byID(v, r.Catalog.Bots, func(b *kyro.Bot) kyro.ID { return b.ID }),
 		documents:     byID(v, r.Ingest.Documents, func(d *kyro.Document) kyro.ID { return d.ID }),
@@ -81,6 +87,24 @@ func load[T any](ctx context.Context, l loader[T], id kyro.ID) (T, error) {
 		return none, nil
 	}
 	return row, err
+}
+
+// loadPage reads a page of one parent's children, together with the pages that other parents of the response are
+// asked for with the same arguments.
+func loadPage[N any](ctx context.Context, l *loaders, list string, parent kyro.ID, arguments []any, read func(context.Context, []kyro.ID) (map[kyro.ID]kyro.Page[N], error)) (kyro.Page[N], error) {
+	asked, err := json.Marshal(arguments)
+	if err != nil {
+		return kyro.Page[N]{}, err
+	}
+	key := list + string(asked)
+	l.mu.Lock()
+	pages, found := l.pages[key].(loader[kyro.Page[N]])
+	if !found {
+		pages = batch(read)
+		l.pages[key] = pages
+	}
+	l.mu.Unlock()
+	return load(ctx, pages, parent)
 }
 
 // loadAll reads rows at once, each in the place of its id; the zero T where there is none.

@@ -57,13 +57,13 @@ func (s *Store) Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyr
 	return convert(rows, (*chunkRow).noun), nil
 }
 
-// ChunkPage implements ingest.Store: the active version in reading order.
-func (s *Store) ChunkPage(ctx context.Context, owner, document kyro.ID, req kyro.PageRequest) (kyro.Page[kyro.Chunk], error) {
-	query := active(s.read().NewSelect().Model((*chunkRow)(nil))).
-		Where("c.document_id = ? AND d.owner_id = ?", document.Key, owner.Key)
+// ChunkPages lists the chunks of the active version of each document of the owner, in reading order.
+func (s *Store) ChunkPages(ctx context.Context, owner kyro.ID, documents []kyro.ID, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
+	query := active(s.read().NewSelect().Model((*chunkRow)(nil))).Where("d.owner_id = ?", owner.Key)
+	ofDocument := parentage[chunkRow]{table: "chunks", alias: "c", column: "c.document_id", of: func(r *chunkRow) int64 { return r.DocumentID }}
 	order := byNumber("c.seq", "c.id", kyro.Asc,
 		func(r *chunkRow) int64 { return int64(r.Seq) }, func(r *chunkRow) int64 { return r.ID })
-	result, err := page(ctx, query, req, order, (*chunkRow).noun)
+	result, err := pages(ctx, s, query, documents, ofDocument, req, order, (*chunkRow).noun)
 	return result, failed("list chunks", err)
 }
 

@@ -127,6 +127,18 @@ func (s *Store) Conversations(ctx context.Context, user kyro.ID, ids []kyro.ID) 
 
 // ConversationPage lists the user's live conversations.
 func (s *Store) ConversationPage(ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (kyro.Page[kyro.Conversation], error) {
+	result, err := page(ctx, s.conversationsOf(user, filter), req, conversationsBy(o), (*conversationRow).noun)
+	return result, failed("list the conversations", err)
+}
+
+// ConversationPages lists the user's live conversations with each bot.
+func (s *Store) ConversationPages(ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+	withBot := parentage[conversationRow]{table: "conversations", alias: "c", column: "c.bot_id", of: func(r *conversationRow) int64 { return r.BotID }}
+	result, err := pages(ctx, s, s.conversationsOf(user, filter), bots, withBot, req, conversationsBy(o), (*conversationRow).noun)
+	return result, failed("list the conversations", err)
+}
+
+func (s *Store) conversationsOf(user kyro.ID, filter kyro.ConversationFilter) *bun.SelectQuery {
 	query := s.read().NewSelect().Model((*conversationRow)(nil)).Where("c.user_id = ? AND c.deleted_at IS NULL", user.Key)
 	if !filter.BotID.IsZero() {
 		query.Where("c.bot_id = ?", filter.BotID.Key)
@@ -137,11 +149,13 @@ func (s *Store) ConversationPage(ctx context.Context, user kyro.ID, filter kyro.
 	if filter.Search != "" {
 		query.Where(`c.title_key LIKE ? ESCAPE '\'`, contains(filter.Search))
 	}
+	return query
+}
+
+func conversationsBy(o kyro.ConversationOrder) order[conversationRow] {
 	column, value := "c.last_message_at", func(r *conversationRow) time.Time { return r.LastMessageAt }
 	if o.By == kyro.ConversationsByCreation {
 		column, value = "c.created_at", func(r *conversationRow) time.Time { return r.CreatedAt }
 	}
-	by := byTime(column, "c.id", o.Direction, value, func(r *conversationRow) int64 { return r.ID })
-	result, err := page(ctx, query, req, by, (*conversationRow).noun)
-	return result, failed("list the conversations", err)
+	return byTime(column, "c.id", o.Direction, value, func(r *conversationRow) int64 { return r.ID })
 }

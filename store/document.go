@@ -126,13 +126,13 @@ func (s *Store) Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]
 	return convert(rows, (*documentRow).noun), nil
 }
 
-// DocumentPage implements ingest.Store.
-func (s *Store) DocumentPage(ctx context.Context, owner, bot kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (kyro.Page[kyro.Document], error) {
-	query := s.read().NewSelect().Model((*documentRow)(nil)).
-		Where("d.bot_id = ? AND d.owner_id = ? AND d.deleted_at IS NULL", bot.Key, owner.Key)
+// DocumentPages lists the documents of each bot of the owner, newest first.
+func (s *Store) DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error) {
+	query := s.read().NewSelect().Model((*documentRow)(nil)).Where("d.owner_id = ? AND d.deleted_at IS NULL", owner.Key)
+	ofBot := parentage[documentRow]{table: "documents", alias: "d", column: "d.bot_id", of: func(r *documentRow) int64 { return r.BotID }}
 	order := byTime("d.created_at", "d.id", kyro.Desc,
 		func(r *documentRow) time.Time { return r.CreatedAt }, func(r *documentRow) int64 { return r.ID })
-	result, err := page(ctx, filtered(query, filter), req, order, (*documentRow).noun)
+	result, err := pages(ctx, s, filtered(query, filter), bots, ofBot, req, order, (*documentRow).noun)
 	return result, failed("list documents", err)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
 )
 
 // Write lets tests run a transaction of their own.
@@ -16,3 +18,21 @@ func (s *Store) Read() bun.IDB { return s.read() }
 
 // IsUniqueViolation shows what counts as one.
 var IsUniqueViolation = isUniqueViolation
+
+// DocumentPage is the page of one bot.
+func (s *Store) DocumentPage(ctx context.Context, owner, bot kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (kyro.Page[kyro.Document], error) {
+	pages, err := s.DocumentPages(ctx, owner, []kyro.ID{bot}, filter, req)
+	return pages[bot], err
+}
+
+// ChunkPage is the page of one document.
+func (s *Store) ChunkPage(ctx context.Context, owner, document kyro.ID, req kyro.PageRequest) (kyro.Page[kyro.Chunk], error) {
+	pages, err := s.ChunkPages(ctx, owner, []kyro.ID{document}, req)
+	return pages[document], err
+}
+
+// MessagePage is the page of one conversation.
+func (s *Store) MessagePage(ctx context.Context, user, conversation kyro.ID, superseded bool, req kyro.PageRequest) (kyro.Page[kyro.Message], error) {
+	pages, err := s.MessagePages(ctx, user, []kyro.ID{conversation}, superseded, req)
+	return pages[conversation], err
+}

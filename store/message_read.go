@@ -36,24 +36,26 @@ func (s *Store) Messages(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]ky
 	return s.cited(ctx, rows)
 }
 
-// MessagePage lists a conversation's messages in the order of their turns, citations included. A conversation that
-// is not the user's has none.
-func (s *Store) MessagePage(ctx context.Context, user, conversation kyro.ID, superseded bool, req kyro.PageRequest) (kyro.Page[kyro.Message], error) {
-	query := messagesOf(s.read(), user).Where("m.conversation_id = ?", conversation.Key)
+// MessagePages lists the messages of each conversation in the order of their turns, citations included. A
+// conversation that is not the user's has none.
+func (s *Store) MessagePages(ctx context.Context, user kyro.ID, conversations []kyro.ID, superseded bool, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+	query := messagesOf(s.read(), user)
 	if !superseded {
 		query.Where("NOT m.superseded")
 	}
+	ofConversation := parentage[messageRow]{table: "messages", alias: "m", column: "m.conversation_id", of: func(r *messageRow) int64 { return r.ConversationID }}
 	by := byNumber("m.turn", "m.id", kyro.Asc, func(r *messageRow) int64 { return r.Turn }, func(r *messageRow) int64 { return r.ID })
-	result, err := page(ctx, query, req, by, (*messageRow).noun)
+	result, err := pages(ctx, s, query, conversations, ofConversation, req, by, (*messageRow).noun)
 	if err != nil {
-		return result, failed("list the messages", err)
+		return nil, failed("list the messages", err)
 	}
-	messages := result.Nodes()
-	err = s.addCitations(ctx, messages)
-	for i := range messages {
-		result.Edges[i].Node = messages[i]
+	var messages []*kyro.Message
+	for _, p := range result {
+		for i := range p.Edges {
+			messages = append(messages, &p.Edges[i].Node)
+		}
 	}
-	return result, err
+	return result, s.addCitations(ctx, messages)
 }
 
 // Siblings gives, for each user message, the bot messages that answer it, oldest first.
@@ -93,17 +95,21 @@ func (s *Store) LastMessages(ctx context.Context, user kyro.ID, conversations []
 // cited turns rows into messages with their citations.
 func (s *Store) cited(ctx context.Context, rows []messageRow) ([]kyro.Message, error) {
 	messages := convert(rows, (*messageRow).noun)
-	return messages, s.addCitations(ctx, messages)
+	places := make([]*kyro.Message, len(messages))
+	for i := range messages {
+		places[i] = &messages[i]
+	}
+	return messages, s.addCitations(ctx, places)
 }
 
 // addCitations reads the citations of all the messages in one statement, or in none where no message can have any.
-func (s *Store) addCitations(ctx context.Context, messages []kyro.Message) error {
+func (s *Store) addCitations(ctx context.Context, messages []*kyro.Message) error {
 	var answers []kyro.ID
-	at := make(map[int64]int, len(messages))
-	for i, m := range messages {
+	at := make(map[int64]*kyro.Message, len(messages))
+	for _, m := range messages {
 		if m.Role == kyro.RoleBot && m.Status.Final() {
 			answers = append(answers, m.ID)
-			at[m.ID.Key] = i
+			at[m.ID.Key] = m
 		}
 	}
 	if len(answers) == 0 {
@@ -113,7 +119,7 @@ func (s *Store) addCitations(ctx context.Context, messages []kyro.Message) error
 	err := s.read().NewSelect().Model(&rows).Where("ci.message_id IN (?)", keys(answers)).
 		OrderExpr("ci.message_id, ci.seq").Scan(ctx)
 	for i := range rows {
-		m := &messages[at[rows[i].MessageID]]
+		m := at[rows[i].MessageID]
 		m.Citations = append(m.Citations, rows[i].noun())
 	}
 	return failed("read the citations", err)

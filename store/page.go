@@ -29,20 +29,11 @@ type order[R any] struct {
 // Both flags of the page are exact. The row at the cursor is read along where it is still in the list, since it
 // alone proves that there are rows on the other side; only where it is gone they are asked for.
 func page[R, N any](ctx context.Context, query *bun.SelectQuery, req kyro.PageRequest, by order[R], noun func(*R) N) (kyro.Page[N], error) {
-	var result kyro.Page[N]
-	towardsEnd := !req.Backward
 	rows, behind, err := fetch(ctx, query, req, by)
 	if err != nil {
-		return result, err
+		return kyro.Page[N]{}, err
 	}
-	more := len(rows) > req.Limit
-	rows = rows[:min(len(rows), req.Limit)]
-	if towardsEnd {
-		result.HasNextPage, result.HasPreviousPage = more, behind
-	} else {
-		result.HasNextPage, result.HasPreviousPage = behind, more
-		slices.Reverse(rows)
-	}
+	result := onePage(rows, behind, req, by, noun)
 	if req.Total {
 		total, err := query.Clone().Count(ctx)
 		if err != nil {
@@ -50,13 +41,25 @@ func page[R, N any](ctx context.Context, query *bun.SelectQuery, req kyro.PageRe
 		}
 		result.Total = int(total)
 	}
+	return result, nil
+}
+
+// onePage makes a page of rows in the direction of reading, which may be one more than it takes.
+func onePage[R, N any](rows []R, behind bool, req kyro.PageRequest, by order[R], noun func(*R) N) kyro.Page[N] {
+	var result kyro.Page[N]
+	more := len(rows) > req.Limit
+	rows = rows[:min(len(rows), req.Limit)]
+	if result.HasNextPage, result.HasPreviousPage = more, behind; req.Backward {
+		result.HasNextPage, result.HasPreviousPage = behind, more
+		slices.Reverse(rows)
+	}
 	result.Edges = make([]kyro.Edge[N], len(rows))
 	for i := range rows {
 		r := &rows[i]
 		cursor := kyro.Cursor{Order: req.Order, Value: by.value(r), Key: by.id(r)}
 		result.Edges[i] = kyro.Edge[N]{Cursor: cursor.String(), Node: noun(r)}
 	}
-	return result, nil
+	return result
 }
 
 // fetch reads up to one row more than the page in the direction of reading. behind reports that the list has rows
