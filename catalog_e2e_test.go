@@ -212,9 +212,8 @@ func TestStatementsDoNotGrowWithTheWidth(t *testing.T) {
 		}
 		grow(49)
 		for name, query := range queries {
-			// A loader waits a moment for more ids: on a busy machine it may read twice. A statement for each row
-			// would be fifty and more.
-			if wide := count(query); narrow[name] > 16 || wide > 2*narrow[name] {
+			// Two fields that lead to the same row may share a statement at width 1, and not be as lucky at width 50.
+			if wide := count(query); narrow[name] > 16 || wide > narrow[name]+3 {
 				t.Errorf("%s: %d statements at width 1, %d at width 50", name, narrow[name], wide)
 			} else {
 				t.Logf("%s: %d statements at width 1, %d at width 50", name, narrow[name], wide)

@@ -42,18 +42,21 @@ func (r botFields) Owner(ctx context.Context, bot *kyro.Bot) (*kyro.User, error)
 	if !bot.EditableBy(kyro.ViewerFrom(ctx)) {
 		return nil, nil
 	}
-	return load(ctx, from(ctx).users, bot.OwnerID)
+	return from(ctx).fields.botOwner.load(ctx, bot.OwnerID)
 }
 
 func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {
-	page, err := request(ctx, kyro.DocumentsOrder, first, after, last, before)
+	req, err := request(ctx, kyro.DocumentsOrder, first, after, last, before)
 	if err != nil {
 		return nil, err
 	}
-	f := documentFilter(filter)
-	return documents(loadPage(ctx, from(ctx), "documents", bot.ID, []any{f, page}, func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Document], error) {
-		return r.Ingest.List(ctx, kyro.ViewerFrom(ctx), bots, f, page)
-	}))
+	f, l := documentFilter(filter), from(ctx)
+	return documents(page(ctx, children[kyro.Bot, kyro.Document]{
+		name: "documents", parents: &l.level.bots, parentID: (*kyro.Bot).NodeID, rows: &l.level.documents, arguments: []any{f, req},
+		read: func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Document], error) {
+			return r.Ingest.List(ctx, kyro.ViewerFrom(ctx), bots, f, req)
+		},
+	}, bot.ID))
 }
 
 func (r botFields) Conversations(ctx context.Context, bot *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
@@ -65,13 +68,17 @@ func (r botFields) Conversations(ctx context.Context, bot *kyro.Bot, filter *mod
 		return nil, kyro.Errorf(kyro.CodeBadUserInput, "botId must be the bot whose conversations are listed.")
 	}
 	order := conversationOrder(orderBy)
-	page, err := request(ctx, order.Name(), first, after, last, before)
+	req, err := request(ctx, order.Name(), first, after, last, before)
 	if err != nil {
 		return nil, err
 	}
-	return conversations(loadPage(ctx, from(ctx), "conversations", bot.ID, []any{f, order, page}, func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
-		return r.Catalog.ListConversationsWith(ctx, kyro.ViewerFrom(ctx), bots, f, order, page)
-	}))
+	l := from(ctx)
+	return conversations(page(ctx, children[kyro.Bot, kyro.Conversation]{
+		name: "conversations", parents: &l.level.bots, parentID: (*kyro.Bot).NodeID, rows: &l.level.conversations, arguments: []any{f, order, req},
+		read: func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+			return r.Catalog.ListConversationsWith(ctx, kyro.ViewerFrom(ctx), bots, f, order, req)
+		},
+	}, bot.ID))
 }
 
 func (r botFields) ViewerCanEdit(ctx context.Context, bot *kyro.Bot) (bool, error) {

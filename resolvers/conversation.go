@@ -28,24 +28,27 @@ func conversationPayload(c kyro.Conversation, err error) (*model.ConversationPay
 type conversationFields struct{ *Root }
 
 func (r conversationFields) Bot(ctx context.Context, c *kyro.Conversation) (*kyro.Bot, error) {
-	return must(ctx, from(ctx).bots, c.BotID)
+	return promised(from(ctx).fields.conversationBot.load(ctx, c.BotID))(c.BotID)
 }
 
 func (r conversationFields) User(ctx context.Context, c *kyro.Conversation) (*kyro.User, error) {
-	return load(ctx, from(ctx).users, c.UserID)
+	return from(ctx).fields.conversationUser.load(ctx, c.UserID)
 }
 
 func (r conversationFields) LastMessage(ctx context.Context, c *kyro.Conversation) (*kyro.Message, error) {
-	return load(ctx, from(ctx).lastMessages, c.ID)
+	return from(ctx).fields.conversationLast.load(ctx, c.ID)
 }
 
 func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
-	page, err := request(ctx, kyro.MessagesOrder, first, after, last, before)
+	req, err := request(ctx, kyro.MessagesOrder, first, after, last, before)
 	if err != nil {
 		return nil, err
 	}
-	superseded := orDefault(includeSuperseded, false)
-	return messages(loadPage(ctx, from(ctx), "messages", c.ID, []any{superseded, page}, func(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Message], error) {
-		return r.Catalog.ListMessages(ctx, kyro.ViewerFrom(ctx), conversations, superseded, page)
-	}))
+	superseded, l := orDefault(includeSuperseded, false), from(ctx)
+	return messages(page(ctx, children[kyro.Conversation, kyro.Message]{
+		name: "messages", parents: &l.level.conversations, parentID: (*kyro.Conversation).NodeID, rows: &l.level.messages, arguments: []any{superseded, req},
+		read: func(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+			return r.Catalog.ListMessages(ctx, kyro.ViewerFrom(ctx), conversations, superseded, req)
+		},
+	}, c.ID))
 }

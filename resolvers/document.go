@@ -46,7 +46,7 @@ func addedPayload(ctx context.Context) func(ingest.Added, error) (*model.Documen
 type documentFields struct{ *Root }
 
 func (r documentFields) Bot(ctx context.Context, d *kyro.Document) (*kyro.Bot, error) {
-	return must(ctx, from(ctx).bots, d.BotID)
+	return promised(from(ctx).fields.documentBot.load(ctx, d.BotID))(d.BotID)
 }
 
 func (r documentFields) FileName(_ context.Context, d *kyro.Document) (*string, error) {
@@ -74,13 +74,17 @@ func (r documentFields) ContentHash(_ context.Context, d *kyro.Document) (*strin
 }
 
 func (r documentFields) Chunks(ctx context.Context, d *kyro.Document, first *int, after *string, last *int, before *string) (*model.ChunkConnection, error) {
-	page, err := request(ctx, kyro.ChunksOrder, first, after, last, before)
+	req, err := request(ctx, kyro.ChunksOrder, first, after, last, before)
 	if err != nil {
 		return nil, err
 	}
-	return chunks(loadPage(ctx, from(ctx), "chunks", d.ID, []any{page}, func(ctx context.Context, documents []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
-		return r.Ingest.ChunkList(ctx, kyro.ViewerFrom(ctx), documents, page)
-	}))
+	l := from(ctx)
+	return chunks(page(ctx, children[kyro.Document, kyro.Chunk]{
+		name: "chunks", parents: &l.level.documents, parentID: (*kyro.Document).NodeID, rows: &l.level.chunks, arguments: []any{req},
+		read: func(ctx context.Context, documents []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
+			return r.Ingest.ChunkList(ctx, kyro.ViewerFrom(ctx), documents, req)
+		},
+	}, d.ID))
 }
 
 func (r documentFields) Text(ctx context.Context, d *kyro.Document, start, length *int) (*string, error) {
@@ -107,5 +111,5 @@ func (progressFields) Document(ctx context.Context, p *kyro.DocumentProgress) (*
 type chunkFields struct{}
 
 func (chunkFields) Document(ctx context.Context, c *kyro.Chunk) (*kyro.Document, error) {
-	return must(ctx, from(ctx).documents, c.DocumentID)
+	return promised(from(ctx).fields.chunkDocument.load(ctx, c.DocumentID))(c.DocumentID)
 }

@@ -2,10 +2,8 @@ package resolvers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vikstrous/dataloadgen"
@@ -15,6 +13,10 @@ import (
 
 // loaders read nouns by id in batches and remember them. They live as long as one response, or one event of a
 // subscription, and never as long as a socket: what they remember is at most as old as the answer it is part of.
+//
+// A batch does not wait for others to ask. What was read is noted in level, row by row; the first row whose field is
+// resolved asks for all that were noted (see field), so that each field of a query takes one statement for all of its
+// rows, however they are scheduled.
 type loaders struct {
 	users         loader[*kyro.User]
 	bots          loader[*kyro.Bot]
@@ -25,55 +27,60 @@ type loaders struct {
 	siblings      loader[[]kyro.Message]
 	lastMessages  loader[*kyro.Message]
 
-	mu    sync.Mutex
-	pages map[string]any // loaders of pages of children, by list and arguments
+	level  levels
+	fields fields
+	mu     sync.Mutex
+	pages  map[string]any // fields that are pages of children, by list and arguments
 }
 
 type loader[T any] = *dataloadgen.Loader[kyro.ID, T]
 
-// A loader waits this long for more ids of the same level of a query, and reads at most so many at once.
-const (
-	batchWait = time.Millisecond
-	batchSize = 1000
-)
+// batchSize is how many rows are read at once at most.
+const batchSize = 1000
 
 func (r *Root) newLoaders(v kyro.Viewer) *loaders {
-	return &loaders{
-		pages:         map[string]any{},
-		users:         byID(v, r.Account.Users, func(u *kyro.User) kyro.ID { return u.ID }),
-		bots:          byID(v, r.Catalog.Bots, func(b *kyro.Bot) kyro.ID { return b.ID }),
-		documents:     byID(v, r.Ingest.Documents, func(d *kyro.Document) kyro.ID { return d.ID }),
-		chunks:        byID(v, r.Ingest.Chunks, func(c *kyro.Chunk) kyro.ID { return c.ID }),
-		conversations: byID(v, r.Catalog.Conversations, func(c *kyro.Conversation) kyro.ID { return c.ID }),
-		messages:      byID(v, r.Catalog.Messages, func(m *kyro.Message) kyro.ID { return m.ID }),
-		siblings: batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
-			return r.Catalog.Siblings(ctx, v, ids)
-		}),
-		lastMessages: batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*kyro.Message, error) {
-			rows, err := r.Catalog.LastMessages(ctx, v, ids)
-			found := make(map[kyro.ID]*kyro.Message, len(rows))
-			for id, m := range rows {
-				found[id] = &m
-			}
-			return found, err
-		}),
-	}
+	l := &loaders{pages: map[string]any{}}
+	l.users = byID(v, r.Account.Users, (*kyro.User).NodeID, &l.level.users)
+	l.bots = byID(v, r.Catalog.Bots, (*kyro.Bot).NodeID, &l.level.bots)
+	l.documents = byID(v, r.Ingest.Documents, (*kyro.Document).NodeID, &l.level.documents)
+	l.chunks = byID(v, r.Ingest.Chunks, (*kyro.Chunk).NodeID, &l.level.chunks)
+	l.conversations = byID(v, r.Catalog.Conversations, (*kyro.Conversation).NodeID, &l.level.conversations)
+	l.messages = byID(v, r.Catalog.Messages, (*kyro.Message).NodeID, &l.level.messages)
+	l.siblings = batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
+		siblings, err := r.Catalog.Siblings(ctx, v, ids)
+		for _, list := range siblings {
+			l.level.messages.add(list)
+		}
+		return siblings, err
+	})
+	l.lastMessages = batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*kyro.Message, error) {
+		rows, err := r.Catalog.LastMessages(ctx, v, ids)
+		found := make(map[kyro.ID]*kyro.Message, len(rows))
+		for id, m := range rows {
+			found[id] = &m
+			l.level.messages.add([]kyro.Message{m})
+		}
+		return found, err
+	})
+	l.fields.follow(l)
+	return l
 }
 
 // byID makes a loader of a use case that reads rows in any order and leaves out what is not there.
-func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.ID) ([]T, error), id func(*T) kyro.ID) loader[*T] {
+func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.ID) ([]T, error), id func(*T) kyro.ID, level *level[T]) loader[*T] {
 	return batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*T, error) {
 		rows, err := read(ctx, v, ids)
 		found := make(map[kyro.ID]*T, len(rows))
 		for i := range rows {
 			found[id(&rows[i])] = &rows[i]
 		}
+		level.add(rows)
 		return found, err
 	})
 }
 
 func batch[T any](read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)) loader[T] {
-	return dataloadgen.NewMappedLoader(read, dataloadgen.WithWait(batchWait), dataloadgen.WithBatchCapacity(batchSize))
+	return dataloadgen.NewMappedLoader(read, dataloadgen.WithWait(0), dataloadgen.WithBatchCapacity(batchSize))
 }
 
 // load reads one row; none is the zero T without an error.
@@ -87,24 +94,6 @@ func load[T any](ctx context.Context, l loader[T], id kyro.ID) (T, error) {
 		return none, nil
 	}
 	return row, err
-}
-
-// loadPage reads a page of one parent's children, together with the pages that other parents of the response are
-// asked for with the same arguments.
-func loadPage[N any](ctx context.Context, l *loaders, list string, parent kyro.ID, arguments []any, read func(context.Context, []kyro.ID) (map[kyro.ID]kyro.Page[N], error)) (kyro.Page[N], error) {
-	asked, err := json.Marshal(arguments)
-	if err != nil {
-		return kyro.Page[N]{}, err
-	}
-	key := list + string(asked)
-	l.mu.Lock()
-	pages, found := l.pages[key].(loader[kyro.Page[N]])
-	if !found {
-		pages = batch(read)
-		l.pages[key] = pages
-	}
-	l.mu.Unlock()
-	return load(ctx, pages, parent)
 }
 
 // loadAll reads rows at once, each in the place of its id; the zero T where there is none.
@@ -121,13 +110,14 @@ func loadAll[T any](ctx context.Context, l loader[T], ids []kyro.ID) ([]T, error
 	return rows, err
 }
 
-// must reads one row that the contract promises; it is NOT_FOUND where it went away a moment ago.
-func must[T any](ctx context.Context, l loader[*T], id kyro.ID) (*T, error) {
-	row, err := load(ctx, l, id)
-	if err == nil && row == nil {
-		return nil, kyro.NotFound(id.Kind)
+// promised gives a row that the contract promises; it is NOT_FOUND where it went away a moment ago.
+func promised[T any](row *T, err error) func(kyro.ID) (*T, error) {
+	return func(id kyro.ID) (*T, error) {
+		if err == nil && row == nil {
+			return nil, kyro.NotFound(id.Kind)
+		}
+		return row, err
 	}
-	return row, err
 }
 
 type loadersKey struct{}

@@ -35,7 +35,7 @@ func turnPayload(t kyro.Turn, err error) (*model.SendMessagePayload, error) {
 type messageFields struct{}
 
 func (messageFields) Conversation(ctx context.Context, m *kyro.Message) (*kyro.Conversation, error) {
-	return must(ctx, from(ctx).conversations, m.ConversationID)
+	return promised(from(ctx).fields.messageTalk.load(ctx, m.ConversationID))(m.ConversationID)
 }
 
 func (messageFields) ClientMessageID(_ context.Context, m *kyro.Message) (*string, error) {
@@ -43,22 +43,22 @@ func (messageFields) ClientMessageID(_ context.Context, m *kyro.Message) (*strin
 }
 
 func (messageFields) Parent(ctx context.Context, m *kyro.Message) (*kyro.Message, error) {
-	return load(ctx, from(ctx).messages, m.ParentID)
+	return from(ctx).fields.messageParent.load(ctx, m.ParentID)
 }
 
 func (messageFields) Siblings(ctx context.Context, m *kyro.Message) ([]kyro.Message, error) {
 	if m.ParentID.IsZero() {
 		return []kyro.Message{*m}, nil
 	}
-	return load(ctx, from(ctx).siblings, m.ParentID)
+	return from(ctx).fields.messageSiblings.load(ctx, m.ParentID)
 }
 
 type citationFields struct{}
 
 func (citationFields) Document(ctx context.Context, c *kyro.Citation) (*kyro.Document, error) {
-	return load(ctx, from(ctx).documents, c.DocumentID)
+	return from(ctx).fields.messageDocumentsOf.load(ctx, c.DocumentID)
 }
 
 func (citationFields) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, error) {
-	return load(ctx, from(ctx).chunks, c.ChunkID)
+	return from(ctx).fields.messageChunksOf.load(ctx, c.ChunkID)
 }
