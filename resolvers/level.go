@@ -43,8 +43,8 @@ func (l *level[N]) since(n int) ([][]N, int) {
 	return l.rows[n:], len(l.rows)
 }
 
-// field is one field of a kind of rows that leads to other rows. The first row that resolves it asks for what all the
-// rows read so far lead to; the others find that asked already.
+// field is one field of a kind of rows that leads to other rows. The first row that resolves it reads what all the
+// rows read so far lead to; the others find that there.
 type field[N, T any] struct {
 	level  *level[N]
 	ids    func(*N, func(kyro.ID)) // what a row leads to
@@ -52,28 +52,34 @@ type field[N, T any] struct {
 
 	mu    sync.Mutex
 	asked int
+	err   error // of a read that failed, which is not tried again for every row
 }
 
 // load reads what the field leads to.
 func (f *field[N, T]) load(ctx context.Context, id kyro.ID) (T, error) {
+	if err := f.ahead(ctx); err != nil {
+		var none T
+		return none, err
+	}
+	return load(ctx, f.loader, id)
+}
+
+// ahead reads for all rows that were noted since. Whoever comes meanwhile waits for it.
+func (f *field[N, T]) ahead(ctx context.Context) error {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	added, n := f.level.since(f.asked)
-	f.asked = n
-	f.mu.Unlock()
 	var ids []kyro.ID
 	for _, rows := range added {
 		for i := range rows {
-			f.ids(&rows[i], func(id kyro.ID) {
-				if !id.IsZero() {
-					ids = append(ids, id)
-				}
-			})
+			f.ids(&rows[i], func(id kyro.ID) { ids = append(ids, id) })
 		}
 	}
-	if len(ids) > 1 {
-		f.loader.LoadAllThunk(ctx, ids) // asked for, and waited for below
+	f.asked = n
+	if f.err == nil {
+		f.err = f.loader.prime(ctx, ids)
 	}
-	return load(ctx, f.loader, id)
+	return f.err
 }
 
 // fields are those that lead to one row, or to a short list that belongs to one.

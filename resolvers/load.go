@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -33,7 +34,39 @@ type loaders struct {
 	pages  map[string]any // fields that are pages of children, by list and arguments
 }
 
-type loader[T any] = *dataloadgen.Loader[kyro.ID, T]
+// rows reads one kind of rows.
+type rows[T any] struct {
+	*dataloadgen.Loader[kyro.ID, T]
+	read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)
+
+	mu    sync.Mutex
+	asked map[kyro.ID]bool
+}
+
+type loader[T any] = *rows[T]
+
+// prime reads those of the ids that were not primed before, in one statement; whoever primes meanwhile waits.
+func (r *rows[T]) prime(ctx context.Context, ids []kyro.ID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var missing []kyro.ID
+	for _, id := range ids {
+		if !id.IsZero() && !r.asked[id] {
+			r.asked[id] = true
+			missing = append(missing, id)
+		}
+	}
+	for part := range slices.Chunk(missing, batchSize) {
+		found, err := r.read(ctx, part)
+		if err != nil {
+			return err
+		}
+		for _, id := range part {
+			r.Prime(id, found[id]) // also where there is none
+		}
+	}
+	return nil
+}
 
 // batchSize is how many rows are read at once at most.
 const batchSize = 1000
@@ -80,7 +113,10 @@ func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.I
 }
 
 func batch[T any](read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)) loader[T] {
-	return dataloadgen.NewMappedLoader(read, dataloadgen.WithWait(0), dataloadgen.WithBatchCapacity(batchSize))
+	return &rows[T]{
+		Loader: dataloadgen.NewMappedLoader(read, dataloadgen.WithWait(0), dataloadgen.WithBatchCapacity(batchSize)),
+		read:   read, asked: map[kyro.ID]bool{},
+	}
 }
 
 // load reads one row; none is the zero T without an error.
