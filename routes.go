@@ -51,7 +51,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	root.Present = presenter.Present
-	schema := graph.NewExecutableSchema(graph.Config{Resolvers: root})
+	schema := graph.NewExecutable(graph.Config{Resolvers: root})
 	server := handler.New(schema)
 	server.AddTransport(&transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows, Connections: &a.connections})
 	server.AddTransport(transport.SSE{Connections: &a.connections})

@@ -16,7 +16,7 @@ import (
 	"kyrochat/ingest/extract"
 )
 
-//go:generate go tool gqlgen generate
+//go:generate go run ./internal/graphgen
 
 const usage = `KyroChat: a GraphQL server for chatbots that answer from your documents.
 

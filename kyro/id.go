@@ -60,10 +60,15 @@ func (id ID) IsZero() bool { return id == ID{} }
 
 // String is the form clients see: kind, underscore, key.
 func (id ID) String() string {
+	return string(id.AppendTo(make([]byte, 0, 24)))
+}
+
+// AppendTo appends what String gives.
+func (id ID) AppendTo(to []byte) []byte {
 	if id.IsZero() {
-		return ""
+		return to
 	}
-	return string(id.Kind) + "_" + strconv.FormatInt(id.Key, 10)
+	return strconv.AppendInt(append(append(to, id.Kind...), '_'), id.Key, 10)
 }
 
 // ReadID reads what a client gave for an id. A text that is no id gives an ID that Check and Expect refuse: only
