@@ -72,10 +72,10 @@ type ComplexityRoot struct {
 	}
 
 	BotConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	BotEdge struct {
@@ -103,10 +103,10 @@ type ComplexityRoot struct {
 	}
 
 	ChunkConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	ChunkEdge struct {
@@ -144,10 +144,10 @@ type ComplexityRoot struct {
 	}
 
 	ConversationConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	ConversationEdge struct {
@@ -192,10 +192,10 @@ type ComplexityRoot struct {
 	}
 
 	DocumentConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	DocumentEdge struct {
@@ -251,10 +251,10 @@ type ComplexityRoot struct {
 	}
 
 	MessageConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	MessageDelta struct {
@@ -582,24 +582,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BotConnection.Edges(childComplexity), true
+	case "BotConnection.pageInfo":
+		if e.ComplexityRoot.BotConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotConnection.Info(childComplexity), true
 	case "BotConnection.nodes":
 		if e.ComplexityRoot.BotConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.BotConnection.Nodes(childComplexity), true
-	case "BotConnection.pageInfo":
-		if e.ComplexityRoot.BotConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.BotConnection.PageInfo(childComplexity), true
 	case "BotConnection.totalCount":
-		if e.ComplexityRoot.BotConnection.TotalCount == nil {
+		if e.ComplexityRoot.BotConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.BotConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.BotConnection.Total(childComplexity), true
 
 	case "BotEdge.cursor":
 		if e.ComplexityRoot.BotEdge.Cursor == nil {
@@ -700,24 +700,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChunkConnection.Edges(childComplexity), true
+	case "ChunkConnection.pageInfo":
+		if e.ComplexityRoot.ChunkConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChunkConnection.Info(childComplexity), true
 	case "ChunkConnection.nodes":
 		if e.ComplexityRoot.ChunkConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ChunkConnection.Nodes(childComplexity), true
-	case "ChunkConnection.pageInfo":
-		if e.ComplexityRoot.ChunkConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ChunkConnection.PageInfo(childComplexity), true
 	case "ChunkConnection.totalCount":
-		if e.ComplexityRoot.ChunkConnection.TotalCount == nil {
+		if e.ComplexityRoot.ChunkConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.ChunkConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.ChunkConnection.Total(childComplexity), true
 
 	case "ChunkEdge.cursor":
 		if e.ComplexityRoot.ChunkEdge.Cursor == nil {
@@ -883,24 +883,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConversationConnection.Edges(childComplexity), true
+	case "ConversationConnection.pageInfo":
+		if e.ComplexityRoot.ConversationConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationConnection.Info(childComplexity), true
 	case "ConversationConnection.nodes":
 		if e.ComplexityRoot.ConversationConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ConversationConnection.Nodes(childComplexity), true
-	case "ConversationConnection.pageInfo":
-		if e.ComplexityRoot.ConversationConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ConversationConnection.PageInfo(childComplexity), true
 	case "ConversationConnection.totalCount":
-		if e.ComplexityRoot.ConversationConnection.TotalCount == nil {
+		if e.ComplexityRoot.ConversationConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.ConversationConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.ConversationConnection.Total(childComplexity), true
 
 	case "ConversationEdge.cursor":
 		if e.ComplexityRoot.ConversationEdge.Cursor == nil {
@@ -1096,24 +1096,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DocumentConnection.Edges(childComplexity), true
+	case "DocumentConnection.pageInfo":
+		if e.ComplexityRoot.DocumentConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentConnection.Info(childComplexity), true
 	case "DocumentConnection.nodes":
 		if e.ComplexityRoot.DocumentConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.DocumentConnection.Nodes(childComplexity), true
-	case "DocumentConnection.pageInfo":
-		if e.ComplexityRoot.DocumentConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DocumentConnection.PageInfo(childComplexity), true
 	case "DocumentConnection.totalCount":
-		if e.ComplexityRoot.DocumentConnection.TotalCount == nil {
+		if e.ComplexityRoot.DocumentConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DocumentConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.DocumentConnection.Total(childComplexity), true
 
 	case "DocumentEdge.cursor":
 		if e.ComplexityRoot.DocumentEdge.Cursor == nil {
@@ -1331,24 +1331,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MessageConnection.Edges(childComplexity), true
+	case "MessageConnection.pageInfo":
+		if e.ComplexityRoot.MessageConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageConnection.Info(childComplexity), true
 	case "MessageConnection.nodes":
 		if e.ComplexityRoot.MessageConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.MessageConnection.Nodes(childComplexity), true
-	case "MessageConnection.pageInfo":
-		if e.ComplexityRoot.MessageConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MessageConnection.PageInfo(childComplexity), true
 	case "MessageConnection.totalCount":
-		if e.ComplexityRoot.MessageConnection.TotalCount == nil {
+		if e.ComplexityRoot.MessageConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.MessageConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.MessageConnection.Total(childComplexity), true
 
 	case "MessageDelta.cursor":
 		if e.ComplexityRoot.MessageDelta.Cursor == nil {
