@@ -1,7 +1,7 @@
 // Bench measures the server against hand-written net/http and pgx handlers that give the same data: same PostgreSQL,
 // same rows, same tokens, in turns, on one machine. Only the ratios mean anything elsewhere.
 //
-//	go run ./bench                                                        # everything, some twenty minutes
+//	go run ./bench                                                        # everything, some fifteen minutes
 //	go run ./bench -queries nested -connections 16 -duration 2s -rounds 3 # one query, quickly
 //
 // It builds the server from this source, starts a private PostgreSQL from the installed binaries, makes people with
@@ -47,11 +47,11 @@ func main() {
 type options struct {
 	queries     []query
 	connections []int
-	duration    time.Duration
+	duration    time.Duration // of a round, for each side
 	rounds      int
-	output      string
-	profiles    string
-	database    string
+	output      string // a file; empty: standard output
+	profiles    string // a folder; empty: none are made
+	database    string // a URL; empty: a private server
 	pool        int
 	gogc        int
 	people      int
@@ -139,7 +139,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			if err != nil {
 				return fmt.Errorf("measure %s with %d connections: %w", q.name, n, err)
 			}
-			say("%-8s %3d connections: %.0f and %.0f requests/s, ratio %.2f", q.name, n,
+			say("%-8s %3d connections: %.0f requests/s, by hand %.0f, ratio %.2f", q.name, n,
 				c.median(0, throughput), c.median(1, throughput), c.ratio(throughput))
 			cells = append(cells, c)
 		}

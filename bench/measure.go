@@ -151,7 +151,7 @@ func (l *lab) countStatements(ctx context.Context, q query, side, connections in
 	if err != nil {
 		return 0, err
 	}
-	took, _, err := w.run(ctx, l.o.duration/5)
+	took, _, err := w.run(ctx, max(time.Second, l.o.duration/5))
 	if err != nil {
 		return 0, err
 	}
@@ -203,17 +203,19 @@ func (c cell) median(side int, f figure) float64 {
 	return median(values)
 }
 
-// ratio is the median of the ratios of the rounds, in each of which both sides had the same weather.
-func (c cell) ratio(f figure) float64 {
+// ratios are the server's part of the hand-written handlers' figure in each round, in which both had the same weather.
+func (c cell) ratios(f figure) []float64 {
 	var values []float64
 	for round := range c.samples[0] {
 		values = append(values, c.samples[0][round][f]/c.samples[1][round][f])
 	}
-	return median(values)
+	return values
 }
 
+func (c cell) ratio(f figure) float64 { return median(c.ratios(f)) }
+
 func median(values []float64) float64 {
-	slices.Sort(values)
+	values = slices.Sorted(slices.Values(values))
 	middle := len(values) / 2
 	if len(values)%2 == 0 {
 		return (values[middle-1] + values[middle]) / 2

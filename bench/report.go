@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,16 +44,17 @@ func processor() string {
 func report(facts string, o options, cells []cell) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\n\n", facts)
-	b.WriteString("Throughput of the server, as a part of that of the handlers written by hand:\n\n| query |")
+	b.WriteString("Throughput of the server, as a part of that of the handlers written by hand: the median of the rounds, and the least and the most of them.\n\n| query |")
 	for _, n := range o.connections {
-		fmt.Fprintf(&b, " %d |", n)
+		fmt.Fprintf(&b, " %s |", connections(n))
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(o.connections)) + "\n")
 	for i, c := range cells {
 		if i%len(o.connections) == 0 {
 			fmt.Fprintf(&b, "| %s |", c.query.name)
 		}
-		fmt.Fprintf(&b, " %.2f |", c.ratio(throughput))
+		ratios := c.ratios(throughput)
+		fmt.Fprintf(&b, " **%.2f** (%.2f–%.2f) |", median(ratios), slices.Min(ratios), slices.Max(ratios))
 		if i%len(o.connections) == len(o.connections)-1 {
 			b.WriteByte('\n')
 		}
@@ -66,6 +68,13 @@ func report(facts string, o options, cells []cell) []byte {
 		c.rows(&b)
 	}
 	return b.Bytes()
+}
+
+func connections(n int) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return strconv.Itoa(n) + " connections"
 }
 
 // rows writes both sides and their ratios.
