@@ -104,8 +104,10 @@ func (s side) ready(ctx context.Context) error {
 	}
 }
 
-// get gives what a URL of a side's own address answers.
+// get gives what a URL of a side's admin address answers, within a minute.
 func get(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ type lab struct {
 	database *database
 	sides    [2]side // the server, and the handlers written by hand
 	people   []person
+	busy     string // the machine's load average before
 }
 
 // side is one of the two servers that are compared.
@@ -31,7 +32,7 @@ type side struct {
 func openLab(ctx context.Context, o options, errOut io.Writer) (_ *lab, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	l := &lab{o: o}
+	l := &lab{o: o, busy: loadAverage()}
 	defer func() {
 		if err != nil {
 			l.close()

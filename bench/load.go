@@ -73,7 +73,8 @@ const checkEach = 32
 func (w *load) ask(ctx context.Context, i int, until time.Time) ([]time.Duration, error) {
 	took := make([]time.Duration, 0, 1<<14)
 	c, pick := w.connections[i], w.picks[i]
-	for now := time.Now(); now.Before(until) && ctx.Err() == nil; {
+	begun := time.Now()
+	for {
 		person := w.asked[i][pick.IntN(len(w.asked[i]))]
 		body, err := c.do(person[pick.IntN(len(person))][w.side])
 		if err != nil {
@@ -83,8 +84,9 @@ func (w *load) ask(ctx context.Context, i int, until time.Time) ([]time.Duration
 			return nil, fmt.Errorf("the answer has errors: %.300s", body)
 		}
 		end := time.Now()
-		took = append(took, end.Sub(now))
-		now = end
+		took = append(took, end.Sub(begun))
+		if begun = end; !end.Before(until) || ctx.Err() != nil {
+			return took, ctx.Err()
+		}
 	}
-	return took, ctx.Err()
 }

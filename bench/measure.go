@@ -39,6 +39,8 @@ type cell struct {
 
 // measure takes a cell's samples, the two sides in turns. What costs time itself comes after.
 func (l *lab) measure(ctx context.Context, q query, connections int) (cell, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(2*l.o.rounds+4)*(2*l.o.duration+time.Minute)) // if something hangs
+	defer cancel()
 	c := cell{query: q, connections: connections}
 	for round := range l.o.rounds {
 		for i := range l.sides {
@@ -175,7 +177,7 @@ func (l *lab) profile(ctx context.Context, q query, side, connections int) error
 		return err
 	}
 	defer w.close()
-	seconds := max(1, int(l.o.duration.Seconds()))
+	seconds := min(30, max(1, int(l.o.duration.Seconds())))
 	var text []byte
 	done := make(chan error, 1)
 	go func() {

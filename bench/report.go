@@ -25,9 +25,9 @@ func (l *lab) facts(ctx context.Context, args []string) string {
 	if l.database.counts {
 		counted = "counted by pg_stat_statements"
 	}
-	return fmt.Sprintf("Measured on %s at revision %s with `%s`: %d cores%s, %s, PostgreSQL %s on the same machine, %d database connections and GOGC %d for each side, %d people. Medians of %d rounds of %s. Statements are %s.",
+	return fmt.Sprintf("Measured on %s at revision %s with `%s`: %d cores%s, %s, PostgreSQL %s on the same machine, %d database connections and GOGC %d for each side, %d people. Medians of %d rounds of %s. Load average before: %s. Statements are %s.",
 		time.Now().Format(time.DateOnly), revision, strings.Join(append([]string{"go run ./bench"}, args...), " "), runtime.NumCPU(), processor(),
-		runtime.Version(), l.database.version, l.o.pool, l.o.gogc, len(l.people), l.o.rounds, l.o.duration, counted)
+		runtime.Version(), l.database.version, l.o.pool, l.o.gogc, len(l.people), l.o.rounds, l.o.duration, l.busy, counted)
 }
 
 var modelName = regexp.MustCompile(`(?m)^model name\s*:\s*(.+)$`)
@@ -38,6 +38,16 @@ func processor() string {
 		return fmt.Sprintf(" (%s)", found[1])
 	}
 	return ""
+}
+
+// loadAverage is how many processes wanted to run in the last minute: more than a fraction of one disturbs.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 // report writes the page: the ratios of throughput at a glance, then everything.
