@@ -41,7 +41,7 @@ var botTable = newTable("bots", "b",
 			asJSON(&r.SuggestedQuestions), &r.Model, &r.Temperature, &r.MaxOutputTokens, &r.TopK, &r.MinScore,
 			&r.NoAnswerText, &r.Strict, &r.CreatedAt, &r.UpdatedAt,
 		}
-	})
+	}, (*botRow).noun)
 
 func rowOfBot(n *kyro.Bot) botRow {
 	return botRow{
@@ -134,14 +134,14 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time)
 	})
 }
 
-func botsOf(owner kyro.ID) selection[botRow] {
+func botsOf(owner kyro.ID) selection[botRow, kyro.Bot] {
 	return rowsOf(botTable).where("b.owner_id = ? AND b.deleted_at IS NULL", owner.Key)
 }
 
 // Bots reads the owner's live bots by id, in any order.
 func (s *Store) Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error) {
 	rows, err := all(ctx, s, botsOf(owner).byID(ids), "")
-	return convert(rows, (*botRow).noun), failed("read the bots", err)
+	return rows, failed("read the bots", err)
 }
 
 // BotPage lists the owner's live bots.
@@ -150,11 +150,10 @@ func (s *Store) BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilte
 	if filter.Search != "" {
 		bots = bots.where(`b.name_key LIKE ? ESCAPE '\'`, contains(filter.Search))
 	}
-	key := func(r *botRow) int64 { return r.ID }
-	by := byTime("b.created_at", "b.id", o.Direction, func(r *botRow) time.Time { return r.CreatedAt }, key)
+	by := byTime("b.created_at", "b.id", o.Direction, func(b *kyro.Bot) time.Time { return b.CreatedAt }, (*kyro.Bot).NodeID)
 	if o.By == kyro.BotsByName {
-		by = byText("b.name_key", "b.id", o.Direction, func(r *botRow) string { return r.NameKey }, key)
+		by = byText("b.name_key", "b.id", o.Direction, func(b *kyro.Bot) string { return fold(b.Name) }, (*kyro.Bot).NodeID)
 	}
-	result, err := page(ctx, s, bots, req, by, (*botRow).noun)
+	result, err := page(ctx, s, bots, req, by)
 	return result, failed("list the bots", err)
 }

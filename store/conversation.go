@@ -31,7 +31,7 @@ var conversationTable = newTable("conversations", "c",
 		return []any{
 			&r.ID, &r.BotID, &r.UserID, &r.Title, &r.TitleKey, &r.Archived, &r.MessageCount, &r.LastMessageAt, &r.CreatedAt, &r.UpdatedAt,
 		}
-	})
+	}, (*conversationRow).noun)
 
 func rowOfConversation(n *kyro.Conversation) conversationRow {
 	return conversationRow{
@@ -128,23 +128,23 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 // Conversations reads the user's live conversations by id, in any order.
 func (s *Store) Conversations(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Conversation, error) {
 	rows, err := all(ctx, s, conversationsOf(user, kyro.ConversationFilter{}).byID(ids), "")
-	return convert(rows, (*conversationRow).noun), failed("read the conversations", err)
+	return rows, failed("read the conversations", err)
 }
 
 // ConversationPage lists the user's live conversations.
 func (s *Store) ConversationPage(ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (kyro.Page[kyro.Conversation], error) {
-	result, err := page(ctx, s, conversationsOf(user, filter), req, conversationsBy(o), (*conversationRow).noun)
+	result, err := page(ctx, s, conversationsOf(user, filter), req, conversationsBy(o))
 	return result, failed("list the conversations", err)
 }
 
 // ConversationPages lists the user's live conversations with each bot.
 func (s *Store) ConversationPages(ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
-	withBot := parentage[conversationRow]{column: "c.bot_id", of: func(r *conversationRow) int64 { return r.BotID }}
-	result, err := pages(ctx, s, conversationsOf(user, filter), bots, withBot, req, conversationsBy(o), (*conversationRow).noun)
+	withBot := parentage[kyro.Conversation]{column: "c.bot_id", of: func(c *kyro.Conversation) kyro.ID { return c.BotID }}
+	result, err := pages(ctx, s, conversationsOf(user, filter), bots, withBot, req, conversationsBy(o))
 	return result, failed("list the conversations", err)
 }
 
-func conversationsOf(user kyro.ID, filter kyro.ConversationFilter) selection[conversationRow] {
+func conversationsOf(user kyro.ID, filter kyro.ConversationFilter) selection[conversationRow, kyro.Conversation] {
 	some := rowsOf(conversationTable).where("c.user_id = ? AND c.deleted_at IS NULL", user.Key)
 	if !filter.BotID.IsZero() {
 		some = some.where("c.bot_id = ?", filter.BotID.Key)
@@ -158,10 +158,10 @@ func conversationsOf(user kyro.ID, filter kyro.ConversationFilter) selection[con
 	return some
 }
 
-func conversationsBy(o kyro.ConversationOrder) order[conversationRow] {
-	column, value := "c.last_message_at", func(r *conversationRow) time.Time { return r.LastMessageAt }
+func conversationsBy(o kyro.ConversationOrder) order[kyro.Conversation] {
+	column, value := "c.last_message_at", func(c *kyro.Conversation) time.Time { return c.LastMessageAt }
 	if o.By == kyro.ConversationsByCreation {
-		column, value = "c.created_at", func(r *conversationRow) time.Time { return r.CreatedAt }
+		column, value = "c.created_at", func(c *kyro.Conversation) time.Time { return c.CreatedAt }
 	}
-	return byTime(column, "c.id", o.Direction, value, func(r *conversationRow) int64 { return r.ID })
+	return byTime(column, "c.id", o.Direction, value, (*kyro.Conversation).NodeID)
 }

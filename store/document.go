@@ -56,7 +56,7 @@ var documentTable = newTable("documents", "d",
 			&r.ActiveVersion, &r.Run, &r.Status, &r.StatusReason, &r.StageDone, &r.StageTotal, &r.RetryAt, &r.PageCount,
 			&r.ChunkCount, &r.CharCount, &r.Language, &r.ContentHash, asJSON(&r.Warnings), &r.CreatedAt, &r.UpdatedAt, &r.ReadyAt,
 		}
-	})
+	}, (*documentRow).noun)
 
 func (r *documentRow) noun() kyro.Document {
 	return kyro.Document{
@@ -129,19 +129,16 @@ func twin(ctx context.Context, tx *writeTx, d kyro.NewDocument) (kyro.ID, error)
 
 // Documents implements ingest.Store.
 func (s *Store) Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error) {
-	rows, err := all(ctx, s, documentsOf(owner, kyro.DocumentFilter{}).byID(ids), "")
-	if err != nil {
-		return nil, failed("read documents", err)
-	}
-	return convert(rows, (*documentRow).noun), nil
+	documents, err := all(ctx, s, documentsOf(owner, kyro.DocumentFilter{}).byID(ids), "")
+	return documents, failed("read documents", err)
 }
 
 // DocumentPages lists the documents of each bot of the owner, newest first.
 func (s *Store) DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error) {
-	ofBot := parentage[documentRow]{column: "d.bot_id", of: func(r *documentRow) int64 { return r.BotID }}
+	ofBot := parentage[kyro.Document]{column: "d.bot_id", of: func(d *kyro.Document) kyro.ID { return d.BotID }}
 	order := byTime("d.created_at", "d.id", kyro.Desc,
-		func(r *documentRow) time.Time { return r.CreatedAt }, func(r *documentRow) int64 { return r.ID })
-	result, err := pages(ctx, s, documentsOf(owner, filter), bots, ofBot, req, order, (*documentRow).noun)
+		func(d *kyro.Document) time.Time { return d.CreatedAt }, (*kyro.Document).NodeID)
+	result, err := pages(ctx, s, documentsOf(owner, filter), bots, ofBot, req, order)
 	return result, failed("list documents", err)
 }
 
@@ -158,7 +155,7 @@ func (s *Store) Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Docu
 	return convert(rows, (*documentRow).noun), nil
 }
 
-func documentsOf(owner kyro.ID, f kyro.DocumentFilter) selection[documentRow] {
+func documentsOf(owner kyro.ID, f kyro.DocumentFilter) selection[documentRow, kyro.Document] {
 	some := rowsOf(documentTable).where("d.owner_id = ? AND d.deleted_at IS NULL", owner.Key)
 	if len(f.Status) > 0 {
 		some = some.and(func(q *query) { in(q, "d.status", f.Status) })

@@ -53,11 +53,11 @@ func (r *messageRow) brief(func(any) any) []any {
 }
 
 var (
-	briefMessages = newTable("messages", "m", briefMessage, (*messageRow).brief)
+	briefMessages = newTable("messages", "m", briefMessage, (*messageRow).brief, (*messageRow).noun)
 	messageTable  = newTable("messages", "m", briefMessage+" notices usage error",
 		func(r *messageRow, asJSON func(any) any) []any {
 			return append(r.brief(asJSON), asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error))
-		})
+		}, (*messageRow).noun)
 	citationTable = newTable("citations", "ci",
 		`message_id seq marker document_id chunk_id document_title document_version quote page_start page_end char_start
 		char_end score similarity verified`,
@@ -66,8 +66,14 @@ var (
 				&r.MessageID, &r.Seq, &r.Marker, &r.DocumentID, &r.ChunkID, &r.DocumentTitle, &r.DocumentVersion, &r.Quote,
 				&r.PageStart, &r.PageEnd, &r.CharStart, &r.CharEnd, &r.Score, &r.Similarity, &r.Verified,
 			}
-		})
+		}, func(r *citationRow) placedCitation { return placedCitation{r.MessageID, r.noun()} })
 )
+
+// placedCitation is a citation and the key of its message.
+type placedCitation struct {
+	message  int64
+	citation kyro.Citation
+}
 
 func (r *messageRow) noun() kyro.Message {
 	m := kyro.Message{

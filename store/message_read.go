@@ -7,7 +7,7 @@ import (
 )
 
 // messagesOf selects messages of the user's live conversations.
-func messagesOf(user kyro.ID, t *table[messageRow]) selection[messageRow] {
+func messagesOf(user kyro.ID, t *table[messageRow, kyro.Message]) selection[messageRow, kyro.Message] {
 	some := rowsOf(t).where("c.user_id = ? AND c.deleted_at IS NULL", user.Key)
 	some.joins = "JOIN conversations AS c ON c.id = m.conversation_id"
 	return some
@@ -27,11 +27,11 @@ func (s *Store) Message(ctx context.Context, user, id kyro.ID) (kyro.Message, er
 
 // Messages reads messages of the user's live conversations, citations included.
 func (s *Store) Messages(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Message, error) {
-	rows, err := all(ctx, s, messagesOf(user, messageTable).byID(ids), "")
+	messages, err := all(ctx, s, messagesOf(user, messageTable).byID(ids), "")
 	if err != nil {
 		return nil, failed("read the messages", err)
 	}
-	return s.cited(ctx, rows)
+	return s.cited(ctx, messages)
 }
 
 // MessagePages lists the messages of each conversation in the order of their turns, citations included unless
@@ -45,9 +45,9 @@ func (s *Store) MessagePages(ctx context.Context, user kyro.ID, conversations []
 	if !superseded {
 		query = query.where("NOT m.superseded")
 	}
-	ofConversation := parentage[messageRow]{column: "m.conversation_id", of: func(r *messageRow) int64 { return r.ConversationID }}
-	by := byNumber("m.turn", "m.id", kyro.Asc, func(r *messageRow) int64 { return r.Turn }, func(r *messageRow) int64 { return r.ID })
-	result, err := pages(ctx, s, query, conversations, ofConversation, req, by, (*messageRow).noun)
+	ofConversation := parentage[kyro.Message]{column: "m.conversation_id", of: func(m *kyro.Message) kyro.ID { return m.ConversationID }}
+	by := byNumber("m.turn", "m.id", kyro.Asc, func(m *kyro.Message) int64 { return m.Turn }, (*kyro.Message).NodeID)
+	result, err := pages(ctx, s, query, conversations, ofConversation, req, by)
 	if err != nil {
 		return nil, failed("list the messages", err)
 	}
@@ -97,9 +97,8 @@ func (s *Store) LastMessages(ctx context.Context, user kyro.ID, conversations []
 	return last, err
 }
 
-// cited turns rows into messages with their citations.
-func (s *Store) cited(ctx context.Context, rows []messageRow) ([]kyro.Message, error) {
-	messages := convert(rows, (*messageRow).noun)
+// cited gives messages their citations.
+func (s *Store) cited(ctx context.Context, messages []kyro.Message) ([]kyro.Message, error) {
 	places := make([]*kyro.Message, len(messages))
 	for i := range messages {
 		places[i] = &messages[i]
@@ -121,9 +120,9 @@ func (s *Store) addCitations(ctx context.Context, messages []*kyro.Message) erro
 		return nil
 	}
 	rows, err := all(ctx, s, rowsOf(citationTable).and(func(q *query) { in(q, "ci.message_id", rowKeys(answers)) }), "ci.message_id, ci.seq")
-	for i := range rows {
-		m := at[rows[i].MessageID]
-		m.Citations = append(m.Citations, rows[i].noun())
+	for _, row := range rows {
+		m := at[row.message]
+		m.Citations = append(m.Citations, row.citation)
 	}
 	return failed("read the citations", err)
 }

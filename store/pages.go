@@ -8,18 +8,18 @@ import (
 )
 
 // parentage ties the rows of a list to parents: the first page of each is read in one statement for all of them.
-type parentage[R any] struct {
+type parentage[N any] struct {
 	column string // SQL of the parent's key, such as "c.bot_id"
-	of     func(*R) int64
+	of     func(*N) kyro.ID
 }
 
 // pages reads the same page of every parent's list: from selects the rows of all parents. Every parent has a page,
 // which may be empty. A page at a cursor, which is a place in one parent's list, is read for each parent by itself.
-func pages[R, N any](ctx context.Context, s *Store, from selection[R], parents []kyro.ID, below parentage[R], req kyro.PageRequest, by order[R], noun func(*R) N) (map[kyro.ID]kyro.Page[N], error) {
+func pages[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[N], req kyro.PageRequest, by order[N]) (map[kyro.ID]kyro.Page[N], error) {
 	result := make(map[kyro.ID]kyro.Page[N], len(parents))
 	if req.Cursor != nil || len(parents) == 1 {
 		for _, parent := range parents {
-			p, err := page(ctx, s, from.where(below.column+" = ?", parent.Key), req, by, noun)
+			p, err := page(ctx, s, from.where(below.column+" = ?", parent.Key), req, by)
 			if err != nil {
 				return nil, err
 			}
@@ -27,7 +27,7 @@ func pages[R, N any](ctx context.Context, s *Store, from selection[R], parents [
 		}
 		return result, nil
 	}
-	rows, err := heads(ctx, s, from, parents, below, req, by)
+	byParent, err := heads(ctx, s, from, parents, below, req, by)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func pages[R, N any](ctx context.Context, s *Store, from selection[R], parents [
 		}
 	}
 	for _, parent := range parents {
-		p := onePage(rows[parent.Key], false, req, by, noun)
+		p := onePage(byParent[parent], false, req, by)
 		p.Total = totals[parent.Key]
 		result[parent] = p
 	}
@@ -46,7 +46,7 @@ func pages[R, N any](ctx context.Context, s *Store, from selection[R], parents [
 }
 
 // countEach counts the rows of each parent's list.
-func countEach[R any](ctx context.Context, s *Store, from selection[R], parents []kyro.ID, below parentage[R]) (map[int64]int, error) {
+func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[N]) (map[int64]int, error) {
 	q := s.query()
 	from.and(func(q *query) { in(q, below.column, rowKeys(parents)) }).write(q, below.column+", count(*)")
 	totals := map[int64]int{}
@@ -61,26 +61,31 @@ func countEach[R any](ctx context.Context, s *Store, from selection[R], parents 
 }
 
 // heads reads up to one row more than a page from the beginning, or the end, of each parent's list.
-func heads[R any](ctx context.Context, s *Store, from selection[R], parents []kyro.ID, below parentage[R], req kyro.PageRequest, by order[R]) (map[int64][]R, error) {
+func heads[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[N], req kyro.PageRequest, by order[N]) (map[kyro.ID][]N, error) {
 	q, t := s.query(), from.table
 	ofParent := from.where(below.column + " = p.value")
 	inOrder := by.by(req.Backward)
 	if q.pg {
-		q.add("SELECT "+t.list+" FROM unnest(?::bigint[]) AS p (value) CROSS JOIN LATERAL (", rowKeys(parents))
-		ofParent.write(q, t.list)
+		q.add("SELECT "+t.columns+" FROM unnest(?::bigint[]) WITH ORDINALITY AS p (value, key) CROSS JOIN LATERAL (", rowKeys(parents))
+		ofParent.write(q, t.columns)
 		q.add(" ORDER BY "+inOrder+" LIMIT ?) AS "+t.alias, req.Limit+1)
 	} else {
 		// SQLite has no LATERAL: the same by a list of row keys that refers to the parent.
 		list, _ := json.Marshal(rowKeys(parents)) // of numbers
-		q.add("SELECT "+t.list+" FROM json_each(?) AS p CROSS JOIN "+t.from()+" ON "+by.key+" IN (", string(list))
+		q.add("SELECT "+t.columns+" FROM json_each(?) AS p CROSS JOIN "+t.from()+" ON "+by.key+" IN (", string(list))
 		ofParent.write(q, by.key)
 		q.add(" ORDER BY "+inOrder+" LIMIT ?)", req.Limit+1)
 	}
-	rows, err := read(ctx, s, t, q.add(" ORDER BY "+inOrder))
-	byParent := make(map[int64][]R, len(parents))
-	for i := range rows {
-		key := below.of(&rows[i])
-		byParent[key] = append(byParent[key], rows[i])
+	room := len(parents) * min(req.Limit+1, 8) // most lists are short
+	nouns, err := read(ctx, s, t, q.add(" ORDER BY p.key, "+inOrder), room)
+	byParent := make(map[kyro.ID][]N, len(parents))
+	for from := 0; from < len(nouns); {
+		parent, to := below.of(&nouns[from]), from+1
+		for to < len(nouns) && below.of(&nouns[to]) == parent {
+			to++
+		}
+		byParent[parent] = nouns[from:to:to]
+		from = to
 	}
 	return byParent, err
 }

@@ -72,32 +72,28 @@ func rowKeys(ids []kyro.ID) []int64 {
 	return out
 }
 
-// table says how rows of one table are read.
-type table[R any] struct {
+// table says how rows R of one table are read into nouns N.
+type table[R, N any] struct {
 	name, alias string
-	columns     []string
+	columns     string // as SQL
 	// into gives where the columns of a row go. Columns of JSON go through asJSON.
 	into func(r *R, asJSON func(any) any) []any
-
-	list string // the columns as SQL
+	noun func(*R) N
 }
 
-func newTable[R any](name, alias string, columns string, into func(r *R, asJSON func(any) any) []any) *table[R] {
-	t := &table[R]{name: name, alias: alias, columns: strings.Fields(columns), into: into}
-	qualified := make([]string, len(t.columns))
-	for i, column := range t.columns {
-		qualified[i] = alias + "." + column
+func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func(any) any) []any, noun func(*R) N) *table[R, N] {
+	return &table[R, N]{
+		name: name, alias: alias, into: into, noun: noun,
+		columns: alias + "." + strings.Join(strings.Fields(columns), ", "+alias+"."),
 	}
-	t.list = strings.Join(qualified, ", ")
-	return t
 }
 
 // from is "name AS alias".
-func (t *table[R]) from() string { return t.name + " AS " + t.alias }
+func (t *table[R, N]) from() string { return t.name + " AS " + t.alias }
 
-// read gives the rows of a query that selects the columns of the table.
-func read[R any](ctx context.Context, s *Store, t *table[R], q *query) ([]R, error) {
-	var rows []R
+// read gives the nouns of a query that selects the columns of the table. It has room for some from the start.
+func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, room int) ([]N, error) {
+	nouns := make([]N, 0, room)
 	var row R
 	asJSON := func(into any) any { return into }
 	if !q.pg {
@@ -110,10 +106,10 @@ func read[R any](ctx context.Context, s *Store, t *table[R], q *query) ([]R, err
 		if err := scan(places...); err != nil {
 			return err
 		}
-		rows = append(rows, row)
+		nouns = append(nouns, t.noun(&row))
 		return nil
 	})
-	return rows, err
+	return nouns, err
 }
 
 // each runs the query and calls do for every row.

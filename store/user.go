@@ -23,7 +23,7 @@ type userRow struct {
 var userTable = newTable("users", "u", "id email name email_verified created_at",
 	func(r *userRow, _ func(any) any) []any {
 		return []any{&r.ID, &r.Email, &r.Name, &r.EmailVerified, &r.CreatedAt}
-	})
+	}, (*userRow).noun)
 
 func (r *userRow) noun() kyro.User {
 	return kyro.User{
@@ -79,5 +79,5 @@ func (s *Store) SetPasswordHash(ctx context.Context, user kyro.ID, old, hash str
 // Users reads users by id, in any order; ids without a user are left out.
 func (s *Store) Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error) {
 	rows, err := all(ctx, s, rowsOf(userTable).byID(ids), "")
-	return convert(rows, (*userRow).noun), failed("read the users", err)
+	return rows, failed("read the users", err)
 }
