@@ -1691,6 +1691,18 @@ func (x *planned) objectQuery(s *plan.Selection) bool {
 				return false
 			}
 			x.Leave()
+		case "rateLimit":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.RateLimit, error) {
+				return x.ec.Resolvers.Query().RateLimit(ctx)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(f, v):
+				return false
+			}
+			x.Leave()
 		}
 	}
 	x.Close()
@@ -1808,6 +1820,37 @@ func (x *planned) putNServerInfo2ᚖkyrochatᚋkyroᚐServerInfo(f *plan.Field, 
 		return x.MustNotBeNull(f, "ServerInfo!")
 	}
 	return x.objectServerInfo(f.Below(), v)
+}
+
+func (x *planned) putNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(f *plan.Field, v *kyro.RateLimit) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "RateLimit!")
+	}
+	return x.objectRateLimit(f.Below(), v)
+}
+
+func (x *planned) objectRateLimit(s *plan.Selection, obj *kyro.RateLimit) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("RateLimit")
+		case "limit":
+			x.Int(int64(obj.Limit))
+		case "remaining":
+			x.Int(int64(obj.Remaining))
+		case "resetAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.ResetAt)
+		case "cost":
+			x.Int(int64(obj.Cost))
+		case "maxCost":
+			x.Int(int64(obj.MaxCost))
+		}
+	}
+	x.Close()
+	return true
 }
 
 func (x *planned) objectServerInfo(s *plan.Selection, obj *kyro.ServerInfo) bool {
