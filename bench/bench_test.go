@@ -50,7 +50,7 @@ func TestBothSidesGiveTheSame(t *testing.T) {
 	if n := strings.Count(string(page), "| ratio |"); n != len(queries) {
 		t.Errorf("the page has %d ratios, want %d:\n%s", n, len(queries), page)
 	}
-	if saved, _ := filepath.Glob(filepath.Join(profiles, "nested-3-*.pprof")); len(saved) != 2 {
+	if saved, _ := filepath.Glob(filepath.Join(profiles, "nested-3-*.pprof")); len(saved) != 4 {
 		t.Errorf("saved profiles of the nested query: %v", saved)
 	}
 }

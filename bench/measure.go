@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -164,7 +165,8 @@ func (l *lab) countStatements(ctx context.Context, q query, side, connections in
 	return float64(after-before) / float64(len(took)), l.database.count(ctx, false)
 }
 
-// profile saves a CPU profile of a side under the load of a cell, where profiles were asked for.
+// profile saves a CPU profile of a side under the load of a cell, and what it has allocated since its start, where
+// profiles were asked for.
 func (l *lab) profile(ctx context.Context, q query, side, connections int) error {
 	if l.o.profiles == "" {
 		return nil
@@ -192,8 +194,9 @@ func (l *lab) profile(ctx context.Context, q query, side, connections int) error
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s-%d-%s.pprof", q.name, connections, [2]string{"kyrochat", "byhand"}[side])
-	return os.WriteFile(filepath.Join(l.o.profiles, name), text, 0o644)
+	name := filepath.Join(l.o.profiles, fmt.Sprintf("%s-%d-%s", q.name, connections, [2]string{"kyrochat", "byhand"}[side]))
+	allocations, err := get(ctx, "http://"+l.sides[side].admin+"/debug/pprof/allocs")
+	return errors.Join(err, os.WriteFile(name+".pprof", text, 0o644), os.WriteFile(name+".allocs.pprof", allocations, 0o644))
 }
 
 // median is that of a figure of a side over the rounds.
