@@ -42,7 +42,7 @@ func (r botFields) Owner(ctx context.Context, bot *kyro.Bot) (*kyro.User, error)
 	if !bot.EditableBy(kyro.ViewerFrom(ctx)) {
 		return nil, nil
 	}
-	return from(ctx).fields.botOwner.load(ctx, bot.OwnerID)
+	return follow(ctx, botOwner, bot.OwnerID)
 }
 
 func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {

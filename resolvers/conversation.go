@@ -28,15 +28,15 @@ func conversationPayload(c kyro.Conversation, err error) (*model.ConversationPay
 type conversationFields struct{ *Root }
 
 func (r conversationFields) Bot(ctx context.Context, c *kyro.Conversation) (*kyro.Bot, error) {
-	return promised(from(ctx).fields.conversationBot.load(ctx, c.BotID))(c.BotID)
+	return promised(follow(ctx, conversationBot, c.BotID))(c.BotID)
 }
 
 func (r conversationFields) User(ctx context.Context, c *kyro.Conversation) (*kyro.User, error) {
-	return from(ctx).fields.conversationUser.load(ctx, c.UserID)
+	return follow(ctx, conversationUser, c.UserID)
 }
 
 func (r conversationFields) LastMessage(ctx context.Context, c *kyro.Conversation) (*kyro.Message, error) {
-	return from(ctx).fields.conversationLast.load(ctx, c.ID)
+	return follow(ctx, conversationLast, c.ID)
 }
 
 func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
