@@ -32,7 +32,7 @@ func main() {
 	// A server's live heap is small and its garbage short-lived: a higher target trades some memory for speed.
 	// GOGC and GOMEMLIMIT, where set, have the last word.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(400)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()

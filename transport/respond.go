@@ -101,7 +101,7 @@ func frame(response *graphql.Response) (head, tail []byte) {
 		if len(head) > 1 || response.Data != nil {
 			tail = append(tail, ',')
 		}
-		tail = appendMember(tail, "extensions", response.Extensions)
+		tail = appendExtensions(tail, response.Extensions)
 	}
 	if response.Data != nil {
 		if len(head) > 1 {
@@ -112,22 +112,40 @@ func frame(response *graphql.Response) (head, tail []byte) {
 	return head, append(tail, '}')
 }
 
+// Header values that every answer has. None is ever added to.
+var (
+	contentTypes = map[string][]string{mediaJSON: {mediaJSON + "; charset=utf-8"}, mediaResponse: {mediaResponse + "; charset=utf-8"}}
+	nosniff      = []string{"nosniff"}
+	noStore      = []string{"no-store"}
+)
+
 // write sends the response.
 func write(w http.ResponseWriter, media string, status int, response *graphql.Response) {
 	head, tail := frame(response)
 	h := w.Header()
-	h.Set("Content-Type", media+"; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	h["Content-Type"] = contentTypes[media]
+	h["X-Content-Type-Options"], h["Cache-Control"] = nosniff, noStore
 	h.Set("Content-Length", strconv.Itoa(len(head)+len(response.Data)+len(tail)))
 	// Writers without deadlines, as in tests, do without. It is RequestID that ends it for the next request.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
-	w.WriteHeader(status)
+	if status != http.StatusOK { // which the first byte sends too, without a copy of the headers
+		w.WriteHeader(status)
+	}
 	for _, part := range [][]byte{head, response.Data, tail} {
 		if _, err := w.Write(part); err != nil {
 			return // the client is gone
 		}
 	}
+}
+
+// appendExtensions writes the extensions of a response. Most have the cost alone, which is quicker by hand.
+func appendExtensions(to []byte, extensions map[string]any) []byte {
+	cost, has := extensions[costKey].(Cost)
+	if !has || len(extensions) > 1 {
+		return appendMember(to, "extensions", extensions)
+	}
+	to = strconv.AppendInt(append(to, `"extensions":{"cost":{"requested":`...), int64(cost.Requested), 10)
+	return append(strconv.AppendInt(append(to, `,"max":`...), int64(cost.Max), 10), "}}"...)
 }
 
 func appendMember(to []byte, name string, value any) []byte {
