@@ -45,6 +45,7 @@ var owners = map[string][]string{
 	"github.com/riverqueue/":          {"jobs"},
 	"github.com/golang-jwt/":          {"auth"},
 	"golang.org/x/crypto":             {"auth"},
+	"github.com/maypok86/otter":       {"live"},
 	"github.com/klippa-app/go-pdfium": {"ingest/extract"},
 	"github.com/coder/websocket":      {"transport", "client"},
 	"github.com/99designs/gqlgen":     {".", "graph", "graph/model", "graph/plan", "graph/scalar", "resolvers", "transport"},

@@ -84,6 +84,21 @@ type Document struct {
 // NodeID makes Document a Node.
 func (d *Document) NodeID() ID { return d.ID }
 
+// ReadableBy reports whether the viewer may see the document. Only the owner may.
+func (d *Document) ReadableBy(v Viewer) bool { return v.Is(d.OwnerID) }
+
+// Clone is a copy of the document that shares nothing with it.
+func (d *Document) Clone() Document {
+	c := *d
+	c.SizeBytes, c.StageTotal, c.RetryAt = cloned(d.SizeBytes), cloned(d.StageTotal), cloned(d.RetryAt)
+	c.PageCount, c.CharCount, c.ReadyAt = cloned(d.PageCount), cloned(d.CharCount), cloned(d.ReadyAt)
+	c.Warnings = slices.Clone(d.Warnings)
+	for i := range c.Warnings {
+		c.Warnings[i].Page = cloned(c.Warnings[i].Page)
+	}
+	return c
+}
+
 // DocumentWarning is something the owner should know about a document that is searchable all the same.
 type DocumentWarning struct {
 	Code    string `json:"code"`
