@@ -195,7 +195,10 @@ func (x *planned) putOFloat2ᚖfloat64(f *plan.Field, v *float64) bool {
 		x.Null()
 		return true
 	}
-	return x.Marshal(f, graphql.MarshalFloatContext(*v))
+	if !x.Marshal(f, graphql.MarshalFloatContext(*v)) {
+		x.Null()
+	}
+	return true
 }
 
 func (x *planned) putOInt2ᚖint(f *plan.Field, v *int) bool {
@@ -1763,7 +1766,9 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 		x.Null()
 		return true
 	default:
-		panic("a value of no type of Node")
+		x.Stranger(f, v)
+		x.Null()
+		return true
 	}
 }
 
