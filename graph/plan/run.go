@@ -188,7 +188,9 @@ func (r *Run) at(f *Field) context.Context {
 		fc := &graphql.FieldContext{Index: &s.index}
 		if s.field != nil {
 			fc = fieldContext(s.field)
-			fc.Args = r.slots[s.field.slot].arguments()
+			if p := r.slots[s.field.slot]; p.field != nil {
+				fc.Args, fc.IsMethod, fc.IsResolver = p.field.Args, true, true
+			}
 		}
 		ctx = graphql.WithFieldContext(ctx, fc)
 	}
@@ -196,16 +198,7 @@ func (r *Run) at(f *Field) context.Context {
 }
 
 func fieldContext(f *Field) *graphql.FieldContext {
-	return &graphql.FieldContext{
-		Object: f.ObjectDefinition.Name, Field: f.CollectedField, IsMethod: true, IsResolver: true,
-	}
-}
-
-func (p prepared) arguments() map[string]any {
-	if p.field == nil {
-		return nil
-	}
-	return p.field.Args
+	return &graphql.FieldContext{Object: f.ObjectDefinition.Name, Field: f.CollectedField}
 }
 
 type fieldKey struct{}
@@ -241,6 +234,7 @@ func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context
 // prepare reads the arguments of a field, once for all objects.
 func (r *Run) prepare(p *prepared, f *Field, arguments Arguments) bool {
 	fc := fieldContext(f)
+	fc.IsMethod, fc.IsResolver = true, true
 	if arguments != nil {
 		ctx := r.at(f) // of this object: what is wrong with the arguments is told with its path
 		args, err := arguments(ctx, f.ArgumentMap(r.op.Variables))
