@@ -50,9 +50,9 @@ func newPair(resolvers graph.ResolverRoot) pair {
 }
 
 // run runs a query. It gives nil where the executor refuses the document or the variables.
-func run(ctx context.Context, e *executor.Executor, query, variables string) *graphql.Response {
+func run(ctx context.Context, e *executor.Executor, query, variables string, operation ...string) *graphql.Response {
 	ctx = graphql.StartOperationTrace(ctx)
-	params := &graphql.RawParams{Query: query}
+	params := &graphql.RawParams{Query: query, OperationName: strings.Join(operation, "")}
 	decoder := json.NewDecoder(strings.NewReader(variables))
 	decoder.UseNumber()
 	if variables != "" && decoder.Decode(&params.Variables) != nil {

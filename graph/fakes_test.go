@@ -23,11 +23,14 @@ type world struct {
 	fails, panics, nulls int
 	strangers            bool // nodes of a type that the schema does not know
 	longest              int  // elements of a list at most
-	impossible, infinite bool // floats that JSON has no word for: where null may stand, and everywhere
-	untold               func(ctx context.Context, parent, field string)
+	impossible           bool // floats that JSON has no word for, where null may stand
+	script               script
 }
 
-// worlds are the moods in turn, from one in which all goes well.
+// script tells what some fields answer, by parent and field, such as "bot_1.owner" or ".viewer": a value or an error.
+type script map[string]func(ctx context.Context) any
+
+// newWorld has a mood by its seed; in some all goes well.
 func newWorld(seed uint64) *world {
 	w := &world{seed: seed, longest: 3, impossible: seed%2 == 0}
 	switch seed % 5 {
@@ -57,8 +60,15 @@ func (w *world) dice(parts ...any) *rand.Rand {
 // told is what a resolver answers. That alias and arguments go into the dice checks that both executors hand over the same.
 func told[T any](ctx context.Context, parent, field string, args ...any) (value T, err error) {
 	w := ctx.Value(worldKey{}).(*world)
-	if w.untold != nil {
-		w.untold(ctx, parent, field)
+	if scripted, ok := w.script[parent+"."+field]; ok {
+		switch answer := scripted(ctx).(type) {
+		case error:
+			return value, answer
+		case nil:
+			return value, nil
+		default:
+			return answer.(T), nil
+		}
 	}
 	fc := graphql.GetFieldContext(ctx)
 	d := w.dice(parent, field, fc.Field.Alias, fc.Object, fc.Args, args)
