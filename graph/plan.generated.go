@@ -64,9 +64,11 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 				return false
 			}
 		case "suggestedQuestions":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.SuggestedQuestions) {
 				return false
 			}
+			x.Leave()
 		case "model":
 			if !x.putOString2ᚖstring(f, obj.Model) {
 				return false
@@ -374,9 +376,11 @@ func (x *planned) objectChunk(s *plan.Selection, obj *kyro.Chunk) bool {
 		case "text":
 			x.String(string(obj.Text))
 		case "headingPath":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.HeadingPath) {
 				return false
 			}
+			x.Leave()
 		case "pageStart":
 			if !x.putOInt2ᚖint(f, obj.PageStart) {
 				return false
@@ -1281,9 +1285,11 @@ func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 				return false
 			}
 		case "notices":
+			x.Enter(f)
 			if !x.putNMessageNotice2ᚕkyrochatᚋkyroᚐMessageNoticeᚄ(f, obj.Notices) {
 				return false
 			}
+			x.Leave()
 		case "usage":
 			x.Enter(f)
 			if !x.putOMessageUsage2ᚖkyrochatᚋkyroᚐMessageUsage(f, obj.Usage) {
@@ -1895,9 +1901,11 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 		case "maxPageSize":
 			x.Int(int64(obj.MaxPageSize))
 		case "acceptedTypes":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.AcceptedTypes) {
 				return false
 			}
+			x.Leave()
 		}
 	}
 	x.Close()

@@ -151,7 +151,7 @@ func (w *writer) field(f *codegen.Field) error {
 // guarded writes a value that may be null where it must not be.
 func (w *writer) guarded(ref *config.TypeReference, value string) {
 	enter, leave := "", ""
-	if ref.Definition.IsCompositeType() {
+	if ref.Definition.IsCompositeType() || ref.IsSlice() {
 		enter, leave = "x.Enter(f)\n", "\nx.Leave()"
 	}
 	w.line("%sif !x.%s(f, %s) {\nreturn false\n}%s", enter, putName(ref), value, leave)
