@@ -45,7 +45,6 @@ func (stranger) NodeID() kyro.ID { return kyro.ID{} }
 type filler struct {
 	world *world
 	dice  *rand.Rand
-	depth int
 }
 
 func (f *filler) fill(pointer any) { f.value(reflect.ValueOf(pointer).Elem()) }
