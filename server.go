@@ -17,6 +17,7 @@ import (
 )
 
 //go:generate go run ./internal/graphgen
+//go:generate go run ./internal/apidoc
 
 const usage = `KyroChat: a GraphQL server for chatbots that answer from your documents.
 
@@ -98,12 +99,14 @@ func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writ
 	return pools.Close()
 }
 
-// demoServer gives what runs a server of its own on free ports, in a folder, with every setting at its default.
+// demoServer gives what runs a server of its own on free ports, in a folder, with every setting at its default
+// but for the rates, which whoever shows it many files would meet.
 func demoServer(errOut io.Writer) func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
 	return func(ctx context.Context, dataDir string) (string, func() error, error) {
 		cfg, err := readConfig(func(name string) string {
 			return map[string]string{
 				"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
+				"KYRO_RATE_SCALE": "0",
 			}[name]
 		})
 		if err != nil {

@@ -79,7 +79,7 @@ func (r documentFields) Chunks(ctx context.Context, d *kyro.Document, first *int
 		return nil, err
 	}
 	l := from(ctx)
-	return chunks(page(ctx, children[kyro.Document, kyro.Chunk]{
+	return listed(page(ctx, children[kyro.Document, kyro.Chunk]{
 		name: "chunks", parents: &l.level.documents, parentID: (*kyro.Document).NodeID, rows: &l.level.chunks, arguments: []any{req},
 		read: func(ctx context.Context, documents []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
 			return r.Ingest.ChunkList(ctx, kyro.ViewerFrom(ctx), documents, req)

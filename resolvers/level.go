@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"kyrochat/graph/plan"
 	"kyrochat/kyro"
 )
 
@@ -32,7 +33,7 @@ func (l *level[N]) add(rows []N) {
 
 // noted notes the rows of a page.
 func (l *level[N]) noted(p kyro.Page[N], err error) (kyro.Page[N], error) {
-	l.add(p.Nodes())
+	l.add(p.Nodes)
 	return p, err
 }
 
@@ -132,17 +133,21 @@ type children[P, N any] struct {
 	parents   *level[P]
 	parentID  func(*P) kyro.ID
 	rows      *level[N]
-	arguments []any // two lists with the same name and arguments are one
+	arguments []any // two lists with the same name and arguments are one; those of a plan's field are the same for all parents
 	read      func(context.Context, []kyro.ID) (map[kyro.ID]kyro.Page[N], error)
 }
 
 // page reads the page of one parent, and those of all parents that were read so far.
 func page[P, N any](ctx context.Context, c children[P, N], parent kyro.ID) (kyro.Page[N], error) {
-	arguments, err := json.Marshal(c.arguments)
-	if err != nil {
-		return kyro.Page[N]{}, err
+	var key any = plan.FieldFrom(ctx)
+	if key == (*plan.Field)(nil) {
+		arguments, err := json.Marshal(c.arguments)
+		if err != nil {
+			return kyro.Page[N]{}, err
+		}
+		key = c.name + string(arguments)
 	}
-	l, key := from(ctx), c.name+string(arguments)
+	l := from(ctx)
 	l.mu.Lock()
 	pages, found := l.pages[key].(*field[P, kyro.Page[N]])
 	if !found {

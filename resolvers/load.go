@@ -31,7 +31,7 @@ type loaders struct {
 	level  levels
 	fields fields
 	mu     sync.Mutex
-	pages  map[string]any // fields that are pages of children, by list and arguments
+	pages  map[any]any // fields that are pages of children, by the field of a plan, or by list and arguments
 }
 
 // rows reads one kind of rows.
@@ -72,7 +72,7 @@ func (r *rows[T]) prime(ctx context.Context, ids []kyro.ID) error {
 const batchSize = 1000
 
 func (r *Root) newLoaders(v kyro.Viewer) *loaders {
-	l := &loaders{pages: map[string]any{}}
+	l := &loaders{pages: map[any]any{}}
 	l.users = byID(v, r.Account.Users, (*kyro.User).NodeID, &l.level.users)
 	l.bots = byID(v, r.Catalog.Bots, (*kyro.Bot).NodeID, &l.level.bots)
 	l.documents = byID(v, r.Ingest.Documents, (*kyro.Document).NodeID, &l.level.documents)

@@ -110,6 +110,11 @@ func (r queries) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error)
 
 func (r queries) ServerInfo(context.Context) (*kyro.ServerInfo, error) { return &r.Info, nil }
 
+func (r queries) RateLimit(ctx context.Context) (*kyro.RateLimit, error) {
+	limit := r.Root.RateLimit(ctx)
+	return &limit, nil
+}
+
 func got[T any](row T, err error) (*T, error) {
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,6 +35,8 @@ type refusal struct {
 	code    string
 	message string
 	allow   string // the Allow header of a 405
+
+	retryAfter time.Duration // of a 429 that waiting helps against
 }
 
 func badRequest(message string) *refusal {
@@ -49,26 +52,42 @@ func refuse(w http.ResponseWriter, r *http.Request, media string, why *refusal) 
 		w.Header().Set("Allow", why.allow)
 	}
 	extensions := map[string]any{"code": why.code, "requestId": RequestIDFrom(r.Context())}
+	if why.retryAfter > 0 {
+		extensions["retryAfterMs"] = why.retryAfter.Milliseconds()
+		w.Header().Set("Retry-After", wholeSeconds(why.retryAfter))
+	}
 	write(w, media, why.status, &graphql.Response{Errors: gqlerror.List{{Message: why.message, Extensions: extensions}}})
 }
 
 // answer writes a response of the executor. One without data is a request error: its status is 4xx or 5xx in
 // application/graphql-response+json, and 200 in application/json, which older clients read by that alone
-// (GraphQL over HTTP §4.4). Data that is null because a field failed stays, with 200.
+// (GraphQL over HTTP §4.4). One that came too often is 429 in both, which everything between the client and here
+// knows. Data that is null because a field failed stays, with 200.
 func answer(w http.ResponseWriter, media string, response *graphql.Response) {
 	if response == nil {
 		response = &graphql.Response{}
 	}
 	status := http.StatusOK
-	if response.Data == nil && media == mediaResponse {
-		status = http.StatusBadRequest
-		for _, err := range response.Errors {
-			if codeOf(err) == string(kyro.CodeInternal) {
-				status = http.StatusInternalServerError
-			}
-		}
+	if response.Data == nil {
+		status = refusedStatus(media, response.Errors)
 	}
 	write(w, media, status, response)
+}
+
+func refusedStatus(media string, errs gqlerror.List) int {
+	has := func(code kyro.Code) bool {
+		return slices.ContainsFunc(errs, func(err *gqlerror.Error) bool { return codeOf(err) == string(code) })
+	}
+	switch {
+	case has(kyro.CodeRateLimited):
+		return http.StatusTooManyRequests
+	case media != mediaResponse:
+		return http.StatusOK
+	case has(kyro.CodeInternal):
+		return http.StatusInternalServerError
+	default:
+		return http.StatusBadRequest
+	}
 }
 
 // frame is what surrounds the data of a response. The data is already JSON and goes out as it is: to encode it again
