@@ -29,10 +29,10 @@ type (
 
 var (
 	aUser         = &kyro.User{ID: kyro.UserID(1), Name: "Ada", Email: "ada@example.com"}
-	theBots       = &model.BotConnection{Nodes: make([]kyro.Bot, 4), PageInfo: &kyro.PageInfo{}}
-	conversations = &model.ConversationConnection{Nodes: make([]kyro.Conversation, 5), PageInfo: &kyro.PageInfo{}}
-	messages      = &model.MessageConnection{Nodes: make([]kyro.Message, 200), PageInfo: &kyro.PageInfo{}}
-	twenty        = &model.MessageConnection{PageInfo: &kyro.PageInfo{}}
+	theBots       = &model.BotConnection{Nodes: make([]kyro.Bot, 4), CursorAt: func(int) string { return "cursor" }}
+	conversations = &model.ConversationConnection{Nodes: make([]kyro.Conversation, 5), CursorAt: func(int) string { return "cursor" }}
+	messages      = &model.MessageConnection{Nodes: make([]kyro.Message, 200), CursorAt: func(int) string { return "cursor" }}
+	twenty        = &model.MessageConnection{}
 )
 
 func init() {
@@ -49,7 +49,7 @@ func init() {
 			Text: "The harbour opens at six in the morning, \"as ever\", and closes at ten.",
 		}
 	}
-	twenty.Nodes = messages.Nodes[:20]
+	twenty.Nodes, twenty.CursorAt = messages.Nodes[:20], messages.CursorAt
 }
 
 func (stillQuery) Viewer(context.Context) (*kyro.User, error) { return aUser, nil }

@@ -156,6 +156,9 @@ func (fakeQuery) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error)
 func (fakeQuery) ServerInfo(ctx context.Context) (*kyro.ServerInfo, error) {
 	return told[*kyro.ServerInfo](ctx, "", "serverInfo")
 }
+func (fakeQuery) RateLimit(ctx context.Context) (*kyro.RateLimit, error) {
+	return told[*kyro.RateLimit](ctx, "", "rateLimit")
+}
 
 func (fakeUser) Bots(ctx context.Context, u *kyro.User, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string, last *int, before *string) (*model.BotConnection, error) {
 	return told[*model.BotConnection](ctx, u.ID.String(), "bots", filter, orderBy, first, after, last, before)

@@ -67,6 +67,10 @@ func (f *filler) value(v reflect.Value) {
 	case reflect.TypeFor[kyro.Node]():
 		f.node(v)
 		return
+	case reflect.TypeFor[func(int) string]():
+		cursor := pick(f.dice, texts)
+		v.Set(reflect.ValueOf(func(i int) string { return fmt.Sprint(cursor, i) }))
+		return
 	}
 	switch v.Kind() {
 	case reflect.String:

@@ -7,7 +7,8 @@
 //
 // The code that knows the types is generated beside gqlgen's (graph/plan.generated.go); what is here knows none.
 // Results and errors are those of gqlgen, but that a field that must not be null and is ends its object at once, and
-// that a float without a word in JSON never leaves null where null must not stand. The context of a resolver knows its
+// that a float without a word in JSON never leaves null where null must not stand, and that a panic of a field without
+// a resolver ends the whole response. The context of a resolver knows its
 // field and arguments, not its place in the response: errors are returned, not added to the context.
 package plan
 
