@@ -64,9 +64,11 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 				return false
 			}
 		case "suggestedQuestions":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.SuggestedQuestions) {
 				return false
 			}
+			x.Leave()
 		case "model":
 			if !x.putOString2ᚖstring(f, obj.Model) {
 				return false
@@ -195,7 +197,10 @@ func (x *planned) putOFloat2ᚖfloat64(f *plan.Field, v *float64) bool {
 		x.Null()
 		return true
 	}
-	return x.Marshal(f, graphql.MarshalFloatContext(*v))
+	if !x.Marshal(f, graphql.MarshalFloatContext(*v)) {
+		x.Null()
+	}
+	return true
 }
 
 func (x *planned) putOInt2ᚖint(f *plan.Field, v *int) bool {
@@ -371,9 +376,11 @@ func (x *planned) objectChunk(s *plan.Selection, obj *kyro.Chunk) bool {
 		case "text":
 			x.String(string(obj.Text))
 		case "headingPath":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.HeadingPath) {
 				return false
 			}
+			x.Leave()
 		case "pageStart":
 			if !x.putOInt2ᚖint(f, obj.PageStart) {
 				return false
@@ -1278,9 +1285,11 @@ func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 				return false
 			}
 		case "notices":
+			x.Enter(f)
 			if !x.putNMessageNotice2ᚕkyrochatᚋkyroᚐMessageNoticeᚄ(f, obj.Notices) {
 				return false
 			}
+			x.Leave()
 		case "usage":
 			x.Enter(f)
 			if !x.putOMessageUsage2ᚖkyrochatᚋkyroᚐMessageUsage(f, obj.Usage) {
@@ -1775,7 +1784,9 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 		x.Null()
 		return true
 	default:
-		panic("a value of no type of Node")
+		x.Stranger(f, v)
+		x.Null()
+		return true
 	}
 }
 
@@ -1933,9 +1944,11 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 		case "maxPageSize":
 			x.Int(int64(obj.MaxPageSize))
 		case "acceptedTypes":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.AcceptedTypes) {
 				return false
 			}
+			x.Leave()
 		}
 	}
 	x.Close()

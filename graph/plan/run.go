@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -43,7 +44,7 @@ func NewRun(ctx context.Context, p *Plan) *Run {
 func (r *Run) Guard(write func() bool) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.fail(nil, func(ctx context.Context) error { return r.op.Recover(ctx, p) })
+			r.panicked(nil, p)
 			ok = false
 		}
 	}()
@@ -112,12 +113,14 @@ func (r *Run) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Marshal writes a value by its own marshaller.
+// Marshal writes a value by its own marshaller. It reports false where that failed, which is noted; nothing is written
+// then.
 func (r *Run) Marshal(f *Field, m graphql.ContextMarshaler) bool {
 	mark := len(r.Buf)
 	if err := m.MarshalGQLContext(r.ctx, r); err != nil {
 		r.Buf = r.Buf[:mark]
-		return r.Fail(f, err)
+		r.op.Error(r.at(f), err)
+		return false
 	}
 	return true
 }
@@ -152,9 +155,10 @@ func (r *Run) String(s string) {
 	r.Buf = append(b, '"')
 }
 
-// Fail notes an error of a field. It gives false, which is what the field is worth then.
+// Fail notes an error of a field's resolver. It gives false, which is what the field is worth then.
 func (r *Run) Fail(f *Field, err error) bool {
-	r.fail(f, func(context.Context) error { return err })
+	ctx := r.at(f)
+	r.op.Error(ctx, graphql.AddFieldLocationToError(ctx, err))
 	return false
 }
 
@@ -164,9 +168,13 @@ func (r *Run) MustNotBeNull(f *Field, declared string) bool {
 	return false
 }
 
-func (r *Run) fail(f *Field, err func(context.Context) error) {
+// Stranger notes that a value is of no type that the field may have, which is told as a panic is: it is a mistake in
+// the code.
+func (r *Run) Stranger(f *Field, value any) { r.panicked(f, fmt.Errorf("unexpected type %T", value)) }
+
+func (r *Run) panicked(f *Field, with any) {
 	ctx := r.at(f)
-	r.op.Error(ctx, graphql.AddFieldLocationToError(ctx, err(ctx)))
+	r.op.Error(ctx, r.op.Recover(ctx, with))
 }
 
 // at makes the context that an error of the field is presented in. Only errors need the path in gqlgen's own form.
@@ -180,7 +188,9 @@ func (r *Run) at(f *Field) context.Context {
 		fc := &graphql.FieldContext{Index: &s.index}
 		if s.field != nil {
 			fc = fieldContext(s.field)
-			fc.Args = r.slots[s.field.slot].arguments()
+			if p := r.slots[s.field.slot]; p.field != nil {
+				fc.Args, fc.IsMethod, fc.IsResolver = p.field.Args, true, true
+			}
 		}
 		ctx = graphql.WithFieldContext(ctx, fc)
 	}
@@ -188,16 +198,7 @@ func (r *Run) at(f *Field) context.Context {
 }
 
 func fieldContext(f *Field) *graphql.FieldContext {
-	return &graphql.FieldContext{
-		Object: f.ObjectDefinition.Name, Field: f.CollectedField, IsMethod: true, IsResolver: true,
-	}
-}
-
-func (p prepared) arguments() map[string]any {
-	if p.field == nil {
-		return nil
-	}
-	return p.field.Args
+	return &graphql.FieldContext{Object: f.ObjectDefinition.Name, Field: f.CollectedField}
 }
 
 type fieldKey struct{}
@@ -215,7 +216,7 @@ type Arguments func(ctx context.Context, raw map[string]any) (map[string]any, er
 func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context.Context, *graphql.FieldContext) (T, error)) (value T, ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.fail(f, func(ctx context.Context) error { return r.op.Recover(ctx, p) })
+			r.panicked(f, p)
 			ok = false
 		}
 	}()
@@ -233,6 +234,7 @@ func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context
 // prepare reads the arguments of a field, once for all objects.
 func (r *Run) prepare(p *prepared, f *Field, arguments Arguments) bool {
 	fc := fieldContext(f)
+	fc.IsMethod, fc.IsResolver = true, true
 	if arguments != nil {
 		ctx := r.at(f) // of this object: what is wrong with the arguments is told with its path
 		args, err := arguments(ctx, f.ArgumentMap(r.op.Variables))
