@@ -74,6 +74,11 @@ func (c *Cache[T]) Read(ctx context.Context, owner kyro.ID, ids []kyro.ID, read 
 		return read(ctx, owner, ids)
 	}
 	era := c.era(owner).Load()
+	if len(ids) == 1 { // most often so, and then in the cache
+		if row, found := c.rows.GetIfPresent(cacheKey{owner, ids[0], era}); found {
+			return []T{c.clone(row)}, nil
+		}
+	}
 	keys := make([]cacheKey, len(ids))
 	for i, id := range ids {
 		keys[i] = cacheKey{owner, id, era}
