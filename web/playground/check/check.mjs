@@ -82,7 +82,24 @@ async function walk(options) {
   expect((await p.run('LogIn')).data.logIn.errors.length === 0, 'logging in works');
   expect(p.sockets() >= 6, 'each subscription had its socket');
 
-  // Stopping a subscription that would not end, by the button.
+  await p.page.getByRole('button', { name: 'Show GraphiQL Explorer' }).click();
+  await p.page.locator('.graphiql-plugin').getByText('documentProgress').first().waitFor({ timeout: patience });
+  await p.shot('explorer-light');
+  await p.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  await p.page.getByText('Root Types').waitFor({ timeout: patience });
+  await p.shot('docs-light');
+  await p.page.getByRole('button', { name: 'Hide Documentation Explorer' }).click();
+
+  // A reload keeps what was written, but for the headers.
+  const document = await p.text('operation.graphql');
+  await p.page.waitForFunction((email) => localStorage.getItem('graphiql:tabState')?.includes(email), variables.email, { timeout: patience });
+  await p.load();
+  expect((await p.text('operation.graphql')) === document && JSON.parse(await p.text('variables.json')).email === variables.email, 'a reload keeps the document and its variables');
+  expect((await p.text('request-headers.json')) === '', 'a reload forgets the token');
+  expect((await p.page.locator('.graphiql-tab').count()) === 1, 'a reload opens no tab');
+
+  // A subscription without an end is stopped by the button.
+  await p.run('LogIn');
   await p.write('operation.graphql', 'subscription Watch($bot: ID!) { documentProgress(botId: $bot) { status } }');
   await p.page.locator('.graphiql-tab').getByText('Watch').waitFor({ timeout: patience });
   await p.execute();
@@ -90,13 +107,6 @@ async function walk(options) {
   await stop.waitFor({ timeout: patience });
   await stop.click();
   await p.page.getByRole('button', { name: 'Execute query' }).waitFor({ timeout: patience });
-
-  await p.page.getByRole('button', { name: 'Show GraphiQL Explorer' }).click();
-  await p.page.locator('.graphiql-plugin').getByText('documentProgress').first().waitFor({ timeout: patience });
-  await p.shot('explorer-light');
-  await p.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
-  await p.page.getByText('Root Types').waitFor({ timeout: patience });
-  await p.shot('docs-light');
   await p.close();
 }
 
@@ -126,14 +136,17 @@ async function open(options) {
   await page.exposeFunction('violated', (what) => complaints.push(`policy: ${what}`));
   await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => globalThis.violated(`${e.violatedDirective} ${e.blockedURI}`)));
 
-  await page.goto(base.href);
-  await page.getByRole('button', { name: 'Execute query' }).waitFor({ timeout: patience });
-  await page.waitForFunction(() => globalThis.__MONACO?.editor.getModels().length >= 4, null, { timeout: patience });
-  await page.locator('.graphiql-doc-explorer-loading, .graphiql-spinner').first().waitFor({ state: 'detached', timeout: patience });
-
   const model = (name) => page.evaluate((end) => globalThis.__MONACO.editor.getModels().find((m) => m.uri.path.endsWith(end)).getValue(), name);
   const p = {
     page,
+    // load opens the page, or opens it again, until it is ready for use.
+    async load() {
+      const introspected = page.waitForResponse((response) => response.url().endsWith('/graphql'), { timeout: patience });
+      await page.goto(base.href);
+      await introspected;
+      await page.waitForFunction(() => globalThis.__MONACO?.editor.getModels().length >= 4, null, { timeout: patience });
+      await page.locator('.graphiql-spinner').waitFor({ state: 'detached', timeout: patience });
+    },
     text: model,
     sockets: () => sockets,
     // write sets the text of an editor; pasteHeaders does it as a person would.
@@ -179,6 +192,7 @@ async function open(options) {
       expect(complaints.length === 0, `nothing is complained about:\n${complaints.join('\n')}`);
     },
   };
+  await p.load();
   return p;
 }
 
