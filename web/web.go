@@ -27,7 +27,7 @@ var unbuilt []byte
 // AssetPath is where the playground's assets are, each under a name that has the hash of its content.
 const AssetPath = "/playground/"
 
-// contentTypes are those of the assets: what is of no other type is served.
+// contentTypes are those of the assets. Nothing of another type is served.
 var contentTypes = map[string]string{
 	".js":  "text/javascript; charset=utf-8",
 	".css": "text/css; charset=utf-8",
@@ -108,7 +108,7 @@ func serveAsset(w http.ResponseWriter, r *http.Request, bundle fs.FS) {
 		return
 	}
 	h := w.Header()
-	h.Set("Vary", "Accept-Encoding")
+	h.Add("Vary", "Accept-Encoding")
 	if acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 	} else if content, err = unpack(content); err != nil {

@@ -7,7 +7,7 @@ import { chromium } from 'playwright-core';
 
 const base = new URL(process.env.KYRO_URL ?? 'http://127.0.0.1:8080');
 const shots = process.env.KYRO_SHOTS;
-const patience = 30_000;
+const patience = 60_000; // milliseconds until a step is given up
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -93,6 +93,8 @@ async function walk(options) {
   // A reload keeps what was written, but for the headers.
   const document = await p.text('operation.graphql');
   await p.page.waitForFunction((email) => localStorage.getItem('graphiql:tabState')?.includes(email), variables.email, { timeout: patience });
+  const stored = await p.page.evaluate(() => Object.values(localStorage));
+  expect(stored.some((each) => each.includes('CreateBot')) && !stored.some((each) => /Bearer (ey|wrong)/.test(each)), 'no token is kept');
   await p.load();
   expect((await p.text('operation.graphql')) === document && JSON.parse(await p.text('variables.json')).email === variables.email, 'a reload keeps the document and its variables');
   expect((await p.text('request-headers.json')) === '', 'a reload forgets the token');

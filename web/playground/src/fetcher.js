@@ -35,7 +35,12 @@ async function post(url, params, headers, onToken) {
 function follow(url, params, headers) {
   return {
     subscribe(observer) {
-      const client = createClient({ url: url.replace(/^http/, 'ws'), connectionParams: headers, retryAttempts: 3 });
+      const client = createClient({
+        url: url.replace(/^http/, 'ws'),
+        connectionParams: headers,
+        retryAttempts: 3,
+        shouldRetry: (reason) => reason instanceof CloseEvent && reason.code !== 4403, // it would be the same token again
+      });
       let events = [];
       let earlier = 0;
       const stop = client.subscribe(params, {

@@ -5,20 +5,19 @@ import './main.css';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { useGraphiQL } from '@graphiql/react';
-import { StorageAPI } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
 import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createFetcher } from './fetcher.js';
+import { storage } from './storage.js';
 import welcome from './welcome.graphql';
 import variables from './welcome.json';
 
 // The welcome document is what GraphiQL finds stored on a first visit: as a default it would be forgotten as soon as
 // only its variables are changed.
-const storage = new StorageAPI();
-if (storage.get('query') === null && storage.get('tabState') === null) {
-  storage.set('query', welcome);
-  storage.set('variables', JSON.stringify(variables, null, 2));
+if (storage.getItem('graphiql:query') === null && storage.getItem('graphiql:tabState') === null) {
+  storage.setItem('graphiql:query', welcome);
+  storage.setItem('graphiql:variables', JSON.stringify(variables, null, 2));
 }
 
 let headerEditor;
@@ -50,7 +49,7 @@ function Editors() {
 const plugins = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
 
 createRoot(document.getElementById('page')).render(
-  <GraphiQL fetcher={fetcher} plugins={plugins} defaultEditorToolsVisibility="variables">
+  <GraphiQL fetcher={fetcher} storage={storage} plugins={plugins} defaultEditorToolsVisibility="variables">
     <GraphiQL.Logo>KyroChat</GraphiQL.Logo>
     <Editors />
   </GraphiQL>,
