@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"graph/scalar":    {"kyro"},
 	"transport":       {"kyro"},
 	"resolvers":       {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer"},
+	"web":             {},
 	"bench":           {"auth", "client", "kyro", "internal/postgres"},
 	"internal/testdb": {"store", "migrations", "internal/postgres"},
 	".":               nil, // main knows everybody
