@@ -20,6 +20,7 @@ type Run struct {
 	op    *graphql.OperationContext
 	path  []step
 	slots []prepared
+	undid int // how often something was taken back, or an error noted
 }
 
 // step is one part of the path to what is being written: a field, or an index where field is nil.
@@ -32,6 +33,31 @@ type step struct {
 type prepared struct {
 	ctx   context.Context
 	field *graphql.FieldContext
+	last  written
+}
+
+// written is where the text of an object is.
+type written struct {
+	object     any // a pointer
+	start, end int
+	undid      int
+}
+
+// Again writes the object that the field led to last a second time, where it is the same one: many rows of a list
+// have one owner. It is the text that is copied, so that an object is looked at once.
+func (r *Run) Again(f *Field, object any) bool {
+	last := &r.slots[f.slot].last
+	if last.object != object || last.undid != r.undid {
+		return false
+	}
+	r.Buf = append(r.Buf, r.Buf[last.start:last.end]...)
+	return true
+}
+
+// Wrote notes that the object was written from the mark on. Where an error was noted meanwhile, it is not written
+// again: the error of the next one has another path.
+func (r *Run) Wrote(f *Field, object any, from Mark) {
+	r.slots[f.slot].last = written{object: object, start: from.buf, end: len(r.Buf), undid: r.undid}
 }
 
 // NewRun makes a run of the operation that ctx belongs to.
@@ -98,6 +124,7 @@ func (r *Run) Mark() Mark { return Mark{len(r.Buf), len(r.path)} }
 // Undo takes back what was written since, and writes null.
 func (r *Run) Undo(m Mark) {
 	r.Buf, r.path = r.Buf[:m.buf], r.path[:m.path]
+	r.undid++
 	r.Null()
 }
 
@@ -179,6 +206,7 @@ func (r *Run) panicked(f *Field, with any) {
 
 // at makes the context that an error of the field is presented in. Only errors need the path in gqlgen's own form.
 func (r *Run) at(f *Field) context.Context {
+	r.undid++ // an object that was written with an error is not written again without
 	ctx := graphql.WithFieldContext(r.ctx, &graphql.FieldContext{Object: "Query"})
 	steps := r.path
 	if f != nil && !slices.ContainsFunc(steps, func(s step) bool { return s.field == f }) {

@@ -206,6 +206,16 @@ func (w *writer) put(ref *config.TypeReference) error {
 	switch {
 	case ref.IsSlice():
 		w.list(ref)
+	case ref.Definition.Kind == ast.Object && ref.IsPtr():
+		w.null(ref)
+		w.line("if x.Again(f, v) {\nreturn true\n}\nmark := x.Mark()")
+		w.line("if !x.%s(f.Below(), v) {", methodOf(ref.Definition.Name))
+		if ref.GQL.NonNull {
+			w.line("return false\n}")
+		} else {
+			w.line("x.Undo(mark)\nreturn true\n}")
+		}
+		w.line("x.Wrote(f, v, mark)\nreturn true")
 	case ref.Definition.Kind == ast.Object:
 		w.null(ref)
 		w.composite(ref, fmt.Sprintf("x.%s(f.Below(), v)", methodOf(ref.Definition.Name)))
