@@ -242,6 +242,11 @@ func TestPercentNeverFalls(t *testing.T) {
 	if last != 100 {
 		t.Errorf("READY is at %g percent", last)
 	}
+	for _, status := range []kyro.DocumentStatus{kyro.DocumentFailed, kyro.DocumentCanceled, kyro.DocumentNeedsOCR} {
+		if got := (kyro.DocumentProgress{Status: status, Reached: 61, StageDone: 3, StageTotal: &total}).Percent(); got != 61 {
+			t.Errorf("%s at 61 percent is shown at %g", status, got)
+		}
+	}
 }
 
 func TestDocumentStatus(t *testing.T) {

@@ -29,6 +29,7 @@ type messageRow struct {
 	ClientMessageID *string
 	Superseded      bool
 	Attempt         int64
+	Lost            int
 	Seq             int64
 	LeaseOwner      string
 	LeaseUntil      *time.Time
