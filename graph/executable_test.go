@@ -90,11 +90,11 @@ func TestNullsAndErrors(t *testing.T) {
 			[]string{"b VALIDATION"},
 		},
 		"an argument cannot be read": {
-			script{}, `query ($id: ID! = "") {bot(id: $id) {id} nodes(ids: ["bot_1", ""]) {id}}`, `null`, []string{"bot BAD_USER_INPUT", "nodes BAD_USER_INPUT"},
+			script{}, `query ($id: ID! = 42) {bot(id: $id) {id} nodes(ids: ["bot_1", 42]) {id}}`, `null`, []string{"bot BAD_USER_INPUT", "nodes BAD_USER_INPUT"},
 		},
 		"an argument cannot be read, of each element": {
 			script{".nodes": always([]kyro.Node{&kyro.User{ID: kyro.UserID(1)}, &kyro.User{ID: kyro.UserID(2)}})},
-			`{nodes(ids: []) {... on User {id conversations(filter: {botId: ""}) {totalCount}}}}`, `{"nodes":[null,null]}`,
+			`{nodes(ids: []) {... on User {id conversations(filter: {botId: 42}) {totalCount}}}}`, `{"nodes":[null,null]}`,
 			[]string{"nodes[0].conversations BAD_USER_INPUT", "nodes[1].conversations BAD_USER_INPUT"},
 		},
 		"a node of no type of the schema": {

@@ -49,12 +49,12 @@ type documentRow struct {
 
 var documentTable = newTable("documents", "d",
 	`id bot_id owner_id kind title file_name url mime_type size_bytes version active_version run status status_reason
-	stage_done stage_total retry_at page_count chunk_count char_count language content_hash warnings created_at
+	stage_done stage_total reached retry_at page_count chunk_count char_count language content_hash warnings created_at
 	updated_at ready_at`,
 	func(r *documentRow, asJSON func(any) any) []any {
 		return []any{
 			&r.ID, &r.BotID, &r.OwnerID, &r.Kind, &r.Title, &r.FileName, &r.URL, &r.MimeType, &r.SizeBytes, &r.Version,
-			&r.ActiveVersion, &r.Run, &r.Status, &r.StatusReason, &r.StageDone, &r.StageTotal, &r.RetryAt, &r.PageCount,
+			&r.ActiveVersion, &r.Run, &r.Status, &r.StatusReason, &r.StageDone, &r.StageTotal, &r.Reached, &r.RetryAt, &r.PageCount,
 			&r.ChunkCount, &r.CharCount, &r.Language, &r.ContentHash, asJSON(&r.Warnings), &r.CreatedAt, &r.UpdatedAt, &r.ReadyAt,
 		}
 	}, (*documentRow).noun)
@@ -136,7 +136,7 @@ func (s *Store) Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]
 
 // DocumentPages lists the documents of each bot of the owner, newest first.
 func (s *Store) DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error) {
-	ofBot := parentage[kyro.Document]{column: "d.bot_id", of: func(d *kyro.Document) kyro.ID { return d.BotID }}
+	ofBot := parentage[documentRow, kyro.Document]{column: "d.bot_id", of: func(d *kyro.Document) kyro.ID { return d.BotID }}
 	order := byTime("d.created_at", "d.id", kyro.Desc,
 		func(d *kyro.Document) time.Time { return d.CreatedAt }, (*kyro.Document).NodeID)
 	result, err := pages(ctx, s, documentsOf(owner, filter), bots, ofBot, req, order)

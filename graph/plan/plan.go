@@ -147,6 +147,20 @@ func (f *Field) As(object string) *Selection {
 	return &Selection{Type: object}
 }
 
+// Each calls do with the name of every field that is selected of what the path of fields leads to.
+func (f *Field) Each(do func(name string), path ...string) {
+	for _, s := range f.below {
+		for i := range s.Fields {
+			switch below := &s.Fields[i]; {
+			case len(path) == 0:
+				do(below.Name)
+			case below.Name == path[0]:
+				below.Each(do, path[1:]...)
+			}
+		}
+	}
+}
+
 // Selects reports whether a field is selected of what the field leads to, named by the fields that lead there.
 func (f *Field) Selects(path ...string) bool {
 	if len(path) == 0 {
