@@ -21,7 +21,7 @@ type PageRequest struct {
 	Total    bool    // the client selected totalCount
 	// NoInfo: the client did not select pageInfo, so HasNextPage and HasPreviousPage need not be right.
 	NoInfo bool
-	// Fields are what the client selected of each message; nil for everything. A store may leave out the rest.
+	// Fields are what the client selected of each row; nil for everything. A store may leave out the rest.
 	Fields map[string]bool
 }
 

@@ -42,6 +42,7 @@ func (r userFields) Bots(ctx context.Context, _ *kyro.User, filter *model.BotFil
 	if err != nil {
 		return nil, err
 	}
+	page.Fields = fieldsOf(ctx)
 	return listed(from(ctx).level.bots.noted(r.Catalog.ListBots(ctx, kyro.ViewerFrom(ctx), botFilter(filter), order, page)))
 }
 

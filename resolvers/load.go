@@ -101,7 +101,7 @@ func (l *loaders) userRows() loader[*kyro.User] {
 
 func (l *loaders) botRows() loader[*kyro.Bot] {
 	return made(l, &l.bots, func() loader[*kyro.Bot] {
-		return byID(l.viewer, l.root.Catalog.Bots, (*kyro.Bot).NodeID, &l.level.bots)
+		return byID(l.viewer, l.root.Catalog.Bots, (*kyro.Bot).NodeID, &l.level.bots).anew()
 	})
 }
 
@@ -155,7 +155,7 @@ func (l *loaders) lastMessageRows() loader[*kyro.Message] {
 	})
 }
 
-// anew makes a loader read all that it is asked for: lists may bring messages in part.
+// anew makes a loader read all that it is asked for: lists may bring bots and messages in part.
 func (r *rows[T]) anew() loader[T] {
 	r.known = nil
 	return r

@@ -33,13 +33,14 @@ type botRow struct {
 }
 
 var botTable = newTable("bots", "b",
-	`id owner_id name name_key description instructions welcome_message suggested_questions model temperature
-	max_output_tokens top_k min_score no_answer_text strict created_at updated_at`,
+	`id owner_id name created_at description:description instructions:instructions welcome_message:welcomeMessage
+	suggested_questions:suggestedQuestions model:model temperature:temperature max_output_tokens:maxOutputTokens
+	top_k:topK min_score:minScore no_answer_text:noAnswerText strict:strict updated_at:updatedAt`,
 	func(r *botRow, asJSON func(any) any) []any {
 		return []any{
-			&r.ID, &r.OwnerID, &r.Name, &r.NameKey, &r.Description, &r.Instructions, &r.WelcomeMessage,
+			&r.ID, &r.OwnerID, &r.Name, &r.CreatedAt, &r.Description, &r.Instructions, &r.WelcomeMessage,
 			asJSON(&r.SuggestedQuestions), &r.Model, &r.Temperature, &r.MaxOutputTokens, &r.TopK, &r.MinScore,
-			&r.NoAnswerText, &r.Strict, &r.CreatedAt, &r.UpdatedAt,
+			&r.NoAnswerText, &r.Strict, &r.UpdatedAt,
 		}
 	}, (*botRow).noun)
 
@@ -147,6 +148,9 @@ func (s *Store) Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.
 // BotPage lists the owner's live bots.
 func (s *Store) BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, o kyro.BotOrder, req kyro.PageRequest) (kyro.Page[kyro.Bot], error) {
 	bots := botsOf(owner)
+	if req.Fields != nil {
+		bots.table = botTable.only(req.Wants)
+	}
 	if filter.Search != "" {
 		bots = bots.where(`b.name_key LIKE ? ESCAPE '\'`, contains(filter.Search))
 	}

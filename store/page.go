@@ -92,7 +92,7 @@ func page[R, N any](ctx context.Context, s *Store, from selection[R, N], req kyr
 	if req.Total {
 		q := s.query()
 		from.write(q, "count(*)")
-		err = s.each(ctx, q, func(scan func(...any) error) error { return scan(&result.Total) })
+		err = s.each(ctx, q, []any{&result.Total}, func() {})
 	}
 	return result, err
 }
@@ -138,7 +138,8 @@ func fetch[R, N any](ctx context.Context, s *Store, from selection[R, N], req ky
 	}
 	q := s.query()
 	from.where(place+back+" (?, ?)", value, req.Cursor.Key).write(q, "1")
-	err = s.each(ctx, q.add(" LIMIT 1"), func(func(...any) error) error { behind = true; return nil })
+	var one int
+	err = s.each(ctx, q.add(" LIMIT 1"), []any{&one}, func() { behind = true })
 	return nouns, behind, err
 }
 

@@ -53,13 +53,9 @@ func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], pa
 	q := s.query()
 	from.and(func(q *query) { in(q, below.column, rowKeys(parents)) }).write(q, below.column+", count(*)")
 	totals := map[int64]int{}
-	err := s.each(ctx, q.add(" GROUP BY "+below.column), func(scan func(...any) error) error {
-		var parent int64
-		var n int
-		err := scan(&parent, &n)
-		totals[parent] = n
-		return err
-	})
+	var parent int64
+	var n int
+	err := s.each(ctx, q.add(" GROUP BY "+below.column), []any{&parent, &n}, func() { totals[parent] = n })
 	return totals, err
 }
 

@@ -128,21 +128,16 @@ func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, roo
 	if !q.pg {
 		asJSON = func(into any) any { return &jsonText{into} }
 	}
-	places := t.into(&row, asJSON)
-	err := s.each(ctx, q, func(scan func(...any) error) error {
+	err := s.each(ctx, q, t.into(&row, asJSON), func() {
+		nouns = append(nouns, t.noun(&row))
 		var none R
 		row = none
-		if err := scan(places...); err != nil {
-			return err
-		}
-		nouns = append(nouns, t.noun(&row))
-		return nil
 	})
 	return nouns, err
 }
 
-// each runs the query and calls do for every row.
-func (s *Store) each(ctx context.Context, q *query, do func(scan func(...any) error) error) error {
+// each runs the query and calls do for every row, which is in the places then.
+func (s *Store) each(ctx context.Context, q *query, places []any, do func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -153,26 +148,31 @@ func (s *Store) each(ctx context.Context, q *query, do func(scan func(...any) er
 		s.pools.onQuery(ctx, text)
 	}
 	if q.pg {
-		return eachPostgres(ctx, s.pools, text, q.values, do)
+		return eachPostgres(ctx, s.pools, text, q.values, places, do)
 	}
-	return eachSQLite(ctx, s.pools, text, q.values, do)
+	return eachSQLite(ctx, s.pools, text, q.values, places, do)
 }
 
-func eachPostgres(ctx context.Context, p *Pools, text string, values []any, do func(func(...any) error) error) error {
+func eachPostgres(ctx context.Context, p *Pools, text string, values, places []any, do func()) error {
 	rows, err := p.Pgx.Query(ctx, text, append([]any{p.readMode}, values...)...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	var scanner *scanner
 	for rows.Next() {
-		if err := do(rows.Scan); err != nil {
+		if scanner == nil {
+			scanner = newScanner(rows, places)
+		}
+		if err := scanner.scan(); err != nil {
 			return err
 		}
+		do()
 	}
 	return rows.Err()
 }
 
-func eachSQLite(ctx context.Context, p *Pools, text string, values []any, do func(func(...any) error) error) error {
+func eachSQLite(ctx context.Context, p *Pools, text string, values, places []any, do func()) error {
 	statement, err := p.statements.prepared(ctx, p.readers.DB, text)
 	if err != nil {
 		return err
@@ -183,9 +183,10 @@ func eachSQLite(ctx context.Context, p *Pools, text string, values []any, do fun
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		if err := do(rows.Scan); err != nil {
+		if err := rows.Scan(places...); err != nil {
 			return err
 		}
+		do()
 	}
 	return rows.Err()
 }
