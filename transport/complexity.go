@@ -2,10 +2,10 @@ package transport
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
+
+	"kyrochat/kyro"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -17,10 +17,15 @@ const (
 	maxPage    = 100 // larger pages are refused by the field itself
 	listCost   = 5   // of a plain list, whose length only the answer tells
 	secretCost = 100 // of a mutation that hashes
+	textCost   = 200 // characters of a text whose length is said, for one
 )
 
+// longLists are plain lists that may be longer, and may stand in each other.
+var longLists = map[string]int{"siblings": kyro.MaxSiblings}
+
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
-// each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list.
+// each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
+// of a text costs one more for each 200 characters.
 type complexity struct {
 	variables map[string]any
 	fragments map[*ast.FragmentDefinition]int
@@ -58,6 +63,9 @@ func (c *complexity) field(f *ast.Field) int {
 	if secretMutations[f.Name] && f.ObjectDefinition != nil && f.ObjectDefinition.Name == "Mutation" {
 		own = secretCost
 	}
+	if length := f.Definition.Arguments.ForName("length"); length != nil {
+		own += c.length(f.Arguments.ForName("length"), length) / textCost
+	}
 	below := c.selection(f.SelectionSet)
 	if times := c.times(f); below > 0 && times > 1 {
 		below = int(min(int64(below)*int64(times), enough))
@@ -67,22 +75,20 @@ func (c *complexity) field(f *ast.Field) int {
 
 // times is how often what a field selects may be there.
 func (c *complexity) times(f *ast.Field) int {
-	paged, isList := false, f.Definition != nil && f.Definition.Type.Elem != nil
-	size := 0
+	paged, size := false, 0
 	for _, argument := range f.Definition.Arguments {
 		given := f.Arguments.ForName(argument.Name)
 		switch argument.Name {
 		case "first", "last":
 			paged = true
-			if n, ok := c.number(given, argument); ok {
+			if n, ok := c.number(given); ok {
 				size = max(size, min(n, maxPage), 1)
 			}
 		case "ids":
 			if given != nil {
-				if value, err := given.Value.Value(c.variables); err == nil {
-					list, _ := value.([]any)
-					return len(list)
-				}
+				value, _ := given.Value.Value(c.variables)
+				list, _ := value.([]any)
+				return len(list)
 			}
 		}
 	}
@@ -91,36 +97,30 @@ func (c *complexity) times(f *ast.Field) int {
 		return size
 	case paged:
 		return pageCost
-	case isList && f.Name != "nodes" && f.Name != "edges": // those were counted with their connection
-		return listCost
+	case f.Definition.Type.Elem == nil || f.Name == "nodes" || f.Name == "edges": // those were counted with their connection
+		return 1
 	}
-	return 1
+	return max(longLists[f.Name], listCost)
 }
 
-// number reads a whole number from a literal, a variable, or their defaults.
-func (c *complexity) number(given *ast.Argument, definition *ast.ArgumentDefinition) (int, bool) {
-	var value any
-	var err error
-	switch {
-	case given != nil:
-		value, err = given.Value.Value(c.variables)
-		if name := given.Value; name.Kind == ast.Variable && name.VariableDefinition != nil && value == nil && name.VariableDefinition.DefaultValue != nil {
-			value, err = name.VariableDefinition.DefaultValue.Value(nil)
-		}
-	case definition.DefaultValue != nil:
-		value, err = definition.DefaultValue.Value(nil)
+// length is how long a text may be: what is asked for, or else the most, which is the default.
+func (c *complexity) length(given *ast.Argument, definition *ast.ArgumentDefinition) int {
+	most, _ := c.number(&ast.Argument{Value: definition.DefaultValue})
+	if n, ok := c.number(given); ok {
+		return max(min(n, most), 0)
 	}
-	if err != nil {
+	return most
+}
+
+// number reads a whole number from a literal or a variable. A variable that is null on purpose has no number, whatever
+// its default.
+func (c *complexity) number(given *ast.Argument) (int, bool) {
+	if given == nil {
 		return 0, false
 	}
-	switch n := value.(type) {
-	case int64:
-		return int(max(math.MinInt32, min(n, math.MaxInt32))), true
-	case json.Number:
-		whole, err := strconv.Atoi(n.String())
-		return whole, err == nil
-	}
-	return 0, false
+	value, err := given.Value.Value(c.variables)
+	n, ok := value.(int64)
+	return int(max(math.MinInt32, min(n, math.MaxInt32))), ok && err == nil
 }
 
 // checkCost refuses an operation that is over the limit, and notes its cost for the answer.
