@@ -36,6 +36,8 @@ type Config struct {
 	RefreshTTL time.Duration
 
 	Documents     transport.DocumentOptions
+	Carriers      carriers
+	HeaderTimeout time.Duration // for the head of a request
 	Limits        kyro.Limits
 	IngestWorkers int
 	OfflinePace   time.Duration // between two pieces of an offline answer
@@ -80,6 +82,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 			DrainTimeout:     r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
 			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
 		},
+		HeaderTimeout: r.duration("KYRO_HTTP_HEADER_TIMEOUT", 5*time.Second),
 		IngestWorkers: r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
 		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE"),
 
@@ -87,6 +90,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
 	c.Documents = r.documents(c.Production)
+	c.Carriers = r.carriers(c.Limits.MaxUploadBytes)
 	c.PublicURL = r.url("KYRO_PUBLIC_URL", "http", "https")
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Addr

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/go-chi/chi/v5"
@@ -51,15 +52,17 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	root.Present = presenter.Present
-	schema := graph.NewExecutable(graph.Config{Resolvers: root})
+	schema := graph.NewExecutable(graph.Config{Resolvers: root}, a.cfg.Carriers.envelope.MaxResponse)
 	server := handler.New(schema)
-	server.AddTransport(&transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows, Connections: &a.connections})
-	server.AddTransport(transport.SSE{Connections: &a.connections})
-	server.AddTransport(transport.Multipart{MaxUpload: a.cfg.Limits.MaxUploadBytes})
-	server.AddTransport(transport.HTTP{})
+	carry := a.cfg.Carriers
+	carry.sockets.Init, carry.sockets.AllowOrigin, carry.sockets.Connections = gate.WebsocketInit, a.cfg.allows, &a.connections
+	carry.events.Connections = &a.connections
+	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
+		server.AddTransport(each)
+	}
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
-	server.Use(transport.Envelope{})
+	server.Use(carry.envelope)
 	transport.NewDocuments(schema.Schema(), a.cfg.Documents).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})

@@ -17,6 +17,7 @@ const (
 	maxPage    = 100 // larger pages are refused by the field itself
 	listCost   = 5   // of a plain list, whose length only the answer tells
 	secretCost = 100 // of a mutation that hashes
+	eventShare = 10  // events of a subscription may cost one query: there may be one for every step of a document
 	textCost   = 200 // characters of a text whose length is said, for one
 )
 
@@ -125,13 +126,16 @@ func (c *complexity) number(given *ast.Argument) (int, bool) {
 
 // checkCost refuses an operation that is over the limit, and notes its cost for the answer.
 func (l DocumentLimits) checkCost(ctx context.Context, operation *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
-	cost := costOf(operation, variables)
-	if op := graphql.GetOperationContext(ctx); op != nil {
-		op.Stats.SetExtension(costKey, Cost{Requested: cost, Max: l.Complexity})
+	cost, most := costOf(operation, variables), l.Complexity
+	if operation.Operation == ast.Subscription {
+		most = max(most/eventShare, 1)
 	}
-	if cost > l.Complexity {
+	if op := graphql.GetOperationContext(ctx); op != nil {
+		op.Stats.SetExtension(costKey, Cost{Requested: cost, Max: most})
+	}
+	if cost > most {
 		return requestError(codeTooComplex, fmt.Sprintf(
-			"The operation costs %d, and at most %d is allowed. Ask for smaller pages (first, last) or for less in each element.", cost, l.Complexity))
+			"The operation costs %d, and at most %d is allowed. Ask for smaller pages (first, last) or for less in each element.", cost, most))
 	}
 	return nil
 }

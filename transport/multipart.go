@@ -36,6 +36,8 @@ type Multipart struct {
 	Grace     time.Duration // how long a request may send nothing at first; 30 s
 	MinRate   int64         // bytes a second a client has to send on average from then on; 10 KiB
 	Timeout   time.Duration // of the whole operation; one hour
+
+	AnswerTimeout time.Duration // how long a client may take to receive the answer; 30 s
 }
 
 var _ graphql.Transport = Multipart{}
@@ -66,7 +68,7 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		refuse(w, r, media, why)
 		return
 	}
-	answer(w, media, response)
+	answer(w, media, response, t.AnswerTimeout)
 }
 
 func (t Multipart) run(ctx context.Context, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool) (*graphql.Response, *refusal) {

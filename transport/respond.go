@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -25,9 +26,6 @@ const (
 	codeIntrospection   = "INTROSPECTION_DISABLED"
 )
 
-// answerTimeout is how long a client may take to receive an answer.
-const answerTimeout = 30 * time.Second
-
 // refusal is a request that gets no further than the transport.
 type refusal struct {
 	status  int
@@ -49,13 +47,13 @@ func refuse(w http.ResponseWriter, r *http.Request, media string, why *refusal) 
 		w.Header().Set("Allow", why.allow)
 	}
 	extensions := map[string]any{"code": why.code, "requestId": RequestIDFrom(r.Context())}
-	write(w, media, why.status, &graphql.Response{Errors: gqlerror.List{{Message: why.message, Extensions: extensions}}})
+	write(w, media, why.status, &graphql.Response{Errors: gqlerror.List{{Message: why.message, Extensions: extensions}}}, 0)
 }
 
 // answer writes a response of the executor. One without data is a request error: its status is 4xx or 5xx in
 // application/graphql-response+json, and 200 in application/json, which older clients read by that alone
 // (GraphQL over HTTP §4.4). Data that is null because a field failed stays, with 200.
-func answer(w http.ResponseWriter, media string, response *graphql.Response) {
+func answer(w http.ResponseWriter, media string, response *graphql.Response, timeout time.Duration) {
 	if response == nil {
 		response = &graphql.Response{}
 	}
@@ -68,7 +66,7 @@ func answer(w http.ResponseWriter, media string, response *graphql.Response) {
 			}
 		}
 	}
-	write(w, media, status, response)
+	write(w, media, status, response, timeout)
 }
 
 // frame is what surrounds the data of a response. The data is already JSON and goes out as it is: to encode it again
@@ -93,8 +91,8 @@ func frame(response *graphql.Response) (head, tail []byte) {
 	return head, append(tail, '}')
 }
 
-// write sends the response.
-func write(w http.ResponseWriter, media string, status int, response *graphql.Response) {
+// write sends the response within the time, or the default where it is zero.
+func write(w http.ResponseWriter, media string, status int, response *graphql.Response, timeout time.Duration) {
 	head, tail := frame(response)
 	h := w.Header()
 	h.Set("Content-Type", media+"; charset=utf-8")
@@ -102,7 +100,7 @@ func write(w http.ResponseWriter, media string, status int, response *graphql.Re
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(head)+len(response.Data)+len(tail)))
 	// Writers without deadlines, as in tests, do without. It is RequestID that ends it for the next request.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(cmp.Or(timeout, defaultAnswerTime)))
 	w.WriteHeader(status)
 	for _, part := range [][]byte{head, response.Data, tail} {
 		if _, err := w.Write(part); err != nil {
