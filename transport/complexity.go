@@ -13,12 +13,13 @@ import (
 )
 
 const (
-	pageCost   = 20  // of a connection whose size is not said, which is then the default page
-	maxPage    = 100 // larger pages are refused by the field itself
-	listCost   = 5   // of a plain list, whose length only the answer tells
-	secretCost = 100 // of a mutation that hashes
-	eventShare = 10  // events of a subscription may cost one query: there may be one for every step of a document
-	textCost   = 200 // characters of a text whose length is said, for one
+	pageCost   = 20   // of a connection whose size is not said, which is then the default page
+	maxPage    = 100  // larger pages are refused by the field itself
+	listCost   = 5    // of a plain list, whose length only the answer tells
+	secretCost = 100  // of a mutation that hashes
+	eventShare = 10   // events of a subscription may cost one query: there may be one for every step of a document
+	sliceCost  = 50   // of a slice of a text, which is read on its own
+	textCost   = 1000 // characters of it, for one more
 )
 
 // longLists are plain lists that may be longer, and may stand in each other.
@@ -26,7 +27,7 @@ var longLists = map[string]int{"siblings": kyro.MaxSiblings}
 
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
 // each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
-// of a text costs one more for each 200 characters.
+// of a text costs 50, and one more for each 1,000 characters.
 type complexity struct {
 	variables map[string]any
 	fragments map[*ast.FragmentDefinition]int
@@ -65,7 +66,7 @@ func (c *complexity) field(f *ast.Field) int {
 		own = secretCost
 	}
 	if length := f.Definition.Arguments.ForName("length"); length != nil {
-		own += c.length(f.Arguments.ForName("length"), length) / textCost
+		own = sliceCost + c.length(f.Arguments.ForName("length"), length)/textCost
 	}
 	below := c.selection(f.SelectionSet)
 	if times := c.times(f); below > 0 && times > 1 {

@@ -42,7 +42,7 @@ const schema = `
 		page(first: Int, last: Int): TreePage
 		search(filter: Filter, tags: [String!], mood: Mood = GOOD, share: Float, deep: Boolean, ids: [ID!]!): Int
 	}
-	type Tree { tree: Tree leaf: Int text(start: Int = 0, length: Int = 2000): String siblings: [Tree!] page(first: Int, last: Int): TreePage }
+	type Tree { tree: Tree leaf: Int text(start: Int = 0, length: Int = 10000): String siblings: [Tree!] page(first: Int, last: Int): TreePage }
 	type TreePage { nodes: [Tree] }
 	enum Mood { GOOD BAD }
 	input Filter { text: String! limit: Int! = 5 moods: [Mood!] below: Filter }
