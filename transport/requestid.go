@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"net/http"
@@ -25,6 +26,20 @@ func RequestID(newID func() string) func(http.Handler) http.Handler {
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 			w.Header().Set(requestIDHeader, id)
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		})
+	}
+}
+
+// BodyTimeout bounds how long the body of a request may take, 15 s where it is zero. It is for requests that nobody reads
+// to the end: net/http reads what is left of them before it answers, and would wait for a client that sends a byte now
+// and then. Whoever reads a body sets a time of its own.
+func BodyTimeout(limit time.Duration) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength != 0 { // a deadline that passes without a body to read looks as if the client had gone
+				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(cmp.Or(limit, defaultBodyTimeout)))
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }
