@@ -259,6 +259,32 @@ func TestReadersThatNeverRead(t *testing.T) {
 	comesBackTo(t, before, 16<<20)
 }
 
+// TestAnswersThatNobodyReads asks again and again on one connection and takes no answer: the server ends it.
+func TestAnswersThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, map[string]string{"KYRO_HTTP_ANSWER_TIMEOUT": "300ms", "KYRO_RATE_SCALE": "0"})
+	for name, request := range map[string]string{
+		"a file":  "GET /schema.graphql HTTP/1.1\r\nHost: x\r\n\r\n",
+		"answers": "GET /graphql?query={__schema{types{name,description,fields{name,description}}}} HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, err := s.connect(true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.reset()
+			_ = w.SetDeadline(time.Now().Add(time.Minute))
+			for err == nil {
+				_, err = io.WriteString(w, request)
+			}
+			if late, timeout := err.(net.Error); timeout && late.Timeout() {
+				t.Error("the server still waits for its answers to be read")
+			}
+		})
+	}
+}
+
 // hearsOf follows the bot's documents until so many have become ready, and sees that it misses none of those that are
 // added one after another, and that none goes back on its way.
 func (p *person) hearsOf(bot string, documents int) {

@@ -33,7 +33,7 @@ The contract is at /schema.graphql.
 // routes makes what the two addresses serve.
 func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
 	r := chi.NewRouter()
-	r.Use(transport.RequestID(nil), transport.BodyTimeout(a.cfg.Carriers.http.BodyTimeout), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
+	r.Use(transport.RequestID(nil), transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
 	r.With(gate.Middleware).Handle("/graphql", a.graphQL(root, gate))
 	r.Get("/schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

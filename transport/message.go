@@ -63,6 +63,9 @@ func (s *socket) receive(kind websocket.MessageType, data []byte) (forward []byt
 		_ = s.write(messagePong, "", m.Payload)
 		return nil, 0, ""
 	case messagePong:
+		if !optionalObject(m.Payload) {
+			return nil, closeBadMessage, "Invalid pong message"
+		}
 		return nil, 0, ""
 	default:
 		return nil, closeBadMessage, "Invalid message type"

@@ -30,14 +30,16 @@ func RequestID(newID func() string) func(http.Handler) http.Handler {
 	}
 }
 
-// BodyTimeout bounds how long the body of a request may take, 15 s where it is zero. It is for requests that nobody reads
-// to the end: net/http reads what is left of them before it answers, and would wait for a client that sends a byte now
-// and then. Whoever reads a body sets a time of its own.
-func BodyTimeout(limit time.Duration) func(http.Handler) http.Handler {
+// Timeouts bound how long the body of a request and its answer may take, 15 s and 30 s where they are zero. They are for
+// what no transport takes care of: net/http reads what is left of a body before it answers, and would wait for a client
+// that sends a byte now and then, or that takes no answer. Transports set times of their own.
+func Timeouts(body, answer time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			deadlines, now := http.NewResponseController(w), time.Now()
+			_ = deadlines.SetWriteDeadline(now.Add(cmp.Or(answer, defaultAnswerTime)))
 			if r.ContentLength != 0 { // a deadline that passes without a body to read looks as if the client had gone
-				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(cmp.Or(limit, defaultBodyTimeout)))
+				_ = deadlines.SetReadDeadline(now.Add(cmp.Or(body, defaultBodyTimeout)))
 			}
 			next.ServeHTTP(w, r)
 		})
