@@ -58,7 +58,7 @@ func TestSocketsAreCounted(t *testing.T) {
 		first.send(endless(fmt.Sprint(i), bot))
 	}
 	first.send(endless("more", bot))
-	first.expect(`{"type":"error","id":"more","payload":[{"message":"Too many operations run on this socket.`)
+	first.expect(`{"type":"error","id":"more","payload":[{"message":"Too many operations run on this socket: at most 100 `)
 	first.send(`{"id":"7","type":"complete"}`)
 	if code := first.ask(`{"query":"{viewer{email}}"}`); code != "" {
 		// The place is free once the operation has ended, which takes a moment.

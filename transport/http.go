@@ -103,7 +103,7 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	if errors.As(err, &tooLarge) {
 		// A client that is still sending would see a reset instead of the answer.
 		_, _ = io.CopyN(io.Discard, r.Body, 2*limit)
-		return nil, &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: "The request body is too large."}
+		return nil, bodyTooLarge(limit)
 	}
 	return nil, badRequest("The request body did not arrive.")
 }

@@ -82,7 +82,7 @@ func (t Multipart) run(ctx context.Context, r *http.Request, exec graphql.GraphE
 	case isEncoded(r):
 		return nil, encodedBody()
 	case r.ContentLength > t.MaxUpload*int64(maxFiles)+partsAllowance:
-		return nil, uploadTooLarge()
+		return nil, bodyTooLarge(t.MaxUpload * int64(maxFiles))
 	}
 	started := graphql.Now()
 	r.Body = io.NopCloser(body)
@@ -132,11 +132,11 @@ func readPart(form *multipart.Reader, name string, limit int64) ([]byte, *refusa
 	case err != nil:
 		return nil, badRequest(fmt.Sprintf("The part %s did not arrive.", name))
 	case int64(len(text)) > limit:
-		return nil, uploadTooLarge()
+		return nil, bodyTooLarge(limit)
 	}
 	return text, nil
 }
 
-func uploadTooLarge() *refusal {
-	return &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: "The request body is too large."}
+func bodyTooLarge(limit int64) *refusal {
+	return &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: fmt.Sprintf("The request body is too large: at most %d bytes are allowed here.", limit)}
 }
