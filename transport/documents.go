@@ -149,12 +149,28 @@ func (d *Documents) rules() *rules.Rules {
 	all.ReplaceRule(rules.SingleFieldSubscriptionsRule.Name, oneStream)
 	all.AddRule("NoNUL", noNUL)
 	all.AddRule("FilesOnce", filesOnce)
+	values := rules.ValuesOfCorrectTypeRule.RuleFunc
 	if !d.open {
 		all.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
 		all.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
-		all.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+		values = rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc
 	}
+	all.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, unquoted(values))
 	return all
+}
+
+// unquoted is a rule whose messages do not end in the value that is wrong, which may be a password in the wrong place.
+func unquoted(rule core.RuleFunc) core.RuleFunc {
+	cut := func(err *gqlerror.Error) {
+		for _, end := range []string{": ", ", found "} {
+			if message, _, found := strings.Cut(err.Message, end); found {
+				err.Message = message + "."
+			}
+		}
+	}
+	return func(observers *core.Events, addError core.AddErrFunc) {
+		rule(observers, func(options ...core.ErrorOption) { addError(append(options, cut)...) })
+	}
 }
 
 // oneStream refuses subscriptions with more than one response key, or with one of introspection (GraphQL §5.2.3.1).
