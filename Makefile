@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test race generate lint bench fuzz build
+.PHONY: help run test race generate lint bench bench-http fuzz build
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: ## Serve with everything embedded
 	go run .
@@ -23,6 +23,9 @@ lint: ## Check formatting, vet and staticcheck
 
 bench: ## Run the Go benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai
+
+bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
+	go run ./bench
 
 fuzz: ## Fuzz every parser for ten seconds
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \

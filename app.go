@@ -43,6 +43,7 @@ type app struct {
 	answered    chan struct{}         // closed when no answer is being made any more
 	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
+	rates       *live.Rates
 
 	publicListener, adminListener net.Listener
 	public, admin                 *http.Server
@@ -82,7 +83,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
 	}
-	a := &app{cfg: cfg, log: log, answered: make(chan struct{})}
+	a := &app{cfg: cfg, log: log, answered: make(chan struct{}), rates: live.NewRates(live.RatesConfig{})}
 	if a.pools, a.queue, err = openDatabase(ctx, cfg, log); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,9 @@ type Config struct {
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 
+	Operations kyro.Rate // of one user, or of one network address without one
+	Connects   kyro.Rate // websockets opened from one network address
+
 	Documents     transport.DocumentOptions
 	Carriers      carriers
 	HeaderTimeout time.Duration // for the head of a request
@@ -101,10 +104,18 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	r.float("KYRO_RATE_SCALE", 0, 1000)
+	c.Operations, c.Connects = r.rates()
 	r.check(c)
 	r.refuseUnbuilt(c)
 	return c, r.err()
+}
+
+// rates reads how often things may be done.
+func (r *reader) rates() (operations, connects kyro.Rate) {
+	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
+	operations = kyro.Rate{Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, 1_000_000), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second)}
+	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", 30, 1, 1_000_000), Per: time.Minute}
+	return operations.Scaled(scale), connects.Scaled(scale)
 }
 
 // check holds what several settings say against each other.
@@ -197,11 +208,17 @@ func (r *reader) integer(name string, fallback, minimum, maximum int) int {
 	return n
 }
 
-func (r *reader) float(name string, minimum, maximum float64) {
-	s := r.text(name, "1")
-	if f, err := strconv.ParseFloat(s, 64); err != nil || f < minimum || f > maximum {
-		r.wrong(name, "is %q: use a number from %g to %g", s, minimum, maximum)
+func (r *reader) float(name string, fallback, minimum, maximum float64) float64 {
+	s := r.text(name, "")
+	if s == "" {
+		return fallback
 	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f >= minimum && f <= maximum) { // not so for NaN either
+		r.wrong(name, "is %q: use a number from %g to %g", s, minimum, maximum)
+		return fallback
+	}
+	return f
 }
 
 func (r *reader) duration(name string, fallback time.Duration) time.Duration {

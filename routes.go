@@ -51,11 +51,12 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
-	root.Present = presenter.Present
+	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
+	rates := transport.Rates{Limiter: a.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, a.cfg.Carriers.envelope.MaxResponse)
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
-	carry.sockets.Init, carry.sockets.AllowOrigin, carry.sockets.Connections = gate.WebsocketInit, a.cfg.allows, &a.connections
+	carry.sockets.Init, carry.sockets.AllowOrigin, carry.sockets.Connections, carry.sockets.Rates = gate.WebsocketInit, a.cfg.allows, &a.connections, rates
 	carry.events.Connections = &a.connections
 	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
 		server.AddTransport(each)
@@ -63,6 +64,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
 	server.Use(carry.envelope)
+	server.Use(rates) // before the documents, which cost more to read than to refuse
 	transport.NewDocuments(schema.Schema(), a.cfg.Documents).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
@@ -103,7 +105,7 @@ func (a *app) cors() func(http.Handler) http.Handler {
 		AllowedHeaders: []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
 			// What common clients add by themselves, and tracing.
 			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate"},
-		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 		MaxAge:         600,
 	})
 }

@@ -95,25 +95,25 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 			x.Buf = scalar.AppendDateTime(x.Buf, obj.UpdatedAt)
 		case "documents":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_documents_args, func(ctx context.Context, fc *graphql.FieldContext) (*model.DocumentConnection, error) {
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_documents_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Document], error) {
 				return x.ec.Resolvers.Bot().Documents(ctx, obj, fc.Args["filter"].(*model.DocumentFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNDocumentConnection2ᚖkyrochatᚋgraphᚋmodelᚐDocumentConnection(f, v):
+			case !x.putNDocumentConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
 				return false
 			}
 			x.Leave()
 		case "conversations":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_conversations_args, func(ctx context.Context, fc *graphql.FieldContext) (*model.ConversationConnection, error) {
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_conversations_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Conversation], error) {
 				return x.ec.Resolvers.Bot().Conversations(ctx, obj, fc.Args["filter"].(*model.ConversationFilter), fc.Args["orderBy"].(*model.ConversationOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNConversationConnection2ᚖkyrochatᚋgraphᚋmodelᚐConversationConnection(f, v):
+			case !x.putNConversationConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
 				return false
 			}
 			x.Leave()
@@ -222,21 +222,21 @@ func (x *planned) putNDateTime2timeᚐTime(f *plan.Field, v time.Time) bool {
 	return true
 }
 
-func (x *planned) putNDocumentConnection2ᚖkyrochatᚋgraphᚋmodelᚐDocumentConnection(f *plan.Field, v *model.DocumentConnection) bool {
+func (x *planned) putNDocumentConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Document]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "DocumentConnection!")
 	}
 	return x.objectDocumentConnection(f.Below(), v)
 }
 
-func (x *planned) putNConversationConnection2ᚖkyrochatᚋgraphᚋmodelᚐConversationConnection(f *plan.Field, v *model.ConversationConnection) bool {
+func (x *planned) putNConversationConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Conversation]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "ConversationConnection!")
 	}
 	return x.objectConversationConnection(f.Below(), v)
 }
 
-func (x *planned) objectBotConnection(s *plan.Selection, obj *model.BotConnection) bool {
+func (x *planned) objectBotConnection(s *plan.Selection, obj *kyro.Page[kyro.Bot]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -246,7 +246,7 @@ func (x *planned) objectBotConnection(s *plan.Selection, obj *model.BotConnectio
 			x.String("BotConnection")
 		case "edges":
 			x.Enter(f)
-			if !x.putNBotEdge2ᚕkyrochatᚋgraphᚋmodelᚐBotEdgeᚄ(f, obj.Edges) {
+			if !x.putNBotEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
 				return false
 			}
 			x.Leave()
@@ -258,23 +258,23 @@ func (x *planned) objectBotConnection(s *plan.Selection, obj *model.BotConnectio
 			x.Leave()
 		case "pageInfo":
 			x.Enter(f)
-			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.PageInfo) {
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
 				return false
 			}
 			x.Leave()
 		case "totalCount":
-			x.Int(int64(obj.TotalCount))
+			x.Int(int64(obj.Total))
 		}
 	}
 	x.Close()
 	return true
 }
 
-func (x *planned) putNBotEdge2ᚕkyrochatᚋgraphᚋmodelᚐBotEdgeᚄ(f *plan.Field, v []model.BotEdge) bool {
+func (x *planned) putNBotEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.Bot]) bool {
 	x.OpenList()
 	for i := range v {
 		x.Item(i)
-		if !x.putNBotEdge2kyrochatᚋgraphᚋmodelᚐBotEdge(f, &v[i]) {
+		if !x.putNBotEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
 			return false
 		}
 	}
@@ -282,7 +282,7 @@ func (x *planned) putNBotEdge2ᚕkyrochatᚋgraphᚋmodelᚐBotEdgeᚄ(f *plan.F
 	return true
 }
 
-func (x *planned) putNBotEdge2kyrochatᚋgraphᚋmodelᚐBotEdge(f *plan.Field, v *model.BotEdge) bool {
+func (x *planned) putNBotEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.Bot]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "BotEdge!")
 	}
@@ -315,7 +315,7 @@ func (x *planned) putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f *plan.Field, v *k
 	return x.objectPageInfo(f.Below(), v)
 }
 
-func (x *planned) objectBotEdge(s *plan.Selection, obj *model.BotEdge) bool {
+func (x *planned) objectBotEdge(s *plan.Selection, obj *kyro.Edge[kyro.Bot]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -324,10 +324,10 @@ func (x *planned) objectBotEdge(s *plan.Selection, obj *model.BotEdge) bool {
 		case "__typename":
 			x.String("BotEdge")
 		case "cursor":
-			x.String(string(obj.Cursor))
+			x.String(string(obj.Cursor()))
 		case "node":
 			x.Enter(f)
-			if !x.putNBot2ᚖkyrochatᚋkyroᚐBot(f, obj.Node) {
+			if !x.putNBot2ᚖkyrochatᚋkyroᚐBot(f, obj.Node()) {
 				return false
 			}
 			x.Leave()
@@ -403,7 +403,7 @@ func (x *planned) putNDocument2ᚖkyrochatᚋkyroᚐDocument(f *plan.Field, v *k
 	return x.objectDocument(f.Below(), v)
 }
 
-func (x *planned) objectChunkConnection(s *plan.Selection, obj *model.ChunkConnection) bool {
+func (x *planned) objectChunkConnection(s *plan.Selection, obj *kyro.Page[kyro.Chunk]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -413,7 +413,7 @@ func (x *planned) objectChunkConnection(s *plan.Selection, obj *model.ChunkConne
 			x.String("ChunkConnection")
 		case "edges":
 			x.Enter(f)
-			if !x.putNChunkEdge2ᚕkyrochatᚋgraphᚋmodelᚐChunkEdgeᚄ(f, obj.Edges) {
+			if !x.putNChunkEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
 				return false
 			}
 			x.Leave()
@@ -425,23 +425,23 @@ func (x *planned) objectChunkConnection(s *plan.Selection, obj *model.ChunkConne
 			x.Leave()
 		case "pageInfo":
 			x.Enter(f)
-			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.PageInfo) {
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
 				return false
 			}
 			x.Leave()
 		case "totalCount":
-			x.Int(int64(obj.TotalCount))
+			x.Int(int64(obj.Total))
 		}
 	}
 	x.Close()
 	return true
 }
 
-func (x *planned) putNChunkEdge2ᚕkyrochatᚋgraphᚋmodelᚐChunkEdgeᚄ(f *plan.Field, v []model.ChunkEdge) bool {
+func (x *planned) putNChunkEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.Chunk]) bool {
 	x.OpenList()
 	for i := range v {
 		x.Item(i)
-		if !x.putNChunkEdge2kyrochatᚋgraphᚋmodelᚐChunkEdge(f, &v[i]) {
+		if !x.putNChunkEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
 			return false
 		}
 	}
@@ -449,7 +449,7 @@ func (x *planned) putNChunkEdge2ᚕkyrochatᚋgraphᚋmodelᚐChunkEdgeᚄ(f *pl
 	return true
 }
 
-func (x *planned) putNChunkEdge2kyrochatᚋgraphᚋmodelᚐChunkEdge(f *plan.Field, v *model.ChunkEdge) bool {
+func (x *planned) putNChunkEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.Chunk]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "ChunkEdge!")
 	}
@@ -475,7 +475,7 @@ func (x *planned) putNChunk2kyrochatᚋkyroᚐChunk(f *plan.Field, v *kyro.Chunk
 	return x.objectChunk(f.Below(), v)
 }
 
-func (x *planned) objectChunkEdge(s *plan.Selection, obj *model.ChunkEdge) bool {
+func (x *planned) objectChunkEdge(s *plan.Selection, obj *kyro.Edge[kyro.Chunk]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -484,10 +484,10 @@ func (x *planned) objectChunkEdge(s *plan.Selection, obj *model.ChunkEdge) bool 
 		case "__typename":
 			x.String("ChunkEdge")
 		case "cursor":
-			x.String(string(obj.Cursor))
+			x.String(string(obj.Cursor()))
 		case "node":
 			x.Enter(f)
-			if !x.putNChunk2ᚖkyrochatᚋkyroᚐChunk(f, obj.Node) {
+			if !x.putNChunk2ᚖkyrochatᚋkyroᚐChunk(f, obj.Node()) {
 				return false
 			}
 			x.Leave()
@@ -658,13 +658,13 @@ func (x *planned) objectConversation(s *plan.Selection, obj *kyro.Conversation) 
 			x.Leave()
 		case "messages":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, x.ec.field_Conversation_messages_args, func(ctx context.Context, fc *graphql.FieldContext) (*model.MessageConnection, error) {
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Conversation_messages_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Message], error) {
 				return x.ec.Resolvers.Conversation().Messages(ctx, obj, fc.Args["includeSuperseded"].(*bool), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNMessageConnection2ᚖkyrochatᚋgraphᚋmodelᚐMessageConnection(f, v):
+			case !x.putNMessageConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
 				return false
 			}
 			x.Leave()
@@ -686,14 +686,14 @@ func (x *planned) putOMessage2ᚖkyrochatᚋkyroᚐMessage(f *plan.Field, v *kyr
 	return true
 }
 
-func (x *planned) putNMessageConnection2ᚖkyrochatᚋgraphᚋmodelᚐMessageConnection(f *plan.Field, v *model.MessageConnection) bool {
+func (x *planned) putNMessageConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Message]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "MessageConnection!")
 	}
 	return x.objectMessageConnection(f.Below(), v)
 }
 
-func (x *planned) objectConversationConnection(s *plan.Selection, obj *model.ConversationConnection) bool {
+func (x *planned) objectConversationConnection(s *plan.Selection, obj *kyro.Page[kyro.Conversation]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -703,7 +703,7 @@ func (x *planned) objectConversationConnection(s *plan.Selection, obj *model.Con
 			x.String("ConversationConnection")
 		case "edges":
 			x.Enter(f)
-			if !x.putNConversationEdge2ᚕkyrochatᚋgraphᚋmodelᚐConversationEdgeᚄ(f, obj.Edges) {
+			if !x.putNConversationEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
 				return false
 			}
 			x.Leave()
@@ -715,23 +715,23 @@ func (x *planned) objectConversationConnection(s *plan.Selection, obj *model.Con
 			x.Leave()
 		case "pageInfo":
 			x.Enter(f)
-			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.PageInfo) {
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
 				return false
 			}
 			x.Leave()
 		case "totalCount":
-			x.Int(int64(obj.TotalCount))
+			x.Int(int64(obj.Total))
 		}
 	}
 	x.Close()
 	return true
 }
 
-func (x *planned) putNConversationEdge2ᚕkyrochatᚋgraphᚋmodelᚐConversationEdgeᚄ(f *plan.Field, v []model.ConversationEdge) bool {
+func (x *planned) putNConversationEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.Conversation]) bool {
 	x.OpenList()
 	for i := range v {
 		x.Item(i)
-		if !x.putNConversationEdge2kyrochatᚋgraphᚋmodelᚐConversationEdge(f, &v[i]) {
+		if !x.putNConversationEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
 			return false
 		}
 	}
@@ -739,7 +739,7 @@ func (x *planned) putNConversationEdge2ᚕkyrochatᚋgraphᚋmodelᚐConversatio
 	return true
 }
 
-func (x *planned) putNConversationEdge2kyrochatᚋgraphᚋmodelᚐConversationEdge(f *plan.Field, v *model.ConversationEdge) bool {
+func (x *planned) putNConversationEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.Conversation]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "ConversationEdge!")
 	}
@@ -765,7 +765,7 @@ func (x *planned) putNConversation2kyrochatᚋkyroᚐConversation(f *plan.Field,
 	return x.objectConversation(f.Below(), v)
 }
 
-func (x *planned) objectConversationEdge(s *plan.Selection, obj *model.ConversationEdge) bool {
+func (x *planned) objectConversationEdge(s *plan.Selection, obj *kyro.Edge[kyro.Conversation]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -774,10 +774,10 @@ func (x *planned) objectConversationEdge(s *plan.Selection, obj *model.Conversat
 		case "__typename":
 			x.String("ConversationEdge")
 		case "cursor":
-			x.String(string(obj.Cursor))
+			x.String(string(obj.Cursor()))
 		case "node":
 			x.Enter(f)
-			if !x.putNConversation2ᚖkyrochatᚋkyroᚐConversation(f, obj.Node) {
+			if !x.putNConversation2ᚖkyrochatᚋkyroᚐConversation(f, obj.Node()) {
 				return false
 			}
 			x.Leave()
@@ -933,13 +933,13 @@ func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
 			}
 		case "chunks":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, x.ec.field_Document_chunks_args, func(ctx context.Context, fc *graphql.FieldContext) (*model.ChunkConnection, error) {
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Document_chunks_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Chunk], error) {
 				return x.ec.Resolvers.Document().Chunks(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNChunkConnection2ᚖkyrochatᚋgraphᚋmodelᚐChunkConnection(f, v):
+			case !x.putNChunkConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
 				return false
 			}
 			x.Leave()
@@ -1024,14 +1024,14 @@ func (x *planned) putODateTime2ᚖtimeᚐTime(f *plan.Field, v *time.Time) bool 
 	return true
 }
 
-func (x *planned) putNChunkConnection2ᚖkyrochatᚋgraphᚋmodelᚐChunkConnection(f *plan.Field, v *model.ChunkConnection) bool {
+func (x *planned) putNChunkConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Chunk]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "ChunkConnection!")
 	}
 	return x.objectChunkConnection(f.Below(), v)
 }
 
-func (x *planned) objectDocumentConnection(s *plan.Selection, obj *model.DocumentConnection) bool {
+func (x *planned) objectDocumentConnection(s *plan.Selection, obj *kyro.Page[kyro.Document]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -1041,7 +1041,7 @@ func (x *planned) objectDocumentConnection(s *plan.Selection, obj *model.Documen
 			x.String("DocumentConnection")
 		case "edges":
 			x.Enter(f)
-			if !x.putNDocumentEdge2ᚕkyrochatᚋgraphᚋmodelᚐDocumentEdgeᚄ(f, obj.Edges) {
+			if !x.putNDocumentEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
 				return false
 			}
 			x.Leave()
@@ -1053,23 +1053,23 @@ func (x *planned) objectDocumentConnection(s *plan.Selection, obj *model.Documen
 			x.Leave()
 		case "pageInfo":
 			x.Enter(f)
-			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.PageInfo) {
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
 				return false
 			}
 			x.Leave()
 		case "totalCount":
-			x.Int(int64(obj.TotalCount))
+			x.Int(int64(obj.Total))
 		}
 	}
 	x.Close()
 	return true
 }
 
-func (x *planned) putNDocumentEdge2ᚕkyrochatᚋgraphᚋmodelᚐDocumentEdgeᚄ(f *plan.Field, v []model.DocumentEdge) bool {
+func (x *planned) putNDocumentEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.Document]) bool {
 	x.OpenList()
 	for i := range v {
 		x.Item(i)
-		if !x.putNDocumentEdge2kyrochatᚋgraphᚋmodelᚐDocumentEdge(f, &v[i]) {
+		if !x.putNDocumentEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
 			return false
 		}
 	}
@@ -1077,7 +1077,7 @@ func (x *planned) putNDocumentEdge2ᚕkyrochatᚋgraphᚋmodelᚐDocumentEdgeᚄ
 	return true
 }
 
-func (x *planned) putNDocumentEdge2kyrochatᚋgraphᚋmodelᚐDocumentEdge(f *plan.Field, v *model.DocumentEdge) bool {
+func (x *planned) putNDocumentEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.Document]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "DocumentEdge!")
 	}
@@ -1103,7 +1103,7 @@ func (x *planned) putNDocument2kyrochatᚋkyroᚐDocument(f *plan.Field, v *kyro
 	return x.objectDocument(f.Below(), v)
 }
 
-func (x *planned) objectDocumentEdge(s *plan.Selection, obj *model.DocumentEdge) bool {
+func (x *planned) objectDocumentEdge(s *plan.Selection, obj *kyro.Edge[kyro.Document]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -1112,10 +1112,10 @@ func (x *planned) objectDocumentEdge(s *plan.Selection, obj *model.DocumentEdge)
 		case "__typename":
 			x.String("DocumentEdge")
 		case "cursor":
-			x.String(string(obj.Cursor))
+			x.String(string(obj.Cursor()))
 		case "node":
 			x.Enter(f)
-			if !x.putNDocument2ᚖkyrochatᚋkyroᚐDocument(f, obj.Node) {
+			if !x.putNDocument2ᚖkyrochatᚋkyroᚐDocument(f, obj.Node()) {
 				return false
 			}
 			x.Leave()
@@ -1406,7 +1406,7 @@ func (x *planned) putOMessageError2ᚖkyrochatᚋkyroᚐMessageError(f *plan.Fie
 	return true
 }
 
-func (x *planned) objectMessageConnection(s *plan.Selection, obj *model.MessageConnection) bool {
+func (x *planned) objectMessageConnection(s *plan.Selection, obj *kyro.Page[kyro.Message]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -1416,7 +1416,7 @@ func (x *planned) objectMessageConnection(s *plan.Selection, obj *model.MessageC
 			x.String("MessageConnection")
 		case "edges":
 			x.Enter(f)
-			if !x.putNMessageEdge2ᚕkyrochatᚋgraphᚋmodelᚐMessageEdgeᚄ(f, obj.Edges) {
+			if !x.putNMessageEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
 				return false
 			}
 			x.Leave()
@@ -1428,23 +1428,23 @@ func (x *planned) objectMessageConnection(s *plan.Selection, obj *model.MessageC
 			x.Leave()
 		case "pageInfo":
 			x.Enter(f)
-			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.PageInfo) {
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
 				return false
 			}
 			x.Leave()
 		case "totalCount":
-			x.Int(int64(obj.TotalCount))
+			x.Int(int64(obj.Total))
 		}
 	}
 	x.Close()
 	return true
 }
 
-func (x *planned) putNMessageEdge2ᚕkyrochatᚋgraphᚋmodelᚐMessageEdgeᚄ(f *plan.Field, v []model.MessageEdge) bool {
+func (x *planned) putNMessageEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.Message]) bool {
 	x.OpenList()
 	for i := range v {
 		x.Item(i)
-		if !x.putNMessageEdge2kyrochatᚋgraphᚋmodelᚐMessageEdge(f, &v[i]) {
+		if !x.putNMessageEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
 			return false
 		}
 	}
@@ -1452,14 +1452,14 @@ func (x *planned) putNMessageEdge2ᚕkyrochatᚋgraphᚋmodelᚐMessageEdgeᚄ(f
 	return true
 }
 
-func (x *planned) putNMessageEdge2kyrochatᚋgraphᚋmodelᚐMessageEdge(f *plan.Field, v *model.MessageEdge) bool {
+func (x *planned) putNMessageEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.Message]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "MessageEdge!")
 	}
 	return x.objectMessageEdge(f.Below(), v)
 }
 
-func (x *planned) objectMessageEdge(s *plan.Selection, obj *model.MessageEdge) bool {
+func (x *planned) objectMessageEdge(s *plan.Selection, obj *kyro.Edge[kyro.Message]) bool {
 	x.Open()
 	for i := range s.Fields {
 		f := &s.Fields[i]
@@ -1468,10 +1468,10 @@ func (x *planned) objectMessageEdge(s *plan.Selection, obj *model.MessageEdge) b
 		case "__typename":
 			x.String("MessageEdge")
 		case "cursor":
-			x.String(string(obj.Cursor))
+			x.String(string(obj.Cursor()))
 		case "node":
 			x.Enter(f)
-			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Node) {
+			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Node()) {
 				return false
 			}
 			x.Leave()
@@ -1691,6 +1691,18 @@ func (x *planned) objectQuery(s *plan.Selection) bool {
 				return false
 			}
 			x.Leave()
+		case "rateLimit":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.RateLimit, error) {
+				return x.ec.Resolvers.Query().RateLimit(ctx)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(f, v):
+				return false
+			}
+			x.Leave()
 		}
 	}
 	x.Close()
@@ -1810,6 +1822,37 @@ func (x *planned) putNServerInfo2ᚖkyrochatᚋkyroᚐServerInfo(f *plan.Field, 
 	return x.objectServerInfo(f.Below(), v)
 }
 
+func (x *planned) putNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(f *plan.Field, v *kyro.RateLimit) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "RateLimit!")
+	}
+	return x.objectRateLimit(f.Below(), v)
+}
+
+func (x *planned) objectRateLimit(s *plan.Selection, obj *kyro.RateLimit) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("RateLimit")
+		case "limit":
+			x.Int(int64(obj.Limit))
+		case "remaining":
+			x.Int(int64(obj.Remaining))
+		case "resetAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.ResetAt)
+		case "cost":
+			x.Int(int64(obj.Cost))
+		case "maxCost":
+			x.Int(int64(obj.MaxCost))
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectServerInfo(s *plan.Selection, obj *kyro.ServerInfo) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -1919,25 +1962,25 @@ func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
 			x.Buf = scalar.AppendDateTime(x.Buf, obj.CreatedAt)
 		case "bots":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, x.ec.field_User_bots_args, func(ctx context.Context, fc *graphql.FieldContext) (*model.BotConnection, error) {
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_User_bots_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Bot], error) {
 				return x.ec.Resolvers.User().Bots(ctx, obj, fc.Args["filter"].(*model.BotFilter), fc.Args["orderBy"].(*model.BotOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNBotConnection2ᚖkyrochatᚋgraphᚋmodelᚐBotConnection(f, v):
+			case !x.putNBotConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
 				return false
 			}
 			x.Leave()
 		case "conversations":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, x.ec.field_User_conversations_args, func(ctx context.Context, fc *graphql.FieldContext) (*model.ConversationConnection, error) {
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_User_conversations_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Conversation], error) {
 				return x.ec.Resolvers.User().Conversations(ctx, obj, fc.Args["filter"].(*model.ConversationFilter), fc.Args["orderBy"].(*model.ConversationOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNConversationConnection2ᚖkyrochatᚋgraphᚋmodelᚐConversationConnection(f, v):
+			case !x.putNConversationConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
 				return false
 			}
 			x.Leave()
@@ -1947,7 +1990,7 @@ func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
 	return true
 }
 
-func (x *planned) putNBotConnection2ᚖkyrochatᚋgraphᚋmodelᚐBotConnection(f *plan.Field, v *model.BotConnection) bool {
+func (x *planned) putNBotConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Bot]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "BotConnection!")
 	}

@@ -149,7 +149,7 @@ func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
 			}
 			pages, err := h.ChunkList(t.Context(), h.owner, []kyro.ID{d.ID}, kyro.PageRequest{Order: kyro.ChunksOrder, Limit: 100, Total: true})
 			page := pages[d.ID]
-			if err != nil || page.Total != 5 || page.Nodes()[4].Text != fmt.Sprintf("five %d", n) {
+			if err != nil || page.Total != 5 || page.Nodes[4].Text != fmt.Sprintf("five %d", n) {
 				t.Errorf("%s: %d chunks, %v", f.failed, page.Total, err)
 			}
 			if got, err := h.Text(t.Context(), h.owner, d.ID, 0, 1000); err != nil || got == nil || *got != text {
@@ -227,7 +227,7 @@ func TestRealUploadThatIsRefusedLeavesNothing(t *testing.T) {
 		}
 		pages, err := h.List(t.Context(), h.owner, []kyro.ID{h.bot}, kyro.DocumentFilter{}, kyro.PageRequest{Order: kyro.DocumentsOrder, Limit: 10})
 		page := pages[h.bot]
-		if err != nil || len(page.Edges) != 0 {
+		if err != nil || len(page.Nodes) != 0 {
 			t.Errorf("documents: %+v, %v", page, err)
 		}
 	})

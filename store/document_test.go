@@ -78,13 +78,13 @@ func TestDocumentsAreTheOwnersOnly(t *testing.T) {
 		expect(t, "documents", len(got), 0)
 		page, err := k.store.DocumentPage(ctx, stranger, k.bot, kyro.DocumentFilter{}, kyro.PageRequest{Limit: 5, Total: true})
 		check(t, err)
-		expect(t, "page", page.Total+len(page.Edges), 0)
+		expect(t, "page", page.Total+len(page.Nodes), 0)
 		chunks, err := k.store.ChunkPage(ctx, stranger, d.ID, kyro.PageRequest{Limit: 5, Total: true})
 		check(t, err)
-		expect(t, "chunks", chunks.Total+len(chunks.Edges), 0)
+		expect(t, "chunks", chunks.Total+len(chunks.Nodes), 0)
 		mine, err := k.store.ChunkPage(ctx, k.owner, d.ID, kyro.PageRequest{Limit: 5})
 		check(t, err)
-		byID, err := k.store.Chunks(ctx, stranger, []kyro.ID{mine.Edges[0].Node.ID})
+		byID, err := k.store.Chunks(ctx, stranger, []kyro.ID{mine.Nodes[0].ID})
 		check(t, err)
 		expect(t, "chunks by id", len(byID), 0)
 		unfinished, err := k.store.Unfinished(ctx, stranger, k.bot)
@@ -133,7 +133,7 @@ func TestDocumentPageFilters(t *testing.T) {
 			page, err := k.store.DocumentPage(t.Context(), k.owner, k.bot, c.filter, kyro.PageRequest{Order: kyro.DocumentsOrder, Limit: 100, Total: true})
 			check(t, err)
 			got := []string{}
-			for _, d := range page.Nodes() {
+			for _, d := range page.Nodes {
 				got = append(got, d.Title)
 			}
 			expect(t, c.name, got, c.want)
@@ -185,7 +185,7 @@ func TestDeleteDocument(t *testing.T) {
 		kept := k.ready(t, "two", "other")
 		page, err := k.store.ChunkPage(ctx, k.owner, d.ID, kyro.PageRequest{Limit: 5})
 		check(t, err)
-		chunk := page.Edges[0].Node.ID
+		chunk := page.Nodes[0].ID
 		k.jobs.take()
 
 		deleted, err := k.store.DeleteDocument(ctx, k.owner, d.ID, k.tick())
@@ -223,22 +223,22 @@ func TestChunkPage(t *testing.T) {
 			return page
 		}
 		old := read(kyro.PageRequest{Limit: 5, Total: true})
-		expect(t, "before the activation", [2]any{old.Total, old.Edges[0].Node.Text}, [2]any{1, "old"})
+		expect(t, "before the activation", [2]any{old.Total, old.Nodes[0].Text}, [2]any{1, "old"})
 		k.activate(t, d)
 
 		first := read(kyro.PageRequest{Limit: 2, Total: true})
 		expect(t, "total", first.Total, 3)
-		expect(t, "first", [2]string{first.Edges[0].Node.Text, first.Edges[1].Node.Text}, [2]string{"a", "b"})
+		expect(t, "first", [2]string{first.Nodes[0].Text, first.Nodes[1].Text}, [2]string{"a", "b"})
 		expect(t, "flags", [2]bool{first.HasPreviousPage, first.HasNextPage}, [2]bool{false, true})
-		cursor, err := kyro.ParseCursor(first.Edges[1].Cursor)
+		cursor, err := kyro.ParseCursor(first.CursorAt(1))
 		check(t, err)
 		rest := read(kyro.PageRequest{Limit: 2, Cursor: &cursor})
-		expect(t, "rest", rest.Edges[0].Node.Text, "c")
+		expect(t, "rest", rest.Nodes[0].Text, "c")
 		expect(t, "flags", [2]bool{rest.HasPreviousPage, rest.HasNextPage}, [2]bool{true, false})
 
-		chunks, err := k.store.Chunks(t.Context(), k.owner, []kyro.ID{rest.Edges[0].Node.ID, old.Edges[0].Node.ID})
+		chunks, err := k.store.Chunks(t.Context(), k.owner, []kyro.ID{rest.Nodes[0].ID, old.Nodes[0].ID})
 		check(t, err)
-		expect(t, "by id, without the former version", chunks, []kyro.Chunk{rest.Edges[0].Node})
+		expect(t, "by id, without the former version", chunks, []kyro.Chunk{rest.Nodes[0]})
 	})
 }
 

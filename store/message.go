@@ -42,6 +42,39 @@ type messageRow struct {
 	CompletedAt     *time.Time
 }
 
+const briefMessage = `id conversation_id turn parent_id sender_id role status text client_message_id superseded attempt
+	seq grounding finish_reason created_at completed_at`
+
+func (r *messageRow) brief(func(any) any) []any {
+	return []any{
+		&r.ID, &r.ConversationID, &r.Turn, &r.ParentID, &r.SenderID, &r.Role, &r.Status, &r.Text, &r.ClientMessageID,
+		&r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CreatedAt, &r.CompletedAt,
+	}
+}
+
+var (
+	briefMessages = newTable("messages", "m", briefMessage, (*messageRow).brief, (*messageRow).noun)
+	messageTable  = newTable("messages", "m", briefMessage+" notices usage error",
+		func(r *messageRow, asJSON func(any) any) []any {
+			return append(r.brief(asJSON), asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error))
+		}, (*messageRow).noun)
+	citationTable = newTable("citations", "ci",
+		`message_id seq marker document_id chunk_id document_title document_version quote page_start page_end char_start
+		char_end score similarity verified`,
+		func(r *citationRow, _ func(any) any) []any {
+			return []any{
+				&r.MessageID, &r.Seq, &r.Marker, &r.DocumentID, &r.ChunkID, &r.DocumentTitle, &r.DocumentVersion, &r.Quote,
+				&r.PageStart, &r.PageEnd, &r.CharStart, &r.CharEnd, &r.Score, &r.Similarity, &r.Verified,
+			}
+		}, func(r *citationRow) placedCitation { return placedCitation{r.MessageID, r.noun()} })
+)
+
+// placedCitation is a citation and the key of its message.
+type placedCitation struct {
+	message  int64
+	citation kyro.Citation
+}
+
 func (r *messageRow) noun() kyro.Message {
 	m := kyro.Message{
 		ID: kyro.MessageID(r.ID), ConversationID: kyro.ConversationID(r.ConversationID), Role: r.Role, Status: r.Status,

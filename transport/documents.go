@@ -278,7 +278,7 @@ func init() {
 	for _, code := range []string{
 		codeIntrospection, string(kyro.CodeBadUserInput), codeDocumentTooLarge, codeTooManyTokens, codeTooDeep, codeTooManyFields,
 		codeTooManyAliases, codeTooManyDirective, codeTooManyRoots, codeTooManyMutations, codeTooComplex,
-		codeVariablesTooDeep, codeVariablesTooLong, codeNotPersisted, codeNotTrusted, codeBadRequest,
+		codeVariablesTooDeep, codeVariablesTooLong, codeNotPersisted, codeNotTrusted, codeBadRequest, string(kyro.CodeRateLimited),
 	} {
 		errcode.RegisterErrorType(code, errcode.KindProtocol)
 	}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -22,8 +24,6 @@ func RequestID(newID func() string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := newID()
-			// The deadline of an answer belongs to its connection, which the next request may come by.
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 			w.Header().Set(requestIDHeader, id)
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
 		})
@@ -32,7 +32,8 @@ func RequestID(newID func() string) func(http.Handler) http.Handler {
 
 // Timeouts bound how long the body of a request and its answer may take, 15 s and 30 s where they are zero. They are for
 // what no transport takes care of: net/http reads what is left of a body before it answers, and would wait for a client
-// that sends a byte now and then, or that takes no answer. Transports set times of their own.
+// that sends a byte now and then, or that takes no answer. Transports set times of their own, which belong to the connection and end here for the next
+// request that comes by it.
 func Timeouts(body, answer time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,19 +57,23 @@ func RequestIDFrom(ctx context.Context) string {
 // Content-Security-Policy after it. https says that the public address is https, which HSTS then insists on for a
 // year.
 func SecurityHeaders(https bool) func(http.Handler) http.Handler {
+	headers := http.Header{}
+	headers.Set("X-Content-Type-Options", "nosniff")
+	headers.Set("Referrer-Policy", "no-referrer")
+	headers.Set("Cross-Origin-Opener-Policy", "same-origin")
+	headers.Set("Cross-Origin-Resource-Policy", "same-origin")
+	headers.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	headers.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	headers.Set("Cache-Control", "no-store")
+	if https {
+		headers.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+	for name, values := range headers {
+		headers[name] = slices.Clip(values) // shared by all answers: to add a value to one must not change it
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h := w.Header()
-			h.Set("X-Content-Type-Options", "nosniff")
-			h.Set("Referrer-Policy", "no-referrer")
-			h.Set("Cross-Origin-Opener-Policy", "same-origin")
-			h.Set("Cross-Origin-Resource-Policy", "same-origin")
-			h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-			h.Set("Cache-Control", "no-store")
-			if https {
-				h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-			}
+			maps.Copy(w.Header(), headers)
 			next.ServeHTTP(w, r)
 		})
 	}

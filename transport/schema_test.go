@@ -303,9 +303,12 @@ func startServer(t *testing.T, documents transport.DocumentOptions, plain transp
 	graph.SetRecoverFunc(presenter.Recover)
 	graph.Use(transport.Envelope{NewID: func() string { return "op-id" }})
 	graph.Use(extension.Introspection{})
+	if socket.Rates.Limiter != nil {
+		graph.Use(socket.Rates)
+	}
 	transport.NewDocuments(s.fields.schema, documents).Install(graph)
 	wrap := func(h http.Handler) http.Handler {
-		return transport.RequestID(func() string { return "req-id" })(transport.SecurityHeaders(true)(h))
+		return transport.RequestID(func() string { return "req-id" })(transport.Timeouts(0, 0)(transport.SecurityHeaders(true)(h)))
 	}
 	s.Server = httptest.NewServer(wrap(graph))
 	t.Cleanup(s.Close)

@@ -127,11 +127,14 @@ func (f *Field) As(object string) *Selection {
 	return &Selection{Type: object}
 }
 
-// Selects reports whether the field of that name is selected of what the field leads to.
-func (f *Field) Selects(name string) bool {
+// Selects reports whether a field is selected of what the field leads to, named by the fields that lead there.
+func (f *Field) Selects(path ...string) bool {
+	if len(path) == 0 {
+		return true
+	}
 	for _, s := range f.below {
 		for i := range s.Fields {
-			if s.Fields[i].Name == name {
+			if s.Fields[i].Name == path[0] && s.Fields[i].Selects(path[1:]...) {
 				return true
 			}
 		}
