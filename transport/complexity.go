@@ -22,36 +22,44 @@ const (
 	textCost   = 1000 // characters of it, for one more
 )
 
-// longLists are plain lists that may be longer, and may stand in each other.
-var longLists = map[string]int{"siblings": kyro.MaxSiblings}
+// selfish is the plain list that leads to itself: each of its elements has all of them. In itself it counts as often as
+// it may be long, for what is a little too low on one level is far too low on five.
+const selfish = "siblings"
 
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
 // each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
 // of a text costs 50, and one more for each 1,000 characters.
 type complexity struct {
 	variables map[string]any
-	fragments map[*ast.FragmentDefinition]int
+	fragments map[visit]int
+}
+
+// visit is a fragment at a place: in a list that leads to itself, or not.
+type visit struct {
+	fragment *ast.FragmentDefinition
+	inItself bool
 }
 
 // costOf is the complexity of a validated operation with its values.
 func costOf(operation *ast.OperationDefinition, variables map[string]any) int {
-	c := complexity{variables: variables, fragments: map[*ast.FragmentDefinition]int{}}
-	return c.selection(operation.SelectionSet)
+	c := complexity{variables: variables, fragments: map[visit]int{}}
+	return c.selection(operation.SelectionSet, false)
 }
 
-func (c *complexity) selection(set ast.SelectionSet) int {
+func (c *complexity) selection(set ast.SelectionSet, inItself bool) int {
 	sum := 0
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.Field:
-			sum += c.field(s)
+			sum += c.field(s, inItself)
 		case *ast.InlineFragment:
-			sum += c.selection(s.SelectionSet)
+			sum += c.selection(s.SelectionSet, inItself)
 		case *ast.FragmentSpread:
-			cost, known := c.fragments[s.Definition]
+			here := visit{s.Definition, inItself}
+			cost, known := c.fragments[here]
 			if !known {
-				cost = c.selection(s.Definition.SelectionSet)
-				c.fragments[s.Definition] = cost
+				cost = c.selection(s.Definition.SelectionSet, inItself)
+				c.fragments[here] = cost
 			}
 			sum += cost
 		}
@@ -60,7 +68,7 @@ func (c *complexity) selection(set ast.SelectionSet) int {
 	return sum
 }
 
-func (c *complexity) field(f *ast.Field) int {
+func (c *complexity) field(f *ast.Field, inItself bool) int {
 	own := 1
 	if secretMutations[f.Name] && f.ObjectDefinition != nil && f.ObjectDefinition.Name == "Mutation" {
 		own = secretCost
@@ -68,15 +76,15 @@ func (c *complexity) field(f *ast.Field) int {
 	if length := f.Definition.Arguments.ForName("length"); length != nil {
 		own = sliceCost + c.length(f.Arguments.ForName("length"), length)/textCost
 	}
-	below := c.selection(f.SelectionSet)
-	if times := c.times(f); below > 0 && times > 1 {
+	below := c.selection(f.SelectionSet, inItself || f.Name == selfish)
+	if times := c.times(f, inItself); below > 0 && times > 1 {
 		below = int(min(int64(below)*int64(times), enough))
 	}
 	return own + below
 }
 
 // times is how often what a field selects may be there.
-func (c *complexity) times(f *ast.Field) int {
+func (c *complexity) times(f *ast.Field, inItself bool) int {
 	paged, size := false, 0
 	for _, argument := range f.Definition.Arguments {
 		given := f.Arguments.ForName(argument.Name)
@@ -101,8 +109,10 @@ func (c *complexity) times(f *ast.Field) int {
 		return pageCost
 	case f.Definition.Type.Elem == nil || f.Name == "nodes" || f.Name == "edges": // those were counted with their connection
 		return 1
+	case inItself && f.Name == selfish:
+		return kyro.MaxSiblings
 	}
-	return max(longLists[f.Name], listCost)
+	return listCost
 }
 
 // length is how long a text may be: what is asked for, or else the most, which is the default.
