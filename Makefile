@@ -1,11 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test race generate lint bench bench-http fuzz build
+.PHONY: help run playground test race generate lint bench bench-http fuzz build
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: ## Serve with everything embedded
 	go run .
+
+playground: ## Build GraphiQL into the server; needs Node 20 or newer
+	cd web/playground && npm ci && npm run build
 
 test: ## Run the tests
 	go test ./...

@@ -32,6 +32,9 @@ type Config struct {
 
 	DatabaseURL string // empty: SQLite in the data folder
 
+	CacheEntries int           // rows of a kind that are remembered
+	CacheTTL     time.Duration // how old they may be; 0: none is remembered
+
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 
@@ -86,8 +89,10 @@ func readConfig(getenv func(string) string) (Config, error) {
 			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
 		},
 		HeaderTimeout: r.duration("KYRO_HTTP_HEADER_TIMEOUT", 5*time.Second),
+		CacheEntries:  r.integer("KYRO_CACHE_ENTRIES", 10_000, 1, 10_000_000),
+		CacheTTL:      r.durationOrZero("KYRO_CACHE_TTL", 5*time.Second),
 		IngestWorkers: r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
-		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE"),
+		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE", 0),
 
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}
@@ -130,6 +135,9 @@ func (r *reader) check(c Config) {
 	}
 	if c.Limits.AnswerHeartbeat*2 > c.Limits.AnswerLease {
 		r.wrong("KYRO_ANSWER_HEARTBEAT", "must be at most half of KYRO_ANSWER_LEASE (%s)", c.Limits.AnswerLease)
+	}
+	if c.CacheTTL > maxCacheTTL {
+		r.wrong("KYRO_CACHE_TTL", "must be at most %s: other processes would show what was deleted for as long", maxCacheTTL)
 	}
 	if c.Limits.ExtractTimeout > 35*time.Second {
 		r.wrong("KYRO_EXTRACT_TIMEOUT", "must be at most 35s: a job's turn ends after 45s, and what was read has to be stored in it")
@@ -234,11 +242,11 @@ func (r *reader) duration(name string, fallback time.Duration) time.Duration {
 	return d
 }
 
-func (r *reader) durationOrZero(name string) time.Duration {
-	if s := r.text(name, "0"); s == "0" || s == "0s" {
+func (r *reader) durationOrZero(name string, fallback time.Duration) time.Duration {
+	if s := r.text(name, ""); s == "0" || s == "0s" {
 		return 0
 	}
-	return r.duration(name, 0)
+	return r.duration(name, fallback)
 }
 
 func (r *reader) addr(name, fallback string) string {

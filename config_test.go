@@ -27,6 +27,15 @@ func TestNothingConfigured(t *testing.T) {
 	}
 }
 
+func TestCacheIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]time.Duration{"": 5 * time.Second, "0": 0, "0s": 0, "1m": time.Minute} {
+		if c, err := readConfig(env(map[string]string{"KYRO_CACHE_TTL": value})); err != nil || c.CacheTTL != want || c.CacheEntries != 10_000 {
+			t.Errorf("KYRO_CACHE_TTL=%s: %s, %v", value, c.CacheTTL, err)
+		}
+	}
+}
+
 func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
@@ -34,7 +43,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 		"REDIS_URL": "redis://localhost", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "worker",
 		"KYRO_SIGNUP": "verified", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
 		"KYRO_RATE_OPERATIONS": "0", "KYRO_RATE_WINDOW": "0", "KYRO_RATE_CONNECTS": "many",
-		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s",
+		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s", "KYRO_CACHE_TTL": "1h", "KYRO_CACHE_ENTRIES": "0",
 	}))
 	if err == nil {
 		t.Fatal("a wrong configuration was taken")
@@ -45,6 +54,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	for _, name := range []string{
 		"KYRO_ENV", "KYRO_ADDR", "KYRO_ACCESS_TOKEN_TTL", "KYRO_MAX_UPLOAD_BYTES", "KYRO_SECRET", "REDIS_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "SMTP_URL",
 		"KYRO_ROLE", "KYRO_SIGNUP", "DATABASE_URL", "KYRO_ALLOWED_ORIGINS", "KYRO_TRUSTED_PROXIES", "KYRO_RATE_SCALE", "KYRO_RATE_OPERATIONS", "KYRO_RATE_WINDOW", "KYRO_RATE_CONNECTS", "KYRO_LOG_LEVEL", "KYRO_ANSWER_HEARTBEAT",
+		"KYRO_CACHE_TTL", "KYRO_CACHE_ENTRIES",
 	} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not told in:\n%v", name, err)

@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"graph/scalar":    {"kyro"},
 	"transport":       {"kyro"},
 	"resolvers":       {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer"},
+	"web":             {},
 	"bench":           {"auth", "client", "kyro", "internal/postgres"},
 	"internal/testdb": {"store", "migrations", "internal/postgres"},
 	".":               nil, // main knows everybody
@@ -45,6 +46,7 @@ var owners = map[string][]string{
 	"github.com/riverqueue/":          {"jobs"},
 	"github.com/golang-jwt/":          {"auth"},
 	"golang.org/x/crypto":             {"auth"},
+	"github.com/maypok86/otter":       {"live"},
 	"github.com/klippa-app/go-pdfium": {"ingest/extract"},
 	"github.com/coder/websocket":      {"transport", "client"},
 	"github.com/99designs/gqlgen":     {".", "graph", "graph/model", "graph/plan", "graph/scalar", "resolvers", "transport"},

@@ -19,16 +19,11 @@ import (
 	"kyrochat/graph"
 	"kyrochat/resolvers"
 	"kyrochat/transport"
+	"kyrochat/web"
 )
 
 //go:embed schema.graphqls
 var contract string
-
-const welcome = `KyroChat
-
-GraphQL is at /graphql, over HTTP, as a websocket (graphql-transport-ws) and as server-sent events.
-The contract is at /schema.graphql.
-`
 
 // routes makes what the two addresses serve.
 func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
@@ -40,10 +35,9 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 		_, _ = w.Write([]byte(contract))
 	})
 	if !a.cfg.Production {
-		r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			_, _ = w.Write([]byte(welcome))
-		})
+		playground := web.Playground(web.Bundle())
+		r.Handle("/", playground)
+		r.Handle(web.AssetPath+"*", playground)
 	}
 	return r, a.adminRoutes()
 }

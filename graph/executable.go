@@ -6,8 +6,10 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"kyrochat/graph/plan"
+	"kyrochat/kyro"
 )
 
 // How many operations have their plan at hand, and how many bytes the document of one may have: a plan keeps its
@@ -34,10 +36,14 @@ type executable struct {
 // Exec runs an operation.
 func (e *executable) Exec(ctx context.Context) graphql.ResponseHandler {
 	op := graphql.GetOperationContext(ctx)
-	if op.Operation.Operation != ast.Query {
-		return e.executableSchema.Exec(ctx)
+	p, planned := e.plans.Get(op.Operation)
+	if !planned {
+		if condition := plan.Undecided(op); condition != nil {
+			graphql.AddError(ctx, undecided(condition))
+			return nil // the executor answers with the error
+		}
+		p, planned = e.plan(op)
 	}
-	p, planned := e.plan(op)
 	if !planned {
 		return e.executableSchema.Exec(ctx)
 	}
@@ -51,9 +57,16 @@ func (e *executable) Exec(ctx context.Context) graphql.ResponseHandler {
 	}
 }
 
+func undecided(condition *ast.Value) error {
+	return &gqlerror.Error{
+		Err:       kyro.Errorf(kyro.CodeBadUserInput, "%s decides what is skipped or included, so it must not be null: give true or false.", condition),
+		Locations: []gqlerror.Location{{Line: condition.Position.Line, Column: condition.Position.Column}},
+	}
+}
+
 func (e *executable) plan(op *graphql.OperationContext) (*plan.Plan, bool) {
-	if p, known := e.plans.Get(op.Operation); known {
-		return p, true
+	if op.Operation.Operation != ast.Query {
+		return nil, false
 	}
 	p, planned := plan.New(e.Schema(), op)
 	if planned && p.Fixed && len(op.RawQuery) <= plannedBytes {

@@ -64,9 +64,11 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 				return false
 			}
 		case "suggestedQuestions":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.SuggestedQuestions) {
 				return false
 			}
+			x.Leave()
 		case "model":
 			if !x.putOString2ᚖstring(f, obj.Model) {
 				return false
@@ -171,10 +173,15 @@ func (x *planned) putOUser2ᚖkyrochatᚋkyroᚐUser(f *plan.Field, v *kyro.User
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectUser(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -195,7 +202,10 @@ func (x *planned) putOFloat2ᚖfloat64(f *plan.Field, v *float64) bool {
 		x.Null()
 		return true
 	}
-	return x.Marshal(f, graphql.MarshalFloatContext(*v))
+	if !x.Marshal(f, graphql.MarshalFloatContext(*v)) {
+		x.Null()
+	}
+	return true
 }
 
 func (x *planned) putOInt2ᚖint(f *plan.Field, v *int) bool {
@@ -226,14 +236,30 @@ func (x *planned) putNDocumentConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field
 	if v == nil {
 		return x.MustNotBeNull(f, "DocumentConnection!")
 	}
-	return x.objectDocumentConnection(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectDocumentConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) putNConversationConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Conversation]) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "ConversationConnection!")
 	}
-	return x.objectConversationConnection(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectConversationConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectBotConnection(s *plan.Selection, obj *kyro.Page[kyro.Bot]) bool {
@@ -312,7 +338,15 @@ func (x *planned) putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f *plan.Field, v *k
 	if v == nil {
 		return x.MustNotBeNull(f, "PageInfo!")
 	}
-	return x.objectPageInfo(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectPageInfo(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectBotEdge(s *plan.Selection, obj *kyro.Edge[kyro.Bot]) bool {
@@ -341,7 +375,15 @@ func (x *planned) putNBot2ᚖkyrochatᚋkyroᚐBot(f *plan.Field, v *kyro.Bot) b
 	if v == nil {
 		return x.MustNotBeNull(f, "Bot!")
 	}
-	return x.objectBot(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectBot(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectChunk(s *plan.Selection, obj *kyro.Chunk) bool {
@@ -371,9 +413,11 @@ func (x *planned) objectChunk(s *plan.Selection, obj *kyro.Chunk) bool {
 		case "text":
 			x.String(string(obj.Text))
 		case "headingPath":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.HeadingPath) {
 				return false
 			}
+			x.Leave()
 		case "pageStart":
 			if !x.putOInt2ᚖint(f, obj.PageStart) {
 				return false
@@ -400,7 +444,15 @@ func (x *planned) putNDocument2ᚖkyrochatᚋkyroᚐDocument(f *plan.Field, v *k
 	if v == nil {
 		return x.MustNotBeNull(f, "Document!")
 	}
-	return x.objectDocument(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectDocument(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectChunkConnection(s *plan.Selection, obj *kyro.Page[kyro.Chunk]) bool {
@@ -501,7 +553,15 @@ func (x *planned) putNChunk2ᚖkyrochatᚋkyroᚐChunk(f *plan.Field, v *kyro.Ch
 	if v == nil {
 		return x.MustNotBeNull(f, "Chunk!")
 	}
-	return x.objectChunk(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectChunk(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectCitation(s *plan.Selection, obj *kyro.Citation) bool {
@@ -577,10 +637,15 @@ func (x *planned) putODocument2ᚖkyrochatᚋkyroᚐDocument(f *plan.Field, v *k
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectDocument(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -589,10 +654,15 @@ func (x *planned) putOChunk2ᚖkyrochatᚋkyroᚐChunk(f *plan.Field, v *kyro.Ch
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectChunk(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -679,10 +749,15 @@ func (x *planned) putOMessage2ᚖkyrochatᚋkyroᚐMessage(f *plan.Field, v *kyr
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectMessage(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -690,7 +765,15 @@ func (x *planned) putNMessageConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field,
 	if v == nil {
 		return x.MustNotBeNull(f, "MessageConnection!")
 	}
-	return x.objectMessageConnection(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectMessageConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectConversationConnection(s *plan.Selection, obj *kyro.Page[kyro.Conversation]) bool {
@@ -791,7 +874,15 @@ func (x *planned) putNConversation2ᚖkyrochatᚋkyroᚐConversation(f *plan.Fie
 	if v == nil {
 		return x.MustNotBeNull(f, "Conversation!")
 	}
-	return x.objectConversation(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectConversation(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
@@ -1028,7 +1119,15 @@ func (x *planned) putNChunkConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v
 	if v == nil {
 		return x.MustNotBeNull(f, "ChunkConnection!")
 	}
-	return x.objectChunkConnection(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectChunkConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectDocumentConnection(s *plan.Selection, obj *kyro.Page[kyro.Document]) bool {
@@ -1278,9 +1377,11 @@ func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 				return false
 			}
 		case "notices":
+			x.Enter(f)
 			if !x.putNMessageNotice2ᚕkyrochatᚋkyroᚐMessageNoticeᚄ(f, obj.Notices) {
 				return false
 			}
+			x.Leave()
 		case "usage":
 			x.Enter(f)
 			if !x.putOMessageUsage2ᚖkyrochatᚋkyroᚐMessageUsage(f, obj.Usage) {
@@ -1387,10 +1488,15 @@ func (x *planned) putOMessageUsage2ᚖkyrochatᚋkyroᚐMessageUsage(f *plan.Fie
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectMessageUsage(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -1399,10 +1505,15 @@ func (x *planned) putOMessageError2ᚖkyrochatᚋkyroᚐMessageError(f *plan.Fie
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectMessageError(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -1485,7 +1596,15 @@ func (x *planned) putNMessage2ᚖkyrochatᚋkyroᚐMessage(f *plan.Field, v *kyr
 	if v == nil {
 		return x.MustNotBeNull(f, "Message!")
 	}
-	return x.objectMessage(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectMessage(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectMessageError(s *plan.Selection, obj *kyro.MessageError) bool {
@@ -1775,7 +1894,9 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 		x.Null()
 		return true
 	default:
-		panic("a value of no type of Node")
+		x.Stranger(f, v)
+		x.Null()
+		return true
 	}
 }
 
@@ -1796,10 +1917,15 @@ func (x *planned) putOBot2ᚖkyrochatᚋkyroᚐBot(f *plan.Field, v *kyro.Bot) b
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectBot(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -1808,10 +1934,15 @@ func (x *planned) putOConversation2ᚖkyrochatᚋkyroᚐConversation(f *plan.Fie
 		x.Null()
 		return true
 	}
+	if x.Again(f, v) {
+		return true
+	}
 	mark := x.Mark()
 	if !x.objectConversation(f.Below(), v) {
 		x.Undo(mark)
+		return true
 	}
+	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -1819,14 +1950,30 @@ func (x *planned) putNServerInfo2ᚖkyrochatᚋkyroᚐServerInfo(f *plan.Field, 
 	if v == nil {
 		return x.MustNotBeNull(f, "ServerInfo!")
 	}
-	return x.objectServerInfo(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectServerInfo(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) putNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(f *plan.Field, v *kyro.RateLimit) bool {
 	if v == nil {
 		return x.MustNotBeNull(f, "RateLimit!")
 	}
-	return x.objectRateLimit(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectRateLimit(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) objectRateLimit(s *plan.Selection, obj *kyro.RateLimit) bool {
@@ -1933,9 +2080,11 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 		case "maxPageSize":
 			x.Int(int64(obj.MaxPageSize))
 		case "acceptedTypes":
+			x.Enter(f)
 			if !x.putNString2ᚕstringᚄ(f, obj.AcceptedTypes) {
 				return false
 			}
+			x.Leave()
 		}
 	}
 	x.Close()
@@ -1994,5 +2143,13 @@ func (x *planned) putNBotConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *
 	if v == nil {
 		return x.MustNotBeNull(f, "BotConnection!")
 	}
-	return x.objectBotConnection(f.Below(), v)
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectBotConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
 }

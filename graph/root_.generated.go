@@ -2787,7 +2787,10 @@ type DocumentProgress {
   stageDone: Int!
   "How many there are; null while unknown."
   stageTotal: Int
-  "How much of the whole way is done, 0 to 100. It does not fall unless the document is started again."
+  """
+  How much of the whole way is done, 0 to 100. Only a document that is READY is at 100; one that ended otherwise stays
+  where it was. It does not fall unless the document is started again.
+  """
   percent: Float!
   "When it goes on by itself, where it waits."
   retryAt: DateTime

@@ -115,7 +115,7 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 		t.Fatal(err)
 	}
 	service := ingest.New(ingest.Config{
-		Store: wrap(s), Bots: s, Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
+		Store: wrap(s), Bots: s, Heads: heads(t), Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
 		Sniff: func([]byte, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
 	})
 	return &wired{service, s, queue, kept, kyro.Viewer{UserID: user.ID}, stored.ID}

@@ -19,9 +19,14 @@ type PageRequest struct {
 	Backward bool    // last/before: the page ends at the cursor or at the list's end
 	Cursor   *Cursor // nil: from the start, or from the end when Backward
 	Total    bool    // the client selected totalCount
-	// Brief messages come without citations, notices, usage and error: the client selected none of these.
-	Brief bool
+	// NoInfo: the client did not select pageInfo, so HasNextPage and HasPreviousPage need not be right.
+	NoInfo bool
+	// Fields are what the client selected of each message; nil for everything. A store may leave out the rest.
+	Fields map[string]bool
 }
+
+// Wants reports whether a field of each row is asked for.
+func (r PageRequest) Wants(field string) bool { return r.Fields == nil || r.Fields[field] }
 
 // Request checks the arguments for a list in the named order. It answers BAD_USER_INPUT for a size out of range,
 // for arguments that exclude each other, and for a cursor that is malformed or belongs to another order.

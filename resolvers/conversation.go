@@ -44,11 +44,13 @@ func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, 
 	if err != nil {
 		return nil, err
 	}
-	req.Brief = brief(ctx)
 	superseded, l := orDefault(includeSuperseded, false), from(ctx)
 	return listed(page(ctx, children[kyro.Conversation, kyro.Message]{
 		name: "messages", parents: &l.level.conversations, parentID: (*kyro.Conversation).NodeID, rows: &l.level.messages, arguments: []any{superseded, req},
 		read: func(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+			if req.Fields = fieldsOf(ctx); req.Fields["siblings"] {
+				req.Fields = nil // a message without any is its own sibling, of which anything may be selected
+			}
 			return r.Catalog.ListMessages(ctx, kyro.ViewerFrom(ctx), conversations, superseded, req)
 		},
 	}, c.ID))

@@ -21,8 +21,27 @@ type levels struct {
 
 // level is the rows of one kind, in the order they were read.
 type level[N any] struct {
-	mu   sync.Mutex
-	rows [][]N
+	mu      sync.Mutex
+	rows    [][]N
+	index   map[kyro.ID]*N // of the rows of the first additions, as many as indexed says
+	indexed int
+}
+
+// find gives the row with the id, if it was read.
+func (l *level[N]) find(wanted kyro.ID, id func(*N) kyro.ID) (*N, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.index == nil {
+		l.index = map[kyro.ID]*N{}
+	}
+	for ; l.indexed < len(l.rows); l.indexed++ {
+		for i := range l.rows[l.indexed] {
+			row := &l.rows[l.indexed][i]
+			l.index[id(row)] = row
+		}
+	}
+	row, found := l.index[wanted]
+	return row, found
 }
 
 func (l *level[N]) add(rows []N) {

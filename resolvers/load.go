@@ -45,30 +45,40 @@ type rows[T any] struct {
 	*dataloadgen.Loader[kyro.ID, T]
 	read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)
 
-	mu    sync.Mutex
-	asked map[kyro.ID]bool
+	mu     sync.Mutex
+	primed map[kyro.ID]T // the zero T where there is none
+	known  func(kyro.ID) (T, bool)
 }
 
 type loader[T any] = *rows[T]
 
-// prime reads those of the ids that were not primed before, in one statement; whoever primes meanwhile waits.
+// prime reads those of the ids that were not primed before, in one statement; whoever primes meanwhile waits. What a
+// list of the response brought already is not read again.
 func (r *rows[T]) prime(ctx context.Context, ids []kyro.ID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var missing []kyro.ID
 	for _, id := range ids {
-		if !id.IsZero() && !r.asked[id] {
-			r.asked[id] = true
+		if _, done := r.primed[id]; done || id.IsZero() {
+			continue
+		}
+		var row T
+		found := false
+		if r.known != nil {
+			row, found = r.known(id)
+		}
+		if !found {
 			missing = append(missing, id)
 		}
+		r.primed[id] = row
 	}
 	for part := range slices.Chunk(missing, batchSize) {
 		found, err := r.read(ctx, part)
 		if err != nil {
 			return err
 		}
-		for _, id := range part {
-			r.Prime(id, found[id]) // also where there is none
+		for id, row := range found {
+			r.primed[id] = row
 		}
 	}
 	return nil
@@ -115,7 +125,7 @@ func (l *loaders) conversationRows() loader[*kyro.Conversation] {
 
 func (l *loaders) messageRows() loader[*kyro.Message] {
 	return made(l, &l.messages, func() loader[*kyro.Message] {
-		return byID(l.viewer, l.root.Catalog.Messages, (*kyro.Message).NodeID, &l.level.messages)
+		return byID(l.viewer, l.root.Catalog.Messages, (*kyro.Message).NodeID, &l.level.messages).anew()
 	})
 }
 
@@ -145,6 +155,12 @@ func (l *loaders) lastMessageRows() loader[*kyro.Message] {
 	})
 }
 
+// anew makes a loader read all that it is asked for: lists may bring messages in part.
+func (r *rows[T]) anew() loader[T] {
+	r.known = nil
+	return r
+}
+
 // made makes a loader when it is first asked for: most responses need one or two.
 func made[T any](l *loaders, at *loader[T], make func() loader[T]) loader[T] {
 	l.mu.Lock()
@@ -157,7 +173,7 @@ func made[T any](l *loaders, at *loader[T], make func() loader[T]) loader[T] {
 
 // byID makes a loader of a use case that reads rows in any order and leaves out what is not there.
 func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.ID) ([]T, error), id func(*T) kyro.ID, level *level[T]) loader[*T] {
-	return batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*T, error) {
+	l := batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*T, error) {
 		rows, err := read(ctx, v, ids)
 		found := make(map[kyro.ID]*T, len(rows))
 		for i := range rows {
@@ -166,12 +182,14 @@ func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.I
 		level.add(rows)
 		return found, err
 	})
+	l.known = func(wanted kyro.ID) (*T, bool) { return level.find(wanted, id) }
+	return l
 }
 
 func batch[T any](read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)) loader[T] {
 	return &rows[T]{
 		Loader: dataloadgen.NewMappedLoader(read, dataloadgen.WithWait(0), dataloadgen.WithBatchCapacity(batchSize)),
-		read:   read, asked: map[kyro.ID]bool{},
+		read:   read, primed: map[kyro.ID]T{},
 	}
 }
 
@@ -180,6 +198,12 @@ func load[T any](ctx context.Context, l loader[T], id kyro.ID) (T, error) {
 	var none T
 	if id.IsZero() {
 		return none, nil
+	}
+	l.mu.Lock()
+	row, primed := l.primed[id]
+	l.mu.Unlock()
+	if primed {
+		return row, nil
 	}
 	row, err := l.Load(ctx, id)
 	if errors.Is(err, dataloadgen.ErrNotFound) {

@@ -16,7 +16,7 @@ func request(ctx context.Context, order string, first *int, after *string, last 
 		return page, err
 	}
 	if field := plan.FieldFrom(ctx); field != nil {
-		page.Total = field.Selects("totalCount")
+		page.Total, page.NoInfo = field.Selects("totalCount"), !field.Selects("pageInfo")
 		return page, nil
 	}
 	for _, field := range graphql.CollectFieldsCtx(ctx, nil) {
@@ -33,19 +33,14 @@ func listed[N any](p kyro.Page[N], err error) (*kyro.Page[N], error) {
 	return &p, nil
 }
 
-// messageDetail is what messages cost more to read with.
-var messageDetail = []string{"citations", "notices", "usage", "error"}
-
-// brief reports that a list of messages is selected without their detail.
-func brief(ctx context.Context) bool {
+// fieldsOf are the fields that are selected of the rows of a list; nil for all, as far as one can tell.
+func fieldsOf(ctx context.Context) map[string]bool {
 	field := plan.FieldFrom(ctx)
 	if field == nil {
-		return false
+		return nil
 	}
-	for _, name := range messageDetail {
-		if field.Selects("nodes", name) || field.Selects("edges", "node", name) {
-			return false
-		}
-	}
-	return true
+	fields := map[string]bool{}
+	field.Each(func(name string) { fields[name] = true }, "nodes")
+	field.Each(func(name string) { fields[name] = true }, "edges", "node")
+	return fields
 }

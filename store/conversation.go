@@ -139,7 +139,7 @@ func (s *Store) ConversationPage(ctx context.Context, user kyro.ID, filter kyro.
 
 // ConversationPages lists the user's live conversations with each bot.
 func (s *Store) ConversationPages(ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
-	withBot := parentage[kyro.Conversation]{column: "c.bot_id", of: func(c *kyro.Conversation) kyro.ID { return c.BotID }}
+	withBot := parentage[conversationRow, kyro.Conversation]{column: "c.bot_id", of: func(c *kyro.Conversation) kyro.ID { return c.BotID }}
 	result, err := pages(ctx, s, conversationsOf(user, filter), bots, withBot, req, conversationsBy(o))
 	return result, failed("list the conversations", err)
 }

@@ -87,7 +87,7 @@ func TestDocumentsAreTheOwnersOnly(t *testing.T) {
 		byID, err := k.store.Chunks(ctx, stranger, []kyro.ID{mine.Nodes[0].ID})
 		check(t, err)
 		expect(t, "chunks by id", len(byID), 0)
-		unfinished, err := k.store.Unfinished(ctx, stranger, k.bot)
+		unfinished, err := k.store.Unfinished(ctx, stranger, k.bot, kyro.Document{}, 10)
 		check(t, err)
 		expect(t, "unfinished", len(unfinished), 0)
 
@@ -139,10 +139,13 @@ func TestDocumentPageFilters(t *testing.T) {
 			expect(t, c.name, got, c.want)
 			expect(t, c.name+": total", page.Total, len(c.want))
 		}
-		unfinished, err := k.store.Unfinished(t.Context(), k.owner, k.bot)
+		unfinished, err := k.store.Unfinished(t.Context(), k.owner, k.bot, kyro.Document{}, 10)
 		check(t, err)
 		expect(t, "unfinished, oldest first", []string{unfinished[0].Title, unfinished[3].Title}, []string{titles[0], titles[4]})
 		expect(t, "unfinished", len(unfinished), 4)
+		rest, err := k.store.Unfinished(t.Context(), k.owner, k.bot, unfinished[0], 2)
+		check(t, err)
+		expect(t, "unfinished, behind the first", rest, unfinished[1:3])
 	})
 }
 
@@ -159,6 +162,7 @@ func TestRestartAndCancel(t *testing.T) {
 		check(t, err)
 		expect(t, "canceled", [2]any{canceled.Status, canceled.Run}, [2]any{kyro.DocumentCanceled, int64(2)})
 		expect(t, "stored", k.document(t, d.ID), canceled)
+		expect(t, "canceled before it was begun", canceled.Progress().Percent(), 0.0)
 		_, err = k.store.CancelDocument(ctx, k.owner, d.ID, k.tick())
 		expectCode(t, err, kyro.CodeConflict)
 
@@ -168,9 +172,14 @@ func TestRestartAndCancel(t *testing.T) {
 		expect(t, "jobs", k.jobs.take(), []kyro.Job{{Kind: kyro.JobIngest, Key: d.ID.Key, Run: 3}})
 
 		total := 5
+		_, err = k.store.Step(ctx, d.ID, 3, kyro.DocumentStep{Status: kyro.DocumentEmbedding, StageDone: 4, StageTotal: &total, Now: k.tick()})
+		check(t, err)
+		far := k.document(t, d.ID)
 		failed, err := k.store.Step(ctx, d.ID, 3, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: "why", StageDone: 2, StageTotal: &total, Now: k.tick()})
 		check(t, err)
 		expect(t, "reason", failed.StatusReason, "why")
+		expect(t, "how far it came", failed.Progress().Percent(), far.Progress().Percent())
+		expect(t, "stored", k.document(t, d.ID), failed)
 		again, err = k.store.RestartDocument(ctx, k.owner, d.ID, k.tick())
 		check(t, err)
 		expect(t, "cleared", [3]any{again.StatusReason, again.StageDone, again.StageTotal}, [3]any{"", 0, (*int)(nil)})

@@ -29,6 +29,7 @@ type messageRow struct {
 	ClientMessageID *string
 	Superseded      bool
 	Attempt         int64
+	Lost            int
 	Seq             int64
 	LeaseOwner      string
 	LeaseUntil      *time.Time
@@ -42,21 +43,17 @@ type messageRow struct {
 	CompletedAt     *time.Time
 }
 
-const briefMessage = `id conversation_id turn parent_id sender_id role status text client_message_id superseded attempt
-	seq grounding finish_reason created_at completed_at`
-
-func (r *messageRow) brief(func(any) any) []any {
-	return []any{
-		&r.ID, &r.ConversationID, &r.Turn, &r.ParentID, &r.SenderID, &r.Role, &r.Status, &r.Text, &r.ClientMessageID,
-		&r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CreatedAt, &r.CompletedAt,
-	}
-}
-
 var (
-	briefMessages = newTable("messages", "m", briefMessage, (*messageRow).brief, (*messageRow).noun)
-	messageTable  = newTable("messages", "m", briefMessage+" notices usage error",
+	messageTable = newTable("messages", "m",
+		`id conversation_id turn role status:status text:text created_at:createdAt parent_id:parent sender_id:sender
+		client_message_id:clientMessageId superseded:superseded attempt:attempt seq:seq grounding:grounding
+		finish_reason:finishReason completed_at:completedAt notices:notices usage:usage error:error`,
 		func(r *messageRow, asJSON func(any) any) []any {
-			return append(r.brief(asJSON), asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error))
+			return []any{
+				&r.ID, &r.ConversationID, &r.Turn, &r.Role, &r.Status, &r.Text, &r.CreatedAt, &r.ParentID, &r.SenderID,
+				&r.ClientMessageID, &r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CompletedAt,
+				asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error),
+			}
 		}, (*messageRow).noun)
 	citationTable = newTable("citations", "ci",
 		`message_id seq marker document_id chunk_id document_title document_version quote page_start page_end char_start

@@ -34,24 +34,31 @@ func (s *Store) Messages(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]ky
 	return s.cited(ctx, messages)
 }
 
-// MessagePages lists the messages of each conversation in the order of their turns, citations included unless
-// they are asked for in brief. A conversation that is not the user's has none.
+// MessagePages lists the messages of each conversation in the order of their turns, citations included where they are
+// wanted. A conversation that is not the user's has none.
 func (s *Store) MessagePages(ctx context.Context, user kyro.ID, conversations []kyro.ID, superseded bool, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error) {
-	columns := messageTable
-	if req.Brief {
-		columns = briefMessages
+	t := messageTable
+	if req.Fields != nil {
+		// Citations are read for answers that are final.
+		t = t.only(func(field string) bool { return req.Fields[field] || field == "status" && req.Fields["citations"] })
 	}
-	query := messagesOf(user, columns)
+	list, ofOne := messagesOf(user, t), rowsOf(t)
 	if !superseded {
-		query = query.where("NOT m.superseded")
+		list, ofOne = list.where("NOT m.superseded"), ofOne.where("NOT m.superseded")
 	}
-	ofConversation := parentage[kyro.Message]{column: "m.conversation_id", of: func(m *kyro.Message) kyro.ID { return m.ConversationID }}
+	ofConversation := parentage[messageRow, kyro.Message]{
+		column: "m.conversation_id", of: func(m *kyro.Message) kyro.ID { return m.ConversationID }, each: ofOne,
+		// Whose a conversation is, is asked once for each, and not for every message.
+		parents: func(q *query) {
+			q.add(" JOIN conversations AS c ON c.id = p.value AND c.user_id = ? AND c.deleted_at IS NULL", user.Key)
+		},
+	}
 	by := byNumber("m.turn", "m.id", kyro.Asc, func(m *kyro.Message) int64 { return m.Turn }, (*kyro.Message).NodeID)
-	result, err := pages(ctx, s, query, conversations, ofConversation, req, by)
+	result, err := pages(ctx, s, list, conversations, ofConversation, req, by)
 	if err != nil {
 		return nil, failed("list the messages", err)
 	}
-	if req.Brief {
+	if !req.Wants("citations") {
 		return result, nil
 	}
 	var messages []*kyro.Message

@@ -117,7 +117,7 @@ func onePage[N any](nouns []N, behind bool, req kyro.PageRequest, by order[N]) k
 // at or before the cursor, seen in that direction.
 func fetch[R, N any](ctx context.Context, s *Store, from selection[R, N], req kyro.PageRequest, by order[N]) (nouns []N, behind bool, err error) {
 	if req.Cursor == nil {
-		nouns, err = some(ctx, s, from, by.by(req.Backward), req.Limit+1)
+		nouns, err = some(ctx, s, from, by.by(req.Backward), first(req))
 		return nouns, false, err
 	}
 	onwards, back := ">=", "<="
@@ -140,6 +140,14 @@ func fetch[R, N any](ctx context.Context, s *Store, from selection[R, N], req ky
 	from.where(place+back+" (?, ?)", value, req.Cursor.Key).write(q, "1")
 	err = s.each(ctx, q.add(" LIMIT 1"), func(func(...any) error) error { behind = true; return nil })
 	return nouns, behind, err
+}
+
+// first is how many rows the page at the beginning of a list takes: one more tells whether there are others.
+func first(req kyro.PageRequest) int {
+	if req.NoInfo {
+		return req.Limit
+	}
+	return req.Limit + 1
 }
 
 // some reads the first rows of a selection.

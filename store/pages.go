@@ -8,14 +8,17 @@ import (
 )
 
 // parentage ties the rows of a list to parents: the first page of each is read in one statement for all of them.
-type parentage[N any] struct {
+type parentage[R, N any] struct {
 	column string // SQL of the parent's key, such as "c.bot_id"
 	of     func(*N) kyro.ID
+	// Where parents is set, it joins what is asked of each parent, p.value, and each selects the rows below one.
+	parents func(*query)
+	each    selection[R, N]
 }
 
 // pages reads the same page of every parent's list: from selects the rows of all parents. Every parent has a page,
 // which may be empty. A page at a cursor, which is a place in one parent's list, is read for each parent by itself.
-func pages[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[N], req kyro.PageRequest, by order[N]) (map[kyro.ID]kyro.Page[N], error) {
+func pages[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest, by order[N]) (map[kyro.ID]kyro.Page[N], error) {
 	result := make(map[kyro.ID]kyro.Page[N], len(parents))
 	if req.Cursor != nil || len(parents) == 1 {
 		for _, parent := range parents {
@@ -46,7 +49,7 @@ func pages[R, N any](ctx context.Context, s *Store, from selection[R, N], parent
 }
 
 // countEach counts the rows of each parent's list.
-func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[N]) (map[int64]int, error) {
+func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N]) (map[int64]int, error) {
 	q := s.query()
 	from.and(func(q *query) { in(q, below.column, rowKeys(parents)) }).write(q, below.column+", count(*)")
 	totals := map[int64]int{}
@@ -60,23 +63,31 @@ func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], pa
 	return totals, err
 }
 
-// heads reads up to one row more than a page from the beginning, or the end, of each parent's list.
-func heads[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[N], req kyro.PageRequest, by order[N]) (map[kyro.ID][]N, error) {
+// heads reads a page, and perhaps one row more, from the beginning, or the end, of each parent's list.
+func heads[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest, by order[N]) (map[kyro.ID][]N, error) {
 	q, t := s.query(), from.table
+	asked := func(*query) {}
+	if below.parents != nil {
+		from, asked = below.each, below.parents
+	}
 	ofParent := from.where(below.column + " = p.value")
-	inOrder := by.by(req.Backward)
+	inOrder, limit := by.by(req.Backward), first(req)
 	if q.pg {
-		q.add("SELECT "+t.columns+" FROM unnest(?::bigint[]) WITH ORDINALITY AS p (value, key) CROSS JOIN LATERAL (", rowKeys(parents))
+		q.add("SELECT "+t.columns+" FROM unnest(?::bigint[]) WITH ORDINALITY AS p (value, key)", rowKeys(parents))
+		asked(q)
+		q.add(" CROSS JOIN LATERAL (")
 		ofParent.write(q, t.columns)
-		q.add(" ORDER BY "+inOrder+" LIMIT ?) AS "+t.alias, req.Limit+1)
+		q.add(" ORDER BY "+inOrder+" LIMIT ?) AS "+t.alias, limit)
 	} else {
 		// SQLite has no LATERAL: the same by a list of row keys that refers to the parent.
 		list, _ := json.Marshal(rowKeys(parents)) // of numbers
-		q.add("SELECT "+t.columns+" FROM json_each(?) AS p CROSS JOIN "+t.from()+" ON "+by.key+" IN (", string(list))
+		q.add("SELECT "+t.columns+" FROM json_each(?) AS p", string(list))
+		asked(q)
+		q.add(" CROSS JOIN " + t.from() + " ON " + by.key + " IN (")
 		ofParent.write(q, by.key)
-		q.add(" ORDER BY "+inOrder+" LIMIT ?)", req.Limit+1)
+		q.add(" ORDER BY "+inOrder+" LIMIT ?)", limit)
 	}
-	room := len(parents) * min(req.Limit+1, 8) // most lists are short
+	room := len(parents) * min(limit, 8) // most lists are short
 	nouns, err := read(ctx, s, t, q.add(" ORDER BY p.key, "+inOrder), room)
 	byParent := make(map[kyro.ID][]N, len(parents))
 	for from := 0; from < len(nouns); {

@@ -75,17 +75,46 @@ func rowKeys(ids []kyro.ID) []int64 {
 // table says how rows R of one table are read into nouns N.
 type table[R, N any] struct {
 	name, alias string
-	columns     string // as SQL
+	columns     string   // as SQL
+	fields      []string // of each column, the field that alone needs it; "" for a column that is always read
 	// into gives where the columns of a row go. Columns of JSON go through asJSON.
 	into func(r *R, asJSON func(any) any) []any
 	noun func(*R) N
 }
 
+// newTable takes the columns separated by spaces, in the order of into; "usage:usage" is a column that is needed for
+// one field alone.
 func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func(any) any) []any, noun func(*R) N) *table[R, N] {
-	return &table[R, N]{
-		name: name, alias: alias, into: into, noun: noun,
-		columns: alias + "." + strings.Join(strings.Fields(columns), ", "+alias+"."),
+	t := &table[R, N]{name: name, alias: alias, into: into, noun: noun}
+	var list []string
+	for each := range strings.FieldsSeq(columns) {
+		column, field, _ := strings.Cut(each, ":")
+		list, t.fields = append(list, alias+"."+column), append(t.fields, field)
 	}
+	t.columns = strings.Join(list, ", ")
+	return t
+}
+
+// only is the table with the columns that the wanted fields need: to read and scan a column costs more than to see
+// that nobody asked for it.
+func (t *table[R, N]) only(wants func(field string) bool) *table[R, N] {
+	var picked []int
+	var columns []string
+	for i, column := range strings.Split(t.columns, ", ") {
+		if t.fields[i] == "" || wants(t.fields[i]) {
+			picked, columns = append(picked, i), append(columns, column)
+		}
+	}
+	narrow := *t
+	narrow.columns = strings.Join(columns, ", ")
+	narrow.into = func(r *R, asJSON func(any) any) []any {
+		places := t.into(r, asJSON)
+		for to, from := range picked {
+			places[to] = places[from]
+		}
+		return places[:len(picked)]
+	}
+	return &narrow
 }
 
 // from is "name AS alias".

@@ -6,7 +6,10 @@
 // calling them at the same time.
 //
 // The code that knows the types is generated beside gqlgen's (graph/plan.generated.go); what is here knows none.
-// Results and errors are those of gqlgen, but that a field that must not be null and is ends its object at once.
+// Results and errors are those of gqlgen, but that a field that must not be null and is ends its object at once, and
+// that a float without a word in JSON never leaves null where null must not stand, and that a panic of a field without
+// a resolver ends the whole response. The context of a resolver knows its
+// field and arguments, not its place in the response: errors are returned, not added to the context.
 package plan
 
 import (
@@ -45,10 +48,10 @@ type Field struct {
 	below []*Selection // for each type that it may have
 }
 
-// New works out the selections of a query. It reports false for one that asks for the schema, which is gqlgen's to
-// answer.
+// New works out the selections of a query in which nothing is Undecided. It reports false for one that asks for the
+// schema, which is gqlgen's to answer.
 func New(schema *ast.Schema, op *graphql.OperationContext) (*Plan, bool) {
-	c := compiler{schema: schema, op: op, plan: &Plan{Fixed: !conditional(op)}}
+	c := compiler{schema: schema, op: op, plan: &Plan{Fixed: len(conditions(op)) == 0}}
 	root := c.selection(schema.Query, op.Operation.SelectionSet)
 	for i := range root.Fields {
 		if name := root.Fields[i].Name; name == "__schema" || name == "__type" {
@@ -89,29 +92,46 @@ func (c *compiler) selection(object *ast.Definition, set ast.SelectionSet) *Sele
 	return s
 }
 
-// conditional reports whether @skip or @include is used: what is selected may depend on variables then.
-func conditional(op *graphql.OperationContext) bool {
-	found := false
+// conditions are the directives in an operation: what is selected may depend on variables where there are any.
+func conditions(op *graphql.OperationContext) ast.DirectiveList {
+	var found ast.DirectiveList
+	seen := map[string]bool{}
 	var look func(set ast.SelectionSet)
 	look = func(set ast.SelectionSet) {
 		for _, selection := range set {
 			switch s := selection.(type) {
 			case *ast.Field:
-				found = found || len(s.Directives) > 0
+				found = append(found, s.Directives...)
 				look(s.SelectionSet)
 			case *ast.InlineFragment:
-				found = found || len(s.Directives) > 0
+				found = append(found, s.Directives...)
 				look(s.SelectionSet)
 			case *ast.FragmentSpread:
-				found = found || len(s.Directives) > 0
+				found = append(found, s.Directives...)
+				if !seen[s.Name] {
+					seen[s.Name] = true
+					look(op.Doc.Fragments.ForName(s.Name).SelectionSet)
+				}
 			}
 		}
 	}
 	look(op.Operation.SelectionSet)
-	for _, fragment := range op.Doc.Fragments {
-		look(fragment.SelectionSet)
-	}
 	return found
+}
+
+// Undecided is the condition of a @skip or @include that is null; nil where there is none. A variable may be null
+// there if it has a default, and gqlgen panics at such.
+func Undecided(op *graphql.OperationContext) *ast.Value {
+	for _, directive := range conditions(op) {
+		condition := directive.Arguments.ForName("if")
+		if condition == nil || directive.Name != "skip" && directive.Name != "include" {
+			continue
+		}
+		if value, _ := condition.Value.Value(op.Variables); value == nil {
+			return condition.Value
+		}
+	}
+	return nil
 }
 
 // Below is what is selected of an object that the field leads to, where it can be of one type only.
@@ -125,6 +145,20 @@ func (f *Field) As(object string) *Selection {
 		}
 	}
 	return &Selection{Type: object}
+}
+
+// Each calls do with the name of every field that is selected of what the path of fields leads to.
+func (f *Field) Each(do func(name string), path ...string) {
+	for _, s := range f.below {
+		for i := range s.Fields {
+			switch below := &s.Fields[i]; {
+			case len(path) == 0:
+				do(below.Name)
+			case below.Name == path[0]:
+				below.Each(do, path[1:]...)
+			}
+		}
+	}
 }
 
 // Selects reports whether a field is selected of what the field leads to, named by the fields that lead there.

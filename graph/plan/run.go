@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -20,6 +21,7 @@ type Run struct {
 	op    *graphql.OperationContext
 	path  []step
 	slots []prepared
+	undid int // how often something was taken back, or an error noted
 }
 
 // step is one part of the path to what is being written: a field, or an index where field is nil.
@@ -32,6 +34,31 @@ type step struct {
 type prepared struct {
 	ctx   context.Context
 	field *graphql.FieldContext
+	last  written
+}
+
+// written is where the text of an object is.
+type written struct {
+	object     any // a pointer
+	start, end int
+	undid      int
+}
+
+// Again writes the object that the field led to last a second time, where it is the same one: many rows of a list
+// have one owner. It is the text that is copied, so that an object is looked at once.
+func (r *Run) Again(f *Field, object any) bool {
+	last := &r.slots[f.slot].last
+	if last.object != object || last.undid != r.undid {
+		return false
+	}
+	r.Buf = append(r.Buf, r.Buf[last.start:last.end]...)
+	return true
+}
+
+// Wrote notes that the object was written from the mark on. Where an error was noted meanwhile, it is not written
+// again: the error of the next one has another path.
+func (r *Run) Wrote(f *Field, object any, from Mark) {
+	r.slots[f.slot].last = written{object: object, start: from.buf, end: len(r.Buf), undid: r.undid}
 }
 
 // NewRun makes a run of the operation that ctx belongs to.
@@ -46,7 +73,7 @@ func (r *Run) Guard(write func() bool) (ok bool) {
 		if p := recover(); p == tooLong {
 			ok = true
 		} else if p != nil {
-			r.fail(nil, func(ctx context.Context) error { return r.op.Recover(ctx, p) })
+			r.panicked(nil, p)
 			ok = false
 		}
 	}()
@@ -106,6 +133,7 @@ func (r *Run) Mark() Mark { return Mark{len(r.Buf), len(r.path)} }
 // Undo takes back what was written since, and writes null.
 func (r *Run) Undo(m Mark) {
 	r.Buf, r.path = r.Buf[:m.buf], r.path[:m.path]
+	r.undid++
 	r.Null()
 }
 
@@ -121,12 +149,14 @@ func (r *Run) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Marshal writes a value by its own marshaller.
+// Marshal writes a value by its own marshaller. It reports false where that failed, which is noted; nothing is written
+// then.
 func (r *Run) Marshal(f *Field, m graphql.ContextMarshaler) bool {
 	mark := len(r.Buf)
 	if err := m.MarshalGQLContext(r.ctx, r); err != nil {
 		r.Buf = r.Buf[:mark]
-		return r.Fail(f, err)
+		r.op.Error(r.at(f), err)
+		return false
 	}
 	return true
 }
@@ -161,9 +191,10 @@ func (r *Run) String(s string) {
 	r.Buf = append(b, '"')
 }
 
-// Fail notes an error of a field. It gives false, which is what the field is worth then.
+// Fail notes an error of a field's resolver. It gives false, which is what the field is worth then.
 func (r *Run) Fail(f *Field, err error) bool {
-	r.fail(f, func(context.Context) error { return err })
+	ctx := r.at(f)
+	r.op.Error(ctx, graphql.AddFieldLocationToError(ctx, err))
 	return false
 }
 
@@ -173,13 +204,18 @@ func (r *Run) MustNotBeNull(f *Field, declared string) bool {
 	return false
 }
 
-func (r *Run) fail(f *Field, err func(context.Context) error) {
+// Stranger notes that a value is of no type that the field may have, which is told as a panic is: it is a mistake in
+// the code.
+func (r *Run) Stranger(f *Field, value any) { r.panicked(f, fmt.Errorf("unexpected type %T", value)) }
+
+func (r *Run) panicked(f *Field, with any) {
 	ctx := r.at(f)
-	r.op.Error(ctx, graphql.AddFieldLocationToError(ctx, err(ctx)))
+	r.op.Error(ctx, r.op.Recover(ctx, with))
 }
 
 // at makes the context that an error of the field is presented in. Only errors need the path in gqlgen's own form.
 func (r *Run) at(f *Field) context.Context {
+	r.undid++ // an object that was written with an error is not written again without
 	ctx := graphql.WithFieldContext(r.ctx, &graphql.FieldContext{Object: "Query"})
 	steps := r.path
 	if f != nil && !slices.ContainsFunc(steps, func(s step) bool { return s.field == f }) {
@@ -189,7 +225,9 @@ func (r *Run) at(f *Field) context.Context {
 		fc := &graphql.FieldContext{Index: &s.index}
 		if s.field != nil {
 			fc = fieldContext(s.field)
-			fc.Args = r.slots[s.field.slot].arguments()
+			if p := r.slots[s.field.slot]; p.field != nil {
+				fc.Args, fc.IsMethod, fc.IsResolver = p.field.Args, true, true
+			}
 		}
 		ctx = graphql.WithFieldContext(ctx, fc)
 	}
@@ -197,16 +235,7 @@ func (r *Run) at(f *Field) context.Context {
 }
 
 func fieldContext(f *Field) *graphql.FieldContext {
-	return &graphql.FieldContext{
-		Object: f.ObjectDefinition.Name, Field: f.CollectedField, IsMethod: true, IsResolver: true,
-	}
-}
-
-func (p prepared) arguments() map[string]any {
-	if p.field == nil {
-		return nil
-	}
-	return p.field.Args
+	return &graphql.FieldContext{Object: f.ObjectDefinition.Name, Field: f.CollectedField}
 }
 
 type fieldKey struct{}
@@ -224,7 +253,7 @@ type Arguments func(ctx context.Context, raw map[string]any) (map[string]any, er
 func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context.Context, *graphql.FieldContext) (T, error)) (value T, ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.fail(f, func(ctx context.Context) error { return r.op.Recover(ctx, p) })
+			r.panicked(f, p)
 			ok = false
 		}
 	}()
@@ -242,6 +271,7 @@ func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context
 // prepare reads the arguments of a field, once for all objects.
 func (r *Run) prepare(p *prepared, f *Field, arguments Arguments) bool {
 	fc := fieldContext(f)
+	fc.IsMethod, fc.IsResolver = true, true
 	if arguments != nil {
 		ctx := r.at(f) // of this object: what is wrong with the arguments is told with its path
 		args, err := arguments(ctx, f.ArgumentMap(r.op.Variables))

@@ -25,7 +25,7 @@ func UnmarshalID(v any) (kyro.ID, error) {
 	if !ok {
 		return kyro.ID{}, kyro.Errorf(kyro.CodeBadUserInput, "An id is a string such as bot_42.")
 	}
-	return kyro.ReadID(s)
+	return kyro.ReadID(s), nil
 }
 
 // MarshalDateTime writes a time in UTC with microseconds.

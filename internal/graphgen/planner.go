@@ -151,7 +151,7 @@ func (w *writer) field(f *codegen.Field) error {
 // guarded writes a value that may be null where it must not be.
 func (w *writer) guarded(ref *config.TypeReference, value string) {
 	enter, leave := "", ""
-	if ref.Definition.IsCompositeType() {
+	if ref.Definition.IsCompositeType() || ref.IsSlice() {
 		enter, leave = "x.Enter(f)\n", "\nx.Leave()"
 	}
 	w.line("%sif !x.%s(f, %s) {\nreturn false\n}%s", enter, putName(ref), value, leave)
@@ -206,6 +206,16 @@ func (w *writer) put(ref *config.TypeReference) error {
 	switch {
 	case ref.IsSlice():
 		w.list(ref)
+	case ref.Definition.Kind == ast.Object && ref.IsPtr():
+		w.null(ref)
+		w.line("if x.Again(f, v) {\nreturn true\n}\nmark := x.Mark()")
+		w.line("if !x.%s(f.Below(), v) {", methodOf(ref.Definition.Name))
+		if ref.GQL.NonNull {
+			w.line("return false\n}")
+		} else {
+			w.line("x.Undo(mark)\nreturn true\n}")
+		}
+		w.line("x.Wrote(f, v, mark)\nreturn true")
 	case ref.Definition.Kind == ast.Object:
 		w.null(ref)
 		w.composite(ref, fmt.Sprintf("x.%s(f.Below(), v)", methodOf(ref.Definition.Name)))
@@ -270,7 +280,12 @@ func (w *writer) abstract(ref *config.TypeReference) {
 	} else {
 		w.line("x.Null()\nreturn true")
 	}
-	w.line("default:\npanic(%q)\n}", "a value of no type of "+ref.Definition.Name)
+	w.line("default:\nx.Stranger(f, v)")
+	if ref.GQL.NonNull {
+		w.line("return false\n}")
+	} else {
+		w.line("x.Null()\nreturn true\n}")
+	}
 }
 
 func (w *writer) leaf(ref *config.TypeReference) {
@@ -288,8 +303,12 @@ func (w *writer) leaf(ref *config.TypeReference) {
 		return
 	}
 	function := w.function(ref)
-	if ref.IsContext {
-		w.line("return x.Marshal(f, %s(%s))", function, value)
+	switch call := fmt.Sprintf("x.Marshal(f, %s(%s))", function, value); {
+	case ref.IsContext && ref.GQL.NonNull:
+		w.line("return %s", call)
+		return
+	case ref.IsContext:
+		w.line("if !%s {\nx.Null()\n}\nreturn true", call)
 		return
 	}
 	w.line("%s(%s).MarshalGQL(x)\nreturn true", function, value)
