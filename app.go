@@ -186,7 +186,7 @@ func (a *app) listen(public, admin http.Handler) (err error) {
 		return fmt.Errorf("listen on KYRO_ADMIN_ADDR: %w", err)
 	}
 	errorLog := slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of net/http: clients that misbehave
-	a.public = &http.Server{Handler: a.requests.counted(public), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: errorLog}
+	a.public = &http.Server{Handler: a.requests.counted(public), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: errorLog}
 	a.admin = &http.Server{Handler: admin, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, ErrorLog: errorLog}
 	return nil
 }

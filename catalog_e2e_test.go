@@ -178,7 +178,8 @@ func TestNodes(t *testing.T) {
 		for i := range many {
 			many[i] = mine
 		}
-		p.ask(`query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, vars{"ids": many}).wantCode("", "BAD_USER_INPUT")
+		p.ask(`query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, vars{"ids": many}).wantCode("", "VARIABLES_TOO_LONG")
+		p.ask(`{ nodes(ids: [`+strings.Repeat(`"bot_1" `, 101)+`]) { id } }`, nil).wantCode("", "BAD_USER_INPUT")
 		(&person{t: t, s: s}).ask(`query($id: ID!) { node(id: $id) { id } }`, vars{"id": mine}).wantCode("", "UNAUTHENTICATED")
 	})
 }

@@ -42,6 +42,8 @@ type Config struct {
 	Connects   kyro.Rate // websockets opened from one network address
 
 	Documents     transport.DocumentOptions
+	Carriers      carriers
+	HeaderTimeout time.Duration // for the head of a request
 	Limits        kyro.Limits
 	IngestWorkers int
 	OfflinePace   time.Duration // between two pieces of an offline answer
@@ -86,6 +88,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 			DrainTimeout:     r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
 			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
 		},
+		HeaderTimeout: r.duration("KYRO_HTTP_HEADER_TIMEOUT", 5*time.Second),
 		CacheEntries:  r.integer("KYRO_CACHE_ENTRIES", 10_000, 1, 10_000_000),
 		CacheTTL:      r.durationOrZero("KYRO_CACHE_TTL", 5*time.Second),
 		IngestWorkers: r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
@@ -95,6 +98,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
 	c.Documents = r.documents(c.Production)
+	c.Carriers = r.carriers(c.Limits.MaxUploadBytes)
 	c.PublicURL = r.url("KYRO_PUBLIC_URL", "http", "https")
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Addr

@@ -20,8 +20,10 @@ func (r *reader) documents(production bool) transport.DocumentOptions {
 			Directives:    r.integer("KYRO_QUERY_MAX_DIRECTIVES", d.Directives, 0, 100_000),
 			RootFields:    r.integer("KYRO_QUERY_MAX_ROOT_FIELDS", d.RootFields, 1, 100_000),
 			Mutations:     r.integer("KYRO_QUERY_MAX_MUTATIONS", d.Mutations, 1, 1000),
-			AuthMutations: d.AuthMutations,
+			AuthMutations: r.integer("KYRO_QUERY_MAX_AUTH_MUTATIONS", d.AuthMutations, 1, 1000),
 			Complexity:    r.integer("KYRO_QUERY_MAX_COMPLEXITY", d.Complexity, 1, 1_000_000_000),
+			VariableDepth: r.integer("KYRO_QUERY_MAX_VARIABLE_DEPTH", d.VariableDepth, 1, 1000),
+			VariableItems: r.integer("KYRO_QUERY_MAX_VARIABLE_ITEMS", d.VariableItems, 1, 100_000),
 		},
 		TrustedOnly: r.choice("KYRO_TRUSTED_ONLY", "false", "true", "false") == "true",
 	}

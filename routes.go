@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/go-chi/chi/v5"
@@ -27,7 +28,7 @@ var contract string
 // routes makes what the two addresses serve.
 func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
 	r := chi.NewRouter()
-	r.Use(transport.RequestID(nil), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
+	r.Use(transport.RequestID(nil), transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
 	r.With(gate.Middleware).Handle("/graphql", a.graphQL(root, gate))
 	r.Get("/schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -46,15 +47,17 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
 	rates := transport.Rates{Limiter: a.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
-	schema := graph.NewExecutable(graph.Config{Resolvers: root})
+	schema := graph.NewExecutable(graph.Config{Resolvers: root}, a.cfg.Carriers.envelope.MaxResponse)
 	server := handler.New(schema)
-	server.AddTransport(&transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows, Connections: &a.connections, Rates: rates})
-	server.AddTransport(transport.SSE{Connections: &a.connections})
-	server.AddTransport(transport.Multipart{MaxUpload: a.cfg.Limits.MaxUploadBytes})
-	server.AddTransport(transport.HTTP{})
+	carry := a.cfg.Carriers
+	carry.sockets.Init, carry.sockets.AllowOrigin, carry.sockets.Connections, carry.sockets.Rates = gate.WebsocketInit, a.cfg.allows, &a.connections, rates
+	carry.events.Connections = &a.connections
+	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
+		server.AddTransport(each)
+	}
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
-	server.Use(transport.Envelope{})
+	server.Use(carry.envelope)
 	server.Use(rates) // before the documents, which cost more to read than to refuse
 	transport.NewDocuments(schema.Schema(), a.cfg.Documents).Install(server)
 	if !a.cfg.Production {

@@ -12,19 +12,25 @@ import (
 	"kyrochat/kyro"
 )
 
-// rememberedPlans is how many operations have their plan at hand.
-const rememberedPlans = 1000
+// How many operations have their plan at hand, and how many bytes the document of one may have: a plan keeps its
+// document in memory, which takes up to a hundred times its text.
+const (
+	rememberedPlans = 256
+	plannedBytes    = 4 << 10
+)
 
 // NewExecutable makes the schema that the server runs: queries by plans (see package plan), mutations, subscriptions
-// and introspection by gqlgen's own executor. Field middleware of gqlgen is not called for planned queries.
-func NewExecutable(cfg Config) graphql.ExecutableSchema {
+// and introspection by gqlgen's own executor. Field middleware of gqlgen is not called for planned queries. A query whose
+// response is longer than maxResponse bytes ends soon after, with what there is: its caller sees that it is too long.
+func NewExecutable(cfg Config, maxResponse int) graphql.ExecutableSchema {
 	plans, _ := lru.New[*ast.OperationDefinition, *plan.Plan](rememberedPlans) // fails for sizes below 1 only
-	return &executable{executableSchema: NewExecutableSchema(cfg).(*executableSchema), plans: plans}
+	return &executable{executableSchema: NewExecutableSchema(cfg).(*executableSchema), plans: plans, maxResponse: maxResponse}
 }
 
 type executable struct {
 	*executableSchema
-	plans *lru.Cache[*ast.OperationDefinition, *plan.Plan]
+	plans       *lru.Cache[*ast.OperationDefinition, *plan.Plan]
+	maxResponse int
 }
 
 // Exec runs an operation.
@@ -63,7 +69,7 @@ func (e *executable) plan(op *graphql.OperationContext) (*plan.Plan, bool) {
 		return nil, false
 	}
 	p, planned := plan.New(e.Schema(), op)
-	if planned && p.Fixed {
+	if planned && p.Fixed && len(op.RawQuery) <= plannedBytes {
 		e.plans.Add(op.Operation, p)
 	}
 	return p, planned
@@ -72,6 +78,7 @@ func (e *executable) plan(op *graphql.OperationContext) (*plan.Plan, bool) {
 func (e *executable) run(ctx context.Context, op *graphql.OperationContext, p *plan.Plan) *graphql.Response {
 	ec := newExecutionContext(op, e.executableSchema, nil)
 	x := &planned{Run: plan.NewRun(ctx, p), ec: ec}
+	x.Max = e.maxResponse
 	if !x.Guard(func() bool { return x.objectQuery(p.Root) }) {
 		return &graphql.Response{Data: []byte("null")}
 	}

@@ -2272,14 +2272,26 @@ The reasons of errors, in payloads (` + "`" + `errors { code }` + "`" + `), at t
 Requests that are refused before an operation runs carry one of these at the top level, besides BAD_USER_INPUT for wrong
 values of variables: GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED (the document), INTROSPECTION_DISABLED (in
 production), BAD_REQUEST (no GraphQL request, or not by this transport), BATCHING_NOT_SUPPORTED, METHOD_NOT_ALLOWED,
-UNSUPPORTED_MEDIA_TYPE, NOT_ACCEPTABLE, PAYLOAD_TOO_LARGE, PREFLIGHT_REQUIRED (send one of the headers
-Apollo-Require-Preflight, GraphQL-Require-Preflight or X-Requested-With) and TOO_MANY_OPERATIONS (on one websocket).
+UNSUPPORTED_MEDIA_TYPE, NOT_ACCEPTABLE, PAYLOAD_TOO_LARGE (256 KiB, uploads apart), PREFLIGHT_REQUIRED (send one of the
+headers Apollo-Require-Preflight, GraphQL-Require-Preflight or X-Requested-With) and TOO_MANY_OPERATIONS (100 at once on
+one websocket, or 100 event streams of one user).
 
 Documents that ask for too much carry DOCUMENT_TOO_LARGE (32 KiB), TOO_MANY_TOKENS (4,000), DOCUMENT_TOO_DEEP (15 levels
-of fields), TOO_MANY_FIELDS (600, those of fragments at each spread), TOO_MANY_ALIASES (50), TOO_MANY_DIRECTIVES (50),
-TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED: each
-field costs one, and what is selected in a list counts for each element it may have. Every answer to a query or mutation
-tells its cost in ` + "`" + `extensions { cost { requested max } }` + "`" + `.
+of fields), TOO_MANY_FIELDS (600, those of fragments at each spread, and 3,000 in all operations and fragments of a
+document), TOO_MANY_ALIASES (50), TOO_MANY_DIRECTIVES (50), TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which
+one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED (20,000, and 2,000 for each event of a subscription): each field
+costs one, what is selected in a list counts for each element it may have, and a slice of a text costs 50 and one more
+for each 1,000 characters. Every answer to a query or mutation tells its cost in ` + "`" + `extensions { cost { requested max } }` + "`" + `.
+Variables carry VARIABLES_TOO_DEEP (20 levels of lists and objects) or VARIABLES_TOO_LONG (100 items of one list). An
+answer that would be larger than 4 MiB is RESPONSE_TOO_LARGE with null for its data; what a mutation did is done. The
+message says the limit that the server has.
+
+A websocket is closed with 4400 (no message of the protocol), 4401 (an operation before connection_init, or the session
+has ended: sign in again), 4403 (the access token is not good, or ` + "`" + `token expired` + "`" + `: connect again with a fresh one), 4406
+(another subprotocol), 4408 (no connection_init within 5 seconds), 4409 (an id that is in use), 4429 (a second
+connection_init, or more than 10 sockets of one user), 1009 (a message larger than 256 KiB), 1013 (the session cannot be
+checked now) or 1001 (the server goes away). Connect again after 1001, 1013 and 4403, and after 4408 and a lost
+connection; not after the others.
 
 Whoever sends too many operations gets RATE_LIMITED for the next one, before its document is looked at; see ` + "`" + `rateLimit` + "`" + `.
 Over HTTP its status is 429, and Retry-After tells the wait in seconds; on a websocket it ends that operation only. A

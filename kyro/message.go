@@ -37,6 +37,10 @@ func (s MessageStatus) Final() bool {
 	return false
 }
 
+// MaxSiblings is how many answers one message can have. Each of them leads to all of them, so that a query could ask for
+// their number to the power of its depth.
+const MaxSiblings = 20
+
 // Grounding is how far the passages support an answer.
 type Grounding string
 

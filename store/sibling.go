@@ -5,12 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"kyrochat/kyro"
 )
 
 // SaveSibling stores a new PENDING answer to the user message that the bot message answers, and marks the older
 // ones superseded. VALIDATION where the message is a user's, CONFLICT where it or another answer to the same user
-// message is not final yet. The clientMessageId, which may be empty, works as in SaveTurn.
+// message is not final yet, LIMIT_REACHED where it has as many as may be. The clientMessageId, which may be empty, works as in SaveTurn.
 func (s *Store) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time) (kyro.Turn, error) {
 	now = kyro.Moment(now)
 	var turn kyro.Turn
@@ -71,15 +73,24 @@ func (s *Store) lockAnswer(ctx context.Context, tx *writeTx, sender, message kyr
 	return c, answer, question, nil
 }
 
-// checkSiblings answers CONFLICT while an answer to the same message, other than except, is not final.
+// checkSiblings answers CONFLICT while an answer to the same message, other than except, is not final, and
+// LIMIT_REACHED where there are as many as may be.
 func checkSiblings(ctx context.Context, tx *writeTx, former *messageRow, except int64) error {
-	making, err := tx.NewSelect().Table("messages").
-		Where("conversation_id = ? AND parent_id = ? AND id <> ?", former.ConversationID, *former.ParentID, except).
-		Where(unfinished).Exists(ctx)
-	if err == nil && making {
-		err = kyro.Errorf(kyro.CodeConflict, "An answer to this message is being made. Wait for its end, or stop it first.")
+	others := func() *bun.SelectQuery {
+		return tx.NewSelect().Table("messages").
+			Where("conversation_id = ? AND parent_id = ? AND id <> ?", former.ConversationID, *former.ParentID, except)
 	}
-	return err
+	making, err := others().Where(unfinished).Exists(ctx)
+	if err != nil {
+		return err
+	}
+	if making {
+		return kyro.Errorf(kyro.CodeConflict, "An answer to this message is being made. Wait for its end, or stop it first.")
+	}
+	if n, err := others().Count(ctx); err != nil || n < kyro.MaxSiblings {
+		return err
+	}
+	return kyro.Errorf(kyro.CodeLimitReached, "A message is answered at most %d times. Send it again as a new one.", kyro.MaxSiblings)
 }
 
 func (s *Store) repeatedSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string) (kyro.Turn, error) {

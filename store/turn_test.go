@@ -289,6 +289,26 @@ func TestSiblings(t *testing.T) {
 	})
 }
 
+func TestSiblingsAreLimited(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, _, id := w.talk(t)
+		turn := w.say(t, user, id, "q")
+		w.finish(t, w.claim(t, id, "n"), "1")
+		for i := 2; i <= kyro.MaxSiblings; i++ {
+			_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, fmt.Sprint("s", i), 3, start)
+			fine(t, err)
+			w.finish(t, w.claim(t, id, "n"), fmt.Sprint(i))
+		}
+		_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "more", 3, start)
+		wantCode(t, err, kyro.CodeLimitReached)
+		repeated, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "s2", 3, start)
+		fine(t, err)
+		if !repeated.Repeated {
+			t.Errorf("sent again, it is %+v", repeated)
+		}
+	})
+}
+
 func TestOneOfManySiblingsIsMade(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		user, _, id := w.talk(t)

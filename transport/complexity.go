@@ -2,10 +2,10 @@ package transport
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
+
+	"kyrochat/kyro"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -13,38 +13,53 @@ import (
 )
 
 const (
-	pageCost   = 20  // of a connection whose size is not said, which is then the default page
-	maxPage    = 100 // larger pages are refused by the field itself
-	listCost   = 5   // of a plain list, whose length only the answer tells
-	secretCost = 100 // of a mutation that hashes
+	pageCost   = 20   // of a connection whose size is not said, which is then the default page
+	maxPage    = 100  // larger pages are refused by the field itself
+	listCost   = 5    // of a plain list, whose length only the answer tells
+	secretCost = 100  // of a mutation that hashes
+	eventShare = 10   // events of a subscription may cost one query: there may be one for every step of a document
+	sliceCost  = 50   // of a slice of a text, which is read on its own
+	textCost   = 1000 // characters of it, for one more
 )
 
+// selfish is the plain list that leads to itself: each of its elements has all of them. In itself it counts as often as
+// it may be long, for what is a little too low on one level is far too low on five.
+const selfish = "siblings"
+
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
-// each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list.
+// each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
+// of a text costs 50, and one more for each 1,000 characters.
 type complexity struct {
 	variables map[string]any
-	fragments map[*ast.FragmentDefinition]int
+	fragments map[visit]int
+}
+
+// visit is a fragment at a place: in a list that leads to itself, or not.
+type visit struct {
+	fragment *ast.FragmentDefinition
+	inItself bool
 }
 
 // costOf is the complexity of a validated operation with its values.
 func costOf(operation *ast.OperationDefinition, variables map[string]any) int {
-	c := complexity{variables: variables, fragments: map[*ast.FragmentDefinition]int{}}
-	return c.selection(operation.SelectionSet)
+	c := complexity{variables: variables, fragments: map[visit]int{}}
+	return c.selection(operation.SelectionSet, false)
 }
 
-func (c *complexity) selection(set ast.SelectionSet) int {
+func (c *complexity) selection(set ast.SelectionSet, inItself bool) int {
 	sum := 0
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.Field:
-			sum += c.field(s)
+			sum += c.field(s, inItself)
 		case *ast.InlineFragment:
-			sum += c.selection(s.SelectionSet)
+			sum += c.selection(s.SelectionSet, inItself)
 		case *ast.FragmentSpread:
-			cost, known := c.fragments[s.Definition]
+			here := visit{s.Definition, inItself}
+			cost, known := c.fragments[here]
 			if !known {
-				cost = c.selection(s.Definition.SelectionSet)
-				c.fragments[s.Definition] = cost
+				cost = c.selection(s.Definition.SelectionSet, inItself)
+				c.fragments[here] = cost
 			}
 			sum += cost
 		}
@@ -53,36 +68,37 @@ func (c *complexity) selection(set ast.SelectionSet) int {
 	return sum
 }
 
-func (c *complexity) field(f *ast.Field) int {
+func (c *complexity) field(f *ast.Field, inItself bool) int {
 	own := 1
 	if secretMutations[f.Name] && f.ObjectDefinition != nil && f.ObjectDefinition.Name == "Mutation" {
 		own = secretCost
 	}
-	below := c.selection(f.SelectionSet)
-	if times := c.times(f); below > 0 && times > 1 {
+	if length := f.Definition.Arguments.ForName("length"); length != nil {
+		own = sliceCost + c.length(f.Arguments.ForName("length"), length)/textCost
+	}
+	below := c.selection(f.SelectionSet, inItself || f.Name == selfish)
+	if times := c.times(f, inItself); below > 0 && times > 1 {
 		below = int(min(int64(below)*int64(times), enough))
 	}
 	return own + below
 }
 
 // times is how often what a field selects may be there.
-func (c *complexity) times(f *ast.Field) int {
-	paged, isList := false, f.Definition != nil && f.Definition.Type.Elem != nil
-	size := 0
+func (c *complexity) times(f *ast.Field, inItself bool) int {
+	paged, size := false, 0
 	for _, argument := range f.Definition.Arguments {
 		given := f.Arguments.ForName(argument.Name)
 		switch argument.Name {
 		case "first", "last":
 			paged = true
-			if n, ok := c.number(given, argument); ok {
+			if n, ok := c.number(given); ok {
 				size = max(size, min(n, maxPage), 1)
 			}
 		case "ids":
 			if given != nil {
-				if value, err := given.Value.Value(c.variables); err == nil {
-					list, _ := value.([]any)
-					return len(list)
-				}
+				value, _ := given.Value.Value(c.variables)
+				list, _ := value.([]any)
+				return len(list)
 			}
 		}
 	}
@@ -91,47 +107,46 @@ func (c *complexity) times(f *ast.Field) int {
 		return size
 	case paged:
 		return pageCost
-	case isList && f.Name != "nodes" && f.Name != "edges": // those were counted with their connection
-		return listCost
+	case f.Definition.Type.Elem == nil || f.Name == "nodes" || f.Name == "edges": // those were counted with their connection
+		return 1
+	case inItself && f.Name == selfish:
+		return kyro.MaxSiblings
 	}
-	return 1
+	return listCost
 }
 
-// number reads a whole number from a literal, a variable, or their defaults.
-func (c *complexity) number(given *ast.Argument, definition *ast.ArgumentDefinition) (int, bool) {
-	var value any
-	var err error
-	switch {
-	case given != nil:
-		value, err = given.Value.Value(c.variables)
-		if name := given.Value; name.Kind == ast.Variable && name.VariableDefinition != nil && value == nil && name.VariableDefinition.DefaultValue != nil {
-			value, err = name.VariableDefinition.DefaultValue.Value(nil)
-		}
-	case definition.DefaultValue != nil:
-		value, err = definition.DefaultValue.Value(nil)
+// length is how long a text may be: what is asked for, or else the most, which is the default.
+func (c *complexity) length(given *ast.Argument, definition *ast.ArgumentDefinition) int {
+	most, _ := c.number(&ast.Argument{Value: definition.DefaultValue})
+	if n, ok := c.number(given); ok {
+		return max(min(n, most), 0)
 	}
-	if err != nil {
+	return most
+}
+
+// number reads a whole number from a literal or a variable. A variable that is null on purpose has no number, whatever
+// its default.
+func (c *complexity) number(given *ast.Argument) (int, bool) {
+	if given == nil {
 		return 0, false
 	}
-	switch n := value.(type) {
-	case int64:
-		return int(max(math.MinInt32, min(n, math.MaxInt32))), true
-	case json.Number:
-		whole, err := strconv.Atoi(n.String())
-		return whole, err == nil
-	}
-	return 0, false
+	value, err := given.Value.Value(c.variables)
+	n, ok := value.(int64)
+	return int(max(math.MinInt32, min(n, math.MaxInt32))), ok && err == nil
 }
 
 // checkCost refuses an operation that is over the limit, and notes its cost for the answer.
 func (l DocumentLimits) checkCost(ctx context.Context, operation *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
-	cost := costOf(operation, variables)
-	if op := graphql.GetOperationContext(ctx); op != nil {
-		op.Stats.SetExtension(costKey, Cost{Requested: cost, Max: l.Complexity})
+	cost, most := costOf(operation, variables), l.Complexity
+	if operation.Operation == ast.Subscription {
+		most = max(most/eventShare, 1)
 	}
-	if cost > l.Complexity {
+	if op := graphql.GetOperationContext(ctx); op != nil {
+		op.Stats.SetExtension(costKey, Cost{Requested: cost, Max: most})
+	}
+	if cost > most {
 		return requestError(codeTooComplex, fmt.Sprintf(
-			"The operation costs %d, and at most %d is allowed. Ask for smaller pages (first, last) or for less in each element.", cost, l.Complexity))
+			"The operation costs %d, and at most %d is allowed. Ask for smaller pages (first, last) or for less in each element.", cost, most))
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -19,9 +18,6 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
-
-// documentCache is how many documents are remembered.
-const documentCache = 1000
 
 // Documents is the handler extension that reads operations before the executor does: it finds those
 // that are named by a hash, refuses those that ask for too much before they are validated, and reads which operation runs, and with which values, by the letter
@@ -61,7 +57,7 @@ type Executor interface {
 func NewDocuments(schema *ast.Schema, o DocumentOptions) *Documents {
 	return &Documents{
 		schema: schema, open: o.Open, limits: cmp.Or(o.Limits, DefaultDocumentLimits()),
-		stored: newPersisted(o.Trusted, o.TrustedOnly), cache: lru.New[*ast.QueryDocument](documentCache),
+		stored: newPersisted(o.Trusted, o.TrustedOnly), cache: remember(func(text string, _ *ast.QueryDocument) int { return len(text) }),
 	}
 }
 
@@ -82,6 +78,9 @@ func (*Documents) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationParameters finds the operation, reads its variables and estimates its cost. A document that does
 // not parse or validate is left to the executor, which tells all of its mistakes.
 func (d *Documents) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+	if why := d.limits.checkVariables(params.Variables); why != nil {
+		return why
+	}
 	learn, why := d.stored.find(ctx, params)
 	if why != nil {
 		return why
@@ -150,12 +149,28 @@ func (d *Documents) rules() *rules.Rules {
 	all.ReplaceRule(rules.SingleFieldSubscriptionsRule.Name, oneStream)
 	all.AddRule("NoNUL", noNUL)
 	all.AddRule("FilesOnce", filesOnce)
+	values := rules.ValuesOfCorrectTypeRule.RuleFunc
 	if !d.open {
 		all.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
 		all.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
-		all.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+		values = rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc
 	}
+	all.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, unquoted(values))
 	return all
+}
+
+// unquoted is a rule whose messages do not end in the value that is wrong, which may be a password in the wrong place.
+func unquoted(rule core.RuleFunc) core.RuleFunc {
+	cut := func(err *gqlerror.Error) {
+		for _, end := range []string{": ", ", found "} {
+			if message, _, found := strings.Cut(err.Message, end); found {
+				err.Message = message + "."
+			}
+		}
+	}
+	return func(observers *core.Events, addError core.AddErrFunc) {
+		rule(observers, func(options ...core.ErrorOption) { addError(append(options, cut)...) })
+	}
 }
 
 // oneStream refuses subscriptions with more than one response key, or with one of introspection (GraphQL §5.2.3.1).
@@ -263,7 +278,7 @@ func init() {
 	for _, code := range []string{
 		codeIntrospection, string(kyro.CodeBadUserInput), codeDocumentTooLarge, codeTooManyTokens, codeTooDeep, codeTooManyFields,
 		codeTooManyAliases, codeTooManyDirective, codeTooManyRoots, codeTooManyMutations, codeTooComplex,
-		codeNotPersisted, codeNotTrusted, codeBadRequest, string(kyro.CodeRateLimited),
+		codeVariablesTooDeep, codeVariablesTooLong, codeNotPersisted, codeNotTrusted, codeBadRequest, string(kyro.CodeRateLimited),
 	} {
 		errcode.RegisterErrorType(code, errcode.KindProtocol)
 	}

@@ -128,3 +128,29 @@ func TestClosedServersSuggestNothing(t *testing.T) {
 		t.Errorf("in development: %s", got.text)
 	}
 }
+
+// What is wrong may be a password in the wrong place.
+func TestValuesAreNotEchoed(t *testing.T) {
+	t.Parallel()
+	open, closed := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{}), newClosedServer(t)
+	for query, message := range map[string]string{
+		`{limit(n:"canary")}`:                 "Int cannot represent non-integer value.",
+		`{hello(name:CANARY)}`:                "String cannot represent a non string value.",
+		`{search(ids:[],filter:"canary")}`:    `Expected value of type "Filter".`,
+		`{search(ids:[],mood:"canary")}`:      `Enum "Mood" cannot represent non-enum value.`,
+		`{hello @skip(if:"canary")}`:          "Boolean cannot represent a non boolean value.",
+		`"canary" {hello}`:                    "Unexpected String.",
+		`"""canary""" {hello}`:                "Unexpected BlockString.",
+		`{hello(name:"a" "canary")}`:          "Expected Name, found String",
+		`{search(ids:[],share:["canary"])}`:   "Float cannot represent non numeric value.",
+		`query($n:Int="canary"){limit(n:$n)}`: "Int cannot represent non-integer value.",
+	} {
+		body, _ := json.Marshal(map[string]any{"query": query})
+		for _, s := range []*server{open, closed} {
+			got := s.send(t, s.request(t, "POST", "", string(body)))
+			if strings.Contains(strings.ToLower(got.text), "canary") || len(got.Errors) == 0 || got.Errors[0].Message != message {
+				t.Errorf("%s: %s", query, got.text)
+			}
+		}
+	}
+}

@@ -1,11 +1,14 @@
 package transport
 
 import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
-	"strings"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -40,4 +43,18 @@ func (c *Connections) Count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.open)
+}
+
+// Remember gives n documents of a size to the cache, and tells how many bytes it holds then.
+func Remember(n, size int) (bytes int) {
+	r := remember(func(text string, _ int) int { return len(text) })
+	for i := range n {
+		text := fmt.Sprint(i, strings.Repeat(" ", size))[:size]
+		r.Add(context.Background(), text, i)
+		r.Add(context.Background(), text, i) // again, as two requests at once do
+		if _, found := r.Get(context.Background(), text); found != (size <= rememberedBytes) {
+			panic("the newest is not there")
+		}
+	}
+	return r.held
 }

@@ -1,11 +1,13 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"maps"
 	"strings"
+	"time"
 
 	"kyrochat/kyro"
 
@@ -19,10 +21,13 @@ import (
 const maxErrors = 20
 
 // Envelope is the handler extension that every transport relies on: it gives each operation on a websocket a
-// request id of its own and the time that HTTP gives, cuts error lists to 20, and refuses @defer, which the executor would answer with null
-// for fields that cannot be null.
+// request id of its own and the time that HTTP gives, cuts error lists to 20, refuses responses that are too large, and
+// refuses @defer, which the executor would answer with null for fields that cannot be null. Zero fields take the
+// defaults.
 type Envelope struct {
-	NewID func() string // nil but in tests
+	Timeout     time.Duration // of a query or mutation on a websocket; 10 s
+	MaxResponse int           // bytes; 4 MiB
+	NewID       func() string // nil but in tests
 }
 
 var _ interface {
@@ -30,6 +35,7 @@ var _ interface {
 	graphql.OperationContextMutator
 	graphql.OperationInterceptor
 	graphql.ResponseInterceptor
+	graphql.RootFieldInterceptor
 } = Envelope{}
 
 // ExtensionName is for gqlgen's own lists.
@@ -92,7 +98,7 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 	if streams(ctx) {
 		return next(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, defaultExecTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(e.Timeout, defaultExecTimeout))
 	run, answered := next(ctx), false
 	return func(inner context.Context) *graphql.Response { // called until it gives nil
 		defer cancel()
@@ -111,8 +117,8 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 
 // InterceptResponse tells what a query or mutation was estimated to cost, and cuts the list of errors. The events of
 // a subscription do not repeat its cost: there may be one for every word.
-func (Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	response := next(ctx)
+func (e Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	response := e.fit(ctx, next(ctx))
 	if cost, known := CostFrom(ctx); known && response != nil && !streams(ctx) {
 		response.Extensions = maps.Clone(response.Extensions)
 		if response.Extensions == nil {

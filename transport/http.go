@@ -19,15 +19,17 @@ const (
 	DefaultMaxBody     = 256 << 10
 	defaultBodyTimeout = 15 * time.Second
 	defaultExecTimeout = 10 * time.Second
+	defaultAnswerTime  = 30 * time.Second
 )
 
 // HTTP carries one operation a request, as "GraphQL over HTTP" describes it: POST with a JSON body, GET for
 // queries. It takes every request that is left, so it comes last, and answers what it does not accept with an
 // error of its own. Zero fields take the defaults.
 type HTTP struct {
-	MaxBody     int64         // bytes of a request body; 256 KiB
-	BodyTimeout time.Duration // how long the body may take to arrive; 15 s
-	Timeout     time.Duration // how long the operation may take; 10 s
+	MaxBody       int64         // bytes of a request body; 256 KiB
+	BodyTimeout   time.Duration // how long the body may take to arrive; 15 s
+	Timeout       time.Duration // how long the operation may take; 10 s
+	AnswerTimeout time.Duration // how long a client may take to receive the answer; 30 s
 }
 
 var _ graphql.Transport = HTTP{}
@@ -55,7 +57,7 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		refuse(w, r, media, why)
 		return
 	}
-	answer(w, media, response)
+	answer(w, media, response, t.AnswerTimeout)
 }
 
 // read checks the request from outside inwards and gives its operation.
@@ -101,7 +103,7 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	if errors.As(err, &tooLarge) {
 		// A client that is still sending would see a reset instead of the answer.
 		_, _ = io.CopyN(io.Discard, r.Body, 2*limit)
-		return nil, &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: "The request body is too large."}
+		return nil, bodyTooLarge(limit)
 	}
 	return nil, badRequest("The request body did not arrive.")
 }

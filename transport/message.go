@@ -63,6 +63,9 @@ func (s *socket) receive(kind websocket.MessageType, data []byte) (forward []byt
 		_ = s.write(messagePong, "", m.Payload)
 		return nil, 0, ""
 	case messagePong:
+		if !optionalObject(m.Payload) {
+			return nil, closeBadMessage, "Invalid pong message"
+		}
 		return nil, 0, ""
 	default:
 		return nil, closeBadMessage, "Invalid message type"
@@ -103,7 +106,7 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 }
 
 func (s *socket) tooMany() []byte {
-	text := appendMember(nil, "message", "Too many operations run on this socket. Complete some of them first.")
+	text := appendMember(nil, "message", fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations()))
 	text = appendMember(append(text, ','), "extensions", map[string]any{"code": codeTooManyOnSocket, "requestId": RequestIDFrom(s.ctx)})
 	return append(append([]byte("[{"), text...), "}]"...)
 }

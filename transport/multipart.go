@@ -36,6 +36,8 @@ type Multipart struct {
 	Grace     time.Duration // how long a request may send nothing at first; 30 s
 	MinRate   int64         // bytes a second a client has to send on average from then on; 10 KiB
 	Timeout   time.Duration // of the whole operation; one hour
+
+	AnswerTimeout time.Duration // how long a client may take to receive the answer; 30 s
 }
 
 var _ graphql.Transport = Multipart{}
@@ -66,7 +68,7 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		refuse(w, r, media, why)
 		return
 	}
-	answer(w, media, response)
+	answer(w, media, response, t.AnswerTimeout)
 }
 
 func (t Multipart) run(ctx context.Context, h http.Header, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool) (*graphql.Response, *refusal) {
@@ -80,7 +82,7 @@ func (t Multipart) run(ctx context.Context, h http.Header, r *http.Request, exec
 	case isEncoded(r):
 		return nil, encodedBody()
 	case r.ContentLength > t.MaxUpload*int64(maxFiles)+partsAllowance:
-		return nil, uploadTooLarge()
+		return nil, bodyTooLarge(t.MaxUpload * int64(maxFiles))
 	}
 	started := graphql.Now()
 	r.Body = io.NopCloser(body)
@@ -130,11 +132,11 @@ func readPart(form *multipart.Reader, name string, limit int64) ([]byte, *refusa
 	case err != nil:
 		return nil, badRequest(fmt.Sprintf("The part %s did not arrive.", name))
 	case int64(len(text)) > limit:
-		return nil, uploadTooLarge()
+		return nil, bodyTooLarge(limit)
 	}
 	return text, nil
 }
 
-func uploadTooLarge() *refusal {
-	return &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: "The request body is too large."}
+func bodyTooLarge(limit int64) *refusal {
+	return &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: fmt.Sprintf("The request body is too large: at most %d bytes are allowed here.", limit)}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -52,7 +51,7 @@ func hashOf(document string) string {
 }
 
 // persisted finds documents that requests name by their hash: trusted ones, and those that a client sent before
-// (automatic persisted queries, at most documentCache of them).
+// (automatic persisted queries).
 type persisted struct {
 	trusted     Manifest
 	trustedOnly bool
@@ -60,7 +59,7 @@ type persisted struct {
 }
 
 func newPersisted(trusted Manifest, only bool) persisted {
-	return persisted{trusted: trusted, trustedOnly: only, seen: lru.New[string](documentCache)}
+	return persisted{trusted: trusted, trustedOnly: only, seen: remember(func(hash, text string) int { return len(hash) + len(text) })}
 }
 
 // find fills in the text of a request that has a hash, and refuses one whose text may not be used. learn is the hash

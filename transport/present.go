@@ -12,6 +12,7 @@ import (
 	"kyrochat/kyro"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -57,7 +58,11 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 			shown.Extensions["retryAfterMs"] = known.RetryAfter.Milliseconds()
 		}
 	case from != nil && codeOf(from) != "": // of a document that does not parse or validate, or that was refused before it ran
-		p.fill(ctx, shown, codeOf(from), from.Message)
+		message := from.Message
+		if codeOf(from) == errcode.ParseFailed {
+			message = withoutTexts(message)
+		}
+		p.fill(ctx, shown, codeOf(from), message)
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		// Whoever asked is gone: what failed because of it is no fault of the server.
 		p.fill(ctx, shown, string(kyro.CodeInterrupted), "The request ended before it was answered.")
@@ -125,6 +130,15 @@ func message(from *gqlerror.Error, err error) string {
 		return strings.TrimSuffix(from.Message, ".")
 	}
 	return strings.TrimSuffix(err.Error(), ".")
+}
+
+// withoutTexts cuts a parser's message before a text of the document, which may be a password that is not where it
+// should be.
+func withoutTexts(message string) string {
+	if before, _, found := strings.Cut(message, `String "`); found {
+		return before + "String."
+	}
+	return message
 }
 
 func codeOf(err *gqlerror.Error) string {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"maps"
@@ -23,10 +24,25 @@ func RequestID(newID func() string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := newID()
-			// The deadline of an answer belongs to its connection, which the next request may come by.
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 			w.Header().Set(requestIDHeader, id)
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		})
+	}
+}
+
+// Timeouts bound how long the body of a request and its answer may take, 15 s and 30 s where they are zero. They are for
+// what no transport takes care of: net/http reads what is left of a body before it answers, and would wait for a client
+// that sends a byte now and then, or that takes no answer. Transports set times of their own, which belong to the connection and end here for the next
+// request that comes by it.
+func Timeouts(body, answer time.Duration) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			deadlines, now := http.NewResponseController(w), time.Now()
+			_ = deadlines.SetWriteDeadline(now.Add(cmp.Or(answer, defaultAnswerTime)))
+			if r.ContentLength != 0 { // a deadline that passes without a body to read looks as if the client had gone
+				_ = deadlines.SetReadDeadline(now.Add(cmp.Or(body, defaultBodyTimeout)))
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }

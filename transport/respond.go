@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -25,9 +26,6 @@ const (
 	codeTooManyOnSocket = "TOO_MANY_OPERATIONS"
 	codeIntrospection   = "INTROSPECTION_DISABLED"
 )
-
-// answerTimeout is how long a client may take to receive an answer.
-const answerTimeout = 30 * time.Second
 
 // refusal is a request that gets no further than the transport.
 type refusal struct {
@@ -56,14 +54,14 @@ func refuse(w http.ResponseWriter, r *http.Request, media string, why *refusal) 
 		extensions["retryAfterMs"] = why.retryAfter.Milliseconds()
 		w.Header().Set("Retry-After", wholeSeconds(why.retryAfter))
 	}
-	write(w, media, why.status, &graphql.Response{Errors: gqlerror.List{{Message: why.message, Extensions: extensions}}})
+	write(w, media, why.status, &graphql.Response{Errors: gqlerror.List{{Message: why.message, Extensions: extensions}}}, 0)
 }
 
 // answer writes a response of the executor. One without data is a request error: its status is 4xx or 5xx in
 // application/graphql-response+json, and 200 in application/json, which older clients read by that alone
 // (GraphQL over HTTP §4.4). One that came too often is 429 in both, which everything between the client and here
 // knows. Data that is null because a field failed stays, with 200.
-func answer(w http.ResponseWriter, media string, response *graphql.Response) {
+func answer(w http.ResponseWriter, media string, response *graphql.Response, timeout time.Duration) {
 	if response == nil {
 		response = &graphql.Response{}
 	}
@@ -71,7 +69,7 @@ func answer(w http.ResponseWriter, media string, response *graphql.Response) {
 	if response.Data == nil {
 		status = refusedStatus(media, response.Errors)
 	}
-	write(w, media, status, response)
+	write(w, media, status, response, timeout)
 }
 
 func refusedStatus(media string, errs gqlerror.List) int {
@@ -119,15 +117,15 @@ var (
 	noStore      = []string{"no-store"}
 )
 
-// write sends the response.
-func write(w http.ResponseWriter, media string, status int, response *graphql.Response) {
+// write sends the response within the time, or the default where it is zero.
+func write(w http.ResponseWriter, media string, status int, response *graphql.Response, timeout time.Duration) {
 	head, tail := frame(response)
 	h := w.Header()
 	h["Content-Type"] = contentTypes[media]
 	h["X-Content-Type-Options"], h["Cache-Control"] = nosniff, noStore
 	h.Set("Content-Length", strconv.Itoa(len(head)+len(response.Data)+len(tail)))
-	// Writers without deadlines, as in tests, do without. It is RequestID that ends it for the next request.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	// Writers without deadlines, as in tests, do without. It is Timeouts that ends it for the next request.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(cmp.Or(timeout, defaultAnswerTime)))
 	if status != http.StatusOK { // which the first byte sends too, without a copy of the headers
 		w.WriteHeader(status)
 	}

@@ -42,7 +42,7 @@ const schema = `
 		page(first: Int, last: Int): TreePage
 		search(filter: Filter, tags: [String!], mood: Mood = GOOD, share: Float, deep: Boolean, ids: [ID!]!): Int
 	}
-	type Tree { tree: Tree leaf: Int page(first: Int, last: Int): TreePage }
+	type Tree { tree: Tree leaf: Int text(start: Int = 0, length: Int = 10000): String siblings: [Tree!] page(first: Int, last: Int): TreePage }
 	type TreePage { nodes: [Tree] }
 	enum Mood { GOOD BAD }
 	input Filter { text: String! limit: Int! = 5 moods: [Mood!] below: Filter }
@@ -308,7 +308,7 @@ func startServer(t *testing.T, documents transport.DocumentOptions, plain transp
 	}
 	transport.NewDocuments(s.fields.schema, documents).Install(graph)
 	wrap := func(h http.Handler) http.Handler {
-		return transport.RequestID(func() string { return "req-id" })(transport.SecurityHeaders(true)(h))
+		return transport.RequestID(func() string { return "req-id" })(transport.Timeouts(0, 0)(transport.SecurityHeaders(true)(h)))
 	}
 	s.Server = httptest.NewServer(wrap(graph))
 	t.Cleanup(s.Close)

@@ -185,7 +185,7 @@ func (s *socket) begin(theirs string) (op *operation, code int) {
 		return nil, closeUnauthorized
 	case s.live[theirs] != nil:
 		return nil, closeDuplicateID
-	case len(s.running) >= cmp.Or(s.options.MaxOperations, defaultMaxOperations):
+	case len(s.running) >= s.maxOperations():
 		return nil, http.StatusTooManyRequests
 	}
 	s.lastID++
@@ -193,6 +193,8 @@ func (s *socket) begin(theirs string) (op *operation, code int) {
 	s.running[op.ours], s.live[theirs] = op, op
 	return op, 0
 }
+
+func (s *socket) maxOperations() int { return cmp.Or(s.options.MaxOperations, defaultMaxOperations) }
 
 // leave ends an operation by the client's wish: it hears no more of it. nil where there is none.
 func (s *socket) leave(theirs string) *operation {

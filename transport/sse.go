@@ -77,8 +77,8 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	s := &eventStream{viewer: kyro.ViewerFrom(ctx), w: w, control: http.NewResponseController(w), writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel}
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
-	if s.viewer.SignedIn() && t.Connections.of(s.viewer.UserID, isEventStream) > cmp.Or(t.MaxStreams, defaultMaxStreams) {
-		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket, message: "Too many event streams are open. Close some of them first."})
+	if most := cmp.Or(t.MaxStreams, defaultMaxStreams); s.viewer.SignedIn() && t.Connections.of(s.viewer.UserID, isEventStream) > most {
+		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket, message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return
 	}
 	if !s.viewer.Expires.IsZero() {

@@ -41,11 +41,12 @@ func decodeMap(text []byte, maxFiles int) (map[string][]string, *refusal) {
 	var places map[string][]string
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	err := decoder.Decode(&places)
-	if err == nil && places != nil {
-		_, err = decoder.Token()
+	var rest error
+	if err == nil {
+		_, rest = decoder.Token()
 	}
 	switch {
-	case err != io.EOF:
+	case err != nil || places == nil || rest != io.EOF:
 		return nil, badRequest("The part map must be a JSON object of lists of paths.")
 	case len(places) > maxFiles:
 		return nil, badRequest(fmt.Sprintf("At most %d files can be sent at once.", maxFiles))

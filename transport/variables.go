@@ -39,6 +39,40 @@ func readVariables(schema *ast.Schema, operation *ast.OperationDefinition, given
 	return values, nil
 }
 
+// checkVariables refuses values that are nested too deep, or lists that are too long, whatever they are for.
+func (l DocumentLimits) checkVariables(given map[string]any) *gqlerror.Error {
+	deep, long := measure(given)
+	switch {
+	case deep > l.VariableDepth:
+		return requestError(codeVariablesTooDeep, fmt.Sprintf("The variables have too many levels: at most %d are allowed.", l.VariableDepth))
+	case long > l.VariableItems:
+		return requestError(codeVariablesTooLong, fmt.Sprintf("A list among the variables is too long: at most %d items are allowed. Split it into several requests.", l.VariableItems))
+	}
+	return nil
+}
+
+// measure gives the levels of a value and the length of its longest list. JSON has at most 10,000 levels.
+func measure(value any) (deep, long int) {
+	below := func(item any) {
+		d, l := measure(item)
+		deep, long = max(deep, d), max(long, l)
+	}
+	switch holder := value.(type) {
+	case map[string]any:
+		for _, item := range holder {
+			below(item)
+		}
+	case []any:
+		long = len(holder)
+		for _, item := range holder {
+			below(item)
+		}
+	default:
+		return 0, 0
+	}
+	return deep + 1, long
+}
+
 func readInput(schema *ast.Schema, want *ast.Type, value any, at ast.Path) (any, *gqlerror.Error) {
 	switch {
 	case value == nil && want.NonNull:

@@ -15,6 +15,7 @@ import (
 // null then, or what that belongs to. Whoever can be null itself takes back what was written (Mark, Undo).
 type Run struct {
 	Buf []byte // the response so far
+	Max int    // bytes, of a response that is given up soon after it is longer; 0: any
 
 	ctx   context.Context
 	op    *graphql.OperationContext
@@ -66,10 +67,12 @@ func NewRun(ctx context.Context, p *Plan) *Run {
 }
 
 // Guard runs what writes the root object, and reports whether there is data: it answers for panics of fields
-// that have no resolver.
+// that have no resolver. A response that is too long is data as far as it goes, and longer than Max.
 func (r *Run) Guard(write func() bool) (ok bool) {
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p == tooLong {
+			ok = true
+		} else if p != nil {
 			r.panicked(nil, p)
 			ok = false
 		}
@@ -98,8 +101,14 @@ func (r *Run) OpenList() {
 	r.path = append(r.path, step{})
 }
 
+// tooLong ends a run from where it is.
+var tooLong = new(int)
+
 // Item begins the next element.
 func (r *Run) Item(i int) {
+	if r.Max > 0 && len(r.Buf) > r.Max {
+		panic(tooLong)
+	}
 	if i > 0 {
 		r.Buf = append(r.Buf, ',')
 	}
