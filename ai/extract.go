@@ -26,7 +26,7 @@ const (
 // How much of the question's weight must be covered to answer at all, and to answer without reserve; and how much
 // a match counts for that beside the sentence itself.
 const (
-	leastCovered  = 0.44
+	leastCovered  = 0.45
 	wellCovered   = 0.65
 	nearCovers    = 0.75
 	headingCovers = 0.5
