@@ -49,8 +49,8 @@ func (s *scanner) scan() error {
 
 // reader gives what reads a column into a place, or nil where that is for pgx to do.
 func reader(place any, column pgconn.FieldDescription) func([]byte) bool {
-	text := column.DataTypeOID == pgtype.TextOID
-	if column.Format != pgx.BinaryFormatCode {
+	text := column.DataTypeOID == pgtype.TextOID // which is the same in both forms
+	if !text && column.Format != pgx.BinaryFormatCode {
 		return nil
 	}
 	switch p := place.(type) {
