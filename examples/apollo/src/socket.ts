@@ -1,0 +1,36 @@
+// One websocket for all subscriptions, opened when there is one and opened again whenever it is lost.
+import { createClient } from 'graphql-ws';
+import { useSyncExternalStore } from 'react';
+import { end, freshToken, socketEndpoint } from '../../shared/session.js';
+
+const sleep = (ms: number) => new Promise<void>((wake) => setTimeout(wake, ms));
+
+export const socket = createClient({
+  url: socketEndpoint,
+  // Asked for each connection. When a token ends the server closes with 4403, and the next connection has a new one.
+  connectionParams: async () => {
+    const token = await freshToken();
+    return token ? { authorization: `Bearer ${token}` } : {};
+  },
+  retryAttempts: Infinity,
+  retryWait: (retries) => sleep(Math.min(500 * 2 ** retries, 10_000) * (0.5 + Math.random())),
+  keepAlive: 20_000, // finds out that a network went away without a word
+});
+
+let lost = false;
+const listeners = new Set<() => void>();
+const note = (now: boolean) => {
+  lost = now;
+  listeners.forEach((tell) => tell());
+};
+socket.on('connected', () => note(false));
+socket.on('closed', (event) => {
+  const { code } = event as CloseEvent;
+  note(code !== 1000); // 1000: nobody subscribes any more
+  if (code === 4401) end(); // the session was ended, perhaps on another device
+});
+
+/** Whether the socket is lost and being opened again. */
+export function useOffline(): boolean {
+  return useSyncExternalStore((tell) => (listeners.add(tell), () => listeners.delete(tell)), () => lost);
+}

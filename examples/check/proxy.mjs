@@ -1,0 +1,27 @@
+// A wire that can be cut: a TCP proxy in front of the server.
+import { connect, createServer } from 'node:net';
+
+/** Gives the address of a proxy to url, and cut, which breaks every connection it carries. */
+export async function proxy(url) {
+  const { hostname, port } = new URL(url);
+  const sockets = new Set();
+  const server = createServer((near) => {
+    const far = connect(port, hostname);
+    for (const [from, to] of [[near, far], [far, near]]) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cut = () => sockets.forEach((socket) => socket.resetAndDestroy());
+  const close = () => {
+    cut();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${server.address().port}`, cut, close };
+}

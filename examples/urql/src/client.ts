@@ -1,0 +1,42 @@
+// urql: queries, mutations and uploads by HTTP, subscriptions by websocket, and a fresh token for both.
+import { authExchange } from '@urql/exchange-auth';
+import { Client, cacheExchange, fetchExchange, subscriptionExchange, type CombinedError } from 'urql';
+import { endpoint, freshToken, heldToken, isStale } from '../../shared/session.js';
+import { socket } from './socket';
+
+export const makeClient = () =>
+  new Client({
+    url: endpoint,
+    preferGetMethod: false,
+    // Uploads need a header that no other site can send.
+    fetchOptions: { headers: { 'apollo-require-preflight': 'true' } },
+    exchanges: [
+      cacheExchange,
+      authExchange(async ({ appendHeaders }) => ({
+        addAuthToOperation(operation) {
+          const token = heldToken();
+          return token ? appendHeaders(operation, { authorization: `Bearer ${token}` }) : operation;
+        },
+        willAuthError: () => isStale(),
+        didAuthError: (error) => error.graphQLErrors.some((e) => e.extensions.code === 'UNAUTHENTICATED'),
+        // Called once for all operations that wait; a token that is not stale and still refused is replaced.
+        refreshAuth: async () => void (await freshToken(isStale() ? undefined : heldToken())),
+      })),
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: ({ query, variables }) => ({
+          subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query: query!, variables }, sink) }),
+        }),
+      }),
+    ],
+  });
+
+type Payload = { errors: { message: string }[] };
+
+/** Gives a payload whose list of errors is empty, or throws what people can be told. */
+export function done<P extends Payload>({ error, data }: { error?: CombinedError; data?: { payload: P } }): P {
+  if (error) throw new Error(error.graphQLErrors[0]?.message ?? 'The server cannot be reached.');
+  const { payload } = data!;
+  if (payload.errors.length > 0) throw new Error(payload.errors.map((e) => e.message).join(' '));
+  return payload;
+}
