@@ -3,10 +3,21 @@ import assert from 'node:assert/strict';
 import { another, question } from './handbook.mjs';
 
 /** Drives one example and throws where it does not do what a person expects. */
-export async function drive({ browser, name, page: url, api, wire, file, shots }) {
+export async function drive({ browser, page: url, name, shots, ...given }) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 720 } });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
+  try {
+    await visit({ page, url, name, shots, ...given });
+  } catch (error) {
+    await page.screenshot({ path: `${shots}${name}-failed.png` });
+    throw error;
+  } finally {
+    await context.close();
+  }
+}
+
+async function visit({ page, url, name, api, wire, file, shots }) {
   const watch = watchPage(page);
   const shot = (what) => page.screenshot({ path: `${shots}${name}-${what}.png` });
 
@@ -39,6 +50,7 @@ export async function drive({ browser, name, page: url, api, wire, file, shots }
   const input = page.locator('input[type=file]');
   await input.setInputFiles({ name: 'picture.pdf', mimeType: 'application/pdf', buffer: Buffer.from([0, 1, 2, 3, 255, 254]) });
   await page.getByRole('region', { name: 'Documents' }).getByRole('alert').waitFor();
+  await shot('4-unreadable');
   await input.setInputFiles(file);
   const entry = page.getByRole('region', { name: 'Documents' }).getByRole('listitem').filter({ hasText: 'handbook' });
   await entry.getByText('Ready').waitFor();
@@ -47,7 +59,7 @@ export async function drive({ browser, name, page: url, api, wire, file, shots }
   await ask(page, question);
   const answer = page.locator('.message.bot').last();
   await grown(answer, 20);
-  await shot('4-streaming');
+  await shot('5-streaming');
   const before = await text(answer);
   watch.texts();
   await page.reload();
@@ -56,13 +68,18 @@ export async function drive({ browser, name, page: url, api, wire, file, shots }
   assert.ok(watch.cursors().length > 0, 'after the reload the stream is asked for behind a cursor');
 
   watch.cutting(true);
-  const atCut = (await text(answer)).length;
   wire.cut();
+  const banner = page.getByRole('status');
+  await banner.waitFor();
+  await shot('6-lost');
+  const atCut = (await text(answer)).length;
+  wire.mend();
+  await banner.waitFor({ state: 'hidden' });
+  watch.cutting(false);
   await grown(answer, atCut + 1);
   await page.locator('.message.bot[data-status=COMPLETED]').waitFor();
-  watch.cutting(false);
   await page.getByRole('list', { name: 'Citations' }).waitFor();
-  await shot('5-finished');
+  await shot('7-finished');
 
   const stored = await newest(page, api);
   assert.equal(stored.text.length > 60, true, `the answer is long enough to prove anything: ${stored.text}`);
@@ -94,7 +111,7 @@ export async function drive({ browser, name, page: url, api, wire, file, shots }
   assert.equal(await text(answer), stopped.text);
 
   await page.setViewportSize({ width: 390, height: 780 });
-  await shot('6-phone');
+  await shot('8-phone');
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'a phone need not scroll sideways');
 
   await page.getByRole('button', { name: 'Sign out' }).click();
@@ -109,7 +126,6 @@ export async function drive({ browser, name, page: url, api, wire, file, shots }
   await page.getByText(stored.text.slice(0, 30)).first().waitFor();
 
   assert.deepEqual(watch.complaints, [], 'the console is quiet');
-  await context.close();
 }
 
 async function ask(page, question) {

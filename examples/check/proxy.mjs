@@ -1,11 +1,13 @@
 // A wire that can be cut: a TCP proxy in front of the server.
 import { connect, createServer } from 'node:net';
 
-/** Gives the address of a proxy to url, and cut, which breaks every connection it carries. */
+/** Gives the address of a proxy to url; cut breaks every connection and every new one, until mend. */
 export async function proxy(url) {
   const { hostname, port } = new URL(url);
   const sockets = new Set();
+  let broken = false;
   const server = createServer((near) => {
+    if (broken) return near.resetAndDestroy();
     const far = connect(port, hostname);
     for (const [from, to] of [[near, far], [far, near]]) {
       sockets.add(from);
@@ -18,10 +20,14 @@ export async function proxy(url) {
     }
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const cut = () => sockets.forEach((socket) => socket.resetAndDestroy());
+  const cut = () => {
+    broken = true;
+    sockets.forEach((socket) => socket.resetAndDestroy());
+  };
+  const mend = () => (broken = false);
   const close = () => {
     cut();
     server.close();
   };
-  return { url: `http://127.0.0.1:${server.address().port}`, cut, close };
+  return { url: `http://127.0.0.1:${server.address().port}`, cut, mend, close };
 }

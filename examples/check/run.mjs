@@ -13,32 +13,36 @@ const names = process.argv.length > 2 ? process.argv.slice(2) : ['plain', 'apoll
 const shots = fileURLToPath(new URL('shots/', import.meta.url));
 
 await mkdir(shots, { recursive: true });
-const server = await start({ KYRO_OFFLINE_PACE: '150ms' });
-const wire = await proxy(server.url);
-const pages = await serve(0, wire.url);
+const server = await start({ KYRO_OFFLINE_PACE: '200ms' });
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
+const file = `${shots}handbook.pdf`;
 let failed = 0;
-try {
-  const file = `${shots}handbook.pdf`;
-  await writeFile(file, await handbook(browser));
-  for (const name of names) {
-    const page = `http://localhost:${pages.address().port}/${name}/`;
-    const began = Date.now();
-    try {
-      await drive({ browser, name, page, api: server.url, wire, file, shots });
-      console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
-    } catch (error) {
-      failed++;
-      console.error(`FAIL ${name}`, error);
-    }
+
+/** Drives one example, over a wire of its own. */
+async function check(name) {
+  const wire = await proxy(server.url);
+  const pages = await serve(0, wire.url);
+  const began = Date.now();
+  try {
+    await drive({ browser, name, page: `http://localhost:${pages.address().port}/${name}/`, api: server.url, wire, file, shots });
+    console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failed++;
+    console.error(`FAIL ${name}`, error);
+  } finally {
+    pages.close();
+    wire.close();
   }
+}
+
+try {
+  await writeFile(file, await handbook(browser));
+  await Promise.all(names.map(check));
 } finally {
   await browser.close();
-  pages.close();
-  wire.close();
   await server.stop();
 }
 console.log(`${names.length - failed} passed, ${failed} failed`);

@@ -56,13 +56,15 @@ export class Lost extends Error {}
 
 /**
  * Runs a subscription and yields its results until the server completes it. Throws Lost where the connection goes, so that
- * the caller can come back. (An EventSource cannot do this: it sends no Authorization header.)
+ * the caller can come back, and calls opened once it is there. (An EventSource cannot do this: it sends no Authorization
+ * header.)
  */
-export async function* subscribe(query, variables, signal) {
+export async function* subscribe(query, variables, signal, opened) {
   const headers = { ...(await authorization()), 'content-type': 'application/json', accept: 'text/event-stream' };
   try {
     const response = await fetch(endpoint, { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
     if (!response.ok) throw new Error((await response.json()).errors[0].message);
+    opened();
     let event = '';
     for await (const line of lines(response.body)) {
       if (line.startsWith('event:')) event = line.slice(6).trim();

@@ -46,17 +46,18 @@ export async function* follow(id, signal) {
 
 /** Subscribes, and subscribes again whenever the connection is lost, with the variables as they are then. */
 export async function* resumed(query, variables, signal) {
-  for (let pause = 500; ; pause = Math.min(pause * 2, 10_000)) {
+  let pause = 250; // milliseconds, doubled until it succeeds
+  const opened = () => {
+    pause = 250;
+    setLost(query, false);
+  };
+  for (;;) {
     try {
-      for await (const data of subscribe(query, variables(), signal)) {
-        pause = 500;
-        setLost(query, false);
-        yield data;
-      }
-      return;
+      return yield* subscribe(query, variables(), signal, opened);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       setLost(query, true);
+      pause = Math.min(pause * 2, 10_000);
       await new Promise((wake) => setTimeout(wake, pause * (0.5 + Math.random())));
     }
   }
