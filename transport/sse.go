@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -41,20 +40,14 @@ type SSE struct {
 
 var _ graphql.Transport = SSE{}
 
-// Supports takes GET and POST requests that accept an event stream, and uploads not among them.
+// Supports takes GET and POST requests that would rather have an event stream than JSON, and uploads not among them.
+// Clients such as urql accept event streams for everything, but after JSON.
 func (SSE) Supports(r *http.Request) bool {
 	if r.Method != http.MethodGet && (r.Method != http.MethodPost || isMedia(r, mediaForm)) {
 		return false
 	}
-	for _, header := range r.Header.Values("Accept") {
-		for each := range strings.SplitSeq(header, ",") {
-			media, _, _ := strings.Cut(each, ";")
-			if strings.EqualFold(strings.TrimSpace(media), mediaEvents) {
-				return true
-			}
-		}
-	}
-	return false
+	media, _ := preferred(r, mediaEvents, mediaJSON, mediaResponse)
+	return media == mediaEvents
 }
 
 // Do serves one operation until its end, the client's or the server's.
