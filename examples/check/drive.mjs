@@ -1,6 +1,6 @@
 // What a person does, in any of the examples: they look alike to a person, so one script drives all.
 import assert from 'node:assert/strict';
-import { another, question } from './handbook.mjs';
+import { another, ledger, question } from './handbook.mjs';
 
 /** Drives one example and throws where it does not do what a person expects. */
 export async function drive({ browser, page: url, name, shots, ...given }) {
@@ -51,15 +51,19 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   await input.setInputFiles({ name: 'picture.pdf', mimeType: 'application/pdf', buffer: Buffer.from([0, 1, 2, 3, 255, 254]) });
   await page.getByRole('region', { name: 'Documents' }).getByRole('alert').waitFor();
   await shot('4-unreadable');
+  await input.setInputFiles({ name: 'ledger.txt', mimeType: 'text/plain', buffer: Buffer.from(ledger) });
+  await page.getByRole('progressbar').waitFor();
+  await shot('5-reading');
   await input.setInputFiles(file);
-  const entry = page.getByRole('region', { name: 'Documents' }).getByRole('listitem').filter({ hasText: 'handbook' });
-  await entry.getByText('Ready').waitFor();
+  for (const title of ['ledger', 'handbook']) {
+    await page.getByRole('region', { name: 'Documents' }).getByRole('listitem').filter({ hasText: title }).getByText('Ready').waitFor();
+  }
 
   // An answer streams, goes on behind a reload and behind a cut wire, and ends as the stored text.
   await ask(page, question);
   const answer = page.locator('.message.bot').last();
   await grown(answer, 20);
-  await shot('5-streaming');
+  await shot('6-streaming');
   const before = await text(answer);
   watch.texts();
   await page.reload();
@@ -68,10 +72,11 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   assert.ok(watch.cursors().length > 0, 'after the reload the stream is asked for behind a cursor');
 
   watch.cutting(true);
-  wire.cut();
+  const inVain = wire.cut();
   const banner = page.getByRole('status');
   await banner.waitFor();
-  await shot('6-lost');
+  await inVain;
+  await shot('7-lost');
   const atCut = (await text(answer)).length;
   wire.mend();
   await banner.waitFor({ state: 'hidden' });
@@ -79,7 +84,7 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   await grown(answer, atCut + 1);
   await page.locator('.message.bot[data-status=COMPLETED]').waitFor();
   await page.getByRole('list', { name: 'Citations' }).waitFor();
-  await shot('7-finished');
+  await shot('8-finished');
 
   const stored = await newest(page, api);
   assert.equal(stored.text.length > 60, true, `the answer is long enough to prove anything: ${stored.text}`);
@@ -100,8 +105,18 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   await page.getByText(stored.text.slice(0, 30)).first().waitFor();
   assert.equal(watch.refreshes.length, 1, 'one refresh for all requests');
 
-  // Stop keeps what was written.
+  // What could not be sent stays, and is sent again.
+  watch.cutting(true);
+  wire.cut();
+  await banner.waitFor();
   await ask(page, another);
+  await page.getByRole('alert').filter({ hasText: 'The server cannot be reached.' }).waitFor();
+  wire.mend();
+  await banner.waitFor({ state: 'hidden' });
+  watch.cutting(false);
+  await page.getByRole('button', { name: 'Send' }).click();
+
+  // Stop keeps what was written.
   await page.locator('.message.bot').nth(1).waitFor();
   await grown(answer, 10);
   await page.getByRole('button', { name: 'Stop' }).click();
@@ -111,7 +126,7 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   assert.equal(await text(answer), stopped.text);
 
   await page.setViewportSize({ width: 390, height: 780 });
-  await shot('8-phone');
+  await shot('9-phone');
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'a phone need not scroll sideways');
 
   await page.getByRole('button', { name: 'Sign out' }).click();

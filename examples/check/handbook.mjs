@@ -19,6 +19,9 @@ A new card costs three crowns and is ready in ten minutes.</p>`;
 export const question = 'How long may a reader keep borrowed books, and how can a loan be renewed?';
 export const another = 'Where do returned books belong, and what do late returns cost?';
 
+/** A long text about other things: reading it takes long enough to be watched. */
+export const ledger = Array.from({ length: 12_000 }, (_, i) => `Crate ${i + 1} of the ${['copper', 'cotton', 'pepper', 'timber'][i % 4]} lot weighs ${100 + (i * 37) % 900} pounds.`).join('\n\n');
+
 /** Prints the handbook. */
 export async function handbook(browser) {
   const page = await browser.newPage();

@@ -1,13 +1,20 @@
 // A wire that can be cut: a TCP proxy in front of the server.
 import { connect, createServer } from 'node:net';
 
-/** Gives the address of a proxy to url; cut breaks every connection and every new one, until mend. */
+/**
+ * Gives the address of a proxy to url; cut breaks every connection and every new one, until mend, and resolves when
+ * somebody has tried a new one in vain.
+ */
 export async function proxy(url) {
   const { hostname, port } = new URL(url);
   const sockets = new Set();
   let broken = false;
+  let tried;
   const server = createServer((near) => {
-    if (broken) return near.resetAndDestroy();
+    if (broken) {
+      near.resetAndDestroy();
+      return tried();
+    }
     const far = connect(port, hostname);
     for (const [from, to] of [[near, far], [far, near]]) {
       sockets.add(from);
@@ -23,6 +30,7 @@ export async function proxy(url) {
   const cut = () => {
     broken = true;
     sockets.forEach((socket) => socket.resetAndDestroy());
+    return new Promise((resolve) => (tried = resolve));
   };
   const mend = () => (broken = false);
   const close = () => {

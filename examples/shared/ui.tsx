@@ -1,6 +1,8 @@
 // What the React examples look like: components that know nothing of GraphQL clients.
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 
+const inWords = (error: Error) => (error instanceof TypeError ? 'The server cannot be reached.' : error.message); // fetch throws TypeErrors
+
 /** Sends a form's values and shows what goes wrong. Gives what a form needs. */
 function useForm(send: (values: Record<string, string>) => Promise<void>) {
   const [error, setError] = useState('');
@@ -10,7 +12,7 @@ function useForm(send: (values: Record<string, string>) => Promise<void>) {
     const values = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
     setBusy(true);
     setError('');
-    await send(values).catch((e: Error) => setError(e.message));
+    await send(values).catch((e: Error) => setError(inWords(e)));
     setBusy(false);
   };
   return { onSubmit, busy, error: error && <p className="error" role="alert">{error}</p> };
@@ -28,7 +30,7 @@ export function SignIn({ signUp, logIn }: { signUp(c: Credentials): Promise<void
       <label>Email <input name="email" type="email" required autoComplete="email" /></label>
       <label>
         Password
-        <input name="password" type="password" required minLength={12} maxLength={128} autoComplete={known ? 'current-password' : 'new-password'} />
+        <input name="password" type="password" required minLength={12} maxLength={128} placeholder={known ? '' : 'At least 12 characters'} autoComplete={known ? 'current-password' : 'new-password'} />
       </label>
       {error}
       <button className="primary" disabled={busy}>{known ? 'Sign in' : 'Sign up'}</button>
@@ -70,7 +72,7 @@ export function Documents({ documents, upload }: { documents: ShownDocument[]; u
     if (!file) return;
     setBusy(true);
     setError('');
-    await upload(file).catch((e: Error) => setError(e.message));
+    await upload(file).catch((e: Error) => setError(inWords(e)));
     setBusy(false);
   };
   return (

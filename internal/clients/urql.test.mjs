@@ -29,7 +29,13 @@ async function events(client, id) {
 
 test('queries run by POST and by GET', async () => {
   for (const preferGetMethod of [false, 'force']) {
-    const { data, error } = await clientOf({ preferGetMethod }).query(gql`{ viewer { name } }`, {});
+    const fetchNoted = async (uri, options) => {
+      const response = await fetch(uri, options);
+      assert.equal(options.method, preferGetMethod ? 'GET' : 'POST');
+      assert.match(response.headers.get('content-type'), /^application\/graphql-response\+json/, 'not the event stream that urql takes too');
+      return response;
+    };
+    const { data, error } = await clientOf({ preferGetMethod, fetch: fetchNoted }).query(gql`{ viewer { name } }`, {});
     assert.equal(error, undefined);
     assert.equal(data.viewer.name, 'Ada');
   }

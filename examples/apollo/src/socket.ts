@@ -1,7 +1,7 @@
 // One websocket for all subscriptions, opened when there is one and opened again whenever it is lost.
 import { createClient } from 'graphql-ws';
 import { useSyncExternalStore } from 'react';
-import { end, freshToken, socketEndpoint } from '../../shared/session.js';
+import { end, freshToken, heldToken, socketEndpoint } from '../../shared/session.js';
 
 const sleep = (ms: number) => new Promise<void>((wake) => setTimeout(wake, ms));
 
@@ -9,10 +9,11 @@ export const socket = createClient({
   url: socketEndpoint,
   // Asked for each connection. When a token ends the server closes with 4403, and the next connection has a new one.
   connectionParams: async () => {
-    const token = await freshToken();
+    const token = await freshToken().catch(heldToken); // an error here would end the subscriptions for good
     return token ? { authorization: `Bearer ${token}` } : {};
   },
   retryAttempts: Infinity,
+  shouldRetry: () => true, // also where a browser tells of an error before it tells of the close, as without a network
   retryWait: (retries) => sleep(Math.min(500 * 2 ** retries, 10_000) * (0.5 + Math.random())),
   keepAlive: 20_000, // finds out that a network went away without a word
 });
