@@ -1,12 +1,11 @@
 // GraphQL by fetch alone: operations, uploads, and subscriptions as server-sent events.
-import { endpoint, freshToken } from '../shared/session.js';
+import { endpoint, freshToken, heldToken } from '../shared/session.js';
 
-/** Runs a query or mutation and gives its data. A File among the variables `input` is uploaded. */
+/** Runs a query or mutation and gives its data. A File as `file` of the variable `input` is uploaded. */
 export async function run(query, variables = {}) {
-  let { data, errors } = await post(query, variables);
-  if (isRefused(errors)) {
-    ({ data, errors } = await post(query, variables, lastToken)); // once more, with another token
-  }
+  const token = await freshToken();
+  let { data, errors } = await post(query, variables, token);
+  if (isRefused(errors)) ({ data, errors } = await post(query, variables, await freshToken(token)));
   if (errors) throw new Error(errors[0].message);
   return data;
 }
@@ -20,10 +19,10 @@ export async function change(mutation, input) {
 
 const isRefused = (errors) => errors?.some((e) => e.extensions?.code === 'UNAUTHENTICATED');
 
-let lastToken;
+const authorization = (token) => (token ? { authorization: `Bearer ${token}` } : {});
 
-async function post(query, variables, refused) {
-  const headers = await authorization(refused);
+async function post(query, variables, token) {
+  const headers = authorization(token);
   const file = variables.input?.file;
   let body = JSON.stringify({ query, variables });
   if (file instanceof File) {
@@ -41,11 +40,6 @@ async function post(query, variables, refused) {
   return response.json();
 }
 
-async function authorization(refused) {
-  lastToken = await freshToken(refused);
-  return lastToken ? { authorization: `Bearer ${lastToken}` } : {};
-}
-
 const send = (request) =>
   fetch(endpoint, request).catch((cause) => {
     throw new Error('The server cannot be reached.', { cause });
@@ -60,9 +54,11 @@ export class Lost extends Error {}
  * header.)
  */
 export async function* subscribe(query, variables, signal, opened) {
-  const headers = { ...(await authorization()), 'content-type': 'application/json', accept: 'text/event-stream' };
+  const token = await freshToken().catch(heldToken); // where it cannot be had, the connection cannot either
+  const headers = { ...authorization(token), 'content-type': 'application/json', accept: 'text/event-stream' };
   try {
     const response = await fetch(endpoint, { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
+    if (response.status === 429 || response.status >= 500) throw new Lost(); // not now
     if (!response.ok) throw new Error((await response.json()).errors[0].message);
     opened();
     let event = '';
@@ -72,7 +68,7 @@ export async function* subscribe(query, variables, signal, opened) {
       if (event === 'next' && line.startsWith('data:')) {
         const { data, errors } = JSON.parse(line.slice(5));
         if (isRefused(errors)) {
-          await freshToken(lastToken);
+          await freshToken(token);
           throw new Lost();
         }
         if (errors) throw new Error(errors[0].message);

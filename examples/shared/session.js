@@ -92,6 +92,8 @@ async function refresh(refreshToken) {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables: { input: { refreshToken } } }),
+  }).catch((cause) => {
+    throw new Error('The server cannot be reached.', { cause });
   });
   const { data, errors } = await response.json();
   if (!data) throw new Error(errors[0].message); // the server cannot at the moment: the session stays

@@ -6,7 +6,7 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import UploadHttpLink from 'apollo-upload-client/UploadHttpLink.mjs';
 import { OperationTypeNode } from 'graphql';
 import { from, switchMap } from 'rxjs';
-import { freshToken, endpoint, heldToken } from '../../shared/session.js';
+import { endpoint, freshToken } from '../../shared/session.js';
 import { socket } from './socket';
 
 const authorize = new SetContextLink(async ({ headers }) => {
@@ -14,10 +14,11 @@ const authorize = new SetContextLink(async ({ headers }) => {
   return { headers: token ? { ...headers, authorization: `Bearer ${token}` } : headers };
 });
 
-/** Sends once more with a new token where the old one was refused. */
+/** Sends once more with another token where the one that was sent was refused. */
 const retryRefused = new ErrorLink(({ error, operation, forward }) => {
   if (!CombinedGraphQLErrors.is(error) || !error.errors.some((e) => e.extensions?.code === 'UNAUTHENTICATED')) return;
-  return from(freshToken(heldToken())).pipe(switchMap(() => forward(operation)));
+  const refused = operation.getContext().headers?.authorization?.replace('Bearer ', '');
+  return from(freshToken(refused)).pipe(switchMap(() => forward(operation)));
 });
 
 // Multipart requests need a header that no other site can send.

@@ -12,16 +12,23 @@ export const makeClient = () =>
     fetchOptions: { headers: { 'apollo-require-preflight': 'true' } },
     exchanges: [
       cacheExchange,
-      authExchange(async ({ appendHeaders }) => ({
-        addAuthToOperation(operation) {
-          const token = heldToken();
-          return token ? appendHeaders(operation, { authorization: `Bearer ${token}` }) : operation;
-        },
-        willAuthError: () => isStale(),
-        didAuthError: (error) => error.graphQLErrors.some((e) => e.extensions.code === 'UNAUTHENTICATED'),
-        // Called once for all operations that wait; a token that is not stale and still refused is replaced.
-        refreshAuth: async () => void (await freshToken(isStale() ? undefined : heldToken())),
-      })),
+      authExchange(async ({ appendHeaders }) => {
+        let refused: string | undefined;
+        return {
+          addAuthToOperation(operation) {
+            const token = heldToken();
+            return token ? appendHeaders(operation, { authorization: `Bearer ${token}` }) : operation;
+          },
+          willAuthError: () => isStale(),
+          didAuthError(error, { context }) {
+            if (!error.graphQLErrors.some((e) => e.extensions.code === 'UNAUTHENTICATED')) return false;
+            const { headers } = context.fetchOptions as { headers: Record<string, string> };
+            refused = headers.authorization?.replace('Bearer ', '');
+            return true;
+          },
+          refreshAuth: async () => void (await freshToken(refused)),
+        };
+      }),
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query, variables }) => ({

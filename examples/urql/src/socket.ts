@@ -5,12 +5,16 @@ import { end, freshToken, heldToken, socketEndpoint } from '../../shared/session
 
 const sleep = (ms: number) => new Promise<void>((wake) => setTimeout(wake, ms));
 
+let sent: string | undefined;
+let refused: string | undefined;
+
 export const socket = createClient({
   url: socketEndpoint,
-  // Asked for each connection. When a token ends the server closes with 4403, and the next connection has a new one.
+  // Asked for each connection. Where a token ended or is refused the server closes with 4403, and the next connection
+  // brings another.
   connectionParams: async () => {
-    const token = await freshToken().catch(heldToken); // an error here would end the subscriptions for good
-    return token ? { authorization: `Bearer ${token}` } : {};
+    sent = await freshToken(refused).catch(heldToken); // an error here would end the subscriptions for good
+    return sent ? { authorization: `Bearer ${sent}` } : {};
   },
   retryAttempts: Infinity,
   shouldRetry: () => true, // also where a browser tells of an error before it tells of the close, as without a network
@@ -28,6 +32,7 @@ socket.on('connected', () => note(false));
 socket.on('closed', (event) => {
   const { code } = event as CloseEvent;
   note(code !== 1000); // 1000: nobody subscribes any more
+  if (code === 4403) refused = sent;
   if (code === 4401) end(); // the session was ended, perhaps on another device
 });
 
