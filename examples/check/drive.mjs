@@ -54,13 +54,19 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   await input.setInputFiles({ name: 'ledger.txt', mimeType: 'text/plain', buffer: Buffer.from(ledger) });
   await page.getByRole('progressbar').waitFor();
   await shot('5-reading');
+  watch.cutting(true);
+  await wire.cut();
+  await until(async () => (await ask(page, api, documents)).viewer.bots.nodes[0].documents.nodes[0].status === 'READY');
+  wire.mend();
+  await page.getByRole('status').waitFor({ state: 'hidden' });
+  watch.cutting(false);
   await input.setInputFiles(file);
   for (const title of ['ledger', 'handbook']) {
     await page.getByRole('region', { name: 'Documents' }).getByRole('listitem').filter({ hasText: title }).getByText('Ready').waitFor();
   }
 
   // An answer streams, goes on behind a reload and behind a cut wire, and ends as the stored text.
-  await ask(page, question);
+  await say(page, question);
   const answer = page.locator('.message.bot').last();
   await grown(answer, 20);
   await shot('6-streaming');
@@ -109,7 +115,7 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   watch.cutting(true);
   wire.cut();
   await banner.waitFor();
-  await ask(page, another);
+  await say(page, another);
   await page.getByRole('alert').filter({ hasText: 'The server cannot be reached.' }).waitFor();
   wire.mend();
   await banner.waitFor({ state: 'hidden' });
@@ -143,7 +149,7 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   assert.deepEqual(watch.complaints, [], 'the console is quiet');
 }
 
-async function ask(page, question) {
+async function say(page, question) {
   await page.getByLabel('Question').fill(question);
   await page.getByRole('button', { name: 'Send' }).click();
 }
@@ -156,14 +162,23 @@ async function grown(message, length) {
     (length) => [...document.querySelectorAll('.message.bot .text')].at(-1)?.textContent.length > length, length);
 }
 
+const documents = '{ viewer { bots { nodes { documents { nodes { status } } } } } }';
+const lastMessage = '{ viewer { conversations(first: 1) { nodes { lastMessage { status text citations { quote } } } } } }';
+
 /** The newest message as the server has stored it. */
-async function newest(page, api) {
+const newest = async (page, api) => (await ask(page, api, lastMessage)).viewer.conversations.nodes[0].lastMessage;
+
+/** Asks the server itself, as the person who is signed in on the page. */
+async function ask(page, api, query) {
   const { accessToken } = await page.evaluate(() => JSON.parse(localStorage.getItem('kyrochat.session')));
-  const query = '{ viewer { conversations(first: 1) { nodes { lastMessage { status text citations { quote } } } } } }';
   const response = await fetch(api, {
     method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${accessToken}` }, body: JSON.stringify({ query }),
   });
-  return (await response.json()).data.viewer.conversations.nodes[0].lastMessage;
+  return (await response.json()).data;
+}
+
+async function until(condition) {
+  while (!(await condition())) await new Promise((wake) => setTimeout(wake, 100));
 }
 
 /** Collects what a page complains about, and what it asks the server for. */

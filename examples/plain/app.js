@@ -80,13 +80,13 @@ async function show() {
   $('.top h1').textContent = bot.name;
   documents.replaceChildren();
   messages.replaceChildren();
-  await Promise.all([listDocuments(), listMessages()]);
+  await listMessages();
   watchDocuments(visit.signal);
 }
 
 // Documents
 
-const parts = 'id title status statusReason progress { percent }';
+const parts = 'id title statusReason progress { status percent updatedAt }';
 const library = $('.documents');
 const documents = $('ul', library);
 
@@ -95,25 +95,26 @@ async function listDocuments() {
   for (const document of found.documents.nodes.reverse()) showDocument(document);
 }
 
-/** Follows all documents of the bot. A stream that was lost begins with the present state of what is unfinished. */
+/** Follows all documents of the bot. A new stream tells of unfinished ones only: the others are read again. */
 async function watchDocuments(signal) {
   const progress = `subscription ($botId: ID!) { documentProgress(botId: $botId) { document { ${parts} } } }`;
-  for await (const { documentProgress: { document } } of untilAborted(resumed(progress, () => ({ botId: bot.id }), signal))) {
+  for await (const { documentProgress: { document } } of untilAborted(resumed(progress, () => ({ botId: bot.id }), signal, listDocuments))) {
     if (document) showDocument(document);
   }
 }
 
-function showDocument({ id, title, status, statusReason, progress }) {
+function showDocument({ id, title, statusReason, progress: { status, percent, updatedAt } }) {
+  const old = document.getElementById(id);
+  if (old?.dataset.updatedAt > updatedAt) return; // the answer to a query may be older than an event that came before it
   const words = status.toLowerCase().replace('_', ' ');
   const ready = status.startsWith('READY');
   const failed = ['FAILED', 'NEEDS_OCR', 'CANCELED'].includes(status);
-  const percent = Math.round(progress.percent);
   const entry = make('li', { id },
     title,
     !ready && !failed && make('progress', { max: 100, value: percent, ariaLabel: 'Progress' }),
-    make('p', { className: `state ${ready ? 'ready' : failed ? 'failed' : ''}` }, ready ? 'Ready' : failed ? (statusReason ?? words) : `${words}, ${percent} %`),
+    make('p', { className: `state ${ready ? 'ready' : failed ? 'failed' : ''}` }, ready ? 'Ready' : failed ? (statusReason ?? words) : `${words}, ${Math.round(percent)} %`),
   );
-  const old = document.getElementById(id);
+  entry.dataset.updatedAt = updatedAt;
   old ? old.replaceWith(entry) : documents.prepend(entry);
 }
 
@@ -122,7 +123,7 @@ $('input[type=file]').addEventListener('change', async ({ target }) => {
   await attempt(library, async () => {
     const upload = `mutation ($input: UploadDocumentInput!) { uploadDocument(input: $input) { document { ${parts} } errors { message } } }`;
     const { document: added } = await change(upload, { botId: bot.id, file });
-    if (!document.getElementById(added.id)) showDocument(added); // its progress may have been faster
+    showDocument(added);
   });
   target.value = '';
 });

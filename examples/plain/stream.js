@@ -44,12 +44,16 @@ export async function* follow(id, signal) {
   }
 }
 
-/** Subscribes, and subscribes again whenever the connection is lost, with the variables as they are then. */
-export async function* resumed(query, variables, signal) {
+/**
+ * Subscribes, and subscribes again whenever the connection is lost, with the variables as they are then. Calls begun each
+ * time, for what may have been missed meanwhile.
+ */
+export async function* resumed(query, variables, signal, begun = () => {}) {
   let pause = 250; // milliseconds, doubled until it succeeds
   const opened = () => {
     pause = 250;
     setLost(query, false);
+    begun();
   };
   for (;;) {
     try {

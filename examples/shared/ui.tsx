@@ -63,7 +63,7 @@ export function Top({ title, signOut }: { title: string; signOut(): void }) {
   );
 }
 
-type ShownDocument = { id: string; title: string; status: string; statusReason?: string | null; progress: { percent: number } };
+type ShownDocument = { id: string; title: string; statusReason?: string | null; progress: { status: string; percent: number } };
 
 export function Documents({ documents, upload }: { documents: ShownDocument[]; upload(file: File): Promise<void> }) {
   const [error, setError] = useState('');
@@ -95,7 +95,7 @@ export function Documents({ documents, upload }: { documents: ShownDocument[]; u
   );
 }
 
-function DocumentState({ status, statusReason, progress }: ShownDocument) {
+function DocumentState({ statusReason, progress: { status, percent } }: ShownDocument) {
   switch (status) {
     case 'READY':
     case 'READY_WITH_WARNINGS':
@@ -107,8 +107,8 @@ function DocumentState({ status, statusReason, progress }: ShownDocument) {
     default:
       return (
         <>
-          <progress max={100} value={progress.percent} aria-label="Progress" />
-          <p className="state">{status.toLowerCase().replace('_', ' ')}, {Math.round(progress.percent)} %</p>
+          <progress max={100} value={percent} aria-label="Progress" />
+          <p className="state">{status.toLowerCase().replace('_', ' ')}, {Math.round(percent)} %</p>
         </>
       );
   }

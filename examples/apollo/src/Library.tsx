@@ -3,9 +3,10 @@ import { useMutation, useQuery, useSubscription } from '@apollo/client/react';
 import { Documents } from '../../shared/ui';
 import { done } from './client';
 import { graphql } from './gql';
+import { useReconnected } from './socket';
 
 graphql(`
-  fragment DocumentParts on Document { id title status statusReason progress { percent } }
+  fragment DocumentParts on Document { id title statusReason progress { status percent updatedAt } }
 `);
 const LibraryOfBot = graphql(`
   query LibraryOfBot($botId: ID!) {
@@ -24,10 +25,12 @@ const Progress = graphql(`
 `);
 
 export function Library({ botId }: { botId: string }) {
-  const { data } = useQuery(LibraryOfBot, { variables: { botId } });
+  const { data, refetch } = useQuery(LibraryOfBot, { variables: { botId } });
   const [upload] = useMutation(Upload, { refetchQueries: [LibraryOfBot] });
   // Each event holds the document, and the cache knows documents by their ids: there is nothing to do with it here.
   useSubscription(Progress, { variables: { botId }, ignoreResults: true });
+  // A new subscription tells of unfinished documents only: the others are read again.
+  useReconnected(() => void refetch());
   return (
     <Documents
       documents={data?.bot?.documents.nodes ?? []}

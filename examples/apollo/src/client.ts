@@ -25,7 +25,12 @@ const retryRefused = new ErrorLink(({ error, operation, forward }) => {
 const http = new UploadHttpLink({ uri: endpoint, headers: { 'apollo-require-preflight': 'true' } });
 
 export const client = new ApolloClient({
-  cache: new InMemoryCache(),
+  cache: new InMemoryCache({
+    typePolicies: {
+      // The answer to a query may be older than an event that came before it.
+      Document: { fields: { progress: { merge: (old, now) => (old && old.updatedAt > now.updatedAt ? old : now) } } },
+    },
+  }),
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new GraphQLWsLink(socket),

@@ -1,6 +1,6 @@
 // One websocket for all subscriptions, opened when there is one and opened again whenever it is lost.
 import { createClient } from 'graphql-ws';
-import { useSyncExternalStore } from 'react';
+import { useEffect, useSyncExternalStore } from 'react';
 import { end, freshToken, heldToken, socketEndpoint } from '../../shared/session.js';
 
 const sleep = (ms: number) => new Promise<void>((wake) => setTimeout(wake, ms));
@@ -35,6 +35,11 @@ socket.on('closed', (event) => {
   if (code === 4403) refused = sent;
   if (code === 4401) end(); // the session was ended, perhaps on another device
 });
+
+/** Calls again whenever a lost socket is open again, for what may have been missed meanwhile. */
+export function useReconnected(again: () => void) {
+  useEffect(() => socket.on('connected', (_socket, _payload, wasLost) => wasLost && again()));
+}
 
 /** Whether the socket is lost and being opened again. */
 export function useOffline(): boolean {

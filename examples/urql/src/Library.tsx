@@ -1,13 +1,13 @@
 // The documents of a bot, and how far they have come.
-import { useState } from 'react';
 import { useMutation, useQuery, useSubscription } from 'urql';
 import { Documents } from '../../shared/ui';
 import { done } from './client';
 import { graphql } from './gql';
 import type { DocumentPartsFragment } from './gql/graphql';
+import { useReconnected } from './socket';
 
 graphql(`
-  fragment DocumentParts on Document { id title status statusReason progress { percent } }
+  fragment DocumentParts on Document { id title statusReason progress { status percent updatedAt } }
 `);
 const LibraryOfBot = graphql(`
   query LibraryOfBot($botId: ID!) {
@@ -27,16 +27,22 @@ const Progress = graphql(`
 
 type News = Record<string, DocumentPartsFragment>;
 
+/** The list may be older than an event that came before it. */
+const newer = (listed: DocumentPartsFragment, told?: DocumentPartsFragment) =>
+  told && told.progress.updatedAt > listed.progress.updatedAt ? told : listed;
+
 export function Library({ botId }: { botId: string }) {
   const [{ data }, reload] = useQuery({ query: LibraryOfBot, variables: { botId } });
   const [, upload] = useMutation(Upload);
-  // The newest state of each document goes over the one that was read with the list.
-  const [{ data: news = {} }] = useSubscription({ query: Progress, variables: { botId } }, (news: News = {}, { documentProgress: { documentId, document } }) =>
-    document ? { ...news, [documentId]: document } : news,
+  const [{ data: news = {} }] = useSubscription(
+    { query: Progress, variables: { botId } },
+    (news: News = {}, { documentProgress: { documentId, document } }) => (document ? { ...news, [documentId]: document } : news),
   );
+  // A new subscription tells of unfinished documents only: the others are read again.
+  useReconnected(() => reload({ requestPolicy: 'network-only' }));
   return (
     <Documents
-      documents={(data?.bot?.documents.nodes ?? []).map((d) => news[d.id] ?? d)}
+      documents={(data?.bot?.documents.nodes ?? []).map((d) => newer(d, news[d.id]))}
       upload={async (file) => {
         done(await upload({ input: { botId, file } }));
         reload({ requestPolicy: 'network-only' });
