@@ -14,8 +14,8 @@ Returned books belong in the green box beside the north door, which is emptied e
 `;
 
 /** Starts a server that ends with the tests of the file. Its answers take about a second. */
-export async function world() {
-  const server = await start({ KYRO_OFFLINE_PACE: '25ms' });
+export async function world(settings) {
+  const server = await start({ KYRO_OFFLINE_PACE: '25ms', ...settings });
   after(server.stop);
   const { url } = server;
   const ada = await person(url);
@@ -39,10 +39,26 @@ export async function person(url) {
     if (errors) throw new Error(JSON.stringify(errors));
     return data;
   };
-  const signUp = 'mutation ($input: RegisterUserInput!) { registerUser(input: $input) { accessToken } }';
+  const signUp = 'mutation ($input: RegisterUserInput!) { registerUser(input: $input) { accessToken refreshToken } }';
   const input = { name: 'Ada', email: `${randomUUID()}@example.com`, password: 'correct horse battery' };
-  const token = (await run(signUp, { input })).registerUser.accessToken;
-  return { token, authorization: `Bearer ${token}`, run: (query, variables) => run(query, variables, token) };
+  let { accessToken, refreshToken } = (await run(signUp, { input })).registerUser;
+  const refresh = async () => {
+    const query = 'mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) { accessToken refreshToken } }';
+    ({ accessToken, refreshToken } = (await run(query, { input: { refreshToken } })).refreshSession);
+  };
+  return {
+    refresh,
+    get authorization() { return `Bearer ${accessToken}`; },
+    async run(query, variables) {
+      try {
+        return await run(query, variables, accessToken);
+      } catch (error) {
+        if (!error.message.includes('UNAUTHENTICATED')) throw error;
+        await refresh();
+        return run(query, variables, accessToken);
+      }
+    },
+  };
 }
 
 /** Waits until a document can be asked about. */
