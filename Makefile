@@ -1,11 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test race generate lint bench fuzz build examples clients
+.PHONY: help run playground test race generate lint bench bench-http fuzz build examples clients
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: ## Serve with everything embedded
 	go run .
+
+playground: ## Build GraphiQL into the server; needs Node 20 or newer
+	cd web/playground && npm ci && npm run build
 
 test: ## Run the tests
 	go test ./...
@@ -23,6 +26,9 @@ lint: ## Check formatting, vet and staticcheck
 
 bench: ## Run the Go benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai
+
+bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
+	go run ./bench
 
 fuzz: ## Fuzz every parser for ten seconds
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \

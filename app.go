@@ -37,12 +37,14 @@ type app struct {
 	log         *slog.Logger
 	pools       *store.Pools
 	queue       *jobs.Queue
+	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
 	answers     *answer.Service
 	answered    chan struct{}         // closed when no answer is being made any more
 	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
+	rates       *live.Rates
 
 	publicListener, adminListener net.Listener
 	public, admin                 *http.Server
@@ -82,8 +84,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
 	}
-	a := &app{cfg: cfg, log: log, answered: make(chan struct{})}
+	a := &app{cfg: cfg, log: log, answered: make(chan struct{}), rates: live.NewRates(live.RatesConfig{}), caches: newCaches(cfg)}
 	if a.pools, a.queue, err = openDatabase(ctx, cfg, log); err != nil {
+		a.caches.close()
 		return nil, err
 	}
 	defer func() {
@@ -109,7 +112,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	a.info = a.serverInfo(model)
-	root := &resolvers.Root{Account: accounts, Catalog: catalog.New(st, nil), Ingest: a.documents, Answer: a.answers, Info: a.info}
+	root := &resolvers.Root{Account: accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers, Info: a.info}
 	return a, a.listen(a.routes(root, gate))
 }
 
@@ -126,7 +129,7 @@ func (a *app) newAccounts(st *store.Store) (*account.Service, *auth.Gate, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	accounts := account.New(st, auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
+	accounts := account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
 		Ended: func(session kyro.ID) { a.connections.CloseSession(session) },
 	})
@@ -145,7 +148,7 @@ func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.H
 	}
 	a.extractor = extract.NewPool([]string{self, "extract"}, a.cfg.Limits, a.log)
 	a.documents = ingest.New(ingest.Config{
-		Store: st, Bots: st, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
+		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
 		Embedder: embedder, Progress: progress, Limits: a.cfg.Limits, Log: a.log,
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
@@ -222,6 +225,7 @@ func serveUntilClosed(server *http.Server, listener net.Listener) error {
 }
 
 func (a *app) close() error {
+	a.caches.close()
 	var errs []error
 	if a.extractor != nil {
 		errs = append(errs, a.extractor.Close())

@@ -32,8 +32,14 @@ type Config struct {
 
 	DatabaseURL string // empty: SQLite in the data folder
 
+	CacheEntries int           // rows of a kind that are remembered
+	CacheTTL     time.Duration // how old they may be; 0: none is remembered
+
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
+
+	Operations kyro.Rate // of one user, or of one network address without one
+	Connects   kyro.Rate // websockets opened from one network address
 
 	Documents     transport.DocumentOptions
 	Limits        kyro.Limits
@@ -80,8 +86,10 @@ func readConfig(getenv func(string) string) (Config, error) {
 			DrainTimeout:     r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
 			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
 		},
+		CacheEntries:  r.integer("KYRO_CACHE_ENTRIES", 10_000, 1, 10_000_000),
+		CacheTTL:      r.durationOrZero("KYRO_CACHE_TTL", 5*time.Second),
 		IngestWorkers: r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
-		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE"),
+		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE", 0),
 
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}
@@ -97,10 +105,18 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	r.float("KYRO_RATE_SCALE", 0, 1000)
+	c.Operations, c.Connects = r.rates()
 	r.check(c)
 	r.refuseUnbuilt(c)
 	return c, r.err()
+}
+
+// rates reads how often things may be done.
+func (r *reader) rates() (operations, connects kyro.Rate) {
+	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
+	operations = kyro.Rate{Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, 1_000_000), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second)}
+	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", 30, 1, 1_000_000), Per: time.Minute}
+	return operations.Scaled(scale), connects.Scaled(scale)
 }
 
 // check holds what several settings say against each other.
@@ -115,6 +131,9 @@ func (r *reader) check(c Config) {
 	}
 	if c.Limits.AnswerHeartbeat*2 > c.Limits.AnswerLease {
 		r.wrong("KYRO_ANSWER_HEARTBEAT", "must be at most half of KYRO_ANSWER_LEASE (%s)", c.Limits.AnswerLease)
+	}
+	if c.CacheTTL > maxCacheTTL {
+		r.wrong("KYRO_CACHE_TTL", "must be at most %s: other processes would show what was deleted for as long", maxCacheTTL)
 	}
 	if c.Limits.ExtractTimeout > 35*time.Second {
 		r.wrong("KYRO_EXTRACT_TIMEOUT", "must be at most 35s: a job's turn ends after 45s, and what was read has to be stored in it")
@@ -193,11 +212,17 @@ func (r *reader) integer(name string, fallback, minimum, maximum int) int {
 	return n
 }
 
-func (r *reader) float(name string, minimum, maximum float64) {
-	s := r.text(name, "1")
-	if f, err := strconv.ParseFloat(s, 64); err != nil || f < minimum || f > maximum {
-		r.wrong(name, "is %q: use a number from %g to %g", s, minimum, maximum)
+func (r *reader) float(name string, fallback, minimum, maximum float64) float64 {
+	s := r.text(name, "")
+	if s == "" {
+		return fallback
 	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f >= minimum && f <= maximum) { // not so for NaN either
+		r.wrong(name, "is %q: use a number from %g to %g", s, minimum, maximum)
+		return fallback
+	}
+	return f
 }
 
 func (r *reader) duration(name string, fallback time.Duration) time.Duration {
@@ -213,11 +238,11 @@ func (r *reader) duration(name string, fallback time.Duration) time.Duration {
 	return d
 }
 
-func (r *reader) durationOrZero(name string) time.Duration {
-	if s := r.text(name, "0"); s == "0" || s == "0s" {
+func (r *reader) durationOrZero(name string, fallback time.Duration) time.Duration {
+	if s := r.text(name, ""); s == "0" || s == "0s" {
 		return 0
 	}
-	return r.duration(name, 0)
+	return r.duration(name, fallback)
 }
 
 func (r *reader) addr(name, fallback string) string {

@@ -27,13 +27,23 @@ func TestNothingConfigured(t *testing.T) {
 	}
 }
 
+func TestCacheIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]time.Duration{"": 5 * time.Second, "0": 0, "0s": 0, "1m": time.Minute} {
+		if c, err := readConfig(env(map[string]string{"KYRO_CACHE_TTL": value})); err != nil || c.CacheTTL != want || c.CacheEntries != 10_000 {
+			t.Errorf("KYRO_CACHE_TTL=%s: %s, %v", value, c.CacheTTL, err)
+		}
+	}
+}
+
 func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
 		"KYRO_ENV": "staging", "KYRO_ADDR": "8080", "KYRO_ACCESS_TOKEN_TTL": "10", "KYRO_MAX_UPLOAD_BYTES": "32MiB", "KYRO_SECRET": "short",
 		"REDIS_URL": "redis://localhost", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "worker",
 		"KYRO_SIGNUP": "verified", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
-		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s",
+		"KYRO_RATE_OPERATIONS": "0", "KYRO_RATE_WINDOW": "0", "KYRO_RATE_CONNECTS": "many",
+		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s", "KYRO_CACHE_TTL": "1h", "KYRO_CACHE_ENTRIES": "0",
 	}))
 	if err == nil {
 		t.Fatal("a wrong configuration was taken")
@@ -43,7 +53,8 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	}
 	for _, name := range []string{
 		"KYRO_ENV", "KYRO_ADDR", "KYRO_ACCESS_TOKEN_TTL", "KYRO_MAX_UPLOAD_BYTES", "KYRO_SECRET", "REDIS_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "SMTP_URL",
-		"KYRO_ROLE", "KYRO_SIGNUP", "DATABASE_URL", "KYRO_ALLOWED_ORIGINS", "KYRO_TRUSTED_PROXIES", "KYRO_RATE_SCALE", "KYRO_LOG_LEVEL", "KYRO_ANSWER_HEARTBEAT",
+		"KYRO_ROLE", "KYRO_SIGNUP", "DATABASE_URL", "KYRO_ALLOWED_ORIGINS", "KYRO_TRUSTED_PROXIES", "KYRO_RATE_SCALE", "KYRO_RATE_OPERATIONS", "KYRO_RATE_WINDOW", "KYRO_RATE_CONNECTS", "KYRO_LOG_LEVEL", "KYRO_ANSWER_HEARTBEAT",
+		"KYRO_CACHE_TTL", "KYRO_CACHE_ENTRIES",
 	} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not told in:\n%v", name, err)
@@ -51,6 +62,24 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "short") && strings.Contains(err.Error(), `"short"`) {
 		t.Error("the secret is shown")
+	}
+}
+
+func TestRatesAreScaled(t *testing.T) {
+	t.Parallel()
+	for scale, want := range map[string][2]kyro.Rate{
+		"":     {{Count: 300, Per: 10 * time.Second}, {Count: 30, Per: time.Minute}},
+		"2.5":  {{Count: 750, Per: 10 * time.Second}, {Count: 75, Per: time.Minute}},
+		"0.01": {{Count: 3, Per: 10 * time.Second}, {Count: 1, Per: time.Minute}},
+		"0":    {},
+	} {
+		c, err := readConfig(env(map[string]string{"KYRO_RATE_SCALE": scale}))
+		if err != nil || c.Operations != want[0] || c.Connects != want[1] {
+			t.Errorf("by %q: %+v, %+v, %v", scale, c.Operations, c.Connects, err)
+		}
+	}
+	if _, err := readConfig(env(map[string]string{"KYRO_RATE_SCALE": "NaN"})); err == nil {
+		t.Error("NaN was taken for a scale")
 	}
 }
 

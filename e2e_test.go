@@ -70,7 +70,7 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 	t.Helper()
 	s := &testServer{env: map[string]string{
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": t.TempDir(), "KYRO_LOG_LEVEL": "warn",
-		"KYRO_DRAIN_TIMEOUT": "1s",
+		"KYRO_DRAIN_TIMEOUT": "1s", "KYRO_RATE_SCALE": "0",
 	}}
 	maps.Copy(s.env, env)
 	cfg, err := readConfig(func(name string) string { return s.env[name] })

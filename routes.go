@@ -18,16 +18,11 @@ import (
 	"kyrochat/graph"
 	"kyrochat/resolvers"
 	"kyrochat/transport"
+	"kyrochat/web"
 )
 
 //go:embed schema.graphqls
 var contract string
-
-const welcome = `KyroChat
-
-GraphQL is at /graphql, over HTTP, as a websocket (graphql-transport-ws) and as server-sent events.
-The contract is at /schema.graphql.
-`
 
 // routes makes what the two addresses serve.
 func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
@@ -39,10 +34,9 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 		_, _ = w.Write([]byte(contract))
 	})
 	if !a.cfg.Production {
-		r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			_, _ = w.Write([]byte(welcome))
-		})
+		playground := web.Playground(web.Bundle())
+		r.Handle("/", playground)
+		r.Handle(web.AssetPath+"*", playground)
 	}
 	return r, a.adminRoutes()
 }
@@ -50,16 +44,18 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
-	root.Present = presenter.Present
-	schema := graph.NewExecutableSchema(graph.Config{Resolvers: root})
+	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
+	rates := transport.Rates{Limiter: a.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
+	schema := graph.NewExecutable(graph.Config{Resolvers: root})
 	server := handler.New(schema)
-	server.AddTransport(&transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows, Connections: &a.connections})
+	server.AddTransport(&transport.Websocket{Init: gate.WebsocketInit, AllowOrigin: a.cfg.allows, Connections: &a.connections, Rates: rates})
 	server.AddTransport(transport.SSE{Connections: &a.connections})
 	server.AddTransport(transport.Multipart{MaxUpload: a.cfg.Limits.MaxUploadBytes})
 	server.AddTransport(transport.HTTP{})
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
 	server.Use(transport.Envelope{})
+	server.Use(rates) // before the documents, which cost more to read than to refuse
 	transport.NewDocuments(schema.Schema(), a.cfg.Documents).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
@@ -100,7 +96,7 @@ func (a *app) cors() func(http.Handler) http.Handler {
 		AllowedHeaders: []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
 			// What common clients add by themselves, and tracing.
 			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate"},
-		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 		MaxAge:         600,
 	})
 }

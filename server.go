@@ -16,7 +16,8 @@ import (
 	"kyrochat/ingest/extract"
 )
 
-//go:generate go tool gqlgen generate
+//go:generate go run ./internal/graphgen
+//go:generate go run ./internal/apidoc
 
 const usage = `KyroChat: a GraphQL server for chatbots that answer from your documents.
 
@@ -31,7 +32,7 @@ func main() {
 	// A server's live heap is small and its garbage short-lived: a higher target trades some memory for speed.
 	// GOGC and GOMEMLIMIT, where set, have the last word.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(400)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -98,12 +99,14 @@ func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writ
 	return pools.Close()
 }
 
-// demoServer gives what runs a server of its own on free ports, in a folder, with every setting at its default.
+// demoServer gives what runs a server of its own on free ports, in a folder, with every setting at its default
+// but for the rates, which whoever shows it many files would meet.
 func demoServer(errOut io.Writer) func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
 	return func(ctx context.Context, dataDir string) (string, func() error, error) {
 		cfg, err := readConfig(func(name string) string {
 			return map[string]string{
 				"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
+				"KYRO_RATE_SCALE": "0",
 			}[name]
 		})
 		if err != nil {

@@ -49,15 +49,16 @@ type Tokens interface {
 
 // Service holds the use cases. Make it with New.
 type Service struct {
-	store  Store
-	hasher Hasher
-	tokens Tokens
-	signUp kyro.SignUpMode
-	idle   time.Duration
-	now    func() time.Time
-	log    *slog.Logger
-	seen   *sessionCache
-	ended  func(session kyro.ID)
+	store    Store
+	users    Cache[kyro.User]
+	sessions Cache[kyro.Session]
+	hasher   Hasher
+	tokens   Tokens
+	signUp   kyro.SignUpMode
+	idle     time.Duration
+	now      func() time.Time
+	log      *slog.Logger
+	ended    func(session kyro.ID)
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -75,7 +76,7 @@ type Options struct {
 const DefaultRefreshTTL = 14 * 24 * time.Hour
 
 // New makes the service on its ports.
-func New(store Store, hasher Hasher, tokens Tokens, o Options) *Service {
+func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *Service {
 	if o.SignUp == "" {
 		o.SignUp = kyro.SignUpClosed
 	}
@@ -92,8 +93,9 @@ func New(store Store, hasher Hasher, tokens Tokens, o Options) *Service {
 		o.Ended = func(kyro.ID) {}
 	}
 	return &Service{
-		store: store, hasher: hasher, tokens: tokens, signUp: o.SignUp, idle: o.RefreshTTL,
+		store: store, users: caches.Users, sessions: caches.Sessions, hasher: hasher, tokens: tokens,
+		signUp: o.SignUp, idle: o.RefreshTTL,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
-		log: o.Log.With("part", "account"), seen: newSessionCache(), ended: o.Ended,
+		log: o.Log.With("part", "account"), ended: o.Ended,
 	}
 }

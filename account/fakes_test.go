@@ -12,6 +12,7 @@ import (
 
 	"kyrochat/account"
 	"kyrochat/kyro"
+	"kyrochat/live"
 )
 
 // memory is a Store with the rules of the port. before runs, without the lock, ahead of every rotation.
@@ -75,6 +76,7 @@ func (m *memory) SetPasswordHash(_ context.Context, user kyro.ID, old, hash stri
 func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.reads++
 	var found []kyro.User
 	for _, c := range m.users {
 		for _, id := range ids {
@@ -91,6 +93,11 @@ func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyr
 	defer m.mu.Unlock()
 	if keep != kyro.MaxSessionsPerUser {
 		return s, nil, fmt.Errorf("keep is %d", keep)
+	}
+	for _, id := range m.evicted {
+		former := m.sessions[id]
+		former.RevokedAt = s.CreatedAt
+		m.sessions[id] = former
 	}
 	return m.add(s), m.evicted, nil
 }
@@ -185,10 +192,22 @@ type world struct {
 func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	t.Helper()
 	w := &world{store: newMemory(), hash: &hashes{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-	w.Service = account.New(w.store, w.hash, tokens{}, account.Options{
+	caches := account.Caches{
+		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
+		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),
+	}
+	w.Service = account.New(w.store, caches, w.hash, tokens{}, account.Options{
 		SignUp: mode, Now: w.clock, Ended: func(s kyro.ID) { w.ended = append(w.ended, s) },
 	})
 	return w
+}
+
+// remembering is a cache that forgets nothing by itself as long as a test runs.
+func remembering[T any](t *testing.T, c live.CacheConfig[T]) *live.Cache[T] {
+	c.TTL = time.Hour
+	cache := live.NewCache(c)
+	t.Cleanup(cache.Close)
+	return cache
 }
 
 func (w *world) clock() time.Time {

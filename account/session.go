@@ -46,7 +46,9 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string) (SignedIn, e
 // rotate raises the counter. Where another call was first, what it left behind decides, which is a repeat.
 func (s *Service) rotate(ctx context.Context, session kyro.Session, now time.Time) (kyro.Session, kyro.Refresh, error) {
 	from := session.Counter
-	session, won, err := s.store.RotateSession(ctx, session.ID, from, now)
+	user, id := session.UserID, session.ID
+	session, won, err := s.store.RotateSession(ctx, id, from, now)
+	s.sessions.Forget(user, id)
 	if err != nil {
 		return session, kyro.RefreshOver, fmt.Errorf("rotate a session: %w", err)
 	}
@@ -73,7 +75,7 @@ func (s *Service) refreshed(ctx context.Context, session kyro.Session, now time.
 }
 
 func (s *Service) endReused(ctx context.Context, session kyro.Session, counter int64, now time.Time) error {
-	if err := s.end(ctx, session.ID, now); err != nil {
+	if err := s.end(ctx, session.UserID, session.ID, now); err != nil {
 		return fmt.Errorf("end a session whose refresh token was reused: %w", err)
 	}
 	s.log.WarnContext(ctx, "refresh token reused; session ended", "user", session.UserID.String(),
@@ -91,28 +93,24 @@ func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) 
 	if !viewer.SignedIn() || viewer.SessionID.IsZero() {
 		return false, nil
 	}
-	if err := s.end(ctx, viewer.SessionID, s.now()); err != nil {
+	if err := s.end(ctx, viewer.UserID, viewer.SessionID, s.now()); err != nil {
 		return false, fmt.Errorf("log out: %w", err)
 	}
 	return true, nil
 }
 
 // CheckSession answers UNAUTHENTICATED unless the session lives and is the user's. issued is when the access
-// token was made. An answer is good for a second, so that a busy client costs one read a second; a session that
-// ends on this node is refused at once.
+// token was made. The session is read through the cache, so that a busy client costs one read a second; one that ends
+// on this node is refused at once.
 func (s *Service) CheckSession(ctx context.Context, user, session kyro.ID, issued time.Time) error {
 	now := s.now()
-	known, found := s.seen.get(session, now)
-	if !found {
-		var err error
-		known, err = s.store.Session(ctx, session)
-		if kyro.ErrorCode(err) == kyro.CodeNotFound {
-			return sessionEnded()
-		}
-		if err != nil {
-			return fmt.Errorf("read the session of an access token: %w", err)
-		}
-		s.seen.put(known, now)
+	sessions, err := s.sessions.Read(ctx, user, []kyro.ID{session}, s.readSession)
+	known, err := kyro.One(sessions, err, kyro.KindSession)
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		return sessionEnded()
+	}
+	if err != nil {
+		return fmt.Errorf("read the session of an access token: %w", err)
 	}
 	// A token older than its session comes from another life of the database, before a restore.
 	foreign := known.UserID != user || issued.Before(known.CreatedAt.Add(-clockLeeway))
@@ -122,19 +120,24 @@ func (s *Service) CheckSession(ctx context.Context, user, session kyro.ID, issue
 	return nil
 }
 
-// end revokes a session and lets this node know at once.
-func (s *Service) end(ctx context.Context, session kyro.ID, now time.Time) error {
-	if err := s.store.RevokeSession(ctx, session, now); err != nil {
-		return err
+// readSession reads the one session that a cache does not have.
+func (s *Service) readSession(ctx context.Context, _ kyro.ID, ids []kyro.ID) ([]kyro.Session, error) {
+	session, err := s.store.Session(ctx, ids[0])
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		return nil, nil
 	}
-	s.over(session, now)
-	return nil
+	return []kyro.Session{session}, err
 }
 
-// over lets this node know that a session was revoked.
-func (s *Service) over(session kyro.ID, now time.Time) {
-	s.seen.put(kyro.Session{ID: session, RevokedAt: now}, now)
+// end revokes a session of the user and lets this node know at once.
+func (s *Service) end(ctx context.Context, user, session kyro.ID, now time.Time) error {
+	err := s.store.RevokeSession(ctx, session, now)
+	s.sessions.Forget(user, session)
+	if err != nil {
+		return err
+	}
 	s.ended(session)
+	return nil
 }
 
 func sessionEnded() error {

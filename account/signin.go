@@ -68,7 +68,8 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 		return SignedIn{}, fmt.Errorf("create a session: %w", err)
 	}
 	for _, former := range revoked {
-		s.over(former, now)
+		s.sessions.Forget(known.User.ID, former)
+		s.ended(former)
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
 	return s.signedIn(known.User, session, now)

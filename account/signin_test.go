@@ -180,6 +180,15 @@ func TestUsersSeeThemselvesOnly(t *testing.T) {
 	if err != nil || user == nil || user.Name != "Ada" {
 		t.Errorf("got %v, %v", user, err)
 	}
+	reads := w.store.reads
+	for range 3 {
+		if user, err := w.User(t.Context(), me); err != nil || user == nil || user.Name != "Ada" {
+			t.Errorf("got %v, %v", user, err)
+		}
+	}
+	if w.store.reads != reads {
+		t.Errorf("%d more reads of a user that was read", w.store.reads-reads)
+	}
 	if user, err := w.User(t.Context(), kyro.Viewer{}); user != nil || err != nil {
 		t.Errorf("nobody is %v, %v", user, err)
 	}

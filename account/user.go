@@ -32,7 +32,9 @@ func (s *Service) Users(ctx context.Context, viewer kyro.Viewer, ids []kyro.ID) 
 	if len(visible) == 0 {
 		return nil, nil
 	}
-	users, err := s.store.Users(ctx, visible)
+	users, err := s.users.Read(ctx, viewer.UserID, visible, func(ctx context.Context, _ kyro.ID, ids []kyro.ID) ([]kyro.User, error) {
+		return s.store.Users(ctx, ids)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read users: %w", err)
 	}

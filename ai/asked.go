@@ -27,7 +27,8 @@ type asked struct {
 
 type askedTerm struct {
 	text.QueryTerm
-	weight float64
+	weight  float64
+	context bool // of the question before
 }
 
 // newAsked weighs the words of a question: function words only where it has no others. Words of the question
@@ -55,7 +56,7 @@ func newAsked(p kyro.Prompt) *asked {
 		}
 		weight := weightContext * rarity(t, p.Lexical)
 		a.total += weight
-		a.terms = append(a.terms, askedTerm{QueryTerm: t, weight: weight})
+		a.terms = append(a.terms, askedTerm{QueryTerm: t, weight: weight, context: true})
 	}
 	return a
 }
@@ -63,9 +64,10 @@ func newAsked(p kyro.Prompt) *asked {
 // asking are words by which people greet, ask and thank: they say nothing about the subject, and no document need
 // hold them; folded.
 var asking = wordSet(`hi hello hey greetings dear thanks thank know like want wish wonder wondering explain describe curious question info information
-	hola buenos buenas gracias saber quiero quisiera queria gustaria necesito explica explicame explicar pregunta informacion dime
-	hallo danke wissen mochte erklaren frage bonjour merci savoir voudrais expliquer question
-	你好 您好 谢谢 知道 想知 想问 告诉 介绍 解释 了解`)
+	say says said mention mentions mentioned tell tells told
+	hola buenos buenas gracias saber quiero quisiera queria gustaria necesito explica explicame explicar pregunta informacion dime dice dicen decir menciona mencionan
+	hallo danke wissen mochte erklaren frage sagt steht erwahnt bonjour merci savoir voudrais expliquer question dit mentionne
+	你好 您好 谢谢 知道 想知 想问 告诉 介绍 解释 了解 提到 说到 讲到`)
 
 func (a *asked) has(word string) bool {
 	for _, t := range a.terms {
@@ -158,6 +160,17 @@ func (a *asked) share(matched []float64) float64 {
 	var sum float64
 	for i, m := range matched {
 		sum += m * a.terms[i].weight
+	}
+	return sum / a.total
+}
+
+// gain is how much more of the question itself, without the one before, is matched than was.
+func (a *asked) gain(before, matched []float64) float64 {
+	var sum float64
+	for i, m := range matched {
+		if !a.terms[i].context {
+			sum += max(0, m-before[i]) * a.terms[i].weight
+		}
 	}
 	return sum / a.total
 }

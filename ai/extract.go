@@ -26,7 +26,7 @@ const (
 // How much of the question's weight must be covered to answer at all, and to answer without reserve; and how much
 // a match counts for that beside the sentence itself.
 const (
-	leastCovered  = 0.46
+	leastCovered  = 0.44
 	wellCovered   = 0.65
 	nearCovers    = 0.75
 	headingCovers = 0.5
@@ -37,6 +37,8 @@ type statement struct {
 	passage int
 	index   int // among the passage's statements
 	span    text.Span
+	alone   bool // a paragraph by itself
+	heading bool // of what follows it: no answer by itself
 	matched []float64
 	covered float64 // how much of the question it answers for, with its neighbours and headings
 	score   float64
@@ -79,8 +81,10 @@ func pick(a *asked, passages []kyro.Passage) ([]excerpt, kyro.Grounding) {
 func (a *asked) takeApart(at int, p kyro.Passage) source {
 	s := source{passage: p, title: a.match(p.DocumentTitle+"\n"+strings.Join(p.Chunk.HeadingPath, "\n"), p.Language)}
 	for i, span := range text.Sentences(p.Chunk.Text) {
+		said := p.Chunk.Text[span.Start:span.End]
 		s.statements = append(s.statements, statement{
-			passage: at, index: i, span: span, matched: a.match(p.Chunk.Text[span.Start:span.End], p.Language),
+			passage: at, index: i, span: span, matched: a.match(said, p.Language),
+			alone: isAlone(p.Chunk.Text, span), heading: isHeading(said, p),
 		})
 	}
 	for i := range s.statements {
@@ -117,11 +121,37 @@ func raise(matched, other []float64) {
 	}
 }
 
+// isHeading reports a line that is marked as a heading, or is one of those its passage stands under.
+func isHeading(s string, p kyro.Passage) bool {
+	plain := func(s string) string { return strings.Join(strings.Fields(strings.TrimLeft(s, "# ")), " ") }
+	return strings.HasPrefix(s, "#") || slices.ContainsFunc(p.Chunk.HeadingPath, func(h string) bool { return plain(h) == plain(s) })
+}
+
+// isAlone reports a sentence between blank lines.
+func isAlone(s string, span text.Span) bool {
+	before, after := strings.TrimRight(s[:span.Start], " \t"), strings.TrimLeft(s[span.End:], " \t")
+	return (before == "" || strings.HasSuffix(before, "\n\n")) && (after == "" || strings.HasPrefix(after, "\n\n"))
+}
+
+// below gives what stands under a heading in place of it: that is what was asked about.
+func below(heading statement, of source) (first statement, found bool) {
+	for _, s := range of.statements[heading.index+1:] {
+		if !s.heading {
+			return s, true
+		}
+	}
+	return heading, false
+}
+
 // choose takes the best sentence, what it cannot be read without, and others that match more of the question.
 func (a *asked) choose(all []statement, sources []source) []statement {
 	best := all[0]
-	chosen := []statement{best}
 	have := slices.Clone(best.matched)
+	underHeading := false
+	if best.heading {
+		best, underHeading = below(best, sources[best.passage])
+	}
+	chosen := []statement{best}
 	take := func(s statement) {
 		if len(chosen) < maxSentences && !slices.ContainsFunc(chosen, func(c statement) bool { return c.passage == s.passage && c.index == s.index }) {
 			chosen = append(chosen, s)
@@ -133,13 +163,15 @@ func (a *asked) choose(all []statement, sources []source) []statement {
 	if best.index > 0 && leansBack(quoted) {
 		take(of.statements[best.index-1])
 	}
-	if best.index+1 < len(of.statements) && (leadsOn(quoted) || a.share(best.matched) < wellCovered) {
-		take(of.statements[best.index+1])
+	if next := best.index + 1; next < len(of.statements) && !of.statements[next].heading &&
+		(underHeading || leadsOn(quoted, best.alone) || a.share(best.matched) < wellCovered && !isRow(quoted)) {
+		take(of.statements[next])
 	}
 	for _, s := range all[1:] {
-		more := slices.Clone(have)
-		raise(more, s.matched)
-		if a.share(more)-a.share(have) >= addShare && s.score >= best.score/2 {
+		if s.heading {
+			continue
+		}
+		if a.gain(have, s.matched) >= addShare && s.score >= best.score/2 {
 			take(s)
 		}
 	}
@@ -187,16 +219,37 @@ func leansBack(s string) bool {
 	return slices.ContainsFunc(denseBackward, func(w string) bool { return strings.HasPrefix(folded, w) })
 }
 
-// leadsOn reports a sentence whose answer comes after it: a question, a lead to a list, a heading.
-func leadsOn(s string) bool {
-	last, _ := utf8.DecodeLastRuneInString(strings.TrimRight(s, " \"'”»)"))
+// leadsOn reports a sentence whose answer comes after it: a question, a lead to a list, a heading. A heading may have a
+// number like an item of a list, but stands alone.
+func leadsOn(s string, alone bool) bool {
+	last := lastSign(s)
 	if strings.ContainsRune("?？:：", last) {
 		return true
 	}
-	return !strings.ContainsRune(".!。！…;；", last) && !strings.ContainsAny(s, "|\t") && len(strings.Fields(s)) <= 10 && !startsItem(s)
+	return !strings.ContainsRune(ends, last) && !strings.ContainsAny(s, "|\t") && len(strings.Fields(s)) <= 10 && !isRow(s) &&
+		!startsWithBullet(s) && (alone || !startsWithNumber(s))
 }
 
-func startsItem(s string) bool {
+// isRow reports a line of a table or a list of figures, which is no sentence. The next row speaks of something else.
+func isRow(s string) bool {
+	_, rest, _ := strings.Cut(s, " ") // what comes first may be the number of a heading
+	return !strings.ContainsRune(ends+"?？:：", lastSign(s)) && strings.ContainsFunc(rest, unicode.IsNumber)
+}
+
+// ends are the signs that end a statement.
+const ends = ".!。！…;；"
+
+func lastSign(s string) rune {
+	last, _ := utf8.DecodeLastRuneInString(strings.TrimRight(s, " \"'”»)"))
+	return last
+}
+
+func startsWithBullet(s string) bool {
 	r, _ := utf8.DecodeRuneInString(s)
-	return strings.ContainsRune("-*•–·+", r) || unicode.IsNumber(r)
+	return strings.ContainsRune("-*•–·+", r)
+}
+
+func startsWithNumber(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsNumber(r)
 }

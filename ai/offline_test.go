@@ -163,6 +163,45 @@ func TestExtractiveLooksThroughPoliteness(t *testing.T) {
 	}
 }
 
+// A heading names what is asked about, and what stands below it is the answer.
+func TestExtractiveAnswersWithWhatStandsBelowAHeading(t *testing.T) {
+	t.Parallel()
+	const returns = "Returns\n\nUnused goods may be sent back within 45 days. The postage is paid by the customer.\n\n"
+	const below = "“Unused goods may be sent back within 45 days. The postage is paid by the customer.” [1]"
+	for _, c := range []struct {
+		name, question, passage string
+		headings                []string
+		want                    string
+	}{
+		{"a heading of the passage", "What about returns?", "2 " + returns + "Zips are covered for three years.", []string{"Handbook", "2 Returns"}, below},
+		{"a marked heading", "What about returns?", "## " + returns + "## Zips\n\nThey are covered for three years.", nil, below},
+		{"what it says about something", "What does it say about returns?", "## " + returns, nil, below},
+		{"an unmarked heading", "What about returns?", "2. " + returns, nil, "“2. Returns Unused goods may be sent back within 45 days.” [1]"},
+		{"nothing below", "What about returns?", "## Returns", nil, "“## Returns” [1]"},
+		{"a row of a table", "How much does the Sarek 60 cost?", "Prices\n\nTent Fjell 449 EUR\n\nPack Sarek 60 219 EUR\n\nStove 89 EUR\n\n5 Shipping\n\nOrders leave at noon.", nil,
+			"“Pack Sarek 60 219 EUR” [1]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := promptOf(c.question, "en", c.passage)
+			p.Passages[0].Chunk.HeadingPath = c.headings
+			if r := answered(t, p); r.text != c.want {
+				t.Errorf("answered %q\n    want %q", r.text, c.want)
+			}
+		})
+	}
+}
+
+// The question before says what is meant, and is not answered again.
+func TestExtractiveAnswersTheLastQuestionAlone(t *testing.T) {
+	t.Parallel()
+	p := promptOf("What does it say about the warranty?", "en", "Goods are returned by post. The warranty is ten years.")
+	p.History = []kyro.Message{{Role: kyro.RoleUser, Text: "How are goods returned?"}, {Role: kyro.RoleBot, Text: "By post."}}
+	if r := answered(t, p); !slices.Equal(r.quotes, []string{"The warranty is ten years."}) {
+		t.Errorf("answered %q", r.text)
+	}
+}
+
 func TestExtractiveFollowsTheConversation(t *testing.T) {
 	t.Parallel()
 	p := promptOf("And how many degrees does it have?", "en", "The library opens at ten. Its rooms are heated to 20 degrees.", pool)

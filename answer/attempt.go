@@ -2,7 +2,9 @@ package answer
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -62,7 +64,10 @@ func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 func (a *attempt) run() {
 	keeping, stop := context.WithCancel(a.ctx)
 	var keeper sync.WaitGroup
-	keeper.Go(func() { a.keep(keeping) })
+	keeper.Go(func() {
+		defer func() { a.survive(recover()) }()
+		a.keep(keeping)
+	})
 	total := time.AfterFunc(a.cfg.Limits.AnswerTotal, func() { a.cancel(errTotal) })
 
 	made, err := a.generate()
@@ -71,6 +76,13 @@ func (a *attempt) run() {
 	stop()
 	keeper.Wait()
 	a.end(made, err)
+}
+
+// survive keeps a panic from ending the server. What it leaves undone is for the sweep, once the lease is over.
+func (a *attempt) survive(panicked any) {
+	if panicked != nil {
+		a.logger.Error("keeping an answer panicked", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	}
 }
 
 // lost reports that the claim is gone, or can be gone by the clock; nothing may be written then.

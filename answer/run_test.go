@@ -314,3 +314,50 @@ func TestHistoryReachesTheModel(t *testing.T) {
 		}
 	}, func(c *answer.Config) { c.History = 4 })
 }
+
+// fragile is a store that panics where it is asked to keep an answer, once.
+type fragile struct {
+	answer.Store
+	on     string
+	broken atomic.Bool
+}
+
+func (f *fragile) panicOn(call string) {
+	if call == f.on && f.broken.CompareAndSwap(false, true) {
+		panic("secret detail")
+	}
+}
+
+func (f *fragile) Finish(ctx context.Context, c kyro.Claim, o kyro.Outcome) (kyro.Message, error) {
+	f.panicOn("Finish")
+	return f.Store.Finish(ctx, c, o)
+}
+
+func (f *fragile) Renew(ctx context.Context, c kyro.Claim, until time.Time) (bool, error) {
+	f.panicOn("Renew")
+	return f.Store.Renew(ctx, c, until)
+}
+
+func TestAPanicWhileAnAnswerIsKeptEndsNoServer(t *testing.T) {
+	t.Parallel()
+	for call, want := range map[string]kyro.MessageStatus{
+		"Finish": kyro.MessageInterrupted, // with the text that was kept
+		"Renew":  kyro.MessageCompleted,   // by another attempt, as no text was
+	} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, echo(8*time.Second), func(t *testing.T, w *world) {
+				turn := w.say("Hi")
+				if m := w.final(turn.Bot.ID); m.Status != want || m.Text == "" {
+					t.Errorf("got %s %q", m.Status, m.Text)
+				}
+				if m := w.final(w.say("Are you still there?", turn.Conversation.ID).Bot.ID); m.Status != kyro.MessageCompleted {
+					t.Errorf("the next answer: %s", m.Status)
+				}
+				if !strings.Contains(w.logged.String(), "secret detail") {
+					t.Errorf("the panic is not in the log:\n%s", w.logged)
+				}
+			}, func(c *answer.Config) { c.Store = &fragile{Store: c.Store, on: call} })
+		})
+	}
+}

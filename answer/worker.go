@@ -87,6 +87,7 @@ func (s *Service) answerNext(conversation kyro.ID) bool {
 	s.attempts[claim.MessageID] = a
 	s.mu.Unlock()
 	defer func() {
+		a.survive(recover())
 		s.mu.Lock()
 		delete(s.attempts, claim.MessageID)
 		s.mu.Unlock()

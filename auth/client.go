@@ -56,9 +56,15 @@ func isTrusted(addr netip.Addr, trusted []netip.Prefix) bool {
 	return false
 }
 
+// networkOf is what limits count an address by: whoever has an IPv6 address has the 2^64 of its network. It is
+// invalid where the address is.
+func networkOf(addr netip.Addr) netip.Prefix {
+	network, _ := addr.Prefix(min(addr.BitLen(), 64))
+	return network
+}
+
 // deviceOf says where a request comes from, for the list of sessions: never the whole address.
-func deviceOf(r *http.Request, trusted []netip.Prefix) kyro.Device {
-	addr := ClientAddr(r, trusted)
+func deviceOf(r *http.Request, addr netip.Addr) kyro.Device {
 	bits := 48
 	if addr.Is4() {
 		bits = 24

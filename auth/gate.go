@@ -43,7 +43,8 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 				viewer = kyro.Viewer{Rejected: g.reason(r.Context(), err)}
 			}
 		}
-		viewer.Device = deviceOf(r, g.trusted)
+		addr := ClientAddr(r, g.trusted)
+		viewer.Device, viewer.Network = deviceOf(r, addr), networkOf(addr)
 		next.ServeHTTP(w, r.WithContext(kyro.WithViewer(r.Context(), viewer)))
 	})
 }

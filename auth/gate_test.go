@@ -75,6 +75,9 @@ func TestMiddleware(t *testing.T) {
 			if want := (kyro.Device{UserAgent: "test/1", AddressPrefix: "198.51.100.0/24"}); got.Device != want {
 				t.Errorf("device %+v", got.Device)
 			}
+			if got.Network.String() != "198.51.100.23/32" {
+				t.Errorf("network %v", got.Network)
+			}
 			switch {
 			case c.code == "":
 				if !got.Is(kyro.UserID(42)) || got.SessionID != kyro.SessionID(7) || !got.Expires.Equal(start.Add(10*time.Minute)) {
@@ -118,11 +121,12 @@ func TestWebsocketInit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			device := kyro.Device{UserAgent: "browser"}
-			ctx := kyro.WithViewer(t.Context(), kyro.Viewer{Device: device})
+			network := netip.MustParsePrefix("192.0.2.77/32")
+			ctx := kyro.WithViewer(t.Context(), kyro.Viewer{Device: device, Network: network})
 			viewer, err := gate(t, c.now, c.session).WebsocketInit(ctx, c.payload)
 			var refused *auth.InitError
 			if c.code == 0 {
-				if err != nil || viewer.SignedIn() != c.signed || viewer.Device != device {
+				if err != nil || viewer.SignedIn() != c.signed || viewer.Device != device || viewer.Network != network {
 					t.Errorf("viewer %+v, %v", viewer, err)
 				}
 			} else if !errors.As(err, &refused) || refused.Code != c.code {
@@ -179,6 +183,36 @@ func TestDeviceNeverHoldsTheAddress(t *testing.T) {
 		h.ServeHTTP(httptest.NewRecorder(), r)
 		if seen.Device.AddressPrefix != want || seen.Device.UserAgent != strings.Repeat("é", 127) {
 			t.Errorf("%s: %+v", remote, seen.Device)
+		}
+	}
+}
+
+// Limits count a whole IPv6 network, of which one household has all addresses, as one.
+func TestNetworkOfTheViewer(t *testing.T) {
+	t.Parallel()
+	proxy := []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}
+	g := auth.NewGate(newTokens(t, at(start), secretA), sessions{}, proxy, slog.New(slog.DiscardHandler))
+	var seen kyro.Viewer
+	h := g.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = kyro.ViewerFrom(r.Context()) }))
+	for _, c := range []struct{ peer, forwarded, want string }{
+		{"192.0.2.77:9", "", "192.0.2.77/32"},
+		{"192.0.2.77:9", "198.51.100.1", "192.0.2.77/32"},
+		{"10.0.0.1:9", "198.51.100.1", "198.51.100.1/32"},
+		{"10.0.0.1:9", "2001:db8:aaaa:bbbb:cccc::1", "2001:db8:aaaa:bbbb::/64"},
+		{"[2001:db8:aaaa:bbbb::1]:9", "", "2001:db8:aaaa:bbbb::/64"},
+		{"[2001:db8:aaaa:bbbb:ffff::2]:9", "", "2001:db8:aaaa:bbbb::/64"},
+		{"[2001:db8:aaaa:bbbc::1]:9", "", "2001:db8:aaaa:bbbc::/64"},
+		{"[::ffff:192.0.2.77]:9", "", "192.0.2.77/32"},
+		{"somewhere", "", "invalid Prefix"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.peer
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if got := seen.Network.String(); got != c.want {
+			t.Errorf("%s for %q: %s, want %s", c.peer, c.forwarded, got, c.want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"kyrochat/kyro"
 
 	"github.com/golang-jwt/jwt/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Facts of the access token, a JWT as RFC 9068 describes it.
@@ -20,6 +21,8 @@ const (
 	accessType     = "at+jwt"
 	maxAccessBytes = 4 << 10
 	clockLeeway    = 30 * time.Second // for nbf and iat only: a token is over when it says so
+
+	rememberedTokens = 10_000
 )
 
 // Defaults of TokenOptions.
@@ -36,12 +39,13 @@ type TokenOptions struct {
 	NewID     func() string    // jti of an access token; 128 random bits
 }
 
-// Tokens makes and reads access and refresh tokens. It keeps nothing: both are bound to the server's secrets.
+// Tokens makes and reads access and refresh tokens. Both are bound to the server's secrets.
 type Tokens struct {
 	keys   []tokenKey // the first one signs, all verify
 	byID   map[string]tokenKey
 	o      TokenOptions
 	parser *jwt.Parser
+	good   *lru.Cache[[sha256.Size]byte, AccessClaims]
 }
 
 // tokenKey is what is derived from one secret.
@@ -80,7 +84,8 @@ func NewTokens(secrets []string, o TokenOptions) (*Tokens, error) {
 	if o.NewID == nil {
 		o.NewID = rand.Text
 	}
-	t := &Tokens{o: o, byID: map[string]tokenKey{}}
+	good, _ := lru.New[[sha256.Size]byte, AccessClaims](rememberedTokens) // fails for sizes below 1 only
+	t := &Tokens{o: o, byID: map[string]tokenKey{}, good: good}
 	for i, secret := range secrets {
 		if err := checkLength(secret); err != nil {
 			return nil, fmt.Errorf("secret %d: %w", i+1, err)
@@ -131,11 +136,29 @@ func (t *Tokens) Access(user, session kyro.ID, now time.Time) (string, time.Time
 
 // ParseAccess reads an access token: signed by this server with HS256 under a known key id, of type at+jwt, for
 // this issuer and audience, begun and not over. Anything else is UNAUTHENTICATED and says whether the token
-// expired or is none of this server's.
+// expired or is none of this server's. Tokens that were found good are remembered by their hash until they expire: a
+// client sends the same one with every request, and to read it costs more than to answer a small query.
 func (t *Tokens) ParseAccess(token string) (AccessClaims, error) {
 	if len(token) > maxAccessBytes {
 		return AccessClaims{}, malformedToken()
 	}
+	sum := sha256.Sum256([]byte(token))
+	claims, known := t.good.Get(sum)
+	if !known {
+		var err error
+		if claims, err = t.parse(token); err != nil {
+			return AccessClaims{}, err
+		}
+		t.good.Add(sum, claims)
+	}
+	if !t.o.Now().Before(claims.Expires) {
+		t.good.Remove(sum)
+		return AccessClaims{}, expiredToken()
+	}
+	return claims, nil
+}
+
+func (t *Tokens) parse(token string) (AccessClaims, error) {
 	var claims jwtClaims
 	_, err := t.parser.ParseWithClaims(token, &claims, t.keyOf)
 	switch {
@@ -143,8 +166,6 @@ func (t *Tokens) ParseAccess(token string) (AccessClaims, error) {
 		return AccessClaims{}, expiredToken()
 	case err != nil:
 		return AccessClaims{}, malformedToken().Because(err)
-	case !t.o.Now().Before(claims.ExpiresAt.Time):
-		return AccessClaims{}, expiredToken()
 	}
 	user, err1 := kyro.ParseID(claims.Subject)
 	session, err2 := kyro.ParseID(claims.SessionID)

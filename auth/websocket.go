@@ -49,7 +49,7 @@ func (g *Gate) WebsocketInit(ctx context.Context, payload map[string]any) (kyro.
 	if err != nil {
 		return kyro.Viewer{}, g.refuse(ctx, err)
 	}
-	viewer.Device = before.Device
+	viewer.Device, viewer.Network = before.Device, before.Network
 	return viewer, nil
 }
 

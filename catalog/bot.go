@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	"kyrochat/kyro"
 )
@@ -24,7 +25,7 @@ func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patc
 	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
 		return kyro.Bot{}, err
 	}
-	return s.store.UpdateBot(ctx, v.UserID, id, func(bot *kyro.Bot) error {
+	changed, err := s.store.UpdateBot(ctx, v.UserID, id, func(bot *kyro.Bot) error {
 		if !bot.EditableBy(v) {
 			return kyro.NotFound(kyro.KindBot)
 		}
@@ -37,6 +38,8 @@ func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patc
 		}
 		return nil
 	})
+	s.bots.Forget(v.UserID, id)
+	return changed, err
 }
 
 // DeleteBot deletes a bot with its documents and conversations. Only its owner may.
@@ -44,7 +47,10 @@ func (s *Service) DeleteBot(ctx context.Context, v kyro.Viewer, id kyro.ID) erro
 	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
 		return err
 	}
-	return s.store.DeleteBot(ctx, v.UserID, id, s.time())
+	err := s.store.DeleteBot(ctx, v.UserID, id, s.time())
+	s.bots.Forget(v.UserID, id)
+	s.documents.ForgetAll(v.UserID)
+	return err
 }
 
 // Bot reads one bot of the viewer, or NOT_FOUND.
@@ -52,7 +58,7 @@ func (s *Service) Bot(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Bot,
 	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
 		return kyro.Bot{}, err
 	}
-	bots, err := s.store.Bots(ctx, v.UserID, []kyro.ID{id})
+	bots, err := s.Bots(ctx, v, []kyro.ID{id})
 	return kyro.One(bots, err, kyro.KindBot)
 }
 
@@ -61,7 +67,8 @@ func (s *Service) Bots(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyr
 	if err := v.MustSignIn(); err != nil {
 		return nil, err
 	}
-	return s.store.Bots(ctx, v.UserID, ids)
+	bots, err := s.bots.Read(ctx, v.UserID, ids, s.store.Bots)
+	return slices.DeleteFunc(bots, func(bot kyro.Bot) bool { return !bot.ReadableBy(v) }), err
 }
 
 // ListBots lists the viewer's bots.

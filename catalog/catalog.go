@@ -45,16 +45,18 @@ type Store interface {
 
 // Service is the use cases of the catalog.
 type Service struct {
-	store Store
-	now   func() time.Time
+	store     Store
+	bots      Bots
+	documents Documents
+	now       func() time.Time
 }
 
-// New makes the use cases over a store. now gives the time; nil is the clock of the machine.
-func New(store Store, now func() time.Time) *Service {
+// New makes the use cases over a store and its caches. now gives the time; nil is the clock of the machine.
+func New(store Store, caches Caches, now func() time.Time) *Service {
 	if now == nil {
 		now = time.Now
 	}
-	return &Service{store: store, now: now}
+	return &Service{store: store, bots: caches.Bots, documents: caches.Documents, now: now}
 }
 
 func (s *Service) time() time.Time { return kyro.Moment(s.now()) }

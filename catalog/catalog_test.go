@@ -8,6 +8,7 @@ import (
 
 	"kyrochat/catalog"
 	"kyrochat/kyro"
+	"kyrochat/live"
 )
 
 var (
@@ -63,7 +64,15 @@ func (c *careless) UpdateConversation(_ context.Context, _, _ kyro.ID, change fu
 
 func newService() (*catalog.Service, *careless) {
 	store := &careless{bots: []kyro.Bot{adas}, conversations: []kyro.Conversation{talk}}
-	return catalog.New(store, fixed), store
+	return catalog.New(store, fresh(), fixed), store
+}
+
+// fresh gives caches that remember nothing.
+func fresh() catalog.Caches {
+	return catalog.Caches{
+		Bots:      live.NewCache(live.CacheConfig[kyro.Bot]{}),
+		Documents: live.NewCache(live.CacheConfig[kyro.Document]{}),
+	}
 }
 
 func wantCode(t *testing.T, what string, err error, code kyro.Code) {
@@ -76,7 +85,7 @@ func wantCode(t *testing.T, what string, err error, code kyro.Code) {
 // TestNobodyGetsNothing: every use case refuses whoever is not signed in, before the store is asked.
 func TestNobodyGetsNothing(t *testing.T) {
 	t.Parallel()
-	s := catalog.New(nil, nil) // a call to the store would panic
+	s := catalog.New(nil, catalog.Caches{}, nil) // a call to the store would panic
 	ctx, nobody, page := t.Context(), kyro.Viewer{}, kyro.PageRequest{Limit: 1}
 	calls := map[string]func() error{
 		"CreateBot":          func() error { _, err := s.CreateBot(ctx, nobody, kyro.BotPatch{}); return err },
@@ -115,7 +124,7 @@ func TestNobodyGetsNothing(t *testing.T) {
 // TestIDsOfAnotherKindAreRefused before the store is asked.
 func TestIDsOfAnotherKindAreRefused(t *testing.T) {
 	t.Parallel()
-	s, ctx := catalog.New(nil, nil), t.Context()
+	s, ctx := catalog.New(nil, catalog.Caches{}, nil), t.Context()
 	_, err := s.Bot(ctx, ada, talk.ID)
 	wantCode(t, "Bot", err, kyro.CodeBadUserInput)
 	wantCode(t, "DeleteBot", s.DeleteBot(ctx, ada, talk.ID), kyro.CodeBadUserInput)

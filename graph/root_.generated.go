@@ -72,10 +72,10 @@ type ComplexityRoot struct {
 	}
 
 	BotConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	BotEdge struct {
@@ -103,10 +103,10 @@ type ComplexityRoot struct {
 	}
 
 	ChunkConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	ChunkEdge struct {
@@ -144,10 +144,10 @@ type ComplexityRoot struct {
 	}
 
 	ConversationConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	ConversationEdge struct {
@@ -192,10 +192,10 @@ type ComplexityRoot struct {
 	}
 
 	DocumentConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	DocumentEdge struct {
@@ -251,10 +251,10 @@ type ComplexityRoot struct {
 	}
 
 	MessageConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	MessageDelta struct {
@@ -347,8 +347,17 @@ type ComplexityRoot struct {
 		Message      func(childComplexity int, id kyro.ID) int
 		Node         func(childComplexity int, id kyro.ID) int
 		Nodes        func(childComplexity int, ids []kyro.ID) int
+		RateLimit    func(childComplexity int) int
 		ServerInfo   func(childComplexity int) int
 		Viewer       func(childComplexity int) int
+	}
+
+	RateLimit struct {
+		Cost      func(childComplexity int) int
+		Limit     func(childComplexity int) int
+		MaxCost   func(childComplexity int) int
+		Remaining func(childComplexity int) int
+		ResetAt   func(childComplexity int) int
 	}
 
 	SendMessagePayload struct {
@@ -582,24 +591,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BotConnection.Edges(childComplexity), true
+	case "BotConnection.pageInfo":
+		if e.ComplexityRoot.BotConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotConnection.Info(childComplexity), true
 	case "BotConnection.nodes":
 		if e.ComplexityRoot.BotConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.BotConnection.Nodes(childComplexity), true
-	case "BotConnection.pageInfo":
-		if e.ComplexityRoot.BotConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.BotConnection.PageInfo(childComplexity), true
 	case "BotConnection.totalCount":
-		if e.ComplexityRoot.BotConnection.TotalCount == nil {
+		if e.ComplexityRoot.BotConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.BotConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.BotConnection.Total(childComplexity), true
 
 	case "BotEdge.cursor":
 		if e.ComplexityRoot.BotEdge.Cursor == nil {
@@ -700,24 +709,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChunkConnection.Edges(childComplexity), true
+	case "ChunkConnection.pageInfo":
+		if e.ComplexityRoot.ChunkConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChunkConnection.Info(childComplexity), true
 	case "ChunkConnection.nodes":
 		if e.ComplexityRoot.ChunkConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ChunkConnection.Nodes(childComplexity), true
-	case "ChunkConnection.pageInfo":
-		if e.ComplexityRoot.ChunkConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ChunkConnection.PageInfo(childComplexity), true
 	case "ChunkConnection.totalCount":
-		if e.ComplexityRoot.ChunkConnection.TotalCount == nil {
+		if e.ComplexityRoot.ChunkConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.ChunkConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.ChunkConnection.Total(childComplexity), true
 
 	case "ChunkEdge.cursor":
 		if e.ComplexityRoot.ChunkEdge.Cursor == nil {
@@ -883,24 +892,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConversationConnection.Edges(childComplexity), true
+	case "ConversationConnection.pageInfo":
+		if e.ComplexityRoot.ConversationConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationConnection.Info(childComplexity), true
 	case "ConversationConnection.nodes":
 		if e.ComplexityRoot.ConversationConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ConversationConnection.Nodes(childComplexity), true
-	case "ConversationConnection.pageInfo":
-		if e.ComplexityRoot.ConversationConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ConversationConnection.PageInfo(childComplexity), true
 	case "ConversationConnection.totalCount":
-		if e.ComplexityRoot.ConversationConnection.TotalCount == nil {
+		if e.ComplexityRoot.ConversationConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.ConversationConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.ConversationConnection.Total(childComplexity), true
 
 	case "ConversationEdge.cursor":
 		if e.ComplexityRoot.ConversationEdge.Cursor == nil {
@@ -1096,24 +1105,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DocumentConnection.Edges(childComplexity), true
+	case "DocumentConnection.pageInfo":
+		if e.ComplexityRoot.DocumentConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentConnection.Info(childComplexity), true
 	case "DocumentConnection.nodes":
 		if e.ComplexityRoot.DocumentConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.DocumentConnection.Nodes(childComplexity), true
-	case "DocumentConnection.pageInfo":
-		if e.ComplexityRoot.DocumentConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DocumentConnection.PageInfo(childComplexity), true
 	case "DocumentConnection.totalCount":
-		if e.ComplexityRoot.DocumentConnection.TotalCount == nil {
+		if e.ComplexityRoot.DocumentConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DocumentConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.DocumentConnection.Total(childComplexity), true
 
 	case "DocumentEdge.cursor":
 		if e.ComplexityRoot.DocumentEdge.Cursor == nil {
@@ -1331,24 +1340,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MessageConnection.Edges(childComplexity), true
+	case "MessageConnection.pageInfo":
+		if e.ComplexityRoot.MessageConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageConnection.Info(childComplexity), true
 	case "MessageConnection.nodes":
 		if e.ComplexityRoot.MessageConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.MessageConnection.Nodes(childComplexity), true
-	case "MessageConnection.pageInfo":
-		if e.ComplexityRoot.MessageConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MessageConnection.PageInfo(childComplexity), true
 	case "MessageConnection.totalCount":
-		if e.ComplexityRoot.MessageConnection.TotalCount == nil {
+		if e.ComplexityRoot.MessageConnection.Total == nil {
 			break
 		}
 
-		return e.ComplexityRoot.MessageConnection.TotalCount(childComplexity), true
+		return e.ComplexityRoot.MessageConnection.Total(childComplexity), true
 
 	case "MessageDelta.cursor":
 		if e.ComplexityRoot.MessageDelta.Cursor == nil {
@@ -1813,6 +1822,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Nodes(childComplexity, args["ids"].([]kyro.ID)), true
+	case "Query.rateLimit":
+		if e.ComplexityRoot.Query.RateLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.RateLimit(childComplexity), true
 	case "Query.serverInfo":
 		if e.ComplexityRoot.Query.ServerInfo == nil {
 			break
@@ -1825,6 +1840,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+
+	case "RateLimit.cost":
+		if e.ComplexityRoot.RateLimit.Cost == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RateLimit.Cost(childComplexity), true
+	case "RateLimit.limit":
+		if e.ComplexityRoot.RateLimit.Limit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RateLimit.Limit(childComplexity), true
+	case "RateLimit.maxCost":
+		if e.ComplexityRoot.RateLimit.MaxCost == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RateLimit.MaxCost(childComplexity), true
+	case "RateLimit.remaining":
+		if e.ComplexityRoot.RateLimit.Remaining == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RateLimit.Remaining(childComplexity), true
+	case "RateLimit.resetAt":
+		if e.ComplexityRoot.RateLimit.ResetAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RateLimit.ResetAt(childComplexity), true
 
 	case "SendMessagePayload.botMessage":
 		if e.ComplexityRoot.SendMessagePayload.BotMessage == nil {
@@ -2235,6 +2281,10 @@ TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which one may check a secre
 field costs one, and what is selected in a list counts for each element it may have. Every answer to a query or mutation
 tells its cost in ` + "`" + `extensions { cost { requested max } }` + "`" + `.
 
+Whoever sends too many operations gets RATE_LIMITED for the next one, before its document is looked at; see ` + "`" + `rateLimit` + "`" + `.
+Over HTTP its status is 429, and Retry-After tells the wait in seconds; on a websocket it ends that operation only. A
+websocket that is opened too often from one address (30 a minute) is refused in the same way.
+
 Requests that name a document by its hash get PERSISTED_QUERY_NOT_FOUND where it has to be sent once. A server that takes
 trusted documents only answers DOCUMENT_NOT_TRUSTED to all others.
 """
@@ -2303,8 +2353,8 @@ enum OrderDirection {
 # What can be asked
 
 """
-Everything that can be read. Without a valid access token only ` + "`" + `serverInfo` + "`" + ` and ` + "`" + `viewer` + "`" + ` (which is null then) answer;
-the rest is UNAUTHENTICATED. What is not yours reads exactly like what does not exist.
+Everything that can be read. Without a valid access token only ` + "`" + `serverInfo` + "`" + `, ` + "`" + `rateLimit` + "`" + ` and ` + "`" + `viewer` + "`" + ` (which is null
+then) answer; the rest is UNAUTHENTICATED. What is not yours reads exactly like what does not exist.
 """
 type Query {
   "Any object by its id; null, without an error, where there is none for you."
@@ -2341,6 +2391,8 @@ type Query {
   ): Message
   "What this server is and which limits it has."
   serverInfo: ServerInfo!
+  "How many operations you may still send, and what this one costs. Asking counts as one, as every operation does."
+  rateLimit: RateLimit!
 }
 
 "What this server is made of, and the limits a client should check before it sends."
@@ -2395,6 +2447,29 @@ type ServerLimits {
   maxPageSize: Int!
   "The MIME types of files that can be read. The content decides, not the name."
   acceptedTypes: [String!]!
+}
+
+"""
+How many operations you may send. They are counted together over all devices of a user and all transports; where nobody
+is signed in, over all who share the IPv4 address or the IPv6 network (/64). Each counts once, whatever it asks for, when
+it comes in: queries, mutations, subscriptions as they start, and what is refused for another reason than this limit.
+Over HTTP, but for event streams, every answer tells the same in its headers RateLimit-Limit, RateLimit-Remaining and
+RateLimit-Reset (in seconds).
+"""
+type RateLimit {
+  """
+  How many may be sent at once: 300 where the operator has not set another figure. From then on they come back one by
+  one, all of them in 10 seconds. 2147483647 on a server that does not limit them.
+  """
+  limit: Int!
+  "How many may still be sent at once after this one; 2147483647 on a server that does not limit them."
+  remaining: Int!
+  "When all of ` + "`" + `limit` + "`" + ` will be there again, if nothing is sent until then."
+  resetAt: DateTime!
+  "What this operation was estimated to cost; also in ` + "`" + `extensions.cost` + "`" + ` of every answer. COMPLEXITY_LIMIT_EXCEEDED says how it is counted."
+  cost: Int!
+  "The most that one operation may cost. Cost is limited for each operation alone, and is not counted over several."
+  maxCost: Int!
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -2700,7 +2775,10 @@ type DocumentProgress {
   stageDone: Int!
   "How many there are; null while unknown."
   stageTotal: Int
-  "How much of the whole way is done, 0 to 100. It does not fall unless the document is started again."
+  """
+  How much of the whole way is done, 0 to 100. Only a document that is READY is at 100; one that ended otherwise stays
+  where it was. It does not fall unless the document is started again.
+  """
   percent: Float!
   "When it goes on by itself, where it waits."
   retryAt: DateTime
@@ -3995,6 +4073,22 @@ func (ec *executionContext) childFields_ProviderInfo(ctx context.Context, field 
 		return ec.fieldContext_ProviderInfo_model(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProviderInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_RateLimit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "limit":
+		return ec.fieldContext_RateLimit_limit(ctx, field)
+	case "remaining":
+		return ec.fieldContext_RateLimit_remaining(ctx, field)
+	case "resetAt":
+		return ec.fieldContext_RateLimit_resetAt(ctx, field)
+	case "cost":
+		return ec.fieldContext_RateLimit_cost(ctx, field)
+	case "maxCost":
+		return ec.fieldContext_RateLimit_maxCost(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RateLimit", field.Name)
 }
 
 func (ec *executionContext) childFields_SendMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

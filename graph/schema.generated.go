@@ -25,8 +25,8 @@ type BotResolver interface {
 	Instructions(ctx context.Context, obj *kyro.Bot) (*string, error)
 	Owner(ctx context.Context, obj *kyro.Bot) (*kyro.User, error)
 
-	Documents(ctx context.Context, obj *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error)
-	Conversations(ctx context.Context, obj *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error)
+	Documents(ctx context.Context, obj *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Document], error)
+	Conversations(ctx context.Context, obj *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Conversation], error)
 	ViewerCanEdit(ctx context.Context, obj *kyro.Bot) (bool, error)
 	ViewerCanChat(ctx context.Context, obj *kyro.Bot) (bool, error)
 }
@@ -42,7 +42,7 @@ type ConversationResolver interface {
 	User(ctx context.Context, obj *kyro.Conversation) (*kyro.User, error)
 
 	LastMessage(ctx context.Context, obj *kyro.Conversation) (*kyro.Message, error)
-	Messages(ctx context.Context, obj *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*model.MessageConnection, error)
+	Messages(ctx context.Context, obj *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Message], error)
 }
 type DocumentResolver interface {
 	Bot(ctx context.Context, obj *kyro.Document) (*kyro.Bot, error)
@@ -56,7 +56,7 @@ type DocumentResolver interface {
 	Language(ctx context.Context, obj *kyro.Document) (*string, error)
 	ContentHash(ctx context.Context, obj *kyro.Document) (*string, error)
 
-	Chunks(ctx context.Context, obj *kyro.Document, first *int, after *string, last *int, before *string) (*model.ChunkConnection, error)
+	Chunks(ctx context.Context, obj *kyro.Document, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Chunk], error)
 	Text(ctx context.Context, obj *kyro.Document, start *int, length *int) (*string, error)
 }
 type DocumentProgressResolver interface {
@@ -98,14 +98,15 @@ type QueryResolver interface {
 	Document(ctx context.Context, id kyro.ID) (*kyro.Document, error)
 	Message(ctx context.Context, id kyro.ID) (*kyro.Message, error)
 	ServerInfo(ctx context.Context) (*kyro.ServerInfo, error)
+	RateLimit(ctx context.Context) (*kyro.RateLimit, error)
 }
 type SubscriptionResolver interface {
 	MessageStream(ctx context.Context, messageID kyro.ID, after *kyro.StreamCursor) (<-chan kyro.MessageStreamEvent, error)
 	DocumentProgress(ctx context.Context, botID *kyro.ID, documentID *kyro.ID) (<-chan *kyro.DocumentProgress, error)
 }
 type UserResolver interface {
-	Bots(ctx context.Context, obj *kyro.User, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string, last *int, before *string) (*model.BotConnection, error)
-	Conversations(ctx context.Context, obj *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error)
+	Bots(ctx context.Context, obj *kyro.User, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Bot], error)
+	Conversations(ctx context.Context, obj *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Conversation], error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -1333,8 +1334,8 @@ func (ec *executionContext) _Bot_documents(ctx context.Context, field graphql.Co
 			return ec.Resolvers.Bot().Documents(ctx, obj, fc.Args["filter"].(*model.DocumentFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.DocumentConnection) graphql.Marshaler {
-			return ec.marshalNDocumentConnection2ᚖkyrochatᚋgraphᚋmodelᚐDocumentConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.Document]) graphql.Marshaler {
+			return ec.marshalNDocumentConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1377,8 +1378,8 @@ func (ec *executionContext) _Bot_conversations(ctx context.Context, field graphq
 			return ec.Resolvers.Bot().Conversations(ctx, obj, fc.Args["filter"].(*model.ConversationFilter), fc.Args["orderBy"].(*model.ConversationOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.ConversationConnection) graphql.Marshaler {
-			return ec.marshalNConversationConnection2ᚖkyrochatᚋgraphᚋmodelᚐConversationConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.Conversation]) graphql.Marshaler {
+			return ec.marshalNConversationConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1454,7 +1455,7 @@ func (ec *executionContext) fieldContext_Bot_viewerCanChat(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Bot", field, true, true, "Boolean")
 }
 
-func (ec *executionContext) _BotConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.BotConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BotConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Bot]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1463,11 +1464,11 @@ func (ec *executionContext) _BotConnection_edges(ctx context.Context, field grap
 			return ec.fieldContext_BotConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []model.BotEdge) graphql.Marshaler {
-			return ec.marshalNBotEdge2ᚕkyrochatᚋgraphᚋmodelᚐBotEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Edge[kyro.Bot]) graphql.Marshaler {
+			return ec.marshalNBotEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1477,7 +1478,7 @@ func (ec *executionContext) fieldContext_BotConnection_edges(_ context.Context, 
 	fc = &graphql.FieldContext{
 		Object:     "BotConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_BotEdge(ctx, field)
@@ -1486,7 +1487,7 @@ func (ec *executionContext) fieldContext_BotConnection_edges(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _BotConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.BotConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BotConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Bot]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1518,7 +1519,7 @@ func (ec *executionContext) fieldContext_BotConnection_nodes(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _BotConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.BotConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BotConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Bot]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1527,7 +1528,7 @@ func (ec *executionContext) _BotConnection_pageInfo(ctx context.Context, field g
 			return ec.fieldContext_BotConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.Info(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.PageInfo) graphql.Marshaler {
@@ -1541,7 +1542,7 @@ func (ec *executionContext) fieldContext_BotConnection_pageInfo(_ context.Contex
 	fc = &graphql.FieldContext{
 		Object:     "BotConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -1550,7 +1551,7 @@ func (ec *executionContext) fieldContext_BotConnection_pageInfo(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _BotConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.BotConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BotConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Bot]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1559,7 +1560,7 @@ func (ec *executionContext) _BotConnection_totalCount(ctx context.Context, field
 			return ec.fieldContext_BotConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.Total, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -1573,7 +1574,7 @@ func (ec *executionContext) fieldContext_BotConnection_totalCount(_ context.Cont
 	return graphql.NewScalarFieldContext("BotConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _BotEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.BotEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _BotEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Bot]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1582,7 +1583,7 @@ func (ec *executionContext) _BotEdge_cursor(ctx context.Context, field graphql.C
 			return ec.fieldContext_BotEdge_cursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -1593,10 +1594,10 @@ func (ec *executionContext) _BotEdge_cursor(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_BotEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("BotEdge", field, false, false, "String")
+	return graphql.NewScalarFieldContext("BotEdge", field, true, false, "String")
 }
 
-func (ec *executionContext) _BotEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.BotEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _BotEdge_node(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Bot]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1605,7 +1606,7 @@ func (ec *executionContext) _BotEdge_node(ctx context.Context, field graphql.Col
 			return ec.fieldContext_BotEdge_node(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Node, nil
+			return obj.Node(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Bot) graphql.Marshaler {
@@ -1619,7 +1620,7 @@ func (ec *executionContext) fieldContext_BotEdge_node(_ context.Context, field g
 	fc = &graphql.FieldContext{
 		Object:     "BotEdge",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Bot(ctx, field)
@@ -1954,7 +1955,7 @@ func (ec *executionContext) fieldContext_Chunk_enabled(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Chunk", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _ChunkConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.ChunkConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChunkConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Chunk]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1963,11 +1964,11 @@ func (ec *executionContext) _ChunkConnection_edges(ctx context.Context, field gr
 			return ec.fieldContext_ChunkConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []model.ChunkEdge) graphql.Marshaler {
-			return ec.marshalNChunkEdge2ᚕkyrochatᚋgraphᚋmodelᚐChunkEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Edge[kyro.Chunk]) graphql.Marshaler {
+			return ec.marshalNChunkEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1977,7 +1978,7 @@ func (ec *executionContext) fieldContext_ChunkConnection_edges(_ context.Context
 	fc = &graphql.FieldContext{
 		Object:     "ChunkConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_ChunkEdge(ctx, field)
@@ -1986,7 +1987,7 @@ func (ec *executionContext) fieldContext_ChunkConnection_edges(_ context.Context
 	return fc, nil
 }
 
-func (ec *executionContext) _ChunkConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.ChunkConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChunkConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Chunk]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2018,7 +2019,7 @@ func (ec *executionContext) fieldContext_ChunkConnection_nodes(_ context.Context
 	return fc, nil
 }
 
-func (ec *executionContext) _ChunkConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.ChunkConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChunkConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Chunk]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2027,7 +2028,7 @@ func (ec *executionContext) _ChunkConnection_pageInfo(ctx context.Context, field
 			return ec.fieldContext_ChunkConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.Info(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.PageInfo) graphql.Marshaler {
@@ -2041,7 +2042,7 @@ func (ec *executionContext) fieldContext_ChunkConnection_pageInfo(_ context.Cont
 	fc = &graphql.FieldContext{
 		Object:     "ChunkConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -2050,7 +2051,7 @@ func (ec *executionContext) fieldContext_ChunkConnection_pageInfo(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _ChunkConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.ChunkConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChunkConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Chunk]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2059,7 +2060,7 @@ func (ec *executionContext) _ChunkConnection_totalCount(ctx context.Context, fie
 			return ec.fieldContext_ChunkConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.Total, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -2073,7 +2074,7 @@ func (ec *executionContext) fieldContext_ChunkConnection_totalCount(_ context.Co
 	return graphql.NewScalarFieldContext("ChunkConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _ChunkEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.ChunkEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChunkEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Chunk]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2082,7 +2083,7 @@ func (ec *executionContext) _ChunkEdge_cursor(ctx context.Context, field graphql
 			return ec.fieldContext_ChunkEdge_cursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -2093,10 +2094,10 @@ func (ec *executionContext) _ChunkEdge_cursor(ctx context.Context, field graphql
 	)
 }
 func (ec *executionContext) fieldContext_ChunkEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ChunkEdge", field, false, false, "String")
+	return graphql.NewScalarFieldContext("ChunkEdge", field, true, false, "String")
 }
 
-func (ec *executionContext) _ChunkEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.ChunkEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ChunkEdge_node(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Chunk]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2105,7 +2106,7 @@ func (ec *executionContext) _ChunkEdge_node(ctx context.Context, field graphql.C
 			return ec.fieldContext_ChunkEdge_node(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Node, nil
+			return obj.Node(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Chunk) graphql.Marshaler {
@@ -2119,7 +2120,7 @@ func (ec *executionContext) fieldContext_ChunkEdge_node(_ context.Context, field
 	fc = &graphql.FieldContext{
 		Object:     "ChunkEdge",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Chunk(ctx, field)
@@ -2692,8 +2693,8 @@ func (ec *executionContext) _Conversation_messages(ctx context.Context, field gr
 			return ec.Resolvers.Conversation().Messages(ctx, obj, fc.Args["includeSuperseded"].(*bool), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.MessageConnection) graphql.Marshaler {
-			return ec.marshalNMessageConnection2ᚖkyrochatᚋgraphᚋmodelᚐMessageConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.Message]) graphql.Marshaler {
+			return ec.marshalNMessageConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2723,7 +2724,7 @@ func (ec *executionContext) fieldContext_Conversation_messages(ctx context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.ConversationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Conversation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2732,11 +2733,11 @@ func (ec *executionContext) _ConversationConnection_edges(ctx context.Context, f
 			return ec.fieldContext_ConversationConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []model.ConversationEdge) graphql.Marshaler {
-			return ec.marshalNConversationEdge2ᚕkyrochatᚋgraphᚋmodelᚐConversationEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Edge[kyro.Conversation]) graphql.Marshaler {
+			return ec.marshalNConversationEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2746,7 +2747,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_edges(_ context.
 	fc = &graphql.FieldContext{
 		Object:     "ConversationConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_ConversationEdge(ctx, field)
@@ -2755,7 +2756,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_edges(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.ConversationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Conversation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2787,7 +2788,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_nodes(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.ConversationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Conversation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2796,7 +2797,7 @@ func (ec *executionContext) _ConversationConnection_pageInfo(ctx context.Context
 			return ec.fieldContext_ConversationConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.Info(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.PageInfo) graphql.Marshaler {
@@ -2810,7 +2811,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_pageInfo(_ conte
 	fc = &graphql.FieldContext{
 		Object:     "ConversationConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -2819,7 +2820,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_pageInfo(_ conte
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.ConversationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Conversation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2828,7 +2829,7 @@ func (ec *executionContext) _ConversationConnection_totalCount(ctx context.Conte
 			return ec.fieldContext_ConversationConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.Total, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -2842,7 +2843,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_totalCount(_ con
 	return graphql.NewScalarFieldContext("ConversationConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _ConversationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.ConversationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Conversation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2851,7 +2852,7 @@ func (ec *executionContext) _ConversationEdge_cursor(ctx context.Context, field 
 			return ec.fieldContext_ConversationEdge_cursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -2862,10 +2863,10 @@ func (ec *executionContext) _ConversationEdge_cursor(ctx context.Context, field 
 	)
 }
 func (ec *executionContext) fieldContext_ConversationEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ConversationEdge", field, false, false, "String")
+	return graphql.NewScalarFieldContext("ConversationEdge", field, true, false, "String")
 }
 
-func (ec *executionContext) _ConversationEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.ConversationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationEdge_node(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Conversation]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2874,7 +2875,7 @@ func (ec *executionContext) _ConversationEdge_node(ctx context.Context, field gr
 			return ec.fieldContext_ConversationEdge_node(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Node, nil
+			return obj.Node(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Conversation) graphql.Marshaler {
@@ -2888,7 +2889,7 @@ func (ec *executionContext) fieldContext_ConversationEdge_node(_ context.Context
 	fc = &graphql.FieldContext{
 		Object:     "ConversationEdge",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Conversation(ctx, field)
@@ -3539,8 +3540,8 @@ func (ec *executionContext) _Document_chunks(ctx context.Context, field graphql.
 			return ec.Resolvers.Document().Chunks(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.ChunkConnection) graphql.Marshaler {
-			return ec.marshalNChunkConnection2ᚖkyrochatᚋgraphᚋmodelᚐChunkConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.Chunk]) graphql.Marshaler {
+			return ec.marshalNChunkConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3614,7 +3615,7 @@ func (ec *executionContext) fieldContext_Document_text(ctx context.Context, fiel
 	return fc, nil
 }
 
-func (ec *executionContext) _DocumentConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.DocumentConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _DocumentConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Document]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3623,11 +3624,11 @@ func (ec *executionContext) _DocumentConnection_edges(ctx context.Context, field
 			return ec.fieldContext_DocumentConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []model.DocumentEdge) graphql.Marshaler {
-			return ec.marshalNDocumentEdge2ᚕkyrochatᚋgraphᚋmodelᚐDocumentEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Edge[kyro.Document]) graphql.Marshaler {
+			return ec.marshalNDocumentEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3637,7 +3638,7 @@ func (ec *executionContext) fieldContext_DocumentConnection_edges(_ context.Cont
 	fc = &graphql.FieldContext{
 		Object:     "DocumentConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_DocumentEdge(ctx, field)
@@ -3646,7 +3647,7 @@ func (ec *executionContext) fieldContext_DocumentConnection_edges(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _DocumentConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.DocumentConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _DocumentConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Document]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3678,7 +3679,7 @@ func (ec *executionContext) fieldContext_DocumentConnection_nodes(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _DocumentConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.DocumentConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _DocumentConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Document]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3687,7 +3688,7 @@ func (ec *executionContext) _DocumentConnection_pageInfo(ctx context.Context, fi
 			return ec.fieldContext_DocumentConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.Info(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.PageInfo) graphql.Marshaler {
@@ -3701,7 +3702,7 @@ func (ec *executionContext) fieldContext_DocumentConnection_pageInfo(_ context.C
 	fc = &graphql.FieldContext{
 		Object:     "DocumentConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -3710,7 +3711,7 @@ func (ec *executionContext) fieldContext_DocumentConnection_pageInfo(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _DocumentConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.DocumentConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _DocumentConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Document]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3719,7 +3720,7 @@ func (ec *executionContext) _DocumentConnection_totalCount(ctx context.Context, 
 			return ec.fieldContext_DocumentConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.Total, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -3733,7 +3734,7 @@ func (ec *executionContext) fieldContext_DocumentConnection_totalCount(_ context
 	return graphql.NewScalarFieldContext("DocumentConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _DocumentEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.DocumentEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _DocumentEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Document]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3742,7 +3743,7 @@ func (ec *executionContext) _DocumentEdge_cursor(ctx context.Context, field grap
 			return ec.fieldContext_DocumentEdge_cursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -3753,10 +3754,10 @@ func (ec *executionContext) _DocumentEdge_cursor(ctx context.Context, field grap
 	)
 }
 func (ec *executionContext) fieldContext_DocumentEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("DocumentEdge", field, false, false, "String")
+	return graphql.NewScalarFieldContext("DocumentEdge", field, true, false, "String")
 }
 
-func (ec *executionContext) _DocumentEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.DocumentEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _DocumentEdge_node(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Document]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3765,7 +3766,7 @@ func (ec *executionContext) _DocumentEdge_node(ctx context.Context, field graphq
 			return ec.fieldContext_DocumentEdge_node(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Node, nil
+			return obj.Node(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Document) graphql.Marshaler {
@@ -3779,7 +3780,7 @@ func (ec *executionContext) fieldContext_DocumentEdge_node(_ context.Context, fi
 	fc = &graphql.FieldContext{
 		Object:     "DocumentEdge",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Document(ctx, field)
@@ -4623,7 +4624,7 @@ func (ec *executionContext) fieldContext_Message_error(_ context.Context, field 
 	return fc, nil
 }
 
-func (ec *executionContext) _MessageConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.MessageConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _MessageConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Message]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4632,11 +4633,11 @@ func (ec *executionContext) _MessageConnection_edges(ctx context.Context, field 
 			return ec.fieldContext_MessageConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []model.MessageEdge) graphql.Marshaler {
-			return ec.marshalNMessageEdge2ᚕkyrochatᚋgraphᚋmodelᚐMessageEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Edge[kyro.Message]) graphql.Marshaler {
+			return ec.marshalNMessageEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4646,7 +4647,7 @@ func (ec *executionContext) fieldContext_MessageConnection_edges(_ context.Conte
 	fc = &graphql.FieldContext{
 		Object:     "MessageConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_MessageEdge(ctx, field)
@@ -4655,7 +4656,7 @@ func (ec *executionContext) fieldContext_MessageConnection_edges(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _MessageConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.MessageConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _MessageConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Message]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4687,7 +4688,7 @@ func (ec *executionContext) fieldContext_MessageConnection_nodes(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _MessageConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.MessageConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _MessageConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Message]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4696,7 +4697,7 @@ func (ec *executionContext) _MessageConnection_pageInfo(ctx context.Context, fie
 			return ec.fieldContext_MessageConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.Info(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.PageInfo) graphql.Marshaler {
@@ -4710,7 +4711,7 @@ func (ec *executionContext) fieldContext_MessageConnection_pageInfo(_ context.Co
 	fc = &graphql.FieldContext{
 		Object:     "MessageConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -4719,7 +4720,7 @@ func (ec *executionContext) fieldContext_MessageConnection_pageInfo(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _MessageConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.MessageConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _MessageConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Message]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4728,7 +4729,7 @@ func (ec *executionContext) _MessageConnection_totalCount(ctx context.Context, f
 			return ec.fieldContext_MessageConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.Total, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -4811,7 +4812,7 @@ func (ec *executionContext) fieldContext_MessageDelta_text(_ context.Context, fi
 	return graphql.NewScalarFieldContext("MessageDelta", field, false, false, "String")
 }
 
-func (ec *executionContext) _MessageEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.MessageEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _MessageEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Message]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4820,7 +4821,7 @@ func (ec *executionContext) _MessageEdge_cursor(ctx context.Context, field graph
 			return ec.fieldContext_MessageEdge_cursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -4831,10 +4832,10 @@ func (ec *executionContext) _MessageEdge_cursor(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_MessageEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("MessageEdge", field, false, false, "String")
+	return graphql.NewScalarFieldContext("MessageEdge", field, true, false, "String")
 }
 
-func (ec *executionContext) _MessageEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.MessageEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _MessageEdge_node(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Message]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4843,7 +4844,7 @@ func (ec *executionContext) _MessageEdge_node(ctx context.Context, field graphql
 			return ec.fieldContext_MessageEdge_node(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Node, nil
+			return obj.Node(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Message) graphql.Marshaler {
@@ -4857,7 +4858,7 @@ func (ec *executionContext) fieldContext_MessageEdge_node(_ context.Context, fie
 	fc = &graphql.FieldContext{
 		Object:     "MessageEdge",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Message(ctx, field)
@@ -6631,6 +6632,38 @@ func (ec *executionContext) fieldContext_Query_serverInfo(_ context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_rateLimit(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_rateLimit(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().RateLimit(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.RateLimit) graphql.Marshaler {
+			return ec.marshalNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_rateLimit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RateLimit(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query___type(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6705,6 +6738,121 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _RateLimit_limit(ctx context.Context, field graphql.CollectedField, obj *kyro.RateLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RateLimit_limit(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Limit, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RateLimit_limit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RateLimit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RateLimit_remaining(ctx context.Context, field graphql.CollectedField, obj *kyro.RateLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RateLimit_remaining(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Remaining, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RateLimit_remaining(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RateLimit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RateLimit_resetAt(ctx context.Context, field graphql.CollectedField, obj *kyro.RateLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RateLimit_resetAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResetAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RateLimit_resetAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RateLimit", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _RateLimit_cost(ctx context.Context, field graphql.CollectedField, obj *kyro.RateLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RateLimit_cost(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cost, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RateLimit_cost(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RateLimit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _RateLimit_maxCost(ctx context.Context, field graphql.CollectedField, obj *kyro.RateLimit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RateLimit_maxCost(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaxCost, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RateLimit_maxCost(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RateLimit", field, false, false, "Int")
 }
 
 func (ec *executionContext) _SendMessagePayload_conversation(ctx context.Context, field graphql.CollectedField, obj *model.SendMessagePayload) (ret graphql.Marshaler) {
@@ -7400,8 +7548,8 @@ func (ec *executionContext) _User_bots(ctx context.Context, field graphql.Collec
 			return ec.Resolvers.User().Bots(ctx, obj, fc.Args["filter"].(*model.BotFilter), fc.Args["orderBy"].(*model.BotOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.BotConnection) graphql.Marshaler {
-			return ec.marshalNBotConnection2ᚖkyrochatᚋgraphᚋmodelᚐBotConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.Bot]) graphql.Marshaler {
+			return ec.marshalNBotConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7444,8 +7592,8 @@ func (ec *executionContext) _User_conversations(ctx context.Context, field graph
 			return ec.Resolvers.User().Conversations(ctx, obj, fc.Args["filter"].(*model.ConversationFilter), fc.Args["orderBy"].(*model.ConversationOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.ConversationConnection) graphql.Marshaler {
-			return ec.marshalNConversationConnection2ᚖkyrochatᚋgraphᚋmodelᚐConversationConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.Conversation]) graphql.Marshaler {
+			return ec.marshalNConversationConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -9060,7 +9208,7 @@ func (ec *executionContext) _Bot(ctx context.Context, sel ast.SelectionSet, obj 
 
 var botConnectionImplementors = []string{"BotConnection"}
 
-func (ec *executionContext) _BotConnection(ctx context.Context, sel ast.SelectionSet, obj *model.BotConnection) graphql.Marshaler {
+func (ec *executionContext) _BotConnection(ctx context.Context, sel ast.SelectionSet, obj *kyro.Page[kyro.Bot]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, botConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9108,7 +9256,7 @@ func (ec *executionContext) _BotConnection(ctx context.Context, sel ast.Selectio
 
 var botEdgeImplementors = []string{"BotEdge"}
 
-func (ec *executionContext) _BotEdge(ctx context.Context, sel ast.SelectionSet, obj *model.BotEdge) graphql.Marshaler {
+func (ec *executionContext) _BotEdge(ctx context.Context, sel ast.SelectionSet, obj *kyro.Edge[kyro.Bot]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, botEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9268,7 +9416,7 @@ func (ec *executionContext) _Chunk(ctx context.Context, sel ast.SelectionSet, ob
 
 var chunkConnectionImplementors = []string{"ChunkConnection"}
 
-func (ec *executionContext) _ChunkConnection(ctx context.Context, sel ast.SelectionSet, obj *model.ChunkConnection) graphql.Marshaler {
+func (ec *executionContext) _ChunkConnection(ctx context.Context, sel ast.SelectionSet, obj *kyro.Page[kyro.Chunk]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, chunkConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9316,7 +9464,7 @@ func (ec *executionContext) _ChunkConnection(ctx context.Context, sel ast.Select
 
 var chunkEdgeImplementors = []string{"ChunkEdge"}
 
-func (ec *executionContext) _ChunkEdge(ctx context.Context, sel ast.SelectionSet, obj *model.ChunkEdge) graphql.Marshaler {
+func (ec *executionContext) _ChunkEdge(ctx context.Context, sel ast.SelectionSet, obj *kyro.Edge[kyro.Chunk]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, chunkEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9531,7 +9679,7 @@ func (ec *executionContext) _Conversation(ctx context.Context, sel ast.Selection
 
 var conversationConnectionImplementors = []string{"ConversationConnection"}
 
-func (ec *executionContext) _ConversationConnection(ctx context.Context, sel ast.SelectionSet, obj *model.ConversationConnection) graphql.Marshaler {
+func (ec *executionContext) _ConversationConnection(ctx context.Context, sel ast.SelectionSet, obj *kyro.Page[kyro.Conversation]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, conversationConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9579,7 +9727,7 @@ func (ec *executionContext) _ConversationConnection(ctx context.Context, sel ast
 
 var conversationEdgeImplementors = []string{"ConversationEdge"}
 
-func (ec *executionContext) _ConversationEdge(ctx context.Context, sel ast.SelectionSet, obj *model.ConversationEdge) graphql.Marshaler {
+func (ec *executionContext) _ConversationEdge(ctx context.Context, sel ast.SelectionSet, obj *kyro.Edge[kyro.Conversation]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, conversationEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9845,7 +9993,7 @@ func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet,
 
 var documentConnectionImplementors = []string{"DocumentConnection"}
 
-func (ec *executionContext) _DocumentConnection(ctx context.Context, sel ast.SelectionSet, obj *model.DocumentConnection) graphql.Marshaler {
+func (ec *executionContext) _DocumentConnection(ctx context.Context, sel ast.SelectionSet, obj *kyro.Page[kyro.Document]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9893,7 +10041,7 @@ func (ec *executionContext) _DocumentConnection(ctx context.Context, sel ast.Sel
 
 var documentEdgeImplementors = []string{"DocumentEdge"}
 
-func (ec *executionContext) _DocumentEdge(ctx context.Context, sel ast.SelectionSet, obj *model.DocumentEdge) graphql.Marshaler {
+func (ec *executionContext) _DocumentEdge(ctx context.Context, sel ast.SelectionSet, obj *kyro.Edge[kyro.Document]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -10236,7 +10384,7 @@ func (ec *executionContext) _Message(ctx context.Context, sel ast.SelectionSet, 
 
 var messageConnectionImplementors = []string{"MessageConnection"}
 
-func (ec *executionContext) _MessageConnection(ctx context.Context, sel ast.SelectionSet, obj *model.MessageConnection) graphql.Marshaler {
+func (ec *executionContext) _MessageConnection(ctx context.Context, sel ast.SelectionSet, obj *kyro.Page[kyro.Message]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, messageConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -10327,7 +10475,7 @@ func (ec *executionContext) _MessageDelta(ctx context.Context, sel ast.Selection
 
 var messageEdgeImplementors = []string{"MessageEdge"}
 
-func (ec *executionContext) _MessageEdge(ctx context.Context, sel ast.SelectionSet, obj *model.MessageEdge) graphql.Marshaler {
+func (ec *executionContext) _MessageEdge(ctx context.Context, sel ast.SelectionSet, obj *kyro.Edge[kyro.Message]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, messageEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -10951,6 +11099,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_serverInfo(ctx, field)
 				})
+		case "rateLimit":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_rateLimit(ctx, field)
+				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Query___type(ctx, field)
@@ -10964,6 +11118,59 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var rateLimitImplementors = []string{"RateLimit"}
+
+func (ec *executionContext) _RateLimit(ctx context.Context, sel ast.SelectionSet, obj *kyro.RateLimit) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rateLimitImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RateLimit")
+		case "limit":
+			out.Values[i] = ec._RateLimit_limit(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "remaining":
+			out.Values[i] = ec._RateLimit_remaining(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resetAt":
+			out.Values[i] = ec._RateLimit_resetAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cost":
+			out.Values[i] = ec._RateLimit_cost(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "maxCost":
+			out.Values[i] = ec._RateLimit_maxCost(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -11331,7 +11538,7 @@ func (ec *executionContext) marshalNBot2ᚖkyrochatᚋkyroᚐBot(ctx context.Con
 	return ec._Bot(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNBotConnection2ᚖkyrochatᚋgraphᚋmodelᚐBotConnection(ctx context.Context, sel ast.SelectionSet, v *model.BotConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNBotConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.Bot]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "BotConnection!")
 		return graphql.Null
@@ -11339,15 +11546,15 @@ func (ec *executionContext) marshalNBotConnection2ᚖkyrochatᚋgraphᚋmodelᚐ
 	return ec._BotConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNBotEdge2kyrochatᚋgraphᚋmodelᚐBotEdge(ctx context.Context, sel ast.SelectionSet, v model.BotEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNBotEdge2kyrochatᚋkyroᚐEdge(ctx context.Context, sel ast.SelectionSet, v kyro.Edge[kyro.Bot]) graphql.Marshaler {
 	return ec._BotEdge(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNBotEdge2ᚕkyrochatᚋgraphᚋmodelᚐBotEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.BotEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNBotEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Edge[kyro.Bot]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNBotEdge2kyrochatᚋgraphᚋmodelᚐBotEdge(ctx, sel, v[i])
+		return ec.marshalNBotEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -11426,7 +11633,7 @@ func (ec *executionContext) marshalNChunk2ᚖkyrochatᚋkyroᚐChunk(ctx context
 	return ec._Chunk(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNChunkConnection2ᚖkyrochatᚋgraphᚋmodelᚐChunkConnection(ctx context.Context, sel ast.SelectionSet, v *model.ChunkConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNChunkConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.Chunk]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "ChunkConnection!")
 		return graphql.Null
@@ -11434,15 +11641,15 @@ func (ec *executionContext) marshalNChunkConnection2ᚖkyrochatᚋgraphᚋmodel�
 	return ec._ChunkConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNChunkEdge2kyrochatᚋgraphᚋmodelᚐChunkEdge(ctx context.Context, sel ast.SelectionSet, v model.ChunkEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNChunkEdge2kyrochatᚋkyroᚐEdge(ctx context.Context, sel ast.SelectionSet, v kyro.Edge[kyro.Chunk]) graphql.Marshaler {
 	return ec._ChunkEdge(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNChunkEdge2ᚕkyrochatᚋgraphᚋmodelᚐChunkEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ChunkEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNChunkEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Edge[kyro.Chunk]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNChunkEdge2kyrochatᚋgraphᚋmodelᚐChunkEdge(ctx, sel, v[i])
+		return ec.marshalNChunkEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -11502,7 +11709,7 @@ func (ec *executionContext) marshalNConversation2ᚖkyrochatᚋkyroᚐConversati
 	return ec._Conversation(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNConversationConnection2ᚖkyrochatᚋgraphᚋmodelᚐConversationConnection(ctx context.Context, sel ast.SelectionSet, v *model.ConversationConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNConversationConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.Conversation]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "ConversationConnection!")
 		return graphql.Null
@@ -11510,15 +11717,15 @@ func (ec *executionContext) marshalNConversationConnection2ᚖkyrochatᚋgraph�
 	return ec._ConversationConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNConversationEdge2kyrochatᚋgraphᚋmodelᚐConversationEdge(ctx context.Context, sel ast.SelectionSet, v model.ConversationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNConversationEdge2kyrochatᚋkyroᚐEdge(ctx context.Context, sel ast.SelectionSet, v kyro.Edge[kyro.Conversation]) graphql.Marshaler {
 	return ec._ConversationEdge(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNConversationEdge2ᚕkyrochatᚋgraphᚋmodelᚐConversationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ConversationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNConversationEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Edge[kyro.Conversation]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNConversationEdge2kyrochatᚋgraphᚋmodelᚐConversationEdge(ctx, sel, v[i])
+		return ec.marshalNConversationEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -11639,7 +11846,7 @@ func (ec *executionContext) marshalNDocument2ᚖkyrochatᚋkyroᚐDocument(ctx c
 	return ec._Document(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNDocumentConnection2ᚖkyrochatᚋgraphᚋmodelᚐDocumentConnection(ctx context.Context, sel ast.SelectionSet, v *model.DocumentConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNDocumentConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.Document]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "DocumentConnection!")
 		return graphql.Null
@@ -11647,15 +11854,15 @@ func (ec *executionContext) marshalNDocumentConnection2ᚖkyrochatᚋgraphᚋmod
 	return ec._DocumentConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNDocumentEdge2kyrochatᚋgraphᚋmodelᚐDocumentEdge(ctx context.Context, sel ast.SelectionSet, v model.DocumentEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNDocumentEdge2kyrochatᚋkyroᚐEdge(ctx context.Context, sel ast.SelectionSet, v kyro.Edge[kyro.Document]) graphql.Marshaler {
 	return ec._DocumentEdge(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNDocumentEdge2ᚕkyrochatᚋgraphᚋmodelᚐDocumentEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNDocumentEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Edge[kyro.Document]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNDocumentEdge2kyrochatᚋgraphᚋmodelᚐDocumentEdge(ctx, sel, v[i])
+		return ec.marshalNDocumentEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -11930,7 +12137,7 @@ func (ec *executionContext) marshalNMessage2ᚖkyrochatᚋkyroᚐMessage(ctx con
 	return ec._Message(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNMessageConnection2ᚖkyrochatᚋgraphᚋmodelᚐMessageConnection(ctx context.Context, sel ast.SelectionSet, v *model.MessageConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNMessageConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.Message]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "MessageConnection!")
 		return graphql.Null
@@ -11938,15 +12145,15 @@ func (ec *executionContext) marshalNMessageConnection2ᚖkyrochatᚋgraphᚋmode
 	return ec._MessageConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNMessageEdge2kyrochatᚋgraphᚋmodelᚐMessageEdge(ctx context.Context, sel ast.SelectionSet, v model.MessageEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNMessageEdge2kyrochatᚋkyroᚐEdge(ctx context.Context, sel ast.SelectionSet, v kyro.Edge[kyro.Message]) graphql.Marshaler {
 	return ec._MessageEdge(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNMessageEdge2ᚕkyrochatᚋgraphᚋmodelᚐMessageEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.MessageEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNMessageEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Edge[kyro.Message]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNMessageEdge2kyrochatᚋgraphᚋmodelᚐMessageEdge(ctx, sel, v[i])
+		return ec.marshalNMessageEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -12140,6 +12347,14 @@ func (ec *executionContext) marshalNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(ctx c
 
 func (ec *executionContext) marshalNProviderInfo2kyrochatᚋkyroᚐProviderInfo(ctx context.Context, sel ast.SelectionSet, v kyro.ProviderInfo) graphql.Marshaler {
 	return ec._ProviderInfo(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(ctx context.Context, sel ast.SelectionSet, v *kyro.RateLimit) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RateLimit!")
+		return graphql.Null
+	}
+	return ec._RateLimit(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNRefreshSessionInput2kyrochatᚋgraphᚋmodelᚐRefreshSessionInput(ctx context.Context, v any) (model.RefreshSessionInput, error) {

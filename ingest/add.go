@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 const (
@@ -36,7 +37,7 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 	if err := s.takesIn(); err != nil {
 		return Added{}, err
 	}
-	fileName = kyro.CleanFileName(fileName)
+	fileName = kyro.CleanFileName(text.Normalize(fileName))
 	d := kyro.NewDocument{
 		BotID: botID, OwnerID: v.UserID, Kind: kyro.DocumentFile, FileName: fileName, Title: titleOf(fileName),
 	}

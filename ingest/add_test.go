@@ -76,6 +76,7 @@ func TestTitleOfAFile(t *testing.T) {
 		"report.pdf":                   "report",
 		"/tmp/My  notes.v2.txt":        "My  notes.v2",
 		".gitignore":                   ".gitignore",
+		"Re\u0301sume\u0301.pdf":       "R\u00e9sum\u00e9", // as macOS spells it
 		"":                             "Untitled document",
 		"\u202e":                       "Untitled document",
 		strings.Repeat("a", 240):       strings.Repeat("a", 200),

@@ -46,6 +46,7 @@ func (s *Service) Delete(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
 		return err
 	}
 	d, err := s.store.DeleteDocument(ctx, v.UserID, id, s.time())
+	s.heads.Forget(v.UserID, id) // an error may hide that it was stored
 	if err != nil {
 		return err
 	}

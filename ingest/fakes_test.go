@@ -14,6 +14,7 @@ import (
 	"kyrochat/ingest"
 	"kyrochat/ingest/chunk"
 	"kyrochat/kyro"
+	"kyrochat/live"
 )
 
 var (
@@ -149,7 +150,7 @@ func newHouse(t *testing.T, adjust ...func(*ingest.Config)) *house {
 	m := newMemory()
 	h := &house{memory: m, reader: &reader{m: m}, embedder: &embedder{}, board: newBoard()}
 	c := ingest.Config{
-		Store: m, Bots: m, Files: disk{m}, Extractor: h.reader, Embedder: h.embedder, Progress: h.board,
+		Store: m, Bots: m, Heads: heads(t), Files: disk{m}, Extractor: h.reader, Embedder: h.embedder, Progress: h.board,
 		Sniff: func(_ []byte, fileName string) (string, error) {
 			switch {
 			case strings.HasSuffix(fileName, ".pdf"):
@@ -166,6 +167,16 @@ func newHouse(t *testing.T, adjust ...func(*ingest.Config)) *house {
 	}
 	h.Service = ingest.New(c)
 	return h
+}
+
+// heads remembers documents that are ready as long as a test runs.
+func heads(t *testing.T) ingest.Heads {
+	cache := live.NewCache(live.CacheConfig[kyro.Document]{
+		TTL: time.Hour, ID: (*kyro.Document).NodeID, Clone: (*kyro.Document).Clone,
+		Keep: func(d *kyro.Document) bool { return d.Status.Ready() },
+	})
+	t.Cleanup(cache.Close)
+	return cache
 }
 
 // splitLines makes a chunk of each line.

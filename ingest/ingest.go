@@ -21,8 +21,9 @@ type Store interface {
 	Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)
 	// DocumentPages and ChunkPages have a page for every parent, which is empty where it is not the owner's.
 	DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error)
-	// Unfinished gives the documents of a bot whose status is not final, oldest first.
-	Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Document, error)
+	// Unfinished gives up to limit documents of a bot whose status is not final, oldest first, behind after; from the
+	// first where that is the zero Document.
+	Unfinished(ctx context.Context, owner, bot kyro.ID, after kyro.Document, limit int) ([]kyro.Document, error)
 	// RestartDocument starts a new run of a retryable document with its job; CONFLICT where it is not retryable.
 	RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
 	// CancelDocument moves an unfinished document to CANCELED and ends its run: the document's Run is a higher one

@@ -132,10 +132,10 @@ func (m *memory) ChunkPages(context.Context, kyro.ID, []kyro.ID, kyro.PageReques
 
 func (m *memory) Chunks(context.Context, kyro.ID, []kyro.ID) ([]kyro.Chunk, error) { return nil, nil }
 
-func (m *memory) Unfinished(_ context.Context, owner, bot kyro.ID) (found []kyro.Document, err error) {
+func (m *memory) Unfinished(_ context.Context, owner, bot kyro.ID, after kyro.Document, limit int) (found []kyro.Document, err error) {
 	err = m.call("Unfinished", func() error {
 		for _, r := range m.rows {
-			if r.OwnerID == owner && r.BotID == bot && !r.deleted && !r.Status.Final() {
+			if r.OwnerID == owner && r.BotID == bot && !r.deleted && !r.Status.Final() && r.ID.Key > after.ID.Key && len(found) < limit {
 				found = append(found, r.Document)
 			}
 		}
@@ -159,6 +159,9 @@ func (m *memory) change(owner, id kyro.ID, change func(*row) error) (kyro.Docume
 }
 
 func (r *row) move(step kyro.DocumentStep) {
+	if step.Status.Retryable() {
+		r.Reached = r.Progress().Percent()
+	}
 	r.Status, r.StatusReason, r.UpdatedAt = step.Status, step.Reason, step.Now
 	r.StageDone, r.StageTotal, r.RetryAt = step.StageDone, step.StageTotal, step.RetryAt
 	if step.MimeType != "" {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"slices"
 
 	"kyrochat/kyro"
 )
@@ -14,7 +15,8 @@ func (s *Service) Documents(ctx context.Context, v kyro.Viewer, ids []kyro.ID) (
 	if err := v.MustSignIn(); err != nil {
 		return nil, err
 	}
-	return s.store.Documents(ctx, v.UserID, ids)
+	documents, err := s.heads.Read(ctx, v.UserID, ids, s.store.Documents)
+	return slices.DeleteFunc(documents, func(d kyro.Document) bool { return !d.ReadableBy(v) }), err
 }
 
 // Document reads one document of the viewer, or NOT_FOUND.
@@ -22,7 +24,7 @@ func (s *Service) Document(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro
 	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
 		return kyro.Document{}, err
 	}
-	documents, err := s.store.Documents(ctx, v.UserID, []kyro.ID{id})
+	documents, err := s.Documents(ctx, v, []kyro.ID{id})
 	return kyro.One(documents, err, kyro.KindDocument)
 }
 

@@ -115,7 +115,7 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 		t.Fatal(err)
 	}
 	service := ingest.New(ingest.Config{
-		Store: wrap(s), Bots: s, Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
+		Store: wrap(s), Bots: s, Heads: heads(t), Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
 		Sniff: func([]byte, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
 	})
 	return &wired{service, s, queue, kept, kyro.Viewer{UserID: user.ID}, stored.ID}
@@ -149,7 +149,7 @@ func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
 			}
 			pages, err := h.ChunkList(t.Context(), h.owner, []kyro.ID{d.ID}, kyro.PageRequest{Order: kyro.ChunksOrder, Limit: 100, Total: true})
 			page := pages[d.ID]
-			if err != nil || page.Total != 5 || page.Nodes()[4].Text != fmt.Sprintf("five %d", n) {
+			if err != nil || page.Total != 5 || page.Nodes[4].Text != fmt.Sprintf("five %d", n) {
 				t.Errorf("%s: %d chunks, %v", f.failed, page.Total, err)
 			}
 			if got, err := h.Text(t.Context(), h.owner, d.ID, 0, 1000); err != nil || got == nil || *got != text {
@@ -227,7 +227,7 @@ func TestRealUploadThatIsRefusedLeavesNothing(t *testing.T) {
 		}
 		pages, err := h.List(t.Context(), h.owner, []kyro.ID{h.bot}, kyro.DocumentFilter{}, kyro.PageRequest{Order: kyro.DocumentsOrder, Limit: 10})
 		page := pages[h.bot]
-		if err != nil || len(page.Edges) != 0 {
+		if err != nil || len(page.Nodes) != 0 {
 			t.Errorf("documents: %+v, %v", page, err)
 		}
 	})

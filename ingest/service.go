@@ -16,6 +16,7 @@ import (
 type Config struct {
 	Store     Store
 	Bots      Bots
+	Heads     Heads
 	Files     Files
 	Extractor Extractor
 	Embedder  Embedder
@@ -42,6 +43,7 @@ type Config struct {
 type Service struct {
 	store     Store
 	bots      Bots
+	heads     Heads
 	files     Files
 	extractor Extractor
 	embedder  Embedder
@@ -63,8 +65,8 @@ type Service struct {
 // New makes the use cases.
 func New(c Config) *Service {
 	s := &Service{
-		store: c.Store, bots: c.Bots, files: c.Files, extractor: c.Extractor, embedder: c.Embedder, progress: c.Progress,
-		sniff: c.Sniff, split: c.Split, limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck,
+		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
+		progress: c.Progress, sniff: c.Sniff, split: c.Split, limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck,
 		now: c.Now, log: c.Log, runs: newRuns(),
 	}
 	if s.limits == (kyro.Limits{}) {
@@ -114,8 +116,9 @@ func (s *Service) takesIn() error {
 func (s *Service) time() time.Time { return kyro.Moment(s.now()) }
 
 // publish tells watchers of a document's new state, which is stored already; so it is told even when the caller
-// has gone meanwhile.
+// has gone meanwhile. Whoever hears of it must find it, so what was read before is forgotten first.
 func (s *Service) publish(ctx context.Context, d kyro.Document) {
+	s.heads.Forget(d.OwnerID, d.ID)
 	s.progress.Publish(context.WithoutCancel(ctx), d.BotID, d.Progress())
 }
 

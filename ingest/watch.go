@@ -45,12 +45,11 @@ func (s *Service) WatchBot(ctx context.Context, v kyro.Viewer, botID kyro.ID) it
 			if err := s.ownBot(ctx, v, botID); err != nil {
 				return err
 			}
-			documents, err := s.store.Unfinished(ctx, v.UserID, botID)
-			if err != nil {
+			still, err := w.tellUnfinished(ctx, botID)
+			if err != nil || w.over {
 				return err
 			}
-			w.tellStates(nil, documents)
-			return w.tellLost(ctx, documents)
+			return w.tellLost(ctx, still)
 		}
 		w.run(ctx)
 	}
@@ -169,12 +168,31 @@ func (w *watch) consider(ctx context.Context, c kyro.DocumentProgress) {
 	}
 }
 
-// tellLost tells what became of documents that were unfinished when last told of, and are not any more.
-func (w *watch) tellLost(ctx context.Context, unfinished []kyro.Document) error {
-	still := make(map[kyro.ID]bool, len(unfinished))
-	for i := range unfinished {
-		still[unfinished[i].ID] = true
+// unfinishedBatch is how many unfinished documents are read at once: a bot may have thousands.
+const unfinishedBatch = 200
+
+// tellUnfinished tells the state of every unfinished document of the bot and gives their ids.
+func (w *watch) tellUnfinished(ctx context.Context, bot kyro.ID) (map[kyro.ID]bool, error) {
+	still := map[kyro.ID]bool{}
+	for last := (kyro.Document{}); !w.over; {
+		documents, err := w.store.Unfinished(ctx, w.owner, bot, last, unfinishedBatch)
+		if err != nil {
+			return nil, err
+		}
+		for i := range documents {
+			still[documents[i].ID] = true
+		}
+		w.tellStates(nil, documents)
+		if len(documents) < unfinishedBatch {
+			break
+		}
+		last = documents[len(documents)-1]
 	}
+	return still, nil
+}
+
+// tellLost tells what became of documents that were unfinished when last told of, and are not any more.
+func (w *watch) tellLost(ctx context.Context, still map[kyro.ID]bool) error {
 	var lost []kyro.ID
 	for id, last := range w.told {
 		if !still[id] && !last.Deleted && !last.Status.Final() {

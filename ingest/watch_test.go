@@ -100,6 +100,43 @@ func TestWatchTellsEveryChangeAndEnds(t *testing.T) {
 	})
 }
 
+func TestWatchOfABotTellsOfAllItsUnfinishedDocuments(t *testing.T) {
+	t.Parallel()
+	in(t, func(t *testing.T, ctx context.Context, h *house) {
+		const many = 450
+		for range many {
+			h.upload(t, "a.txt", five)
+		}
+		f := follow(h.WatchBot(ctx, alice, bot))
+		synctest.Wait()
+		told := map[kyro.ID]bool{}
+		for _, e := range f.events {
+			told[e.DocumentID] = true
+		}
+		if len(told) != many || len(f.events) != many || f.err != nil {
+			t.Errorf("told of %d documents in %d events, %v", len(told), len(f.events), f.err)
+		}
+	})
+}
+
+func TestAnEndWithoutSuccessStaysWhereTheWayEnded(t *testing.T) {
+	t.Parallel()
+	in(t, func(t *testing.T, ctx context.Context, h *house) {
+		d := h.upload(t, "a.txt", five)
+		f := follow(h.Watch(ctx, alice, d.ID))
+		synctest.Wait()
+		h.tell(h.move(d, kyro.DocumentEmbedding, 5))
+		synctest.Wait()
+		if _, err := h.Cancel(ctx, alice, d.ID); err != nil {
+			t.Fatal(err)
+		}
+		f.want(t, kyro.DocumentQueued, kyro.DocumentEmbedding, kyro.DocumentCanceled)
+		if last, before := f.events[2].Percent(), f.events[1].Percent(); last != before || last != 72 {
+			t.Errorf("canceled at %g percent, shown at %g", before, last)
+		}
+	})
+}
+
 func TestWatchEndsWithADelete(t *testing.T) {
 	t.Parallel()
 	in(t, func(t *testing.T, ctx context.Context, h *house) {

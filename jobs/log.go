@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -45,15 +46,19 @@ func (h forOperators) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
+// resigning is River's word for a leader that could not give its place up while it stopped, as where the one write
+// connection was busy. The place becomes free by itself after a few seconds.
+const resigning = "Error attempting to resign"
+
 // Handle passes a record on unless it tells of a cancellation or repeats itself.
 func (h forOperators) Handle(ctx context.Context, record slog.Record) error {
-	canceled := false
+	canceled := strings.HasSuffix(record.Message, resigning)
 	record.Attrs(func(a slog.Attr) bool {
 		switch v := a.Value.Any().(type) {
 		case error:
-			canceled = errors.Is(v, context.Canceled)
+			canceled = canceled || errors.Is(v, context.Canceled)
 		case string:
-			canceled = v == context.Canceled.Error()
+			canceled = canceled || v == context.Canceled.Error()
 		}
 		return !canceled
 	})

@@ -18,6 +18,7 @@ func TestRiverIsQuotedSparingly(t *testing.T) {
 		log.Info("started")
 		log.Error("stopping", "err", context.Canceled)
 		log.Error("stopping", "error", "context canceled")
+		log.Error("leadership.Elector: Error attempting to resign", "err", context.DeadlineExceeded)
 		for range 100 {
 			log.Error("database away", "err", "refused")
 		}

@@ -2,6 +2,7 @@ package kyro
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,28 @@ type Bot struct {
 
 // NodeID makes Bot a Node.
 func (b *Bot) NodeID() ID { return b.ID }
+
+// Clone is a copy of the bot that shares nothing with it.
+func (b *Bot) Clone() Bot {
+	c := *b
+	c.Description, c.Instructions, c.WelcomeMessage = cloned(b.Description), cloned(b.Instructions), cloned(b.WelcomeMessage)
+	c.SuggestedQuestions = slices.Clone(b.SuggestedQuestions)
+	c.Model, c.Temperature, c.MaxOutputTokens = cloned(b.Model), cloned(b.Temperature), cloned(b.MaxOutputTokens)
+	c.MinScore = cloned(b.MinScore)
+	return c
+}
+
+// cloned copies what may be nil.
+func cloned[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// ReadableBy reports whether the viewer may see the bot. Only the owner may, until bots can be public.
+func (b *Bot) ReadableBy(v Viewer) bool { return v.Is(b.OwnerID) }
 
 // EditableBy reports whether the viewer may change the bot and its documents. Only the owner may.
 func (b *Bot) EditableBy(v Viewer) bool { return v.Is(b.OwnerID) }

@@ -68,7 +68,8 @@ type Document struct {
 	Status        DocumentStatus
 	StatusReason  string // for a person; "" where there is nothing to say
 	StageDone     int
-	StageTotal    *int // nil while unknown
+	StageTotal    *int    // nil while unknown
+	Reached       float64 // percent of the way that was done when it ended without success; of no meaning otherwise
 	RetryAt       *time.Time
 	PageCount     *int
 	ChunkCount    int
@@ -84,6 +85,21 @@ type Document struct {
 // NodeID makes Document a Node.
 func (d *Document) NodeID() ID { return d.ID }
 
+// ReadableBy reports whether the viewer may see the document. Only the owner may.
+func (d *Document) ReadableBy(v Viewer) bool { return v.Is(d.OwnerID) }
+
+// Clone is a copy of the document that shares nothing with it.
+func (d *Document) Clone() Document {
+	c := *d
+	c.SizeBytes, c.StageTotal, c.RetryAt = cloned(d.SizeBytes), cloned(d.StageTotal), cloned(d.RetryAt)
+	c.PageCount, c.CharCount, c.ReadyAt = cloned(d.PageCount), cloned(d.CharCount), cloned(d.ReadyAt)
+	c.Warnings = slices.Clone(d.Warnings)
+	for i := range c.Warnings {
+		c.Warnings[i].Page = cloned(c.Warnings[i].Page)
+	}
+	return c
+}
+
 // DocumentWarning is something the owner should know about a document that is searchable all the same.
 type DocumentWarning struct {
 	Code    string `json:"code"`
@@ -98,6 +114,7 @@ type DocumentProgress struct {
 	Status     DocumentStatus
 	StageDone  int
 	StageTotal *int
+	Reached    float64 // as of Document
 	RetryAt    *time.Time
 	UpdatedAt  time.Time
 }
@@ -105,20 +122,23 @@ type DocumentProgress struct {
 // Progress is the document's present state.
 func (d *Document) Progress() DocumentProgress {
 	return DocumentProgress{
-		DocumentID: d.ID, Status: d.Status, StageDone: d.StageDone, StageTotal: d.StageTotal,
+		DocumentID: d.ID, Status: d.Status, StageDone: d.StageDone, StageTotal: d.StageTotal, Reached: d.Reached,
 		RetryAt: d.RetryAt, UpdatedAt: d.UpdatedAt,
 	}
 }
 
-// stages says where on the way from 0 to 100 percent each state begins and ends.
+// stages says where on the way from 0 to 100 percent each state begins and ends. States without success have no place
+// of their own: they stay where the way ended.
 var stages = map[DocumentStatus][2]float64{
 	DocumentQueued: {0, 0}, DocumentFetching: {0, 5}, DocumentExtracting: {5, 40}, DocumentChunking: {40, 45},
 	DocumentEmbedding: {45, 99}, DocumentWaitingQuota: {45, 99}, DocumentReady: {100, 100}, DocumentWarned: {100, 100},
-	DocumentNeedsOCR: {100, 100}, DocumentFailed: {100, 100}, DocumentCanceled: {100, 100},
 }
 
 // Percent is how much of the whole way is done, 0 to 100. It never falls within one run.
 func (p DocumentProgress) Percent() float64 {
+	if p.Status.Retryable() {
+		return p.Reached
+	}
 	span := stages[p.Status]
 	if p.StageTotal == nil || *p.StageTotal <= 0 {
 		return span[0]
@@ -128,7 +148,8 @@ func (p DocumentProgress) Percent() float64 {
 }
 
 // DocumentStep is one move of a document within a run of ingestion. Nil and empty fields stay as they are, but
-// for StageDone, StageTotal and RetryAt, which are always written.
+// for StageDone, StageTotal and RetryAt, which are always written. Where Status ends the run without success, what
+// was reached is kept.
 type DocumentStep struct {
 	Status     DocumentStatus
 	Reason     string // written always: a state without a reason has none

@@ -60,24 +60,29 @@ func (id ID) IsZero() bool { return id == ID{} }
 
 // String is the form clients see: kind, underscore, key.
 func (id ID) String() string {
+	return string(id.AppendTo(make([]byte, 0, 24)))
+}
+
+// AppendTo appends what String gives.
+func (id ID) AppendTo(to []byte) []byte {
 	if id.IsZero() {
-		return ""
+		return to
 	}
-	return string(id.Kind) + "_" + strconv.FormatInt(id.Key, 10)
+	return strconv.AppendInt(append(append(to, id.Kind...), '_'), id.Key, 10)
 }
 
 // ReadID reads what a client gave for an id. A text that is no id gives an ID that Check and Expect refuse: only
 // there is it known which kind was asked for, so only there can the client be told.
-func ReadID(s string) (ID, error) {
-	if s == "" {
-		return ID{}, malformedID(s)
-	}
+func ReadID(s string) ID {
 	id, err := ParseID(s)
 	if err != nil {
-		id = ID{Kind: Kind(s)} // of no kind there is, with a key that no row has
+		id = ID{Kind: Kind(s), Key: unread}
 	}
-	return id, nil
+	return id
 }
+
+// unread is the key of an ID that could not be read: no row has it, and it is not that of the zero ID.
+const unread = -1
 
 // ParseID reads the text form. It accepts exactly what String writes (no sign, no leading zero, key of at least 1)
 // and answers BAD_USER_INPUT for anything else.
@@ -100,7 +105,7 @@ func malformedID(s string) error {
 
 // Check answers BAD_USER_INPUT for what ReadID could not read.
 func (id ID) Check() error {
-	if id.Key != 0 {
+	if id.Key > 0 {
 		return nil
 	}
 	return malformedID(string(id.Kind))
@@ -108,7 +113,7 @@ func (id ID) Check() error {
 
 // Expect answers BAD_USER_INPUT, naming the kind that was expected, when the ID is of another kind or none at all.
 func (id ID) Expect(kind Kind) error {
-	if id.Key == 0 {
+	if id.Key <= 0 {
 		return Errorf(CodeBadUserInput, "%s is not the id of a %s: expected one that begins with %s_.", quoteShort(string(id.Kind)), kind.Noun(), kind)
 	}
 	if id.Kind == kind {

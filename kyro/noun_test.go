@@ -81,7 +81,8 @@ func TestOnlyTheOwnerEditsABot(t *testing.T) {
 	bot := kyro.Bot{OwnerID: kyro.UserID(1)}
 	for user, want := range map[kyro.ID]bool{kyro.UserID(1): true, kyro.UserID(2): false, {}: false} {
 		v := kyro.Viewer{UserID: user}
-		if bot.EditableBy(v) != want || bot.ChattableBy(v) != want {
+		document := kyro.Document{OwnerID: bot.OwnerID}
+		if bot.EditableBy(v) != want || bot.ChattableBy(v) != want || bot.ReadableBy(v) != want || document.ReadableBy(v) != want {
 			t.Errorf("viewer %v", user)
 		}
 	}
@@ -240,6 +241,11 @@ func TestPercentNeverFalls(t *testing.T) {
 	}
 	if last != 100 {
 		t.Errorf("READY is at %g percent", last)
+	}
+	for _, status := range []kyro.DocumentStatus{kyro.DocumentFailed, kyro.DocumentCanceled, kyro.DocumentNeedsOCR} {
+		if got := (kyro.DocumentProgress{Status: status, Reached: 61, StageDone: 3, StageTotal: &total}).Percent(); got != 61 {
+			t.Errorf("%s at 61 percent is shown at %g", status, got)
+		}
 	}
 }
 

@@ -19,7 +19,14 @@ type PageRequest struct {
 	Backward bool    // last/before: the page ends at the cursor or at the list's end
 	Cursor   *Cursor // nil: from the start, or from the end when Backward
 	Total    bool    // the client selected totalCount
+	// NoInfo: the client did not select pageInfo, so HasNextPage and HasPreviousPage need not be right.
+	NoInfo bool
+	// Fields are what the client selected of each row; nil for everything. A store may leave out the rest.
+	Fields map[string]bool
 }
+
+// Wants reports whether a field of each row is asked for.
+func (r PageRequest) Wants(field string) bool { return r.Fields == nil || r.Fields[field] }
 
 // Request checks the arguments for a list in the named order. It answers BAD_USER_INPUT for a size out of range,
 // for arguments that exclude each other, and for a cursor that is malformed or belongs to another order.
@@ -64,25 +71,34 @@ func (a PageArgs) Request(order string) (PageRequest, error) {
 
 // Page is one page of a list, in the list's own order also when it was asked for backwards.
 type Page[T any] struct {
-	Edges           []Edge[T]
-	HasNextPage     bool // rows exist behind the last edge
-	HasPreviousPage bool // rows exist before the first edge
+	Nodes           []T
+	HasNextPage     bool // rows exist behind the last node
+	HasPreviousPage bool // rows exist before the first node
 	Total           int  // rows in the whole list; counted only where the request asked for it
+	// CursorAt names the place of the ith node. Most clients look at the last one at most, so cursors are made where
+	// they are asked for.
+	CursorAt func(i int) string
 }
 
 // Edge is one row of a page with the cursor that names its place.
 type Edge[T any] struct {
-	Cursor string
-	Node   T
+	page *Page[T]
+	at   int
 }
 
-// Nodes are the rows without their cursors.
-func (p Page[T]) Nodes() []T {
-	nodes := make([]T, len(p.Edges))
-	for i, e := range p.Edges {
-		nodes[i] = e.Node
+// Cursor names the place of the row in the list.
+func (e Edge[T]) Cursor() string { return e.page.CursorAt(e.at) }
+
+// Node is the row.
+func (e Edge[T]) Node() *T { return &e.page.Nodes[e.at] }
+
+// Edges are the rows with their cursors.
+func (p *Page[T]) Edges() []Edge[T] {
+	edges := make([]Edge[T], len(p.Nodes))
+	for i := range edges {
+		edges[i] = Edge[T]{page: p, at: i}
 	}
-	return nodes
+	return edges
 }
 
 // PageInfo is the paging part of a connection. The cursors are nil on an empty page.
@@ -92,10 +108,11 @@ type PageInfo struct {
 }
 
 // Info is the page's PageInfo.
-func (p Page[T]) Info() *PageInfo {
+func (p *Page[T]) Info() *PageInfo {
 	info := &PageInfo{HasNextPage: p.HasNextPage, HasPreviousPage: p.HasPreviousPage}
-	if n := len(p.Edges); n > 0 {
-		info.StartCursor, info.EndCursor = &p.Edges[0].Cursor, &p.Edges[n-1].Cursor
+	if n := len(p.Nodes); n > 0 {
+		first, last := p.CursorAt(0), p.CursorAt(n-1)
+		info.StartCursor, info.EndCursor = &first, &last
 	}
 	return info
 }

@@ -80,12 +80,12 @@ func TestPageInfo(t *testing.T) {
 	if info := empty.Info(); info.StartCursor != nil || info.EndCursor != nil || !info.HasPreviousPage || info.HasNextPage {
 		t.Errorf("empty page: %+v", info)
 	}
-	page := kyro.Page[int]{Edges: []kyro.Edge[int]{{"a", 1}, {"b", 2}}, HasNextPage: true}
+	page := kyro.Page[int]{Nodes: []int{1, 2}, HasNextPage: true, CursorAt: func(i int) string { return []string{"a", "b"}[i] }}
 	if info := page.Info(); *info.StartCursor != "a" || *info.EndCursor != "b" || !info.HasNextPage {
 		t.Errorf("page: %+v", info)
 	}
-	if nodes := page.Nodes(); len(nodes) != 2 || nodes[1] != 2 {
-		t.Errorf("nodes: %v", nodes)
+	if edges := page.Edges(); len(edges) != 2 || edges[1].Cursor() != "b" || *edges[1].Node() != 2 {
+		t.Errorf("edges: %v", edges)
 	}
 }
 

@@ -2,6 +2,7 @@ package kyro
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -13,6 +14,9 @@ type Viewer struct {
 	Expires   time.Time // when the access token ends; zero for nobody
 	Rejected  *Error    // set when credentials were sent and refused; the viewer is nobody then
 	Device    Device    // where the request comes from
+	// Network is the sender's IPv4 address, or the /64 of an IPv6 address, which is what one household or server
+	// has: what limits go by where nobody is signed in. It is never stored.
+	Network netip.Prefix
 }
 
 // Device is what is known about the sender of a request, for the list of sessions.

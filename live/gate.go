@@ -1,6 +1,7 @@
-// Package live carries what happens now to those who watch: the events of running answers and the progress of
-// documents. This is the in-process form, for a server that is alone; nothing in it is the truth, which is in
-// the store, so all of it may be lost at any time.
+// Package live carries what happens now to those who watch, the events of running answers and the progress of
+// documents; it remembers rows that are read often, and counts what is limited by the hour or the second. This is the
+// in-process form, for a server that is alone; nothing in it is the truth, which is in the store, so all of it may be
+// lost at any time.
 package live
 
 import (

@@ -42,7 +42,8 @@ func (r userFields) Bots(ctx context.Context, _ *kyro.User, filter *model.BotFil
 	if err != nil {
 		return nil, err
 	}
-	return bots(from(ctx).level.bots.noted(r.Catalog.ListBots(ctx, kyro.ViewerFrom(ctx), botFilter(filter), order, page)))
+	page.Fields = fieldsOf(ctx)
+	return listed(from(ctx).level.bots.noted(r.Catalog.ListBots(ctx, kyro.ViewerFrom(ctx), botFilter(filter), order, page)))
 }
 
 func (r userFields) Conversations(ctx context.Context, _ *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
@@ -55,5 +56,5 @@ func (r userFields) Conversations(ctx context.Context, _ *kyro.User, filter *mod
 	if err != nil {
 		return nil, err
 	}
-	return conversations(from(ctx).level.conversations.noted(r.Catalog.ListConversations(ctx, kyro.ViewerFrom(ctx), f, order, page)))
+	return listed(from(ctx).level.conversations.noted(r.Catalog.ListConversations(ctx, kyro.ViewerFrom(ctx), f, order, page)))
 }

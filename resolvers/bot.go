@@ -42,7 +42,7 @@ func (r botFields) Owner(ctx context.Context, bot *kyro.Bot) (*kyro.User, error)
 	if !bot.EditableBy(kyro.ViewerFrom(ctx)) {
 		return nil, nil
 	}
-	return from(ctx).fields.botOwner.load(ctx, bot.OwnerID)
+	return follow(ctx, botOwner, bot.OwnerID)
 }
 
 func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {
@@ -51,7 +51,7 @@ func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.D
 		return nil, err
 	}
 	f, l := documentFilter(filter), from(ctx)
-	return documents(page(ctx, children[kyro.Bot, kyro.Document]{
+	return listed(page(ctx, children[kyro.Bot, kyro.Document]{
 		name: "documents", parents: &l.level.bots, parentID: (*kyro.Bot).NodeID, rows: &l.level.documents, arguments: []any{f, req},
 		read: func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Document], error) {
 			return r.Ingest.List(ctx, kyro.ViewerFrom(ctx), bots, f, req)
@@ -73,7 +73,7 @@ func (r botFields) Conversations(ctx context.Context, bot *kyro.Bot, filter *mod
 		return nil, err
 	}
 	l := from(ctx)
-	return conversations(page(ctx, children[kyro.Bot, kyro.Conversation]{
+	return listed(page(ctx, children[kyro.Bot, kyro.Conversation]{
 		name: "conversations", parents: &l.level.bots, parentID: (*kyro.Bot).NodeID, rows: &l.level.conversations, arguments: []any{f, order, req},
 		read: func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
 			return r.Catalog.ListConversationsWith(ctx, kyro.ViewerFrom(ctx), bots, f, order, req)

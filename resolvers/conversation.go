@@ -28,15 +28,15 @@ func conversationPayload(c kyro.Conversation, err error) (*model.ConversationPay
 type conversationFields struct{ *Root }
 
 func (r conversationFields) Bot(ctx context.Context, c *kyro.Conversation) (*kyro.Bot, error) {
-	return promised(from(ctx).fields.conversationBot.load(ctx, c.BotID))(c.BotID)
+	return promised(follow(ctx, conversationBot, c.BotID))(c.BotID)
 }
 
 func (r conversationFields) User(ctx context.Context, c *kyro.Conversation) (*kyro.User, error) {
-	return from(ctx).fields.conversationUser.load(ctx, c.UserID)
+	return follow(ctx, conversationUser, c.UserID)
 }
 
 func (r conversationFields) LastMessage(ctx context.Context, c *kyro.Conversation) (*kyro.Message, error) {
-	return from(ctx).fields.conversationLast.load(ctx, c.ID)
+	return follow(ctx, conversationLast, c.ID)
 }
 
 func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
@@ -45,9 +45,12 @@ func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, 
 		return nil, err
 	}
 	superseded, l := orDefault(includeSuperseded, false), from(ctx)
-	return messages(page(ctx, children[kyro.Conversation, kyro.Message]{
+	return listed(page(ctx, children[kyro.Conversation, kyro.Message]{
 		name: "messages", parents: &l.level.conversations, parentID: (*kyro.Conversation).NodeID, rows: &l.level.messages, arguments: []any{superseded, req},
 		read: func(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+			if req.Fields = fieldsOf(ctx); req.Fields["siblings"] {
+				req.Fields = nil // a message without any is its own sibling, of which anything may be selected
+			}
 			return r.Catalog.ListMessages(ctx, kyro.ViewerFrom(ctx), conversations, superseded, req)
 		},
 	}, c.ID))

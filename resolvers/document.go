@@ -37,7 +37,7 @@ func addedPayload(ctx context.Context) func(ingest.Added, error) (*model.Documen
 	return func(added ingest.Added, err error) (*model.DocumentPayload, error) {
 		payload, err := documentPayload(added.Document, err)
 		if err == nil && added.DuplicateOf != nil {
-			payload.DuplicateOf, err = load(ctx, from(ctx).documents, *added.DuplicateOf)
+			payload.DuplicateOf, err = load(ctx, from(ctx).documentRows(), *added.DuplicateOf)
 		}
 		return payload, err
 	}
@@ -46,7 +46,7 @@ func addedPayload(ctx context.Context) func(ingest.Added, error) (*model.Documen
 type documentFields struct{ *Root }
 
 func (r documentFields) Bot(ctx context.Context, d *kyro.Document) (*kyro.Bot, error) {
-	return promised(from(ctx).fields.documentBot.load(ctx, d.BotID))(d.BotID)
+	return promised(follow(ctx, documentBot, d.BotID))(d.BotID)
 }
 
 func (r documentFields) FileName(_ context.Context, d *kyro.Document) (*string, error) {
@@ -79,7 +79,7 @@ func (r documentFields) Chunks(ctx context.Context, d *kyro.Document, first *int
 		return nil, err
 	}
 	l := from(ctx)
-	return chunks(page(ctx, children[kyro.Document, kyro.Chunk]{
+	return listed(page(ctx, children[kyro.Document, kyro.Chunk]{
 		name: "chunks", parents: &l.level.documents, parentID: (*kyro.Document).NodeID, rows: &l.level.chunks, arguments: []any{req},
 		read: func(ctx context.Context, documents []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
 			return r.Ingest.ChunkList(ctx, kyro.ViewerFrom(ctx), documents, req)
@@ -105,11 +105,11 @@ func (progressFields) Document(ctx context.Context, p *kyro.DocumentProgress) (*
 	if p.Deleted {
 		return nil, nil
 	}
-	return load(ctx, from(ctx).documents, p.DocumentID)
+	return load(ctx, from(ctx).documentRows(), p.DocumentID)
 }
 
 type chunkFields struct{}
 
 func (chunkFields) Document(ctx context.Context, c *kyro.Chunk) (*kyro.Document, error) {
-	return promised(from(ctx).fields.chunkDocument.load(ctx, c.DocumentID))(c.DocumentID)
+	return promised(follow(ctx, chunkDocument, c.DocumentID))(c.DocumentID)
 }

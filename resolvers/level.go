@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"kyrochat/graph/plan"
 	"kyrochat/kyro"
 )
 
@@ -20,8 +21,27 @@ type levels struct {
 
 // level is the rows of one kind, in the order they were read.
 type level[N any] struct {
-	mu   sync.Mutex
-	rows [][]N
+	mu      sync.Mutex
+	rows    [][]N
+	index   map[kyro.ID]*N // of the rows of the first additions, as many as indexed says
+	indexed int
+}
+
+// find gives the row with the id, if it was read.
+func (l *level[N]) find(wanted kyro.ID, id func(*N) kyro.ID) (*N, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.index == nil {
+		l.index = map[kyro.ID]*N{}
+	}
+	for ; l.indexed < len(l.rows); l.indexed++ {
+		for i := range l.rows[l.indexed] {
+			row := &l.rows[l.indexed][i]
+			l.index[id(row)] = row
+		}
+	}
+	row, found := l.index[wanted]
+	return row, found
 }
 
 func (l *level[N]) add(rows []N) {
@@ -32,7 +52,7 @@ func (l *level[N]) add(rows []N) {
 
 // noted notes the rows of a page.
 func (l *level[N]) noted(p kyro.Page[N], err error) (kyro.Page[N], error) {
-	l.add(p.Nodes())
+	l.add(p.Nodes)
 	return p, err
 }
 
@@ -43,87 +63,91 @@ func (l *level[N]) since(n int) ([][]N, int) {
 	return l.rows[n:], len(l.rows)
 }
 
-// field is one field of a kind of rows that leads to other rows. The first row that resolves it reads what all the
-// rows read so far lead to; the others find that there.
-type field[N, T any] struct {
-	level  *level[N]
-	ids    func(*N, func(kyro.ID)) // what a row leads to
-	loader loader[T]
+// link says what a field of rows N leads to: rows T.
+type link[N, T any] struct {
+	from func(*loaders) *level[N]
+	to   func(*loaders) loader[T]
+	ids  func(*N, func(kyro.ID)) // what a row leads to
+	far  func(*loaders) *followed
+}
 
+// linkTo is a link to one row.
+func linkTo[N, T any](from func(*loaders) *level[N], to func(*loaders) loader[T], id func(*N) kyro.ID, far func(*loaders) *followed) link[N, T] {
+	return link[N, T]{from, to, func(row *N, lead func(kyro.ID)) { lead(id(row)) }, far}
+}
+
+// The links that lead to one row, or to a short list that belongs to one.
+var (
+	botOwner = linkTo((*loaders).botLevel, (*loaders).userRows, func(b *kyro.Bot) kyro.ID { return b.OwnerID },
+		func(l *loaders) *followed { return &l.followed.botOwner })
+	documentBot = linkTo((*loaders).documentLevel, (*loaders).botRows, func(d *kyro.Document) kyro.ID { return d.BotID },
+		func(l *loaders) *followed { return &l.followed.documentBot })
+	chunkDocument = linkTo((*loaders).chunkLevel, (*loaders).documentRows, func(c *kyro.Chunk) kyro.ID { return c.DocumentID },
+		func(l *loaders) *followed { return &l.followed.chunkDocument })
+	conversationBot = linkTo((*loaders).conversationLevel, (*loaders).botRows, func(c *kyro.Conversation) kyro.ID { return c.BotID },
+		func(l *loaders) *followed { return &l.followed.conversationBot })
+	conversationUser = linkTo((*loaders).conversationLevel, (*loaders).userRows, func(c *kyro.Conversation) kyro.ID { return c.UserID },
+		func(l *loaders) *followed { return &l.followed.conversationUser })
+	conversationLast = linkTo((*loaders).conversationLevel, (*loaders).lastMessageRows, (*kyro.Conversation).NodeID,
+		func(l *loaders) *followed { return &l.followed.conversationLast })
+	messageTalk = linkTo((*loaders).messageLevel, (*loaders).conversationRows, func(m *kyro.Message) kyro.ID { return m.ConversationID },
+		func(l *loaders) *followed { return &l.followed.messageTalk })
+	messageParent = linkTo((*loaders).messageLevel, (*loaders).messageRows, func(m *kyro.Message) kyro.ID { return m.ParentID },
+		func(l *loaders) *followed { return &l.followed.messageParent })
+	messageSiblings = linkTo((*loaders).messageLevel, (*loaders).siblingRows, func(m *kyro.Message) kyro.ID { return m.ParentID },
+		func(l *loaders) *followed { return &l.followed.messageSiblings })
+	citedDocuments = link[kyro.Message, *kyro.Document]{(*loaders).messageLevel, (*loaders).documentRows, func(m *kyro.Message, lead func(kyro.ID)) {
+		for i := range m.Citations {
+			lead(m.Citations[i].DocumentID)
+		}
+	}, func(l *loaders) *followed { return &l.followed.citedDocuments }}
+	citedChunks = link[kyro.Message, *kyro.Chunk]{(*loaders).messageLevel, (*loaders).chunkRows, func(m *kyro.Message, lead func(kyro.ID)) {
+		for i := range m.Citations {
+			lead(m.Citations[i].ChunkID)
+		}
+	}, func(l *loaders) *followed { return &l.followed.citedChunks }}
+)
+
+// followed is how far a response has followed a link. The first row that resolves the field reads what all the rows
+// read so far lead to; the others find that there.
+type followed struct {
 	mu    sync.Mutex
 	asked int
 	err   error // of a read that failed, which is not tried again for every row
 }
 
-// load reads what the field leads to.
-func (f *field[N, T]) load(ctx context.Context, id kyro.ID) (T, error) {
-	if err := f.ahead(ctx); err != nil {
+// follow reads what a field leads to from the row whose id is given.
+func follow[N, T any](ctx context.Context, along link[N, T], id kyro.ID) (T, error) {
+	l := from(ctx)
+	rows := along.to(l)
+	if err := ahead(ctx, along.far(l), along.from(l), along.ids, rows); err != nil {
 		var none T
 		return none, err
 	}
-	return load(ctx, f.loader, id)
+	return load(ctx, rows, id)
 }
 
 // ahead reads for all rows that were noted since. Whoever comes meanwhile waits for it.
-func (f *field[N, T]) ahead(ctx context.Context) error {
+func ahead[N, T any](ctx context.Context, f *followed, level *level[N], ids func(*N, func(kyro.ID)), rows loader[T]) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	added, n := f.level.since(f.asked)
-	var ids []kyro.ID
-	for _, rows := range added {
-		for i := range rows {
-			f.ids(&rows[i], func(id kyro.ID) { ids = append(ids, id) })
-		}
+	added, n := level.since(f.asked)
+	if n == f.asked {
+		return f.err
 	}
 	f.asked = n
-	if f.err == nil {
-		f.err = f.loader.prime(ctx, ids)
+	if f.err != nil {
+		return f.err
 	}
+	var leads []kyro.ID
+	lead := func(id kyro.ID) { leads = append(leads, id) }
+	for _, rows := range added {
+		for i := range rows {
+			ids(&rows[i], lead)
+		}
+	}
+	f.err = rows.prime(ctx, leads)
 	return f.err
-}
-
-// fields are those that lead to one row, or to a short list that belongs to one.
-type fields struct {
-	botOwner           field[kyro.Bot, *kyro.User]
-	documentBot        field[kyro.Document, *kyro.Bot]
-	chunkDocument      field[kyro.Chunk, *kyro.Document]
-	conversationBot    field[kyro.Conversation, *kyro.Bot]
-	conversationUser   field[kyro.Conversation, *kyro.User]
-	conversationLast   field[kyro.Conversation, *kyro.Message]
-	messageTalk        field[kyro.Message, *kyro.Conversation]
-	messageParent      field[kyro.Message, *kyro.Message]
-	messageSiblings    field[kyro.Message, []kyro.Message]
-	messageDocumentsOf field[kyro.Message, *kyro.Document]
-	messageChunksOf    field[kyro.Message, *kyro.Chunk]
-}
-
-func (f *fields) follow(l *loaders) {
-	set(&f.botOwner, &l.level.bots, l.users, func(b *kyro.Bot) kyro.ID { return b.OwnerID })
-	set(&f.documentBot, &l.level.documents, l.bots, func(d *kyro.Document) kyro.ID { return d.BotID })
-	set(&f.chunkDocument, &l.level.chunks, l.documents, func(c *kyro.Chunk) kyro.ID { return c.DocumentID })
-	set(&f.conversationBot, &l.level.conversations, l.bots, func(c *kyro.Conversation) kyro.ID { return c.BotID })
-	set(&f.conversationUser, &l.level.conversations, l.users, func(c *kyro.Conversation) kyro.ID { return c.UserID })
-	set(&f.conversationLast, &l.level.conversations, l.lastMessages, func(c *kyro.Conversation) kyro.ID { return c.ID })
-	set(&f.messageTalk, &l.level.messages, l.conversations, func(m *kyro.Message) kyro.ID { return m.ConversationID })
-	set(&f.messageParent, &l.level.messages, l.messages, func(m *kyro.Message) kyro.ID { return m.ParentID })
-	set(&f.messageSiblings, &l.level.messages, l.siblings, func(m *kyro.Message) kyro.ID { return m.ParentID })
-	set(&f.messageDocumentsOf, &l.level.messages, l.documents, nil)
-	f.messageDocumentsOf.ids = func(m *kyro.Message, lead func(kyro.ID)) {
-		for i := range m.Citations {
-			lead(m.Citations[i].DocumentID)
-		}
-	}
-	set(&f.messageChunksOf, &l.level.messages, l.chunks, nil)
-	f.messageChunksOf.ids = func(m *kyro.Message, lead func(kyro.ID)) {
-		for i := range m.Citations {
-			lead(m.Citations[i].ChunkID)
-		}
-	}
-}
-
-func set[N, T any](f *field[N, T], level *level[N], l loader[T], id func(*N) kyro.ID) {
-	f.level, f.loader = level, l
-	f.ids = func(row *N, lead func(kyro.ID)) { lead(id(row)) }
 }
 
 // children is a list below each row of a kind.
@@ -132,30 +156,46 @@ type children[P, N any] struct {
 	parents   *level[P]
 	parentID  func(*P) kyro.ID
 	rows      *level[N]
-	arguments []any // two lists with the same name and arguments are one
+	arguments []any // two lists with the same name and arguments are one; those of a plan's field are the same for all parents
 	read      func(context.Context, []kyro.ID) (map[kyro.ID]kyro.Page[N], error)
+}
+
+// pages are the pages of one list, of all parents.
+type pages[N any] struct {
+	followed
+	rows loader[kyro.Page[N]]
 }
 
 // page reads the page of one parent, and those of all parents that were read so far.
 func page[P, N any](ctx context.Context, c children[P, N], parent kyro.ID) (kyro.Page[N], error) {
-	arguments, err := json.Marshal(c.arguments)
-	if err != nil {
-		return kyro.Page[N]{}, err
+	var key any = plan.FieldFrom(ctx)
+	if key == (*plan.Field)(nil) {
+		arguments, err := json.Marshal(c.arguments)
+		if err != nil {
+			return kyro.Page[N]{}, err
+		}
+		key = c.name + string(arguments)
 	}
-	l, key := from(ctx), c.name+string(arguments)
+	l := from(ctx)
 	l.mu.Lock()
-	pages, found := l.pages[key].(*field[P, kyro.Page[N]])
+	list, found := l.pages[key].(*pages[N])
 	if !found {
-		pages = new(field[P, kyro.Page[N]])
-		set(pages, c.parents, batch(func(ctx context.Context, parents []kyro.ID) (map[kyro.ID]kyro.Page[N], error) {
+		list = &pages[N]{rows: batch(func(ctx context.Context, parents []kyro.ID) (map[kyro.ID]kyro.Page[N], error) {
 			found, err := c.read(ctx, parents)
 			for _, p := range found {
 				_, _ = c.rows.noted(p, nil)
 			}
 			return found, err
-		}), c.parentID)
-		l.pages[key] = pages
+		})}
+		if l.pages == nil {
+			l.pages = map[any]any{}
+		}
+		l.pages[key] = list
 	}
 	l.mu.Unlock()
-	return pages.load(ctx, parent)
+	err := ahead(ctx, &list.followed, c.parents, func(row *P, lead func(kyro.ID)) { lead(c.parentID(row)) }, list.rows)
+	if err != nil {
+		return kyro.Page[N]{}, err
+	}
+	return load(ctx, list.rows, parent)
 }

@@ -16,9 +16,14 @@ import (
 // subscription, and never as long as a socket: what they remember is at most as old as the answer it is part of.
 //
 // A batch does not wait for others to ask. What was read is noted in level, row by row; the first row whose field is
-// resolved asks for all that were noted (see field), so that each field of a query takes one statement for all of its
+// resolved asks for all that were noted (see follow), so that each field of a query takes one statement for all of its
 // rows, however they are scheduled.
 type loaders struct {
+	root   *Root
+	viewer kyro.Viewer
+	level  levels
+
+	mu            sync.Mutex // of what is made when it is first asked for
 	users         loader[*kyro.User]
 	bots          loader[*kyro.Bot]
 	documents     loader[*kyro.Document]
@@ -27,11 +32,12 @@ type loaders struct {
 	messages      loader[*kyro.Message]
 	siblings      loader[[]kyro.Message]
 	lastMessages  loader[*kyro.Message]
+	pages         map[any]any // of children, by the field of a plan, or by list and arguments
 
-	level  levels
-	fields fields
-	mu     sync.Mutex
-	pages  map[string]any // fields that are pages of children, by list and arguments
+	followed struct {
+		botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,
+		messageSiblings, citedDocuments, citedChunks followed
+	}
 }
 
 // rows reads one kind of rows.
@@ -39,30 +45,40 @@ type rows[T any] struct {
 	*dataloadgen.Loader[kyro.ID, T]
 	read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)
 
-	mu    sync.Mutex
-	asked map[kyro.ID]bool
+	mu     sync.Mutex
+	primed map[kyro.ID]T // the zero T where there is none
+	known  func(kyro.ID) (T, bool)
 }
 
 type loader[T any] = *rows[T]
 
-// prime reads those of the ids that were not primed before, in one statement; whoever primes meanwhile waits.
+// prime reads those of the ids that were not primed before, in one statement; whoever primes meanwhile waits. What a
+// list of the response brought already is not read again.
 func (r *rows[T]) prime(ctx context.Context, ids []kyro.ID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var missing []kyro.ID
 	for _, id := range ids {
-		if !id.IsZero() && !r.asked[id] {
-			r.asked[id] = true
+		if _, done := r.primed[id]; done || id.IsZero() {
+			continue
+		}
+		var row T
+		found := false
+		if r.known != nil {
+			row, found = r.known(id)
+		}
+		if !found {
 			missing = append(missing, id)
 		}
+		r.primed[id] = row
 	}
 	for part := range slices.Chunk(missing, batchSize) {
 		found, err := r.read(ctx, part)
 		if err != nil {
 			return err
 		}
-		for _, id := range part {
-			r.Prime(id, found[id]) // also where there is none
+		for id, row := range found {
+			r.primed[id] = row
 		}
 	}
 	return nil
@@ -71,37 +87,93 @@ func (r *rows[T]) prime(ctx context.Context, ids []kyro.ID) error {
 // batchSize is how many rows are read at once at most.
 const batchSize = 1000
 
-func (r *Root) newLoaders(v kyro.Viewer) *loaders {
-	l := &loaders{pages: map[string]any{}}
-	l.users = byID(v, r.Account.Users, (*kyro.User).NodeID, &l.level.users)
-	l.bots = byID(v, r.Catalog.Bots, (*kyro.Bot).NodeID, &l.level.bots)
-	l.documents = byID(v, r.Ingest.Documents, (*kyro.Document).NodeID, &l.level.documents)
-	l.chunks = byID(v, r.Ingest.Chunks, (*kyro.Chunk).NodeID, &l.level.chunks)
-	l.conversations = byID(v, r.Catalog.Conversations, (*kyro.Conversation).NodeID, &l.level.conversations)
-	l.messages = byID(v, r.Catalog.Messages, (*kyro.Message).NodeID, &l.level.messages)
-	l.siblings = batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
-		siblings, err := r.Catalog.Siblings(ctx, v, ids)
-		for _, list := range siblings {
-			l.level.messages.add(list)
-		}
-		return siblings, err
+func (l *loaders) botLevel() *level[kyro.Bot]                   { return &l.level.bots }
+func (l *loaders) documentLevel() *level[kyro.Document]         { return &l.level.documents }
+func (l *loaders) chunkLevel() *level[kyro.Chunk]               { return &l.level.chunks }
+func (l *loaders) conversationLevel() *level[kyro.Conversation] { return &l.level.conversations }
+func (l *loaders) messageLevel() *level[kyro.Message]           { return &l.level.messages }
+
+func (l *loaders) userRows() loader[*kyro.User] {
+	return made(l, &l.users, func() loader[*kyro.User] {
+		return byID(l.viewer, l.root.Account.Users, (*kyro.User).NodeID, &l.level.users)
 	})
-	l.lastMessages = batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*kyro.Message, error) {
-		rows, err := r.Catalog.LastMessages(ctx, v, ids)
-		found := make(map[kyro.ID]*kyro.Message, len(rows))
-		for id, m := range rows {
-			found[id] = &m
-			l.level.messages.add([]kyro.Message{m})
-		}
-		return found, err
+}
+
+func (l *loaders) botRows() loader[*kyro.Bot] {
+	return made(l, &l.bots, func() loader[*kyro.Bot] {
+		return byID(l.viewer, l.root.Catalog.Bots, (*kyro.Bot).NodeID, &l.level.bots).anew()
 	})
-	l.fields.follow(l)
-	return l
+}
+
+func (l *loaders) documentRows() loader[*kyro.Document] {
+	return made(l, &l.documents, func() loader[*kyro.Document] {
+		return byID(l.viewer, l.root.Ingest.Documents, (*kyro.Document).NodeID, &l.level.documents)
+	})
+}
+
+func (l *loaders) chunkRows() loader[*kyro.Chunk] {
+	return made(l, &l.chunks, func() loader[*kyro.Chunk] {
+		return byID(l.viewer, l.root.Ingest.Chunks, (*kyro.Chunk).NodeID, &l.level.chunks)
+	})
+}
+
+func (l *loaders) conversationRows() loader[*kyro.Conversation] {
+	return made(l, &l.conversations, func() loader[*kyro.Conversation] {
+		return byID(l.viewer, l.root.Catalog.Conversations, (*kyro.Conversation).NodeID, &l.level.conversations)
+	})
+}
+
+func (l *loaders) messageRows() loader[*kyro.Message] {
+	return made(l, &l.messages, func() loader[*kyro.Message] {
+		return byID(l.viewer, l.root.Catalog.Messages, (*kyro.Message).NodeID, &l.level.messages).anew()
+	})
+}
+
+func (l *loaders) siblingRows() loader[[]kyro.Message] {
+	return made(l, &l.siblings, func() loader[[]kyro.Message] {
+		return batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
+			siblings, err := l.root.Catalog.Siblings(ctx, l.viewer, ids)
+			for _, list := range siblings {
+				l.level.messages.add(list)
+			}
+			return siblings, err
+		})
+	})
+}
+
+func (l *loaders) lastMessageRows() loader[*kyro.Message] {
+	return made(l, &l.lastMessages, func() loader[*kyro.Message] {
+		return batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*kyro.Message, error) {
+			rows, err := l.root.Catalog.LastMessages(ctx, l.viewer, ids)
+			found := make(map[kyro.ID]*kyro.Message, len(rows))
+			for id, m := range rows {
+				found[id] = &m
+				l.level.messages.add([]kyro.Message{m})
+			}
+			return found, err
+		})
+	})
+}
+
+// anew makes a loader read all that it is asked for: lists may bring bots and messages in part.
+func (r *rows[T]) anew() loader[T] {
+	r.known = nil
+	return r
+}
+
+// made makes a loader when it is first asked for: most responses need one or two.
+func made[T any](l *loaders, at *loader[T], make func() loader[T]) loader[T] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if *at == nil {
+		*at = make()
+	}
+	return *at
 }
 
 // byID makes a loader of a use case that reads rows in any order and leaves out what is not there.
 func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.ID) ([]T, error), id func(*T) kyro.ID, level *level[T]) loader[*T] {
-	return batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*T, error) {
+	l := batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*T, error) {
 		rows, err := read(ctx, v, ids)
 		found := make(map[kyro.ID]*T, len(rows))
 		for i := range rows {
@@ -110,12 +182,14 @@ func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.I
 		level.add(rows)
 		return found, err
 	})
+	l.known = func(wanted kyro.ID) (*T, bool) { return level.find(wanted, id) }
+	return l
 }
 
 func batch[T any](read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)) loader[T] {
 	return &rows[T]{
 		Loader: dataloadgen.NewMappedLoader(read, dataloadgen.WithWait(0), dataloadgen.WithBatchCapacity(batchSize)),
-		read:   read, asked: map[kyro.ID]bool{},
+		read:   read, primed: map[kyro.ID]T{},
 	}
 }
 
@@ -124,6 +198,12 @@ func load[T any](ctx context.Context, l loader[T], id kyro.ID) (T, error) {
 	var none T
 	if id.IsZero() {
 		return none, nil
+	}
+	l.mu.Lock()
+	row, primed := l.primed[id]
+	l.mu.Unlock()
+	if primed {
+		return row, nil
 	}
 	row, err := l.Load(ctx, id)
 	if errors.Is(err, dataloadgen.ErrNotFound) {
@@ -161,7 +241,7 @@ type loadersKey struct{}
 func from(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
 
 func (r *Root) withLoaders(ctx context.Context) context.Context {
-	return context.WithValue(ctx, loadersKey{}, r.newLoaders(kyro.ViewerFrom(ctx)))
+	return context.WithValue(ctx, loadersKey{}, &loaders{root: r, viewer: kyro.ViewerFrom(ctx)})
 }
 
 // AroundResponse gives each response, and each event of a subscription, loaders of its own.

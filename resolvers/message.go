@@ -35,7 +35,7 @@ func turnPayload(t kyro.Turn, err error) (*model.SendMessagePayload, error) {
 type messageFields struct{}
 
 func (messageFields) Conversation(ctx context.Context, m *kyro.Message) (*kyro.Conversation, error) {
-	return promised(from(ctx).fields.messageTalk.load(ctx, m.ConversationID))(m.ConversationID)
+	return promised(follow(ctx, messageTalk, m.ConversationID))(m.ConversationID)
 }
 
 func (messageFields) ClientMessageID(_ context.Context, m *kyro.Message) (*string, error) {
@@ -43,22 +43,22 @@ func (messageFields) ClientMessageID(_ context.Context, m *kyro.Message) (*strin
 }
 
 func (messageFields) Parent(ctx context.Context, m *kyro.Message) (*kyro.Message, error) {
-	return from(ctx).fields.messageParent.load(ctx, m.ParentID)
+	return follow(ctx, messageParent, m.ParentID)
 }
 
 func (messageFields) Siblings(ctx context.Context, m *kyro.Message) ([]kyro.Message, error) {
 	if m.ParentID.IsZero() {
 		return []kyro.Message{*m}, nil
 	}
-	return from(ctx).fields.messageSiblings.load(ctx, m.ParentID)
+	return follow(ctx, messageSiblings, m.ParentID)
 }
 
 type citationFields struct{}
 
 func (citationFields) Document(ctx context.Context, c *kyro.Citation) (*kyro.Document, error) {
-	return from(ctx).fields.messageDocumentsOf.load(ctx, c.DocumentID)
+	return follow(ctx, citedDocuments, c.DocumentID)
 }
 
 func (citationFields) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, error) {
-	return from(ctx).fields.messageChunksOf.load(ctx, c.ChunkID)
+	return follow(ctx, citedChunks, c.ChunkID)
 }

@@ -25,17 +25,17 @@ func (r queries) Node(ctx context.Context, id kyro.ID) (kyro.Node, error) {
 func (l *loaders) nodes(ctx context.Context, kind kyro.Kind, ids []kyro.ID) ([]kyro.Node, error) {
 	switch kind {
 	case kyro.KindUser:
-		return loadNodes(ctx, l.users, ids)
+		return loadNodes(ctx, l.userRows(), ids)
 	case kyro.KindBot:
-		return loadNodes(ctx, l.bots, ids)
+		return loadNodes(ctx, l.botRows(), ids)
 	case kyro.KindDocument:
-		return loadNodes(ctx, l.documents, ids)
+		return loadNodes(ctx, l.documentRows(), ids)
 	case kyro.KindChunk:
-		return loadNodes(ctx, l.chunks, ids)
+		return loadNodes(ctx, l.chunkRows(), ids)
 	case kyro.KindConversation:
-		return loadNodes(ctx, l.conversations, ids)
+		return loadNodes(ctx, l.conversationRows(), ids)
 	case kyro.KindMessage:
-		return loadNodes(ctx, l.messages, ids)
+		return loadNodes(ctx, l.messageRows(), ids)
 	default:
 		return make([]kyro.Node, len(ids)), ids[0].Check()
 	}
@@ -109,6 +109,11 @@ func (r queries) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error)
 }
 
 func (r queries) ServerInfo(context.Context) (*kyro.ServerInfo, error) { return &r.Info, nil }
+
+func (r queries) RateLimit(ctx context.Context) (*kyro.RateLimit, error) {
+	limit := r.Root.RateLimit(ctx)
+	return &limit, nil
+}
 
 func got[T any](row T, err error) (*T, error) {
 	if err != nil {

@@ -3,6 +3,8 @@
 package resolvers
 
 import (
+	"context"
+
 	"github.com/99designs/gqlgen/graphql"
 
 	"kyrochat/account"
@@ -21,6 +23,8 @@ type Root struct {
 	Answer  *answer.Service
 	Info    kyro.ServerInfo
 	Present graphql.ErrorPresenterFunc // for errors in the middle of a subscription
+	// RateLimit says what is left to the viewer of the rate of operations, which the transport has counted.
+	RateLimit func(context.Context) kyro.RateLimit
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)

@@ -32,6 +32,18 @@ type botRow struct {
 	DeletedAt          *time.Time
 }
 
+var botTable = newTable("bots", "b",
+	`id owner_id name created_at description:description instructions:instructions welcome_message:welcomeMessage
+	suggested_questions:suggestedQuestions model:model temperature:temperature max_output_tokens:maxOutputTokens
+	top_k:topK min_score:minScore no_answer_text:noAnswerText strict:strict updated_at:updatedAt`,
+	func(r *botRow, asJSON func(any) any) []any {
+		return []any{
+			&r.ID, &r.OwnerID, &r.Name, &r.CreatedAt, &r.Description, &r.Instructions, &r.WelcomeMessage,
+			asJSON(&r.SuggestedQuestions), &r.Model, &r.Temperature, &r.MaxOutputTokens, &r.TopK, &r.MinScore,
+			&r.NoAnswerText, &r.Strict, &r.UpdatedAt,
+		}
+	}, (*botRow).noun)
+
 func rowOfBot(n *kyro.Bot) botRow {
 	return botRow{
 		ID: n.ID.Key, OwnerID: n.OwnerID.Key, Name: n.Name, NameKey: fold(n.Name),
@@ -123,25 +135,29 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time)
 	})
 }
 
+func botsOf(owner kyro.ID) selection[botRow, kyro.Bot] {
+	return rowsOf(botTable).where("b.owner_id = ? AND b.deleted_at IS NULL", owner.Key)
+}
+
 // Bots reads the owner's live bots by id, in any order.
 func (s *Store) Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error) {
-	var rows []botRow
-	err := s.read().NewSelect().Model(&rows).
-		Where("b.id IN (?) AND b.owner_id = ? AND b.deleted_at IS NULL", keys(ids), owner.Key).Scan(ctx)
-	return convert(rows, (*botRow).noun), failed("read the bots", err)
+	rows, err := all(ctx, s, botsOf(owner).byID(ids), "")
+	return rows, failed("read the bots", err)
 }
 
 // BotPage lists the owner's live bots.
 func (s *Store) BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, o kyro.BotOrder, req kyro.PageRequest) (kyro.Page[kyro.Bot], error) {
-	query := s.read().NewSelect().Model((*botRow)(nil)).Where("b.owner_id = ? AND b.deleted_at IS NULL", owner.Key)
+	bots := botsOf(owner)
+	if req.Fields != nil {
+		bots.table = botTable.only(req.Wants)
+	}
 	if filter.Search != "" {
-		query.Where(`b.name_key LIKE ? ESCAPE '\'`, contains(filter.Search))
+		bots = bots.where(`b.name_key LIKE ? ESCAPE '\'`, contains(filter.Search))
 	}
-	key := func(r *botRow) int64 { return r.ID }
-	by := byTime("b.created_at", "b.id", o.Direction, func(r *botRow) time.Time { return r.CreatedAt }, key)
+	by := byTime("b.created_at", "b.id", o.Direction, func(b *kyro.Bot) time.Time { return b.CreatedAt }, (*kyro.Bot).NodeID)
 	if o.By == kyro.BotsByName {
-		by = byText("b.name_key", "b.id", o.Direction, func(r *botRow) string { return r.NameKey }, key)
+		by = byText("b.name_key", "b.id", o.Direction, func(b *kyro.Bot) string { return fold(b.Name) }, (*kyro.Bot).NodeID)
 	}
-	result, err := page(ctx, query, req, by, (*botRow).noun)
+	result, err := page(ctx, s, bots, req, by)
 	return result, failed("list the bots", err)
 }

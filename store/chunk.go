@@ -31,6 +31,16 @@ type chunkRow struct {
 	Enabled     bool
 }
 
+var chunkTable = newTable("chunks", "c",
+	`id document_id bot_id version seq text heading_path page_start page_end page_turns char_start char_end byte_start
+	byte_end token_count content_hash enabled`,
+	func(r *chunkRow, asJSON func(any) any) []any {
+		return []any{
+			&r.ID, &r.DocumentID, &r.BotID, &r.Version, &r.Seq, &r.Text, asJSON(&r.HeadingPath), &r.PageStart, &r.PageEnd,
+			asJSON(&r.PageTurns), &r.CharStart, &r.CharEnd, &r.ByteStart, &r.ByteEnd, &r.TokenCount, &r.ContentHash, &r.Enabled,
+		}
+	}, (*chunkRow).noun)
+
 func (r *chunkRow) noun() kyro.Chunk {
 	return kyro.Chunk{
 		ID: kyro.ChunkID(r.ID), DocumentID: kyro.DocumentID(r.DocumentID), BotID: kyro.BotID(r.BotID),
@@ -46,24 +56,25 @@ func active(q *bun.SelectQuery) *bun.SelectQuery {
 		Where("d.deleted_at IS NULL AND c.version = d.active_version")
 }
 
+// activeChunksOf selects the chunks of active versions of the owner's live documents.
+func activeChunksOf(owner kyro.ID) selection[chunkRow, kyro.Chunk] {
+	some := rowsOf(chunkTable).where("d.deleted_at IS NULL AND c.version = d.active_version AND d.owner_id = ?", owner.Key)
+	some.joins = "JOIN documents AS d ON d.id = c.document_id"
+	return some
+}
+
 // Chunks implements ingest.Store.
 func (s *Store) Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Chunk, error) {
-	var rows []chunkRow
-	err := active(s.read().NewSelect().Model(&rows)).
-		Where("c.id IN (?) AND d.owner_id = ?", keys(ids), owner.Key).Scan(ctx)
-	if err != nil {
-		return nil, failed("read chunks", err)
-	}
-	return convert(rows, (*chunkRow).noun), nil
+	chunks, err := all(ctx, s, activeChunksOf(owner).byID(ids), "")
+	return chunks, failed("read chunks", err)
 }
 
 // ChunkPages lists the chunks of the active version of each document of the owner, in reading order.
 func (s *Store) ChunkPages(ctx context.Context, owner kyro.ID, documents []kyro.ID, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
-	query := active(s.read().NewSelect().Model((*chunkRow)(nil))).Where("d.owner_id = ?", owner.Key)
-	ofDocument := parentage[chunkRow]{table: "chunks", alias: "c", column: "c.document_id", of: func(r *chunkRow) int64 { return r.DocumentID }}
+	ofDocument := parentage[chunkRow, kyro.Chunk]{column: "c.document_id", of: func(c *kyro.Chunk) kyro.ID { return c.DocumentID }}
 	order := byNumber("c.seq", "c.id", kyro.Asc,
-		func(r *chunkRow) int64 { return int64(r.Seq) }, func(r *chunkRow) int64 { return r.ID })
-	result, err := pages(ctx, s, query, documents, ofDocument, req, order, (*chunkRow).noun)
+		func(c *kyro.Chunk) int64 { return int64(c.Index) }, (*kyro.Chunk).NodeID)
+	result, err := pages(ctx, s, activeChunksOf(owner), documents, ofDocument, req, order)
 	return result, failed("list chunks", err)
 }
 

@@ -239,6 +239,20 @@ func TestRecover(t *testing.T) {
 	})
 }
 
+func TestGivingAnAnswerBackIsNoLoss(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, _, id := w.talk(t)
+		w.say(t, user, id, "q")
+		for range 7 {
+			fine(t, w.Release(t.Context(), w.claim(t, id, "n1")))
+		}
+		w.claim(t, id, "n1")
+		if ended, waiting, err := w.Recover(t.Context(), start, true); err != nil || len(ended) != 0 || len(waiting) != 1 {
+			t.Errorf("ended %+v, waiting %v, %v", ended, waiting, err)
+		}
+	})
+}
+
 func TestAnswersThatNeverBeginAreGivenUp(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		user, _, id := w.talk(t)

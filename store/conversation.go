@@ -25,6 +25,14 @@ type conversationRow struct {
 	DeletedAt     *time.Time
 }
 
+var conversationTable = newTable("conversations", "c",
+	"id bot_id user_id title title_key archived message_count last_message_at created_at updated_at",
+	func(r *conversationRow, _ func(any) any) []any {
+		return []any{
+			&r.ID, &r.BotID, &r.UserID, &r.Title, &r.TitleKey, &r.Archived, &r.MessageCount, &r.LastMessageAt, &r.CreatedAt, &r.UpdatedAt,
+		}
+	}, (*conversationRow).noun)
+
 func rowOfConversation(n *kyro.Conversation) conversationRow {
 	return conversationRow{
 		ID: n.ID.Key, BotID: n.BotID.Key, UserID: n.UserID.Key, Title: n.Title, TitleKey: fold(n.Title),
@@ -119,43 +127,41 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 
 // Conversations reads the user's live conversations by id, in any order.
 func (s *Store) Conversations(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Conversation, error) {
-	var rows []conversationRow
-	err := s.read().NewSelect().Model(&rows).
-		Where("c.id IN (?) AND c.user_id = ? AND c.deleted_at IS NULL", keys(ids), user.Key).Scan(ctx)
-	return convert(rows, (*conversationRow).noun), failed("read the conversations", err)
+	rows, err := all(ctx, s, conversationsOf(user, kyro.ConversationFilter{}).byID(ids), "")
+	return rows, failed("read the conversations", err)
 }
 
 // ConversationPage lists the user's live conversations.
 func (s *Store) ConversationPage(ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (kyro.Page[kyro.Conversation], error) {
-	result, err := page(ctx, s.conversationsOf(user, filter), req, conversationsBy(o), (*conversationRow).noun)
+	result, err := page(ctx, s, conversationsOf(user, filter), req, conversationsBy(o))
 	return result, failed("list the conversations", err)
 }
 
 // ConversationPages lists the user's live conversations with each bot.
 func (s *Store) ConversationPages(ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
-	withBot := parentage[conversationRow]{table: "conversations", alias: "c", column: "c.bot_id", of: func(r *conversationRow) int64 { return r.BotID }}
-	result, err := pages(ctx, s, s.conversationsOf(user, filter), bots, withBot, req, conversationsBy(o), (*conversationRow).noun)
+	withBot := parentage[conversationRow, kyro.Conversation]{column: "c.bot_id", of: func(c *kyro.Conversation) kyro.ID { return c.BotID }}
+	result, err := pages(ctx, s, conversationsOf(user, filter), bots, withBot, req, conversationsBy(o))
 	return result, failed("list the conversations", err)
 }
 
-func (s *Store) conversationsOf(user kyro.ID, filter kyro.ConversationFilter) *bun.SelectQuery {
-	query := s.read().NewSelect().Model((*conversationRow)(nil)).Where("c.user_id = ? AND c.deleted_at IS NULL", user.Key)
+func conversationsOf(user kyro.ID, filter kyro.ConversationFilter) selection[conversationRow, kyro.Conversation] {
+	some := rowsOf(conversationTable).where("c.user_id = ? AND c.deleted_at IS NULL", user.Key)
 	if !filter.BotID.IsZero() {
-		query.Where("c.bot_id = ?", filter.BotID.Key)
+		some = some.where("c.bot_id = ?", filter.BotID.Key)
 	}
 	if filter.Archived != nil {
-		query.Where("c.archived = ?", *filter.Archived)
+		some = some.where("c.archived = ?", *filter.Archived)
 	}
 	if filter.Search != "" {
-		query.Where(`c.title_key LIKE ? ESCAPE '\'`, contains(filter.Search))
+		some = some.where(`c.title_key LIKE ? ESCAPE '\'`, contains(filter.Search))
 	}
-	return query
+	return some
 }
 
-func conversationsBy(o kyro.ConversationOrder) order[conversationRow] {
-	column, value := "c.last_message_at", func(r *conversationRow) time.Time { return r.LastMessageAt }
+func conversationsBy(o kyro.ConversationOrder) order[kyro.Conversation] {
+	column, value := "c.last_message_at", func(c *kyro.Conversation) time.Time { return c.LastMessageAt }
 	if o.By == kyro.ConversationsByCreation {
-		column, value = "c.created_at", func(r *conversationRow) time.Time { return r.CreatedAt }
+		column, value = "c.created_at", func(c *kyro.Conversation) time.Time { return c.CreatedAt }
 	}
-	return byTime(column, "c.id", o.Direction, value, func(r *conversationRow) int64 { return r.ID })
+	return byTime(column, "c.id", o.Direction, value, (*kyro.Conversation).NodeID)
 }

@@ -68,7 +68,7 @@ func TestConversationFilters(t *testing.T) {
 				p, err := w.ConversationPage(t.Context(), user, c.filter, kyro.ConversationOrder{By: by, Direction: kyro.Desc}, kyro.PageRequest{Limit: 10})
 				fine(t, err)
 				var got []kyro.ID
-				for _, n := range p.Nodes() {
+				for _, n := range p.Nodes {
 					got = append(got, n.ID)
 				}
 				if !slices.Equal(got, c.want) {
@@ -135,7 +135,7 @@ func TestMessagesAreScopedAndOrdered(t *testing.T) {
 		if n := w.statements.Load() - before; n != 2 {
 			t.Errorf("a page of messages took %d statements", n)
 		}
-		first := p.Edges[1].Node
+		first := p.Nodes[1]
 		if len(first.Citations) != 1 || first.Citations[0].Quote != "it's" || !first.Superseded || first.Turn != want[0].Key || first.ParentID != want[0] {
 			t.Errorf("the first answer is %+v", first)
 		}
@@ -160,7 +160,7 @@ func TestMessagesAreScopedAndOrdered(t *testing.T) {
 		for what, n := range map[string]int{
 			"page": func() int {
 				p, _ := w.MessagePage(t.Context(), other, id, true, kyro.PageRequest{Limit: 5, Total: true})
-				return len(p.Edges) + p.Total
+				return len(p.Nodes) + p.Total
 			}(),
 			"by id":    func() int { m, _ := w.Messages(t.Context(), other, want); return len(m) }(),
 			"siblings": func() int { m, _ := w.Siblings(t.Context(), other, parents); return len(m) }(),

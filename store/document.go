@@ -32,6 +32,7 @@ type documentRow struct {
 	StatusReason    string
 	StageDone       int
 	StageTotal      *int
+	Reached         float64
 	RetryAt         *time.Time
 	PageCount       *int
 	ChunkCount      int
@@ -46,13 +47,25 @@ type documentRow struct {
 	DeletedAt       *time.Time
 }
 
+var documentTable = newTable("documents", "d",
+	`id bot_id owner_id kind title file_name url mime_type size_bytes version active_version run status status_reason
+	stage_done stage_total reached retry_at page_count chunk_count char_count language content_hash warnings created_at
+	updated_at ready_at`,
+	func(r *documentRow, asJSON func(any) any) []any {
+		return []any{
+			&r.ID, &r.BotID, &r.OwnerID, &r.Kind, &r.Title, &r.FileName, &r.URL, &r.MimeType, &r.SizeBytes, &r.Version,
+			&r.ActiveVersion, &r.Run, &r.Status, &r.StatusReason, &r.StageDone, &r.StageTotal, &r.Reached, &r.RetryAt, &r.PageCount,
+			&r.ChunkCount, &r.CharCount, &r.Language, &r.ContentHash, asJSON(&r.Warnings), &r.CreatedAt, &r.UpdatedAt, &r.ReadyAt,
+		}
+	}, (*documentRow).noun)
+
 func (r *documentRow) noun() kyro.Document {
 	return kyro.Document{
 		ID: kyro.DocumentID(r.ID), BotID: kyro.BotID(r.BotID), OwnerID: kyro.UserID(r.OwnerID),
 		Kind: kyro.DocumentKind(r.Kind), Title: r.Title, FileName: r.FileName, URL: r.URL,
 		MimeType: r.MimeType, SizeBytes: r.SizeBytes, Version: r.Version, ActiveVersion: r.ActiveVersion, Run: r.Run,
 		Status: kyro.DocumentStatus(r.Status), StatusReason: r.StatusReason,
-		StageDone: r.StageDone, StageTotal: r.StageTotal, RetryAt: utcPtr(r.RetryAt),
+		StageDone: r.StageDone, StageTotal: r.StageTotal, Reached: r.Reached, RetryAt: utcPtr(r.RetryAt),
 		PageCount: r.PageCount, ChunkCount: r.ChunkCount, CharCount: r.CharCount, Language: r.Language,
 		ContentHash: r.ContentHash, Warnings: r.Warnings,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), ReadyAt: utcPtr(r.ReadyAt),
@@ -117,50 +130,48 @@ func twin(ctx context.Context, tx *writeTx, d kyro.NewDocument) (kyro.ID, error)
 
 // Documents implements ingest.Store.
 func (s *Store) Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error) {
-	var rows []documentRow
-	err := s.read().NewSelect().Model(&rows).
-		Where("d.id IN (?) AND d.owner_id = ? AND d.deleted_at IS NULL", keys(ids), owner.Key).Scan(ctx)
-	if err != nil {
-		return nil, failed("read documents", err)
-	}
-	return convert(rows, (*documentRow).noun), nil
+	documents, err := all(ctx, s, documentsOf(owner, kyro.DocumentFilter{}).byID(ids), "")
+	return documents, failed("read documents", err)
 }
 
 // DocumentPages lists the documents of each bot of the owner, newest first.
 func (s *Store) DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error) {
-	query := s.read().NewSelect().Model((*documentRow)(nil)).Where("d.owner_id = ? AND d.deleted_at IS NULL", owner.Key)
-	ofBot := parentage[documentRow]{table: "documents", alias: "d", column: "d.bot_id", of: func(r *documentRow) int64 { return r.BotID }}
+	ofBot := parentage[documentRow, kyro.Document]{column: "d.bot_id", of: func(d *kyro.Document) kyro.ID { return d.BotID }}
 	order := byTime("d.created_at", "d.id", kyro.Desc,
-		func(r *documentRow) time.Time { return r.CreatedAt }, func(r *documentRow) int64 { return r.ID })
-	result, err := pages(ctx, s, filtered(query, filter), bots, ofBot, req, order, (*documentRow).noun)
+		func(d *kyro.Document) time.Time { return d.CreatedAt }, (*kyro.Document).NodeID)
+	result, err := pages(ctx, s, documentsOf(owner, filter), bots, ofBot, req, order)
 	return result, failed("list documents", err)
 }
 
-// Unfinished gives the documents of a live bot that a run of ingestion is not over for, oldest first.
-func (s *Store) Unfinished(ctx context.Context, owner, bot kyro.ID) ([]kyro.Document, error) {
+// Unfinished gives documents of a live bot that a run of ingestion is not over for, oldest first: at most limit, those
+// behind after, or the first ones where after is the zero Document.
+func (s *Store) Unfinished(ctx context.Context, owner, bot kyro.ID, after kyro.Document, limit int) ([]kyro.Document, error) {
 	var rows []documentRow
-	err := s.read().NewSelect().Model(&rows).
+	query := s.read().NewSelect().Model(&rows).
 		Where("d.bot_id = ? AND d.owner_id = ? AND d.deleted_at IS NULL", bot.Key, owner.Key).
-		Where("d.status NOT IN (?)", bun.List(kyro.FinalDocumentStatuses)).
-		Order("d.created_at", "d.id").Scan(ctx)
+		Where("d.status NOT IN (?)", bun.List(kyro.FinalDocumentStatuses))
+	if !after.ID.IsZero() {
+		query = query.Where("(d.created_at, d.id) > (?, ?)", kyro.Moment(after.CreatedAt), after.ID.Key)
+	}
+	err := query.Order("d.created_at", "d.id").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
 		return nil, failed("read unfinished documents", err)
 	}
 	return convert(rows, (*documentRow).noun), nil
 }
 
-// filtered narrows a list of documents.
-func filtered(q *bun.SelectQuery, f kyro.DocumentFilter) *bun.SelectQuery {
+func documentsOf(owner kyro.ID, f kyro.DocumentFilter) selection[documentRow, kyro.Document] {
+	some := rowsOf(documentTable).where("d.owner_id = ? AND d.deleted_at IS NULL", owner.Key)
 	if len(f.Status) > 0 {
-		q = q.Where("d.status IN (?)", bun.List(f.Status))
+		some = some.and(func(q *query) { in(q, "d.status", f.Status) })
 	}
 	if len(f.Kind) > 0 {
-		q = q.Where("d.kind IN (?)", bun.List(f.Kind))
+		some = some.and(func(q *query) { in(q, "d.kind", f.Kind) })
 	}
 	if f.Search != "" {
-		q = q.Where(`d.search_key LIKE ? ESCAPE '\'`, contains(clean(f.Search)))
+		some = some.where(`d.search_key LIKE ? ESCAPE '\'`, contains(clean(f.Search)))
 	}
-	return q
+	return some
 }
 
 // Deleted implements ingest.Store.

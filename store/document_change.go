@@ -64,7 +64,7 @@ func (s *Store) changeDocument(ctx context.Context, tried string, owner, id kyro
 			return err
 		}
 		_, err = tx.NewUpdate().Model(&row).Where("id = ?", row.ID).
-			Column("run", "status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "deleted_at").
+			Column("run", "status", "status_reason", "stage_done", "stage_total", "reached", "retry_at", "updated_at", "deleted_at").
 			Exec(ctx)
 		return err
 	})
@@ -96,8 +96,12 @@ func knowledgeChanged(ctx context.Context, tx *writeTx, bot int64) error {
 	return err
 }
 
-// move makes the step on the row.
+// move makes the step on the row, which holds what was before it.
 func (r *documentRow) move(step kyro.DocumentStep) {
+	if step.Status.Retryable() {
+		before := r.noun()
+		r.Reached = before.Progress().Percent()
+	}
 	if step.Status != "" {
 		r.Status = string(step.Status)
 	}

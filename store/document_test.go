@@ -78,16 +78,16 @@ func TestDocumentsAreTheOwnersOnly(t *testing.T) {
 		expect(t, "documents", len(got), 0)
 		page, err := k.store.DocumentPage(ctx, stranger, k.bot, kyro.DocumentFilter{}, kyro.PageRequest{Limit: 5, Total: true})
 		check(t, err)
-		expect(t, "page", page.Total+len(page.Edges), 0)
+		expect(t, "page", page.Total+len(page.Nodes), 0)
 		chunks, err := k.store.ChunkPage(ctx, stranger, d.ID, kyro.PageRequest{Limit: 5, Total: true})
 		check(t, err)
-		expect(t, "chunks", chunks.Total+len(chunks.Edges), 0)
+		expect(t, "chunks", chunks.Total+len(chunks.Nodes), 0)
 		mine, err := k.store.ChunkPage(ctx, k.owner, d.ID, kyro.PageRequest{Limit: 5})
 		check(t, err)
-		byID, err := k.store.Chunks(ctx, stranger, []kyro.ID{mine.Edges[0].Node.ID})
+		byID, err := k.store.Chunks(ctx, stranger, []kyro.ID{mine.Nodes[0].ID})
 		check(t, err)
 		expect(t, "chunks by id", len(byID), 0)
-		unfinished, err := k.store.Unfinished(ctx, stranger, k.bot)
+		unfinished, err := k.store.Unfinished(ctx, stranger, k.bot, kyro.Document{}, 10)
 		check(t, err)
 		expect(t, "unfinished", len(unfinished), 0)
 
@@ -133,16 +133,19 @@ func TestDocumentPageFilters(t *testing.T) {
 			page, err := k.store.DocumentPage(t.Context(), k.owner, k.bot, c.filter, kyro.PageRequest{Order: kyro.DocumentsOrder, Limit: 100, Total: true})
 			check(t, err)
 			got := []string{}
-			for _, d := range page.Nodes() {
+			for _, d := range page.Nodes {
 				got = append(got, d.Title)
 			}
 			expect(t, c.name, got, c.want)
 			expect(t, c.name+": total", page.Total, len(c.want))
 		}
-		unfinished, err := k.store.Unfinished(t.Context(), k.owner, k.bot)
+		unfinished, err := k.store.Unfinished(t.Context(), k.owner, k.bot, kyro.Document{}, 10)
 		check(t, err)
 		expect(t, "unfinished, oldest first", []string{unfinished[0].Title, unfinished[3].Title}, []string{titles[0], titles[4]})
 		expect(t, "unfinished", len(unfinished), 4)
+		rest, err := k.store.Unfinished(t.Context(), k.owner, k.bot, unfinished[0], 2)
+		check(t, err)
+		expect(t, "unfinished, behind the first", rest, unfinished[1:3])
 	})
 }
 
@@ -159,6 +162,7 @@ func TestRestartAndCancel(t *testing.T) {
 		check(t, err)
 		expect(t, "canceled", [2]any{canceled.Status, canceled.Run}, [2]any{kyro.DocumentCanceled, int64(2)})
 		expect(t, "stored", k.document(t, d.ID), canceled)
+		expect(t, "canceled before it was begun", canceled.Progress().Percent(), 0.0)
 		_, err = k.store.CancelDocument(ctx, k.owner, d.ID, k.tick())
 		expectCode(t, err, kyro.CodeConflict)
 
@@ -168,9 +172,14 @@ func TestRestartAndCancel(t *testing.T) {
 		expect(t, "jobs", k.jobs.take(), []kyro.Job{{Kind: kyro.JobIngest, Key: d.ID.Key, Run: 3}})
 
 		total := 5
+		_, err = k.store.Step(ctx, d.ID, 3, kyro.DocumentStep{Status: kyro.DocumentEmbedding, StageDone: 4, StageTotal: &total, Now: k.tick()})
+		check(t, err)
+		far := k.document(t, d.ID)
 		failed, err := k.store.Step(ctx, d.ID, 3, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: "why", StageDone: 2, StageTotal: &total, Now: k.tick()})
 		check(t, err)
 		expect(t, "reason", failed.StatusReason, "why")
+		expect(t, "how far it came", failed.Progress().Percent(), far.Progress().Percent())
+		expect(t, "stored", k.document(t, d.ID), failed)
 		again, err = k.store.RestartDocument(ctx, k.owner, d.ID, k.tick())
 		check(t, err)
 		expect(t, "cleared", [3]any{again.StatusReason, again.StageDone, again.StageTotal}, [3]any{"", 0, (*int)(nil)})
@@ -185,7 +194,7 @@ func TestDeleteDocument(t *testing.T) {
 		kept := k.ready(t, "two", "other")
 		page, err := k.store.ChunkPage(ctx, k.owner, d.ID, kyro.PageRequest{Limit: 5})
 		check(t, err)
-		chunk := page.Edges[0].Node.ID
+		chunk := page.Nodes[0].ID
 		k.jobs.take()
 
 		deleted, err := k.store.DeleteDocument(ctx, k.owner, d.ID, k.tick())
@@ -223,22 +232,22 @@ func TestChunkPage(t *testing.T) {
 			return page
 		}
 		old := read(kyro.PageRequest{Limit: 5, Total: true})
-		expect(t, "before the activation", [2]any{old.Total, old.Edges[0].Node.Text}, [2]any{1, "old"})
+		expect(t, "before the activation", [2]any{old.Total, old.Nodes[0].Text}, [2]any{1, "old"})
 		k.activate(t, d)
 
 		first := read(kyro.PageRequest{Limit: 2, Total: true})
 		expect(t, "total", first.Total, 3)
-		expect(t, "first", [2]string{first.Edges[0].Node.Text, first.Edges[1].Node.Text}, [2]string{"a", "b"})
+		expect(t, "first", [2]string{first.Nodes[0].Text, first.Nodes[1].Text}, [2]string{"a", "b"})
 		expect(t, "flags", [2]bool{first.HasPreviousPage, first.HasNextPage}, [2]bool{false, true})
-		cursor, err := kyro.ParseCursor(first.Edges[1].Cursor)
+		cursor, err := kyro.ParseCursor(first.CursorAt(1))
 		check(t, err)
 		rest := read(kyro.PageRequest{Limit: 2, Cursor: &cursor})
-		expect(t, "rest", rest.Edges[0].Node.Text, "c")
+		expect(t, "rest", rest.Nodes[0].Text, "c")
 		expect(t, "flags", [2]bool{rest.HasPreviousPage, rest.HasNextPage}, [2]bool{true, false})
 
-		chunks, err := k.store.Chunks(t.Context(), k.owner, []kyro.ID{rest.Edges[0].Node.ID, old.Edges[0].Node.ID})
+		chunks, err := k.store.Chunks(t.Context(), k.owner, []kyro.ID{rest.Nodes[0].ID, old.Nodes[0].ID})
 		check(t, err)
-		expect(t, "by id, without the former version", chunks, []kyro.Chunk{rest.Edges[0].Node})
+		expect(t, "by id, without the former version", chunks, []kyro.Chunk{rest.Nodes[0]})
 	})
 }
 

@@ -43,11 +43,19 @@ func (s *Store) Step(ctx context.Context, id kyro.ID, run int64, step kyro.Docum
 	var row documentRow
 	err := s.write(ctx, "step document", func(ctx context.Context, tx *writeTx) error {
 		row = documentRow{}
-		row.move(step)
 		columns := []string{"status_reason", "stage_done", "stage_total", "retry_at", "updated_at"}
 		if step.Status != "" {
 			columns = append(columns, "status")
 		}
+		if step.Status.Retryable() {
+			before, err := inRun(ctx, tx, id, run)
+			if err != nil {
+				return err
+			}
+			row = before
+			columns = append(columns, "reached")
+		}
+		row.move(step)
 		if step.MimeType != "" {
 			columns = append(columns, "mime_type")
 		}

@@ -155,7 +155,7 @@ func TestSavePreparedReplacesAnEarlierTry(t *testing.T) {
 		expect(t, "active", active, want)
 		chunks, err := k.store.ChunkPage(ctx, k.owner, d.ID, kyro.PageRequest{Limit: 9})
 		check(t, err)
-		expect(t, "page of the chunk", *chunks.Edges[0].Node.PageEnd, 3)
+		expect(t, "page of the chunk", *chunks.Nodes[0].PageEnd, 3)
 		expect(t, "jobs", k.jobs.take(), []kyro.Job{{Kind: kyro.JobIngest, Key: d.ID.Key, Run: 1}})
 
 		if _, err := k.store.SavePrepared(ctx, d.ID, d.Run, kyro.Prepared{Terms: []string{"x"}}, kyro.DocumentStep{}); err == nil {

@@ -62,7 +62,7 @@ func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]k
 		return nil, err
 	}
 	slices.Reverse(rows)
-	messages, err := s.cited(ctx, rows)
+	messages, err := s.cited(ctx, convert(rows, (*messageRow).noun))
 	if err != nil {
 		return nil, err
 	}

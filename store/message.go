@@ -29,6 +29,7 @@ type messageRow struct {
 	ClientMessageID *string
 	Superseded      bool
 	Attempt         int64
+	Lost            int
 	Seq             int64
 	LeaseOwner      string
 	LeaseUntil      *time.Time
@@ -40,6 +41,35 @@ type messageRow struct {
 	Error           *kyro.MessageError   `bun:",type:jsonb"`
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
+}
+
+var (
+	messageTable = newTable("messages", "m",
+		`id conversation_id turn role status:status text:text created_at:createdAt parent_id:parent sender_id:sender
+		client_message_id:clientMessageId superseded:superseded attempt:attempt seq:seq grounding:grounding
+		finish_reason:finishReason completed_at:completedAt notices:notices usage:usage error:error`,
+		func(r *messageRow, asJSON func(any) any) []any {
+			return []any{
+				&r.ID, &r.ConversationID, &r.Turn, &r.Role, &r.Status, &r.Text, &r.CreatedAt, &r.ParentID, &r.SenderID,
+				&r.ClientMessageID, &r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CompletedAt,
+				asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error),
+			}
+		}, (*messageRow).noun)
+	citationTable = newTable("citations", "ci",
+		`message_id seq marker document_id chunk_id document_title document_version quote page_start page_end char_start
+		char_end score similarity verified`,
+		func(r *citationRow, _ func(any) any) []any {
+			return []any{
+				&r.MessageID, &r.Seq, &r.Marker, &r.DocumentID, &r.ChunkID, &r.DocumentTitle, &r.DocumentVersion, &r.Quote,
+				&r.PageStart, &r.PageEnd, &r.CharStart, &r.CharEnd, &r.Score, &r.Similarity, &r.Verified,
+			}
+		}, func(r *citationRow) placedCitation { return placedCitation{r.MessageID, r.noun()} })
+)
+
+// placedCitation is a citation and the key of its message.
+type placedCitation struct {
+	message  int64
+	citation kyro.Citation
 }
 
 func (r *messageRow) noun() kyro.Message {

@@ -3,15 +3,14 @@ package store
 import (
 	"context"
 
-	"github.com/uptrace/bun"
-
 	"kyrochat/kyro"
 )
 
 // messagesOf selects messages of the user's live conversations.
-func messagesOf(db bun.IDB, user kyro.ID) *bun.SelectQuery {
-	return db.NewSelect().Model((*messageRow)(nil)).
-		Join("JOIN conversations AS c ON c.id = m.conversation_id AND c.user_id = ? AND c.deleted_at IS NULL", user.Key)
+func messagesOf(user kyro.ID, t *table[messageRow, kyro.Message]) selection[messageRow, kyro.Message] {
+	some := rowsOf(t).where("c.user_id = ? AND c.deleted_at IS NULL", user.Key)
+	some.joins = "JOIN conversations AS c ON c.id = m.conversation_id"
+	return some
 }
 
 // Message reads one message of the user's live conversations, citations included; NOT_FOUND where there is none.
@@ -28,31 +27,44 @@ func (s *Store) Message(ctx context.Context, user, id kyro.ID) (kyro.Message, er
 
 // Messages reads messages of the user's live conversations, citations included.
 func (s *Store) Messages(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Message, error) {
-	var rows []messageRow
-	err := messagesOf(s.read(), user).Where("m.id IN (?)", keys(ids)).Scan(ctx, &rows)
+	messages, err := all(ctx, s, messagesOf(user, messageTable).byID(ids), "")
 	if err != nil {
 		return nil, failed("read the messages", err)
 	}
-	return s.cited(ctx, rows)
+	return s.cited(ctx, messages)
 }
 
-// MessagePages lists the messages of each conversation in the order of their turns, citations included. A
-// conversation that is not the user's has none.
+// MessagePages lists the messages of each conversation in the order of their turns, citations included where they are
+// wanted. A conversation that is not the user's has none.
 func (s *Store) MessagePages(ctx context.Context, user kyro.ID, conversations []kyro.ID, superseded bool, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error) {
-	query := messagesOf(s.read(), user)
-	if !superseded {
-		query.Where("NOT m.superseded")
+	t := messageTable
+	if req.Fields != nil {
+		// Citations are read for answers that are final.
+		t = t.only(func(field string) bool { return req.Fields[field] || field == "status" && req.Fields["citations"] })
 	}
-	ofConversation := parentage[messageRow]{table: "messages", alias: "m", column: "m.conversation_id", of: func(r *messageRow) int64 { return r.ConversationID }}
-	by := byNumber("m.turn", "m.id", kyro.Asc, func(r *messageRow) int64 { return r.Turn }, func(r *messageRow) int64 { return r.ID })
-	result, err := pages(ctx, s, query, conversations, ofConversation, req, by, (*messageRow).noun)
+	list, ofOne := messagesOf(user, t), rowsOf(t)
+	if !superseded {
+		list, ofOne = list.where("NOT m.superseded"), ofOne.where("NOT m.superseded")
+	}
+	ofConversation := parentage[messageRow, kyro.Message]{
+		column: "m.conversation_id", of: func(m *kyro.Message) kyro.ID { return m.ConversationID }, each: ofOne,
+		// Whose a conversation is, is asked once for each, and not for every message.
+		parents: func(q *query) {
+			q.add(" JOIN conversations AS c ON c.id = p.value AND c.user_id = ? AND c.deleted_at IS NULL", user.Key)
+		},
+	}
+	by := byNumber("m.turn", "m.id", kyro.Asc, func(m *kyro.Message) int64 { return m.Turn }, (*kyro.Message).NodeID)
+	result, err := pages(ctx, s, list, conversations, ofConversation, req, by)
 	if err != nil {
 		return nil, failed("list the messages", err)
 	}
+	if !req.Wants("citations") {
+		return result, nil
+	}
 	var messages []*kyro.Message
 	for _, p := range result {
-		for i := range p.Edges {
-			messages = append(messages, &p.Edges[i].Node)
+		for i := range p.Nodes {
+			messages = append(messages, &p.Nodes[i])
 		}
 	}
 	return result, s.addCitations(ctx, messages)
@@ -60,8 +72,8 @@ func (s *Store) MessagePages(ctx context.Context, user kyro.ID, conversations []
 
 // Siblings gives, for each user message, the bot messages that answer it, oldest first.
 func (s *Store) Siblings(ctx context.Context, user kyro.ID, parents []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
-	var rows []messageRow
-	err := messagesOf(s.read(), user).Where("m.parent_id IN (?)", keys(parents)).OrderExpr("m.id").Scan(ctx, &rows)
+	answers := messagesOf(user, messageTable).and(func(q *query) { in(q, "m.parent_id", rowKeys(parents)) })
+	rows, err := all(ctx, s, answers, "m.id")
 	if err != nil {
 		return nil, failed("read the answers", err)
 	}
@@ -75,12 +87,12 @@ func (s *Store) Siblings(ctx context.Context, user kyro.ID, parents []kyro.ID) (
 
 // LastMessages gives the newest message, not superseded, of each conversation that has one.
 func (s *Store) LastMessages(ctx context.Context, user kyro.ID, conversations []kyro.ID) (map[kyro.ID]kyro.Message, error) {
-	var rows []messageRow
-	newest := `SELECT n.id FROM messages AS n WHERE n.conversation_id = c.id AND NOT n.superseded
-		ORDER BY n.turn DESC, n.id DESC LIMIT 1`
-	err := s.read().NewSelect().Model(&rows).
-		Where("m.id IN (SELECT ("+newest+") FROM conversations AS c WHERE c.id IN (?) AND c.user_id = ? AND c.deleted_at IS NULL)",
-			keys(conversations), user.Key).Scan(ctx)
+	newest := rowsOf(messageTable).and(func(q *query) {
+		q.add("m.id IN (SELECT (SELECT n.id FROM messages AS n WHERE n.conversation_id = c.id AND NOT n.superseded"+
+			" ORDER BY n.turn DESC, n.id DESC LIMIT 1) FROM conversations AS c WHERE c.user_id = ? AND c.deleted_at IS NULL AND ", user.Key)
+		in(q, "c.id", rowKeys(conversations)).add(")")
+	})
+	rows, err := all(ctx, s, newest, "")
 	if err != nil {
 		return nil, failed("read the last messages", err)
 	}
@@ -92,9 +104,8 @@ func (s *Store) LastMessages(ctx context.Context, user kyro.ID, conversations []
 	return last, err
 }
 
-// cited turns rows into messages with their citations.
-func (s *Store) cited(ctx context.Context, rows []messageRow) ([]kyro.Message, error) {
-	messages := convert(rows, (*messageRow).noun)
+// cited gives messages their citations.
+func (s *Store) cited(ctx context.Context, messages []kyro.Message) ([]kyro.Message, error) {
 	places := make([]*kyro.Message, len(messages))
 	for i := range messages {
 		places[i] = &messages[i]
@@ -115,12 +126,10 @@ func (s *Store) addCitations(ctx context.Context, messages []*kyro.Message) erro
 	if len(answers) == 0 {
 		return nil
 	}
-	var rows []citationRow
-	err := s.read().NewSelect().Model(&rows).Where("ci.message_id IN (?)", keys(answers)).
-		OrderExpr("ci.message_id, ci.seq").Scan(ctx)
-	for i := range rows {
-		m := at[rows[i].MessageID]
-		m.Citations = append(m.Citations, rows[i].noun())
+	rows, err := all(ctx, s, rowsOf(citationTable).and(func(q *query) { in(q, "ci.message_id", rowKeys(answers)) }), "ci.message_id, ci.seq")
+	for _, row := range rows {
+		m := at[row.message]
+		m.Citations = append(m.Citations, row.citation)
 	}
 	return failed("read the citations", err)
 }

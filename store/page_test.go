@@ -59,8 +59,8 @@ func follow(t *testing.T, want []kyro.ID, size int, get func(kyro.PageRequest) (
 func flat[T any](t *testing.T, p kyro.Page[T], err error, id func(T) kyro.ID) (ids []kyro.ID, cursors []string, next, previous bool, total int) {
 	t.Helper()
 	fine(t, err)
-	for _, e := range p.Edges {
-		ids, cursors = append(ids, id(e.Node)), append(cursors, e.Cursor)
+	for _, e := range p.Edges() {
+		ids, cursors = append(ids, id(*e.Node())), append(cursors, e.Cursor())
 	}
 	return ids, cursors, p.HasNextPage, p.HasPreviousPage, p.Total
 }
@@ -129,17 +129,17 @@ func TestPagingGoesOnWhereACursorsRowIsGone(t *testing.T) {
 			return p
 		}
 		all := get(false, nil, 10)
-		cursors := make([]*kyro.Cursor, len(all.Edges))
-		for i, e := range all.Edges {
-			c, err := kyro.ParseCursor(e.Cursor)
+		cursors := make([]*kyro.Cursor, len(all.Nodes))
+		for i, e := range all.Edges() {
+			c, err := kyro.ParseCursor(e.Cursor())
 			fine(t, err)
 			cursors[i] = &c
 		}
-		remove := func(i int) { fine(t, w.DeleteBot(t.Context(), owner, all.Edges[i].Node.ID, start)) }
+		remove := func(i int) { fine(t, w.DeleteBot(t.Context(), owner, all.Nodes[i].ID, start)) }
 		check := func(what string, p kyro.Page[kyro.Bot], rows int, next, previous bool) {
 			t.Helper()
-			if len(p.Edges) != rows || p.HasNextPage != next || p.HasPreviousPage != previous {
-				t.Errorf("%s: %d rows, next %v, previous %v; want %d, %v, %v", what, len(p.Edges), p.HasNextPage, p.HasPreviousPage, rows, next, previous)
+			if len(p.Nodes) != rows || p.HasNextPage != next || p.HasPreviousPage != previous {
+				t.Errorf("%s: %d rows, next %v, previous %v; want %d, %v, %v", what, len(p.Nodes), p.HasNextPage, p.HasPreviousPage, rows, next, previous)
 			}
 		}
 		check("after the last", get(false, cursors[5], 2), 0, false, true)
@@ -170,14 +170,14 @@ func TestARowThatMovedIsListedAgain(t *testing.T) {
 			fine(t, err)
 			return p
 		}
-		cursor, err := kyro.ParseCursor(get(nil).Edges[0].Cursor)
+		cursor, err := kyro.ParseCursor(get(nil).CursorAt(0))
 		fine(t, err)
-		if p := get(&cursor); len(p.Edges) != 0 || !p.HasPreviousPage {
+		if p := get(&cursor); len(p.Nodes) != 0 || !p.HasPreviousPage {
 			t.Errorf("before it moved: %+v", p)
 		}
 		_, err = w.SaveTurn(t.Context(), kyro.NewTurn{SenderID: user, ConversationID: id, Text: "x", ClientMessageID: "x", Now: start.Add(time.Minute)})
 		fine(t, err)
-		if p := get(&cursor); len(p.Edges) != 1 || p.HasPreviousPage || p.HasNextPage {
+		if p := get(&cursor); len(p.Nodes) != 1 || p.HasPreviousPage || p.HasNextPage {
 			t.Errorf("after it moved: %+v", p)
 		}
 	})
@@ -214,7 +214,7 @@ func TestPagesCountOnlyWhatWasAsked(t *testing.T) {
 		if statements != 1 || p.Total != 0 {
 			t.Errorf("a page took %d statements and counted %d", statements, p.Total)
 		}
-		cursor, err := kyro.ParseCursor(p.Edges[1].Cursor)
+		cursor, err := kyro.ParseCursor(p.CursorAt(1))
 		fine(t, err)
 		if _, statements = get(kyro.PageRequest{Cursor: &cursor}); statements != 1 {
 			t.Errorf("a page after a row that is there took %d statements", statements)
@@ -236,8 +236,8 @@ func TestSearchTakesWildcardsAsLetters(t *testing.T) {
 		} {
 			p, err := w.BotPage(t.Context(), owner, kyro.BotFilter{Search: search}, kyro.BotOrder{By: kyro.BotsByName, Direction: kyro.Asc}, kyro.PageRequest{Limit: 50, Total: true})
 			fine(t, err)
-			if len(p.Edges) != want || p.Total != want {
-				t.Errorf("%q found %d (%d), want %d", search, len(p.Edges), p.Total, want)
+			if len(p.Nodes) != want || p.Total != want {
+				t.Errorf("%q found %d (%d), want %d", search, len(p.Nodes), p.Total, want)
 			}
 		}
 	})

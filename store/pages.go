@@ -2,26 +2,27 @@ package store
 
 import (
 	"context"
-
-	"github.com/uptrace/bun"
+	"encoding/json"
 
 	"kyrochat/kyro"
 )
 
 // parentage ties the rows of a list to parents: the first page of each is read in one statement for all of them.
-type parentage[R any] struct {
-	table, alias string // of the rows
-	column       string // SQL of the parent's key, such as "c.bot_id"
-	of           func(*R) int64
+type parentage[R, N any] struct {
+	column string // SQL of the parent's key, such as "c.bot_id"
+	of     func(*N) kyro.ID
+	// Where parents is set, it joins what is asked of each parent, p.value, and each selects the rows below one.
+	parents func(*query)
+	each    selection[R, N]
 }
 
-// pages reads the same page of every parent's list: query selects the rows of all parents. Every parent has a page,
+// pages reads the same page of every parent's list: from selects the rows of all parents. Every parent has a page,
 // which may be empty. A page at a cursor, which is a place in one parent's list, is read for each parent by itself.
-func pages[R, N any](ctx context.Context, s *Store, query *bun.SelectQuery, parents []kyro.ID, in parentage[R], req kyro.PageRequest, by order[R], noun func(*R) N) (map[kyro.ID]kyro.Page[N], error) {
+func pages[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest, by order[N]) (map[kyro.ID]kyro.Page[N], error) {
 	result := make(map[kyro.ID]kyro.Page[N], len(parents))
 	if req.Cursor != nil || len(parents) == 1 {
 		for _, parent := range parents {
-			p, err := page(ctx, query.Clone().Where(in.column+" = ?", parent.Key), req, by, noun)
+			p, err := page(ctx, s, from.where(below.column+" = ?", parent.Key), req, by)
 			if err != nil {
 				return nil, err
 			}
@@ -29,19 +30,18 @@ func pages[R, N any](ctx context.Context, s *Store, query *bun.SelectQuery, pare
 		}
 		return result, nil
 	}
-	rows, err := heads(ctx, s, query, parents, in, req, by)
+	byParent, err := heads(ctx, s, from, parents, below, req, by)
 	if err != nil {
 		return nil, err
 	}
 	totals := map[int64]int{}
 	if req.Total {
-		if totals, err = countEach(ctx, query, parents, in); err != nil {
+		if totals, err = countEach(ctx, s, from, parents, below); err != nil {
 			return nil, err
 		}
 	}
 	for _, parent := range parents {
-		all := rows[parent.Key]
-		p := onePage(all, false, req, by, noun)
+		p := onePage(byParent[parent], false, req, by)
 		p.Total = totals[parent.Key]
 		result[parent] = p
 	}
@@ -49,45 +49,50 @@ func pages[R, N any](ctx context.Context, s *Store, query *bun.SelectQuery, pare
 }
 
 // countEach counts the rows of each parent's list.
-func countEach[R any](ctx context.Context, query *bun.SelectQuery, parents []kyro.ID, in parentage[R]) (map[int64]int, error) {
-	var counts []struct {
-		Parent int64
-		N      int
-	}
-	err := query.Clone().ColumnExpr(in.column+" AS parent, count(*) AS n").Where(in.column+" IN (?)", keys(parents)).
-		GroupExpr(in.column).Scan(ctx, &counts)
-	totals := make(map[int64]int, len(counts))
-	for _, c := range counts {
-		totals[c.Parent] = c.N
-	}
+func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N]) (map[int64]int, error) {
+	q := s.query()
+	from.and(func(q *query) { in(q, below.column, rowKeys(parents)) }).write(q, below.column+", count(*)")
+	totals := map[int64]int{}
+	var parent int64
+	var n int
+	err := s.each(ctx, q.add(" GROUP BY "+below.column), []any{&parent, &n}, func() { totals[parent] = n })
 	return totals, err
 }
 
-// heads reads up to one row more than a page from the beginning, or the end, of each parent's list.
-func heads[R any](ctx context.Context, s *Store, query *bun.SelectQuery, parents []kyro.ID, in parentage[R], req kyro.PageRequest, by order[R]) (map[int64][]R, error) {
-	direction := " ASC"
-	if by.desc != req.Backward {
-		direction = " DESC"
+// heads reads a page, and perhaps one row more, from the beginning, or the end, of each parent's list.
+func heads[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest, by order[N]) (map[kyro.ID][]N, error) {
+	q, t := s.query(), from.table
+	asked := func(*query) {}
+	if below.parents != nil {
+		from, asked = below.each, below.parents
 	}
-	inOrder := by.column + direction + ", " + by.key + direction
-	each := query.Clone().Where(in.column + " = p.value").OrderExpr(inOrder).Limit(int64(req.Limit + 1))
-	var all *bun.RawQuery
-	if s.postgres() {
-		all = s.read().NewRaw("SELECT "+in.alias+".* FROM unnest(ARRAY[?]::bigint[]) AS p (value) CROSS JOIN LATERAL (?) AS "+in.alias+
-			" ORDER BY "+inOrder, keys(parents), each)
+	ofParent := from.where(below.column + " = p.value")
+	inOrder, limit := by.by(req.Backward), first(req)
+	if q.pg {
+		q.add("SELECT "+t.columns+" FROM unnest(?::bigint[]) WITH ORDINALITY AS p (value, key)", rowKeys(parents))
+		asked(q)
+		q.add(" CROSS JOIN LATERAL (")
+		ofParent.write(q, t.columns)
+		q.add(" ORDER BY "+inOrder+" LIMIT ?) AS "+t.alias, limit)
 	} else {
 		// SQLite has no LATERAL: the same by a list of row keys that refers to the parent.
-		all = s.read().NewRaw("SELECT "+in.alias+".* FROM json_each('[?]') AS p CROSS JOIN "+in.table+" AS "+in.alias+" ON "+by.key+" IN (?)"+
-			" ORDER BY "+inOrder, keys(parents), each.ColumnExpr(by.key))
+		list, _ := json.Marshal(rowKeys(parents)) // of numbers
+		q.add("SELECT "+t.columns+" FROM json_each(?) AS p", string(list))
+		asked(q)
+		q.add(" CROSS JOIN " + t.from() + " ON " + by.key + " IN (")
+		ofParent.write(q, by.key)
+		q.add(" ORDER BY "+inOrder+" LIMIT ?)", limit)
 	}
-	var rows []R
-	if err := all.Scan(ctx, &rows); err != nil {
-		return nil, err
+	room := len(parents) * min(limit, 8) // most lists are short
+	nouns, err := read(ctx, s, t, q.add(" ORDER BY p.key, "+inOrder), room)
+	byParent := make(map[kyro.ID][]N, len(parents))
+	for from := 0; from < len(nouns); {
+		parent, to := below.of(&nouns[from]), from+1
+		for to < len(nouns) && below.of(&nouns[to]) == parent {
+			to++
+		}
+		byParent[parent] = nouns[from:to:to]
+		from = to
 	}
-	byParent := make(map[int64][]R, len(parents))
-	for i := range rows {
-		key := in.of(&rows[i])
-		byParent[key] = append(byParent[key], rows[i])
-	}
-	return byParent, nil
+	return byParent, err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/uptrace/bun"
 )
@@ -29,8 +30,13 @@ type Pools struct {
 
 	writers *bun.DB
 	readers *bun.DB // the same as writers on PostgreSQL
-	lock    *fileLock
-	log     *slog.Logger
+
+	readMode   pgx.QueryExecMode // of hot reads on PostgreSQL
+	statements statements        // of hot reads on SQLite
+	onQuery    func(ctx context.Context, statement string)
+
+	lock *fileLock
+	log  *slog.Logger
 }
 
 // Open connects to the database. An unreachable server is tried for some ten seconds, so that both can be started

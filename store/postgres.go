@@ -24,7 +24,7 @@ const (
 )
 
 func openPostgres(ctx context.Context, c Config) (*Pools, error) {
-	config, err := postgresConfig(c.DatabaseURL)
+	config, mode, err := postgresConfig(c.DatabaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -38,22 +38,27 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
 	db := hooked(bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New()), c)
-	return &Pools{Pgx: pool, writers: db, readers: db, log: c.Log}, nil
+	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, onQuery: c.OnQuery, log: c.Log}, nil
 }
 
-// postgresConfig reads the URL. bun writes arguments into the statement, so that every text is new: statements
-// are sent in the extended protocol but never prepared and cached, which also suits poolers.
-func postgresConfig(url string) (*pgxpool.Config, error) {
+// postgresConfig reads the URL. bun writes arguments into the statement, so that every text is new: its statements
+// are sent in the extended protocol but never prepared and cached. Hot reads are (see query), in the mode that is
+// given beside, unless the URL chooses one by default_query_exec_mode, as poolers without prepared statements need.
+func postgresConfig(url string) (*pgxpool.Config, pgx.QueryExecMode, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
+		return nil, 0, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
+	}
+	mode := pgx.QueryExecModeCacheStatement
+	if strings.Contains(url, "default_query_exec_mode") {
+		mode = config.ConnConfig.DefaultQueryExecMode
 	}
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = int32(max(16, 4*runtime.NumCPU()))
 	}
 	if config.MaxConns < fewestConns {
-		return nil, fmt.Errorf("read the database URL: pool_max_conns must be at least %d", fewestConns)
+		return nil, 0, fmt.Errorf("read the database URL: pool_max_conns must be at least %d", fewestConns)
 	}
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = connectTimeout
@@ -68,7 +73,7 @@ func postgresConfig(url string) (*pgxpool.Config, error) {
 		})
 		return nil
 	}
-	return config, nil
+	return config, mode, nil
 }
 
 // reach waits for the server to answer and checks that it is one the schema works on.

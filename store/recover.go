@@ -8,9 +8,9 @@ import (
 	"kyrochat/kyro"
 )
 
-// maxAttempts ends an answer that was begun so often and never wrote a word: the next try would take its process
-// down as well.
-const maxAttempts = 5
+// maxLost ends an answer whose attempts were lost so often, and never wrote a word: the next try would take its
+// process down as well. Attempts that were given back are not counted.
+const maxLost = 5
 
 // Recover looks for attempts whose lease is over: those without text become PENDING again, the others INTERRUPTED
 // with the text they have, or STOPPED where someone asked for that. Any number of nodes may call it at once: each
@@ -38,14 +38,14 @@ func (s *Store) Recover(ctx context.Context, now time.Time, everything bool) (en
 			Set("completed_at = ?", now).Set("lease_owner = ''").Set("lease_until = NULL").
 			Set("seq = seq + 1"). // the end is an event of its own, behind what a reader may have
 			Where(unfinished).
-			Where("stop_requested AND status = 'PENDING' OR "+lapsed+" AND (text <> '' OR stop_requested OR attempt >= ?)",
-				append(args, maxAttempts)...).
+			Where("stop_requested AND status = 'PENDING' OR "+lapsed+" AND (text <> '' OR stop_requested OR lost + 1 >= ?)",
+				append(args, maxLost)...).
 			Returning("*").Scan(ctx)
 		if err != nil {
 			return err
 		}
 		ended = convert(rows, (*messageRow).noun)
-		_, err = tx.NewUpdate().Table("messages").Apply(pendingAgain).Where(lapsed, args...).Where("text = ''").Exec(ctx)
+		_, err = tx.NewUpdate().Table("messages").Apply(pendingAgain).Set("lost = lost + 1").Where(lapsed, args...).Where("text = ''").Exec(ctx)
 		if err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func openSQLite(ctx context.Context, c Config) (_ *Pools, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pools{lock: lock, log: c.Log}
+	p := &Pools{lock: lock, log: c.Log, onQuery: c.OnQuery}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.closeHalfOpen())

@@ -158,7 +158,7 @@ func (s *Store) stored(ctx context.Context, sender kyro.ID, clientMessageID stri
 }
 
 func (s *Store) repeated(ctx context.Context, c *conversationRow, question, answer *messageRow) (kyro.Turn, error) {
-	messages, err := s.cited(ctx, []messageRow{*question, *answer})
+	messages, err := s.cited(ctx, []kyro.Message{question.noun(), answer.noun()})
 	if err != nil {
 		return kyro.Turn{}, err
 	}

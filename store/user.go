@@ -20,6 +20,11 @@ type userRow struct {
 	CreatedAt     time.Time
 }
 
+var userTable = newTable("users", "u", "id email name email_verified created_at",
+	func(r *userRow, _ func(any) any) []any {
+		return []any{&r.ID, &r.Email, &r.Name, &r.EmailVerified, &r.CreatedAt}
+	}, (*userRow).noun)
+
 func (r *userRow) noun() kyro.User {
 	return kyro.User{
 		ID: kyro.UserID(r.ID), Email: r.Email, Name: r.Name, EmailVerified: r.EmailVerified, CreatedAt: r.CreatedAt.UTC(),
@@ -73,7 +78,6 @@ func (s *Store) SetPasswordHash(ctx context.Context, user kyro.ID, old, hash str
 
 // Users reads users by id, in any order; ids without a user are left out.
 func (s *Store) Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error) {
-	var rows []userRow
-	err := s.read().NewSelect().Model(&rows).Where("u.id IN (?)", keys(ids)).Scan(ctx)
-	return convert(rows, (*userRow).noun), failed("read the users", err)
+	rows, err := all(ctx, s, rowsOf(userTable).byID(ids), "")
+	return rows, failed("read the users", err)
 }

@@ -263,7 +263,7 @@ func init() {
 	for _, code := range []string{
 		codeIntrospection, string(kyro.CodeBadUserInput), codeDocumentTooLarge, codeTooManyTokens, codeTooDeep, codeTooManyFields,
 		codeTooManyAliases, codeTooManyDirective, codeTooManyRoots, codeTooManyMutations, codeTooComplex,
-		codeNotPersisted, codeNotTrusted, codeBadRequest,
+		codeNotPersisted, codeNotTrusted, codeBadRequest, string(kyro.CodeRateLimited),
 	} {
 		errcode.RegisterErrorType(code, errcode.KindProtocol)
 	}

@@ -50,7 +50,7 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
 	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(t.Timeout, defaultExecTimeout))
 	defer cancel()
-	response, why := execute(ctx, exec, params, r.Method == http.MethodGet)
+	response, why := execute(ctx, w.Header(), exec, params, r.Method == http.MethodGet)
 	if why != nil {
 		refuse(w, r, media, why)
 		return
@@ -106,9 +106,11 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	return nil, badRequest("The request body did not arrive.")
 }
 
-// execute runs an operation that gives one response. why is set for operations that this way of asking is not for.
-func execute(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, queriesOnly bool) (*graphql.Response, *refusal) {
+// execute runs an operation that gives one response, and tells in h what is left of the viewer's rate. why is set for
+// operations that this way of asking is not for.
+func execute(ctx context.Context, h http.Header, exec graphql.GraphExecutor, params *graphql.RawParams, queriesOnly bool) (*graphql.Response, *refusal) {
 	op, errs := exec.CreateOperationContext(ctx, params)
+	tellRate(h, op)
 	ctx = graphql.WithOperationContext(ctx, op)
 	if errs != nil {
 		return exec.DispatchError(ctx, errs), nil

@@ -56,7 +56,7 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		from: r.Body, left: partsAllowance, started: time.Now(), deadlines: http.NewResponseController(w),
 		grace: cmp.Or(t.Grace, defaultUploadGrace), rate: cmp.Or(t.MinRate, defaultUploadRate),
 	}
-	response, why := t.run(ctx, r, exec, body, acceptable)
+	response, why := t.run(ctx, w.Header(), r, exec, body, acceptable)
 	// A client that waits for leave to send is better told at once.
 	waits := body.read == 0 && r.Header.Get("Expect") != ""
 	if waits || !body.drain(2*t.MaxUpload) {
@@ -69,7 +69,7 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 	answer(w, media, response)
 }
 
-func (t Multipart) run(ctx context.Context, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool) (*graphql.Response, *refusal) {
+func (t Multipart) run(ctx context.Context, h http.Header, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool) (*graphql.Response, *refusal) {
 	maxFiles := cmp.Or(t.MaxFiles, defaultMaxFiles)
 	switch {
 	case !acceptable:
@@ -100,7 +100,7 @@ func (t Multipart) run(ctx context.Context, r *http.Request, exec graphql.GraphE
 	defer files.close()
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
-	return execute(ctx, exec, params, false)
+	return execute(ctx, h, exec, params, false)
 }
 
 // readHead reads the parts operations and map.

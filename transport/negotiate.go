@@ -17,7 +17,11 @@ const (
 // negotiate chooses the media type of the response: the one of highest quality in Accept, the first of equals;
 // application/json where any will do. ok is false where none will.
 func negotiate(r *http.Request) (media string, ok bool) {
-	if strings.TrimSpace(strings.Join(r.Header.Values("Accept"), ",")) == "" {
+	values := r.Header["Accept"]
+	if len(values) == 1 && (values[0] == mediaJSON || values[0] == "*/*") { // what most clients send
+		return mediaJSON, true
+	}
+	if strings.TrimSpace(strings.Join(values, ",")) == "" {
 		return mediaJSON, true
 	}
 	return preferred(r, mediaJSON, mediaResponse)
@@ -50,9 +54,12 @@ func preferred(r *http.Request, offered ...string) (media string, ok bool) {
 
 // isMedia reports whether the request has the media type, in UTF-8.
 func isMedia(r *http.Request, media string) bool {
-	headers := r.Header.Values("Content-Type")
+	headers := r.Header["Content-Type"]
 	if len(headers) != 1 {
 		return false
+	}
+	if headers[0] == media {
+		return true
 	}
 	name, params, err := mime.ParseMediaType(headers[0])
 	return err == nil && name == media && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8"))

@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,6 +35,8 @@ type refusal struct {
 	code    string
 	message string
 	allow   string // the Allow header of a 405
+
+	retryAfter time.Duration // of a 429 that waiting helps against
 }
 
 func badRequest(message string) *refusal {
@@ -49,26 +52,42 @@ func refuse(w http.ResponseWriter, r *http.Request, media string, why *refusal) 
 		w.Header().Set("Allow", why.allow)
 	}
 	extensions := map[string]any{"code": why.code, "requestId": RequestIDFrom(r.Context())}
+	if why.retryAfter > 0 {
+		extensions["retryAfterMs"] = why.retryAfter.Milliseconds()
+		w.Header().Set("Retry-After", wholeSeconds(why.retryAfter))
+	}
 	write(w, media, why.status, &graphql.Response{Errors: gqlerror.List{{Message: why.message, Extensions: extensions}}})
 }
 
 // answer writes a response of the executor. One without data is a request error: its status is 4xx or 5xx in
 // application/graphql-response+json, and 200 in application/json, which older clients read by that alone
-// (GraphQL over HTTP §4.4). Data that is null because a field failed stays, with 200.
+// (GraphQL over HTTP §4.4). One that came too often is 429 in both, which everything between the client and here
+// knows. Data that is null because a field failed stays, with 200.
 func answer(w http.ResponseWriter, media string, response *graphql.Response) {
 	if response == nil {
 		response = &graphql.Response{}
 	}
 	status := http.StatusOK
-	if response.Data == nil && media == mediaResponse {
-		status = http.StatusBadRequest
-		for _, err := range response.Errors {
-			if codeOf(err) == string(kyro.CodeInternal) {
-				status = http.StatusInternalServerError
-			}
-		}
+	if response.Data == nil {
+		status = refusedStatus(media, response.Errors)
 	}
 	write(w, media, status, response)
+}
+
+func refusedStatus(media string, errs gqlerror.List) int {
+	has := func(code kyro.Code) bool {
+		return slices.ContainsFunc(errs, func(err *gqlerror.Error) bool { return codeOf(err) == string(code) })
+	}
+	switch {
+	case has(kyro.CodeRateLimited):
+		return http.StatusTooManyRequests
+	case media != mediaResponse:
+		return http.StatusOK
+	case has(kyro.CodeInternal):
+		return http.StatusInternalServerError
+	default:
+		return http.StatusBadRequest
+	}
 }
 
 // frame is what surrounds the data of a response. The data is already JSON and goes out as it is: to encode it again
@@ -82,7 +101,7 @@ func frame(response *graphql.Response) (head, tail []byte) {
 		if len(head) > 1 || response.Data != nil {
 			tail = append(tail, ',')
 		}
-		tail = appendMember(tail, "extensions", response.Extensions)
+		tail = appendExtensions(tail, response.Extensions)
 	}
 	if response.Data != nil {
 		if len(head) > 1 {
@@ -93,22 +112,40 @@ func frame(response *graphql.Response) (head, tail []byte) {
 	return head, append(tail, '}')
 }
 
+// Header values that every answer has. None is ever added to.
+var (
+	contentTypes = map[string][]string{mediaJSON: {mediaJSON + "; charset=utf-8"}, mediaResponse: {mediaResponse + "; charset=utf-8"}}
+	nosniff      = []string{"nosniff"}
+	noStore      = []string{"no-store"}
+)
+
 // write sends the response.
 func write(w http.ResponseWriter, media string, status int, response *graphql.Response) {
 	head, tail := frame(response)
 	h := w.Header()
-	h.Set("Content-Type", media+"; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	h["Content-Type"] = contentTypes[media]
+	h["X-Content-Type-Options"], h["Cache-Control"] = nosniff, noStore
 	h.Set("Content-Length", strconv.Itoa(len(head)+len(response.Data)+len(tail)))
 	// Writers without deadlines, as in tests, do without. It is RequestID that ends it for the next request.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
-	w.WriteHeader(status)
+	if status != http.StatusOK { // which the first byte sends too, without a copy of the headers
+		w.WriteHeader(status)
+	}
 	for _, part := range [][]byte{head, response.Data, tail} {
 		if _, err := w.Write(part); err != nil {
 			return // the client is gone
 		}
 	}
+}
+
+// appendExtensions writes the extensions of a response. Most have the cost alone, which is quicker by hand.
+func appendExtensions(to []byte, extensions map[string]any) []byte {
+	cost, has := extensions[costKey].(Cost)
+	if !has || len(extensions) > 1 {
+		return appendMember(to, "extensions", extensions)
+	}
+	to = strconv.AppendInt(append(to, `"extensions":{"cost":{"requested":`...), int64(cost.Requested), 10)
+	return append(strconv.AppendInt(append(to, `,"max":`...), int64(cost.Max), 10), "}}"...)
 }
 
 func appendMember(to []byte, name string, value any) []byte {

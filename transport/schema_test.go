@@ -303,6 +303,9 @@ func startServer(t *testing.T, documents transport.DocumentOptions, plain transp
 	graph.SetRecoverFunc(presenter.Recover)
 	graph.Use(transport.Envelope{NewID: func() string { return "op-id" }})
 	graph.Use(extension.Introspection{})
+	if socket.Rates.Limiter != nil {
+		graph.Use(socket.Rates)
+	}
 	transport.NewDocuments(s.fields.schema, documents).Install(graph)
 	wrap := func(h http.Handler) http.Handler {
 		return transport.RequestID(func() string { return "req-id" })(transport.SecurityHeaders(true)(h))

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +47,9 @@ var _ graphql.Transport = SSE{}
 func (SSE) Supports(r *http.Request) bool {
 	if r.Method != http.MethodGet && (r.Method != http.MethodPost || isMedia(r, mediaForm)) {
 		return false
+	}
+	if !slices.ContainsFunc(r.Header["Accept"], func(accept string) bool { return strings.Contains(strings.ToLower(accept), mediaEvents) }) {
+		return false // as with most clients, which need no closer look
 	}
 	media, _ := preferred(r, mediaEvents, mediaJSON, mediaResponse)
 	return media == mediaEvents

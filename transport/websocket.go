@@ -62,6 +62,7 @@ type Websocket struct {
 	MaxOperations int              // at once on one socket; 100, then an error message
 	MaxSockets    int              // of one user; 10, then 4429 for the new one
 	Now           func() time.Time // time.Now
+	Rates         Rates            // whose Connects bound how often sockets are opened; then 429; none
 
 	// Connections are where its sockets are kept; several transports may share them.
 	Connections *Connections
@@ -90,6 +91,10 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	defer t.Connections.leave()
 	if !t.allows(r) {
 		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden), message: "Pages of this origin may not connect; the server's operator can allow them."})
+		return
+	}
+	if why := t.Rates.connect(r.Context()); why != nil {
+		refuse(w, r, "", why)
 		return
 	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{

@@ -33,26 +33,6 @@ type AuthPayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
-// A page of bots.
-type BotConnection struct {
-	// The bots with their cursors.
-	Edges []BotEdge `json:"edges"`
-	// The bots alone.
-	Nodes []kyro.Bot `json:"nodes"`
-	// Where the page stands in the list.
-	PageInfo *kyro.PageInfo `json:"pageInfo"`
-	// How many bots the whole list has. Counted only when selected.
-	TotalCount int `json:"totalCount"`
-}
-
-// A bot in a list.
-type BotEdge struct {
-	// The place in the list.
-	Cursor string `json:"cursor"`
-	// The bot.
-	Node *kyro.Bot `json:"node"`
-}
-
 // Which bots a list holds.
 type BotFilter struct {
 	// Part of the name, without regard to case and accents.
@@ -79,46 +59,6 @@ type BotPayload struct {
 type CancelDocumentInput struct {
 	// Which document.
 	DocumentID kyro.ID `json:"documentId"`
-}
-
-// A page of chunks.
-type ChunkConnection struct {
-	// The chunks with their cursors.
-	Edges []ChunkEdge `json:"edges"`
-	// The chunks alone.
-	Nodes []kyro.Chunk `json:"nodes"`
-	// Where the page stands in the list.
-	PageInfo *kyro.PageInfo `json:"pageInfo"`
-	// How many chunks the whole list has. Counted only when selected.
-	TotalCount int `json:"totalCount"`
-}
-
-// A chunk in a list.
-type ChunkEdge struct {
-	// The place in the list.
-	Cursor string `json:"cursor"`
-	// The chunk.
-	Node *kyro.Chunk `json:"node"`
-}
-
-// A page of conversations.
-type ConversationConnection struct {
-	// The conversations with their cursors.
-	Edges []ConversationEdge `json:"edges"`
-	// The conversations alone.
-	Nodes []kyro.Conversation `json:"nodes"`
-	// Where the page stands in the list.
-	PageInfo *kyro.PageInfo `json:"pageInfo"`
-	// How many conversations the whole list has. Counted only when selected.
-	TotalCount int `json:"totalCount"`
-}
-
-// A conversation in a list.
-type ConversationEdge struct {
-	// The place in the list.
-	Cursor string `json:"cursor"`
-	// The conversation.
-	Node *kyro.Conversation `json:"node"`
 }
 
 // Which conversations a list holds.
@@ -209,26 +149,6 @@ type DeletePayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
-// A page of documents.
-type DocumentConnection struct {
-	// The documents with their cursors.
-	Edges []DocumentEdge `json:"edges"`
-	// The documents alone.
-	Nodes []kyro.Document `json:"nodes"`
-	// Where the page stands in the list.
-	PageInfo *kyro.PageInfo `json:"pageInfo"`
-	// How many documents the whole list has. Counted only when selected.
-	TotalCount int `json:"totalCount"`
-}
-
-// A document in a list.
-type DocumentEdge struct {
-	// The place in the list.
-	Cursor string `json:"cursor"`
-	// The document.
-	Node *kyro.Document `json:"node"`
-}
-
 // Which documents a list holds. The parts are joined by and.
 type DocumentFilter struct {
 	// Documents in one of these states.
@@ -263,26 +183,6 @@ type LogOutPayload struct {
 	LoggedOut bool `json:"loggedOut"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
-}
-
-// A page of messages.
-type MessageConnection struct {
-	// The messages with their cursors.
-	Edges []MessageEdge `json:"edges"`
-	// The messages alone.
-	Nodes []kyro.Message `json:"nodes"`
-	// Where the page stands in the list.
-	PageInfo *kyro.PageInfo `json:"pageInfo"`
-	// How many messages the whole list has. Counted only when selected.
-	TotalCount int `json:"totalCount"`
-}
-
-// A message in a list.
-type MessageEdge struct {
-	// The place in the list.
-	Cursor string `json:"cursor"`
-	// The message.
-	Node *kyro.Message `json:"node"`
 }
 
 // A message that was changed.

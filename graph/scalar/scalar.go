@@ -5,7 +5,6 @@ package scalar
 import (
 	"io"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -14,7 +13,10 @@ import (
 )
 
 // MarshalID writes an id in its typed text form.
-func MarshalID(id kyro.ID) graphql.Marshaler { return quoted(id.String()) }
+func MarshalID(id kyro.ID) graphql.Marshaler { return appended(AppendID, id) }
+
+// AppendID appends an id in its typed text form, in quotes.
+func AppendID(to []byte, id kyro.ID) []byte { return append(id.AppendTo(append(to, '"')), '"') }
 
 // UnmarshalID reads an id. Numbers are no ids here, although GraphQL would allow them. A text that is no id is
 // refused where it is known which kind was asked for.
@@ -23,14 +25,38 @@ func UnmarshalID(v any) (kyro.ID, error) {
 	if !ok {
 		return kyro.ID{}, kyro.Errorf(kyro.CodeBadUserInput, "An id is a string such as bot_42.")
 	}
-	return kyro.ReadID(s)
+	return kyro.ReadID(s), nil
 }
 
-// dateTimeFormat always writes six digits of a second.
-const dateTimeFormat = "2006-01-02T15:04:05.000000Z"
-
 // MarshalDateTime writes a time in UTC with microseconds.
-func MarshalDateTime(t time.Time) graphql.Marshaler { return quoted(t.UTC().Format(dateTimeFormat)) }
+func MarshalDateTime(t time.Time) graphql.Marshaler { return appended(AppendDateTime, t) }
+
+// AppendDateTime appends a time in UTC, always with six digits of a second, in quotes: "2026-11-22T10:15:30.000000Z".
+// Lists are full of times, and time.Format reads its layout anew for each.
+func AppendDateTime(to []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	to = digits(append(to, '"'), year, 4)
+	to = digits(append(to, '-'), int(month), 2)
+	to = digits(append(to, '-'), day, 2)
+	to = digits(append(to, 'T'), hour, 2)
+	to = digits(append(to, ':'), minute, 2)
+	to = digits(append(to, ':'), second, 2)
+	to = digits(append(to, '.'), t.Nanosecond()/1000, 6)
+	return append(to, 'Z', '"')
+}
+
+// digits appends a number with leading zeros.
+func digits(to []byte, number, width int) []byte {
+	at := len(to) + width
+	to = append(to, "000000"[:width]...)
+	for i := at - 1; number > 0 && i >= at-width; i-- {
+		to[i] = byte('0' + number%10)
+		number /= 10
+	}
+	return to
+}
 
 // UnmarshalDateTime reads an RFC 3339 time of any zone.
 func UnmarshalDateTime(v any) (time.Time, error) {
@@ -81,5 +107,9 @@ func UnmarshalUpload(v any) (kyro.Upload, error) {
 
 // quoted writes a string that needs no escaping.
 func quoted(s string) graphql.Marshaler {
-	return graphql.WriterFunc(func(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(s)) })
+	return graphql.WriterFunc(func(w io.Writer) { _, _ = io.WriteString(w, `"`+s+`"`) })
+}
+
+func appended[T any](write func([]byte, T) []byte, value T) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(write(nil, value)) })
 }

@@ -284,3 +284,43 @@ func TestPDFFormsKeepTheirLines(t *testing.T) {
 		}
 	}
 }
+
+// What people fill into a form is as much of the document as what is printed beside it.
+func TestPDFFormFields(t *testing.T) {
+	t.Parallel()
+	ex := mustReadPDF(t, form("Name:", "Ada Lovelace of Ockham"))
+	if !strings.Contains(ex.Text, "Name:") || strings.Count(ex.Text, "Ada Lovelace of Ockham") != 1 {
+		t.Errorf("read %q", ex.Text)
+	}
+}
+
+// form is a page with a printed label and a text field with a value, as a program that fills forms writes it.
+func form(label, value string) []byte {
+	stream := func(dict, content string) string {
+		return fmt.Sprintf("<<%s/Length %d>>\nstream\n%s\nendstream", dict, len(content), content)
+	}
+	const font = "/Resources<</Font<</F 6 0 R>>>>"
+	objects := []string{
+		"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[5 0 R]/DA(/F 12 Tf)/DR<</Font<</F 6 0 R>>>>>>>>",
+		"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]" + font + "/Contents 4 0 R/Annots[5 0 R]>>",
+		stream("", "BT /F 12 Tf 72 700 Td ("+label+") Tj ET"),
+		"<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(" + value + ")/DA(/F 12 Tf)/F 4/Rect[120 695 400 715]/P 3 0 R/AP<</N 7 0 R>>>>",
+		"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+		stream("/Type/XObject/Subtype/Form/BBox[0 0 280 20]"+font, "/Tx BMC BT /F 12 Tf 2 5 Td ("+value+") Tj ET EMC"),
+	}
+	var b bytes.Buffer
+	b.WriteString("%PDF-1.7\n")
+	var at []int
+	for i, object := range objects {
+		at = append(at, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, object)
+	}
+	start := b.Len()
+	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(objects)+1)
+	for _, offset := range at {
+		fmt.Fprintf(&b, "%010d 00000 n \n", offset)
+	}
+	fmt.Fprintf(&b, "trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(objects)+1, start)
+	return b.Bytes()
+}

@@ -8,8 +8,10 @@ import (
 	"unicode/utf16"
 
 	"github.com/klippa-app/go-pdfium"
+	"github.com/klippa-app/go-pdfium/enums"
 	"github.com/klippa-app/go-pdfium/references"
 	"github.com/klippa-app/go-pdfium/requests"
+	"github.com/klippa-app/go-pdfium/responses"
 
 	"kyrochat/text"
 )
@@ -42,7 +44,7 @@ type pdfLine struct {
 // the engine costs.
 func readPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int) (pdfPage, error) {
 	p := pdfPage{number: index + 1}
-	loaded, err := instance.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: doc, Index: index})
+	loaded, err := loadPage(instance, doc, index)
 	if err != nil {
 		return p, err
 	}
@@ -65,6 +67,46 @@ func readPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int) (
 	}
 	p.picture = p.letters < fewLetters && hasPicture(instance, loaded.Page)
 	return p, nil
+}
+
+// loadPage loads a page with what was filled into its form fields: an engine asked for the text of a page leaves out
+// what lies on top of it, unless that is made a part of the page.
+func loadPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int) (*responses.FPDF_LoadPage, error) {
+	loaded, err := instance.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: doc, Index: index})
+	if err != nil {
+		return nil, err
+	}
+	page := requests.Page{ByReference: &loaded.Page}
+	if !hasFields(instance, page) {
+		return loaded, nil
+	}
+	flat, err := instance.FPDFPage_Flatten(&requests.FPDFPage_Flatten{Page: page, Usage: requests.FPDFPage_FlattenUsageNormalDisplay})
+	if err != nil || flat.Result != responses.FPDFPage_FlattenResultSuccess {
+		return loaded, nil
+	}
+	_, _ = instance.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
+	return instance.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: doc, Index: index})
+}
+
+// hasFields reports a page with form fields.
+func hasFields(instance pdfium.Pdfium, page requests.Page) bool {
+	const most = 200 // annotations looked at: a form has fields among its first
+	count, err := instance.FPDFPage_GetAnnotCount(&requests.FPDFPage_GetAnnotCount{Page: page})
+	if err != nil {
+		return false
+	}
+	for i := range min(count.Count, most) {
+		annotation, err := instance.FPDFPage_GetAnnot(&requests.FPDFPage_GetAnnot{Page: page, Index: i})
+		if err != nil {
+			continue
+		}
+		kind, err := instance.FPDFAnnot_GetSubtype(&requests.FPDFAnnot_GetSubtype{Annotation: annotation.Annotation})
+		_, _ = instance.FPDFPage_CloseAnnot(&requests.FPDFPage_CloseAnnot{Annotation: annotation.Annotation})
+		if err == nil && kind.Subtype == enums.FPDF_ANNOT_SUBTYPE_WIDGET {
+			return true
+		}
+	}
+	return false
 }
 
 // pageReader asks the engine about the characters of a page.

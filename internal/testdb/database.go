@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kyrochat/internal/postgres"
 	"kyrochat/store"
 )
 
@@ -18,10 +19,10 @@ const template = "kyro_template"
 
 // server is where databases are made.
 type server struct {
-	url      *url.URL // of a database that is always there
-	private  bool     // ours: databases are copied from a template and go with the whole
-	fileCopy bool     // knows the quick way to copy (PostgreSQL 15)
-	alive    *os.File // open for as long as a private server is to run
+	url      *url.URL         // of a database that is always there
+	private  bool             // ours: databases are copied from a template and go with the whole
+	running  *postgres.Server // a private server runs for as long as this is held
+	fileCopy bool             // knows the quick way to copy (PostgreSQL 15)
 }
 
 var (
@@ -35,10 +36,12 @@ func findServer() (*server, error) {
 	s := &server{}
 	base := os.Getenv("KYRO_TEST_DATABASE_URL")
 	if s.private = base == ""; s.private {
-		var err error
-		if base, s.alive, err = startPostgres(ctx); err != nil {
+		// Nothing of a test is worth saving, and there are many tests.
+		started, err := postgres.Start(ctx, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=300")
+		if err != nil {
 			return nil, err
 		}
+		base, s.running = started.URL, started
 	}
 	var err error
 	if s.url, err = url.Parse(base); err != nil {

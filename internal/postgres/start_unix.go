@@ -1,6 +1,6 @@
 //go:build unix
 
-package testdb
+package postgres
 
 import (
 	"bytes"
@@ -21,59 +21,65 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// watch runs the server for as long as the test process holds the other end of its input, and clears up after
-// it: also when the process was killed. $1 is the folder, $2 the server's program.
-const watch = `"$2" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
-  -c full_page_writes=off -c autovacuum=off -c max_connections=300 >"$1/log" 2>&1 </dev/null &
+// watch runs the server for as long as the process that started it holds the other end of its input, and clears up
+// after it: also when that process was killed. $1 is the folder, $2 the server's program; the rest are its settings.
+const watch = `dir=$1 program=$2
+shift 2
+"$program" -D "$dir/data" -k "$dir" -c listen_addresses= "$@" >"$dir/log" 2>&1 </dev/null &
 server=$!
 read -r nothing
 kill -QUIT $server
 wait $server
-rm -rf "$1"`
+rm -rf "$dir"`
 
-// startPostgres makes a cluster, starts its server and gives the URL of its first database. The server runs until
-// alive is closed, at the latest by the end of the process.
-func startPostgres(ctx context.Context) (base string, alive *os.File, err error) {
+// Start makes a cluster in a folder of its own, starts its server with the settings, such as "fsync=off", and waits
+// until it takes connections.
+func Start(ctx context.Context, settings ...string) (*Server, error) {
 	bin, err := findPostgres()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	// In /tmp, since the path of a socket may not be longer than some hundred bytes.
 	dir, err := os.MkdirTemp("/tmp", "kyropg")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	as, err := unprivileged(dir)
 	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
 		"-A", "trust", "-U", "kyro", "-E", "UTF8", "--locale=C", "--no-sync")
 	prepare(initdb, dir, as)
 	if output, err := initdb.CombinedOutput(); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(output)), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(output)), os.RemoveAll(dir))
 	}
-	input, output, err := os.Pipe()
+	input, alive, err := os.Pipe()
 	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	shell := exec.Command("/bin/sh", "-c", watch, "sh", dir, filepath.Join(bin, "postgres"))
+	arguments := []string{"-c", watch, "sh", dir, filepath.Join(bin, "postgres")}
+	for _, setting := range settings {
+		arguments = append(arguments, "-c", setting)
+	}
+	shell := exec.Command("/bin/sh", arguments...)
 	shell.Stdin = input
 	prepare(shell, dir, as)
 	err = shell.Start()
 	_ = input.Close()
 	if err != nil {
-		return "", nil, errors.Join(err, output.Close(), os.RemoveAll(dir))
+		return nil, errors.Join(err, alive.Close(), os.RemoveAll(dir))
 	}
-	base = (&url.URL{Scheme: "postgres", User: url.User("kyro"), Path: "/postgres", RawQuery: "host=" + dir}).String()
-	if err := ready(ctx, base); err != nil {
+	address := url.URL{Scheme: "postgres", User: url.User("kyro"), Path: "/postgres", RawQuery: "host=" + dir}
+	s := &Server{URL: address.String(), DataDir: filepath.Join(dir, "data"), alive: alive, ended: shell.Wait}
+	if err := ready(ctx, s.URL); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return "", nil, errors.Join(fmt.Errorf("start PostgreSQL: %w: %s", err, log), output.Close(), shell.Wait())
+		return nil, errors.Join(fmt.Errorf("start PostgreSQL: %w: %s", err, log), s.Stop())
 	}
-	return base, output, nil
+	return s, nil
 }
 
-// prepare keeps a child in its own folder and process group, so that a Ctrl-C meant for the tests leaves it to
+// prepare keeps a child in its own folder and process group, so that a Ctrl-C meant for its parent leaves it to
 // whoever watches it.
 func prepare(cmd *exec.Cmd, dir string, as *syscall.Credential) {
 	cmd.Dir = dir
@@ -81,7 +87,7 @@ func prepare(cmd *exec.Cmd, dir string, as *syscall.Credential) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 }
 
-// unprivileged gives the folder to a user PostgreSQL agrees to run as, where the tests run as root.
+// unprivileged gives the folder to a user PostgreSQL agrees to run as, where this process runs as root.
 func unprivileged(dir string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -1,0 +1,153 @@
+// Bench measures the server against hand-written net/http and pgx handlers that give the same data: same PostgreSQL,
+// same rows, same tokens, in turns, on one machine. Only the ratios mean anything elsewhere.
+//
+//	go run ./bench                                                        # everything, some fifteen minutes
+//	go run ./bench -queries nested -connections 16 -duration 2s -rounds 3 # one query, quickly
+//
+// It builds the server from this source, starts a private PostgreSQL from the installed binaries, makes people with
+// bots, conversations and messages, checks that both sides give the same data, and then measures. The result is a
+// page of Markdown; docs/performance.md says what its figures mean.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// baselineArgument makes this program the hand-written server.
+const baselineArgument = "baseline"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	var err error
+	if len(os.Args) == 2 && os.Args[1] == baselineArgument {
+		err = serveByHand(ctx, os.Stdin, os.Stdout)
+	} else {
+		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what can be asked for on the command line.
+type options struct {
+	queries     []query
+	connections []int
+	duration    time.Duration // of a round, for each side
+	rounds      int
+	output      string // a file; empty: standard output
+	profiles    string // a folder; empty: none are made
+	database    string // a URL; empty: a private server
+	pool        int
+	gogc        int
+	people      int
+}
+
+func readOptions(args []string, errOut io.Writer) (options, error) {
+	o := options{queries: queries, connections: []int{1, 16, 64}}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(errOut)
+	flags.Func("queries", "`names` to measure, separated by commas: "+strings.Join(queryNames(), ", ")+" (default all)", func(s string) (err error) {
+		o.queries, err = chosenQueries(s)
+		return err
+	})
+	flags.Func("connections", "`numbers` of connections, separated by commas (default 1,16,64)", func(s string) (err error) {
+		o.connections, err = numbers(s)
+		return err
+	})
+	flags.DurationVar(&o.duration, "duration", 5*time.Second, "how `long` each side is measured in a round, after a fifth of it to warm up")
+	flags.IntVar(&o.rounds, "rounds", 5, "`how often` both sides are measured, in turns; the medians count")
+	flags.StringVar(&o.output, "o", "", "the `file` to write the result to (default standard output)")
+	flags.StringVar(&o.profiles, "profile", "", "a `folder` for CPU profiles of both sides, of one more run of each cell that is not measured")
+	flags.StringVar(&o.database, "database", "", "the `URL` of a running PostgreSQL to make a database on for the time (default: a private server)")
+	flags.IntVar(&o.pool, "pool", max(4, 2*runtime.NumCPU()), "database `connections` of each side")
+	flags.IntVar(&o.gogc, "gogc", 400, "the `GOGC` of both sides; the server's own default is 400")
+	flags.IntVar(&o.people, "people", 64, "`how many` people the data belongs to; each has 20 bots and some 1,000 messages")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("there is no argument %q", flags.Arg(0))
+	case o.duration <= 0 || o.rounds < 1 || o.pool < 4 || o.gogc < 1 || o.people < 1:
+		return o, fmt.Errorf("-duration, -rounds, -gogc and -people must be positive, and -pool at least 4")
+	}
+	return o, nil
+}
+
+func numbers(s string) ([]int, error) {
+	var list []int
+	for each := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(each))
+		if err != nil || n < 1 || n > 10_000 {
+			return nil, fmt.Errorf("%q is not a number from 1 to 10000", each)
+		}
+		list = append(list, n)
+	}
+	return list, nil
+}
+
+func chosenQueries(s string) ([]query, error) {
+	var list []query
+	for name := range strings.SplitSeq(s, ",") {
+		i := slices.IndexFunc(queries, func(q query) bool { return q.name == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no query %q", name)
+		}
+		list = append(list, queries[i])
+	}
+	return list, nil
+}
+
+// run measures what the arguments ask for and writes the result.
+func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
+	o, err := readOptions(args, errOut)
+	if err != nil {
+		return err
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(errOut, format+"\n", args...) }
+	say("building the server, starting PostgreSQL, making the data ...")
+	l, err := openLab(ctx, o, errOut)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	for _, q := range o.queries {
+		if err := l.agree(q); err != nil {
+			return err
+		}
+	}
+	say("both sides give the same data")
+	var cells []cell
+	for _, q := range o.queries {
+		for _, n := range o.connections {
+			c, err := l.measure(ctx, q, n)
+			if err != nil {
+				return fmt.Errorf("measure %s with %d connections: %w", q.name, n, err)
+			}
+			say("%-8s %3d connections: %.0f requests/s, by hand %.0f, ratio %.2f", q.name, n,
+				c.median(0, throughput), c.median(1, throughput), c.ratio(throughput))
+			cells = append(cells, c)
+		}
+	}
+	page := report(l.facts(ctx, args), o, cells)
+	if o.output == "" {
+		_, err = out.Write(page)
+		return err
+	}
+	return os.WriteFile(o.output, page, 0o644)
+}

@@ -1,0 +1,256 @@
+package graph_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/graph"
+	"kyrochat/graph/model"
+	"kyrochat/kyro"
+)
+
+// world says what the fake resolvers answer: the same for the same seed, parent, field, alias and arguments. The rates
+// are of a hundred.
+type world struct {
+	seed                 uint64
+	fails, panics, nulls int
+	strangers            bool // nodes of a type that the schema does not know
+	longest              int  // elements of a list at most
+	impossible           bool // floats that JSON has no word for, where null may stand
+	script               script
+}
+
+// script tells what some fields answer, by parent and field, such as "bot_1.owner" or ".viewer": a value or an error.
+type script map[string]func(ctx context.Context) any
+
+// newWorld has a mood by its seed; in some all goes well.
+func newWorld(seed uint64) *world {
+	w := &world{seed: seed, longest: 3, impossible: seed%2 == 0}
+	switch seed % 5 {
+	case 1:
+		w.nulls = 10
+	case 2:
+		w.fails, w.panics, w.nulls, w.strangers = 2, 1, 1, true
+	case 3:
+		w.fails, w.panics = 10, 3
+	case 4:
+		w.fails, w.panics, w.nulls, w.strangers = 10, 3, 10, true
+	}
+	return w
+}
+
+type worldKey struct{}
+
+func (w *world) in(ctx context.Context) context.Context { return context.WithValue(ctx, worldKey{}, w) }
+
+// dice are thrown for one field of one parent.
+func (w *world) dice(parts ...any) *rand.Rand {
+	h := fnv.New64a()
+	_ = json.NewEncoder(h).Encode(parts) // pointers are followed, and what is left out of an input stays out
+	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
+}
+
+// told is what a resolver answers. That alias and arguments go into the dice checks that both executors hand over the same.
+func told[T any](ctx context.Context, parent, field string, args ...any) (value T, err error) {
+	w := ctx.Value(worldKey{}).(*world)
+	if scripted, ok := w.script[parent+"."+field]; ok {
+		switch answer := scripted(ctx).(type) {
+		case error:
+			return value, answer
+		case nil:
+			return value, nil
+		default:
+			return answer.(T), nil
+		}
+	}
+	fc := graphql.GetFieldContext(ctx)
+	d := w.dice(parent, field, fc.Field.Alias, fc.Object, fc.Args, args)
+	switch roll := d.IntN(100); {
+	case roll < w.fails:
+		return value, failure(d, parent+"."+field)
+	case roll < w.fails+w.panics:
+		panic("panic in " + parent + "." + field)
+	}
+	f := filler{world: w, dice: d}
+	f.fill(&value)
+	return value, nil
+}
+
+func failure(d *rand.Rand, at string) error {
+	switch d.IntN(9) {
+	case 0:
+		return errors.New("an untyped error of " + at)
+	case 1:
+		return fmt.Errorf("wrapped: %w", kyro.Errorf(kyro.CodeForbidden, "Not for you: %s.", at))
+	case 2:
+		return &gqlerror.Error{Message: "of gqlerror, at " + at}
+	case 3:
+		return gqlerror.List{{Message: "first of " + at}, {Message: "second of " + at}}
+	case 4:
+		return errors.Join(kyro.Invalid("name", "Wrong \"name\"\n of %s.", at), errors.New("and more"))
+	case 5:
+		return context.DeadlineExceeded
+	default:
+		codes := []kyro.Code{kyro.CodeNotFound, kyro.CodeUnauthenticated, kyro.CodeBadUserInput, kyro.CodeInternal, kyro.CodeRateLimited}
+		e := kyro.Errorf(codes[d.IntN(len(codes))], "Typed error of %s.", at).Because(errors.New("a cause"))
+		e.RetryAfter = 1500e6
+		return e
+	}
+}
+
+// fakes are the resolvers of the whole schema.
+type fakes struct{}
+
+func (fakes) Bot() graph.BotResolver                           { return fakeBot{} }
+func (fakes) Chunk() graph.ChunkResolver                       { return fakeChunk{} }
+func (fakes) Citation() graph.CitationResolver                 { return fakeCitation{} }
+func (fakes) Conversation() graph.ConversationResolver         { return fakeConversation{} }
+func (fakes) Document() graph.DocumentResolver                 { return fakeDocument{} }
+func (fakes) DocumentProgress() graph.DocumentProgressResolver { return fakeProgress{} }
+func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
+func (fakes) Mutation() graph.MutationResolver                 { return nil }
+func (fakes) Query() graph.QueryResolver                       { return fakeQuery{} }
+func (fakes) Subscription() graph.SubscriptionResolver         { return nil }
+func (fakes) User() graph.UserResolver                         { return fakeUser{} }
+
+type (
+	fakeQuery        struct{}
+	fakeUser         struct{}
+	fakeBot          struct{}
+	fakeDocument     struct{}
+	fakeProgress     struct{}
+	fakeChunk        struct{}
+	fakeConversation struct{}
+	fakeMessage      struct{}
+	fakeCitation     struct{}
+)
+
+func (fakeQuery) Node(ctx context.Context, id kyro.ID) (kyro.Node, error) {
+	return told[kyro.Node](ctx, "", "node", id)
+}
+func (fakeQuery) Nodes(ctx context.Context, ids []kyro.ID) ([]kyro.Node, error) {
+	return told[[]kyro.Node](ctx, "", "nodes", ids)
+}
+func (fakeQuery) Viewer(ctx context.Context) (*kyro.User, error) {
+	return told[*kyro.User](ctx, "", "viewer")
+}
+func (fakeQuery) Bot(ctx context.Context, id kyro.ID) (*kyro.Bot, error) {
+	return told[*kyro.Bot](ctx, "", "bot", id)
+}
+func (fakeQuery) Conversation(ctx context.Context, id kyro.ID) (*kyro.Conversation, error) {
+	return told[*kyro.Conversation](ctx, "", "conversation", id)
+}
+func (fakeQuery) Document(ctx context.Context, id kyro.ID) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, "", "document", id)
+}
+func (fakeQuery) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error) {
+	return told[*kyro.Message](ctx, "", "message", id)
+}
+func (fakeQuery) ServerInfo(ctx context.Context) (*kyro.ServerInfo, error) {
+	return told[*kyro.ServerInfo](ctx, "", "serverInfo")
+}
+func (fakeQuery) RateLimit(ctx context.Context) (*kyro.RateLimit, error) {
+	return told[*kyro.RateLimit](ctx, "", "rateLimit")
+}
+
+func (fakeUser) Bots(ctx context.Context, u *kyro.User, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string, last *int, before *string) (*model.BotConnection, error) {
+	return told[*model.BotConnection](ctx, u.ID.String(), "bots", filter, orderBy, first, after, last, before)
+}
+func (fakeUser) Conversations(ctx context.Context, u *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
+	return told[*model.ConversationConnection](ctx, u.ID.String(), "conversations", filter, orderBy, first, after, last, before)
+}
+
+func (fakeBot) Instructions(ctx context.Context, b *kyro.Bot) (*string, error) {
+	return told[*string](ctx, b.ID.String(), "instructions")
+}
+func (fakeBot) Owner(ctx context.Context, b *kyro.Bot) (*kyro.User, error) {
+	return told[*kyro.User](ctx, b.ID.String(), "owner")
+}
+func (fakeBot) Documents(ctx context.Context, b *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {
+	return told[*model.DocumentConnection](ctx, b.ID.String(), "documents", filter, first, after, last, before)
+}
+func (fakeBot) Conversations(ctx context.Context, b *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
+	return told[*model.ConversationConnection](ctx, b.ID.String(), "conversations", filter, orderBy, first, after, last, before)
+}
+func (fakeBot) ViewerCanEdit(ctx context.Context, b *kyro.Bot) (bool, error) {
+	return told[bool](ctx, b.ID.String(), "viewerCanEdit")
+}
+func (fakeBot) ViewerCanChat(ctx context.Context, b *kyro.Bot) (bool, error) {
+	return told[bool](ctx, b.ID.String(), "viewerCanChat")
+}
+
+func (fakeDocument) Bot(ctx context.Context, d *kyro.Document) (*kyro.Bot, error) {
+	return told[*kyro.Bot](ctx, d.ID.String(), "bot")
+}
+func (fakeDocument) FileName(ctx context.Context, d *kyro.Document) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "fileName")
+}
+func (fakeDocument) URL(ctx context.Context, d *kyro.Document) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "url")
+}
+func (fakeDocument) MimeType(ctx context.Context, d *kyro.Document) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "mimeType")
+}
+func (fakeDocument) StatusReason(ctx context.Context, d *kyro.Document) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "statusReason")
+}
+func (fakeDocument) Language(ctx context.Context, d *kyro.Document) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "language")
+}
+func (fakeDocument) ContentHash(ctx context.Context, d *kyro.Document) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "contentHash")
+}
+func (fakeDocument) Chunks(ctx context.Context, d *kyro.Document, first *int, after *string, last *int, before *string) (*model.ChunkConnection, error) {
+	return told[*model.ChunkConnection](ctx, d.ID.String(), "chunks", first, after, last, before)
+}
+func (fakeDocument) Text(ctx context.Context, d *kyro.Document, start, length *int) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "text", start, length)
+}
+
+func (fakeProgress) Document(ctx context.Context, p *kyro.DocumentProgress) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, p.DocumentID.String(), "progress", p)
+}
+
+func (fakeChunk) Document(ctx context.Context, c *kyro.Chunk) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, c.ID.String(), "document")
+}
+
+func (fakeConversation) Bot(ctx context.Context, c *kyro.Conversation) (*kyro.Bot, error) {
+	return told[*kyro.Bot](ctx, c.ID.String(), "bot")
+}
+func (fakeConversation) User(ctx context.Context, c *kyro.Conversation) (*kyro.User, error) {
+	return told[*kyro.User](ctx, c.ID.String(), "user")
+}
+func (fakeConversation) LastMessage(ctx context.Context, c *kyro.Conversation) (*kyro.Message, error) {
+	return told[*kyro.Message](ctx, c.ID.String(), "lastMessage")
+}
+func (fakeConversation) Messages(ctx context.Context, c *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
+	return told[*model.MessageConnection](ctx, c.ID.String(), "messages", includeSuperseded, first, after, last, before)
+}
+
+func (fakeMessage) Conversation(ctx context.Context, m *kyro.Message) (*kyro.Conversation, error) {
+	return told[*kyro.Conversation](ctx, m.ID.String(), "conversation")
+}
+func (fakeMessage) ClientMessageID(ctx context.Context, m *kyro.Message) (*string, error) {
+	return told[*string](ctx, m.ID.String(), "clientMessageId")
+}
+func (fakeMessage) Parent(ctx context.Context, m *kyro.Message) (*kyro.Message, error) {
+	return told[*kyro.Message](ctx, m.ID.String(), "parent")
+}
+func (fakeMessage) Siblings(ctx context.Context, m *kyro.Message) ([]kyro.Message, error) {
+	return told[[]kyro.Message](ctx, m.ID.String(), "siblings")
+}
+
+func (fakeCitation) Document(ctx context.Context, c *kyro.Citation) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, c.DocumentTitle, "document", c.Quote)
+}
+func (fakeCitation) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, error) {
+	return told[*kyro.Chunk](ctx, c.DocumentTitle, "chunk", c.Quote)
+}

@@ -1,0 +1,18 @@
+// Package model holds the inputs, payloads and connections of the contract.
+package model
+
+import "kyrochat/kyro"
+
+// Connections and their edges are pages of nouns and their rows.
+type (
+	BotConnection          = kyro.Page[kyro.Bot]
+	BotEdge                = kyro.Edge[kyro.Bot]
+	ChunkConnection        = kyro.Page[kyro.Chunk]
+	ChunkEdge              = kyro.Edge[kyro.Chunk]
+	ConversationConnection = kyro.Page[kyro.Conversation]
+	ConversationEdge       = kyro.Edge[kyro.Conversation]
+	DocumentConnection     = kyro.Page[kyro.Document]
+	DocumentEdge           = kyro.Edge[kyro.Document]
+	MessageConnection      = kyro.Page[kyro.Message]
+	MessageEdge            = kyro.Edge[kyro.Message]
+)

@@ -1,0 +1,278 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// Run is one execution of a plan. It is used by one goroutine.
+//
+// A method that writes a value reports false where the value must not be null and is: the object it belongs to is
+// null then, or what that belongs to. Whoever can be null itself takes back what was written (Mark, Undo).
+type Run struct {
+	Buf []byte // the response so far
+
+	ctx   context.Context
+	op    *graphql.OperationContext
+	path  []step
+	slots []prepared
+	undid int // how often something was taken back, or an error noted
+}
+
+// step is one part of the path to what is being written: a field, or an index where field is nil.
+type step struct {
+	field *Field
+	index int
+}
+
+// prepared is what the resolver of a field gets, the same for every object.
+type prepared struct {
+	ctx   context.Context
+	field *graphql.FieldContext
+	last  written
+}
+
+// written is where the text of an object is.
+type written struct {
+	object     any // a pointer
+	start, end int
+	undid      int
+}
+
+// Again writes the object that the field led to last a second time, where it is the same one: many rows of a list
+// have one owner. It is the text that is copied, so that an object is looked at once.
+func (r *Run) Again(f *Field, object any) bool {
+	last := &r.slots[f.slot].last
+	if last.object != object || last.undid != r.undid {
+		return false
+	}
+	r.Buf = append(r.Buf, r.Buf[last.start:last.end]...)
+	return true
+}
+
+// Wrote notes that the object was written from the mark on. Where an error was noted meanwhile, it is not written
+// again: the error of the next one has another path.
+func (r *Run) Wrote(f *Field, object any, from Mark) {
+	r.slots[f.slot].last = written{object: object, start: from.buf, end: len(r.Buf), undid: r.undid}
+}
+
+// NewRun makes a run of the operation that ctx belongs to.
+func NewRun(ctx context.Context, p *Plan) *Run {
+	return &Run{Buf: make([]byte, 0, p.size()), ctx: ctx, op: graphql.GetOperationContext(ctx), slots: make([]prepared, p.slots), path: make([]step, 0, 24)}
+}
+
+// Guard runs what writes the root object, and reports whether there is data: it answers for panics of fields
+// that have no resolver.
+func (r *Run) Guard(write func() bool) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.panicked(nil, p)
+			ok = false
+		}
+	}()
+	return write()
+}
+
+// Key begins a field of an object.
+func (r *Run) Key(f *Field) { r.Buf = append(r.Buf, f.key...) }
+
+// Open begins an object.
+func (r *Run) Open() { r.Buf = append(r.Buf, '{') }
+
+// Close ends it.
+func (r *Run) Close() { r.Buf = append(r.Buf, '}') }
+
+// Enter goes on to what a field leads to.
+func (r *Run) Enter(f *Field) { r.path = append(r.path, step{field: f}) }
+
+// Leave comes back.
+func (r *Run) Leave() { r.path = r.path[:len(r.path)-1] }
+
+// OpenList begins a list.
+func (r *Run) OpenList() {
+	r.Buf = append(r.Buf, '[')
+	r.path = append(r.path, step{})
+}
+
+// Item begins the next element.
+func (r *Run) Item(i int) {
+	if i > 0 {
+		r.Buf = append(r.Buf, ',')
+	}
+	r.path[len(r.path)-1].index = i
+}
+
+// CloseList ends it.
+func (r *Run) CloseList() {
+	r.Buf = append(r.Buf, ']')
+	r.Leave()
+}
+
+// Null writes null.
+func (r *Run) Null() { r.Buf = append(r.Buf, "null"...) }
+
+// Mark is a place to come back to.
+type Mark struct{ buf, path int }
+
+// Mark remembers the place.
+func (r *Run) Mark() Mark { return Mark{len(r.Buf), len(r.path)} }
+
+// Undo takes back what was written since, and writes null.
+func (r *Run) Undo(m Mark) {
+	r.Buf, r.path = r.Buf[:m.buf], r.path[:m.path]
+	r.undid++
+	r.Null()
+}
+
+// Int writes a whole number.
+func (r *Run) Int(n int64) { r.Buf = strconv.AppendInt(r.Buf, n, 10) }
+
+// Boolean writes a truth value.
+func (r *Run) Boolean(b bool) { r.Buf = strconv.AppendBool(r.Buf, b) }
+
+// Write makes Run a writer for marshallers that are not known here.
+func (r *Run) Write(p []byte) (int, error) {
+	r.Buf = append(r.Buf, p...)
+	return len(p), nil
+}
+
+// Marshal writes a value by its own marshaller. It reports false where that failed, which is noted; nothing is written
+// then.
+func (r *Run) Marshal(f *Field, m graphql.ContextMarshaler) bool {
+	mark := len(r.Buf)
+	if err := m.MarshalGQLContext(r.ctx, r); err != nil {
+		r.Buf = r.Buf[:mark]
+		r.op.Error(r.at(f), err)
+		return false
+	}
+	return true
+}
+
+const hex = "0123456789ABCDEF"
+
+// String writes a text.
+func (r *Run) String(s string) {
+	b := append(r.Buf, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x20 && c != '\\' && c != '"' {
+			continue
+		}
+		b = append(b, s[start:i]...)
+		switch c {
+		case '\t':
+			b = append(b, '\\', 't')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\\', '"':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		}
+		start = i + 1
+	}
+	b = append(b, s[start:]...)
+	r.Buf = append(b, '"')
+}
+
+// Fail notes an error of a field's resolver. It gives false, which is what the field is worth then.
+func (r *Run) Fail(f *Field, err error) bool {
+	ctx := r.at(f)
+	r.op.Error(ctx, graphql.AddFieldLocationToError(ctx, err))
+	return false
+}
+
+// MustNotBeNull notes that a field of the type must not be null and is, unless an error of it tells why.
+func (r *Run) MustNotBeNull(f *Field, declared string) bool {
+	graphql.AddInvalidNullError(r.at(f), declared)
+	return false
+}
+
+// Stranger notes that a value is of no type that the field may have, which is told as a panic is: it is a mistake in
+// the code.
+func (r *Run) Stranger(f *Field, value any) { r.panicked(f, fmt.Errorf("unexpected type %T", value)) }
+
+func (r *Run) panicked(f *Field, with any) {
+	ctx := r.at(f)
+	r.op.Error(ctx, r.op.Recover(ctx, with))
+}
+
+// at makes the context that an error of the field is presented in. Only errors need the path in gqlgen's own form.
+func (r *Run) at(f *Field) context.Context {
+	r.undid++ // an object that was written with an error is not written again without
+	ctx := graphql.WithFieldContext(r.ctx, &graphql.FieldContext{Object: "Query"})
+	steps := r.path
+	if f != nil && !slices.ContainsFunc(steps, func(s step) bool { return s.field == f }) {
+		steps = append(slices.Clip(steps), step{field: f})
+	}
+	for _, s := range steps {
+		fc := &graphql.FieldContext{Index: &s.index}
+		if s.field != nil {
+			fc = fieldContext(s.field)
+			if p := r.slots[s.field.slot]; p.field != nil {
+				fc.Args, fc.IsMethod, fc.IsResolver = p.field.Args, true, true
+			}
+		}
+		ctx = graphql.WithFieldContext(ctx, fc)
+	}
+	return ctx
+}
+
+func fieldContext(f *Field) *graphql.FieldContext {
+	return &graphql.FieldContext{Object: f.ObjectDefinition.Name, Field: f.CollectedField}
+}
+
+type fieldKey struct{}
+
+// FieldFrom is the field whose resolver ctx was made for; nil where gqlgen runs it.
+func FieldFrom(ctx context.Context) *Field {
+	f, _ := ctx.Value(fieldKey{}).(*Field)
+	return f
+}
+
+// Arguments reads a field's arguments, as gqlgen generates it.
+type Arguments func(ctx context.Context, raw map[string]any) (map[string]any, error)
+
+// Resolve calls a field's resolver. It reports false where that failed, which is noted.
+func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context.Context, *graphql.FieldContext) (T, error)) (value T, ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.panicked(f, p)
+			ok = false
+		}
+	}()
+	p := &r.slots[f.slot]
+	if p.ctx == nil && !r.prepare(p, f, arguments) {
+		return value, false
+	}
+	value, err := resolver(p.ctx, p.field)
+	if err != nil {
+		return value, r.Fail(f, err)
+	}
+	return value, true
+}
+
+// prepare reads the arguments of a field, once for all objects.
+func (r *Run) prepare(p *prepared, f *Field, arguments Arguments) bool {
+	fc := fieldContext(f)
+	fc.IsMethod, fc.IsResolver = true, true
+	if arguments != nil {
+		ctx := r.at(f) // of this object: what is wrong with the arguments is told with its path
+		args, err := arguments(ctx, f.ArgumentMap(r.op.Variables))
+		if err != nil {
+			r.op.Error(ctx, err)
+			return false
+		}
+		fc.Args = args
+	}
+	p.field = fc
+	p.ctx = context.WithValue(graphql.WithFieldContext(r.ctx, fc), fieldKey{}, f)
+	return true
+}

@@ -1,0 +1,13 @@
+//go:build !unix
+
+package postgres
+
+import (
+	"context"
+	"errors"
+)
+
+// Start is refused on this system.
+func Start(context.Context, ...string) (*Server, error) {
+	return nil, errors.New("a private PostgreSQL is started on Unix systems only")
+}

@@ -1,0 +1,2 @@
+ALTER TABLE messages DROP COLUMN lost;
+ALTER TABLE documents DROP COLUMN reached;
