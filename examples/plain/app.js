@@ -112,7 +112,9 @@ function showDocument({ id, title, statusReason, progress: { status, percent, up
   const entry = make('li', { id },
     title,
     !ready && !failed && make('progress', { max: 100, value: percent, ariaLabel: 'Progress' }),
-    make('p', { className: `state ${ready ? 'ready' : failed ? 'failed' : ''}` }, ready ? 'Ready' : failed ? (statusReason ?? words) : `${words}, ${Math.round(percent)} %`),
+    ready ? make('p', { className: 'state ready' }, 'Ready')
+      : failed ? make('p', { className: 'state failed' }, statusReason ?? words)
+        : make('p', { className: 'state' }, `${words}, ${Math.round(percent)} %`),
   );
   entry.dataset.updatedAt = updatedAt;
   old ? old.replaceWith(entry) : documents.prepend(entry);
@@ -134,6 +136,9 @@ const messages = $('.messages');
 const composer = $('.composer');
 const messageParts = 'id role status text citations { marker documentTitle pageStart quote } error { message retryable }';
 
+const stopMessage = 'mutation ($input: StopMessageInput!) { stopMessage(input: $input) { errors { message } } }';
+const regenerateMessage = 'mutation ($input: RegenerateMessageInput!) { regenerateMessage(input: $input) { errors { message } } }';
+
 async function listMessages() {
   const newest = `query ($id: ID!) { bot(id: $id) { conversations(first: 1) { nodes { id messages(last: 50) { nodes { ${messageParts} } } } } } }`;
   const [conversation] = (await run(newest, { id: bot.id })).bot.conversations.nodes;
@@ -154,7 +159,8 @@ function showMessage(message) {
 async function followInto(entry, id, signal) {
   const text = make('p', { className: 'text' });
   const hint = make('span', { className: 'hint' });
-  const stop = make('button', { className: 'link', onclick: () => change('mutation ($input: StopMessageInput!) { stopMessage(input: $input) { errors { message } } }', { messageId: id }) }, 'Stop');
+  const stop = make('button', { className: 'link' }, 'Stop');
+  stop.onclick = () => change(stopMessage, { messageId: id }).catch(({ message }) => (hint.textContent = message));
   entry.className = 'message bot running';
   entry.replaceChildren(text, make('div', { className: 'after' }, hint, stop));
   try {
@@ -183,13 +189,14 @@ function fill(entry, { id, role, status, text, citations, error }) {
     make('span', {}, `[${c.marker}]`),
     make('span', {}, make('cite', {}, c.documentTitle), c.pageStart ? `, p. ${c.pageStart}` : '', make('q', {}, c.quote)),
   );
-  const again = () => change('mutation ($input: RegenerateMessageInput!) { regenerateMessage(input: $input) { botMessage { id } errors { message } } }', { messageId: id, clientMessageId: crypto.randomUUID() }).then(open);
+  const again = make('button', { className: 'link' }, 'Try again');
+  again.onclick = () => attempt(composer, () => change(regenerateMessage, { messageId: id, clientMessageId: crypto.randomUUID() }).then(open));
   entry.replaceChildren(
     make('p', { className: 'text' }, ...marked),
     citations.length > 0 ? make('ol', { className: 'citations', ariaLabel: 'Citations' }, ...citations.map(cite)) : '',
     error ? make('p', { className: 'error' }, error.message) : '',
     status === 'STOPPED' ? make('p', { className: 'hint' }, 'Stopped.') : '',
-    error?.retryable ? make('div', { className: 'after' }, make('button', { className: 'link', onclick: again }, 'Try again')) : '',
+    error?.retryable ? make('div', { className: 'after' }, again) : '',
   );
   toEnd();
 }

@@ -30,7 +30,10 @@ export function SignIn({ signUp, logIn }: { signUp(c: Credentials): Promise<void
       <label>Email <input name="email" type="email" required autoComplete="email" /></label>
       <label>
         Password
-        <input name="password" type="password" required minLength={12} maxLength={128} placeholder={known ? '' : 'At least 12 characters'} autoComplete={known ? 'current-password' : 'new-password'} />
+        <input
+          name="password" type="password" required minLength={12} maxLength={128}
+          placeholder={known ? '' : 'At least 12 characters'} autoComplete={known ? 'current-password' : 'new-password'}
+        />
       </label>
       {error}
       <button className="primary" disabled={busy}>{known ? 'Sign in' : 'Sign up'}</button>

@@ -54,15 +54,16 @@ export function Conversation({ botId }: { botId: string }) {
       {data && !conversation && <li className="hint">Add a document, then ask something it answers.</li>}
       {conversation?.messages.nodes.map((m) =>
         final.includes(m.status)
-          ? <Message key={m.id} message={m} again={() => again({ variables: { input: { messageId: m.id, clientMessageId: crypto.randomUUID() } } })} />
+          ? <Message key={m.id} message={m} again={() => again({ variables: { input: { messageId: m.id, clientMessageId: crypto.randomUUID() } } }).catch(() => {})} />
           : <Running key={m.id} message={m} />,
       )}
     </Chat>
   );
 }
 
+// Without a connection neither button does anything, and the banner says why.
 function Running({ message }: { message: ShownMessage }) {
   const { text, status, error } = useAnswer(message.id);
   const [stop] = useMutation(Stop, { variables: { input: { messageId: message.id } } });
-  return <Message message={{ ...message, text, status }} hint={error ?? stageHint[status]} stop={() => stop()} />;
+  return <Message message={{ ...message, text, status }} hint={error ?? stageHint[status]} stop={() => stop().catch(() => {})} />;
 }
