@@ -19,8 +19,16 @@ export const socket = createClient({
   retryAttempts: Infinity,
   shouldRetry: () => true, // also where a browser tells of an error before it tells of the close, as without a network
   retryWait: (retries) => sleep(Math.min(500 * 2 ** retries, 10_000) * (0.5 + Math.random())),
-  keepAlive: 20_000, // finds out that a network went away without a word
+  keepAlive: 20_000,
 });
+
+// A ping that is not answered in time: the network went away without a word.
+let unanswered: number;
+socket.on('ping', (received) => {
+  if (!received) unanswered = setTimeout(() => socket.terminate(), 5_000);
+});
+socket.on('pong', (received) => received && clearTimeout(unanswered));
+socket.on('closed', () => clearTimeout(unanswered));
 
 let lost = false;
 const listeners = new Set<() => void>();
