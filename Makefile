@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http fuzz build
+.PHONY: help run playground test race generate lint bench bench-http fuzz build examples clients
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,3 +37,9 @@ fuzz: ## Fuzz every parser for ten seconds
 
 build: ## Build the binary
 	CGO_ENABLED=0 go build -trimpath -o kyrochat .
+
+examples: build ## Build the example apps and drive them in Chromium
+	cd examples && npm ci && npm run build && KYRO_BINARY=$(CURDIR)/kyrochat npm run check
+
+clients: build ## Try the server with GraphQL clients from npm
+	cd internal/clients && npm ci && KYRO_BINARY=$(CURDIR)/kyrochat npm test

@@ -3,6 +3,7 @@ package transport
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,12 +21,17 @@ func negotiate(r *http.Request) (media string, ok bool) {
 	if len(values) == 1 && (values[0] == mediaJSON || values[0] == "*/*") { // what most clients send
 		return mediaJSON, true
 	}
-	accept := strings.Join(values, ",")
-	if strings.TrimSpace(accept) == "" {
+	if strings.TrimSpace(strings.Join(values, ",")) == "" {
 		return mediaJSON, true
 	}
+	return preferred(r, mediaJSON, mediaResponse)
+}
+
+// preferred is the media type of highest quality in Accept, the first of equals, among those offered. Wildcards stand
+// for application/json. ok is false where none is accepted.
+func preferred(r *http.Request, offered ...string) (media string, ok bool) {
 	best := 0.0
-	for each := range strings.SplitSeq(accept, ",") {
+	for each := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		name, params, err := mime.ParseMediaType(each)
 		if err != nil || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 			continue
@@ -36,14 +42,10 @@ func negotiate(r *http.Request) (media string, ok bool) {
 				continue
 			}
 		}
-		switch name {
-		case mediaJSON, mediaResponse:
-		case "*/*", "application/*":
+		if name == "*/*" || name == "application/*" {
 			name = mediaJSON
-		default:
-			continue
 		}
-		if quality > best {
+		if slices.Contains(offered, name) && quality > best {
 			media, best = name, quality
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,20 +42,17 @@ type SSE struct {
 
 var _ graphql.Transport = SSE{}
 
-// Supports takes GET and POST requests that accept an event stream, and uploads not among them.
+// Supports takes GET and POST requests that would rather have an event stream than JSON, and uploads not among them.
+// Clients such as urql accept event streams for everything, but after JSON.
 func (SSE) Supports(r *http.Request) bool {
 	if r.Method != http.MethodGet && (r.Method != http.MethodPost || isMedia(r, mediaForm)) {
 		return false
 	}
-	for _, header := range r.Header.Values("Accept") {
-		for each := range strings.SplitSeq(header, ",") {
-			media, _, _ := strings.Cut(each, ";")
-			if strings.EqualFold(strings.TrimSpace(media), mediaEvents) {
-				return true
-			}
-		}
+	if !slices.ContainsFunc(r.Header["Accept"], func(accept string) bool { return strings.Contains(strings.ToLower(accept), mediaEvents) }) {
+		return false // as with most clients, which need no closer look
 	}
-	return false
+	media, _ := preferred(r, mediaEvents, mediaJSON, mediaResponse)
+	return media == mediaEvents
 }
 
 // Do serves one operation until its end, the client's or the server's.

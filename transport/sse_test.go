@@ -93,6 +93,30 @@ func TestEventStreams(t *testing.T) {
 	}
 }
 
+// Clients such as urql accept event streams for everything; they get them where they would rather have them than JSON.
+func TestEventStreamsArePreferred(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+	for accept, want := range map[string]string{
+		"application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed": "application/graphql-response+json",
+		"application/json, text/event-stream":       "application/json",
+		"text/event-stream;q=0.5, application/json": "application/json",
+		"*/*, text/event-stream":                    "application/json",
+		"text/event-stream, multipart/mixed":        "text/event-stream",
+		"text/event-stream, */*":                    "text/event-stream",
+		"application/json;q=0.5, TEXT/event-stream": "text/event-stream",
+	} {
+		answer, err := s.Client().Do(s.request(t, "POST", "", `{"query":"{hello}"}`, "Accept: "+accept))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if got := answer.Header.Get("Content-Type"); answer.StatusCode != 200 || got != want+"; charset=utf-8" {
+			t.Errorf("%q: %d %q", accept, answer.StatusCode, got)
+		}
+	}
+}
+
 func TestEventStreamsEnd(t *testing.T) {
 	t.Parallel()
 	const forever = `{"query":"subscription{forever}"}`

@@ -1,0 +1,213 @@
+// What a person does, in any of the examples: they look alike to a person, so one script drives all.
+import assert from 'node:assert/strict';
+import { another, ledger, question } from './handbook.mjs';
+
+/** Drives one example and throws where it does not do what a person expects. */
+export async function drive({ browser, page: url, name, shots, ...given }) {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 720 } });
+  context.setDefaultTimeout(60_000);
+  const page = await context.newPage();
+  try {
+    await visit({ page, url, name, shots, ...given });
+  } catch (error) {
+    await page.screenshot({ path: `${shots}${name}-failed.png` });
+    throw error;
+  } finally {
+    await context.close();
+  }
+}
+
+async function visit({ page, url, name, api, wire, file, shots }) {
+  const watch = watchPage(page);
+  const shot = (what) => page.screenshot({ path: `${shots}${name}-${what}.png` });
+
+  await page.goto(url);
+  await page.getByRole('heading', { name: 'Answers from your own documents' }).waitFor();
+  await shot('1-door');
+
+  // Nobody is known by a wrong password.
+  const email = `${name}@example.com`;
+  const password = 'correct horse battery';
+  await page.getByRole('button', { name: 'Sign in instead' }).click();
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password').fill('not the right one');
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByRole('alert').filter({ hasText: /password/i }).waitFor();
+  await shot('2-refused');
+  await page.getByRole('button', { name: 'Make an account' }).click();
+
+  await page.getByLabel('Name', { exact: true }).fill('Ada');
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+
+  await page.getByLabel('Name of the bot').fill('Librarian');
+  await page.getByRole('button', { name: 'Create' }).click();
+  await page.getByRole('heading', { name: 'Librarian' }).waitFor();
+  await shot('3-empty');
+
+  // A file is read while its progress is shown; a file of no known type is refused in words.
+  const input = page.locator('input[type=file]');
+  await input.setInputFiles({ name: 'picture.pdf', mimeType: 'application/pdf', buffer: Buffer.from([0, 1, 2, 3, 255, 254]) });
+  await page.getByRole('region', { name: 'Documents' }).getByRole('alert').waitFor();
+  await shot('4-unreadable');
+  await input.setInputFiles({ name: 'ledger.txt', mimeType: 'text/plain', buffer: Buffer.from(ledger) });
+  await page.getByRole('progressbar').waitFor();
+  await shot('5-reading');
+  watch.cutting(true);
+  await wire.cut();
+  await until(async () => (await ask(page, api, documents)).viewer.bots.nodes[0].documents.nodes[0].status === 'READY');
+  wire.mend();
+  await page.getByRole('status').waitFor({ state: 'hidden' });
+  watch.cutting(false);
+  await input.setInputFiles(file);
+  for (const title of ['ledger', 'handbook']) {
+    await page.getByRole('region', { name: 'Documents' }).getByRole('listitem').filter({ hasText: title }).getByText('Ready').waitFor();
+  }
+
+  // An answer streams, goes on behind a reload and behind a cut wire, and ends as the stored text.
+  await say(page, question);
+  const answer = page.locator('.message.bot').last();
+  await grown(answer, 20);
+  await shot('6-streaming');
+  const before = await text(answer);
+  watch.texts();
+  await page.reload();
+  await grown(answer, before.length + 10);
+  assert.ok((await text(answer)).startsWith(before), 'after the reload the answer goes on where it was');
+  assert.ok(watch.cursors().length > 0, 'after the reload the stream is asked for behind a cursor');
+
+  watch.cutting(true);
+  const inVain = wire.cut();
+  const banner = page.getByRole('status');
+  await banner.waitFor();
+  await inVain;
+  await shot('7-lost');
+  const atCut = (await text(answer)).length;
+  wire.mend();
+  await banner.waitFor({ state: 'hidden' });
+  watch.cutting(false);
+  await grown(answer, atCut + 1);
+  await page.locator('.message.bot[data-status=COMPLETED]').waitFor();
+  await page.getByRole('list', { name: 'Citations' }).waitFor();
+  await shot('8-finished');
+
+  const stored = await newest(page, api);
+  assert.equal(stored.text.length > 60, true, `the answer is long enough to prove anything: ${stored.text}`);
+  assert.equal(await text(answer), stored.text, 'what is shown is what is stored');
+  for (const seen of await page.evaluate(() => window.seen ?? [])) assert.ok(stored.text.startsWith(seen), `nothing else was ever shown: ${seen}`);
+  assert.ok((await page.evaluate(() => new Set(window.seen).size)) > 5, 'the answer came in pieces');
+  const quotes = await page.locator('.citations q').allTextContents();
+  assert.deepEqual(quotes, stored.citations.map((c) => c.quote), 'the citations are shown');
+  assert.ok(quotes.length > 0, 'there are citations');
+
+  // A token that is refused is replaced, once for all who use it.
+  watch.refreshes.length = 0;
+  await page.evaluate(() => {
+    const session = JSON.parse(localStorage.getItem('kyrochat.session'));
+    localStorage.setItem('kyrochat.session', JSON.stringify({ ...session, accessToken: 'worn.out.token' }));
+  });
+  await page.reload();
+  await page.getByText(stored.text.slice(0, 30)).first().waitFor();
+  assert.equal(watch.refreshes.length, 1, 'one refresh for all requests');
+
+  // What could not be sent stays, and is sent again.
+  watch.cutting(true);
+  wire.cut();
+  await banner.waitFor();
+  await say(page, another);
+  await page.getByRole('alert').filter({ hasText: 'The server cannot be reached.' }).waitFor();
+  wire.mend();
+  await banner.waitFor({ state: 'hidden' });
+  watch.cutting(false);
+  await page.getByRole('button', { name: 'Send' }).click();
+
+  // Stop keeps what was written.
+  await page.locator('.message.bot').nth(1).waitFor();
+  await grown(answer, 10);
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.locator('.message.bot[data-status=STOPPED]').waitFor();
+  const stopped = await newest(page, api);
+  assert.equal(stopped.status, 'STOPPED');
+  assert.equal(await text(answer), stopped.text);
+
+  await page.setViewportSize({ width: 390, height: 780 });
+  await shot('9-phone');
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'a phone need not scroll sideways');
+
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Answers from your own documents' }).waitFor();
+  assert.equal(await page.evaluate(() => localStorage.length), 0, 'no token is left');
+
+  // The same person comes back.
+  await page.getByRole('button', { name: 'Sign in instead' }).click();
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByText(stored.text.slice(0, 30)).first().waitFor();
+
+  assert.deepEqual(watch.complaints, [], 'the console is quiet');
+}
+
+async function say(page, question) {
+  await page.getByLabel('Question').fill(question);
+  await page.getByRole('button', { name: 'Send' }).click();
+}
+
+const text = (message) => message.locator('.text').textContent();
+
+/** Waits until a message is longer than so many characters. */
+async function grown(message, length) {
+  await message.page().waitForFunction(
+    (length) => [...document.querySelectorAll('.message.bot .text')].at(-1)?.textContent.length > length, length);
+}
+
+const documents = '{ viewer { bots { nodes { documents { nodes { status } } } } } }';
+const lastMessage = '{ viewer { conversations(first: 1) { nodes { lastMessage { status text citations { quote } } } } } }';
+
+/** The newest message as the server has stored it. */
+const newest = async (page, api) => (await ask(page, api, lastMessage)).viewer.conversations.nodes[0].lastMessage;
+
+/** Asks the server itself, as the person who is signed in on the page. */
+async function ask(page, api, query) {
+  const { accessToken } = await page.evaluate(() => JSON.parse(localStorage.getItem('kyrochat.session')));
+  const response = await fetch(api, {
+    method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${accessToken}` }, body: JSON.stringify({ query }),
+  });
+  return (await response.json()).data;
+}
+
+async function until(condition) {
+  while (!(await condition())) await new Promise((wake) => setTimeout(wake, 100));
+}
+
+/** Collects what a page complains about, and what it asks the server for. */
+function watchPage(page) {
+  const complaints = [];
+  const refreshes = [];
+  let sent = [];
+  let cutting = false;
+  const complain = (what) => cutting || complaints.push(what);
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complain(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  const note = (body) => {
+    sent.push(body);
+    if (body.includes('refreshSession')) refreshes.push(body);
+  };
+  page.on('request', (request) => request.method() === 'POST' && note(request.postData() ?? ''));
+  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => note(String(payload))));
+  // Keeps every text that is shown of a running answer, over reloads.
+  page.addInitScript(() => {
+    window.seen = [];
+    new MutationObserver(() => {
+      const shown = [...document.querySelectorAll('.message.bot .text')].at(-1)?.textContent;
+      if (shown) window.seen.push(shown);
+    }).observe(document, { childList: true, subtree: true, characterData: true });
+  });
+  return {
+    complaints, refreshes,
+    cutting: (yes) => (cutting = yes),
+    texts: () => (sent = []),
+    cursors: () => sent.filter((body) => /"after":"/.test(body)),
+  };
+}
