@@ -72,8 +72,8 @@ type placedCitation struct {
 	citation kyro.Citation
 }
 
-func (r *messageRow) noun() kyro.Message {
-	m := kyro.Message{
+func (r *messageRow) noun() (m kyro.Message) {
+	m = kyro.Message{
 		ID: kyro.MessageID(r.ID), ConversationID: kyro.ConversationID(r.ConversationID), Role: r.Role, Status: r.Status,
 		Text: r.Text, SenderID: kyro.UserID(r.SenderID), Turn: r.Turn, Superseded: r.Superseded,
 		Attempt: r.Attempt, Seq: r.Seq, Grounding: r.Grounding, FinishReason: r.FinishReason, Notices: r.Notices,

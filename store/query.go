@@ -80,6 +80,8 @@ type table[R, N any] struct {
 	// into gives where the columns of a row go. Columns of JSON go through asJSON.
 	into func(r *R, asJSON func(any) any) []any
 	noun func(*R) N
+
+	narrower sync.Map // tables with some of the columns, by the set of them as bits
 }
 
 // newTable takes the columns separated by spaces, in the order of into; "usage:usage" is a column that is needed for
@@ -98,23 +100,37 @@ func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func
 // only is the table with the columns that the wanted fields need: to read and scan a column costs more than to see
 // that nobody asked for it.
 func (t *table[R, N]) only(wants func(field string) bool) *table[R, N] {
+	var set uint64
+	for i, field := range t.fields {
+		if field == "" || wants(field) {
+			set |= 1 << i
+		}
+	}
+	if narrow, known := t.narrower.Load(set); known {
+		return narrow.(*table[R, N])
+	}
+	narrow, _ := t.narrower.LoadOrStore(set, t.with(set))
+	return narrow.(*table[R, N])
+}
+
+func (t *table[R, N]) with(set uint64) *table[R, N] {
 	var picked []int
 	var columns []string
 	for i, column := range strings.Split(t.columns, ", ") {
-		if t.fields[i] == "" || wants(t.fields[i]) {
+		if set&(1<<i) != 0 {
 			picked, columns = append(picked, i), append(columns, column)
 		}
 	}
-	narrow := *t
-	narrow.columns = strings.Join(columns, ", ")
-	narrow.into = func(r *R, asJSON func(any) any) []any {
-		places := t.into(r, asJSON)
-		for to, from := range picked {
-			places[to] = places[from]
-		}
-		return places[:len(picked)]
+	return &table[R, N]{
+		name: t.name, alias: t.alias, columns: strings.Join(columns, ", "), noun: t.noun,
+		into: func(r *R, asJSON func(any) any) []any {
+			places := t.into(r, asJSON)
+			for to, from := range picked {
+				places[to] = places[from]
+			}
+			return places[:len(picked)]
+		},
 	}
-	return &narrow
 }
 
 // from is "name AS alias".
