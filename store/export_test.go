@@ -36,3 +36,13 @@ func (s *Store) MessagePage(ctx context.Context, user, conversation kyro.ID, sup
 	pages, err := s.MessagePages(ctx, user, []kyro.ID{conversation}, superseded, req)
 	return pages[conversation], err
 }
+
+// MaxStatements is how many statements of SQLite stay prepared.
+const MaxStatements = maxStatements
+
+// Prepared is how many statements of SQLite are prepared.
+func (p *Pools) Prepared() int {
+	p.statements.mu.Lock()
+	defer p.statements.mu.Unlock()
+	return p.statements.kept.Len()
+}

@@ -2,13 +2,15 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"kyrochat/kyro"
 )
@@ -82,6 +84,7 @@ type table[R, N any] struct {
 	noun func(*R) N
 
 	narrower sync.Map // tables with some of the columns, by the set of them as bits
+	narrowed atomic.Int32
 }
 
 // newTable takes the columns separated by spaces, in the order of into; "usage:usage" is a column that is needed for
@@ -109,9 +112,18 @@ func (t *table[R, N]) only(wants func(field string) bool) *table[R, N] {
 	if narrow, known := t.narrower.Load(set); known {
 		return narrow.(*table[R, N])
 	}
-	narrow, _ := t.narrower.LoadOrStore(set, t.with(set))
+	if t.narrowed.Load() >= mostNarrowed {
+		return t.with(set)
+	}
+	narrow, known := t.narrower.LoadOrStore(set, t.with(set))
+	if !known {
+		t.narrowed.Add(1)
+	}
 	return narrow.(*table[R, N])
 }
+
+// mostNarrowed is how many such tables are kept of one: clients choose what they select.
+const mostNarrowed = 256
 
 func (t *table[R, N]) with(set uint64) *table[R, N] {
 	var picked []int
@@ -169,10 +181,21 @@ func (s *Store) each(ctx context.Context, q *query, places []any, do func()) err
 	return eachSQLite(ctx, s.pools, text, q.values, places, do)
 }
 
+// eachPostgres runs a read once more where a migration has changed a column since it was prepared: the server refuses
+// the old plan, and the connection forgets it.
 func eachPostgres(ctx context.Context, p *Pools, text string, values, places []any, do func()) error {
-	rows, err := p.Pgx.Query(ctx, text, append([]any{p.readMode}, values...)...)
+	begun, err := runPostgres(ctx, p, p.readMode, text, values, places, do)
+	if code, _ := postgresCode(err); code == "0A000" && !begun {
+		_, err = runPostgres(ctx, p, pgx.QueryExecModeDescribeExec, text, values, places, do)
+	}
+	return err
+}
+
+// runPostgres reports besides whether there was a row.
+func runPostgres(ctx context.Context, p *Pools, mode pgx.QueryExecMode, text string, values, places []any, do func()) (begun bool, err error) {
+	rows, err := p.Pgx.Query(ctx, text, append([]any{mode}, values...)...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer rows.Close()
 	var scanner *scanner
@@ -181,18 +204,19 @@ func eachPostgres(ctx context.Context, p *Pools, text string, values, places []a
 			scanner = newScanner(rows, places)
 		}
 		if err := scanner.scan(); err != nil {
-			return err
+			return true, err
 		}
 		do()
 	}
-	return rows.Err()
+	return scanner != nil, rows.Err()
 }
 
 func eachSQLite(ctx context.Context, p *Pools, text string, values, places []any, do func()) error {
-	statement, err := p.statements.prepared(ctx, p.readers.DB, text)
+	statement, err := p.statements.take(ctx, p.readers.DB, text)
 	if err != nil {
 		return err
 	}
+	defer p.statements.release(statement)
 	rows, err := statement.QueryContext(ctx, values...)
 	if err != nil {
 		return err
@@ -205,29 +229,6 @@ func eachSQLite(ctx context.Context, p *Pools, text string, values, places []any
 		do()
 	}
 	return rows.Err()
-}
-
-// statements are those of SQLite that were prepared. Their texts come from the code alone, which has some hundred.
-type statements struct {
-	mu   sync.Mutex
-	kept map[string]*sql.Stmt
-}
-
-func (s *statements) prepared(ctx context.Context, db *sql.DB, text string) (*sql.Stmt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if statement := s.kept[text]; statement != nil {
-		return statement, nil
-	}
-	statement, err := db.PrepareContext(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	if s.kept == nil {
-		s.kept = map[string]*sql.Stmt{}
-	}
-	s.kept[text] = statement
-	return statement, nil
 }
 
 // jsonText reads a column of JSON where the driver does not.
