@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"sync"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
 	"kyrochat/graph/plan"
 	"kyrochat/kyro"
 )
@@ -23,6 +26,7 @@ type levels struct {
 type level[N any] struct {
 	mu      sync.Mutex
 	rows    [][]N
+	by      []*ast.Field   // the field that each addition was read for
 	index   map[kyro.ID]*N // of the rows of the first additions, as many as indexed says
 	indexed int
 }
@@ -44,23 +48,65 @@ func (l *level[N]) find(wanted kyro.ID, id func(*N) kyro.ID) (*N, bool) {
 	return row, found
 }
 
-func (l *level[N]) add(rows []N) {
+// add notes rows that were read for the field of ctx.
+func (l *level[N]) add(ctx context.Context, rows []N) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rows = append(l.rows, rows)
+	l.rows, l.by = append(l.rows, rows), append(l.by, fieldOf(ctx))
 }
 
 // noted notes the rows of a page.
-func (l *level[N]) noted(p kyro.Page[N], err error) (kyro.Page[N], error) {
-	l.add(p.Nodes)
-	return p, err
+func noted[N any](ctx context.Context, l *level[N]) func(kyro.Page[N], error) (kyro.Page[N], error) {
+	return func(p kyro.Page[N], err error) (kyro.Page[N], error) {
+		l.add(ctx, p.Nodes)
+		return p, err
+	}
 }
 
-// since gives the rows of all additions from the nth on, and the number of additions.
-func (l *level[N]) since(n int) ([][]N, int) {
+// since gives the rows of the additions from the nth on that were read for a field above that of ctx, and the number of
+// additions. What is below such a field counts in the cost of the operation as often as it is there.
+func (l *level[N]) since(ctx context.Context, n int) ([][]N, int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.rows[n:], len(l.rows)
+	var rows [][]N
+	for i := n; i < len(l.rows); i++ {
+		if under(ctx, l.by[i]) {
+			rows = append(rows, l.rows[i])
+		}
+	}
+	return rows, len(l.rows)
+}
+
+// fieldKey tells the field of ctx from all others of the response.
+func fieldKey(ctx context.Context) any {
+	if field := plan.FieldFrom(ctx); field != nil {
+		return field
+	}
+	return fieldOf(ctx)
+}
+
+// fieldOf is the field whose resolver ctx was made for.
+func fieldOf(ctx context.Context) *ast.Field {
+	if field := plan.FieldFrom(ctx); field != nil {
+		return field.Field
+	}
+	if field := graphql.GetFieldContext(ctx); field != nil {
+		return field.Field.Field
+	}
+	return nil
+}
+
+// under reports whether the field of ctx is selected of what another one leads to.
+func under(ctx context.Context, other *ast.Field) bool {
+	if field := plan.FieldFrom(ctx); field != nil {
+		return field.Under(other)
+	}
+	for field := graphql.GetFieldContext(ctx); field != nil; field = field.Parent {
+		if field.Field.Field == other {
+			return true
+		}
+	}
+	return false
 }
 
 // link says what a field of rows N leads to: rows T.
@@ -108,12 +154,30 @@ var (
 	}, func(l *loaders) *followed { return &l.followed.citedChunks }}
 )
 
-// followed is how far a response has followed a link. The first row that resolves the field reads what all the rows
-// read so far lead to; the others find that there.
+// followed is how far a response has followed a link. The first row that resolves a field reads what all the rows that
+// were read for the fields above lead to; the others find that there. Rows of other lists are not asked about: nobody
+// may have wanted it of them.
 type followed struct {
 	mu    sync.Mutex
-	asked int
+	asked []askedBy
 	err   error // of a read that failed, which is not tried again for every row
+}
+
+// askedBy is how many additions a field has seen.
+type askedBy struct {
+	field any
+	n     int
+}
+
+// by gives the place of the field's number.
+func (f *followed) by(field any) *int {
+	for i := range f.asked {
+		if f.asked[i].field == field {
+			return &f.asked[i].n
+		}
+	}
+	f.asked = append(f.asked, askedBy{field: field})
+	return &f.asked[len(f.asked)-1].n
 }
 
 // follow reads what a field leads to from the row whose id is given.
@@ -131,11 +195,12 @@ func follow[N, T any](ctx context.Context, along link[N, T], id kyro.ID) (T, err
 func ahead[N, T any](ctx context.Context, f *followed, level *level[N], ids func(*N, func(kyro.ID)), rows loader[T]) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	added, n := level.since(f.asked)
-	if n == f.asked {
+	asked := f.by(fieldKey(ctx))
+	added, n := level.since(ctx, *asked)
+	*asked = n
+	if len(added) == 0 {
 		return f.err
 	}
-	f.asked = n
 	if f.err != nil {
 		return f.err
 	}
@@ -164,13 +229,19 @@ type children[P, N any] struct {
 	read      func(context.Context, []kyro.ID) (map[kyro.ID]kyro.Page[N], error)
 }
 
+// listKey is for the lists of a field that gqlgen runs.
+type listKey struct {
+	field *ast.Field
+	asked string
+}
+
 // pages are the pages of one list, of all parents.
 type pages[N any] struct {
 	followed
 	rows loader[kyro.Page[N]]
 }
 
-// page reads the page of one parent, and those of all parents that were read so far.
+// page reads the page of one parent, and those of all parents that were read so far for the fields above.
 func page[P, N any](ctx context.Context, c children[P, N], parent kyro.ID) (kyro.Page[N], error) {
 	var key any = plan.FieldFrom(ctx)
 	if key == (*plan.Field)(nil) {
@@ -178,7 +249,7 @@ func page[P, N any](ctx context.Context, c children[P, N], parent kyro.ID) (kyro
 		if err != nil {
 			return kyro.Page[N]{}, err
 		}
-		key = c.name + string(arguments)
+		key = listKey{fieldOf(ctx), c.name + string(arguments)}
 	}
 	l := from(ctx)
 	l.mu.Lock()
@@ -187,7 +258,7 @@ func page[P, N any](ctx context.Context, c children[P, N], parent kyro.ID) (kyro
 		list = &pages[N]{rows: batch(func(ctx context.Context, parents []kyro.ID) (map[kyro.ID]kyro.Page[N], error) {
 			found, err := c.read(ctx, parents)
 			for _, p := range found {
-				_, _ = c.rows.noted(p, nil)
+				c.rows.add(ctx, p.Nodes)
 			}
 			return found, err
 		})}

@@ -3,10 +3,10 @@ package resolvers
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vikstrous/dataloadgen"
 
 	"kyrochat/kyro"
@@ -46,8 +46,15 @@ type rows[T any] struct {
 	read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)
 
 	mu     sync.Mutex
-	primed map[kyro.ID]T // the zero T where there is none
+	primed map[kyro.ID]reached[T]
 	known  func(kyro.ID) (T, bool)
+	note   func(context.Context, []T) // notes rows that were read before, for the field of ctx; nil where none follows
+}
+
+// reached is a row, the zero T where there is none, and the field that led to it last.
+type reached[T any] struct {
+	row T
+	by  *ast.Field
 }
 
 type loader[T any] = *rows[T]
@@ -57,29 +64,43 @@ type loader[T any] = *rows[T]
 func (r *rows[T]) prime(ctx context.Context, ids []kyro.ID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	by := fieldOf(ctx)
 	var missing []kyro.ID
+	var before []T
 	for _, id := range ids {
-		if _, done := r.primed[id]; done || id.IsZero() {
+		if id.IsZero() {
 			continue
 		}
-		var row T
-		found := false
-		if r.known != nil {
-			row, found = r.known(id)
+		at, done := r.primed[id]
+		if done && at.by == by {
+			continue
 		}
-		if !found {
+		if !done && r.known != nil {
+			at.row, done = r.known(id)
+		}
+		if done {
+			before = append(before, at.row)
+		} else {
 			missing = append(missing, id)
 		}
-		r.primed[id] = row
+		r.primed[id] = reached[T]{at.row, by}
 	}
-	for part := range slices.Chunk(missing, batchSize) {
+	if len(before) > 0 && r.note != nil {
+		r.note(ctx, before)
+	}
+	for len(missing) > 0 {
+		part := missing[:min(len(missing), batchSize)]
 		found, err := r.read(ctx, part)
 		if err != nil {
+			for _, id := range missing { // which may be there: another field that leads to one of them asks again
+				delete(r.primed, id)
+			}
 			return err
 		}
 		for id, row := range found {
-			r.primed[id] = row
+			r.primed[id] = reached[T]{row, by}
 		}
+		missing = missing[len(part):]
 	}
 	return nil
 }
@@ -134,7 +155,7 @@ func (l *loaders) siblingRows() loader[[]kyro.Message] {
 		return batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
 			siblings, err := l.root.Catalog.Siblings(ctx, l.viewer, ids)
 			for _, list := range siblings {
-				l.level.messages.add(list)
+				l.level.messages.add(ctx, list)
 			}
 			return siblings, err
 		})
@@ -148,7 +169,7 @@ func (l *loaders) lastMessageRows() loader[*kyro.Message] {
 			found := make(map[kyro.ID]*kyro.Message, len(rows))
 			for id, m := range rows {
 				found[id] = &m
-				l.level.messages.add([]kyro.Message{m})
+				l.level.messages.add(ctx, []kyro.Message{m})
 			}
 			return found, err
 		})
@@ -179,17 +200,26 @@ func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.I
 		for i := range rows {
 			found[id(&rows[i])] = &rows[i]
 		}
-		level.add(rows)
+		level.add(ctx, rows)
 		return found, err
 	})
 	l.known = func(wanted kyro.ID) (*T, bool) { return level.find(wanted, id) }
+	l.note = func(ctx context.Context, before []*T) {
+		rows := make([]T, 0, len(before))
+		for _, row := range before {
+			if row != nil {
+				rows = append(rows, *row)
+			}
+		}
+		level.add(ctx, rows)
+	}
 	return l
 }
 
 func batch[T any](read func(context.Context, []kyro.ID) (map[kyro.ID]T, error)) loader[T] {
 	return &rows[T]{
 		Loader: dataloadgen.NewMappedLoader(read, dataloadgen.WithWait(0), dataloadgen.WithBatchCapacity(batchSize)),
-		read:   read, primed: map[kyro.ID]T{},
+		read:   read, primed: map[kyro.ID]reached[T]{},
 	}
 }
 
@@ -200,10 +230,10 @@ func load[T any](ctx context.Context, l loader[T], id kyro.ID) (T, error) {
 		return none, nil
 	}
 	l.mu.Lock()
-	row, primed := l.primed[id]
+	at, primed := l.primed[id]
 	l.mu.Unlock()
 	if primed {
-		return row, nil
+		return at.row, nil
 	}
 	row, err := l.Load(ctx, id)
 	if errors.Is(err, dataloadgen.ErrNotFound) {
@@ -214,16 +244,16 @@ func load[T any](ctx context.Context, l loader[T], id kyro.ID) (T, error) {
 
 // loadAll reads rows at once, each in the place of its id; the zero T where there is none.
 func loadAll[T any](ctx context.Context, l loader[T], ids []kyro.ID) ([]T, error) {
-	rows, err := l.LoadAll(ctx, ids)
-	if errs, ok := err.(dataloadgen.ErrorSlice); ok {
-		for _, err := range errs {
-			if err != nil && !errors.Is(err, dataloadgen.ErrNotFound) {
-				return nil, err
-			}
-		}
-		return rows, nil
+	if err := l.prime(ctx, ids); err != nil {
+		return nil, err
 	}
-	return rows, err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rows := make([]T, len(ids))
+	for i, id := range ids {
+		rows[i] = l.primed[id].row
+	}
+	return rows, nil
 }
 
 // promised gives a row that the contract promises; it is NOT_FOUND where it went away a moment ago.

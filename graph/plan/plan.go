@@ -46,6 +46,7 @@ type Field struct {
 	graphql.CollectedField
 	key   string // `"alias":`, with a comma in front where another field comes before
 	slot  int
+	above *Field       // the one it is selected of; nil at the top
 	below []*Selection // for each type that it may have
 }
 
@@ -53,7 +54,7 @@ type Field struct {
 // schema, which is gqlgen's to answer.
 func New(schema *ast.Schema, op *graphql.OperationContext) (*Plan, bool) {
 	c := compiler{schema: schema, op: op, plan: &Plan{Fixed: len(conditions(op)) == 0}}
-	root := c.selection(schema.Query, op.Operation.SelectionSet)
+	root := c.selection(nil, schema.Query, op.Operation.SelectionSet)
 	for i := range root.Fields {
 		if name := root.Fields[i].Name; name == "__schema" || name == "__type" {
 			return nil, false
@@ -69,7 +70,7 @@ type compiler struct {
 	plan   *Plan
 }
 
-func (c *compiler) selection(object *ast.Definition, set ast.SelectionSet) *Selection {
+func (c *compiler) selection(above *Field, object *ast.Definition, set ast.SelectionSet) *Selection {
 	satisfies := []string{object.Name}
 	for _, abstract := range c.schema.GetImplements(object) {
 		satisfies = append(satisfies, abstract.Name)
@@ -78,7 +79,7 @@ func (c *compiler) selection(object *ast.Definition, set ast.SelectionSet) *Sele
 	s := &Selection{Type: object.Name, Fields: make([]Field, len(collected))}
 	for i, field := range collected {
 		f := &s.Fields[i]
-		*f = Field{CollectedField: field, key: `"` + field.Alias + `":`, slot: c.plan.slots}
+		*f = Field{CollectedField: field, key: `"` + field.Alias + `":`, slot: c.plan.slots, above: above}
 		if i > 0 {
 			f.key = "," + f.key
 		}
@@ -87,7 +88,7 @@ func (c *compiler) selection(object *ast.Definition, set ast.SelectionSet) *Sele
 			continue
 		}
 		for _, possible := range c.schema.GetPossibleTypes(c.schema.Types[field.Definition.Type.Name()]) {
-			f.below = append(f.below, c.selection(possible, field.Selections))
+			f.below = append(f.below, c.selection(f, possible, field.Selections))
 		}
 	}
 	return s
@@ -133,6 +134,16 @@ func Undecided(op *graphql.OperationContext) *ast.Value {
 		}
 	}
 	return nil
+}
+
+// Under reports whether the field is selected of what another one leads to, however far below.
+func (f *Field) Under(other *ast.Field) bool {
+	for above := f.above; above != nil; above = above.above {
+		if above.Field == other {
+			return true
+		}
+	}
+	return false
 }
 
 // Below is what is selected of an object that the field leads to, where it can be of one type only.

@@ -1,0 +1,109 @@
+package resolvers
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"kyrochat/kyro"
+)
+
+// below is a context of a field that is selected of what the field of ctx leads to.
+func below(ctx context.Context, name string) context.Context {
+	return graphql.WithFieldContext(ctx, &graphql.FieldContext{Field: graphql.CollectedField{Field: &ast.Field{Name: name, Alias: name}}})
+}
+
+// bots are rows with the keys.
+func bots(keys ...int64) []kyro.Bot {
+	var rows []kyro.Bot
+	for _, key := range keys {
+		rows = append(rows, kyro.Bot{ID: kyro.BotID(key), OwnerID: kyro.UserID(key)})
+	}
+	return rows
+}
+
+// TestRowsOfAnotherListAreNotAskedAbout: what costs little, a long list without anything below beside a short one with
+// much, must not read as much as both with everything.
+func TestRowsOfAnotherListAreNotAskedAbout(t *testing.T) {
+	t.Parallel()
+	root := context.WithValue(t.Context(), loadersKey{}, &loaders{})
+	l := from(root)
+	long, short := below(root, "long"), below(root, "short")
+	l.level.bots.add(long, bots(1, 2, 3))
+	l.level.bots.add(short, bots(8, 9))
+	var asked [][]kyro.ID
+	talks := children[kyro.Bot, kyro.Conversation]{
+		name: "conversations", parents: &l.level.bots, parentID: (*kyro.Bot).NodeID, rows: &l.level.conversations,
+		read: func(_ context.Context, parents []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+			asked = append(asked, parents)
+			return nil, nil
+		},
+	}
+	under := below(short, "conversations")
+	for _, bot := range bots(8, 9) {
+		if _, err := page(under, talks, bot.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []kyro.ID{kyro.BotID(8), kyro.BotID(9)}; len(asked) != 1 || !slices.Equal(asked[0], want) {
+		t.Errorf("asked for %v, not once for %v", asked, want)
+	}
+}
+
+// TestRowsReachedTwiceAreParentsTwice: bots that two lists of conversations lead to are read once, and the lists below
+// them in one statement for each place.
+func TestRowsReachedTwiceAreParentsTwice(t *testing.T) {
+	t.Parallel()
+	root := context.WithValue(t.Context(), loadersKey{}, &loaders{})
+	l := from(root)
+	reads, lists := 0, 0
+	l.bots = byID(kyro.Viewer{}, func(_ context.Context, _ kyro.Viewer, ids []kyro.ID) ([]kyro.Bot, error) {
+		reads++
+		return bots(1, 2, 3), nil
+	}, (*kyro.Bot).NodeID, &l.level.bots).anew()
+	talks := []kyro.Conversation{{ID: kyro.ConversationID(1), BotID: kyro.BotID(1)}, {ID: kyro.ConversationID(2), BotID: kyro.BotID(2)}, {ID: kyro.ConversationID(3), BotID: kyro.BotID(3)}}
+	for _, name := range []string{"one", "other"} {
+		list := below(root, name)
+		l.level.conversations.add(list, talks)
+		bot := below(list, "bot")
+		documents := below(bot, "documents")
+		for _, talk := range talks {
+			found, err := follow(bot, conversationBot, talk.BotID)
+			if err != nil || found == nil || found.ID != talk.BotID {
+				t.Fatalf("%v, %v", found, err)
+			}
+			_, err = page(documents, children[kyro.Bot, kyro.Document]{
+				name: "documents", parents: &l.level.bots, parentID: (*kyro.Bot).NodeID, rows: &l.level.documents,
+				read: func(context.Context, []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Document], error) {
+					lists++
+					return nil, nil
+				},
+			}, talk.BotID)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if reads != 1 || lists != 2 {
+		t.Errorf("bots were read %d times, and lists below them %d times", reads, lists)
+	}
+}
+
+// TestRowsThatCouldNotBeReadAreNotMissing: where a read failed for one field, another field that leads to the same rows
+// does not say that they are not there.
+func TestRowsThatCouldNotBeReadAreNotMissing(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	users := byID(kyro.Viewer{}, func(context.Context, kyro.Viewer, []kyro.ID) ([]kyro.User, error) { return nil, away },
+		(*kyro.User).NodeID, &level[kyro.User]{})
+	if err := users.prime(t.Context(), []kyro.ID{kyro.UserID(1), kyro.UserID(2)}); !errors.Is(err, away) {
+		t.Fatal(err)
+	}
+	if row, err := load(t.Context(), users, kyro.UserID(1)); row != nil || !errors.Is(err, away) {
+		t.Errorf("%v, %v", row, err)
+	}
+}
