@@ -2281,7 +2281,8 @@ of fields), TOO_MANY_FIELDS (600, those of fragments at each spread, and 3,000 i
 document), TOO_MANY_ALIASES (50), TOO_MANY_DIRECTIVES (50), TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which
 one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED (20,000, and 2,000 for each event of a subscription): each field
 costs one, what is selected in a list counts for each element it may have, and a slice of a text costs 50 and one more
-for each 1,000 characters. Every answer to a query or mutation tells its cost in ` + "`" + `extensions { cost { requested max } }` + "`" + `.
+for each 1,000 characters. Every answer to an operation that could be read tells its cost in
+` + "`" + `extensions { cost { requested max } }` + "`" + `; of a subscription its first event does.
 Variables carry VARIABLES_TOO_DEEP (20 levels of lists and objects) or VARIABLES_TOO_LONG (100 items of one list). An
 answer that would be larger than 4 MiB is RESPONSE_TOO_LARGE with null for its data; what a mutation did is done. The
 message says the limit that the server has.

@@ -115,11 +115,11 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 	}
 }
 
-// InterceptResponse tells what a query or mutation was estimated to cost, and cuts the list of errors. The events of
-// a subscription do not repeat its cost: there may be one for every word.
+// InterceptResponse tells what an operation was estimated to cost, and cuts the list of errors. Only the first event of
+// a subscription tells its cost: there may be one for every word.
 func (e Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	response := e.fit(ctx, next(ctx))
-	if cost, known := CostFrom(ctx); known && response != nil && !streams(ctx) {
+	if cost, known := CostFrom(ctx); known && response != nil && !told(ctx) {
 		response.Extensions = maps.Clone(response.Extensions)
 		if response.Extensions == nil {
 			response.Extensions = map[string]any{}
@@ -130,6 +130,18 @@ func (e Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHa
 		response.Errors = response.Errors[:maxErrors]
 	}
 	return response
+}
+
+// told reports whether an event of the subscription has told its cost, and notes that one has.
+func told(ctx context.Context) bool {
+	if !streams(ctx) {
+		return false
+	}
+	const toldKey = "cost was told"
+	stats := &graphql.GetOperationContext(ctx).Stats
+	before := stats.GetExtension(toldKey) != nil
+	stats.SetExtension(toldKey, true)
+	return before
 }
 
 func streams(ctx context.Context) bool {

@@ -44,6 +44,17 @@ func told(t *testing.T, answer *http.Response) []string {
 	return events
 }
 
+// TestTheFirstEventTellsTheCost: of a subscription as of a query, but once.
+func TestTheFirstEventTellsTheCost(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
+	text, err := io.ReadAll(s.events(t, t.Context(), "POST", "", `{"query":"subscription{count(to:2)}"}`).Body)
+	want := `data: {"data":{"count":1},"extensions":{"cost":{"requested":1,"max":2000}}}` + "\n\nevent: next\ndata: " + `{"data":{"count":2}}` + "\n\n"
+	if err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
 func TestEventStreams(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
