@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"kyrochat/graph"
 	"kyrochat/graph/model"
 	"kyrochat/graph/plan"
 	"kyrochat/kyro"
