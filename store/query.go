@@ -58,6 +58,9 @@ func (q *query) add(text string, values ...any) *query {
 
 // in appends the condition that the expression is one of the values.
 func in[T any](q *query, expression string, values []T) *query {
+	if len(values) == 1 {
+		return q.add(expression+" = ?", values[0])
+	}
 	if q.pg {
 		return q.add(expression+" = ANY(?)", values)
 	}
@@ -81,7 +84,7 @@ type table[R, N any] struct {
 	fields      []string // of each column, the field that alone needs it; "" for a column that is always read
 	// into gives where the columns of a row go. Columns of JSON go through asJSON.
 	into func(r *R, asJSON func(any) any) []any
-	noun func(*R) N
+	noun func(r *R, n *N)
 
 	narrower sync.Map // tables with some of the columns, by the set of them as bits
 	narrowed atomic.Int32
@@ -89,7 +92,7 @@ type table[R, N any] struct {
 
 // newTable takes the columns separated by spaces, in the order of into; "usage:usage" is a column that is needed for
 // one field alone.
-func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func(any) any) []any, noun func(*R) N) *table[R, N] {
+func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func(any) any) []any, noun func(r *R, n *N)) *table[R, N] {
 	t := &table[R, N]{name: name, alias: alias, into: into, noun: noun}
 	var list []string
 	for each := range strings.FieldsSeq(columns) {
@@ -157,7 +160,9 @@ func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, roo
 		asJSON = func(into any) any { return &jsonText{into} }
 	}
 	err := s.each(ctx, q, t.into(&row, asJSON), func() {
-		nouns = append(nouns, t.noun(&row))
+		var noun N
+		nouns = append(nouns, noun)
+		t.noun(&row, &nouns[len(nouns)-1])
 		var none R
 		row = none
 	})

@@ -289,11 +289,14 @@ func (r *Run) prepare(p *prepared, f *Field, arguments Arguments) bool {
 	fc := fieldContext(f)
 	fc.IsMethod, fc.IsResolver = true, true
 	if arguments != nil {
-		ctx := r.at(f) // of this object: what is wrong with the arguments is told with its path
-		args, err := arguments(ctx, f.ArgumentMap(r.op.Variables))
+		args, err := arguments(r.ctx, f.ArgumentMap(r.op.Variables))
 		if err != nil {
-			r.op.Error(ctx, err)
-			return false
+			// Once more, so that what is wrong is told with the path of this object.
+			ctx := r.at(f)
+			if args, err = arguments(ctx, f.ArgumentMap(r.op.Variables)); err != nil {
+				r.op.Error(ctx, err)
+				return false
+			}
 		}
 		fc.Args = args
 	}
