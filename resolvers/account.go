@@ -43,7 +43,7 @@ func (r userFields) Bots(ctx context.Context, _ *kyro.User, filter *model.BotFil
 		return nil, err
 	}
 	page.Fields = fieldsOf(ctx)
-	return listed(noted(ctx, &from(ctx).level.bots)(r.Catalog.ListBots(ctx, kyro.ViewerFrom(ctx), botFilter(filter), order, page)))
+	return listed(from(ctx).level.bots.noted(ctx)(r.Catalog.ListBots(ctx, kyro.ViewerFrom(ctx), botFilter(filter), order, page)))
 }
 
 func (r userFields) Conversations(ctx context.Context, _ *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
@@ -56,5 +56,5 @@ func (r userFields) Conversations(ctx context.Context, _ *kyro.User, filter *mod
 	if err != nil {
 		return nil, err
 	}
-	return listed(noted(ctx, &from(ctx).level.conversations)(r.Catalog.ListConversations(ctx, kyro.ViewerFrom(ctx), f, order, page)))
+	return listed(from(ctx).level.conversations.noted(ctx)(r.Catalog.ListConversations(ctx, kyro.ViewerFrom(ctx), f, order, page)))
 }

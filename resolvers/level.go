@@ -56,7 +56,7 @@ func (l *level[N]) add(ctx context.Context, rows []N) {
 }
 
 // noted notes the rows of a page.
-func noted[N any](ctx context.Context, l *level[N]) func(kyro.Page[N], error) (kyro.Page[N], error) {
+func (l *level[N]) noted(ctx context.Context) func(kyro.Page[N], error) (kyro.Page[N], error) {
 	return func(p kyro.Page[N], err error) (kyro.Page[N], error) {
 		l.add(ctx, p.Nodes)
 		return p, err

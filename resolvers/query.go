@@ -93,27 +93,27 @@ func (r queries) Viewer(ctx context.Context) (*kyro.User, error) {
 	if user == nil || err != nil {
 		return nil, err
 	}
-	return noted(&from(ctx).level.users, *user, nil)
+	return noted(ctx, &from(ctx).level.users, *user, nil)
 }
 
 func (r queries) Bot(ctx context.Context, id kyro.ID) (*kyro.Bot, error) {
 	row, err := r.Catalog.Bot(ctx, kyro.ViewerFrom(ctx), id)
-	return noted(&from(ctx).level.bots, row, err)
+	return noted(ctx, &from(ctx).level.bots, row, err)
 }
 
 func (r queries) Conversation(ctx context.Context, id kyro.ID) (*kyro.Conversation, error) {
 	row, err := r.Catalog.Conversation(ctx, kyro.ViewerFrom(ctx), id)
-	return noted(&from(ctx).level.conversations, row, err)
+	return noted(ctx, &from(ctx).level.conversations, row, err)
 }
 
 func (r queries) Document(ctx context.Context, id kyro.ID) (*kyro.Document, error) {
 	row, err := r.Ingest.Document(ctx, kyro.ViewerFrom(ctx), id)
-	return noted(&from(ctx).level.documents, row, err)
+	return noted(ctx, &from(ctx).level.documents, row, err)
 }
 
 func (r queries) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error) {
 	row, err := r.Catalog.Message(ctx, kyro.ViewerFrom(ctx), id)
-	return noted(&from(ctx).level.messages, row, err)
+	return noted(ctx, &from(ctx).level.messages, row, err)
 }
 
 func (r queries) ServerInfo(context.Context) (*kyro.ServerInfo, error) { return &r.Info, nil }
@@ -124,11 +124,11 @@ func (r queries) RateLimit(ctx context.Context) (*kyro.RateLimit, error) {
 }
 
 // noted gives a row to the executor, and notes it, so that the lists and links below it are read as those of a list are.
-func noted[T any](level *level[T], row T, err error) (*T, error) {
+func noted[T any](ctx context.Context, level *level[T], row T, err error) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
 	rows := []T{row}
-	level.add(rows)
+	level.add(ctx, rows)
 	return &rows[0], nil
 }
