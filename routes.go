@@ -46,6 +46,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
+	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent})
 	server := handler.New(schema)
@@ -67,6 +68,10 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.AroundRootFields(root.AroundRootField)
 	return server
 }
+
+// readsPerByte is how much larger than a response may be what is read for it: messages are read for their siblings, too,
+// and one of them may be asked for by its id alone.
+const readsPerByte = 16
 
 // adminRoutes say how the server is. They are for the operator's own network.
 func (a *app) adminRoutes() http.Handler {

@@ -36,6 +36,7 @@ const (
 	CodeContentBlocked      Code = "CONTENT_BLOCKED"
 	CodeTimeout             Code = "TIMEOUT"
 	CodeInterrupted         Code = "INTERRUPTED"
+	CodeResponseTooLarge    Code = "RESPONSE_TOO_LARGE" // besides the enumeration, as all that is about the whole answer
 )
 
 // payloadCodes are the errors a caller can mend by sending something else: they are data in a mutation's payload.

@@ -271,6 +271,7 @@ type loadersKey struct{}
 func from(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
 
 func (r *Root) withLoaders(ctx context.Context) context.Context {
+	ctx = kyro.WithBudget(ctx, r.MaxRead)
 	return context.WithValue(ctx, loadersKey{}, &loaders{root: r, viewer: kyro.ViewerFrom(ctx)})
 }
 

@@ -25,6 +25,8 @@ type Root struct {
 	Present graphql.ErrorPresenterFunc // for errors in the middle of a subscription
 	// RateLimit says what is left to the viewer of the rate of operations, which the transport has counted.
 	RateLimit func(context.Context) kyro.RateLimit
+	// MaxRead is how many bytes of texts may be read for a response, or for a field of a mutation; 0: any number.
+	MaxRead int64
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)

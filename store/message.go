@@ -54,7 +54,7 @@ var (
 				&r.ClientMessageID, &r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CompletedAt,
 				asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error),
 			}
-		}, (*messageRow).fill)
+		}, (*messageRow).fill).withTexts(func(r *messageRow) int { return len(r.Text) })
 	citationTable = newTable("citations", "ci",
 		`message_id seq marker document_id chunk_id document_title document_version quote page_start page_end char_start
 		char_end score similarity verified`,
@@ -63,7 +63,7 @@ var (
 				&r.MessageID, &r.Seq, &r.Marker, &r.DocumentID, &r.ChunkID, &r.DocumentTitle, &r.DocumentVersion, &r.Quote,
 				&r.PageStart, &r.PageEnd, &r.CharStart, &r.CharEnd, &r.Score, &r.Similarity, &r.Verified,
 			}
-		}, func(r *citationRow, p *placedCitation) { *p = placedCitation{r.MessageID, r.noun()} })
+		}, func(r *citationRow, p *placedCitation) { *p = placedCitation{r.MessageID, r.noun()} }).withTexts(func(r *citationRow) int { return len(r.Quote) })
 )
 
 // placedCitation is a citation and the key of its message.

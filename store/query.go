@@ -85,6 +85,7 @@ type table[R, N any] struct {
 	// into gives where the columns of a row go. Columns of JSON go through asJSON.
 	into func(r *R, asJSON func(any) any) []any
 	noun func(r *R, n *N)
+	long func(*R) int // how many bytes the long texts of a row have; nil where they are few
 
 	narrower sync.Map // tables with some of the columns, by the set of them as bits
 	narrowed atomic.Int32
@@ -137,7 +138,7 @@ func (t *table[R, N]) with(set uint64) *table[R, N] {
 		}
 	}
 	return &table[R, N]{
-		name: t.name, alias: t.alias, columns: strings.Join(columns, ", "), noun: t.noun,
+		name: t.name, alias: t.alias, columns: strings.Join(columns, ", "), noun: t.noun, long: t.long,
 		into: func(r *R, asJSON func(any) any) []any {
 			places := t.into(r, asJSON)
 			for to, from := range picked {
@@ -146,6 +147,12 @@ func (t *table[R, N]) with(set uint64) *table[R, N] {
 			return places[:len(picked)]
 		},
 	}
+}
+
+// withTexts is the table, of whose rows long texts count in the budget of an answer.
+func (t *table[R, N]) withTexts(long func(*R) int) *table[R, N] {
+	t.long = long
+	return t
 }
 
 // from is "name AS alias".
@@ -159,13 +166,20 @@ func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, roo
 	if !q.pg {
 		asJSON = func(into any) any { return &jsonText{into} }
 	}
+	budget, exceeded := kyro.BudgetFrom(ctx), false
 	err := s.each(ctx, q, t.into(&row, asJSON), func() {
+		if exceeded = exceeded || t.long != nil && !budget.Spend(t.long(&row)); exceeded {
+			return // the rest is not kept
+		}
 		var noun N
 		nouns = append(nouns, noun)
 		t.noun(&row, &nouns[len(nouns)-1])
 		var none R
 		row = none
 	})
+	if err == nil && exceeded {
+		return nil, budget.Exceeded()
+	}
 	return nouns, err
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"kyrochat/kyro"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -13,7 +15,7 @@ import (
 // DefaultMaxResponse is how many bytes the data of one response, or of one event, may have.
 const DefaultMaxResponse = 4 << 20
 
-const codeResponseTooLarge = "RESPONSE_TOO_LARGE"
+const codeResponseTooLarge = string(kyro.CodeResponseTooLarge)
 
 // InterceptRootField stops writing what no response may hold. It sees what gqlgen's own executor writes, which builds
 // the whole response in memory.
@@ -49,8 +51,16 @@ func (b *bounded) WriteString(s string) (int, error) {
 	return io.WriteString(b.to, s)
 }
 
-// fit gives an error instead of a response that is too large. What a mutation did is done.
+// fit gives an error instead of a response that is too large, or for which too much would have to be read. What a
+// mutation did is done.
 func (e Envelope) fit(ctx context.Context, response *graphql.Response) *graphql.Response {
+	if response != nil {
+		for _, err := range response.Errors {
+			if codeOf(err) == codeResponseTooLarge {
+				return &graphql.Response{Errors: gqlerror.List{err}, Data: []byte("null"), Extensions: response.Extensions, HasNext: response.HasNext}
+			}
+		}
+	}
 	if response == nil || len(response.Data) <= e.maxResponse() {
 		return response
 	}
