@@ -71,7 +71,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 
 // readsPerByte is how much larger than a response may be what is read for it: messages are read for their siblings, too,
 // and one of them may be asked for by its id alone.
-const readsPerByte = 16
+const readsPerByte = 4
 
 // adminRoutes say how the server is. They are for the operator's own network.
 func (a *app) adminRoutes() http.Handler {

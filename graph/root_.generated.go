@@ -2284,7 +2284,7 @@ costs one, what is selected in a list counts for each element it may have, and a
 for each 1,000 characters. Every answer to an operation that could be read tells its cost in
 ` + "`" + `extensions { cost { requested max } }` + "`" + `; of a subscription its first event does.
 Variables carry VARIABLES_TOO_DEEP (20 levels of lists and objects) or VARIABLES_TOO_LONG (100 items of one list). An
-answer that would be larger than 4 MiB, or for which more than 64 MiB of texts would have to be read, is
+answer that would be larger than 4 MiB, or for which more than 16 MiB of texts would have to be read, is
 RESPONSE_TOO_LARGE with null for its data; what a mutation did is done. The message says the limit that the server has.
 
 A websocket is closed with 4400 (no message of the protocol), 4401 (an operation before connection_init, or the session
