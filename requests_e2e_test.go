@@ -196,6 +196,25 @@ func TestTrickledRequests(t *testing.T) {
 	}
 }
 
+// TestHeads asks as monitors and link checkers do.
+func TestHeads(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	admin := "http://" + s.app.adminListener.Addr().String()
+	for address, want := range map[string]int{
+		s.url + "/schema.graphql": http.StatusOK, s.url + "/": http.StatusOK, admin + "/healthz": http.StatusOK, admin + "/readyz": http.StatusOK,
+		s.url + "/graphql": http.StatusMethodNotAllowed, s.url + "/nothing": http.StatusNotFound,
+	} {
+		answer, err := http.Head(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Body.Close(); answer.StatusCode != want {
+			t.Errorf("%s: %s", address, answer.Status)
+		}
+	}
+}
+
 // TestTextsStayWhole sends texts that databases and encodings stumble over, and reads them again.
 func TestTextsStayWhole(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {

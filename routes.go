@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/cors"
 
 	"kyrochat/auth"
@@ -28,7 +29,7 @@ var contract string
 // routes makes what the two addresses serve.
 func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
 	r := chi.NewRouter()
-	r.Use(transport.RequestID(nil), transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
+	r.Use(middleware.GetHead, transport.RequestID(nil), transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
 	r.With(gate.Middleware).Handle("/graphql", a.graphQL(root, gate))
 	r.Get("/schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -76,6 +77,7 @@ const readsPerByte = 4
 // adminRoutes say how the server is. They are for the operator's own network.
 func (a *app) adminRoutes() http.Handler {
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead) // monitors may ask by HEAD
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 500*time.Millisecond)
