@@ -1,3 +1,5 @@
+// Package graph runs operations on the contract. All but this file is generated from schema.graphqls: gqlgen's executor,
+// and beside it the methods by which package plan runs queries.
 package graph
 
 import (

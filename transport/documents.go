@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -17,6 +15,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"kyrochat/kyro"
 )
 
 // Documents is the handler extension that reads operations before the executor does: it finds those

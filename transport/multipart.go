@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
+
+	"kyrochat/kyro"
 )
 
 // Defaults of Multipart.

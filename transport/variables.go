@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 
-	"kyrochat/kyro"
-
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // readVariables gives the values of an operation's variables by the letter of GraphQL's input coercion (§3.5 to

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
+
+	"kyrochat/kyro"
 )
 
 // subprotocol is the only one spoken; its legacy predecessor cannot tell clients why a socket was closed.
