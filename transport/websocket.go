@@ -90,7 +90,8 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	}
 	defer t.Connections.leave()
 	if !t.allows(r) {
-		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden), message: "Pages of this origin may not connect; the server's operator can allow them."})
+		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
+			message: "Pages of this origin may not connect; the server's operator can allow them."})
 		return
 	}
 	if why := t.Rates.connect(r.Context()); why != nil {
