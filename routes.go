@@ -52,7 +52,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
 	rates := transport.Rates{Limiter: a.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
-	schema := graph.NewExecutable(graph.Config{Resolvers: root}, a.cfg.Carriers.envelope.MaxResponse)
+	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
 	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows

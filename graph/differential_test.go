@@ -46,7 +46,7 @@ type pair struct{ planned, gqlgen *executor.Executor }
 func newPair(resolvers graph.ResolverRoot) pair {
 	cfg := graph.Config{Resolvers: resolvers}
 	documents := lru.New[*ast.QueryDocument](100) // a plan is used again where the document is
-	return pair{newExecutor(graph.NewExecutable(cfg, 0), documents), newExecutor(graph.NewExecutableSchema(cfg), documents)}
+	return pair{newExecutor(graph.NewExecutable(cfg, graph.Options{}), documents), newExecutor(graph.NewExecutableSchema(cfg), documents)}
 }
 
 // run runs a query. It gives nil where the executor refuses the document or the variables.

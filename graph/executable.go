@@ -4,6 +4,7 @@ package graph
 
 import (
 	"context"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -22,17 +23,27 @@ const (
 )
 
 // NewExecutable makes the schema that the server runs: queries by plans (see package plan), mutations, subscriptions
-// and introspection by gqlgen's own executor. Field middleware of gqlgen is not called for planned queries. A query whose
-// response is longer than maxResponse bytes ends soon after, with what there is: its caller sees that it is too long.
-func NewExecutable(cfg Config, maxResponse int) graphql.ExecutableSchema {
+// and introspection by gqlgen's own executor. Field middleware of gqlgen is not called for planned queries.
+func NewExecutable(cfg Config, o Options) graphql.ExecutableSchema {
 	plans, _ := lru.New[*ast.OperationDefinition, *plan.Plan](rememberedPlans) // fails for sizes below 1 only
-	return &executable{executableSchema: NewExecutableSchema(cfg).(*executableSchema), plans: plans, maxResponse: maxResponse}
+	return &executable{executableSchema: NewExecutableSchema(cfg).(*executableSchema), plans: plans, o: o}
+}
+
+// Options are for planned queries.
+type Options struct {
+	// MaxResponse is how many bytes a response may have; 0: any number. A query whose response is longer ends soon
+	// after, with what there is: its caller sees that it is too long.
+	MaxResponse int
+	// Sent has done called once the response of ctx was sent, or never. The memory of the response is used again then;
+	// nil: by no other response.
+	Sent func(ctx context.Context, done func())
 }
 
 type executable struct {
 	*executableSchema
-	plans       *lru.Cache[*ast.OperationDefinition, *plan.Plan]
-	maxResponse int
+	plans   *lru.Cache[*ast.OperationDefinition, *plan.Plan]
+	buffers sync.Pool // of *[]byte
+	o       Options
 }
 
 // Exec runs an operation.
@@ -80,11 +91,26 @@ func (e *executable) plan(op *graphql.OperationContext) (*plan.Plan, bool) {
 
 func (e *executable) run(ctx context.Context, op *graphql.OperationContext, p *plan.Plan) *graphql.Response {
 	ec := newExecutionContext(op, e.executableSchema, nil)
-	x := &planned{Run: plan.NewRun(ctx, p), ec: ec}
-	x.Max = e.maxResponse
+	x := &planned{Run: plan.NewRun(ctx, p, e.buffer(p.Size())), ec: ec}
+	x.Max = e.o.MaxResponse
 	if !x.Guard(func() bool { return x.objectQuery(p.Root) }) {
 		return &graphql.Response{Data: []byte("null")}
 	}
 	p.Wrote(len(x.Buf))
+	if e.o.Sent != nil && cap(x.Buf) <= largestBuffer {
+		buffer := x.Buf
+		e.o.Sent(ctx, func() { e.buffers.Put(&buffer) })
+	}
 	return &graphql.Response{Data: x.Buf}
+}
+
+// largestBuffer is how much memory of a response is kept for another one.
+const largestBuffer = 1 << 20
+
+// buffer gives memory for a response of about the size.
+func (e *executable) buffer(size int) []byte {
+	if used, _ := e.buffers.Get().(*[]byte); used != nil && cap(*used) >= size {
+		return (*used)[:0]
+	}
+	return make([]byte, 0, size)
 }

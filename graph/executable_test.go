@@ -10,7 +10,10 @@ import (
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
 
+	"kyrochat/graph"
 	"kyrochat/graph/model"
 	"kyrochat/graph/plan"
 	"kyrochat/kyro"
@@ -263,6 +266,43 @@ func TestAPlanServesOtherVariables(t *testing.T) {
 					return
 				}
 				last = got
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestTheMemoryOfASentResponseIsUsedAgain, and not before it was sent.
+func TestTheMemoryOfASentResponseIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	type sentKey struct{}
+	ctx := (&world{seed: 5, longest: 4}).in(t.Context())
+	documents := lru.New[*ast.QueryDocument](100)
+	schema := graph.NewExecutable(graph.Config{Resolvers: fakes{}}, graph.Options{Sent: func(ctx context.Context, done func()) {
+		*ctx.Value(sentKey{}).(*func()) = done
+	}})
+	planned := newExecutor(schema, documents)
+	const query = `query ($id: ID!) {bot(id: $id) {id name documents {nodes {id title}}}}`
+	want := map[string]string{}
+	for i := range 9 {
+		id := fmt.Sprintf(`{"id": "bot_%d"}`, i+1)
+		want[id] = string(run(ctx, newPair(fakes{}).gqlgen, query, id).Data)
+	}
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 20 {
+				for id, data := range want {
+					var done func()
+					got := run(context.WithValue(ctx, sentKey{}, &done), planned, query, id)
+					if string(got.Data) != data {
+						t.Errorf("%s: got %s, want %s", id, got.Data, data)
+					}
+					if done != nil { // nothing was written where the root is null
+						clear(got.Data)
+						done()
+					}
+				}
 			}
 		})
 	}

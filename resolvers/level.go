@@ -139,7 +139,11 @@ func ahead[N, T any](ctx context.Context, f *followed, level *level[N], ids func
 	if f.err != nil {
 		return f.err
 	}
-	var leads []kyro.ID
+	room := 0
+	for _, rows := range added {
+		room += len(rows)
+	}
+	leads := make([]kyro.ID, 0, room)
 	lead := func(id kyro.ID) { leads = append(leads, id) }
 	for _, rows := range added {
 		for i := range rows {

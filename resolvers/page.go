@@ -33,14 +33,15 @@ func listed[N any](p kyro.Page[N], err error) (*kyro.Page[N], error) {
 	return &p, nil
 }
 
-// fieldsOf are the fields that are selected of the rows of a list; nil for all, as far as one can tell.
+// fieldsOf are the fields that are selected of the rows of a list, and of its edges; nil for all, as far as one can tell.
 func fieldsOf(ctx context.Context) map[string]bool {
 	field := plan.FieldFrom(ctx)
 	if field == nil {
 		return nil
 	}
 	fields := map[string]bool{}
-	field.Each(func(name string) { fields[name] = true }, "nodes")
-	field.Each(func(name string) { fields[name] = true }, "edges", "node")
+	for _, path := range [][]string{{"nodes"}, {"edges"}, {"edges", "node"}} {
+		field.Each(func(name string) { fields[name] = true }, path...)
+	}
 	return fields
 }

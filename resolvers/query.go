@@ -89,23 +89,31 @@ func (r queries) Viewer(ctx context.Context) (*kyro.User, error) {
 	if v.Rejected != nil {
 		return nil, v.Rejected
 	}
-	return r.Account.User(ctx, v)
+	user, err := r.Account.User(ctx, v)
+	if user == nil || err != nil {
+		return nil, err
+	}
+	return noted(&from(ctx).level.users, *user, nil)
 }
 
 func (r queries) Bot(ctx context.Context, id kyro.ID) (*kyro.Bot, error) {
-	return got(r.Catalog.Bot(ctx, kyro.ViewerFrom(ctx), id))
+	row, err := r.Catalog.Bot(ctx, kyro.ViewerFrom(ctx), id)
+	return noted(&from(ctx).level.bots, row, err)
 }
 
 func (r queries) Conversation(ctx context.Context, id kyro.ID) (*kyro.Conversation, error) {
-	return got(r.Catalog.Conversation(ctx, kyro.ViewerFrom(ctx), id))
+	row, err := r.Catalog.Conversation(ctx, kyro.ViewerFrom(ctx), id)
+	return noted(&from(ctx).level.conversations, row, err)
 }
 
 func (r queries) Document(ctx context.Context, id kyro.ID) (*kyro.Document, error) {
-	return got(r.Ingest.Document(ctx, kyro.ViewerFrom(ctx), id))
+	row, err := r.Ingest.Document(ctx, kyro.ViewerFrom(ctx), id)
+	return noted(&from(ctx).level.documents, row, err)
 }
 
 func (r queries) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error) {
-	return got(r.Catalog.Message(ctx, kyro.ViewerFrom(ctx), id))
+	row, err := r.Catalog.Message(ctx, kyro.ViewerFrom(ctx), id)
+	return noted(&from(ctx).level.messages, row, err)
 }
 
 func (r queries) ServerInfo(context.Context) (*kyro.ServerInfo, error) { return &r.Info, nil }
@@ -115,9 +123,12 @@ func (r queries) RateLimit(ctx context.Context) (*kyro.RateLimit, error) {
 	return &limit, nil
 }
 
-func got[T any](row T, err error) (*T, error) {
+// noted gives a row to the executor, and notes it, so that the lists and links below it are read as those of a list are.
+func noted[T any](level *level[T], row T, err error) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &row, nil
+	rows := []T{row}
+	level.add(rows)
+	return &rows[0], nil
 }

@@ -42,7 +42,7 @@ var botTable = newTable("bots", "b",
 			asJSON(&r.SuggestedQuestions), &r.Model, &r.Temperature, &r.MaxOutputTokens, &r.TopK, &r.MinScore,
 			&r.NoAnswerText, &r.Strict, &r.UpdatedAt,
 		}
-	}, (*botRow).noun)
+	}, func(r *botRow, n *kyro.Bot) { *n = r.noun() })
 
 func rowOfBot(n *kyro.Bot) botRow {
 	return botRow{

@@ -39,7 +39,7 @@ var chunkTable = newTable("chunks", "c",
 			&r.ID, &r.DocumentID, &r.BotID, &r.Version, &r.Seq, &r.Text, asJSON(&r.HeadingPath), &r.PageStart, &r.PageEnd,
 			asJSON(&r.PageTurns), &r.CharStart, &r.CharEnd, &r.ByteStart, &r.ByteEnd, &r.TokenCount, &r.ContentHash, &r.Enabled,
 		}
-	}, (*chunkRow).noun)
+	}, func(r *chunkRow, n *kyro.Chunk) { *n = r.noun() })
 
 func (r *chunkRow) noun() kyro.Chunk {
 	return kyro.Chunk{

@@ -31,7 +31,7 @@ var conversationTable = newTable("conversations", "c",
 		return []any{
 			&r.ID, &r.BotID, &r.UserID, &r.Title, &r.TitleKey, &r.Archived, &r.MessageCount, &r.LastMessageAt, &r.CreatedAt, &r.UpdatedAt,
 		}
-	}, (*conversationRow).noun)
+	}, func(r *conversationRow, n *kyro.Conversation) { *n = r.noun() })
 
 func rowOfConversation(n *kyro.Conversation) conversationRow {
 	return conversationRow{

@@ -57,7 +57,7 @@ var documentTable = newTable("documents", "d",
 			&r.ActiveVersion, &r.Run, &r.Status, &r.StatusReason, &r.StageDone, &r.StageTotal, &r.Reached, &r.RetryAt, &r.PageCount,
 			&r.ChunkCount, &r.CharCount, &r.Language, &r.ContentHash, asJSON(&r.Warnings), &r.CreatedAt, &r.UpdatedAt, &r.ReadyAt,
 		}
-	}, (*documentRow).noun)
+	}, func(r *documentRow, n *kyro.Document) { *n = r.noun() })
 
 func (r *documentRow) noun() kyro.Document {
 	return kyro.Document{

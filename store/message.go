@@ -45,16 +45,16 @@ type messageRow struct {
 
 var (
 	messageTable = newTable("messages", "m",
-		`id conversation_id turn role status:status text:text created_at:createdAt parent_id:parent sender_id:sender
+		`id conversation_id role turn:turn status:status text:text created_at:createdAt parent_id:parent sender_id:sender
 		client_message_id:clientMessageId superseded:superseded attempt:attempt seq:seq grounding:grounding
 		finish_reason:finishReason completed_at:completedAt notices:notices usage:usage error:error`,
 		func(r *messageRow, asJSON func(any) any) []any {
 			return []any{
-				&r.ID, &r.ConversationID, &r.Turn, &r.Role, &r.Status, &r.Text, &r.CreatedAt, &r.ParentID, &r.SenderID,
+				&r.ID, &r.ConversationID, &r.Role, &r.Turn, &r.Status, &r.Text, &r.CreatedAt, &r.ParentID, &r.SenderID,
 				&r.ClientMessageID, &r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CompletedAt,
 				asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error),
 			}
-		}, (*messageRow).noun)
+		}, (*messageRow).fill)
 	citationTable = newTable("citations", "ci",
 		`message_id seq marker document_id chunk_id document_title document_version quote page_start page_end char_start
 		char_end score similarity verified`,
@@ -63,7 +63,7 @@ var (
 				&r.MessageID, &r.Seq, &r.Marker, &r.DocumentID, &r.ChunkID, &r.DocumentTitle, &r.DocumentVersion, &r.Quote,
 				&r.PageStart, &r.PageEnd, &r.CharStart, &r.CharEnd, &r.Score, &r.Similarity, &r.Verified,
 			}
-		}, func(r *citationRow) placedCitation { return placedCitation{r.MessageID, r.noun()} })
+		}, func(r *citationRow, p *placedCitation) { *p = placedCitation{r.MessageID, r.noun()} })
 )
 
 // placedCitation is a citation and the key of its message.
@@ -72,20 +72,23 @@ type placedCitation struct {
 	citation kyro.Citation
 }
 
-func (r *messageRow) noun() kyro.Message {
-	m := kyro.Message{
-		ID: kyro.MessageID(r.ID), ConversationID: kyro.ConversationID(r.ConversationID), Role: r.Role, Status: r.Status,
-		Text: r.Text, SenderID: kyro.UserID(r.SenderID), Turn: r.Turn, Superseded: r.Superseded,
-		Attempt: r.Attempt, Seq: r.Seq, Grounding: r.Grounding, FinishReason: r.FinishReason, Notices: r.Notices,
-		Usage: r.Usage, Error: r.Error, CreatedAt: r.CreatedAt.UTC(), CompletedAt: utcPtr(r.CompletedAt),
-	}
+func (r *messageRow) noun() (m kyro.Message) {
+	r.fill(&m)
+	return m
+}
+
+// fill writes an empty message in its place: lists of them are long.
+func (r *messageRow) fill(m *kyro.Message) {
+	m.ID, m.ConversationID, m.SenderID = kyro.MessageID(r.ID), kyro.ConversationID(r.ConversationID), kyro.UserID(r.SenderID)
+	m.Role, m.Status, m.Text, m.Turn, m.Superseded, m.Attempt, m.Seq = r.Role, r.Status, r.Text, r.Turn, r.Superseded, r.Attempt, r.Seq
+	m.Grounding, m.FinishReason, m.Notices, m.Usage, m.Error = r.Grounding, r.FinishReason, r.Notices, r.Usage, r.Error
+	m.CreatedAt, m.CompletedAt = r.CreatedAt.UTC(), utcPtr(r.CompletedAt)
 	if r.ClientMessageID != nil {
 		m.ClientMessageID = *r.ClientMessageID
 	}
 	if r.ParentID != nil {
 		m.ParentID = kyro.MessageID(*r.ParentID)
 	}
-	return m
 }
 
 type citationRow struct {

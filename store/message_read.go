@@ -41,8 +41,16 @@ func (s *Store) MessagePages(
 ) (map[kyro.ID]kyro.Page[kyro.Message], error) {
 	t := messageTable
 	if req.Fields != nil {
-		// Citations are read for answers that are final.
-		t = t.only(func(field string) bool { return req.Fields[field] || field == "status" && req.Fields["citations"] })
+		t = t.only(func(field string) bool {
+			switch field {
+			case "turn": // is what lists of several are ordered by, and what cursors are made of
+				return len(conversations) > 1 || !req.NoInfo || req.Cursor != nil || req.Fields["cursor"]
+			case "status": // says whether there can be citations
+				return req.Fields["status"] || req.Fields["citations"]
+			default:
+				return req.Fields[field]
+			}
+		})
 	}
 	list, ofOne := messagesOf(user, t), rowsOf(t)
 	if !superseded {
@@ -50,9 +58,11 @@ func (s *Store) MessagePages(
 	}
 	ofConversation := parentage[messageRow, kyro.Message]{
 		column: "m.conversation_id", of: func(m *kyro.Message) kyro.ID { return m.ConversationID }, each: ofOne,
-		// Whose a conversation is, is asked once for each, and not for every message.
 		parents: func(q *query) {
 			q.add(" JOIN conversations AS c ON c.id = p.value AND c.user_id = ? AND c.deleted_at IS NULL", user.Key)
+		},
+		one: func(q *query, conversation kyro.ID) {
+			q.add("SELECT c.id FROM conversations AS c WHERE c.id = ? AND c.user_id = ? AND c.deleted_at IS NULL", conversation.Key, user.Key)
 		},
 	}
 	by := byNumber("m.turn", "m.id", kyro.Asc, func(m *kyro.Message) int64 { return m.Turn }, (*kyro.Message).NodeID)

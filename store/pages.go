@@ -11,9 +11,11 @@ import (
 type parentage[R, N any] struct {
 	column string // SQL of the parent's key, such as "c.bot_id"
 	of     func(*N) kyro.ID
-	// Where parents is set, it joins what is asked of each parent, p.value, and each selects the rows below one.
-	parents func(*query)
+	// Where the parents have conditions of their own, these are asked once for each and not for every row: each selects
+	// the rows below one without them, parents joins them to p.value, and one is the parent's key, or null.
 	each    selection[R, N]
+	parents func(*query)
+	one     func(q *query, parent kyro.ID)
 }
 
 // pages reads the same page of every parent's list: from selects the rows of all parents. Every parent has a page,
@@ -25,7 +27,7 @@ func pages[R, N any](
 	result := make(map[kyro.ID]kyro.Page[N], len(parents))
 	if req.Cursor != nil || len(parents) == 1 {
 		for _, parent := range parents {
-			p, err := page(ctx, s, from.where(below.column+" = ?", parent.Key), req, by)
+			p, err := page(ctx, s, below.list(from, parent), req, by)
 			if err != nil {
 				return nil, err
 			}
@@ -49,6 +51,18 @@ func pages[R, N any](
 		result[parent] = p
 	}
 	return result, nil
+}
+
+// list is the list of one parent.
+func (b parentage[R, N]) list(from selection[R, N], parent kyro.ID) selection[R, N] {
+	if b.one == nil {
+		return from.where(b.column+" = ?", parent.Key)
+	}
+	return b.each.and(func(q *query) {
+		q.add(b.column + " = (")
+		b.one(q, parent)
+		q.add(")")
+	})
 }
 
 // countEach counts the rows of each parent's list.

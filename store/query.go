@@ -56,6 +56,9 @@ func (q *query) add(text string, values ...any) *query {
 
 // in appends the condition that the expression is one of the values.
 func in[T any](q *query, expression string, values []T) *query {
+	if len(values) == 1 {
+		return q.add(expression+" = ?", values[0])
+	}
 	if q.pg {
 		return q.add(expression+" = ANY(?)", values)
 	}
@@ -79,12 +82,14 @@ type table[R, N any] struct {
 	fields      []string // of each column, the field that alone needs it; "" for a column that is always read
 	// into gives where the columns of a row go. Columns of JSON go through asJSON.
 	into func(r *R, asJSON func(any) any) []any
-	noun func(*R) N
+	noun func(r *R, n *N)
+
+	narrower sync.Map // tables with some of the columns, by the set of them as bits
 }
 
 // newTable takes the columns separated by spaces, in the order of into; "usage:usage" is a column that is needed for
 // one field alone.
-func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func(any) any) []any, noun func(*R) N) *table[R, N] {
+func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func(any) any) []any, noun func(r *R, n *N)) *table[R, N] {
 	t := &table[R, N]{name: name, alias: alias, into: into, noun: noun}
 	var list []string
 	for each := range strings.FieldsSeq(columns) {
@@ -98,23 +103,37 @@ func newTable[R, N any](name, alias, columns string, into func(r *R, asJSON func
 // only is the table with the columns that the wanted fields need: to read and scan a column costs more than to see
 // that nobody asked for it.
 func (t *table[R, N]) only(wants func(field string) bool) *table[R, N] {
+	var set uint64
+	for i, field := range t.fields {
+		if field == "" || wants(field) {
+			set |= 1 << i
+		}
+	}
+	if narrow, known := t.narrower.Load(set); known {
+		return narrow.(*table[R, N])
+	}
+	narrow, _ := t.narrower.LoadOrStore(set, t.with(set))
+	return narrow.(*table[R, N])
+}
+
+func (t *table[R, N]) with(set uint64) *table[R, N] {
 	var picked []int
 	var columns []string
 	for i, column := range strings.Split(t.columns, ", ") {
-		if t.fields[i] == "" || wants(t.fields[i]) {
+		if set&(1<<i) != 0 {
 			picked, columns = append(picked, i), append(columns, column)
 		}
 	}
-	narrow := *t
-	narrow.columns = strings.Join(columns, ", ")
-	narrow.into = func(r *R, asJSON func(any) any) []any {
-		places := t.into(r, asJSON)
-		for to, from := range picked {
-			places[to] = places[from]
-		}
-		return places[:len(picked)]
+	return &table[R, N]{
+		name: t.name, alias: t.alias, columns: strings.Join(columns, ", "), noun: t.noun,
+		into: func(r *R, asJSON func(any) any) []any {
+			places := t.into(r, asJSON)
+			for to, from := range picked {
+				places[to] = places[from]
+			}
+			return places[:len(picked)]
+		},
 	}
-	return &narrow
 }
 
 // from is "name AS alias".
@@ -129,7 +148,9 @@ func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, roo
 		asJSON = func(into any) any { return &jsonText{into} }
 	}
 	err := s.each(ctx, q, t.into(&row, asJSON), func() {
-		nouns = append(nouns, t.noun(&row))
+		var noun N
+		nouns = append(nouns, noun)
+		t.noun(&row, &nouns[len(nouns)-1])
 		var none R
 		row = none
 	})

@@ -23,7 +23,7 @@ type userRow struct {
 var userTable = newTable("users", "u", "id email name email_verified created_at",
 	func(r *userRow, _ func(any) any) []any {
 		return []any{&r.ID, &r.Email, &r.Name, &r.EmailVerified, &r.CreatedAt}
-	}, (*userRow).noun)
+	}, func(r *userRow, n *kyro.User) { *n = r.noun() })
 
 func (r *userRow) noun() kyro.User {
 	return kyro.User{

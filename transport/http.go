@@ -52,12 +52,30 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
 	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(t.Timeout, defaultExecTimeout))
 	defer cancel()
+	after := &afterwards{}
+	ctx = context.WithValue(ctx, afterwardsKey{}, after)
 	response, why := execute(ctx, w.Header(), exec, params, r.Method == http.MethodGet)
 	if why != nil {
 		refuse(w, r, media, why)
 		return
 	}
 	answer(w, media, response, t.AnswerTimeout)
+	for _, done := range after.sent {
+		done()
+	}
+}
+
+// afterwards is what is done once a response was sent.
+type afterwards struct{ sent []func() }
+
+type afterwardsKey struct{}
+
+// Sent has done called when the response of ctx was sent, so that its memory can be used again. Only HTTP knows
+// when that is; elsewhere done is never called.
+func Sent(ctx context.Context, done func()) {
+	if after, ok := ctx.Value(afterwardsKey{}).(*afterwards); ok {
+		after.sent = append(after.sent, done)
+	}
 }
 
 // read checks the request from outside inwards and gives its operation.

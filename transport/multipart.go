@@ -52,7 +52,9 @@ func (Multipart) Supports(r *http.Request) bool {
 func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	t.MaxUpload = cmp.Or(t.MaxUpload, kyro.DefaultLimits().MaxUploadBytes)
 	media, acceptable := negotiate(r)
-	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(t.Timeout, defaultUploadTimeout))
+	// net/http ends the context of a request whose body stands still or breaks off. The body itself says so here, and
+	// better: the operation has to tell what is wrong with the file.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), cmp.Or(t.Timeout, defaultUploadTimeout))
 	defer cancel()
 	body := &pacedBody{
 		from: r.Body, left: partsAllowance, started: time.Now(), deadlines: http.NewResponseController(w),

@@ -58,8 +58,8 @@ func isMedia(r *http.Request, media string) bool {
 	if len(headers) != 1 {
 		return false
 	}
-	if headers[0] == media {
-		return true
+	if headers[0] == media || headers[0] == mediaJSON { // what most clients send
+		return headers[0] == media
 	}
 	name, params, err := mime.ParseMediaType(headers[0])
 	return err == nil && name == media && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8"))

@@ -129,11 +129,11 @@ func write(w http.ResponseWriter, media string, status int, response *graphql.Re
 	if status != http.StatusOK { // which the first byte sends too, without a copy of the headers
 		w.WriteHeader(status)
 	}
-	for _, part := range [][]byte{head, response.Data, tail} {
-		if _, err := w.Write(part); err != nil {
-			return // the client is gone
-		}
+	if _, err := w.Write(head); err != nil {
+		return // the client is gone
 	}
+	// Data has room for the little that follows, which would be a packet of its own otherwise.
+	_, _ = w.Write(append(response.Data, tail...))
 }
 
 // appendExtensions writes the extensions of a response. Most have the cost alone, which is quicker by hand.

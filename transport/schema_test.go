@@ -150,7 +150,11 @@ func (f *fields) run(ctx context.Context, name string, args map[string]any) (any
 	case "fail":
 		return nil, failure(ctx, args["how"].(string))
 	case "upload":
-		return describe(args["file"])
+		text, err := describe(args["file"])
+		if ctx.Err() != nil { // as whoever stores the file would find
+			err = ctx.Err()
+		}
+		return text, err
 	case "uploadIn":
 		return describe(args["input"].(map[string]any)["file"])
 	case "uploadAll":

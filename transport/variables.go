@@ -152,7 +152,11 @@ func readScalar(name string, value any, at ast.Path) (any, *gqlerror.Error) {
 		return nil, wrongVariable(at, "it holds a NUL character, which cannot be stored")
 	}
 	number, isNumber := value.(json.Number)
-	float, err := strconv.ParseFloat(number.String(), 64)
+	var float float64
+	var err error
+	if isNumber {
+		float, err = strconv.ParseFloat(number.String(), 64)
+	}
 	switch name {
 	case "String":
 		if isText {

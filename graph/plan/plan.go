@@ -32,7 +32,8 @@ type Plan struct {
 // Wrote tells how long a response was, so that the next one has room for as much from the start.
 func (p *Plan) Wrote(bytes int) { p.wrote.Store(int64(bytes)) }
 
-func (p *Plan) size() int { return min(max(512, int(p.wrote.Load())*9/8), 1<<20) }
+// Size is how much room a response needs, as far as one can tell.
+func (p *Plan) Size() int { return min(max(512, int(p.wrote.Load())*9/8), 1<<20) }
 
 // Selection is what is selected of an object of one type: fields with one response key are one.
 type Selection struct {
