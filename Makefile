@@ -19,13 +19,15 @@ race: ## Run the tests with the race detector, PostgreSQL required
 generate: ## Make the generated code anew
 	go generate ./...
 
-lint: ## Check formatting, vet and staticcheck
-	@test -z "$$(gofmt -l $$(git ls-files '*.go' | grep -v generated))" || { gofmt -l .; exit 1; }
+lint: ## Check formatting, vet and staticcheck, and the contract against the last commit
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.generated\.go$$')); \
+	  [ -z "$$unformatted" ] || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
+	go run ./internal/schemacheck
 
 bench: ## Run the Go benchmarks of the hot paths
-	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai
+	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai ./graph
 
 bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
 	go run ./bench

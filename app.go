@@ -112,7 +112,10 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	a.info = a.serverInfo(model)
-	root := &resolvers.Root{Account: accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers, Info: a.info}
+	root := &resolvers.Root{
+		Account: accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers,
+		Info: a.info,
+	}
 	return a, a.listen(a.routes(root, gate))
 }
 
@@ -186,8 +189,13 @@ func (a *app) listen(public, admin http.Handler) (err error) {
 		return fmt.Errorf("listen on KYRO_ADMIN_ADDR: %w", err)
 	}
 	errorLog := slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of net/http: clients that misbehave
-	a.public = &http.Server{Handler: a.requests.counted(public), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: errorLog}
-	a.admin = &http.Server{Handler: admin, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, ErrorLog: errorLog}
+	a.public = &http.Server{
+		Handler: a.requests.counted(public), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second,
+		MaxHeaderBytes: 32 << 10, ErrorLog: errorLog,
+	}
+	a.admin = &http.Server{
+		Handler: admin, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, ErrorLog: errorLog,
+	}
 	return nil
 }
 

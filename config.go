@@ -284,7 +284,8 @@ func (r *reader) origins(name string) []string {
 	for _, s := range list {
 		u, err := url.Parse(s)
 		// Origins are compared: a wildcard would allow nothing, and look as if it did.
-		if err != nil || u.Host == "" || u.Path != "" || strings.ContainsAny(s, "*?[]\\") && !strings.HasPrefix(u.Host, "[") || u.Scheme != "http" && u.Scheme != "https" {
+		if err != nil || u.Host == "" || u.Path != "" || u.Scheme != "http" && u.Scheme != "https" ||
+			strings.ContainsAny(s, "*?[]\\") && !strings.HasPrefix(u.Host, "[") {
 			r.wrong(name, "has %q: use origins such as https://app.example.com, separated by commas", s)
 		}
 	}

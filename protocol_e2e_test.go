@@ -151,7 +151,7 @@ func TestSocketsEndWithTheServer(t *testing.T) {
 
 func TestSocketsOfOtherSites(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, map[string]string{"KYRO_ALLOWED_ORIGINS": "https://app.example.com"})
+	s := startServer(t, map[string]string{"KYRO_ALLOWED_ORIGINS": "https://app.example.com", "KYRO_WS_INIT_TIMEOUT": "300ms"})
 	for origin, status := range map[string]int{
 		"https://app.example.com": 101, "": 101, s.url: 101, "http://app.example.com": 403, "https://app.example.com:444": 403, "https://evil.example": 403, "null": 403,
 		"https://app.example.com.evil.example": 403, "https://evil.example/https://app.example.com": 403,

@@ -23,12 +23,16 @@ func TestRetrievalQuality(t *testing.T) {
 		p := s.signUp(t)
 		bot := p.newBot()
 		for i, paragraph := range set.Paragraphs {
-			p.must(`mutation($b: ID!, $ti: String!, $te: String!) { addTextDocument(input: {botId: $b, title: $ti, text: $te}) { document { id } errors { code message } } }`,
-				vars{"b": bot, "ti": fmt.Sprintf("%s %d", paragraph.Title, i), "te": paragraph.Text})
+			p.must(`mutation($b: ID!, $ti: String!, $te: String!) { addTextDocument(input: {botId: $b, title: $ti, text: $te}) {
+				document { id } errors { code message } } }`, vars{"b": bot, "ti": fmt.Sprintf("%s %d", paragraph.Title, i), "te": paragraph.Text})
 		}
 		err = p.follow(`subscription($b: ID!) { documentProgress(botId: $b) { documentId status } }`, vars{"b": bot}, func(e *reply) bool {
-			if e.text("documentProgress.status") == "FAILED" {
+			switch e.text("documentProgress.status") {
+			case "FAILED":
 				t.Fatalf("%s", e.body)
+			case "READY":
+			default:
+				return true
 			}
 			r := p.must(`query($b: ID!) { bot(id: $b) { documents(filter: {status: [READY]}) { totalCount } } }`, vars{"b": bot})
 			return int(r.number("bot.documents.totalCount")) < len(set.Paragraphs)

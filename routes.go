@@ -29,7 +29,13 @@ var contract string
 // routes makes what the two addresses serve.
 func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
 	r := chi.NewRouter()
-	r.Use(middleware.GetHead, transport.RequestID(nil), transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout), transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")), a.cors())
+	r.Use(
+		middleware.GetHead,
+		transport.RequestID(nil),
+		transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout),
+		transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")),
+		a.cors(),
+	)
 	r.With(gate.Middleware).Handle("/graphql", a.graphQL(root, gate))
 	r.Get("/schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -52,7 +58,8 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
-	carry.sockets.Init, carry.sockets.AllowOrigin, carry.sockets.Connections, carry.sockets.Rates = gate.WebsocketInit, a.cfg.allows, &a.connections, rates
+	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows
+	carry.sockets.Connections, carry.sockets.Rates = &a.connections, rates
 	carry.events.Connections = &a.connections
 	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
 		server.AddTransport(each)

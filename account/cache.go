@@ -10,7 +10,10 @@ import (
 type Cache[T any] interface {
 	// Read gives the user's rows with the ids, in any order: those it remembers, and the others by one call of read.
 	// What is not there is not remembered.
-	Read(ctx context.Context, user kyro.ID, ids []kyro.ID, read func(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]T, error)) ([]T, error)
+	Read(
+		ctx context.Context, user kyro.ID, ids []kyro.ID,
+		read func(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]T, error),
+	) ([]T, error)
 	// Forget is called after every write of a row, whatever the write answered: an error may hide that it was stored.
 	// No Read that begins afterwards gives what was read before.
 	Forget(user, id kyro.ID)

@@ -74,7 +74,7 @@ func pick(a *asked, passages []kyro.Passage) ([]excerpt, kyro.Grounding) {
 	if best.covered >= wellCovered {
 		grounding = kyro.Grounded
 	}
-	return excerpts(a.choose(all, sources), sources), grounding
+	return excerpts(a.choose(all, sources)), grounding
 }
 
 // takeApart scores every sentence of a passage.
@@ -179,7 +179,7 @@ func (a *asked) choose(all []statement, sources []source) []statement {
 }
 
 // excerpts puts sentences in order and joins neighbours.
-func excerpts(chosen []statement, sources []source) []excerpt {
+func excerpts(chosen []statement) []excerpt {
 	first := chosen[0].passage
 	slices.SortFunc(chosen, func(x, y statement) int {
 		if (x.passage == first) != (y.passage == first) {

@@ -26,7 +26,9 @@ type Store interface {
 
 	// ClaimNext takes the oldest PENDING answer of a conversation in which none is running, and starts a new
 	// attempt. found is false where there is nothing to take.
-	ClaimNext(ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration) (claim kyro.Claim, found bool, err error)
+	ClaimNext(
+		ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration,
+	) (claim kyro.Claim, found bool, err error)
 	// Job gives what the attempt needs: the bot, the question and the final messages of earlier turns, newest
 	// last, at most history of them. Messages that cite a passage which is live no more have the text
 	// "[answer withdrawn: its source changed]".

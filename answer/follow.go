@@ -17,7 +17,9 @@ import (
 // An error is the last thing a sequence gives: UNAUTHENTICATED, NOT_FOUND where the message is not the viewer's
 // or is no more, BAD_USER_INPUT for a user message or the cursor of another stream, ctx's own error. After it a
 // reader can come back with its last cursor. A sequence keeps nothing but its place, so it may be read slowly.
-func (s *Service) Follow(ctx context.Context, viewer kyro.Viewer, message kyro.ID, after *kyro.StreamCursor) iter.Seq2[kyro.MessageStreamEvent, error] {
+func (s *Service) Follow(
+	ctx context.Context, viewer kyro.Viewer, message kyro.ID, after *kyro.StreamCursor,
+) iter.Seq2[kyro.MessageStreamEvent, error] {
 	return func(yield func(kyro.MessageStreamEvent, error) bool) {
 		f := &follower{cfg: s.cfg, viewer: viewer, id: message, yield: yield}
 		if err := f.run(ctx, after); err != nil && !f.left {

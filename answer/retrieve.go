@@ -65,7 +65,9 @@ func (r *IndexRetriever) Retrieve(ctx context.Context, bot kyro.Bot, question st
 }
 
 // searchWords searches the question's words, and once more together with those it leans on.
-func (r *IndexRetriever) searchWords(ctx context.Context, bot kyro.Bot, terms, leaning []text.QueryTerm, depth int) (*fusion, kyro.LexicalResult, error) {
+func (r *IndexRetriever) searchWords(
+	ctx context.Context, bot kyro.Bot, terms, leaning []text.QueryTerm, depth int,
+) (*fusion, kyro.LexicalResult, error) {
 	fused := newFusion()
 	lexical, err := r.index.SearchWords(ctx, bot.ID, variants(terms), depth)
 	if err != nil {
@@ -115,7 +117,9 @@ type nearby struct {
 
 // startVectors embeds the question and searches by it while the words are searched. The channel always gets one
 // value, at the latest when ctx is done.
-func (r *IndexRetriever) startVectors(ctx context.Context, bot kyro.Bot, question string, leaning []text.QueryTerm, history []kyro.Message, depth int) <-chan nearby {
+func (r *IndexRetriever) startVectors(
+	ctx context.Context, bot kyro.Bot, question string, leaning []text.QueryTerm, history []kyro.Message, depth int,
+) <-chan nearby {
 	found := make(chan nearby, 1)
 	if r.vectors == nil || r.embedder == nil {
 		found <- nearby{}

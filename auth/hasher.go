@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kyrochat/kyro"
-
 	"golang.org/x/crypto/argon2"
+
+	"kyrochat/kyro"
 )
 
 // HasherOptions are the cost of a password hash and how many may be computed at once. Zero fields take the

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/golang-jwt/jwt/v5"
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"kyrochat/kyro"
 )
 
 // Facts of the access token, a JWT as RFC 9068 describes it.

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"kyrochat/auth"
 	"kyrochat/kyro"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

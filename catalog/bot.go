@@ -72,7 +72,9 @@ func (s *Service) Bots(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyr
 }
 
 // ListBots lists the viewer's bots.
-func (s *Service) ListBots(ctx context.Context, v kyro.Viewer, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest) (kyro.Page[kyro.Bot], error) {
+func (s *Service) ListBots(
+	ctx context.Context, v kyro.Viewer, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest,
+) (kyro.Page[kyro.Bot], error) {
 	if err := v.MustSignIn(); err != nil {
 		return kyro.Page[kyro.Bot]{}, err
 	}

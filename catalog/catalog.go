@@ -22,21 +22,31 @@ type Store interface {
 	// cleaned up. NOT_FOUND where there is none.
 	DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time) error
 	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
-	BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest) (kyro.Page[kyro.Bot], error)
+	BotPage(
+		ctx context.Context, owner kyro.ID, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest,
+	) (kyro.Page[kyro.Bot], error)
 
 	CreateConversation(ctx context.Context, c kyro.Conversation) (kyro.Conversation, error)
 	UpdateConversation(ctx context.Context, user, id kyro.ID, change func(*kyro.Conversation) error) (kyro.Conversation, error)
 	DeleteConversation(ctx context.Context, user, id kyro.ID, now time.Time) error
 	Conversations(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Conversation, error)
-	ConversationPage(ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder, page kyro.PageRequest) (kyro.Page[kyro.Conversation], error)
+	ConversationPage(
+		ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder,
+		page kyro.PageRequest,
+	) (kyro.Page[kyro.Conversation], error)
 	// ConversationPages is ConversationPage for the conversations with each bot. Every bot has a page.
-	ConversationPages(ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error)
+	ConversationPages(
+		ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder,
+		page kyro.PageRequest,
+	) (map[kyro.ID]kyro.Page[kyro.Conversation], error)
 
 	// Messages reads messages of the user's live conversations, citations included.
 	Messages(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.Message, error)
 	// MessagePages lists the messages of each conversation in the order of their turns, citations included. Every
 	// conversation has a page, which is empty where it is not the user's.
-	MessagePages(ctx context.Context, user kyro.ID, conversations []kyro.ID, superseded bool, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error)
+	MessagePages(
+		ctx context.Context, user kyro.ID, conversations []kyro.ID, superseded bool, page kyro.PageRequest,
+	) (map[kyro.ID]kyro.Page[kyro.Message], error)
 	// Siblings gives, for each user message, the bot messages that answer it, oldest first.
 	Siblings(ctx context.Context, user kyro.ID, parents []kyro.ID) (map[kyro.ID][]kyro.Message, error)
 	// LastMessages gives the newest message, not superseded, of each conversation that has one.

@@ -30,7 +30,9 @@ func (s *Service) CreateConversation(ctx context.Context, v kyro.Viewer, botID k
 }
 
 // UpdateConversation renames or archives a conversation. Only the person who holds it may.
-func (s *Service) UpdateConversation(ctx context.Context, v kyro.Viewer, id kyro.ID, patch kyro.ConversationPatch) (kyro.Conversation, error) {
+func (s *Service) UpdateConversation(
+	ctx context.Context, v kyro.Viewer, id kyro.ID, patch kyro.ConversationPatch,
+) (kyro.Conversation, error) {
 	if err := v.MustSignInFor(id, kyro.KindConversation); err != nil {
 		return kyro.Conversation{}, err
 	}
@@ -75,7 +77,10 @@ func (s *Service) Conversations(ctx context.Context, v kyro.Viewer, ids []kyro.I
 }
 
 // ListConversations lists the viewer's conversations.
-func (s *Service) ListConversations(ctx context.Context, v kyro.Viewer, filter kyro.ConversationFilter, order kyro.ConversationOrder, page kyro.PageRequest) (kyro.Page[kyro.Conversation], error) {
+func (s *Service) ListConversations(
+	ctx context.Context, v kyro.Viewer, filter kyro.ConversationFilter, order kyro.ConversationOrder,
+	page kyro.PageRequest,
+) (kyro.Page[kyro.Conversation], error) {
 	if err := v.MustSignIn(); err != nil {
 		return kyro.Page[kyro.Conversation]{}, err
 	}
@@ -83,7 +88,10 @@ func (s *Service) ListConversations(ctx context.Context, v kyro.Viewer, filter k
 }
 
 // ListConversationsWith lists the viewer's conversations with each bot.
-func (s *Service) ListConversationsWith(ctx context.Context, v kyro.Viewer, bots []kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+func (s *Service) ListConversationsWith(
+	ctx context.Context, v kyro.Viewer, bots []kyro.ID, filter kyro.ConversationFilter, order kyro.ConversationOrder,
+	page kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
 	if err := v.MustSignIn(); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,9 @@ func (s *Service) Messages(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([
 
 // ListMessages lists the messages of each conversation, oldest turn first; answers that a newer one replaced only
 // where superseded is true. A conversation that is not the viewer's has none.
-func (s *Service) ListMessages(ctx context.Context, v kyro.Viewer, conversations []kyro.ID, superseded bool, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+func (s *Service) ListMessages(
+	ctx context.Context, v kyro.Viewer, conversations []kyro.ID, superseded bool, page kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Message], error) {
 	if err := v.MustSignIn(); err != nil {
 		return nil, err
 	}

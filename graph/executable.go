@@ -1,3 +1,5 @@
+// Package graph runs operations on the contract. All but this file is generated from schema.graphqls: gqlgen's executor,
+// and beside it the methods by which package plan runs queries.
 package graph
 
 import (
@@ -70,7 +72,8 @@ func (e *executable) Exec(ctx context.Context) graphql.ResponseHandler {
 
 func undecided(condition *ast.Value) error {
 	return &gqlerror.Error{
-		Err:       kyro.Errorf(kyro.CodeBadUserInput, "%s decides what is skipped or included, so it must not be null: give true or false.", condition),
+		Err: kyro.Errorf(kyro.CodeBadUserInput,
+			"%s decides what is skipped or included, so it must not be null: give true or false.", condition),
 		Locations: []gqlerror.Location{{Line: condition.Position.Line, Column: condition.Position.Column}},
 	}
 }

@@ -11,7 +11,10 @@ import (
 type Heads interface {
 	// Read gives the owner's documents with the ids, in any order: those it remembers, and the others by one call of
 	// read. What is not there is not remembered.
-	Read(ctx context.Context, owner kyro.ID, ids []kyro.ID, read func(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)) ([]kyro.Document, error)
+	Read(
+		ctx context.Context, owner kyro.ID, ids []kyro.ID,
+		read func(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error),
+	) ([]kyro.Document, error)
 	// Forget is called after every write of a document, before watchers are told. No Read that begins afterwards
 	// gives what was read before.
 	Forget(owner, id kyro.ID)

@@ -17,10 +17,14 @@ type Store interface {
 	// called with the new document inside the transaction, before it commits, so that a file can be put where it
 	// belongs; its error undoes everything. duplicate is the id of an earlier live document of the bot with the
 	// same content hash, or zero.
-	AddDocument(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (document kyro.Document, duplicate kyro.ID, err error)
+	AddDocument(
+		ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error,
+	) (document kyro.Document, duplicate kyro.ID, err error)
 	Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)
 	// DocumentPages and ChunkPages have a page for every parent, which is empty where it is not the owner's.
-	DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error)
+	DocumentPages(
+		ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest,
+	) (map[kyro.ID]kyro.Page[kyro.Document], error)
 	// Unfinished gives up to limit documents of a bot whose status is not final, oldest first, behind after; from the
 	// first where that is the zero Document.
 	Unfinished(ctx context.Context, owner, bot kyro.ID, after kyro.Document, limit int) ([]kyro.Document, error)

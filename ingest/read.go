@@ -29,7 +29,9 @@ func (s *Service) Document(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro
 }
 
 // List lists the documents of each bot, newest first; none for a bot that is not the viewer's.
-func (s *Service) List(ctx context.Context, v kyro.Viewer, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error) {
+func (s *Service) List(
+	ctx context.Context, v kyro.Viewer, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Document], error) {
 	if err := v.MustSignIn(); err != nil {
 		return nil, err
 	}
@@ -47,7 +49,9 @@ func (s *Service) Chunks(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]k
 
 // ChunkList lists the chunks of the version in use of each document, in reading order; none for a document that is
 // not the viewer's.
-func (s *Service) ChunkList(ctx context.Context, v kyro.Viewer, documents []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
+func (s *Service) ChunkList(
+	ctx context.Context, v kyro.Viewer, documents []kyro.ID, page kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
 	if err := v.MustSignIn(); err != nil {
 		return nil, err
 	}

@@ -103,7 +103,9 @@ func (w *watch) run(ctx context.Context) {
 }
 
 // wait gives the next changes, or none at the time the rows are to be looked at again.
-func (w *watch) wait(ctx context.Context, position int64, until time.Time) (changes []kyro.DocumentProgress, next int64, lost bool, err error) {
+func (w *watch) wait(
+	ctx context.Context, position int64, until time.Time,
+) (changes []kyro.DocumentProgress, next int64, lost bool, err error) {
 	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	changes, next, lost, err = w.progress.Read(waiting, w.topic, position)

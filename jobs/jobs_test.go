@@ -116,7 +116,7 @@ func TestAgainCostsNoAttempt(t *testing.T) {
 		c := quick()
 		c.MaxFailures = 2
 		c.MaxCrashes = 2
-		const turns = 30
+		const turns = 12 // more than may fail and crash together
 		var calls atomic.Int32
 		done := make(chan struct{})
 		q := start(t, db, c, func(q *jobs.Queue) {

@@ -114,7 +114,8 @@ func (id ID) Check() error {
 // Expect answers BAD_USER_INPUT, naming the kind that was expected, when the ID is of another kind or none at all.
 func (id ID) Expect(kind Kind) error {
 	if id.Key <= 0 {
-		return Errorf(CodeBadUserInput, "%s is not the id of a %s: expected one that begins with %s_.", quoteShort(string(id.Kind)), kind.Noun(), kind)
+		return Errorf(CodeBadUserInput,
+			"%s is not the id of a %s: expected one that begins with %s_.", quoteShort(string(id.Kind)), kind.Noun(), kind)
 	}
 	if id.Kind == kind {
 		return nil

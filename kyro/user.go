@@ -77,7 +77,8 @@ func CheckPassword(s string) error {
 	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
 		return Errorf(CodeWeakPassword, "The password is not valid text.").At("password")
 	case n < MinPassword:
-		return Errorf(CodeWeakPassword, "The password needs at least %d characters; a few unrelated words do well.", MinPassword).At("password")
+		return Errorf(CodeWeakPassword,
+			"The password needs at least %d characters; a few unrelated words do well.", MinPassword).At("password")
 	case n > MaxPassword || len(s) > MaxPasswordBytes:
 		return Errorf(CodeWeakPassword, "The password may have at most %d characters.", MaxPassword).At("password")
 	}

@@ -66,7 +66,9 @@ func NewCache[T any](c CacheConfig[T]) *Cache[T] {
 // Read gives the owner's rows with the ids, in any order: those that are remembered, and the others by one call of
 // read. Where another Read is reading some of them already, it waits for these; an error of that call is then its own,
 // but not that the other caller went away. The rows of read must be the owner's, whoever asks.
-func (c *Cache[T]) Read(ctx context.Context, owner kyro.ID, ids []kyro.ID, read func(context.Context, kyro.ID, []kyro.ID) ([]T, error)) ([]T, error) {
+func (c *Cache[T]) Read(
+	ctx context.Context, owner kyro.ID, ids []kyro.ID, read func(context.Context, kyro.ID, []kyro.ID) ([]T, error),
+) ([]T, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}

@@ -80,7 +80,9 @@ func (p *Progress) Publish(_ context.Context, bot kyro.ID, progress kyro.Documen
 }
 
 // Read gives the changes on a topic after a position; see ingest.Progress.
-func (p *Progress) Read(ctx context.Context, topic kyro.ID, after int64) (changes []kyro.DocumentProgress, next int64, lost bool, err error) {
+func (p *Progress) Read(
+	ctx context.Context, topic kyro.ID, after int64,
+) (changes []kyro.DocumentProgress, next int64, lost bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, after, false, err
 	}

@@ -36,7 +36,10 @@ func authPayload(in account.SignedIn, err error) (*model.AuthPayload, error) {
 
 type userFields struct{ *Root }
 
-func (r userFields) Bots(ctx context.Context, _ *kyro.User, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string, last *int, before *string) (*model.BotConnection, error) {
+func (r userFields) Bots(
+	ctx context.Context, _ *kyro.User, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string,
+	last *int, before *string,
+) (*model.BotConnection, error) {
 	order := botOrder(orderBy)
 	page, err := request(ctx, order.Name(), first, after, last, before)
 	if err != nil {
@@ -46,7 +49,10 @@ func (r userFields) Bots(ctx context.Context, _ *kyro.User, filter *model.BotFil
 	return listed(from(ctx).level.bots.noted(ctx)(r.Catalog.ListBots(ctx, kyro.ViewerFrom(ctx), botFilter(filter), order, page)))
 }
 
-func (r userFields) Conversations(ctx context.Context, _ *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
+func (r userFields) Conversations(
+	ctx context.Context, _ *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int,
+	after *string, last *int, before *string,
+) (*model.ConversationConnection, error) {
 	f, err := conversationFilter(filter)
 	if err != nil {
 		return nil, err

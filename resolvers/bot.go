@@ -45,7 +45,10 @@ func (r botFields) Owner(ctx context.Context, bot *kyro.Bot) (*kyro.User, error)
 	return follow(ctx, botOwner, bot.OwnerID)
 }
 
-func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) (*model.DocumentConnection, error) {
+func (r botFields) Documents(
+	ctx context.Context, bot *kyro.Bot, filter *model.DocumentFilter, first *int, after *string, last *int,
+	before *string,
+) (*model.DocumentConnection, error) {
 	req, err := request(ctx, kyro.DocumentsOrder, first, after, last, before)
 	if err != nil {
 		return nil, err
@@ -59,7 +62,10 @@ func (r botFields) Documents(ctx context.Context, bot *kyro.Bot, filter *model.D
 	}, bot.ID))
 }
 
-func (r botFields) Conversations(ctx context.Context, bot *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
+func (r botFields) Conversations(
+	ctx context.Context, bot *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int,
+	after *string, last *int, before *string,
+) (*model.ConversationConnection, error) {
 	f, err := conversationFilter(filter)
 	if err != nil {
 		return nil, err

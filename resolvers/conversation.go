@@ -39,14 +39,18 @@ func (r conversationFields) LastMessage(ctx context.Context, c *kyro.Conversatio
 	return follow(ctx, conversationLast, c.ID)
 }
 
-func (r conversationFields) Messages(ctx context.Context, c *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
+func (r conversationFields) Messages(
+	ctx context.Context, c *kyro.Conversation, includeSuperseded *bool, first *int, after *string, last *int,
+	before *string,
+) (*model.MessageConnection, error) {
 	req, err := request(ctx, kyro.MessagesOrder, first, after, last, before)
 	if err != nil {
 		return nil, err
 	}
 	superseded, l := orDefault(includeSuperseded, false), from(ctx)
 	return listed(page(ctx, children[kyro.Conversation, kyro.Message]{
-		name: "messages", parents: &l.level.conversations, parentID: (*kyro.Conversation).NodeID, rows: &l.level.messages, arguments: []any{superseded, req},
+		name: "messages", parents: &l.level.conversations, parentID: (*kyro.Conversation).NodeID, rows: &l.level.messages,
+		arguments: []any{superseded, req},
 		read: func(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Message], error) {
 			if req.Fields = fieldsOf(ctx); req.Fields["siblings"] {
 				req.Fields = nil // a message without any is its own sibling, of which anything may be selected

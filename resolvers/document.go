@@ -73,7 +73,9 @@ func (r documentFields) ContentHash(_ context.Context, d *kyro.Document) (*strin
 	return orNull(d.ContentHash), nil
 }
 
-func (r documentFields) Chunks(ctx context.Context, d *kyro.Document, first *int, after *string, last *int, before *string) (*model.ChunkConnection, error) {
+func (r documentFields) Chunks(
+	ctx context.Context, d *kyro.Document, first *int, after *string, last *int, before *string,
+) (*model.ChunkConnection, error) {
 	req, err := request(ctx, kyro.ChunksOrder, first, after, last, before)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,9 @@ import (
 	"kyrochat/kyro"
 )
 
-func (r subscriptions) MessageStream(ctx context.Context, messageID kyro.ID, after *kyro.StreamCursor) (<-chan kyro.MessageStreamEvent, error) {
+func (r subscriptions) MessageStream(
+	ctx context.Context, messageID kyro.ID, after *kyro.StreamCursor,
+) (<-chan kyro.MessageStreamEvent, error) {
 	return stream(ctx, r.Present, r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after))
 }
 

@@ -146,7 +146,9 @@ func (s *Store) Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.
 }
 
 // BotPage lists the owner's live bots.
-func (s *Store) BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, o kyro.BotOrder, req kyro.PageRequest) (kyro.Page[kyro.Bot], error) {
+func (s *Store) BotPage(
+	ctx context.Context, owner kyro.ID, filter kyro.BotFilter, o kyro.BotOrder, req kyro.PageRequest,
+) (kyro.Page[kyro.Bot], error) {
 	bots := botsOf(owner)
 	if req.Fields != nil {
 		bots.table = botTable.only(req.Wants)

@@ -70,7 +70,9 @@ func (s *Store) Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyr
 }
 
 // ChunkPages lists the chunks of the active version of each document of the owner, in reading order.
-func (s *Store) ChunkPages(ctx context.Context, owner kyro.ID, documents []kyro.ID, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
+func (s *Store) ChunkPages(
+	ctx context.Context, owner kyro.ID, documents []kyro.ID, req kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
 	ofDocument := parentage[chunkRow, kyro.Chunk]{column: "c.document_id", of: func(c *kyro.Chunk) kyro.ID { return c.DocumentID }}
 	order := byNumber("c.seq", "c.id", kyro.Asc,
 		func(c *kyro.Chunk) int64 { return int64(c.Index) }, (*kyro.Chunk).NodeID)

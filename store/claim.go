@@ -16,7 +16,9 @@ import (
 // One statement decides, for any number of nodes: it takes the oldest unfinished answer, and only while that is
 // PENDING. Answers become unfinished in the order of their ids and leave that state for good, so a running one is
 // always the oldest. One that was asked to stop is left for Recover to end.
-func (s *Store) ClaimNext(ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration) (claim kyro.Claim, found bool, err error) {
+func (s *Store) ClaimNext(
+	ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration,
+) (claim kyro.Claim, found bool, err error) {
 	until := kyro.Moment(now.Add(lease))
 	err = s.write(ctx, "claim an answer", func(ctx context.Context, tx *writeTx) error {
 		var r messageRow

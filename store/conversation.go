@@ -65,8 +65,11 @@ func (s *Store) CreateConversation(ctx context.Context, c kyro.Conversation) (ky
 }
 
 // UpdateConversation reads the user's live conversation, lets change alter its title and whether it is archived,
-// and writes both, in one fact. A title of "" is taken from the first message. change may run more than once, each time on the conversation as it is then.
-func (s *Store) UpdateConversation(ctx context.Context, user, id kyro.ID, change func(*kyro.Conversation) error) (kyro.Conversation, error) {
+// and writes both, in one fact. A title of "" is taken from the first message. change may run more than once, each
+// time on the conversation as it is then.
+func (s *Store) UpdateConversation(
+	ctx context.Context, user, id kyro.ID, change func(*kyro.Conversation) error,
+) (kyro.Conversation, error) {
 	var changed kyro.Conversation
 	err := s.write(ctx, "update the conversation", func(ctx context.Context, tx *writeTx) error {
 		r, err := s.lockConversation(ctx, tx, user, id)
@@ -132,13 +135,18 @@ func (s *Store) Conversations(ctx context.Context, user kyro.ID, ids []kyro.ID) 
 }
 
 // ConversationPage lists the user's live conversations.
-func (s *Store) ConversationPage(ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (kyro.Page[kyro.Conversation], error) {
+func (s *Store) ConversationPage(
+	ctx context.Context, user kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest,
+) (kyro.Page[kyro.Conversation], error) {
 	result, err := page(ctx, s, conversationsOf(user, filter), req, conversationsBy(o))
 	return result, failed("list the conversations", err)
 }
 
 // ConversationPages lists the user's live conversations with each bot.
-func (s *Store) ConversationPages(ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
+func (s *Store) ConversationPages(
+	ctx context.Context, user kyro.ID, bots []kyro.ID, filter kyro.ConversationFilter, o kyro.ConversationOrder,
+	req kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Conversation], error) {
 	withBot := parentage[conversationRow, kyro.Conversation]{column: "c.bot_id", of: func(c *kyro.Conversation) kyro.ID { return c.BotID }}
 	result, err := pages(ctx, s, conversationsOf(user, filter), bots, withBot, req, conversationsBy(o))
 	return result, failed("list the conversations", err)

@@ -74,7 +74,9 @@ func (r *documentRow) noun() kyro.Document {
 
 // AddDocument implements ingest.Store. The document is there once it returns, and so is its job. As place may
 // move a file, a transaction that others got in the way of is not repeated.
-func (s *Store) AddDocument(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (document kyro.Document, duplicate kyro.ID, err error) {
+func (s *Store) AddDocument(
+	ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error,
+) (document kyro.Document, duplicate kyro.ID, err error) {
 	now := kyro.Moment(d.Now)
 	row := documentRow{
 		BotID: d.BotID.Key, OwnerID: d.OwnerID.Key, Kind: string(d.Kind),
@@ -135,7 +137,9 @@ func (s *Store) Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]
 }
 
 // DocumentPages lists the documents of each bot of the owner, newest first.
-func (s *Store) DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error) {
+func (s *Store) DocumentPages(
+	ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, req kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Document], error) {
 	ofBot := parentage[documentRow, kyro.Document]{column: "d.bot_id", of: func(d *kyro.Document) kyro.ID { return d.BotID }}
 	order := byTime("d.created_at", "d.id", kyro.Desc,
 		func(d *kyro.Document) time.Time { return d.CreatedAt }, (*kyro.Document).NodeID)

@@ -13,7 +13,8 @@ import (
 func (s *Store) RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
 	return s.changeDocument(ctx, "restart document", owner, id, func(ctx context.Context, tx *writeTx, row *documentRow) error {
 		if !kyro.DocumentStatus(row.Status).Retryable() {
-			return kyro.Errorf(kyro.CodeConflict, "Only a document that failed, was canceled or needs OCR can be retried; this one is %s.", row.Status)
+			return kyro.Errorf(kyro.CodeConflict,
+				"Only a document that failed, was canceled or needs OCR can be retried; this one is %s.", row.Status)
 		}
 		row.Run++
 		row.move(kyro.DocumentStep{Status: kyro.DocumentQueued, Now: now})
@@ -25,7 +26,8 @@ func (s *Store) RestartDocument(ctx context.Context, owner, id kyro.ID, now time
 func (s *Store) CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
 	return s.changeDocument(ctx, "cancel document", owner, id, func(_ context.Context, _ *writeTx, row *documentRow) error {
 		if kyro.DocumentStatus(row.Status).Final() {
-			return kyro.Errorf(kyro.CodeConflict, "Only a document that is still being processed can be canceled; this one is %s.", row.Status)
+			return kyro.Errorf(kyro.CodeConflict,
+				"Only a document that is still being processed can be canceled; this one is %s.", row.Status)
 		}
 		row.Run++
 		row.move(kyro.DocumentStep{Status: kyro.DocumentCanceled, Now: now})
@@ -48,7 +50,9 @@ func (s *Store) DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.
 }
 
 // changeDocument lets change alter the owner's live document and writes what a change of an owner can touch.
-func (s *Store) changeDocument(ctx context.Context, tried string, owner, id kyro.ID, change func(context.Context, *writeTx, *documentRow) error) (kyro.Document, error) {
+func (s *Store) changeDocument(
+	ctx context.Context, tried string, owner, id kyro.ID, change func(context.Context, *writeTx, *documentRow) error,
+) (kyro.Document, error) {
 	var row documentRow
 	err := s.write(ctx, tried, func(ctx context.Context, tx *writeTx) error {
 		if err := s.holdBotOf(ctx, tx, id); err != nil {

@@ -36,7 +36,9 @@ func (s *Store) Messages(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]ky
 
 // MessagePages lists the messages of each conversation in the order of their turns, citations included where they are
 // wanted. A conversation that is not the user's has none.
-func (s *Store) MessagePages(ctx context.Context, user kyro.ID, conversations []kyro.ID, superseded bool, req kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Message], error) {
+func (s *Store) MessagePages(
+	ctx context.Context, user kyro.ID, conversations []kyro.ID, superseded bool, req kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Message], error) {
 	t := messageTable
 	if req.Fields != nil {
 		t = t.only(func(field string) bool {

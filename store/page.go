@@ -115,7 +115,9 @@ func onePage[N any](nouns []N, behind bool, req kyro.PageRequest, by order[N]) k
 
 // fetch reads up to one row more than the page in the direction of reading. behind reports that the list has rows
 // at or before the cursor, seen in that direction.
-func fetch[R, N any](ctx context.Context, s *Store, from selection[R, N], req kyro.PageRequest, by order[N]) (nouns []N, behind bool, err error) {
+func fetch[R, N any](
+	ctx context.Context, s *Store, from selection[R, N], req kyro.PageRequest, by order[N],
+) (nouns []N, behind bool, err error) {
 	if req.Cursor == nil {
 		nouns, err = some(ctx, s, from, by.by(req.Backward), first(req))
 		return nouns, false, err

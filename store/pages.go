@@ -20,7 +20,10 @@ type parentage[R, N any] struct {
 
 // pages reads the same page of every parent's list: from selects the rows of all parents. Every parent has a page,
 // which may be empty. A page at a cursor, which is a place in one parent's list, is read for each parent by itself.
-func pages[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest, by order[N]) (map[kyro.ID]kyro.Page[N], error) {
+func pages[R, N any](
+	ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest,
+	by order[N],
+) (map[kyro.ID]kyro.Page[N], error) {
 	result := make(map[kyro.ID]kyro.Page[N], len(parents))
 	if req.Cursor != nil || len(parents) == 1 {
 		for _, parent := range parents {
@@ -63,7 +66,9 @@ func (b parentage[R, N]) list(from selection[R, N], parent kyro.ID) selection[R,
 }
 
 // countEach counts the rows of each parent's list.
-func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N]) (map[int64]int, error) {
+func countEach[R, N any](
+	ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N],
+) (map[int64]int, error) {
 	q := s.query()
 	from.and(func(q *query) { in(q, below.column, rowKeys(parents)) }).write(q, below.column+", count(*)")
 	totals := map[int64]int{}
@@ -74,7 +79,10 @@ func countEach[R, N any](ctx context.Context, s *Store, from selection[R, N], pa
 }
 
 // heads reads a page, and perhaps one row more, from the beginning, or the end, of each parent's list.
-func heads[R, N any](ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest, by order[N]) (map[kyro.ID][]N, error) {
+func heads[R, N any](
+	ctx context.Context, s *Store, from selection[R, N], parents []kyro.ID, below parentage[R, N], req kyro.PageRequest,
+	by order[N],
+) (map[kyro.ID][]N, error) {
 	q, t := s.query(), from.table
 	asked := func(*query) {}
 	if below.parents != nil {

@@ -12,8 +12,11 @@ import (
 
 // SaveSibling stores a new PENDING answer to the user message that the bot message answers, and marks the older
 // ones superseded. VALIDATION where the message is a user's, CONFLICT where it or another answer to the same user
-// message is not final yet, LIMIT_REACHED where it has as many as may be. The clientMessageId, which may be empty, works as in SaveTurn.
-func (s *Store) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time) (kyro.Turn, error) {
+// message is not final yet, LIMIT_REACHED where it has as many as may be. The clientMessageId, which may be empty,
+// works as in SaveTurn.
+func (s *Store) SaveSibling(
+	ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time,
+) (kyro.Turn, error) {
 	now = kyro.Moment(now)
 	var turn kyro.Turn
 	err := s.write(ctx, "store the new answer", func(ctx context.Context, tx *writeTx) error {
@@ -53,7 +56,9 @@ func (s *Store) SaveSibling(ctx context.Context, sender, message kyro.ID, client
 }
 
 // lockAnswer locks the sender's conversation that holds the bot message, and reads the message and its question.
-func (s *Store) lockAnswer(ctx context.Context, tx *writeTx, sender, message kyro.ID) (c *conversationRow, answer, question *messageRow, err error) {
+func (s *Store) lockAnswer(
+	ctx context.Context, tx *writeTx, sender, message kyro.ID,
+) (c *conversationRow, answer, question *messageRow, err error) {
 	c, answer, question = new(conversationRow), new(messageRow), new(messageRow)
 	holds := tx.NewSelect().Table("messages").Column("conversation_id").Where("id = ?", message.Key)
 	err = s.lock(tx.NewSelect().Model(c).

@@ -69,13 +69,7 @@ func (s *Store) liveBot(ctx context.Context, tx *writeTx, owner, bot kyro.ID) er
 }
 
 // keys are the row keys of ids, for "IN (?)". No ids find no rows.
-func keys(ids []kyro.ID) bun.ListValues {
-	out := make([]int64, len(ids))
-	for i, id := range ids {
-		out[i] = id.Key
-	}
-	return bun.List(out)
-}
+func keys(ids []kyro.ID) bun.ListValues { return bun.List(rowKeys(ids)) }
 
 // contains is the pattern for LIKE … ESCAPE '\' that finds a folded key with the text in it; the text's own
 // wildcards count as letters.

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -17,11 +15,14 @@ import (
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"kyrochat/kyro"
 )
 
-// Documents is the handler extension that reads operations before the executor does: it finds those
-// that are named by a hash, refuses those that ask for too much before they are validated, and reads which operation runs, and with which values, by the letter
-// of the specification. It shares the executor's cache of documents and its rules, so Install puts it in.
+// Documents is the handler extension that reads operations before the executor does: it finds those that are named by
+// a hash, refuses those that ask for too much before they are validated, and reads which operation runs, and with which
+// values, by the letter of the specification. It shares the executor's cache of documents and its rules, so Install
+// puts it in.
 type Documents struct {
 	schema *ast.Schema
 	open   bool
@@ -136,7 +137,8 @@ func chosen(document *ast.QueryDocument, name string) (*ast.OperationDefinition,
 	case operation != nil:
 		return operation, nil
 	case name == "":
-		return nil, requestError(errcode.ValidationFailed, fmt.Sprintf("The document has %d operations: say by operationName which one is to run.", len(document.Operations)))
+		return nil, requestError(errcode.ValidationFailed,
+			fmt.Sprintf("The document has %d operations: say by operationName which one is to run.", len(document.Operations)))
 	default:
 		return nil, requestError(errcode.ValidationFailed, fmt.Sprintf("The document has no operation named %q.", name))
 	}

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"kyrochat/transport"
-
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"kyrochat/transport"
 )
 
 func TestVariablesAreReadByTheLetter(t *testing.T) {

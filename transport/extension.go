@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // maxErrors is how many errors one response lists: a document of 30 KB can ask for thousands.

@@ -186,5 +186,6 @@ func (g *guard) fragment(name string) extent {
 }
 
 func tooMuch(code, what string, limit int) *gqlerror.Error {
-	return requestError(code, fmt.Sprintf("The document has too many %s: at most %d are allowed. Split it into several requests.", what, limit))
+	return requestError(code,
+		fmt.Sprintf("The document has too many %s: at most %d are allowed. Split it into several requests.", what, limit))
 }

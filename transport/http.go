@@ -128,7 +128,9 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 
 // execute runs an operation that gives one response, and tells in h what is left of the viewer's rate. why is set for
 // operations that this way of asking is not for.
-func execute(ctx context.Context, h http.Header, exec graphql.GraphExecutor, params *graphql.RawParams, queriesOnly bool) (*graphql.Response, *refusal) {
+func execute(
+	ctx context.Context, h http.Header, exec graphql.GraphExecutor, params *graphql.RawParams, queriesOnly bool,
+) (*graphql.Response, *refusal) {
 	op, errs := exec.CreateOperationContext(ctx, params)
 	tellRate(h, op)
 	ctx = graphql.WithOperationContext(ctx, op)

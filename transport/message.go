@@ -106,7 +106,8 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 }
 
 func (s *socket) tooMany() []byte {
-	text := appendMember(nil, "message", fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations()))
+	text := appendMember(nil, "message",
+		fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations()))
 	text = appendMember(append(text, ','), "extensions", map[string]any{"code": codeTooManyOnSocket, "requestId": RequestIDFrom(s.ctx)})
 	return append(append([]byte("[{"), text...), "}]"...)
 }

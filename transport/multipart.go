@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
+
+	"kyrochat/kyro"
 )
 
 // Defaults of Multipart.
@@ -73,7 +73,9 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 	answer(w, media, response, t.AnswerTimeout)
 }
 
-func (t Multipart) run(ctx context.Context, h http.Header, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool) (*graphql.Response, *refusal) {
+func (t Multipart) run(
+	ctx context.Context, h http.Header, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool,
+) (*graphql.Response, *refusal) {
 	maxFiles := cmp.Or(t.MaxFiles, defaultMaxFiles)
 	switch {
 	case !acceptable:
@@ -140,5 +142,6 @@ func readPart(form *multipart.Reader, name string, limit int64) ([]byte, *refusa
 }
 
 func bodyTooLarge(limit int64) *refusal {
-	return &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge, message: fmt.Sprintf("The request body is too large: at most %d bytes are allowed here.", limit)}
+	return &refusal{status: http.StatusRequestEntityTooLarge, code: codeTooLarge,
+		message: fmt.Sprintf("The request body is too large: at most %d bytes are allowed here.", limit)}
 }

@@ -18,7 +18,8 @@ func parseParams(body []byte) (*graphql.RawParams, *refusal) {
 		return nil, badRequest("The request body is not UTF-8.")
 	}
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
-		return nil, &refusal{status: http.StatusBadRequest, code: codeBatching, message: "Batches of operations are not supported: send one operation a request."}
+		return nil, &refusal{status: http.StatusBadRequest, code: codeBatching,
+			message: "Batches of operations are not supported: send one operation a request."}
 	}
 	params := &graphql.RawParams{}
 	if why := decodeOne(body, params, "The request body"); why != nil {

@@ -78,7 +78,8 @@ func (p persisted) find(ctx context.Context, params *graphql.RawParams) (learn s
 	}
 	switch {
 	case p.trustedOnly && p.trusted[hashOf(params.Query)] == "":
-		return "", requestError(codeNotTrusted, "The server takes trusted documents only, and this is none of them. Have its operator add it to the manifest.")
+		return "", requestError(codeNotTrusted,
+			"The server takes trusted documents only, and this is none of them. Have its operator add it to the manifest.")
 	case hash == "":
 		return "", nil
 	case params.Query == "":

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // maxErrorMessage is how many bytes of a message reach a client: validation messages quote the document.

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"kyrochat/kyro"
-	"kyrochat/transport"
-
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
+	"kyrochat/transport"
 )
 
 // TestFieldErrors sees what clients and what the log get of each kind of error.

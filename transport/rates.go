@@ -6,10 +6,10 @@ import (
 	"strconv"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // Limiter counts how often something is done under a key. Take counts it once more, if the rate allows it, and says

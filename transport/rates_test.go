@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"kyrochat/kyro"
 	"kyrochat/transport"
-
-	"github.com/coder/websocket"
 )
 
 // counter is a limiter whose counts never come back.

@@ -32,8 +32,8 @@ func RequestID(newID func() string) func(http.Handler) http.Handler {
 
 // Timeouts bound how long the body of a request and its answer may take, 15 s and 30 s where they are zero. They are for
 // what no transport takes care of: net/http reads what is left of a body before it answers, and would wait for a client
-// that sends a byte now and then, or that takes no answer. Transports set times of their own, which belong to the connection and end here for the next
-// request that comes by it.
+// that sends a byte now and then, or that takes no answer. Transports set times of their own, which belong to the
+// connection and end here for the next request that comes by it.
 func Timeouts(body, answer time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // Codes of requests that are refused before a document is looked at.

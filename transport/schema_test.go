@@ -15,14 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"kyrochat/kyro"
-	"kyrochat/transport"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"kyrochat/kyro"
+	"kyrochat/transport"
 )
 
 // schema is executed by field, below: enough of a server to see every way a transport can be used.

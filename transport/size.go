@@ -64,7 +64,8 @@ func (e Envelope) fit(ctx context.Context, response *graphql.Response) *graphql.
 	if response == nil || len(response.Data) <= e.maxResponse() {
 		return response
 	}
-	why := requestError(codeResponseTooLarge, fmt.Sprintf("The answer is larger than %d bytes. Ask for smaller pages (first, last), or for less in each element.", e.maxResponse()))
+	why := requestError(codeResponseTooLarge,
+		fmt.Sprintf("The answer is larger than %d bytes. Ask for smaller pages (first, last), or for less in each element.", e.maxResponse()))
 	why.Extensions["requestId"] = RequestIDFrom(ctx)
 	return &graphql.Response{Errors: gqlerror.List{why}, Data: []byte("null"), Extensions: response.Extensions, HasNext: response.HasNext}
 }

@@ -9,10 +9,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"kyrochat/kyro"
-
 	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
+
+	"kyrochat/kyro"
 )
 
 // Defaults of Websocket.

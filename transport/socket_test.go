@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"kyrochat/kyro"
 	"kyrochat/transport"
-
-	"github.com/coder/websocket"
 )
 
 // eventually waits until the condition holds.

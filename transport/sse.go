@@ -11,11 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 const (
@@ -72,11 +72,15 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	s := &eventStream{viewer: kyro.ViewerFrom(ctx), w: w, control: http.NewResponseController(w), writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel}
+	s := &eventStream{
+		viewer: kyro.ViewerFrom(ctx), w: w, control: http.NewResponseController(w),
+		writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel,
+	}
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
 	if most := cmp.Or(t.MaxStreams, defaultMaxStreams); s.viewer.SignedIn() && t.Connections.of(s.viewer.UserID, isEventStream) > most {
-		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket, message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
+		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket,
+			message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return
 	}
 	if !s.viewer.Expires.IsZero() {
@@ -193,7 +197,8 @@ func (s *eventStream) send(ctx context.Context, results <-chan []byte, keepAlive
 			revoked := s.revoked
 			s.mu.Unlock()
 			if revoked {
-				s.write(fmt.Appendf(nil, "event: next\ndata: {\"errors\":[{\"message\":\"The session has ended. Sign in again.\",\"extensions\":{\"code\":%q,\"requestId\":%q}}]}\n\nevent: complete\ndata:\n\n",
+				s.write(fmt.Appendf(nil, "event: next\ndata: {\"errors\":[{\"message\":\"The session has ended. Sign in again.\","+
+					"\"extensions\":{\"code\":%q,\"requestId\":%q}}]}\n\nevent: complete\ndata:\n\n",
 					kyro.CodeUnauthenticated, RequestIDFrom(ctx)))
 			}
 			return

@@ -54,7 +54,8 @@ func (s *uploadStream) open() *kyro.Error {
 	}
 	part, err := s.form.NextPart()
 	if errors.Is(err, io.EOF) {
-		return kyro.Errorf(kyro.CodeBadUserInput, "The request has no part for the file %s of its map.", strings.Join(names(s.waiting), ", "))
+		return kyro.Errorf(kyro.CodeBadUserInput,
+			"The request has no part for the file %s of its map.", strings.Join(names(s.waiting), ", "))
 	}
 	if err != nil {
 		return uploadError(err)

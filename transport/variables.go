@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 
-	"kyrochat/kyro"
-
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // readVariables gives the values of an operation's variables by the letter of GraphQL's input coercion (§3.5 to
@@ -44,9 +44,11 @@ func (l DocumentLimits) checkVariables(given map[string]any) *gqlerror.Error {
 	deep, long := measure(given)
 	switch {
 	case deep > l.VariableDepth:
-		return requestError(codeVariablesTooDeep, fmt.Sprintf("The variables have too many levels: at most %d are allowed.", l.VariableDepth))
+		return requestError(codeVariablesTooDeep,
+			fmt.Sprintf("The variables have too many levels: at most %d are allowed.", l.VariableDepth))
 	case long > l.VariableItems:
-		return requestError(codeVariablesTooLong, fmt.Sprintf("A list among the variables is too long: at most %d items are allowed. Split it into several requests.", l.VariableItems))
+		return requestError(codeVariablesTooLong,
+			fmt.Sprintf("A list among the variables is too long: at most %d items are allowed. Split it into several requests.", l.VariableItems))
 	}
 	return nil
 }

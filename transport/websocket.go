@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"kyrochat/kyro"
-
 	"github.com/99designs/gqlgen/graphql"
 	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
+
+	"kyrochat/kyro"
 )
 
 // subprotocol is the only one spoken; its legacy predecessor cannot tell clients why a socket was closed.
@@ -90,7 +90,8 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	}
 	defer t.Connections.leave()
 	if !t.allows(r) {
-		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden), message: "Pages of this origin may not connect; the server's operator can allow them."})
+		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
+			message: "Pages of this origin may not connect; the server's operator can allow them."})
 		return
 	}
 	if why := t.Rates.connect(r.Context()); why != nil {

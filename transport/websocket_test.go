@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"kyrochat/kyro"
 	"kyrochat/transport"
-
-	"github.com/coder/websocket"
 )
 
 // peer is a client that speaks raw messages.

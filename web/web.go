@@ -143,7 +143,8 @@ func unpack(packed []byte) ([]byte, error) {
 }
 
 // unbuiltPolicy allows the page its one style element.
-var unbuiltPolicy = "default-src 'none'; img-src data:; style-src 'sha256-" + hash(styleOf(unbuilt)) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+var unbuiltPolicy = "default-src 'none'; img-src data:; style-src 'sha256-" + hash(styleOf(unbuilt)) + "'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // unbuiltPage says how to build the playground, and where everything else is.
 func unbuiltPage(w http.ResponseWriter, r *http.Request) {

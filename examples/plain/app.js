@@ -98,7 +98,8 @@ async function listDocuments() {
 /** Follows all documents of the bot. A new stream tells of unfinished ones only: the others are read again. */
 async function watchDocuments(signal) {
   const progress = `subscription ($botId: ID!) { documentProgress(botId: $botId) { document { ${parts} } } }`;
-  for await (const { documentProgress: { document } } of untilAborted(resumed(progress, () => ({ botId: bot.id }), signal, listDocuments))) {
+  const missed = () => listDocuments().catch(() => {}); // the connection is lost once more, and comes with a new stream
+  for await (const { documentProgress: { document } } of untilAborted(resumed(progress, () => ({ botId: bot.id }), signal, missed))) {
     if (document) showDocument(document);
   }
 }

@@ -100,7 +100,8 @@ func MarshalUpload(kyro.Upload) graphql.Marshaler { return graphql.Null }
 func UnmarshalUpload(v any) (kyro.Upload, error) {
 	upload, ok := v.(*kyro.Upload)
 	if !ok || upload == nil {
-		return kyro.Upload{}, kyro.Errorf(kyro.CodeBadUserInput, "An Upload is sent as a part of a multipart/form-data request, with null in its place among the variables.")
+		return kyro.Upload{}, kyro.Errorf(kyro.CodeBadUserInput,
+			"An Upload is sent as a part of a multipart/form-data request, with null in its place among the variables.")
 	}
 	return *upload, nil
 }

@@ -33,7 +33,8 @@ type reader struct {
 	pdf      *pdfEngine
 }
 
-// read extracts one file; a PDF without a path only loads the engine. Errors are kyro errors where a person can mend the file, see ingest.Extractor.
+// read extracts one file; a PDF without a path only loads the engine. Errors are kyro errors where a person can mend the
+// file, see ingest.Extractor.
 func (r *reader) read(path, mimeType string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
 	var ex kyro.Extraction
 	var err error
@@ -94,7 +95,8 @@ func readText(data []byte, mimeType string, limits kyro.Limits) (kyro.Extraction
 	cs := charsetOf(data)
 	decoded, err := cs.decode(data)
 	if err != nil {
-		return kyro.Extraction{}, kyro.Errorf(kyro.CodeValidation, "The file is not valid %s text. Save it as UTF-8 and upload it again.", cs.name).Because(err)
+		return kyro.Extraction{}, kyro.Errorf(kyro.CodeValidation,
+			"The file is not valid %s text. Save it as UTF-8 and upload it again.", cs.name).Because(err)
 	}
 	ex := kyro.Extraction{Text: text.Normalize(decoded)}
 	if cs.guessed {
@@ -113,7 +115,8 @@ func readText(data []byte, mimeType string, limits kyro.Limits) (kyro.Extraction
 }
 
 func textTooLong(limits kyro.Limits) error {
-	return kyro.Errorf(kyro.CodeLimitReached, "The file holds more than %s of text, the most of one document. Split it into several files.", size(limits.MaxExtractedText))
+	return kyro.Errorf(kyro.CodeLimitReached,
+		"The file holds more than %s of text, the most of one document. Split it into several files.", size(limits.MaxExtractedText))
 }
 
 // size tells bytes as people do.

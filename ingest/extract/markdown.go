@@ -184,7 +184,8 @@ func markdownBlock(n ast.Node, source string) (kyro.Block, bool) {
 		b.Kind, b.Level = kyro.BlockHeading, n.Level
 		if ok {
 			s = wholeLines(source, s)
-			if next := s.end + 1; next < len(source) && underline1(source[next:next+lineEnd(source[next:])]) && !strings.HasPrefix(strings.TrimLeft(s.of(source), " "), "#") {
+			if next := s.end + 1; next < len(source) && underline1(source[next:next+lineEnd(source[next:])]) &&
+				!strings.HasPrefix(strings.TrimLeft(s.of(source), " "), "#") {
 				s.end = next + lineEnd(source[next:])
 			}
 		}

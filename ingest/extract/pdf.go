@@ -106,7 +106,8 @@ func (e *pdfEngine) read(path string, limits kyro.Limits, progress func(done, to
 		return kyro.Extraction{}, damaged(err)
 	}
 	if count.PageCount > limits.MaxPages {
-		return kyro.Extraction{}, kyro.Errorf(kyro.CodeLimitReached, "The PDF has %d pages; a document may have at most %d. Split it into several files.", count.PageCount, limits.MaxPages)
+		return kyro.Extraction{}, kyro.Errorf(kyro.CodeLimitReached,
+			"The PDF has %d pages; a document may have at most %d. Split it into several files.", count.PageCount, limits.MaxPages)
 	}
 	progress(0, count.PageCount)
 	pages := make([]pdfPage, 0, count.PageCount)
@@ -141,13 +142,15 @@ func openError(err error) error {
 	case errors.Is(err, pdfiumerrors.ErrPassword):
 		return kyro.Errorf(kyro.CodeValidation, "The PDF is protected by a password. Remove the protection and upload it again.")
 	case errors.Is(err, pdfiumerrors.ErrSecurity):
-		return kyro.Errorf(kyro.CodeValidation, "The PDF is encrypted in a way that cannot be opened. Save it without protection and upload it again.")
+		return kyro.Errorf(kyro.CodeValidation,
+			"The PDF is encrypted in a way that cannot be opened. Save it without protection and upload it again.")
 	}
 	return damaged(err)
 }
 
 func damaged(err error) error {
-	return kyro.Errorf(kyro.CodeValidation, "The PDF is damaged and could not be read. Open it in another program, save or print it as a new PDF, and upload that.").Because(err)
+	return kyro.Errorf(kyro.CodeValidation,
+		"The PDF is damaged and could not be read. Open it in another program, save or print it as a new PDF, and upload that.").Because(err)
 }
 
 // hasPicture reports an image on a page, also within the forms that some programs wrap everything in.

@@ -176,14 +176,17 @@ func (p *Pool) explain(ctx, timed context.Context, c *child, err error) error {
 		return ctx.Err()
 	case timed.Err() != nil:
 		p.log.Warn("extraction timed out", "after", p.limits.ExtractTimeout)
-		return kyro.Errorf(kyro.CodeTimeout, "The file could not be read within %s. It may be damaged or too complex; try a simpler or smaller file.", p.limits.ExtractTimeout)
+		return kyro.Errorf(kyro.CodeTimeout,
+			"The file could not be read within %s. It may be damaged or too complex; try a simpler or smaller file.", p.limits.ExtractTimeout)
 	case p.isClosed():
 		return errClosed()
 	case errors.Is(err, errFrameTooLarge):
 		return textTooLong(p.limits)
 	}
 	p.log.Error("extractor stopped", "error", err, "process", c.why)
-	return kyro.Errorf(kyro.CodeUnavailable, "The file could not be read: the extractor was stopped before it was done. Try again; if it happens again, the file may be damaged or too complex.").
+	return kyro.Errorf(kyro.CodeUnavailable,
+		"The file could not be read: the extractor was stopped before it was done. "+
+			"Try again; if it happens again, the file may be damaged or too complex.").
 		Because(errors.Join(err, c.why))
 }
 
@@ -225,7 +228,8 @@ func (p *Pool) take() (c *child, cacheDir string, err error) {
 	c, err = startChild(command)
 	if err != nil {
 		p.log.Error("extractor not started", "error", err)
-		return nil, "", kyro.Errorf(kyro.CodeUnavailable, "The file could not be read: the extractor did not start. Try again in a moment.").Because(err)
+		return nil, "", kyro.Errorf(kyro.CodeUnavailable,
+			"The file could not be read: the extractor did not start. Try again in a moment.").Because(err)
 	}
 	p.running[c] = true
 	p.work.Add(1)

@@ -32,7 +32,9 @@ func Reference(schema *ast.Schema) []byte {
 	p := page{schema: schema}
 	p.line("# The GraphQL API\n")
 	p.line("Generated from [`schema.graphqls`](../schema.graphqls) by `go generate`; do not edit.\n")
-	p.line("Contents: [queries](#queries) · [mutations](#mutations) · [subscriptions](#subscriptions) · [objects](#objects) · [interfaces](#interfaces) · [unions](#unions) · [inputs](#inputs) · [enums](#enums) · [scalars](#scalars)\n")
+	p.line("Contents: [queries](#queries) · [mutations](#mutations) · [subscriptions](#subscriptions) · " +
+		"[objects](#objects) · [interfaces](#interfaces) · [unions](#unions) · [inputs](#inputs) · [enums](#enums) · " +
+		"[scalars](#scalars)\n")
 	for _, root := range []struct {
 		title string
 		of    *ast.Definition
@@ -50,7 +52,10 @@ func Reference(schema *ast.Schema) []byte {
 	for _, kind := range []struct {
 		title string
 		kind  ast.DefinitionKind
-	}{{"Objects", ast.Object}, {"Interfaces", ast.Interface}, {"Unions", ast.Union}, {"Inputs", ast.InputObject}, {"Enums", ast.Enum}, {"Scalars", ast.Scalar}} {
+	}{
+		{"Objects", ast.Object}, {"Interfaces", ast.Interface}, {"Unions", ast.Union},
+		{"Inputs", ast.InputObject}, {"Enums", ast.Enum}, {"Scalars", ast.Scalar},
+	} {
 		p.line("## %s\n", kind.title)
 		for _, t := range p.types(kind.kind) {
 			p.definition(t)

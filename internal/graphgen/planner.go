@@ -48,7 +48,8 @@ const scalarPackage = "kyrochat/graph/scalar"
 
 func (w *writer) code() (string, error) {
 	imports := templates.CurrentImports
-	w.plan, w.scalar, w.graphql = imports.Lookup("kyrochat/graph/plan"), imports.Lookup(scalarPackage), imports.Lookup("github.com/99designs/gqlgen/graphql")
+	w.plan, w.scalar = imports.Lookup("kyrochat/graph/plan"), imports.Lookup(scalarPackage)
+	w.graphql = imports.Lookup("github.com/99designs/gqlgen/graphql")
 	imports.Lookup("context")
 	w.line("// planned runs a plan over the types of the schema.")
 	w.line("type planned struct {\n*%s.Run\nec *executionContext\n}\n", w.plan)
@@ -344,7 +345,8 @@ func (w *writer) simpleValue(ref *config.TypeReference, value, enum string) (str
 		return fmt.Sprintf("x.String(string(%s))", value), true
 	case function == "github.com/99designs/gqlgen/graphql.MarshalBoolean":
 		return fmt.Sprintf("x.Boolean(bool(%s))", value), true
-	case slices.Contains([]string{"MarshalInt", "MarshalInt32", "MarshalInt64"}, ref.Marshaler.Name()) && strings.HasPrefix(function, "github.com/99designs/gqlgen/graphql."):
+	case slices.Contains([]string{"MarshalInt", "MarshalInt32", "MarshalInt64"}, ref.Marshaler.Name()) &&
+		strings.HasPrefix(function, "github.com/99designs/gqlgen/graphql."):
 		return fmt.Sprintf("x.Int(int64(%s))", value), true
 	case function == scalarPackage+".MarshalID":
 		return fmt.Sprintf("x.Buf = %s.AppendID(x.Buf, %s)", w.scalar, value), true

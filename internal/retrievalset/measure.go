@@ -24,7 +24,8 @@ type tally struct {
 func (t tally) String() string {
 	n := float64(max(1, t.asked))
 	return fmt.Sprintf("%3d asked  R@1 %.3f  R@5 %.3f  MRR@10 %.3f  not found %.3f  answer quoted %.3f  grounded %.3f  quotes %.2f",
-		t.asked, float64(t.first)/n, float64(t.five)/n, t.reciprocal/n, float64(t.abstained)/n, float64(t.right)/n, float64(t.grounds)/n, float64(t.sentences)/n)
+		t.asked, float64(t.first)/n, float64(t.five)/n, t.reciprocal/n, float64(t.abstained)/n, float64(t.right)/n,
+		float64(t.grounds)/n, float64(t.sentences)/n)
 }
 
 func (t *tally) add(o tally) {

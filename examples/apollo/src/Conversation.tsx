@@ -1,9 +1,9 @@
 // The newest conversation with a bot: what was said, what is being answered, and the next question.
 import { useMutation, useQuery } from '@apollo/client/react';
+import { useOffline } from '../../shared/socket';
 import { Chat, Message, stageHint, type ShownMessage } from '../../shared/ui';
 import { done } from './client';
 import { graphql } from './gql';
-import { useOffline } from './socket';
 import { useAnswer } from './stream';
 
 graphql(`

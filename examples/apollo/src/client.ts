@@ -7,7 +7,7 @@ import UploadHttpLink from 'apollo-upload-client/UploadHttpLink.mjs';
 import { OperationTypeNode } from 'graphql';
 import { from, switchMap } from 'rxjs';
 import { endpoint, freshToken } from '../../shared/session.js';
-import { socket } from './socket';
+import { socket } from '../../shared/socket';
 
 const authorize = new SetContextLink(async ({ headers }) => {
   const token = await freshToken();

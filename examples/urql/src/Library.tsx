@@ -1,10 +1,10 @@
 // The documents of a bot, and how far they have come.
 import { useMutation, useQuery, useSubscription } from 'urql';
+import { useReconnected } from '../../shared/socket';
 import { Documents } from '../../shared/ui';
 import { done } from './client';
 import { graphql } from './gql';
 import type { DocumentPartsFragment } from './gql/graphql';
-import { useReconnected } from './socket';
 
 graphql(`
   fragment DocumentParts on Document { id title statusReason progress { status percent updatedAt } }

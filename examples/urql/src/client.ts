@@ -2,7 +2,7 @@
 import { authExchange } from '@urql/exchange-auth';
 import { Client, cacheExchange, fetchExchange, subscriptionExchange, type CombinedError } from 'urql';
 import { endpoint, freshToken, heldToken, isStale } from '../../shared/session.js';
-import { socket } from './socket';
+import { socket } from '../../shared/socket';
 
 export const makeClient = () =>
   new Client({

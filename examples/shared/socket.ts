@@ -1,7 +1,7 @@
 // One websocket for all subscriptions, opened when there is one and opened again whenever it is lost.
 import { createClient } from 'graphql-ws';
 import { useEffect, useSyncExternalStore } from 'react';
-import { end, freshToken, heldToken, socketEndpoint } from '../../shared/session.js';
+import { end, freshToken, heldToken, socketEndpoint } from './session.js';
 
 const sleep = (ms: number) => new Promise<void>((wake) => setTimeout(wake, ms));
 
