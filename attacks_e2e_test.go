@@ -121,7 +121,8 @@ func attacks(bot, answer string) []attack {
 }
 
 func TestAttacks(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	// What others allocate meanwhile would count, so no other test runs beside it.
+	oneAfterAnother(t, func(t *testing.T, s *testServer) {
 		p := s.signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Tea", teaText)

@@ -315,7 +315,7 @@ func (p *person) events(query string, v vars) iter.Seq[*reply] {
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, slowly)
+	s := startServer(t, map[string]string{"KYRO_OFFLINE_PACE": "60ms"}) // so that others can be sent while one is made
 	p := s.signUp(t)
 	bot := p.newBot()
 	p.know(bot, "Rules", longAnswer)

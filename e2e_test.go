@@ -65,6 +65,13 @@ func eachDatabase(t *testing.T, test func(t *testing.T, s *testServer)) {
 	})
 }
 
+// oneAfterAnother is eachDatabase for a test that must be alone in the process.
+func oneAfterAnother(t *testing.T, test func(t *testing.T, s *testServer)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, startServer(t, nil)) })
+	t.Run("postgres", func(t *testing.T) { test(t, startServer(t, map[string]string{"DATABASE_URL": testdb.PostgresURL(t)})) })
+}
+
 // startServer starts a server in this process with the settings, and stops it when the test ends.
 func startServer(t *testing.T, env map[string]string) *testServer {
 	t.Helper()

@@ -90,7 +90,7 @@ func TestSocketsAreCounted(t *testing.T) {
 
 func TestSocketsEndWithTheirTokens(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, map[string]string{"KYRO_ACCESS_TOKEN_TTL": "1s", "KYRO_TOKEN_GRACE": "10ms", "KYRO_RATE_SCALE": "0"})
+	s := startServer(t, map[string]string{"KYRO_ACCESS_TOKEN_TTL": "5s", "KYRO_TOKEN_GRACE": "10ms", "KYRO_RATE_SCALE": "0"})
 	p := s.signUp(t)
 	bot := p.newBot()
 	socket, told := p.socket(t), p.listen(t, bot)
