@@ -908,7 +908,7 @@ func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
 			}
 			x.Leave()
 		case "kind":
-			x.String(marshalNDocumentKind2kyrochatᚋkyroᚐDocumentKind[obj.Kind])
+			x.wordDocumentKind(obj.Kind)
 		case "title":
 			x.String(string(obj.Title))
 		case "fileName":
@@ -954,7 +954,7 @@ func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
 		case "version":
 			x.Int(int64(obj.Version))
 		case "status":
-			x.String(marshalNDocumentStatus2kyrochatᚋkyroᚐDocumentStatus[obj.Status])
+			x.wordDocumentStatus(obj.Status)
 		case "statusReason":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
@@ -1053,7 +1053,7 @@ func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
 }
 
 func (x *planned) putNDocumentKind2kyrochatᚋkyroᚐDocumentKind(f *plan.Field, v kyro.DocumentKind) bool {
-	x.String(marshalNDocumentKind2kyrochatᚋkyroᚐDocumentKind[v])
+	x.wordDocumentKind(v)
 	return true
 }
 
@@ -1076,7 +1076,7 @@ func (x *planned) putOInt2ᚖint64(f *plan.Field, v *int64) bool {
 }
 
 func (x *planned) putNDocumentStatus2kyrochatᚋkyroᚐDocumentStatus(f *plan.Field, v kyro.DocumentStatus) bool {
-	x.String(marshalNDocumentStatus2kyrochatᚋkyroᚐDocumentStatus[v])
+	x.wordDocumentStatus(v)
 	return true
 }
 
@@ -1247,7 +1247,7 @@ func (x *planned) objectDocumentProgress(s *plan.Selection, obj *kyro.DocumentPr
 			}
 			x.Leave()
 		case "status":
-			x.String(marshalNDocumentStatus2kyrochatᚋkyroᚐDocumentStatus[obj.Status])
+			x.wordDocumentStatus(obj.Status)
 		case "stageDone":
 			x.Int(int64(obj.StageDone))
 		case "stageTotal":
@@ -1315,9 +1315,9 @@ func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 			}
 			x.Leave()
 		case "role":
-			x.String(marshalNMessageRole2kyrochatᚋkyroᚐMessageRole[obj.Role])
+			x.wordMessageRole(obj.Role)
 		case "status":
-			x.String(marshalNMessageStatus2kyrochatᚋkyroᚐMessageStatus[obj.Status])
+			x.wordMessageStatus(obj.Status)
 		case "text":
 			x.String(string(obj.Text))
 		case "clientMessageId":
@@ -1401,12 +1401,12 @@ func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 }
 
 func (x *planned) putNMessageRole2kyrochatᚋkyroᚐMessageRole(f *plan.Field, v kyro.MessageRole) bool {
-	x.String(marshalNMessageRole2kyrochatᚋkyroᚐMessageRole[v])
+	x.wordMessageRole(v)
 	return true
 }
 
 func (x *planned) putNMessageStatus2kyrochatᚋkyroᚐMessageStatus(f *plan.Field, v kyro.MessageStatus) bool {
-	x.String(marshalNMessageStatus2kyrochatᚋkyroᚐMessageStatus[v])
+	x.wordMessageStatus(v)
 	return true
 }
 
@@ -1453,7 +1453,7 @@ func (x *planned) putOGrounding2ᚖkyrochatᚋkyroᚐGrounding(f *plan.Field, v 
 		x.Null()
 		return true
 	}
-	x.String(marshalOGrounding2ᚖkyrochatᚋkyroᚐGrounding[*v])
+	x.wordGrounding(*v)
 	return true
 }
 
@@ -1462,7 +1462,7 @@ func (x *planned) putOFinishReason2ᚖkyrochatᚋkyroᚐFinishReason(f *plan.Fie
 		x.Null()
 		return true
 	}
-	x.String(marshalOFinishReason2ᚖkyrochatᚋkyroᚐFinishReason[*v])
+	x.wordFinishReason(*v)
 	return true
 }
 
@@ -1479,7 +1479,7 @@ func (x *planned) putNMessageNotice2ᚕkyrochatᚋkyroᚐMessageNoticeᚄ(f *pla
 }
 
 func (x *planned) putNMessageNotice2kyrochatᚋkyroᚐMessageNotice(f *plan.Field, v kyro.MessageNotice) bool {
-	x.String(marshalNMessageNotice2kyrochatᚋkyroᚐMessageNotice[v])
+	x.wordMessageNotice(v)
 	return true
 }
 
@@ -1616,7 +1616,7 @@ func (x *planned) objectMessageError(s *plan.Selection, obj *kyro.MessageError) 
 		case "__typename":
 			x.String("MessageError")
 		case "code":
-			x.String(marshalNErrorCode2kyrochatᚋkyroᚐCode[obj.Code])
+			x.wordErrorCode(obj.Code)
 		case "message":
 			x.String(string(obj.Message))
 		case "retryable":
@@ -1628,7 +1628,7 @@ func (x *planned) objectMessageError(s *plan.Selection, obj *kyro.MessageError) 
 }
 
 func (x *planned) putNErrorCode2kyrochatᚋkyroᚐCode(f *plan.Field, v kyro.Code) bool {
-	x.String(marshalNErrorCode2kyrochatᚋkyroᚐCode[v])
+	x.wordErrorCode(v)
 	return true
 }
 
@@ -2013,7 +2013,7 @@ func (x *planned) objectServerInfo(s *plan.Selection, obj *kyro.ServerInfo) bool
 		case "environment":
 			x.String(string(obj.Environment))
 		case "signUp":
-			x.String(marshalNSignUpMode2kyrochatᚋkyroᚐSignUpMode[obj.SignUp])
+			x.wordSignUpMode(obj.SignUp)
 		case "answers":
 			x.Enter(f)
 			if !x.putNProviderInfo2kyrochatᚋkyroᚐProviderInfo(f, &obj.Answers) {
@@ -2045,7 +2045,7 @@ func (x *planned) objectServerInfo(s *plan.Selection, obj *kyro.ServerInfo) bool
 }
 
 func (x *planned) putNSignUpMode2kyrochatᚋkyroᚐSignUpMode(f *plan.Field, v kyro.SignUpMode) bool {
-	x.String(marshalNSignUpMode2kyrochatᚋkyroᚐSignUpMode[v])
+	x.wordSignUpMode(v)
 	return true
 }
 
@@ -2152,4 +2152,199 @@ func (x *planned) putNBotConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *
 	}
 	x.Wrote(f, v, mark)
 	return true
+}
+
+func (x *planned) wordDocumentKind(v kyro.DocumentKind) {
+	switch v {
+	case kyro.DocumentFile:
+		x.Word("FILE")
+	case kyro.DocumentURL:
+		x.Word("URL")
+	case kyro.DocumentText:
+		x.Word("TEXT")
+	case kyro.DocumentQA:
+		x.Word("QA")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordDocumentStatus(v kyro.DocumentStatus) {
+	switch v {
+	case kyro.DocumentQueued:
+		x.Word("QUEUED")
+	case kyro.DocumentFetching:
+		x.Word("FETCHING")
+	case kyro.DocumentExtracting:
+		x.Word("EXTRACTING")
+	case kyro.DocumentChunking:
+		x.Word("CHUNKING")
+	case kyro.DocumentEmbedding:
+		x.Word("EMBEDDING")
+	case kyro.DocumentWaitingQuota:
+		x.Word("WAITING_QUOTA")
+	case kyro.DocumentReady:
+		x.Word("READY")
+	case kyro.DocumentWarned:
+		x.Word("READY_WITH_WARNINGS")
+	case kyro.DocumentNeedsOCR:
+		x.Word("NEEDS_OCR")
+	case kyro.DocumentFailed:
+		x.Word("FAILED")
+	case kyro.DocumentCanceled:
+		x.Word("CANCELED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordErrorCode(v kyro.Code) {
+	switch v {
+	case kyro.CodeValidation:
+		x.Word("VALIDATION")
+	case kyro.CodeWeakPassword:
+		x.Word("WEAK_PASSWORD")
+	case kyro.CodeEmailTaken:
+		x.Word("EMAIL_TAKEN")
+	case kyro.CodeInvalidCredentials:
+		x.Word("INVALID_CREDENTIALS")
+	case kyro.CodeInvalidToken:
+		x.Word("INVALID_TOKEN")
+	case kyro.CodeConflict:
+		x.Word("CONFLICT")
+	case kyro.CodeIdempotencyConflict:
+		x.Word("IDEMPOTENCY_CONFLICT")
+	case kyro.CodeLimitReached:
+		x.Word("LIMIT_REACHED")
+	case kyro.CodeBudgetExceeded:
+		x.Word("BUDGET_EXCEEDED")
+	case kyro.CodeUnsupportedType:
+		x.Word("UNSUPPORTED_TYPE")
+	case kyro.CodeFileEmpty:
+		x.Word("FILE_EMPTY")
+	case kyro.CodeFileTooLarge:
+		x.Word("FILE_TOO_LARGE")
+	case kyro.CodeFetchFailed:
+		x.Word("FETCH_FAILED")
+	case kyro.CodeNotFound:
+		x.Word("NOT_FOUND")
+	case kyro.CodeForbidden:
+		x.Word("FORBIDDEN")
+	case kyro.CodeUnauthenticated:
+		x.Word("UNAUTHENTICATED")
+	case kyro.CodeBadUserInput:
+		x.Word("BAD_USER_INPUT")
+	case kyro.CodeRateLimited:
+		x.Word("RATE_LIMITED")
+	case kyro.CodeUnavailable:
+		x.Word("UNAVAILABLE")
+	case kyro.CodeInternal:
+		x.Word("INTERNAL")
+	case kyro.CodeUpstreamFailed:
+		x.Word("UPSTREAM_FAILED")
+	case kyro.CodeUpstreamQuota:
+		x.Word("UPSTREAM_QUOTA")
+	case kyro.CodeContentBlocked:
+		x.Word("CONTENT_BLOCKED")
+	case kyro.CodeTimeout:
+		x.Word("TIMEOUT")
+	case kyro.CodeInterrupted:
+		x.Word("INTERRUPTED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordFinishReason(v kyro.FinishReason) {
+	switch v {
+	case kyro.FinishStop:
+		x.Word("STOP")
+	case kyro.FinishLength:
+		x.Word("LENGTH")
+	case kyro.FinishSafety:
+		x.Word("SAFETY")
+	case kyro.FinishUser:
+		x.Word("STOPPED_BY_USER")
+	case kyro.FinishTimeout:
+		x.Word("TIMEOUT")
+	case kyro.FinishError:
+		x.Word("ERROR")
+	case kyro.FinishInterrupted:
+		x.Word("INTERRUPTED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordGrounding(v kyro.Grounding) {
+	switch v {
+	case kyro.Grounded:
+		x.Word("GROUNDED")
+	case kyro.GroundedPartly:
+		x.Word("PARTIAL")
+	case kyro.GroundingNotFound:
+		x.Word("NOT_FOUND")
+	case kyro.GroundingBlocked:
+		x.Word("BLOCKED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordMessageNotice(v kyro.MessageNotice) {
+	switch v {
+	case kyro.NoticeOfflineAnswer:
+		x.Word("OFFLINE_ANSWER")
+	case kyro.NoticeLexicalOnly:
+		x.Word("LEXICAL_ONLY")
+	case kyro.NoticeFiltered:
+		x.Word("FILTERED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordMessageRole(v kyro.MessageRole) {
+	switch v {
+	case kyro.RoleUser:
+		x.Word("USER")
+	case kyro.RoleBot:
+		x.Word("BOT")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordMessageStatus(v kyro.MessageStatus) {
+	switch v {
+	case kyro.MessagePending:
+		x.Word("PENDING")
+	case kyro.MessageRetrieving:
+		x.Word("RETRIEVING")
+	case kyro.MessageStreaming:
+		x.Word("STREAMING")
+	case kyro.MessageCompleted:
+		x.Word("COMPLETED")
+	case kyro.MessageStopped:
+		x.Word("STOPPED")
+	case kyro.MessageFailed:
+		x.Word("FAILED")
+	case kyro.MessageInterrupted:
+		x.Word("INTERRUPTED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordSignUpMode(v kyro.SignUpMode) {
+	switch v {
+	case kyro.SignUpOpen:
+		x.Word("OPEN")
+	case kyro.SignUpVerified:
+		x.Word("VERIFIED")
+	case kyro.SignUpClosed:
+		x.Word("CLOSED")
+	default:
+		x.Word("")
+	}
 }

@@ -158,6 +158,9 @@ func (t *table[R, N]) withTexts(long func(*R) int) *table[R, N] {
 // from is "name AS alias".
 func (t *table[R, N]) from() string { return t.name + " AS " + t.alias }
 
+// spendAtOnce is how many bytes of texts are taken from a budget together.
+const spendAtOnce = 16 << 10
+
 // read gives the nouns of a query that selects the columns of the table. It has room for some from the start.
 func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, room int) ([]N, error) {
 	nouns := make([]N, 0, room)
@@ -166,10 +169,16 @@ func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, roo
 	if !q.pg {
 		asJSON = func(into any) any { return &jsonText{into} }
 	}
-	budget, exceeded := kyro.BudgetFrom(ctx), false
+	budget, exceeded, unspent := kyro.BudgetFrom(ctx), false, 0
 	err := s.each(ctx, q, t.into(&row, asJSON), func() {
-		if exceeded = exceeded || t.long != nil && !budget.Spend(t.long(&row)); exceeded {
+		if exceeded {
 			return // the rest is not kept
+		}
+		if t.long != nil {
+			// Not for every row: to add atomically waits until the text before it is in memory.
+			if unspent += t.long(&row); unspent >= spendAtOnce {
+				exceeded, unspent = !budget.Spend(unspent), 0
+			}
 		}
 		var noun N
 		nouns = append(nouns, noun)
@@ -177,7 +186,7 @@ func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, roo
 		var none R
 		row = none
 	})
-	if err == nil && exceeded {
+	if err == nil && (exceeded || !budget.Spend(unspent)) {
 		return nil, budget.Exceeded()
 	}
 	return nouns, err

@@ -163,6 +163,9 @@ func (r *Run) Marshal(f *Field, m graphql.ContextMarshaler) bool {
 
 const hex = "0123456789ABCDEF"
 
+// Word writes a text that needs no escaping.
+func (r *Run) Word(s string) { r.Buf = append(append(append(r.Buf, '"'), s...), '"') }
+
 // String writes a text.
 func (r *Run) String(s string) {
 	b := append(r.Buf, '"')

@@ -37,23 +37,14 @@ func AppendDateTime(to []byte, t time.Time) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	to = digits(append(to, '"'), year, 4)
-	to = digits(append(to, '-'), int(month), 2)
-	to = digits(append(to, '-'), day, 2)
-	to = digits(append(to, 'T'), hour, 2)
-	to = digits(append(to, ':'), minute, 2)
-	to = digits(append(to, ':'), second, 2)
-	to = digits(append(to, '.'), t.Nanosecond()/1000, 6)
-	return append(to, 'Z', '"')
-}
-
-// digits appends a number with leading zeros.
-func digits(to []byte, number, width int) []byte {
-	at := len(to) + width
-	to = append(to, "000000"[:width]...)
-	for i := at - 1; number > 0 && i >= at-width; i-- {
-		to[i] = byte('0' + number%10)
-		number /= 10
+	micros := t.Nanosecond() / 1000
+	to = append(to, `"0000-00-00T00:00:00.000000Z"`...)
+	text := to[len(to)-29:]
+	for _, pair := range [...]struct{ at, number int }{
+		{1, year / 100}, {3, year % 100}, {6, int(month)}, {9, day}, {12, hour}, {15, minute}, {18, second},
+		{21, micros / 10_000}, {23, micros / 100 % 100}, {25, micros % 100},
+	} {
+		text[pair.at], text[pair.at+1] = '0'+byte(pair.number/10), '0'+byte(pair.number%10)
 	}
 	return to
 }

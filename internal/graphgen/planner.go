@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"go/types"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -23,7 +24,7 @@ func (planner) Name() string { return "planner" }
 
 // GenerateCode writes the file.
 func (planner) GenerateCode(data *codegen.Data) error {
-	w := writer{data: data, puts: map[string]bool{}}
+	w := writer{data: data, puts: map[string]bool{}, enums: map[string]*config.TypeReference{}}
 	return templates.Render(templates.Options{
 		PackageName:     data.Config.Exec.Package,
 		Filename:        filepath.Join(data.Config.Exec.Dir(), "plan.generated.go"),
@@ -36,9 +37,10 @@ func (planner) GenerateCode(data *codegen.Data) error {
 }
 
 type writer struct {
-	data *codegen.Data
-	out  strings.Builder
-	puts map[string]bool // the types that have a method
+	data  *codegen.Data
+	out   strings.Builder
+	puts  map[string]bool // the types that have a method
+	enums map[string]*config.TypeReference
 
 	plan, scalar, graphql string // what the packages are called
 }
@@ -57,6 +59,9 @@ func (w *writer) code() (string, error) {
 		if err := w.object(object); err != nil {
 			return "", err
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.enums)) {
+		w.enum(w.enums[name])
 	}
 	return w.out.String(), nil
 }
@@ -315,6 +320,24 @@ func (w *writer) leaf(ref *config.TypeReference) {
 	w.line("%s(%s).MarshalGQL(x)\nreturn true", function, value)
 }
 
+// words notes an enum, whose values are words of letters.
+func (w *writer) words(ref *config.TypeReference) {
+	plain := *ref
+	if pointer, ok := ref.GO.(*types.Pointer); ok {
+		plain.GO = pointer.Elem()
+	}
+	w.enums[ref.Definition.Name] = &plain
+}
+
+// enum writes the method that writes a value of an enum.
+func (w *writer) enum(ref *config.TypeReference) {
+	w.line("func (x *planned) word%s(v %s) {\nswitch v {", ref.Definition.Name, templates.CurrentImports.LookupType(ref.GO))
+	for _, value := range ref.EnumValues {
+		w.line("case %s.%s:\nx.Word(%q)", templates.CurrentImports.Lookup(value.Object.Pkg().Path()), value.Object.Name(), value.Definition.Name)
+	}
+	w.line("default:\nx.Word(\"\")\n}\n}\n")
+}
+
 func (w *writer) function(ref *config.TypeReference) string {
 	return templates.CurrentImports.Lookup(ref.Marshaler.Pkg().Path()) + "." + ref.Marshaler.Name()
 }
@@ -340,7 +363,8 @@ func (w *writer) simpleValue(ref *config.TypeReference, value, enum string) (str
 	}
 	switch function := ref.Marshaler.FullName(); {
 	case enum != "":
-		return fmt.Sprintf("x.String(%s[%s])", enum, value), true
+		w.words(ref)
+		return fmt.Sprintf("x.word%s(%s)", ref.Definition.Name, value), true
 	case function == "github.com/99designs/gqlgen/graphql.MarshalString":
 		return fmt.Sprintf("x.String(string(%s))", value), true
 	case function == "github.com/99designs/gqlgen/graphql.MarshalBoolean":
