@@ -109,17 +109,17 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	c.Operations, c.Connects = r.rates()
+	c.Operations, c.Connects = r.rates(c.Production)
 	r.check(c)
 	r.refuseUnbuilt(c)
 	return c, r.err()
 }
 
 // rates reads how often things may be done.
-func (r *reader) rates() (operations, connects kyro.Rate) {
+func (r *reader) rates(production bool) (operations, connects kyro.Rate) {
 	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
 	operations = kyro.Rate{Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, 1_000_000), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second)}
-	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", 30, 1, 1_000_000), Per: time.Minute}
+	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", pick(production, 30, 600), 1, 1_000_000), Per: time.Minute}
 	return operations.Scaled(scale), connects.Scaled(scale)
 }
 
