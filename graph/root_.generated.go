@@ -2296,7 +2296,7 @@ connection; not after the others.
 
 Whoever sends too many operations gets RATE_LIMITED for the next one, before its document is looked at; see ` + "`" + `rateLimit` + "`" + `.
 Over HTTP its status is 429, and Retry-After tells the wait in seconds; on a websocket it ends that operation only. A
-websocket that is opened too often from one address (30 a minute) is refused in the same way.
+websocket that is opened too often from one address (30 a minute in production) is refused in the same way.
 
 Requests that name a document by its hash get PERSISTED_QUERY_NOT_FOUND where it has to be sent once. A server that takes
 trusted documents only answers DOCUMENT_NOT_TRUSTED to all others.
