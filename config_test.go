@@ -68,15 +68,19 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 func TestRatesAreScaled(t *testing.T) {
 	t.Parallel()
 	for scale, want := range map[string][2]kyro.Rate{
-		"":     {{Count: 300, Per: 10 * time.Second}, {Count: 30, Per: time.Minute}},
-		"2.5":  {{Count: 750, Per: 10 * time.Second}, {Count: 75, Per: time.Minute}},
-		"0.01": {{Count: 3, Per: 10 * time.Second}, {Count: 1, Per: time.Minute}},
+		"":     {{Count: 300, Per: 10 * time.Second}, {Count: 600, Per: time.Minute}},
+		"2.5":  {{Count: 750, Per: 10 * time.Second}, {Count: 1500, Per: time.Minute}},
+		"0.01": {{Count: 3, Per: 10 * time.Second}, {Count: 6, Per: time.Minute}},
 		"0":    {},
 	} {
 		c, err := readConfig(env(map[string]string{"KYRO_RATE_SCALE": scale}))
 		if err != nil || c.Operations != want[0] || c.Connects != want[1] {
 			t.Errorf("by %q: %+v, %+v, %v", scale, c.Operations, c.Connects, err)
 		}
+	}
+	strict, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "kb7Yv0pQm2Zx9LtR4wNs8JdHc1GfUe6A", "KYRO_SIGNUP": "closed"}))
+	if want := (kyro.Rate{Count: 30, Per: time.Minute}); err != nil || strict.Connects != want {
+		t.Errorf("in production: %+v, %v", strict.Connects, err)
 	}
 	if _, err := readConfig(env(map[string]string{"KYRO_RATE_SCALE": "NaN"})); err == nil {
 		t.Error("NaN was taken for a scale")
