@@ -45,6 +45,7 @@ func TestNullsAndErrors(t *testing.T) {
 	failed := always(kyro.Errorf(kyro.CodeForbidden, "Not for you."))
 	page := &model.BotConnection{Nodes: []kyro.Bot{*bot(1), *bot(2)}, CursorAt: func(i int) string { return fmt.Sprint("at ", i) }}
 	three := always([]kyro.Node{bot(1), bot(2), nil, (*kyro.Bot)(nil), &kyro.User{ID: kyro.UserID(4)}})
+	shared := always(bot(9))
 	messages := always(&model.MessageConnection{Nodes: []kyro.Message{{ID: kyro.MessageID(1)}, {ID: kyro.MessageID(2)}}})
 	for name, c := range map[string]struct {
 		script script
@@ -87,6 +88,15 @@ func TestNullsAndErrors(t *testing.T) {
 		"a panic where it may not": {
 			script{".bot": always(bot(1)), "bot_1.viewerCanChat": panics}, `{bot(id: "bot_1") {name viewerCanChat}}`, `{"bot":null}`,
 			[]string{"bot.viewerCanChat INTERNAL"},
+		},
+		"an object that many lead to has an error for each": {
+			script{
+				".nodes":     always([]kyro.Node{&kyro.Conversation{ID: kyro.ConversationID(1)}, &kyro.Conversation{ID: kyro.ConversationID(2)}}),
+				"conv_1.bot": shared, "conv_2.bot": shared, "bot_9.instructions": failed,
+			},
+			`{nodes(ids: []) {... on Conversation {bot {id instructions}}}}`,
+			`{"nodes":[{"bot":{"id":"bot_9","instructions":null}},{"bot":{"id":"bot_9","instructions":null}}]}`,
+			[]string{"nodes[0].bot.instructions FORBIDDEN", "nodes[1].bot.instructions FORBIDDEN"},
 		},
 		"several errors of one field": {
 			script{".bot": always(errors.Join(kyro.Invalid("a", "A."), kyro.Invalid("b", "B.")))}, `{b: bot(id: "bot_1") {name}}`, `{"b":null}`,

@@ -58,6 +58,9 @@ func (r *Run) Again(f *Field, object any) bool {
 // Wrote notes that the object was written from the mark on. Where an error was noted meanwhile, it is not written
 // again: the error of the next one has another path.
 func (r *Run) Wrote(f *Field, object any, from Mark) {
+	if from.undid != r.undid {
+		return
+	}
 	r.slots[f.slot].last = written{object: object, start: from.buf, end: len(r.Buf), undid: r.undid}
 }
 
@@ -125,10 +128,10 @@ func (r *Run) CloseList() {
 func (r *Run) Null() { r.Buf = append(r.Buf, "null"...) }
 
 // Mark is a place to come back to.
-type Mark struct{ buf, path int }
+type Mark struct{ buf, path, undid int }
 
 // Mark remembers the place.
-func (r *Run) Mark() Mark { return Mark{len(r.Buf), len(r.path)} }
+func (r *Run) Mark() Mark { return Mark{len(r.Buf), len(r.path), r.undid} }
 
 // Undo takes back what was written since, and writes null.
 func (r *Run) Undo(m Mark) {
