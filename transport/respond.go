@@ -126,9 +126,7 @@ func write(w http.ResponseWriter, media string, status int, response *graphql.Re
 	h.Set("Content-Length", strconv.Itoa(len(head)+len(response.Data)+len(tail)))
 	// Writers without deadlines, as in tests, do without. It is Timeouts that ends it for the next request.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(cmp.Or(timeout, defaultAnswerTime)))
-	if status != http.StatusOK { // which the first byte sends too, without a copy of the headers
-		w.WriteHeader(status)
-	}
+	w.WriteHeader(status)
 	if _, err := w.Write(head); err != nil {
 		return // the client is gone
 	}
