@@ -18,6 +18,12 @@ type CacheConfig[T any] struct {
 	ID    func(*T) kyro.ID
 	Clone func(*T) T    // a copy that shares nothing with the row; nil where assigning makes one
 	Keep  func(*T) bool // whether a row is remembered once it was read; nil: every row is
+
+	// Shared tells the other nodes what to forget, and hears it from them, under the Name. While it does not arrive
+	// here, nothing older than TTLAlone is given. Without it, TTL alone bounds what other nodes have changed.
+	Shared   *Bus
+	Name     string
+	TTLAlone time.Duration
 }
 
 // Cache remembers rows of one kind under their owners, so that what is read often and seldom changed does not go to
@@ -32,7 +38,13 @@ type Cache[T any] struct {
 	// eras count how often all rows of an owner were forgotten, which makes their keys others. Owners share a
 	// counter where there are many: to forget too much is only to read again.
 	eras [256]atomic.Uint64
+
+	shared *Bus
+	name   string
 }
+
+// forgotten is what the nodes tell each other: one row, or all of the owner where ID is zero.
+type forgotten struct{ Owner, ID kyro.ID }
 
 type cacheKey struct {
 	owner, id kyro.ID
@@ -41,7 +53,7 @@ type cacheKey struct {
 
 // NewCache makes an empty cache. Close ends it.
 func NewCache[T any](c CacheConfig[T]) *Cache[T] {
-	cache := &Cache[T]{id: c.ID, clone: c.Clone}
+	cache := &Cache[T]{id: c.ID, clone: c.Clone, shared: c.Shared, name: "forget " + c.Name}
 	if cache.clone == nil {
 		cache.clone = func(row *T) T { return *row }
 	}
@@ -57,9 +69,20 @@ func NewCache[T any](c CacheConfig[T]) *Cache[T] {
 			if c.Keep != nil && !c.Keep(e.Value) {
 				return 1 // gone at once; 0 would be for ever
 			}
+			if c.Shared != nil && !c.Shared.Connected() {
+				return min(c.TTL, c.TTLAlone)
+			}
 			return c.TTL
 		}),
 	})
+	On(c.Shared, cache.name, func(f forgotten) {
+		if f.ID.IsZero() {
+			cache.forgetAll(f.Owner)
+		} else {
+			cache.forget(f.Owner, f.ID)
+		}
+	})
+	c.Shared.OnMissed(cache.clear)
 	return cache
 }
 
@@ -116,15 +139,33 @@ func firstOf(err error) error {
 	return err
 }
 
-// Forget forgets one row of the owner. Reads of it that are under way read again.
+// Forget forgets one row of the owner, here at once and on the other nodes soon. Reads of it that are under way read
+// again.
 func (c *Cache[T]) Forget(owner, id kyro.ID) {
+	c.forget(owner, id)
+	Send(c.shared, c.name, forgotten{owner, id})
+}
+
+// ForgetAll forgets all rows of the owner.
+func (c *Cache[T]) ForgetAll(owner kyro.ID) {
+	c.forgetAll(owner)
+	Send(c.shared, c.name, forgotten{Owner: owner})
+}
+
+func (c *Cache[T]) forget(owner, id kyro.ID) {
 	if c.rows != nil {
 		c.rows.Invalidate(cacheKey{owner, id, c.era(owner).Load()})
 	}
 }
 
-// ForgetAll forgets all rows of the owner.
-func (c *Cache[T]) ForgetAll(owner kyro.ID) { c.era(owner).Add(1) }
+func (c *Cache[T]) forgetAll(owner kyro.ID) { c.era(owner).Add(1) }
+
+// clear forgets everything.
+func (c *Cache[T]) clear() {
+	for i := range c.eras {
+		c.eras[i].Add(1)
+	}
+}
 
 func (c *Cache[T]) era(owner kyro.ID) *atomic.Uint64 {
 	return &c.eras[uint64(owner.Key)%uint64(len(c.eras))]

@@ -40,6 +40,7 @@ type logTopic struct {
 	attempt int64
 	entries []kyro.LogEntry // never changed once written, so that readers may keep slices of it
 	dropped bool            // the entries do not begin at seq 1
+	gone    bool            // nobody keeps it up any more, so that there is nothing to wait for
 	bytes   int
 	last    time.Time
 	place   *list.Element // in running or ended; nil while there are no entries
@@ -85,13 +86,66 @@ func (l *Logs) Append(_ context.Context, message kyro.ID, entries ...kyro.LogEnt
 			t = &logTopic{message: message}
 			l.topics[message] = t
 		}
-		if err := l.add(t, e, now); err != nil {
+		if err := l.add(t, e, now, false); err != nil {
 			l.forget(t)
 			return err
 		}
 	}
 	l.shrink()
 	return nil
+}
+
+// mirror adds events that another node appended. Where some before them are missing, the log begins anew behind the
+// gap, and readers who are not that far go to the row.
+func (l *Logs) mirror(message kyro.ID, entries []kyro.LogEntry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.expire(now)
+	for _, e := range entries {
+		t := l.topics[message]
+		if t == nil {
+			t = &logTopic{message: message}
+			l.topics[message] = t
+		}
+		_ = l.add(t, e, now, true) // an older attempt, or what follows an end: nothing new
+		l.forget(t)
+	}
+	l.shrink()
+}
+
+// unsent gives what is there of the attempt behind seq, and an end in any case. Events before them may be missing.
+func (l *Logs) unsent(message kyro.ID, attempt, seq int64) []kyro.LogEntry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.topics[message]
+	if t == nil || t.attempt != attempt {
+		return nil
+	}
+	for i, e := range t.entries {
+		if e.Seq > seq || e.Final {
+			return t.entries[i:len(t.entries):len(t.entries)]
+		}
+	}
+	return nil
+}
+
+// over reports whether the log has the attempt's end, so that it grows no more.
+func (l *Logs) over(message kyro.ID, attempt int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.topics[message]
+	return t != nil && t.end().Final && t.attempt >= attempt
+}
+
+// abandon drops a log that is not kept up any more. Who waits at it learns that it is gone.
+func (l *Logs) abandon(message kyro.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.topics[message]; t != nil && !t.end().Final {
+		t.gone = true
+		l.drop(t)
+	}
 }
 
 // Read gives the events of the attempt after seq; see answer.Log. A message without a log is waited for when seq
@@ -120,6 +174,9 @@ func (l *Logs) Read(ctx context.Context, message kyro.ID, attempt, seq int64) ([
 		l.forget(t)
 		if err != nil {
 			return nil, false, err
+		}
+		if t.gone {
+			return nil, false, nil
 		}
 	}
 }
@@ -157,8 +214,8 @@ func (l *Logs) Snapshot(ctx context.Context, message kyro.ID) (kyro.StreamSnapsh
 	return s, true, nil
 }
 
-// add puts one entry at the end of a topic.
-func (l *Logs) add(t *logTopic, e kyro.LogEntry, now time.Time) error {
+// add puts one entry at the end of a topic. gaps says that events may be missing, as in what comes from another node.
+func (l *Logs) add(t *logTopic, e kyro.LogEntry, now time.Time, gaps bool) error {
 	if e.Seq < 1 || e.Attempt < t.attempt {
 		return kyro.Errorf(kyro.CodeConflict, "Event %d of attempt %d comes after attempt %d.", e.Seq, e.Attempt, t.attempt)
 	}
@@ -172,7 +229,7 @@ func (l *Logs) add(t *logTopic, e kyro.LogEntry, now time.Time) error {
 		return nil
 	case end.Final:
 		return kyro.Errorf(kyro.CodeConflict, "Event %d comes after the end of attempt %d.", e.Seq, e.Attempt)
-	case e.Seq != end.Seq+1 && !e.Final:
+	case e.Seq != end.Seq+1 && !e.Final && !gaps:
 		return kyro.Errorf(kyro.CodeConflict, "Event %d of attempt %d follows event %d.", e.Seq, e.Attempt, end.Seq)
 	case newer || e.Seq != end.Seq+1:
 		l.reset(t)

@@ -79,6 +79,18 @@ func (p *Progress) Publish(_ context.Context, bot kyro.ID, progress kyro.Documen
 	p.expire(now)
 }
 
+// Lose tells every watcher that changes may have been missed.
+func (p *Progress) Lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end++
+	p.gone = p.end
+	for _, t := range p.topics {
+		t.gone = p.end
+		t.open()
+	}
+}
+
 // Read gives the changes on a topic after a position; see ingest.Progress.
 func (p *Progress) Read(
 	ctx context.Context, topic kyro.ID, after int64,

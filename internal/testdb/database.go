@@ -86,7 +86,7 @@ func freshDatabase(t testing.TB) string {
 	t.Helper()
 	s, err := theServer()
 	if err != nil {
-		missing(t, err)
+		missing(t, "postgres", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -3,9 +3,9 @@
 // however it ends.
 //
 //	KYRO_TEST_DATABASE_URL  a running PostgreSQL to make databases on, instead of a private one
-//	KYRO_TEST_REQUIRE       a list; with "postgres" in it a test fails where there is no PostgreSQL
+//	KYRO_TEST_REQUIRE       a list of postgres and redis; a test fails where there is none of what is in it
 //
-// Without PostgreSQL its tests are skipped, and say so.
+// Without PostgreSQL or Redis their tests are skipped, and say so.
 package testdb
 
 import (
@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/redis"
 	"kyrochat/store"
 )
 
@@ -146,12 +147,25 @@ func migrate(c store.Config) error {
 	return err
 }
 
-// missing ends a test for which there is no PostgreSQL.
-func missing(t testing.TB, why error) {
+// Redis is a Redis of the test's own, with nothing in it. It is stopped when the test ends.
+func Redis(t testing.TB) *redis.Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	server, err := redis.Start(ctx)
+	if err != nil {
+		missing(t, "redis", err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	return server
+}
+
+// missing ends a test for which there is no server.
+func missing(t testing.TB, what string, why error) {
 	t.Helper()
 	required := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
-	if slices.Contains(required, "postgres") {
-		t.Fatalf("KYRO_TEST_REQUIRE asks for PostgreSQL: %v", why)
+	if slices.Contains(required, what) {
+		t.Fatalf("KYRO_TEST_REQUIRE asks for %s: %v", what, why)
 	}
-	t.Skipf("SKIPPED WITHOUT POSTGRESQL: %v. Install it, or set KYRO_TEST_DATABASE_URL.", why)
+	t.Skipf("SKIPPED WITHOUT %s: %v. Install it.", strings.ToUpper(what), why)
 }

@@ -1,0 +1,120 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const maxBus = "10000" // signals that are kept, so that a node whose connection broke off can catch up
+
+// Bus carries signals between nodes: short words that something has changed, for which the rows have the rest. A signal
+// reaches every other node that is connected, in the order in which one node sent them. It may be lost while Redis is
+// away, and all that were may be lost with it: then each node is told once it is connected again.
+type Bus struct {
+	redis    *Redis
+	key      string
+	handlers map[string]func(data []byte)
+	missed   []func()
+}
+
+// NewBus makes the bus of the nodes that share the Redis. Handlers are added before Run.
+func NewBus(r *Redis) *Bus {
+	b := &Bus{redis: r, key: r.key("bus"), handlers: map[string]func([]byte){}}
+	r.tail.onBack(b.back)
+	r.tail.onAway(b.miss)
+	return b
+}
+
+// On has signals of a kind handled, those of other nodes only. handle must not wait.
+func On[T any](b *Bus, kind string, handle func(T)) {
+	if b == nil {
+		return
+	}
+	b.handlers[kind] = func(data []byte) {
+		var signal T
+		if err := json.Unmarshal(data, &signal); err != nil {
+			b.redis.log.Warn("a signal of another node cannot be read; does it run another version?", "kind", kind, "error", err)
+			return
+		}
+		handle(signal)
+	}
+}
+
+// OnMissed has something done when signals may be missed from now on, and again when they arrive again, for those that
+// were; also at the start. It must not wait.
+func (b *Bus) OnMissed(do func()) {
+	if b != nil {
+		b.missed = append(b.missed, do)
+	}
+}
+
+// Send tells the other nodes, soon. It never waits, and does nothing where there are none. Everything of T that is to
+// arrive must be of exported fields.
+func Send[T any](b *Bus, kind string, signal T) {
+	if b == nil {
+		return
+	}
+	data, err := json.Marshal(signal)
+	if err != nil {
+		b.redis.log.Error("a signal cannot be written", "kind", kind, "error", err)
+		return
+	}
+	b.redis.outbox.offer(&busSignal{key: b.key, node: b.redis.node, kind: kind, data: data})
+}
+
+// Connected reports whether signals of other nodes arrive. Where there is no bus there are no other nodes to hear of.
+func (b *Bus) Connected() bool { return b != nil && b.redis.Connected() }
+
+// back goes on behind the last signal that there is, and has done what those before it may have asked for.
+func (b *Bus) back(ctx context.Context) error {
+	last := "0-0"
+	newest, err := b.redis.blocking.XRevRangeN(ctx, b.key, "+", "-", 1).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	if len(newest) > 0 {
+		last = newest[0].ID
+	}
+	b.redis.tail.follow(b.key, last, b.deliver)
+	b.miss()
+	return nil
+}
+
+func (b *Bus) miss() {
+	for _, do := range b.missed {
+		do()
+	}
+}
+
+func (b *Bus) deliver(entries []redis.XMessage) {
+	for _, e := range entries {
+		node, _ := e.Values["n"].(string)
+		kind, _ := e.Values["k"].(string)
+		data, _ := e.Values["d"].(string)
+		if handle := b.handlers[kind]; handle != nil && node != b.redis.node {
+			handle([]byte(data))
+		}
+	}
+}
+
+// busSignal is a parcel with a signal.
+type busSignal struct {
+	key, node, kind string
+	data            []byte
+	sent            *redis.Cmd
+}
+
+func (s *busSignal) write(ctx context.Context, p redis.Pipeliner) {
+	s.sent = p.Do(ctx, "XADD", s.key, "MAXLEN", "~", maxBus, "*", "n", s.node, "k", s.kind, "d", s.data)
+}
+
+// answered has it sent once more only where Redis was away: what it refuses it would refuse again.
+func (s *busSignal) answered() parcelState {
+	if err := s.sent.Err(); unreachable(err) || errors.Is(err, errAway) {
+		return parcelAgain
+	}
+	return parcelDone
+}

@@ -1,0 +1,133 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kyrochat/kyro"
+)
+
+// mirror is the log of an answer that is made elsewhere, kept up for the readers of this node.
+type mirror struct {
+	message kyro.ID
+	ready   chan struct{} // closed once what was in the stream is here, or could not be had
+	err     error         // why not; set before ready is closed
+
+	// Under the logs' mu.
+	readers int
+	left    time.Time // when the last reader left
+}
+
+// follow sees that the local log holds the attempt: because it is made here, because it is over, or by a mirror, which
+// the caller leaves again. The mirror is nil where none is needed. Attempt 0 is any.
+func (s *SharedLogs) follow(ctx context.Context, message kyro.ID, attempt int64) (*mirror, error) {
+	s.mu.Lock()
+	m, known := s.mirrors[message]
+	if o := s.own[message]; o != nil && attempt <= o.attempt && !known || s.local.over(message, attempt) {
+		s.mu.Unlock()
+		return nil, nil
+	}
+	if !known {
+		m = &mirror{message: message, ready: make(chan struct{})}
+		s.mirrors[message] = m
+	}
+	m.readers++
+	s.mu.Unlock()
+	if !known {
+		s.fetch(m)
+	}
+	select {
+	case <-m.ready:
+	case <-ctx.Done():
+		s.leave(m)
+		return nil, ctx.Err()
+	}
+	if m.err != nil {
+		s.leave(m)
+		return nil, m.err
+	}
+	return m, nil
+}
+
+func (s *SharedLogs) leave(m *mirror) {
+	if m == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.readers--
+	m.left = time.Now()
+}
+
+// fetch reads what is in the stream, and has the rest delivered as it comes. It does not carry a reader's context:
+// others wait for it too, and it takes no longer than Redis may.
+func (s *SharedLogs) fetch(m *mirror) {
+	defer close(m.ready)
+	ctx := context.Background()
+	key, last := s.key(m.message), "0-0"
+	for more := true; more; {
+		entries, err := s.redis.commands.XRangeN(ctx, key, "("+last, "+", fetchCount).Result()
+		if err != nil {
+			m.err = err
+			s.mu.Lock()
+			s.forget(m)
+			s.mu.Unlock()
+			return
+		}
+		s.deliver(m.message, entries)
+		if more = len(entries) == fetchCount; len(entries) > 0 {
+			last = entries[len(entries)-1].ID
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mirrors[m.message] == m {
+		s.redis.tail.follow(key, last, func(entries []redis.XMessage) { s.deliver(m.message, entries) })
+	}
+}
+
+// deliver adds entries of a stream to the local log.
+func (s *SharedLogs) deliver(message kyro.ID, entries []redis.XMessage) {
+	for _, e := range entries {
+		data, _ := e.Values[fieldPack].(string)
+		var pack []kyro.LogEntry
+		if err := json.Unmarshal([]byte(data), &pack); err != nil {
+			s.redis.log.Warn("events of another node cannot be read; does it run another version?", "message", message, "error", err)
+			continue
+		}
+		s.local.mirror(message, pack)
+	}
+}
+
+// unfollow ends the mirror of an answer that is made here from now on. Its readers go on with the local log. The caller
+// holds mu.
+func (s *SharedLogs) unfollow(message kyro.ID) {
+	if m := s.mirrors[message]; m != nil {
+		s.forget(m)
+	}
+}
+
+// forget ends a mirror. The caller holds mu.
+func (s *SharedLogs) forget(m *mirror) {
+	if s.mirrors[m.message] == m {
+		delete(s.mirrors, m.message)
+		s.redis.tail.leave(s.key(m.message))
+	}
+}
+
+// abandon ends mirrors together with what they hold, unless that is whole: it would look as if nothing more came.
+func (s *SharedLogs) abandon(which func(*mirror) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.mirrors {
+		if which(m) {
+			s.forget(m)
+			if s.own[m.message] == nil {
+				s.local.abandon(m.message)
+			}
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package live
+
+import (
+	"context"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// outbox sends what this node says, in its order, without anybody waiting for it. One goroutine takes all that there
+// is and sends it at once: a lone token goes as soon as it is there, and what comes while an answer is on its way goes
+// together.
+type outbox struct {
+	redis *Redis
+	some  chan struct{} // has something while there may be something to send
+
+	mu      sync.Mutex
+	waiting []parcel
+}
+
+// parcel is something to be sent. write writes its commands, as often as it is sent; answered looks at their answers.
+type parcel interface {
+	write(ctx context.Context, p redis.Pipeliner)
+	answered() parcelState
+}
+
+type parcelState int
+
+const (
+	parcelDone  parcelState = iota
+	parcelMore              // there is more to send of it, at once
+	parcelAgain             // it was not taken
+)
+
+const (
+	maxOutbox = 20_000 // parcels that wait; streams are one each and always taken, signals beyond it are dropped
+	maxSend   = 500    // parcels that are sent at once
+)
+
+func (o *outbox) init(r *Redis) { o.redis, o.some = r, make(chan struct{}, 1) }
+
+// send has a parcel sent soon. It never waits.
+func (o *outbox) send(p parcel) {
+	o.mu.Lock()
+	o.waiting = append(o.waiting, p)
+	o.mu.Unlock()
+	o.nudge()
+}
+
+// offer is send for what may get lost: where too much waits, it does.
+func (o *outbox) offer(p parcel) {
+	o.mu.Lock()
+	room := len(o.waiting) < maxOutbox
+	o.mu.Unlock()
+	if room {
+		o.send(p)
+	}
+}
+
+func (o *outbox) nudge() {
+	select {
+	case o.some <- struct{}{}:
+	default:
+	}
+}
+
+// take gives the parcels to send next.
+func (o *outbox) take() []parcel {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := min(len(o.waiting), maxSend)
+	taken := o.waiting[:n:n]
+	if o.waiting = o.waiting[n:]; len(o.waiting) == 0 {
+		o.waiting = nil
+	}
+	return taken
+}
+
+// giveBack puts parcels first again.
+func (o *outbox) giveBack(parcels []parcel) {
+	o.mu.Lock()
+	o.waiting = append(parcels, o.waiting...)
+	o.mu.Unlock()
+	o.nudge()
+}
+
+// run sends until ctx ends, and then what is left, for as long as that takes no longer than flushTime.
+func (o *outbox) run(ctx context.Context) {
+	pause := retryAway
+	for ctx.Err() == nil {
+		if back := o.redis.health.back(); back != nil {
+			select {
+			case <-back:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		select {
+		case <-o.some:
+		case <-ctx.Done():
+			continue
+		}
+		if o.empty(ctx) {
+			pause = retryAway
+			continue
+		}
+		wait(ctx, pause)
+		pause = min(2*pause, maxRetryAway)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	o.empty(ctx)
+}
+
+// empty sends until there is nothing left, and reports whether all of it was taken.
+func (o *outbox) empty(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		taken := o.take()
+		if len(taken) == 0 {
+			return true
+		}
+		pipe := o.redis.commands.Pipeline()
+		for _, p := range taken {
+			p.write(ctx, pipe)
+		}
+		_, _ = pipe.Exec(context.WithoutCancel(ctx)) // each command has its own error
+		var again, more []parcel
+		for _, p := range taken {
+			switch p.answered() {
+			case parcelAgain:
+				again = append(again, p)
+			case parcelMore:
+				more = append(more, p)
+			}
+		}
+		if len(again)+len(more) > 0 {
+			o.giveBack(append(again, more...))
+		}
+		if len(again) > 0 {
+			return false
+		}
+	}
+	return true
+}
