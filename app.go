@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -40,13 +41,13 @@ type app struct {
 	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
-	answers     *answer.Service
+	answers     *answer.Service       // nil where the role does not serve
 	answered    chan struct{}         // closed when no answer is being made any more
 	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
 	rates       *live.Rates
 
-	publicListener, adminListener net.Listener
+	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
 	requests                      inFlight
 	draining                      atomic.Bool
@@ -78,8 +79,8 @@ func newQueue(pools *store.Pools, cfg jobs.Config) (*jobs.Queue, error) {
 	return jobs.NewSQLite(pools.SQLite, cfg)
 }
 
-// build puts a server together: database, queue, store, use cases, resolvers, listeners. Nothing runs yet; what it
-// opened is closed again when it fails.
+// build puts a server together: database, queue, store, use cases, resolvers, listeners, as far as its role needs
+// them. Nothing runs yet; what it opened is closed again when it fails.
 func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
@@ -96,27 +97,33 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}()
 	st := store.New(a.pools, a.queue)
 
-	accounts, gate, err := a.newAccounts(st)
-	if err != nil {
-		return nil, err
-	}
 	embedder := &ai.HashEmbedder{}
 	progress := live.NewProgress(live.ProgressConfig{})
 	if err := a.newIngest(st, progress, embedder); err != nil {
 		return nil, err
 	}
 	model, dims := embedder.Model()
+	a.info = a.serverInfo(model)
+	if !cfg.Role.serves() {
+		return a, a.listenAdmin()
+	}
+	accounts, gate, err := a.newAccounts(st)
+	if err != nil {
+		return nil, err
+	}
 	vectors := ai.NewVectors(st, model, dims, vectorMemory)
 	a.answers = answer.New(answer.Config{
 		Store: st, Log: live.NewLogs(live.LogsConfig{}), Retriever: answer.NewRetriever(st, vectors, embedder, log),
 		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
 	})
-	a.info = a.serverInfo(model)
 	root := &resolvers.Root{
 		Account: accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers,
 		Info: a.info,
 	}
-	return a, a.listen(a.routes(root, gate))
+	if err := a.listenPublic(a.routes(root, gate)); err != nil {
+		return nil, err
+	}
+	return a, a.listenAdmin()
 }
 
 func (a *app) newAccounts(st *store.Store) (*account.Service, *auth.Gate, error) {
@@ -139,7 +146,8 @@ func (a *app) newAccounts(st *store.Store) (*account.Service, *auth.Gate, error)
 	return accounts, auth.NewGate(tokens, accounts, a.cfg.Proxies, a.log), nil
 }
 
-// newIngest makes the use cases of documents and gives the queue its handlers.
+// newIngest makes the use cases of documents and gives the queue its handlers. Originals go where every process on
+// the database can read them; the folder has those that an earlier version put there.
 func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.HashEmbedder) error {
 	originals, err := files.Open(filepath.Join(a.cfg.DataDir, "files"), !a.pools.Postgres())
 	if err != nil {
@@ -153,6 +161,7 @@ func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.H
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
 		Embedder: embedder, Progress: progress, Limits: a.cfg.Limits, Log: a.log,
+		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(),
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
@@ -181,22 +190,36 @@ func nodeName() string {
 	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
 }
 
-func (a *app) listen(public, admin http.Handler) (err error) {
+func (a *app) listenPublic(handler http.Handler) (err error) {
 	if a.publicListener, err = net.Listen("tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("listen on KYRO_ADDR: %w", err)
 	}
+	a.public = &http.Server{
+		Handler: a.requests.counted(handler), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second,
+		MaxHeaderBytes: 32 << 10, ErrorLog: a.clientErrors(),
+	}
+	return nil
+}
+
+func (a *app) listenAdmin() (err error) {
 	if a.adminListener, err = net.Listen("tcp", a.cfg.AdminAddr); err != nil {
 		return fmt.Errorf("listen on KYRO_ADMIN_ADDR: %w", err)
 	}
-	errorLog := slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) // of net/http: clients that misbehave
-	a.public = &http.Server{
-		Handler: a.requests.counted(public), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second,
-		MaxHeaderBytes: 32 << 10, ErrorLog: errorLog,
-	}
 	a.admin = &http.Server{
-		Handler: admin, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, ErrorLog: errorLog,
+		Handler: a.adminRoutes(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, ErrorLog: a.clientErrors(),
 	}
 	return nil
+}
+
+// clientErrors is where net/http tells of clients that misbehave.
+func (a *app) clientErrors() *log.Logger { return slog.NewLogLogger(a.log.Handler(), slog.LevelDebug) }
+
+// baseURL is where the public is served; empty where it is not.
+func (a *app) baseURL() string {
+	if a.publicListener == nil {
+		return ""
+	}
+	return "http://" + a.publicListener.Addr().String()
 }
 
 // run serves until ctx ends, then drains. ready is called once it serves. An error is a reason why it could not go
@@ -207,15 +230,21 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			a.log.Error("closing", "error", err)
 		}
 	}()
-	if err := a.queue.Start(ctx); err != nil {
-		return err
+	if a.cfg.Role.works() {
+		if err := a.queue.Start(ctx); err != nil {
+			return err
+		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(a.answered)
-		return a.answers.Run(ctx)
-	})
-	group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
+	if a.cfg.Role.serves() {
+		group.Go(func() error {
+			defer close(a.answered)
+			return a.answers.Run(ctx)
+		})
+		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
+	} else {
+		close(a.answered)
+	}
 	group.Go(func() error { return serveUntilClosed(a.admin, a.adminListener) })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -249,11 +278,15 @@ func (a *app) close() error {
 }
 
 func (a *app) logReady(log *slog.Logger) {
+	if !a.cfg.Role.serves() {
+		log.Info("ready", "role", a.cfg.Role, "admin", "http://"+a.adminListener.Addr().String(), "database", a.info.Database)
+		return
+	}
 	embedded := []string{"streams in process", "vectors in process", "offline answers (" + ai.ExtractiveModel + ")"}
 	if !a.pools.Postgres() {
 		embedded = append([]string{"SQLite in " + a.cfg.DataDir}, embedded...)
 	}
-	log.Info("ready",
-		"graphql", "http://"+a.publicListener.Addr().String()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(),
+	log.Info("ready", "role", a.cfg.Role,
+		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(),
 		"database", a.info.Database, "embedded", strings.Join(embedded, ", "))
 }

@@ -21,6 +21,7 @@ import (
 // Config is everything that can be set, read once at the start. docs/configuration.md says what each setting means.
 type Config struct {
 	Production bool
+	Role       role
 	Addr       string
 	AdminAddr  string
 	PublicURL  string
@@ -60,6 +61,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	d := kyro.DefaultLimits()
 	c := Config{
 		Production: r.choice("KYRO_ENV", "development", "development", "production") == "production",
+		Role:       role(r.choice("KYRO_ROLE", string(roleAll), string(roleAll), string(roleAPI), string(roleWorker))),
 		Addr:       r.addr("KYRO_ADDR", "127.0.0.1:8080"),
 		AdminAddr:  r.addr("KYRO_ADMIN_ADDR", "127.0.0.1:9090"),
 		Proxies:    r.prefixes("KYRO_TRUSTED_PROXIES"),
@@ -111,6 +113,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	c.SignUp = kyro.SignUpMode(signUp)
 	c.Operations, c.Connects = r.rates(c.Production)
 	r.check(c)
+	r.checkNodes(c)
 	r.refuseUnbuilt(c)
 	return c, r.err()
 }
@@ -130,7 +133,7 @@ func (r *reader) check(c Config) {
 			r.wrong("KYRO_SECRET", "is refused: %v", err)
 		}
 	}
-	if c.Production && len(c.Secrets) == 0 {
+	if c.Production && len(c.Secrets) == 0 && c.Role.serves() {
 		r.wrong("KYRO_SECRET", "is required in production: at least 32 random bytes, such as `openssl rand -base64 48` prints")
 	}
 	if c.Limits.AnswerHeartbeat*2 > c.Limits.AnswerLease {
@@ -161,10 +164,7 @@ func (r *reader) refuseUnbuilt(c Config) {
 			r.wrong(u.name, "is set, but this version does not have %s yet: unset it", u.part)
 		}
 	}
-	if role := r.choice("KYRO_ROLE", "all", "all", "api", "worker"); role != "all" {
-		r.wrong("KYRO_ROLE", "is %s, but this version runs as one process only: unset it", role)
-	}
-	if c.SignUp == kyro.SignUpVerified {
+	if c.SignUp == kyro.SignUpVerified && c.Role.serves() {
 		r.wrong("KYRO_SIGNUP", "is %s, but this version cannot send mail yet: set it to open or closed",
 			pick(r.getenv("KYRO_SIGNUP") == "", "verified by default in production", "verified"))
 	}

@@ -57,7 +57,7 @@ func (a *app) drain(ctx context.Context) error {
 // endRequests lets requests end, and cuts those that do not, such as an upload from a slow line: what it was to
 // store is not stored, and its client hears so by the broken connection.
 func (a *app) endRequests(ctx context.Context) {
-	if within(ctx, requestsTime, a.public.Shutdown) == nil {
+	if a.public == nil || within(ctx, requestsTime, a.public.Shutdown) == nil {
 		return
 	}
 	a.log.Warn("requests were cut off")

@@ -26,8 +26,8 @@ import (
 //go:embed schema.graphqls
 var contract string
 
-// routes makes what the two addresses serve.
-func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.Handler) {
+// routes makes what the public address serves.
+func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	r := chi.NewRouter()
 	r.Use(
 		middleware.GetHead,
@@ -46,7 +46,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 		r.Handle("/", playground)
 		r.Handle(web.AssetPath+"*", playground)
 	}
-	return r, a.adminRoutes()
+	return r
 }
 
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.

@@ -76,6 +76,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 		return err
 	}
 	log := newLogger(cfg, errOut)
+	cfg.warnOfNodes(log)
 	app, err := build(ctx, cfg, log)
 	if err == nil {
 		err = app.run(ctx, func() { app.logReady(log) })
@@ -120,14 +121,15 @@ func demoServer(errOut io.Writer) func(ctx context.Context, dataDir string) (bas
 	}
 }
 
-// runInBackground runs the server until stop is called, which waits for the end. It returns once it serves.
+// runInBackground runs the server until stop is called, which waits for the end. It returns once it serves. The
+// address is empty where nothing is served to the public.
 func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() error, err error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() { done <- a.run(ctx, func() { close(ready) }) }()
 	select {
 	case <-ready:
-		return "http://" + a.publicListener.Addr().String(), func() error { cancel(); return <-done }, nil
+		return a.baseURL(), func() error { cancel(); return <-done }, nil
 	case err := <-done:
 		cancel()
 		return "", nil, errors.Join(errors.New("the server did not start"), err)

@@ -60,9 +60,17 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 		return Added{}, atFile(err)
 	}
 	d.SizeBytes, d.ContentHash = &received.Size, received.SHA256
-	return s.add(ctx, d, nil, func(stored kyro.Document) error {
-		return s.files.Place(received, stored.ID, stored.Version)
-	})
+	if !s.shared {
+		return s.add(ctx, d, nil, func(stored kyro.Document) error {
+			return s.files.Place(received, stored.ID, stored.Version)
+		})
+	}
+	original, err := s.files.Open(received)
+	if err != nil {
+		return Added{}, err
+	}
+	defer func() { _ = original.Close() }()
+	return s.add(ctx, d, original, nil)
 }
 
 // atFile says of an error that a person can mend that it is the file's.
@@ -96,10 +104,10 @@ func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, tit
 	return s.add(ctx, kyro.NewDocument{
 		BotID: botID, OwnerID: v.UserID, Kind: kyro.DocumentText, Title: title, MimeType: typeOfText(text),
 		SizeBytes: &size, ContentHash: hex.EncodeToString(sum[:]),
-	}, []byte(text), nil)
+	}, strings.NewReader(text), nil)
 }
 
-func (s *Service) add(ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (Added, error) {
+func (s *Service) add(ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error) (Added, error) {
 	d.Now = s.time()
 	s.placing.RLock()
 	stored, duplicate, err := s.store.AddDocument(ctx, d, original, place)

@@ -36,6 +36,46 @@ func TestUpload(t *testing.T) {
 	}
 }
 
+// TestSharedUpload: where other nodes do the work, the store keeps the file, and the work leaves nothing on the disk.
+func TestSharedUpload(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *ingest.Config) { c.Shared = true })
+	d := h.upload(t, "fruit.txt", five)
+	if got := string(h.row(d.ID).original); got != five {
+		t.Errorf("the store keeps %q", got)
+	}
+	if left := h.left(); len(left) != 0 {
+		t.Errorf("files are left: %v", left)
+	}
+	if err := h.Work(t.Context(), jobOf(d)); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.row(d.ID); got.Status != kyro.DocumentReady || got.text != five {
+		t.Errorf("the document is %s with the text %q", got.Status, got.text)
+	}
+	if left := h.left(); len(left) != 0 {
+		t.Errorf("files are left after the work: %v", left)
+	}
+}
+
+// TestFileFromBeforeTheNodesShared: a file that an earlier version put into the folder is found there.
+func TestFileFromBeforeTheNodesShared(t *testing.T) {
+	t.Parallel()
+	var before ingest.Config
+	h := newHouse(t, func(c *ingest.Config) { before = *c })
+	d := h.upload(t, "fruit.txt", five)
+	before.Shared = true
+	if err := ingest.New(before).Work(t.Context(), jobOf(d)); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.row(d.ID); got.Status != kyro.DocumentReady || got.text != five {
+		t.Errorf("the document is %s with the text %q", got.Status, got.text)
+	}
+	if left := h.left(); len(left) != 1 {
+		t.Errorf("the files are %v, and there was one", left)
+	}
+}
+
 func TestUploadRefuses(t *testing.T) {
 	t.Parallel()
 	unread := iotest.ErrReader(errors.New("the body was read"))

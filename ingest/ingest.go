@@ -13,12 +13,12 @@ import (
 // Store keeps documents, their text and their chunks. Reads by owner give live documents of that owner only.
 type Store interface {
 	// AddDocument stores a document of the owner's live bot and its first job in one fact; NOT_FOUND where there
-	// is no such bot. original, when given, is the text of a text document and is kept as its original. place is
+	// is no such bot. original, when given, is read to its end and kept with the document. place, when given, is
 	// called with the new document inside the transaction, before it commits, so that a file can be put where it
-	// belongs; its error undoes everything. duplicate is the id of an earlier live document of the bot with the
-	// same content hash, or zero.
+	// belongs. An error of either undoes everything. duplicate is the id of an earlier live document of the bot with
+	// the same content hash, or zero.
 	AddDocument(
-		ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error,
+		ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error,
 	) (document kyro.Document, duplicate kyro.ID, err error)
 	Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)
 	// DocumentPages and ChunkPages have a page for every parent, which is empty where it is not the owner's.
@@ -33,7 +33,7 @@ type Store interface {
 	// CancelDocument moves an unfinished document to CANCELED and ends its run: the document's Run is a higher one
 	// from now on. CONFLICT where it is final.
 	CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
-	// DeleteDocument tombstones a document, ends its run and enqueues the purge of its rows and files.
+	// DeleteDocument tombstones a document, ends its run and enqueues the purge of its rows, original and files.
 	DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
 
 	// DocumentText gives the slice [start, start+length) of the stored text of the active version, in UTF-16
@@ -47,8 +47,9 @@ type Store interface {
 	// unfinished; otherwise it changes nothing and answers CONFLICT, and the worker stops.
 	DocumentForWork(ctx context.Context, id kyro.ID, run int64) (kyro.Document, error)
 	Step(ctx context.Context, id kyro.ID, run int64, step kyro.DocumentStep) (kyro.Document, error)
-	// Original is the kept original of a text document.
-	Original(ctx context.Context, id kyro.ID) ([]byte, error)
+	// Original reads what the version of a live document is made from, or the last one before it that brought an
+	// original of its own, as long as ctx lasts; NOT_FOUND, also in the middle, where none is kept.
+	Original(ctx context.Context, id kyro.ID, version int) (io.Reader, error)
 	// SavePrepared stores text, chunks and their search terms of the version being made, in place of what an
 	// earlier try left. They are not searchable yet.
 	SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.Prepared, step kyro.DocumentStep) (kyro.Document, error)
@@ -65,8 +66,8 @@ type Store interface {
 	// READY_WITH_WARNINGS.
 	Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (kyro.Document, error)
 
-	// Purge removes a batch of the rows that a deleted document or its former versions left; done reports that
-	// nothing is left.
+	// Purge removes a batch of the rows that a deleted document or its former versions left, the originals of a
+	// deleted one among them; done reports that nothing is left.
 	Purge(ctx context.Context, id kyro.ID) (done bool, err error)
 	// Deleted gives those of the documents that were deleted, alone or with their bot, or are not there at all.
 	Deleted(ctx context.Context, ids []kyro.ID) ([]kyro.ID, error)
@@ -77,12 +78,15 @@ type Bots interface {
 	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
 }
 
-// Files keeps originals on disk.
+// Files keeps files on the disk of this node: those on their way in or out, and originals where the store does not
+// keep them.
 type Files interface {
 	// Receive streams a file to a temporary place while hashing it, and makes sure that it is on the disk;
 	// FILE_TOO_LARGE beyond limit bytes, FILE_EMPTY for none, BAD_USER_INPUT where it breaks off. The caller moves
 	// it with Place or drops it with Discard.
 	Receive(ctx context.Context, r io.Reader, limit int64) (Received, error)
+	// Open reads a received file.
+	Open(r Received) (io.ReadCloser, error)
 	// Place moves a received file to where Path says, in place of any that is there, so that it survives a crash.
 	Place(r Received, document kyro.ID, version int) error
 	// Discard drops a received file; once it has its place this does nothing.

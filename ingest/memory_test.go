@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -77,7 +78,7 @@ func (m *memory) Bots(_ context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.B
 	return nil, nil
 }
 
-func (m *memory) AddDocument(_ context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error) (kyro.Document, kyro.ID, error) {
+func (m *memory) AddDocument(_ context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error) (kyro.Document, kyro.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var duplicate kyro.ID
@@ -86,7 +87,14 @@ func (m *memory) AddDocument(_ context.Context, d kyro.NewDocument, original []b
 			duplicate = r.ID
 		}
 	}
-	r := &row{original: original, Document: kyro.Document{
+	var kept []byte
+	if original != nil {
+		var err error
+		if kept, err = io.ReadAll(original); err != nil {
+			return kyro.Document{}, kyro.ID{}, err
+		}
+	}
+	r := &row{original: kept, Document: kyro.Document{
 		ID: kyro.DocumentID(int64(len(m.rows) + 1)), BotID: d.BotID, OwnerID: d.OwnerID, Kind: d.Kind, Title: d.Title,
 		FileName: d.FileName, MimeType: d.MimeType, SizeBytes: d.SizeBytes, ContentHash: d.ContentHash,
 		Version: 1, Run: 1, Status: kyro.DocumentQueued, CreatedAt: d.Now, UpdatedAt: d.Now,
@@ -243,9 +251,13 @@ func (m *memory) Step(_ context.Context, id kyro.ID, run int64, step kyro.Docume
 	return m.work("Step "+string(step.Status), id, run, func(r *row) { r.move(step) })
 }
 
-func (m *memory) Original(_ context.Context, id kyro.ID) (body []byte, err error) {
+func (m *memory) Original(_ context.Context, id kyro.ID, _ int) (body io.Reader, err error) {
 	err = m.call("Original", func() error {
-		body = m.rows[id.Key-1].original
+		original := m.rows[id.Key-1].original
+		if original == nil {
+			return kyro.NotFound(kyro.KindDocument)
+		}
+		body = bytes.NewReader(original)
 		return nil
 	})
 	return body, err
@@ -336,6 +348,12 @@ func (m *memory) Receive(_ context.Context, r io.Reader, limit int64) (ingest.Re
 	path := fmt.Sprintf("tmp/%d", m.received)
 	m.placed[path] = body
 	return ingest.Received{Path: path, Size: int64(len(body)), SHA256: fmt.Sprintf("hash of %q", body), Head: body}, nil
+}
+
+func (m *memory) Open(r ingest.Received) (io.ReadCloser, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return io.NopCloser(bytes.NewReader(m.placed[r.Path])), nil
 }
 
 // Place is called within AddDocument, which holds the lock.

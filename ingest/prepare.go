@@ -1,10 +1,10 @@
 package ingest
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -116,16 +116,17 @@ func withinTurn(ctx context.Context) (context.Context, context.CancelCauseFunc) 
 	return within, func(cause error) { cancel(cause); stop() }
 }
 
-// original is where the document's original can be read. A text has no file, so that one is made for it.
+// original is where the document's original can be read. The one that the store keeps has no file, so that one is
+// made for it; the others have theirs on this node.
 func (w *work) original(ctx context.Context) (path string, discard func(), err error) {
-	if w.doc.Kind == kyro.DocumentFile {
+	body, err := w.store.Original(ctx, w.id, w.doc.Version)
+	if kyro.ErrorCode(err) == kyro.CodeNotFound && w.doc.Kind == kyro.DocumentFile {
 		return w.files.Path(w.id, w.doc.Version), func() {}, nil
 	}
-	body, err := w.store.Original(ctx, w.id)
 	if err != nil {
 		return "", nil, err
 	}
-	received, err := w.files.Receive(ctx, bytes.NewReader(body), int64(len(body)))
+	received, err := w.files.Receive(ctx, body, math.MaxInt64)
 	if err != nil {
 		return "", nil, err
 	}

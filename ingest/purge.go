@@ -13,7 +13,7 @@ const (
 )
 
 // Purge does a turn of a JobPurge: it removes the rows that a deleted document, or the former versions of a live
-// one, left; and the files of a deleted one. It answers kyro.ErrJobAgain when its time is up.
+// one, left; and the files that this node has of a deleted one. It answers kyro.ErrJobAgain when its time is up.
 func (s *Service) Purge(ctx context.Context, job kyro.Job) error {
 	id := kyro.DocumentID(job.Key)
 	deleted, err := s.store.Deleted(ctx, []kyro.ID{id})
@@ -38,8 +38,8 @@ func (s *Service) Purge(ctx context.Context, job kyro.Job) error {
 	return s.files.Remove(id)
 }
 
-// Sweep removes files that no document needs: those of an upload that a crash undid after its file had its place,
-// and those a purge did not come to.
+// Sweep removes files of this node that no document needs: those of an upload that a crash undid after its file had
+// its place, and those a purge did not come to, such as one on another node.
 func (s *Service) Sweep(ctx context.Context) error {
 	ids, err := s.files.Documents(s.now().Add(-sweepAge))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,7 @@ type wired struct {
 	store *store.Store
 	queue *jobs.Queue
 	files *files.Files
+	dir   string // of the files
 	owner kyro.Viewer
 	bot   kyro.ID
 }
@@ -110,15 +112,17 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := files.Open(t.TempDir(), true)
+	dir := t.TempDir()
+	kept, err := files.Open(dir, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	service := ingest.New(ingest.Config{
 		Store: wrap(s), Bots: s, Heads: heads(t), Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
 		Sniff: func([]byte, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
+		Shared: p.Postgres(),
 	})
-	return &wired{service, s, queue, kept, kyro.Viewer{UserID: user.ID}, stored.ID}
+	return &wired{service, s, queue, kept, dir, kyro.Viewer{UserID: user.ID}, stored.ID}
 }
 
 func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
@@ -196,6 +200,14 @@ func TestRealQueueCarriesADocumentFromUploadToPurge(t *testing.T) {
 		if last.Status != kyro.DocumentReady {
 			t.Fatalf("the watch ended with %+v", last)
 		}
+		_, inFolder := os.Stat(h.files.Path(id, 1))
+		_, inStore := h.store.Original(t.Context(), id, 1)
+		if p.Postgres() != errors.Is(inFolder, os.ErrNotExist) || p.Postgres() != (inStore == nil) {
+			t.Errorf("in the folder: %v, in the store: %v", inFolder, inStore)
+		}
+		if left, err := os.ReadDir(filepath.Join(h.dir, "tmp")); err != nil || len(left) != 0 {
+			t.Errorf("left of the work: %v, %v", left, err)
+		}
 		if err := h.Delete(t.Context(), h.owner, id); err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +225,26 @@ func TestRealQueueCarriesADocumentFromUploadToPurge(t *testing.T) {
 		if _, err := os.Stat(h.files.Path(id, 1)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the file is still there: %v", err)
 		}
+		if n := parts(t, p); n != 0 {
+			t.Errorf("%d parts of the original are still there", n)
+		}
 	})
+}
+
+// parts counts what the database holds of originals.
+func parts(t *testing.T, p *store.Pools) (n int) {
+	t.Helper()
+	const count = "SELECT count(*) FROM document_files"
+	var err error
+	if p.Postgres() {
+		err = p.Pgx.QueryRow(t.Context(), count).Scan(&n)
+	} else {
+		err = p.SQLite.QueryRowContext(t.Context(), count).Scan(&n)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestRealUploadThatIsRefusedLeavesNothing(t *testing.T) {

@@ -22,6 +22,10 @@ type Config struct {
 	Embedder  Embedder
 	Progress  Progress
 
+	// Shared says that other nodes work on the documents that are taken in here, so that originals are kept in the
+	// store, where all can read them. Otherwise files stay in Files.
+	Shared bool
+
 	// Sniff tells the type of a file by its first bytes; the name must agree. UNSUPPORTED_TYPE for what cannot be
 	// read.
 	Sniff func(head []byte, fileName string) (mimeType string, err error)
@@ -48,6 +52,7 @@ type Service struct {
 	extractor Extractor
 	embedder  Embedder
 	progress  Progress
+	shared    bool
 	sniff     func(head []byte, fileName string) (string, error)
 	split     func(kyro.Extraction, string) []kyro.Chunk
 	limits    kyro.Limits
@@ -66,7 +71,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
-		progress: c.Progress, sniff: c.Sniff, split: c.Split, limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck,
+		progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split, limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck,
 		now: c.Now, log: c.Log, runs: newRuns(),
 	}
 	if s.limits == (kyro.Limits{}) {

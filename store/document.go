@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"io"
 	"slices"
 	"time"
 
@@ -73,9 +74,9 @@ func (r *documentRow) noun() kyro.Document {
 }
 
 // AddDocument implements ingest.Store. The document is there once it returns, and so is its job. As place may
-// move a file, a transaction that others got in the way of is not repeated.
+// move a file, and the original can be read once only, a transaction that others got in the way of is not repeated.
 func (s *Store) AddDocument(
-	ctx context.Context, d kyro.NewDocument, original []byte, place func(kyro.Document) error,
+	ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error,
 ) (document kyro.Document, duplicate kyro.ID, err error) {
 	now := kyro.Moment(d.Now)
 	row := documentRow{
@@ -84,7 +85,11 @@ func (s *Store) AddDocument(
 		MimeType: d.MimeType, SizeBytes: d.SizeBytes, Version: 1, Run: 1, Status: string(kyro.DocumentQueued),
 		ContentHash: d.ContentHash, Warnings: []kyro.DocumentWarning{}, CreatedAt: now, UpdatedAt: now,
 	}
-	err = s.writeOnce(ctx, "add document", func(ctx context.Context, tx *writeTx) error {
+	patience := writeTimeout
+	if original != nil && d.SizeBytes != nil {
+		patience += time.Duration(*d.SizeBytes) * time.Second / slowestDisk
+	}
+	err = s.writeOnce(ctx, "add document", patience, func(ctx context.Context, tx *writeTx) error {
 		if err := s.liveBot(ctx, tx, d.OwnerID, d.BotID); err != nil {
 			return err
 		}
@@ -96,8 +101,7 @@ func (s *Store) AddDocument(
 			return err
 		}
 		if original != nil {
-			kept := originalRow{DocumentID: row.ID, Body: original}
-			if _, err := tx.NewInsert().Model(&kept).Exec(ctx); err != nil {
+			if err := saveOriginal(ctx, tx, row.ID, row.Version, original); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"kyrochat/kyro"
@@ -46,12 +47,12 @@ func TestAddDocumentIsOneFact(t *testing.T) {
 	eachKnowledge(t, func(t *testing.T, k *knowledge) {
 		given := kyro.NewDocument{BotID: k.bot, OwnerID: k.owner, Kind: kyro.DocumentText, Title: "T", Now: k.now}
 		full := errors.New("the disk is full")
-		_, _, err := k.store.AddDocument(t.Context(), given, []byte("text"), func(kyro.Document) error { return full })
+		_, _, err := k.store.AddDocument(t.Context(), given, strings.NewReader("text"), func(kyro.Document) error { return full })
 		if !errors.Is(err, full) {
 			t.Errorf("got %v, want the error of placing", err)
 		}
 		expect(t, "documents", k.count(t, "documents", "1 = 1"), 0)
-		expect(t, "originals", k.count(t, "document_originals", "1 = 1"), 0)
+		expect(t, "originals", k.count(t, "document_files", "1 = 1"), 0)
 		expect(t, "jobs", len(k.jobs.take()), 0)
 
 		for _, wrong := range []kyro.NewDocument{
@@ -207,7 +208,7 @@ func TestDeleteDocument(t *testing.T) {
 		chunks, err := k.store.Chunks(ctx, k.owner, []kyro.ID{chunk})
 		check(t, err)
 		expect(t, "chunks left", len(chunks), 0)
-		_, err = k.store.Original(ctx, d.ID)
+		_, err = k.store.Original(ctx, d.ID, 1)
 		expectCode(t, err, kyro.CodeNotFound)
 		_, err = k.store.DeleteDocument(ctx, k.owner, d.ID, k.tick())
 		expectCode(t, err, kyro.CodeNotFound)

@@ -135,21 +135,3 @@ func updateInRun(ctx context.Context, tx *writeTx, row *documentRow, id kyro.ID,
 	}
 	return err
 }
-
-type originalRow struct {
-	bun.BaseModel `bun:"table:document_originals,alias:o"`
-
-	DocumentID int64 `bun:",pk"`
-	Body       []byte
-}
-
-// Original implements ingest.Store. It answers NOT_FOUND where nothing is kept.
-func (s *Store) Original(ctx context.Context, id kyro.ID) ([]byte, error) {
-	var row originalRow
-	err := s.read().NewSelect().Model(&row).Where("o.document_id = ?", id.Key).
-		Where("EXISTS (SELECT 1 FROM documents d WHERE d.id = o.document_id AND d.deleted_at IS NULL)").Scan(ctx)
-	if err != nil {
-		return nil, failed("read original", notFound(err, kyro.KindDocument))
-	}
-	return row.Body, nil
-}

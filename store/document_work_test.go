@@ -34,9 +34,7 @@ func TestStepsOfAWorker(t *testing.T) {
 		if _, err = k.store.Step(ctx, d.ID, d.Run, kyro.DocumentStep{Status: kyro.DocumentReady, Now: k.now}); err == nil {
 			t.Error("a step made the document ready")
 		}
-		body, err := k.store.Original(ctx, d.ID)
-		check(t, err)
-		expect(t, "original", string(body), "one")
+		expect(t, "original", k.original(t, d, 1), "one")
 	})
 }
 

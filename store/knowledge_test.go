@@ -72,7 +72,7 @@ func (k *knowledge) add(t testing.TB, title string) kyro.Document {
 	t.Helper()
 	d, _, err := k.store.AddDocument(t.Context(), kyro.NewDocument{
 		BotID: k.bot, OwnerID: k.owner, Kind: kyro.DocumentText, Title: title, ContentHash: sha(title), Now: k.tick(),
-	}, []byte(title), nil)
+	}, strings.NewReader(title), nil)
 	check(t, err)
 	return d
 }

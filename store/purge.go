@@ -106,7 +106,7 @@ func purgeTexts(ctx context.Context, tx *writeTx, row documentRow) error {
 	if row.DeletedAt == nil {
 		return nil
 	}
-	_, err := tx.NewDelete().Table("document_originals").Where("document_id = ?", row.ID).Exec(ctx)
+	_, err := tx.NewDelete().Table("document_files").Where("document_id = ?", row.ID).Exec(ctx)
 	return err
 }
 

@@ -24,7 +24,7 @@ func (k *knowledge) purge(t *testing.T, id kyro.ID) int {
 func (k *knowledge) rows(t *testing.T, id kyro.ID) [4]int {
 	t.Helper()
 	of := fmt.Sprintf("document_id = %d", id.Key)
-	return [4]int{k.count(t, "chunks", of), k.count(t, "postings", of), k.count(t, "document_texts", of), k.count(t, "document_originals", of)}
+	return [4]int{k.count(t, "chunks", of), k.count(t, "postings", of), k.count(t, "document_texts", of), k.count(t, "document_files", of)}
 }
 
 func TestPurgeOfADeletedDocument(t *testing.T) {

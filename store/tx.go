@@ -51,9 +51,12 @@ func (s *Store) write(ctx context.Context, tried string, fn func(ctx context.Con
 	}
 }
 
-// writeOnce is write for an fn with effects outside of the transaction: it is never run again.
-func (s *Store) writeOnce(ctx context.Context, tried string, fn func(ctx context.Context, tx *writeTx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+// writeOnce is write for an fn with effects outside of the transaction, which may take its own time: it is never
+// run again.
+func (s *Store) writeOnce(
+	ctx context.Context, tried string, timeout time.Duration, fn func(ctx context.Context, tx *writeTx) error,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return failed(tried, s.transact(ctx, fn))
 }

@@ -1,5 +1,6 @@
-// Package files keeps the originals of documents in a folder: <document>/<version>, readable by the server only.
-// Names come from row keys, never from clients. What was placed survives a crash.
+// Package files keeps the files of one node in a folder, readable by the server only: those on their way, and the
+// originals of documents, as <document>/<version>, where the database does not keep them. Names come from row keys,
+// never from clients. What was placed survives a crash.
 package files
 
 import (
@@ -155,6 +156,15 @@ func bytesText(n int64) string {
 	default:
 		return strconv.FormatInt(n, 10) + " bytes"
 	}
+}
+
+// Open implements ingest.Files.
+func (f *Files) Open(r ingest.Received) (io.ReadCloser, error) {
+	file, err := os.Open(r.Path)
+	if err != nil {
+		return nil, fmt.Errorf("open an upload: %w", err)
+	}
+	return file, nil
 }
 
 // Place implements ingest.Files.

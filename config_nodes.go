@@ -1,0 +1,49 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+)
+
+// role is what a process does of the work. Any number of each can share one PostgreSQL.
+type role string
+
+const (
+	roleAll    role = "all"    // everything
+	roleAPI    role = "api"    // serves people and makes answers; stores jobs and leaves them to others
+	roleWorker role = "worker" // does jobs; nobody can reach it but its operator
+)
+
+func (r role) serves() bool { return r != roleWorker }
+func (r role) works() bool  { return r != roleAPI }
+
+// checkNodes holds the role against what several processes need to share.
+func (r *reader) checkNodes(c Config) {
+	if c.Role != roleAll && c.DatabaseURL == "" {
+		r.wrong("KYRO_ROLE", "is %s, which needs a database that several processes share: set DATABASE_URL, or use all", c.Role)
+	}
+	if c.Role == roleAPI && len(c.Secrets) == 0 && !c.Production { // in production it is missed in any case
+		r.wrong("KYRO_SECRET", "is required of an api process, and the same for all that serve: tokens of one must be good at the others")
+	}
+}
+
+// warnOfNodes tells what is right for one process and wrong, or less than could be, for several on one database.
+func (c Config) warnOfNodes(log *slog.Logger) {
+	if c.DatabaseURL != "" && c.Role == roleAll && len(c.Secrets) == 0 {
+		log.Warn("KYRO_SECRET is not set, so this process signs tokens with a secret of its own, made in its data folder: " +
+			"set it where other processes serve from the same database, since they refuse these tokens")
+	}
+	if c.Role != roleAll {
+		log.Warn("this process does a part of the work without Redis to hear from the others: " +
+			"it sees what they do by looking at the database, within seconds")
+	}
+}
+
+// recheck is how often a watcher of documents looks at their rows. Where workers are other processes, nothing else
+// tells how far they are.
+func (c Config) recheck() time.Duration {
+	if c.Role == roleAPI {
+		return 500 * time.Millisecond
+	}
+	return 3 * time.Second
+}
