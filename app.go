@@ -41,11 +41,12 @@ type app struct {
 	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
+	accounts    *account.Service      // nil where the role does not serve
 	answers     *answer.Service       // nil where the role does not serve
 	answered    chan struct{}         // closed when no answer is being made any more
 	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
-	rates       *live.Rates
+	nodes       *nodes
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
@@ -85,9 +86,8 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
 	}
-	a := &app{cfg: cfg, log: log, answered: make(chan struct{}), rates: live.NewRates(live.RatesConfig{}), caches: newCaches(cfg)}
+	a := &app{cfg: cfg, log: log, answered: make(chan struct{})}
 	if a.pools, a.queue, err = openDatabase(ctx, cfg, log); err != nil {
-		a.caches.close()
 		return nil, err
 	}
 	defer func() {
@@ -96,10 +96,14 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		}
 	}()
 	st := store.New(a.pools, a.queue)
+	name := nodeName()
+	if a.nodes, err = newNodes(ctx, cfg, name, st, log); err != nil {
+		return nil, err
+	}
+	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus)
 
 	embedder := &ai.HashEmbedder{}
-	progress := live.NewProgress(live.ProgressConfig{})
-	if err := a.newIngest(st, progress, embedder); err != nil {
+	if err := a.newIngest(st, embedder); err != nil {
 		return nil, err
 	}
 	model, dims := embedder.Model()
@@ -107,17 +111,17 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if !cfg.Role.serves() {
 		return a, a.listenAdmin()
 	}
-	accounts, gate, err := a.newAccounts(st)
+	gate, err := a.newAccounts(st)
 	if err != nil {
 		return nil, err
 	}
 	vectors := ai.NewVectors(st, model, dims, vectorMemory)
 	a.answers = answer.New(answer.Config{
-		Store: st, Log: live.NewLogs(live.LogsConfig{}), Retriever: answer.NewRetriever(st, vectors, embedder, log),
-		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
+		Store: st, Log: a.nodes.logs, Retriever: answer.NewRetriever(st, vectors, embedder, log),
+		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	root := &resolvers.Root{
-		Account: accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers,
+		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers,
 		Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {
@@ -126,29 +130,34 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	return a, a.listenAdmin()
 }
 
-func (a *app) newAccounts(st *store.Store) (*account.Service, *auth.Gate, error) {
+// newAccounts makes the use cases of accounts, and the gate that asks them.
+func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 	secrets := a.cfg.Secrets
 	if len(secrets) == 0 {
 		secret, err := auth.LoadOrCreateSecret(filepath.Join(a.cfg.DataDir, "secret"))
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		secrets = []string{secret}
 	}
 	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	accounts := account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
+	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
-		Ended: func(session kyro.ID) { a.connections.CloseSession(session) },
+		Ended: func(session kyro.ID) {
+			a.connections.CloseSession(session)
+			live.Send(a.nodes.bus, signalSession, session)
+		},
 	})
-	return accounts, auth.NewGate(tokens, accounts, a.cfg.Proxies, a.log), nil
+	live.On(a.nodes.bus, signalSession, a.connections.CloseSession)
+	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
 }
 
 // newIngest makes the use cases of documents and gives the queue its handlers. Originals go where every process on
 // the database can read them; the folder has those that an earlier version put there.
-func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.HashEmbedder) error {
+func (a *app) newIngest(st *store.Store, embedder *ai.HashEmbedder) error {
 	originals, err := files.Open(filepath.Join(a.cfg.DataDir, "files"), !a.pools.Postgres())
 	if err != nil {
 		return err
@@ -160,7 +169,7 @@ func (a *app) newIngest(st *store.Store, progress *live.Progress, embedder *ai.H
 	a.extractor = extract.NewPool([]string{self, "extract"}, a.cfg.Limits, a.log)
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
-		Embedder: embedder, Progress: progress, Limits: a.cfg.Limits, Log: a.log,
+		Embedder: embedder, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(),
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
@@ -176,7 +185,7 @@ func (a *app) serverInfo(embeddings string) kyro.ServerInfo {
 		Version: version(), Environment: pick(a.cfg.Production, "production", "development"), SignUp: a.cfg.SignUp,
 		Answers:    kyro.ProviderInfo{Provider: "offline", Model: ai.ExtractiveModel},
 		Embeddings: kyro.ProviderInfo{Provider: "offline", Model: embeddings},
-		Vectors:    "embedded", Database: pick(a.pools.Postgres(), "postgresql", "sqlite"), Live: "in-process",
+		Vectors:    "embedded", Database: pick(a.pools.Postgres(), "postgresql", "sqlite"), Live: pick(a.nodes.redis != nil, "redis", "in-process"),
 		Limits: kyro.ServerLimits{
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
 			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: []string{extract.PDF, extract.Markdown, extract.Plain},
@@ -230,6 +239,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			a.log.Error("closing", "error", err)
 		}
 	}()
+	a.nodes.start(a.log)
 	if a.cfg.Role.works() {
 		if err := a.queue.Start(ctx); err != nil {
 			return err
@@ -242,6 +252,9 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			return a.answers.Run(ctx)
 		})
 		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
+		if a.pools.Postgres() { // where other processes may end sessions, too
+			group.Go(func() error { a.watchSessions(ctx); return nil })
+		}
 	} else {
 		close(a.answered)
 	}
@@ -262,6 +275,9 @@ func serveUntilClosed(server *http.Server, listener net.Listener) error {
 }
 
 func (a *app) close() error {
+	if a.nodes != nil {
+		a.nodes.stop()
+	}
 	a.caches.close()
 	var errs []error
 	if a.extractor != nil {
@@ -282,11 +298,14 @@ func (a *app) logReady(log *slog.Logger) {
 		log.Info("ready", "role", a.cfg.Role, "admin", "http://"+a.adminListener.Addr().String(), "database", a.info.Database)
 		return
 	}
-	embedded := []string{"streams in process", "vectors in process", "offline answers (" + ai.ExtractiveModel + ")"}
+	embedded := []string{"vectors in process", "offline answers (" + ai.ExtractiveModel + ")"}
+	if a.nodes.redis == nil {
+		embedded = append([]string{"streams in process"}, embedded...)
+	}
 	if !a.pools.Postgres() {
 		embedded = append([]string{"SQLite in " + a.cfg.DataDir}, embedded...)
 	}
 	log.Info("ready", "role", a.cfg.Role,
 		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(),
-		"database", a.info.Database, "embedded", strings.Join(embedded, ", "))
+		"database", a.info.Database, "live", a.info.Live, "embedded", strings.Join(embedded, ", "))
 }

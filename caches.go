@@ -19,17 +19,23 @@ type caches struct {
 
 const (
 	maxCacheTTL  = 10 * time.Minute
-	sessionCache = time.Second // so soon does a node refuse a session that another one ended
+	sessionCache = time.Second            // so soon does a node refuse a session that another one ended
+	alone        = 900 * time.Millisecond // so soon does a node see what another one changed that it cannot hear
 )
 
-func newCaches(cfg Config) caches {
+// newCaches makes the caches. What another process changes is known by the bus; where there is none, or while it is
+// away, by nothing being older than a second.
+func newCaches(cfg Config, several bool, bus *live.Bus) caches {
 	entries, ttl := cfg.CacheEntries, cfg.CacheTTL
+	if several && bus == nil {
+		ttl = min(ttl, alone)
+	}
 	return caches{
-		users:    live.NewCache(live.CacheConfig[kyro.User]{Entries: entries, TTL: ttl, ID: (*kyro.User).NodeID}),
-		sessions: live.NewCache(live.CacheConfig[kyro.Session]{Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.Session).NodeID}),
-		bots:     live.NewCache(live.CacheConfig[kyro.Bot]{Entries: entries, TTL: ttl, ID: (*kyro.Bot).NodeID, Clone: (*kyro.Bot).Clone}),
+		users:    live.NewCache(live.CacheConfig[kyro.User]{Name: "user", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.User).NodeID}),
+		sessions: live.NewCache(live.CacheConfig[kyro.Session]{Name: "session", Shared: bus, TTLAlone: alone, Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.Session).NodeID}),
+		bots:     live.NewCache(live.CacheConfig[kyro.Bot]{Name: "bot", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.Bot).NodeID, Clone: (*kyro.Bot).Clone}),
 		documents: live.NewCache(live.CacheConfig[kyro.Document]{
-			Entries: entries, TTL: ttl, ID: (*kyro.Document).NodeID, Clone: (*kyro.Document).Clone,
+			Name: "document", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.Document).NodeID, Clone: (*kyro.Document).Clone,
 			// What is not ready changes by itself, on any node: it is read from the store each time.
 			Keep: func(d *kyro.Document) bool { return d.Status.Ready() },
 		}),
@@ -45,6 +51,9 @@ func (c caches) catalog() catalog.Caches {
 }
 
 func (c caches) close() {
+	if c.users == nil {
+		return // they were not made yet
+	}
 	c.users.Close()
 	c.sessions.Close()
 	c.bots.Close()

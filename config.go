@@ -33,6 +33,10 @@ type Config struct {
 
 	DatabaseURL string // empty: SQLite in the data folder
 
+	RedisURL     string // empty: what nodes share is in this process, or looked up in the database
+	RedisPrefix  string // of every key
+	RedisTimeout time.Duration
+
 	CacheEntries int           // rows of a kind that are remembered
 	CacheTTL     time.Duration // how old they may be; 0: none is remembered
 
@@ -112,6 +116,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
 	c.Operations, c.Connects = r.rates(c.Production)
+	r.readRedis(&c)
 	r.check(c)
 	r.checkNodes(c)
 	r.refuseUnbuilt(c)
@@ -150,7 +155,6 @@ func (r *reader) check(c Config) {
 // refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
 func (r *reader) refuseUnbuilt(c Config) {
 	unbuilt := []struct{ name, part string }{
-		{"REDIS_URL", "Redis"},
 		{"GEMINI_API_KEY", "Gemini"}, {"KYRO_GEMINI_URL", "Gemini"}, {"KYRO_GEMINI_MODEL", "Gemini"},
 		{"KYRO_EMBEDDING_MODEL", "Gemini"}, {"KYRO_EMBEDDING_DIMS", "Gemini"},
 		{"PINECONE_API_KEY", "Pinecone"}, {"KYRO_PINECONE_INDEX", "Pinecone"}, {"KYRO_PINECONE_HOST", "Pinecone"},
@@ -263,7 +267,7 @@ func (r *reader) url(name string, schemes ...string) string {
 		return ""
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" && u.RawQuery == "" || !slices.Contains(schemes, u.Scheme) {
+	if err != nil || u.Host == "" && u.RawQuery == "" && u.Scheme != "unix" || !slices.Contains(schemes, u.Scheme) {
 		r.wrong(name, "is not a URL that begins with %s://", strings.Join(schemes, ":// or "))
 	}
 	return strings.TrimSuffix(s, "/")

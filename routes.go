@@ -54,7 +54,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
-	rates := transport.Rates{Limiter: a.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
+	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
@@ -94,6 +94,8 @@ func (a *app) adminRoutes() http.Handler {
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 		case a.pools.Ping(ctx) != nil:
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		case a.nodes.redis != nil && !a.nodes.redis.Connected():
+			_, _ = w.Write([]byte("ready, without Redis, which does not answer\n"))
 		default:
 			_, _ = w.Write([]byte("ready\n"))
 		}

@@ -26,6 +26,8 @@ type Store interface {
 	// RotateSession raises the counter by one if it is still from and the session lives. won is false where
 	// another call was first; the session is given as it is afterwards either way.
 	RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error)
+	// EndedSessions gives those of the sessions that live no more, or never did.
+	EndedSessions(ctx context.Context, ids []kyro.ID, now time.Time) ([]kyro.ID, error)
 	// RevokeSession ends a session; one that ended before stays as it is.
 	RevokeSession(ctx context.Context, id kyro.ID, now time.Time) error
 }

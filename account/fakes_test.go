@@ -130,6 +130,17 @@ func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now ti
 	return s, true, nil
 }
 
+func (m *memory) EndedSessions(_ context.Context, ids []kyro.ID, now time.Time) (ended []kyro.ID, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		if s, known := m.sessions[id]; !known || !s.Live(now) {
+			ended = append(ended, id)
+		}
+	}
+	return ended, nil
+}
+
 func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

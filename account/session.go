@@ -120,6 +120,11 @@ func (s *Service) CheckSession(ctx context.Context, user, session kyro.ID, issue
 	return nil
 }
 
+// Ended gives those of the sessions that live no more, wherever they were ended. It reads the rows.
+func (s *Service) Ended(ctx context.Context, sessions []kyro.ID) ([]kyro.ID, error) {
+	return s.store.EndedSessions(ctx, sessions, s.now())
+}
+
 // readSession reads the one session that a cache does not have.
 func (s *Service) readSession(ctx context.Context, _ kyro.ID, ids []kyro.ID) ([]kyro.Session, error) {
 	session, err := s.store.Session(ctx, ids[0])

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -139,5 +140,25 @@ func TestOneRotationWins(t *testing.T) {
 		}
 		_, _, err = w.RotateSession(t.Context(), kyro.SessionID(99999), 2, later)
 		wantCode(t, err, kyro.CodeNotFound)
+	})
+}
+
+func TestEndedSessions(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user := w.user(t)
+		var ids []kyro.ID
+		for range 3 {
+			session, _, err := w.CreateSession(t.Context(), kyro.Session{UserID: user, CreatedAt: start, ExpiresAt: start.Add(time.Hour)}, 20)
+			fine(t, err)
+			ids = append(ids, session.ID)
+		}
+		fine(t, w.RevokeSession(t.Context(), ids[1], start))
+		ended, err := w.EndedSessions(t.Context(), append(ids, kyro.SessionID(999)), start)
+		if fine(t, err); !slices.Equal(ended, []kyro.ID{ids[1], kyro.SessionID(999)}) {
+			t.Errorf("of %v %v ended", ids, ended)
+		}
+		if ended, err = w.EndedSessions(t.Context(), ids, start.Add(time.Hour)); err != nil || len(ended) != 3 {
+			t.Errorf("after their time %v ended, %v", ended, err)
+		}
 	})
 }

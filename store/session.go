@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -118,4 +119,23 @@ func (s *Store) RevokeSession(ctx context.Context, id kyro.ID, now time.Time) er
 			Where("id = ? AND revoked_at IS NULL", id.Key).Exec(ctx)
 		return err
 	})
+}
+
+// EndedSessions gives those of the sessions that live no more, or never did.
+func (s *Store) EndedSessions(ctx context.Context, ids []kyro.ID, now time.Time) (ended []kyro.ID, err error) {
+	for some := range slices.Chunk(ids, 1_000) {
+		var live []int64
+		err := s.read().NewSelect().Table("sessions").Column("id").
+			Where("id IN (?) AND revoked_at IS NULL AND expires_at > ?", keys(some), kyro.Moment(now)).Scan(ctx, &live)
+		if err != nil {
+			return ended, failed("check the sessions", err)
+		}
+		slices.Sort(live)
+		for _, id := range some {
+			if _, lives := slices.BinarySearch(live, id.Key); !lives {
+				ended = append(ended, id)
+			}
+		}
+	}
+	return ended, nil
 }

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +82,19 @@ func (c *Connections) CloseSession(session kyro.ID) {
 			each.close(closeUnauthorized, "Unauthorized")
 		}
 	}
+}
+
+// Sessions are those that have a connection open, each once.
+func (c *Connections) Sessions() []kyro.ID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := make(map[kyro.ID]bool, len(c.open))
+	for each := range c.open {
+		if session := each.who().SessionID; !session.IsZero() {
+			seen[session] = true
+		}
+	}
+	return slices.Collect(maps.Keys(seen))
 }
 
 // Settle waits until no connection has an operation under way, or ctx ends: what has just been finished reaches its

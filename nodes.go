@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"strings"
+	"time"
+
+	"kyrochat/answer"
+	"kyrochat/live"
+	"kyrochat/store"
+	"kyrochat/transport"
+)
+
+// nodes is what this process shares with the others of its installation while it runs: by Redis where there is one. It
+// is the same to whoever uses it without Redis; then bus is nil, and the others are known by the database alone.
+type nodes struct {
+	redis    *live.Redis
+	bus      *live.Bus
+	shared   *live.SharedLogs
+	logs     answer.Log
+	rates    transport.Limiter
+	progress *live.SharedProgress
+	stop     func()
+}
+
+// signalSession tells that a session has ended.
+const signalSession = "session"
+
+func newNodes(ctx context.Context, cfg Config, name string, st *store.Store, log *slog.Logger) (*nodes, error) {
+	logs, rates, progress := live.NewLogs(live.LogsConfig{}), live.NewRates(live.RatesConfig{}), live.NewProgress(live.ProgressConfig{})
+	n := &nodes{logs: logs, rates: rates, stop: func() {}}
+	if cfg.RedisURL != "" {
+		installation, err := st.Installation(ctx, strings.ToLower(rand.Text()))
+		if err != nil {
+			return nil, err
+		}
+		n.redis, err = live.NewRedis(live.RedisConfig{
+			URL: cfg.RedisURL, Prefix: cfg.RedisPrefix, Installation: installation, Node: name, Timeout: cfg.RedisTimeout, Log: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		n.bus = live.NewBus(n.redis)
+		n.shared = live.NewSharedLogs(n.redis, logs)
+		n.logs, n.rates = n.shared, live.NewSharedRates(n.redis, rates)
+	}
+	n.progress = live.NewSharedProgress(n.bus, progress)
+	return n, nil
+}
+
+// start connects. What is to be heard of the others must be said before. A Redis that is not there is no reason not to
+// start: it is waited for.
+func (n *nodes) start(log *slog.Logger) {
+	if n.redis == nil {
+		return
+	}
+	n.redis.Run()
+	if !n.redis.Connected() {
+		log.Warn("Redis (REDIS_URL) does not answer; starting without it, and waiting for it")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.shared.Run(ctx)
+	}()
+	n.stop = func() {
+		cancel()
+		<-done
+		n.redis.Stop()
+	}
+}
+
+// sessionsEvery is how often the sessions of open connections are looked at, for those that were ended elsewhere and of
+// which no signal came.
+const sessionsEvery = 2 * time.Second
+
+// watchSessions closes the connections of sessions that another process has ended.
+func (a *app) watchSessions(ctx context.Context) {
+	tick := time.NewTicker(sessionsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		open := a.connections.Sessions()
+		if len(open) == 0 {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, sessionsEvery)
+		over, err := a.accounts.Ended(limited, open)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("the sessions of open connections could not be checked; trying again", "error", err)
+		}
+		for _, session := range over {
+			a.connections.CloseSession(session)
+		}
+	}
+}
+
+// readRedis reads where Redis is.
+func (r *reader) readRedis(c *Config) {
+	c.RedisURL = r.url("REDIS_URL", "redis", "rediss", "unix")
+	c.RedisPrefix = cmp.Or(r.text("KYRO_REDIS_PREFIX", ""), "kyro")
+	c.RedisTimeout = r.duration("KYRO_REDIS_TIMEOUT", 250*time.Millisecond)
+}
