@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +27,24 @@ type process struct {
 	admin string
 	cmd   *exec.Cmd
 	done  chan struct{}
+
+	mu  sync.Mutex
+	log []string
+}
+
+// says waits until the process has logged a line with the text.
+func (p *process) says(t *testing.T, text string) {
+	t.Helper()
+	said := func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, text) })
+	}
+	for end := time.Now().Add(time.Minute); !said(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the server does not say %q", text)
+		}
+	}
 }
 
 // startProcess starts a server process with the settings and waits until it is ready.
@@ -63,6 +83,9 @@ func startProcess(t *testing.T, env map[string]string) *process {
 func (p *process) readLog(t *testing.T, stderr io.Reader, ready chan struct{}) {
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
+		p.mu.Lock()
+		p.log = append(p.log, lines.Text())
+		p.mu.Unlock()
 		var line struct{ Msg, Level, GraphQL, Admin string }
 		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Level == "ERROR" {
 			t.Logf("server: %s", lines.Text())

@@ -41,9 +41,10 @@ var layers = map[string][]string{
 	"internal/graphgen":     {},
 	"internal/logtest":      {"kyro"},
 	"internal/postgres":     {},
+	"internal/redis":        {},
 	"internal/retrievalset": {"kyro", "ai", "answer"},
 	"internal/schemacheck":  {},
-	"internal/testdb":       {"store", "internal/postgres"},
+	"internal/testdb":       {"store", "internal/postgres", "internal/redis"},
 	".":                     nil, // main knows everybody
 }
 
@@ -56,6 +57,7 @@ var owners = map[string][]string{
 	"github.com/golang-jwt/":              {"auth"},
 	"golang.org/x/crypto":                 {"auth"},
 	"github.com/maypok86/otter":           {"live"},
+	"github.com/redis/go-redis":           {"live"},
 	"github.com/viterin/vek":              {"ai"},
 	"github.com/kljensen/snowball":        {"text"},
 	"github.com/klippa-app/go-pdfium":     {"ingest/extract"},

@@ -39,7 +39,7 @@ func (s *Server) Restart(ctx context.Context) (err error) {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
-			return errors.Join(errors.New("Redis does not answer"), s.Stop())
+			return errors.Join(errors.New("no answer from Redis"), s.Stop())
 		}
 	}
 }
