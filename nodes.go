@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"kyrochat/answer"
 	"kyrochat/live"
 	"kyrochat/store"
@@ -23,6 +25,7 @@ type nodes struct {
 	logs     answer.Log
 	rates    transport.Limiter
 	progress *live.SharedProgress
+	queries  graphql.Cache[string] // documents by their hash; nil without Redis
 	stop     func()
 }
 
@@ -46,6 +49,7 @@ func newNodes(ctx context.Context, cfg Config, name string, st *store.Store, log
 		n.bus = live.NewBus(n.redis)
 		n.shared = live.NewSharedLogs(n.redis, logs)
 		n.logs, n.rates = n.shared, live.NewSharedRates(n.redis, rates)
+		n.queries = live.NewSharedTexts(n.redis)
 	}
 	n.progress = live.NewSharedProgress(n.bus, progress)
 	return n, nil

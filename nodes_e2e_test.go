@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -192,7 +194,9 @@ func TestWhatOneNodeChangesTheOtherShows(t *testing.T) {
 	withAndWithoutRedis(t, nil, func(t *testing.T, w *town) {
 		p := w.servers[0].signUp(t)
 		bot := p.newBot()
-		name := func(s *process) string { return p.at(s).must(`query($b: ID!) { bot(id: $b) { name } }`, vars{"b": bot}).text("bot.name") }
+		name := func(s *process) string {
+			return p.at(s).must(`query($b: ID!) { bot(id: $b) { name } }`, vars{"b": bot}).text("bot.name")
+		}
 		name(w.servers[1]) // which remembers it now
 		for i := range 5 {
 			want := fmt.Sprint("Renamed ", i)
@@ -207,6 +211,33 @@ func TestWhatOneNodeChangesTheOtherShows(t *testing.T) {
 			t.Logf("seen after %v", time.Since(began))
 		}
 	})
+}
+
+func TestAPersistedQueryOfOneNodeIsKnownToAnother(t *testing.T) {
+	t.Parallel()
+	w := startTown(t, true, nil)
+	p := w.servers[0].signUp(t)
+	const query = `{ viewer { email } }`
+	sum := sha256.Sum256([]byte(query))
+	named := `"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "` + hex.EncodeToString(sum[:]) + `"}}`
+	ask := func(s *process, body string) string {
+		return string(p.at(s).request(strings.NewReader("{"+body+"}"), "application/json").body)
+	}
+	if got := ask(w.servers[1], named); !strings.Contains(got, "PersistedQueryNotFound") {
+		t.Fatalf("before anybody sent it: %s", got)
+	}
+	if got := ask(w.servers[0], `"query": "`+query+`", `+named); !strings.Contains(got, p.email) {
+		t.Fatal(got)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		got := ask(w.servers[1], named)
+		if strings.Contains(got, p.email) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after it was sent to the other node: %s", got)
+		}
+	}
 }
 
 func TestOneNodeEndsTheSocketsOfAnother(t *testing.T) {

@@ -68,7 +68,9 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.SetRecoverFunc(presenter.Recover)
 	server.Use(carry.envelope)
 	server.Use(rates) // before the documents, which cost more to read than to refuse
-	transport.NewDocuments(schema.Schema(), a.cfg.Documents).Install(server)
+	documents := a.cfg.Documents
+	documents.Shared = a.nodes.queries
+	transport.NewDocuments(schema.Schema(), documents).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
 	}

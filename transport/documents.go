@@ -39,6 +39,9 @@ type DocumentOptions struct {
 	// Trusted documents can be named by their hash instead of being sent.
 	Trusted     Manifest
 	TrustedOnly bool // no other document is taken
+	// Shared is where documents that clients named by their hash are known to all servers; nil: to this one alone. It
+	// answers within a fraction of a second, and what it gives has the hash that was asked for.
+	Shared graphql.Cache[string]
 }
 
 var _ interface {
@@ -58,7 +61,7 @@ type Executor interface {
 func NewDocuments(schema *ast.Schema, o DocumentOptions) *Documents {
 	return &Documents{
 		schema: schema, open: o.Open, limits: cmp.Or(o.Limits, DefaultDocumentLimits()),
-		stored: newPersisted(o.Trusted, o.TrustedOnly), cache: remember(func(text string, _ *ast.QueryDocument) int { return len(text) }),
+		stored: newPersisted(o), cache: remember(func(text string, _ *ast.QueryDocument) int { return len(text) }),
 	}
 }
 
@@ -100,7 +103,7 @@ func (d *Documents) MutateOperationParameters(ctx context.Context, params *graph
 		d.cache.Add(ctx, params.Query, document)
 	}
 	if learn != "" {
-		d.stored.seen.Add(ctx, learn, params.Query)
+		d.stored.learn(ctx, learn, params.Query)
 	}
 	operation, why := chosen(document, params.OperationName)
 	if why != nil {

@@ -56,10 +56,33 @@ type persisted struct {
 	trusted     Manifest
 	trustedOnly bool
 	seen        graphql.Cache[string]
+	shared      graphql.Cache[string] // nil for none
 }
 
-func newPersisted(trusted Manifest, only bool) persisted {
-	return persisted{trusted: trusted, trustedOnly: only, seen: remember(func(hash, text string) int { return len(hash) + len(text) })}
+func newPersisted(o DocumentOptions) persisted {
+	return persisted{
+		trusted: o.Trusted, trustedOnly: o.TrustedOnly, shared: o.Shared,
+		seen: remember(func(hash, text string) int { return len(hash) + len(text) }),
+	}
+}
+
+// recall gives a document that a client sent before, to this server or to another one.
+func (p persisted) recall(ctx context.Context, hash string) (text string, found bool) {
+	if text, found = p.seen.Get(ctx, hash); found || p.shared == nil {
+		return text, found
+	}
+	if text, found = p.shared.Get(ctx, hash); found {
+		p.seen.Add(ctx, hash, text)
+	}
+	return text, found
+}
+
+// learn remembers a document that was found good.
+func (p persisted) learn(ctx context.Context, hash, text string) {
+	p.seen.Add(ctx, hash, text)
+	if p.shared != nil {
+		p.shared.Add(ctx, hash, text)
+	}
 }
 
 // find fills in the text of a request that has a hash, and refuses one whose text may not be used. learn is the hash
@@ -83,7 +106,7 @@ func (p persisted) find(ctx context.Context, params *graphql.RawParams) (learn s
 	case hash == "":
 		return "", nil
 	case params.Query == "":
-		text, found := p.seen.Get(ctx, hash)
+		text, found := p.recall(ctx, hash)
 		if !found {
 			return "", requestError(codeNotPersisted, messageNotPersisted)
 		}
