@@ -27,7 +27,7 @@ lint: ## Check formatting, vet and staticcheck, and the contract against the las
 	go run ./internal/schemacheck
 
 bench: ## Run the Go benchmarks of the hot paths
-	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai ./graph
+	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai ./graph ./live
 
 bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
 	go run ./bench

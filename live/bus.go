@@ -118,3 +118,5 @@ func (s *busSignal) answered() parcelState {
 	}
 	return parcelDone
 }
+
+func (*busSignal) keeps() bool { return true }

@@ -106,10 +106,11 @@ func (h *health) lost() <-chan struct{} {
 }
 
 // unreachable tells a Redis that is away from one that answers with an error, and from a caller that went away. That a
-// caller's own time was over says nothing of Redis, so commands that are to find it away must not carry one.
+// caller's own time was over says nothing of Redis, so commands that are to find it away must not carry one; nor does
+// that all connections of the pool are in use.
 func unreachable(err error) bool {
 	switch {
-	case err == nil, errors.Is(err, redis.Nil), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errAway):
+	case err == nil, errors.Is(err, redis.Nil), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errAway):
 		return false
 	case redis.HasErrorPrefix(err, "LOADING"), redis.HasErrorPrefix(err, "MASTERDOWN"), redis.HasErrorPrefix(err, "READONLY"):
 		return true
@@ -118,5 +119,5 @@ func unreachable(err error) bool {
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, redis.ErrPoolTimeout)
+		errors.Is(err, net.ErrClosed)
 }

@@ -37,7 +37,7 @@ func (s *SharedLogs) follow(ctx context.Context, message kyro.ID, attempt int64)
 	m.readers++
 	s.mu.Unlock()
 	if !known {
-		s.fetch(m)
+		s.redis.outbox.send(&fetch{logs: s, mirror: m, key: s.key(message), last: "0-0"})
 	}
 	select {
 	case <-m.ready:
@@ -62,31 +62,53 @@ func (s *SharedLogs) leave(m *mirror) {
 	m.left = time.Now()
 }
 
-// fetch reads what is in the stream, and has the rest delivered as it comes. It does not carry a reader's context:
-// others wait for it too, and it takes no longer than Redis may.
-func (s *SharedLogs) fetch(m *mirror) {
-	defer close(m.ready)
-	ctx := context.Background()
-	key, last := s.key(m.message), "0-0"
-	for more := true; more; {
-		entries, err := s.redis.commands.XRangeN(ctx, key, "("+last, "+", fetchCount).Result()
-		if err != nil {
-			m.err = err
-			s.mu.Lock()
-			s.forget(m)
-			s.mu.Unlock()
-			return
-		}
-		s.deliver(m.message, entries)
-		if more = len(entries) == fetchCount; len(entries) > 0 {
-			last = entries[len(entries)-1].ID
-		}
+// fetch is a parcel that reads what is in a stream, and has the rest delivered as it comes. Many readers may come at
+// once, after a restart, so the streams are asked for together.
+type fetch struct {
+	logs   *SharedLogs
+	mirror *mirror
+	key    string
+	last   string // the id of the last entry that was read
+	found  *redis.XMessageSliceCmd
+}
+
+func (f *fetch) write(ctx context.Context, p redis.Pipeliner) {
+	f.found = p.XRangeN(ctx, f.key, "("+f.last, "+", fetchCount)
+}
+
+func (f *fetch) answered() parcelState {
+	entries, err := f.found.Result()
+	if err != nil {
+		f.end(err)
+		return parcelDone
 	}
+	f.logs.deliver(f.mirror.message, entries)
+	if len(entries) > 0 {
+		f.last = entries[len(entries)-1].ID
+	}
+	if len(entries) == fetchCount {
+		return parcelMore
+	}
+	f.end(nil)
+	return parcelDone
+}
+
+func (f *fetch) keeps() bool {
+	f.end(errAway)
+	return false
+}
+
+// end lets the mirror's readers begin.
+func (f *fetch) end(err error) {
+	s, m := f.logs, f.mirror
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mirrors[m.message] == m {
-		s.redis.tail.follow(key, last, func(entries []redis.XMessage) { s.deliver(m.message, entries) })
+	if m.err = err; err != nil {
+		s.forget(m)
+	} else if s.mirrors[m.message] == m {
+		s.redis.tail.follow(f.key, f.last, func(entries []redis.XMessage) { s.deliver(m.message, entries) })
 	}
+	close(m.ready)
 }
 
 // deliver adds entries of a stream to the local log.

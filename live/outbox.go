@@ -2,7 +2,9 @@ package live
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,14 +16,18 @@ type outbox struct {
 	redis *Redis
 	some  chan struct{} // has something while there may be something to send
 
+	complained time.Time // when it was last logged that Redis takes nothing
+
 	mu      sync.Mutex
 	waiting []parcel
 }
 
 // parcel is something to be sent. write writes its commands, as often as it is sent; answered looks at their answers.
+// keeps says, while Redis is away, whether it waits for it; one that does not is given up.
 type parcel interface {
 	write(ctx context.Context, p redis.Pipeliner)
 	answered() parcelState
+	keeps() bool
 }
 
 type parcelState int
@@ -84,13 +90,28 @@ func (o *outbox) giveBack(parcels []parcel) {
 	o.nudge()
 }
 
+// sift gives up parcels that do not wait for Redis.
+func (o *outbox) sift() {
+	o.mu.Lock()
+	all := o.waiting
+	o.waiting = nil
+	o.mu.Unlock()
+	all = slices.DeleteFunc(all, func(p parcel) bool { return !p.keeps() })
+	o.mu.Lock()
+	o.waiting = append(all, o.waiting...)
+	o.mu.Unlock()
+}
+
 // run sends until ctx ends, and then what is left, for as long as that takes no longer than flushTime.
 func (o *outbox) run(ctx context.Context) {
 	pause := retryAway
 	for ctx.Err() == nil {
 		if back := o.redis.health.back(); back != nil {
+			o.sift()
 			select {
 			case <-back:
+				o.nudge()
+			case <-o.some:
 			case <-ctx.Done():
 			}
 			continue
@@ -123,7 +144,7 @@ func (o *outbox) empty(ctx context.Context) bool {
 		for _, p := range taken {
 			p.write(ctx, pipe)
 		}
-		_, _ = pipe.Exec(context.WithoutCancel(ctx)) // each command has its own error
+		_, err := pipe.Exec(context.WithoutCancel(ctx)) // the first error; each command has its own
 		var again, more []parcel
 		for _, p := range taken {
 			switch p.answered() {
@@ -137,8 +158,17 @@ func (o *outbox) empty(ctx context.Context) bool {
 			o.giveBack(append(again, more...))
 		}
 		if len(again) > 0 {
+			o.complain(err)
 			return false
 		}
 	}
 	return true
+}
+
+// complain tells now and then of a Redis that answers, but refuses what it is sent, as one without memory does.
+func (o *outbox) complain(err error) {
+	if !o.redis.health.away() && time.Since(o.complained) > time.Minute {
+		o.complained = time.Now()
+		o.redis.log.Warn("Redis refuses what it is sent; other nodes look at the database meanwhile", "error", err)
+	}
 }

@@ -214,3 +214,5 @@ func (o *ownLog) answered() parcelState {
 		return parcelAgain
 	}
 }
+
+func (*ownLog) keeps() bool { return true }

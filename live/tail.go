@@ -21,6 +21,12 @@ const (
 	maxPause     = 25 * time.Millisecond
 )
 
+// maxAbsence is how long this process may do nothing before it must think that it missed something: a stream keeps its
+// newest entries only, and a process that was frozen for a while cannot tell what was dropped before them.
+const maxAbsence = 3 * time.Second
+
+var errAbsent = errors.New("this process was stopped for a while")
+
 // tail reads any number of streams with one command that waits on all of them. Nobody reads by himself.
 type tail struct {
 	redis *Redis
@@ -126,13 +132,19 @@ func (t *tail) read(ctx context.Context) error {
 	order, args := t.begin()
 	defer t.end()
 	names := len(order)
-	for {
+	for before := time.Now(); ; {
 		began := time.Now()
+		if began.Sub(before) > maxAbsence {
+			return errAbsent
+		}
 		limited, cancel := context.WithTimeout(ctx, blockTime+t.grace)
 		found, err := t.redis.blocking.XRead(limited, &redis.XReadArgs{Streams: args, Count: tailCount, Block: blockTime}).Result()
 		cancel()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return err
+		}
+		if before = time.Now(); before.Sub(began) > maxAbsence {
+			return errAbsent
 		}
 		t.redis.health.answered(began)
 		for i := range found {
@@ -197,3 +209,5 @@ func (w wakeUp) write(ctx context.Context, p redis.Pipeliner) {
 }
 
 func (wakeUp) answered() parcelState { return parcelDone }
+
+func (wakeUp) keeps() bool { return false } // a reader that is away comes back by itself

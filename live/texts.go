@@ -48,3 +48,5 @@ func (t *sharedText) write(ctx context.Context, p redis.Pipeliner) {
 }
 
 func (*sharedText) answered() parcelState { return parcelDone }
+
+func (*sharedText) keeps() bool { return false }
