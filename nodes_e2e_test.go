@@ -235,3 +235,23 @@ func TestAnotherWorkerTakesOver(t *testing.T) {
 		t.Errorf("the document is %s", got)
 	}
 }
+
+// TestWorkIsCanceledFromAnotherNode: the worker stops with the next thing it would store, and the document stays as it
+// was left until it is taken up again.
+func TestWorkIsCanceledFromAnotherNode(t *testing.T) {
+	t.Parallel()
+	url := testdb.PostgresURL(t)
+	p := startServer(t, node(t, "api", url)).signUp(t)
+	startServer(t, node(t, "worker", url))
+	document := p.upload(p.newBot(), "ledger.txt", bigText(4<<20)).text("uploadDocument.document.id")
+	p.states(document, func(status string) bool { return status == "QUEUED" })
+	p.must(`mutation($d: ID!) { cancelDocument(input: {documentId: $d}) { document { status } errors { code } } }`, vars{"d": document})
+	eventually(t, url, 0, "SELECT count(*) FROM river_job WHERE kind = 'ingest' AND finalized_at IS NULL")
+	if got := p.settled(document); got != "CANCELED" {
+		t.Errorf("after the worker has stopped the document is %s", got)
+	}
+	p.must(`mutation($d: ID!) { retryDocument(input: {documentId: $d}) { document { status } errors { code } } }`, vars{"d": document})
+	if got := p.settled(document); got != "READY" {
+		t.Errorf("after a retry the document is %s", got)
+	}
+}
