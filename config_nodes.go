@@ -33,16 +33,16 @@ func (c Config) warnOfNodes(log *slog.Logger) {
 		log.Warn("KYRO_SECRET is not set, so this process signs tokens with a secret of its own, made in its data folder: " +
 			"set it where other processes serve from the same database, since they refuse these tokens")
 	}
-	if c.Role != roleAll {
+	if c.Role != roleAll && c.RedisURL == "" {
 		log.Warn("this process does a part of the work without Redis to hear from the others: " +
 			"it sees what they do by looking at the database, within seconds")
 	}
 }
 
-// recheck is how often a watcher of documents looks at their rows. Where workers are other processes, nothing else
-// tells how far they are.
+// recheck is how often a watcher of documents looks at their rows. Where workers are other processes, and there is no
+// Redis, nothing else tells how far they are.
 func (c Config) recheck() time.Duration {
-	if c.Role == roleAPI {
+	if c.DatabaseURL != "" && c.RedisURL == "" {
 		return 500 * time.Millisecond
 	}
 	return 3 * time.Second

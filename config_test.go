@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
@@ -40,7 +41,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
 		"KYRO_ENV": "staging", "KYRO_ADDR": "8080", "KYRO_ACCESS_TOKEN_TTL": "10", "KYRO_MAX_UPLOAD_BYTES": "32MiB", "KYRO_SECRET": "short",
-		"REDIS_URL": "redis://localhost", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "worker",
+		"REDIS_URL": "redis://localhost", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "boss",
 		"KYRO_SIGNUP": "verified", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
 		"KYRO_RATE_OPERATIONS": "0", "KYRO_RATE_WINDOW": "0", "KYRO_RATE_CONNECTS": "many",
 		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s", "KYRO_CACHE_TTL": "1h", "KYRO_CACHE_ENTRIES": "0",
@@ -62,6 +63,49 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "short") && strings.Contains(err.Error(), `"short"`) {
 		t.Error("the secret is shown")
+	}
+}
+
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	const secret, database = "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "postgres://localhost/kyro"
+	for _, c := range []struct {
+		name     string
+		settings map[string]string
+		refused  string // what the message has to name; empty: it starts
+		warned   []string
+	}{
+		{"one process", map[string]string{}, "", nil},
+		{"an api process on SQLite", map[string]string{"KYRO_ROLE": "api", "KYRO_SECRET": secret}, "DATABASE_URL", nil},
+		{"a worker on SQLite", map[string]string{"KYRO_ROLE": "worker"}, "DATABASE_URL", nil},
+		{"an api process with a secret of its own", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database}, "KYRO_SECRET", nil},
+		{"an api process", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database, "KYRO_SECRET": secret}, "", []string{"Redis"}},
+		{"a worker", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
+		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
+		{"everything on a database that others may share", map[string]string{"DATABASE_URL": database}, "", []string{"KYRO_SECRET"}},
+		{"the same with a shared secret", map[string]string{"DATABASE_URL": database, "KYRO_SECRET": secret}, "", nil},
+	} {
+		cfg, err := readConfig(env(c.settings))
+		if c.refused != "" {
+			if err == nil || !strings.Contains(err.Error(), c.refused) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var told strings.Builder
+		cfg.warnOfNodes(slog.New(slog.NewTextHandler(&told, nil)))
+		if strings.Count(told.String(), "\n") != len(c.warned) {
+			t.Errorf("%s: %s", c.name, told.String())
+		}
+		for _, word := range c.warned {
+			if !strings.Contains(told.String(), word) {
+				t.Errorf("%s: %s is not spoken of in %s", c.name, word, told.String())
+			}
+		}
 	}
 }
 

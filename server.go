@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"kyrochat/ingest/extract"
@@ -129,7 +130,7 @@ func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() 
 	go func() { done <- a.run(ctx, func() { close(ready) }) }()
 	select {
 	case <-ready:
-		return a.baseURL(), func() error { cancel(); return <-done }, nil
+		return a.baseURL(), sync.OnceValue(func() error { cancel(); return <-done }), nil
 	case err := <-done:
 		cancel()
 		return "", nil, errors.Join(errors.New("the server did not start"), err)

@@ -29,7 +29,8 @@ type Handler func(ctx context.Context, job kyro.Job) error
 // ExhaustedHandler is told that a job has failed for the last time, and why. Its error makes the queue ask again.
 type ExhaustedHandler func(ctx context.Context, job kyro.Job, cause error) error
 
-// Queue keeps jobs in one database and works on them once started. Handlers are registered before Start.
+// Queue keeps jobs in one database and works on them once started. Handlers are registered before Start. One that is
+// never started stores jobs for other processes and takes no part in looking after them.
 type Queue struct {
 	cfg      Config
 	log      *slog.Logger

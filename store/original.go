@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/uptrace/bun"
-
 	"kyrochat/kyro"
 )
 
@@ -17,32 +15,26 @@ const (
 	slowestDisk = 1 << 20
 )
 
-type filePartRow struct {
-	bun.BaseModel `bun:"table:document_files,alias:f"`
-
-	DocumentID int64 `bun:",pk"`
-	Version    int   `bun:",pk"`
-	Part       int   `bun:",pk"`
-	Body       []byte
-}
-
 // saveOriginal keeps what the version of a document is made from, reading one part at a time.
 func saveOriginal(ctx context.Context, tx *writeTx, document int64, version int, original io.Reader) error {
-	body := make([]byte, filePartBytes)
-	for part := 0; ; part++ {
+	body, part, over := make([]byte, filePartBytes), -1, false
+	columns := []string{"document_id", "version", "part", "body"}
+	return insertEach(ctx, tx, "document_files", columns, func() ([]any, error) {
+		if over {
+			return nil, nil
+		}
 		n, err := io.ReadFull(original, body)
-		if err == io.EOF {
-			return nil
+		switch {
+		case err == io.EOF:
+			return nil, nil
+		case err == io.ErrUnexpectedEOF:
+			over = true
+		case err != nil:
+			return nil, fmt.Errorf("read the original: %w", err)
 		}
-		if err != nil && err != io.ErrUnexpectedEOF {
-			return fmt.Errorf("read the original: %w", err)
-		}
-		insert := insertMany(ctx, tx, "document_files", []string{"document_id", "version", "part", "body"}, 1,
-			func(int) []any { return []any{document, version, part, body[:n]} })
-		if insert != nil || err != nil { // or that was the last part
-			return insert
-		}
-	}
+		part++
+		return []any{document, version, part, body[:n]}, nil
+	})
 }
 
 // Original implements ingest.Store.
@@ -75,13 +67,15 @@ func (o *original) Read(p []byte) (int, error) {
 		if o.part == o.parts {
 			return 0, io.EOF
 		}
-		row := filePartRow{DocumentID: o.document.Key, Version: o.version, Part: o.part}
-		err := o.store.read().NewSelect().Model(&row).WherePK().Scan(o.ctx)
-		if err != nil {
-			return 0, failed("read original", notFound(err, kyro.KindDocument))
+		q := o.store.query().add("SELECT body FROM document_files WHERE document_id = ? AND version = ? AND part = ?",
+			o.document.Key, o.version, o.part)
+		err := o.store.each(o.ctx, q, []any{&o.rest}, func() { o.part++ })
+		if err == nil && len(o.rest) == 0 {
+			err = kyro.NotFound(kyro.KindDocument)
 		}
-		o.rest = row.Body
-		o.part++
+		if err != nil {
+			return 0, failed("read original", err)
+		}
 	}
 	n := copy(p, o.rest)
 	o.rest = o.rest[n:]

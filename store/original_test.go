@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"text/template"
 
+	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
 	"kyrochat/migrations"
 )
@@ -94,6 +96,45 @@ func TestOriginalThatIsPurgedWhileItIsRead(t *testing.T) {
 		_, err = r.Read(make([]byte, 10))
 		expectCode(t, err, kyro.CodeNotFound)
 	})
+}
+
+// TestLargeOriginalIsNotHeldInMemory measures the memory of the process, so it runs alone.
+func TestLargeOriginalIsNotHeldInMemory(t *testing.T) {
+	k := newKnowledge(t, testdb.Postgres(t))
+	const size, bound = 32 << 20, 8 << 20
+	held := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, most := held(), int64(0)
+	watched := &watcher{every: size / 5, look: func() { most = max(most, held()-before) }}
+	d, err := k.addFile(t, "large.pdf", io.TeeReader(io.LimitReader(rand.NewChaCha8([32]byte{1}), size), watched))
+	check(t, err)
+	r, err := k.store.Original(t.Context(), d.ID, 1)
+	check(t, err)
+	if n, err := io.Copy(watched, r); err != nil || n != size {
+		t.Errorf("%d bytes came back, %v", n, err)
+	}
+	if watched.looked < 8 || most > bound {
+		t.Errorf("%d bytes were held for a file of %d, at %d looks", most, size, watched.looked)
+	}
+}
+
+// watcher looks once in a while at what passes.
+type watcher struct {
+	every, passed, looked int
+	look                  func()
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	w.passed += len(p)
+	if w.passed/w.every > w.looked {
+		w.looked++
+		w.look()
+	}
+	return len(p), nil
 }
 
 // TestTextsMoveToTheFiles goes back to the schema before and forth again: texts stay.

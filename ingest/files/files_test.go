@@ -46,6 +46,13 @@ func TestReceivedFileIsPlacedAndRemoved(t *testing.T) {
 	if r.Size != int64(len(content)) || r.SHA256 != hex.EncodeToString(sum[:]) || !bytes.Equal(r.Head, content[:4<<10]) {
 		t.Errorf("received %d bytes with hash %s and a head of %d", r.Size, r.SHA256, len(r.Head))
 	}
+	opened, err := f.Open(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(opened); err != nil || !bytes.Equal(got, content) || opened.Close() != nil {
+		t.Errorf("opened %d bytes, %v", len(got), err)
+	}
 	id := kyro.DocumentID(7)
 	if err := f.Place(r, id, 2); err != nil {
 		t.Fatal(err)
