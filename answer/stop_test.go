@@ -144,7 +144,7 @@ func TestStopFromAnotherNode(t *testing.T) {
 			}
 			inWorld(t, silent("So"), func(t *testing.T, w *world) {
 				turn := w.say("Hi")
-				time.Sleep(5*time.Second + 10*time.Millisecond) // the heartbeat was just before
+				time.Sleep(6200 * time.Millisecond) // the heartbeat was just before
 				there := &signals{}
 				if there.connected.Store(test.said); test.arrives {
 					there.to = w.Service
