@@ -22,8 +22,8 @@ type fakeStore struct {
 	fail   func(call string) error // asked before every call; nil: none fails
 	poison string                  // text that cannot be stored
 
-	mostRows, mostBytes int // of one Keep
-	writes map[string]int          // calls that changed something
+	mostRows, mostBytes int            // of one Keep
+	writes              map[string]int // calls that changed something
 }
 
 type fakeRow struct {
@@ -50,6 +50,13 @@ func (f *fakeStore) refuse(poison string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.poison = poison
+}
+
+// largest is what one Keep brought at the most.
+func (f *fakeStore) largest() (rows, bytes int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mostRows, f.mostBytes
 }
 
 // enter begins a call; a call that is let in must be left.

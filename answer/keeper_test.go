@@ -52,7 +52,7 @@ func TestWhatIsKeptTogetherIsBounded(t *testing.T) {
 					t.Fatalf("%d answers: %d bytes are saved of %d", n, len(m.Text), len(text))
 				}
 			}
-			if rows, bytes := w.store.mostRows, w.store.mostBytes; rows > 500 || bytes > 1<<20 || rows < 10 {
+			if rows, bytes := w.store.largest(); rows > 500 || bytes > 1<<20 || rows < 10 {
 				t.Errorf("%d answers: %d with %d bytes in one call", n, rows, bytes)
 			}
 		})
