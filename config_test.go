@@ -82,6 +82,7 @@ func TestRoles(t *testing.T) {
 		{"an api process", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database, "KYRO_SECRET": secret}, "", []string{"Redis"}},
 		{"a worker", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
 		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
+		{"a worker with Redis", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database, "REDIS_URL": "redis://localhost"}, "", nil},
 		{"everything on a database that others may share", map[string]string{"DATABASE_URL": database}, "", []string{"KYRO_SECRET"}},
 		{"the same with a shared secret", map[string]string{"DATABASE_URL": database, "KYRO_SECRET": secret}, "", nil},
 	} {
@@ -105,6 +106,26 @@ func TestRoles(t *testing.T) {
 			if !strings.Contains(told.String(), word) {
 				t.Errorf("%s: %s is not spoken of in %s", c.name, word, told.String())
 			}
+		}
+	}
+}
+
+func TestHowAnswersAreMade(t *testing.T) {
+	t.Parallel()
+	c, err := readConfig(env(map[string]string{
+		"KYRO_ANSWER_RESTART": "true", "KYRO_MAX_RUNNING_ANSWERS": "7", "KYRO_MAX_QUEUED_CONVERSATIONS": "9",
+	}))
+	if err != nil || !c.AnswerRestart || c.Limits.MaxRunning != 7 || c.Limits.MaxQueued != 9 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := readConfig(env(nil)); err != nil || c.AnswerRestart {
+		t.Errorf("nothing configured: %+v, %v", c, err)
+	}
+	for name, value := range map[string]string{
+		"KYRO_ANSWER_RESTART": "maybe", "KYRO_MAX_RUNNING_ANSWERS": "0", "KYRO_MAX_QUEUED_CONVERSATIONS": "many",
+	} {
+		if _, err := readConfig(env(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: %v", name, value, err)
 		}
 	}
 }

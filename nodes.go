@@ -11,6 +11,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"kyrochat/answer"
+	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/store"
 	"kyrochat/transport"
@@ -29,8 +30,10 @@ type nodes struct {
 	stop     func()
 }
 
-// signalSession tells that a session has ended.
-const signalSession = "session"
+const (
+	signalSession = "session" // a session has ended
+	signalStop    = "stop"    // an answer is to stop
+)
 
 func newNodes(ctx context.Context, cfg Config, name string, st *store.Store, log *slog.Logger) (*nodes, error) {
 	logs, rates, progress := live.NewLogs(live.LogsConfig{}), live.NewRates(live.RatesConfig{}), live.NewProgress(live.ProgressConfig{})
@@ -54,6 +57,17 @@ func newNodes(ctx context.Context, cfg Config, name string, st *store.Store, log
 	n.progress = live.NewSharedProgress(n.bus, progress)
 	return n, nil
 }
+
+// signals are how answers that other processes make are stopped.
+func (n *nodes) signals() answer.Signals { return signals{n.bus} }
+
+type signals struct{ bus *live.Bus }
+
+// Stop implements answer.Signals.
+func (s signals) Stop(message kyro.ID) { live.Send(s.bus, signalStop, message) }
+
+// Connected implements answer.Signals.
+func (s signals) Connected() bool { return s.bus.Connected() }
 
 // start connects. What is to be heard of the others must be said before. A Redis that is not there is no reason not to
 // start: it is waited for.

@@ -3,7 +3,8 @@
 // at all, together with the jobs it calls for. No transaction leaves the package.
 //
 // Rows are private and turned into nouns on the way out. Every read by owner is scoped in SQL, so that what is
-// not the caller's is indistinguishable from what is not there. Times are UTC with microseconds, set by callers.
+// not the caller's is indistinguishable from what is not there. Times are UTC with microseconds, set by callers; leases
+// alone go by a clock of the store.
 //
 // The two databases give the same answers; where their SQL differs, it differs behind one function.
 package store
@@ -12,6 +13,7 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
@@ -31,10 +33,17 @@ type Enqueuer interface {
 type Store struct {
 	pools *Pools
 	queue Enqueuer
+	clock func() time.Time // that leases go by; nil: the database server's
 }
 
 // New is a store on open pools whose schema is there. The pools stay the caller's to close.
-func New(p *Pools, q Enqueuer) *Store { return &Store{pools: p, queue: q} }
+func New(p *Pools, q Enqueuer) *Store {
+	s := &Store{pools: p, queue: q}
+	if !p.Postgres() {
+		s.clock = time.Now
+	}
+	return s
+}
 
 // read gives the database for statements that change nothing. On SQLite these connections cannot write.
 func (s *Store) read() bun.IDB { return s.pools.readers }
