@@ -41,7 +41,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
 		"KYRO_ENV": "staging", "KYRO_ADDR": "8080", "KYRO_ACCESS_TOKEN_TTL": "10", "KYRO_MAX_UPLOAD_BYTES": "32MiB", "KYRO_SECRET": "short",
-		"REDIS_URL": "redis://localhost", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "boss",
+		"REDIS_URL": "localhost:6379", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "boss",
 		"KYRO_SIGNUP": "verified", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
 		"KYRO_RATE_OPERATIONS": "0", "KYRO_RATE_WINDOW": "0", "KYRO_RATE_CONNECTS": "many",
 		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s", "KYRO_CACHE_TTL": "1h", "KYRO_CACHE_ENTRIES": "0",
