@@ -21,17 +21,22 @@ func (s *Store) ClaimNext(
 ) (claim kyro.Claim, found bool, err error) {
 	until := kyro.Moment(now.Add(lease))
 	err = s.write(ctx, "claim an answer", func(ctx context.Context, tx *writeTx) error {
+		found = false
 		var r messageRow
+		number, err := nextEvent(ctx, tx, "id = ? AND EXISTS (SELECT 1 FROM messages AS m WHERE m.conversation_id = conversations.id AND m.status = 'PENDING' AND m."+unfinished+")",
+			conversation.Key)
+		if err != nil || number == unnumbered {
+			return err
+		}
 		oldest := tx.NewSelect().Table("messages").ColumnExpr("MIN(id)").
 			Where("conversation_id = ?", conversation.Key).Where(unfinished)
-		err := tx.NewUpdate().Model(&r).
-			Set("status = ?", kyro.MessageRetrieving).Set("attempt = attempt + 1").Set("seq = 0").
+		err = tx.NewUpdate().Model(&r).
+			Set("status = ?", kyro.MessageRetrieving).Set("changed = ?", number).Set("attempt = attempt + 1").Set("seq = 0").
 			Set("lease_owner = ?", owner).Set("lease_until = ?", until).
 			Where("id = (?)", oldest).Where("status = ? AND NOT stop_requested", kyro.MessagePending).
 			Returning("*").Scan(ctx)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && r.ID == 0 {
-			found = false
-			return nil
+			return errNothing
 		}
 		found = err == nil
 		claim = kyro.Claim{
@@ -39,11 +44,17 @@ func (s *Store) ClaimNext(
 		}
 		return err
 	})
+	if errors.Is(err, errNothing) {
+		return kyro.Claim{}, false, nil
+	}
 	if err != nil || !found {
 		return kyro.Claim{}, false, err
 	}
 	return claim, true, nil
 }
+
+// errNothing undoes a write that found nothing to do.
+var errNothing = errors.New("there is nothing to do")
 
 // fenced changes the running message of a claim and reads it as it is then; CONFLICT where the claim is lost.
 func fenced(ctx context.Context, tx *writeTx, claim kyro.Claim, change func(*bun.UpdateQuery) *bun.UpdateQuery) (*messageRow, error) {
@@ -76,7 +87,14 @@ func (s *Store) Renew(ctx context.Context, claim kyro.Claim, until time.Time) (s
 // Checkpoint keeps what a running attempt has written so far.
 func (s *Store) Checkpoint(ctx context.Context, claim kyro.Claim, c kyro.Checkpoint) error {
 	return s.write(ctx, "keep the answer so far", func(ctx context.Context, tx *writeTx) error {
-		_, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+		number, err := nextEvent(ctx, tx, "id = (SELECT conversation_id FROM messages WHERE id = ? AND status <> ?)", claim.MessageID.Key, c.Status)
+		if err != nil {
+			return err
+		}
+		_, err = fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+			if number != unnumbered {
+				q = q.Set("changed = ?", number)
+			}
 			return q.Set("status = ?", c.Status).Set("text = ?", clean(c.Text)).Set("seq = ?", c.Seq)
 		})
 		return err
@@ -95,8 +113,13 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 	}
 	err := s.write(ctx, "store the answer", func(ctx context.Context, tx *writeTx) error {
 		r := end
+		number, err := nextEvent(ctx, tx, "id = ?", claim.ConversationID.Key)
+		if err != nil {
+			return err
+		}
+		r.Changed = number
 		result, err := tx.NewUpdate().Model(&r).
-			Column("status", "text", "seq", "grounding", "finish_reason", "notices", "usage", "error", "completed_at").
+			Column("changed", "status", "text", "seq", "grounding", "finish_reason", "notices", "usage", "error", "completed_at").
 			Where("id = ? AND attempt = ? AND lease_owner = ?", claim.MessageID.Key, claim.Attempt, claim.Owner).Where(running).
 			Returning("*").Exec(ctx)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -124,8 +147,12 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 // Release gives an attempt back that wrote nothing, so that another node can take it at once.
 func (s *Store) Release(ctx context.Context, claim kyro.Claim) error {
 	return s.write(ctx, "give the answer back", func(ctx context.Context, tx *writeTx) error {
-		_, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-			return q.Apply(pendingAgain).Where("text = ''")
+		number, err := nextEvent(ctx, tx, "id = ?", claim.ConversationID.Key)
+		if err != nil {
+			return err
+		}
+		_, err = fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+			return q.Apply(pendingAgain).Set("changed = ?", number).Where("text = ''")
 		})
 		return err
 	})
@@ -139,8 +166,12 @@ func pendingAgain(q *bun.UpdateQuery) *bun.UpdateQuery {
 // it is. The message is given as it is afterwards.
 func (s *Store) RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error) {
 	err := s.write(ctx, "stop the answer", func(ctx context.Context, tx *writeTx) error {
-		return stopAnswers(ctx, tx, now, "id = ? AND conversation_id IN (SELECT id FROM conversations WHERE user_id = ? AND deleted_at IS NULL)",
+		number, err := nextEvent(ctx, tx, "id = (SELECT conversation_id FROM messages WHERE id = ? AND "+unfinished+") AND user_id = ? AND deleted_at IS NULL",
 			id.Key, user.Key)
+		if err != nil || number == unnumbered {
+			return err
+		}
+		return stopAnswers(ctx, tx, now, number, "id = ?", id.Key)
 	})
 	if err != nil {
 		return kyro.Message{}, err

@@ -31,13 +31,18 @@ func (s *Store) Recover(ctx context.Context, now time.Time, everything bool) (en
 			lapsed += " AND lease_until <= ?"
 			args = append(args, now)
 		}
-		err := tx.NewUpdate().Model(&rows).
+		ending := unfinished + " AND (stop_requested AND status = 'PENDING' OR " + lapsed + ")"
+		talks, err := s.lockConversations(ctx, tx, tx.NewSelect().Table("messages").Column("conversation_id").Where(ending, args...))
+		if err != nil {
+			return err
+		}
+		err = tx.NewUpdate().Model(&rows).
 			Set("error = CASE WHEN stop_requested THEN error ELSE ? END", string(cut)).
 			Set("finish_reason = CASE WHEN stop_requested THEN ? ELSE ? END", kyro.FinishUser, kyro.FinishInterrupted).
 			Set("status = CASE WHEN stop_requested THEN ? ELSE ? END", kyro.MessageStopped, kyro.MessageInterrupted).
 			Set("completed_at = ?", now).Set("lease_owner = ''").Set("lease_until = NULL").
 			Set("seq = seq + 1"). // the end is an event of its own, behind what a reader may have
-			Where(unfinished).
+			Where("conversation_id IN (?)", talks).Where(unfinished).
 			Where("stop_requested AND status = 'PENDING' OR "+lapsed+" AND (text <> '' OR stop_requested OR lost + 1 >= ?)",
 				append(args, maxLost)...).
 			Returning("*").Scan(ctx)
@@ -45,8 +50,13 @@ func (s *Store) Recover(ctx context.Context, now time.Time, everything bool) (en
 			return err
 		}
 		ended = convert(rows, (*messageRow).noun)
-		_, err = tx.NewUpdate().Table("messages").Apply(pendingAgain).Set("lost = lost + 1").Where(lapsed, args...).Where("text = ''").Exec(ctx)
+		var again []int64
+		err = tx.NewUpdate().Table("messages").Apply(pendingAgain).Set("lost = lost + 1").
+			Where("conversation_id IN (?)", talks).Where(lapsed, args...).Where("text = ''").Returning("id").Scan(ctx, &again)
 		if err != nil {
+			return err
+		}
+		if err := numberChanges(ctx, tx, append(again, convert(rows, func(r *messageRow) int64 { return r.ID })...)); err != nil {
 			return err
 		}
 		var heads []int64
