@@ -45,8 +45,9 @@ type attempt struct {
 	status kyro.MessageStatus
 	text   strings.Builder
 	seq    int64
-	saved  int  // bytes of text that are on the row
-	dirty  bool // something is not on the row
+	saved  int                // bytes of text that are on the row
+	shown  kyro.MessageStatus // that is on the row
+	dirty  bool               // something is not on the row
 	nudge  chan struct{}
 }
 
@@ -54,7 +55,7 @@ func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 	a := &attempt{
 		Service: s, claim: claim, began: s.now(), filter: NewFilter(),
 		logger: s.cfg.Logger.With("message", claim.MessageID, "attempt", claim.Attempt),
-		until:  claim.Until, done: make(chan struct{}), nudge: make(chan struct{}, 1),
+		shown:  kyro.MessageRetrieving, until: claim.Until, done: make(chan struct{}), nudge: make(chan struct{}, 1),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(s.ctx)
 	return a

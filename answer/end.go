@@ -127,6 +127,7 @@ func (a *attempt) finish(ctx context.Context, o kyro.Outcome) (kyro.Message, boo
 			return err
 		})
 		if err == nil {
+			a.cfg.Wakes.Wake(a.claim.ConversationID)
 			return stored, true
 		}
 		if isLost(err) {
@@ -146,7 +147,9 @@ func (a *attempt) release() {
 	err := bounded(context.WithoutCancel(a.ctx), func(ctx context.Context) error { return a.cfg.Store.Release(ctx, a.claim) })
 	if err != nil {
 		a.logger.Warn("an answer could not be given back; it is taken over when its lease ends", "error", err)
+		return
 	}
+	a.cfg.Wakes.Wake(a.claim.ConversationID)
 }
 
 // retryable reports whether the same question may fare better next time.

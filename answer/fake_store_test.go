@@ -16,6 +16,7 @@ type fakeStore struct {
 	deleted       map[kyro.ID]bool
 	rows          []*fakeRow
 	keys          int64
+	events        fakeEvents
 
 	fail   func(call string) error // asked before every call; nil: none fails
 	writes map[string]int          // calls that changed something

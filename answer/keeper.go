@@ -70,7 +70,12 @@ func (a *attempt) save(ctx context.Context) bool {
 	case err == nil:
 		a.mu.Lock()
 		a.saved = len(c.Text)
+		moved := a.shown != c.Status
+		a.shown = c.Status
 		a.mu.Unlock()
+		if moved {
+			a.cfg.Wakes.Wake(a.claim.ConversationID)
+		}
 		return true
 	case isLost(err):
 		a.lose(err)

@@ -10,11 +10,12 @@ import (
 	"kyrochat/kyro"
 )
 
-// Config is what a Service works with. Store, Log, Retriever and Model must be given; a zero figure takes its
+// Config is what a Service works with. Store, Log, Wakes, Retriever and Model must be given; a zero figure takes its
 // default.
 type Config struct {
 	Store     Store
 	Log       Log
+	Wakes     Wakes
 	Retriever Retriever
 	Model     Model
 	Limits    kyro.Limits
@@ -28,7 +29,8 @@ type Config struct {
 	MaxQueued  int // conversations that wait for one of those places; beyond it the sweep finds them; 1,024
 	History    int // messages of earlier turns that a model gets to see; 20
 
-	// How often a reader looks at the row while the log serves it, and while the log has nothing for it.
+	// How often a reader looks at the row while the log serves it, or wakes would reach it, and while they have
+	// nothing for it.
 	FollowPoll      time.Duration // 2 s
 	FollowPollEmpty time.Duration // 500 ms
 
@@ -157,9 +159,11 @@ func (s *Service) sweep(ctx context.Context, everything bool) error {
 	}
 	for _, m := range ended {
 		s.cfg.Logger.Warn("answer interrupted: its process is gone", "message", m.ID, "attempt", m.Attempt)
+		s.cfg.Wakes.Wake(m.ConversationID)
 		s.logEnd(ctx, m)
 	}
 	for _, conversation := range waiting {
+		s.cfg.Wakes.Wake(conversation)
 		s.kick(conversation)
 	}
 	return nil

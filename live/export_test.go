@@ -6,3 +6,10 @@ func (r *Rates) Count() int {
 	defer r.mu.Unlock()
 	return len(r.keys)
 }
+
+// Watched is how many conversations are watched.
+func (w *Wakes) Watched() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.watching)
+}
