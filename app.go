@@ -107,13 +107,14 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}
 	model, dims := embedder.Model()
 	vectors := ai.NewVectors(st, model, dims, vectorMemory)
+	wakes := new(live.Wakes)
 	a.answers = answer.New(answer.Config{
-		Store: st, Log: live.NewLogs(live.LogsConfig{}), Retriever: answer.NewRetriever(st, vectors, embedder, log),
+		Store: st, Log: live.NewLogs(live.LogsConfig{}), Wakes: wakes, Retriever: answer.NewRetriever(st, vectors, embedder, log),
 		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	a.info = a.serverInfo(model)
 	root := &resolvers.Root{
-		Account: accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers,
+		Account: accounts, Catalog: catalog.New(st, a.caches.catalog(), wakes, nil), Ingest: a.documents, Answer: a.answers,
 		Info: a.info,
 	}
 	return a, a.listen(a.routes(root, gate))
