@@ -53,6 +53,8 @@ type Store interface {
 	// FollowedConversation reads the user's live conversation with the numbers of its changes; NOT_FOUND where there
 	// is none. Whoever sees a number sees all changes up to it.
 	FollowedConversation(ctx context.Context, user, id kyro.ID) (kyro.FollowedConversation, error)
+	// EventCounts gives the last number of each of the conversations, of any users; those that are no more are left out.
+	EventCounts(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]int64, error)
 	// ChangedMessages reads messages of the conversation for a reader who knows the numbers up to after and is now
 	// told of those up to another: that they were added, or else of their last change. They come in the order of
 	// these numbers, at most limit of them. One that was added before upTo is among them even where its last change

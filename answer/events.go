@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"kyrochat/kyro"
@@ -25,7 +26,7 @@ func (s *Service) Events(
 	ctx context.Context, viewer kyro.Viewer, conversation kyro.ID, after *kyro.StreamCursor,
 ) iter.Seq2[kyro.ConversationEvent, error] {
 	return func(yield func(kyro.ConversationEvent, error) bool) {
-		w := &watcher{cfg: s.cfg, viewer: viewer, id: conversation, yield: yield}
+		w := &watcher{cfg: s.cfg, looks: s.looks, viewer: viewer, id: conversation, yield: yield}
 		if err := w.run(ctx, after); err != nil && !w.left {
 			yield(nil, err)
 		}
@@ -40,6 +41,7 @@ const (
 // watcher is one reader of one conversation.
 type watcher struct {
 	cfg    Config
+	looks  *looks
 	viewer kyro.Viewer
 	id     kyro.ID
 	yield  func(kyro.ConversationEvent, error) bool
@@ -47,6 +49,8 @@ type watcher struct {
 
 	seq    int64 // the reader was told of all changes up to this number
 	placed bool  // seq is a place that the conversation can be told on from
+
+	read atomic.Int64 // the last number of the conversation when it was read
 }
 
 // run tells until the reader leaves or the conversation is no more. It waits only for wakes that come after it has read.
@@ -56,6 +60,8 @@ func (w *watcher) run(ctx context.Context, after *kyro.StreamCursor) error {
 	}
 	woken, stop := w.cfg.Wakes.Watch(w.id)
 	defer stop()
+	w.looks.enter(w)
+	defer w.looks.leave(w)
 	c, err := w.conversation(ctx)
 	if err != nil {
 		return err
@@ -93,27 +99,40 @@ func (w *watcher) place(c kyro.FollowedConversation, after *kyro.StreamCursor) e
 
 // conversation reads the conversation as the viewer may see it now.
 func (w *watcher) conversation(ctx context.Context) (kyro.FollowedConversation, error) {
-	return patiently(ctx, func() (kyro.FollowedConversation, error) {
+	c, err := patiently(ctx, func() (kyro.FollowedConversation, error) {
 		return w.cfg.Store.FollowedConversation(ctx, w.viewer.UserID, w.id)
 	})
+	w.read.Store(c.Events)
+	return c, err
 }
 
-// wait waits until the conversation is woken, or is to be looked at in any case: what other processes do may not wake,
-// and who may see it is checked again each time.
+// wait waits until the conversation is woken, or a look finds that it has something new or is no more: what other
+// processes do may not wake.
 func (w *watcher) wait(ctx context.Context, woken <-chan struct{}) error {
-	interval := w.cfg.FollowPollEmpty
+	for {
+		interval := w.interval()
+		timer := time.NewTimer(interval)
+		select {
+		case <-woken:
+			timer.Stop()
+			return nil
+		case <-timer.C:
+			if news, err := w.looks.look(ctx, w, interval); news || err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// interval is how often the conversation is looked at.
+func (w *watcher) interval() time.Duration {
 	if w.cfg.Exclusive || w.cfg.Wakes.Connected() {
-		interval = w.cfg.FollowPoll
+		return w.cfg.FollowPoll
 	}
-	timer := time.NewTimer(interval)
-	defer timer.Stop()
-	select {
-	case <-woken:
-	case <-timer.C:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
+	return w.cfg.FollowPollEmpty
 }
 
 // news is one thing to tell: that a message was added or has changed, or, without a message, that the conversation has.

@@ -298,7 +298,7 @@ func TestAStoreThatIsAwayForAWhileEndsNoFollowing(t *testing.T) {
 		follower.want("the start", "resync Hi")
 		away := kyro.Errorf(kyro.CodeUnavailable, "The database does not answer.")
 		w.store.failing(func(call string) error {
-			if call == "FollowedConversation" || call == "ChangedMessages" {
+			if call == "FollowedConversation" || call == "ChangedMessages" || call == "EventCounts" {
 				return away
 			}
 			return nil
@@ -343,6 +343,36 @@ func TestSlowTabsSkipStates(t *testing.T) {
 			t.Errorf("who was there saw %q", watch.seen)
 		}
 	})
+}
+
+// TestOneLooksForAll counts what many quiet tabs ask of the store.
+func TestOneLooksForAll(t *testing.T) {
+	t.Parallel()
+	inWorld(t, echo(0), func(t *testing.T, w *world) {
+		var ids []kyro.ID
+		var tabs []*tab
+		for i := range 40 {
+			ids = append(ids, w.begun(fmt.Sprint(i)))
+			tabs = append(tabs, (&tab{t: t, id: ids[i]}).open(w.Service, w.viewer), (&tab{t: t, id: ids[i]}).open(w.Service, w.viewer))
+		}
+		synctest.Wait()
+		looks, reads := w.store.count("EventCounts"), w.store.count("FollowedConversation")
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if looks, reads := w.store.count("EventCounts")-looks, w.store.count("FollowedConversation")-reads; looks < 10 || looks > 20 || reads != 0 {
+			t.Errorf("80 tabs looked %d times in 20 s, and read %d times", looks, reads)
+		}
+		w.store.rename(ids[7], "Tea")
+		w.store.deleteConversation(ids[9])
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		for i, c := range tabs {
+			titled, gone := c.seen[len(c.seen)-1] == "titled Tea", kyro.ErrorCode(c.err) == kyro.CodeNotFound
+			if titled != (i/2 == 7) || gone != (i/2 == 9) {
+				t.Errorf("tab %d saw %q and ended with %v", i, c.seen, c.err)
+			}
+		}
+	}, func(c *answer.Config) { c.Exclusive, c.Wakes = true, deaf{} })
 }
 
 var _ answer.Wakes = (*live.Wakes)(nil)

@@ -62,6 +62,21 @@ func (f *fakeStore) FollowedConversation(ctx context.Context, user, id kyro.ID) 
 	return kyro.FollowedConversation{Conversation: *c, Events: f.events.last[id], Changed: f.events.changed[id]}, nil
 }
 
+func (f *fakeStore) EventCounts(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]int64, error) {
+	if err := f.enter(ctx, "EventCounts"); err != nil {
+		return nil, err
+	}
+	defer f.mu.Unlock()
+	f.number()
+	counts := map[kyro.ID]int64{}
+	for _, id := range conversations {
+		if f.conversations[id] != nil && !f.deleted[id] {
+			counts[id] = f.events.last[id]
+		}
+	}
+	return counts, nil
+}
+
 func (f *fakeStore) ChangedMessages(ctx context.Context, _, conversation kyro.ID, after, upTo int64, limit int) ([]kyro.ChangedMessage, error) {
 	if err := f.enter(ctx, "ChangedMessages"); err != nil {
 		return nil, err

@@ -73,6 +73,7 @@ type Service struct {
 	ctx    context.Context // of all attempts
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // the workers
+	looks  *looks
 
 	mu       sync.Mutex
 	open     bool             // recovery is over: workers may start
@@ -98,6 +99,7 @@ const storeTimeout = 5 * time.Second
 // New makes a service; Run makes it work.
 func New(cfg Config) *Service {
 	s := &Service{cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{}}
+	s.looks = newLooks(s.cfg.Store)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }

@@ -90,6 +90,16 @@ func (s *Store) FollowedConversation(ctx context.Context, user, id kyro.ID) (kyr
 	return found[0], nil
 }
 
+// EventCounts gives the last number of each of the conversations that are live, of any users.
+func (s *Store) EventCounts(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]int64, error) {
+	q := s.query().add("SELECT id, events FROM conversations WHERE deleted_at IS NULL AND ")
+	in(q, "id", rowKeys(conversations))
+	counts := make(map[kyro.ID]int64, len(conversations))
+	var key, events int64
+	err := s.each(ctx, q, []any{&key, &events}, func() { counts[kyro.ConversationID(key)] = events })
+	return counts, failed("look at the conversations", err)
+}
+
 // ChangedMessages reads messages of the user's live conversation for a reader who knows the numbers up to after and is
 // now told of those up to another: that they were added, or else of their last change. They come in the order of these
 // numbers, at most limit of them, citations included. A message that was added before upTo is among them even where its

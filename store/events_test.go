@@ -212,14 +212,22 @@ func TestChangesOfOthersAreNotFound(t *testing.T) {
 			fine(t, err)
 			return len(changed)
 		}
+		counts := func() map[kyro.ID]int64 {
+			counts, err := w.EventCounts(t.Context(), []kyro.ID{id, kyro.ConversationID(99999)})
+			fine(t, err)
+			return counts
+		}
+		if got := counts(); len(got) != 1 || got[id] != 2 {
+			t.Errorf("counts %v", got)
+		}
 		if see(user) != 2 || see(stranger) != 0 {
 			t.Errorf("the owner sees %d messages, a stranger %d", see(user), see(stranger))
 		}
 		fine(t, w.DeleteConversation(t.Context(), user, id, start))
 		_, err := w.FollowedConversation(t.Context(), user, id)
 		wantCode(t, err, kyro.CodeNotFound)
-		if see(user) != 0 {
-			t.Error("messages of a deleted conversation are seen")
+		if see(user) != 0 || len(counts()) != 0 {
+			t.Error("a deleted conversation is seen")
 		}
 	})
 }

@@ -1,0 +1,98 @@
+package answer
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// looks finds changes that nobody woke the followers of a conversation for. One follower looks for all of this node at
+// once: most of them are quiet most of the time, and a statement for each would be all that a quiet node does.
+type looks struct {
+	store Store
+	turn  chan struct{} // holds something while one looks, who may use last
+	last  time.Time
+
+	mu       sync.Mutex
+	watchers map[*watcher]bool // true: there is something new for it
+}
+
+const lookAtOnce = 1_000 // conversations of one statement
+
+func newLooks(store Store) *looks {
+	return &looks{store: store, turn: make(chan struct{}, 1), watchers: map[*watcher]bool{}}
+}
+
+func (l *looks) enter(w *watcher) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watchers[w] = false
+}
+
+func (l *looks) leave(w *watcher) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.watchers, w)
+}
+
+// look reports whether there is something new for the watcher. It looks unless another one did a while ago, which is
+// less than the interval. A store that fails is asked no more often for that; who asked goes on to say so.
+func (l *looks) look(ctx context.Context, w *watcher, interval time.Duration) (news bool, err error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if time.Since(l.last) >= interval/2 {
+		l.last = time.Now()
+		if err := l.all(ctx); err != nil {
+			return true, ctx.Err()
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	news = l.watchers[w]
+	l.watchers[w] = false
+	return news, nil
+}
+
+// all looks at every conversation that is followed here.
+func (l *looks) all(ctx context.Context) error {
+	l.mu.Lock()
+	followed := map[kyro.ID]bool{}
+	for w := range l.watchers {
+		followed[w.id] = true
+	}
+	l.mu.Unlock()
+	ids := make([]kyro.ID, 0, len(followed))
+	for id := range followed {
+		ids = append(ids, id)
+	}
+	for some := range slices.Chunk(ids, lookAtOnce) {
+		counts, err := l.store.EventCounts(ctx, some)
+		if err != nil {
+			return err
+		}
+		l.compare(some, counts)
+	}
+	return nil
+}
+
+// compare notes whose conversation, of those looked at, is further than its reader, or gone.
+func (l *looks) compare(looked []kyro.ID, counts map[kyro.ID]int64) {
+	asked := make(map[kyro.ID]bool, len(looked))
+	for _, id := range looked {
+		asked[id] = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w := range l.watchers {
+		if count, there := counts[w.id]; asked[w.id] && (!there || count > w.read.Load()) {
+			l.watchers[w] = true
+		}
+	}
+}
