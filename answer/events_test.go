@@ -19,6 +19,7 @@ import (
 type tab struct {
 	t      *testing.T
 	id     kyro.ID
+	mu     sync.Mutex
 	cursor *kyro.StreamCursor
 	states map[kyro.ID]kyro.MessageStatus // of the messages it knows
 	seen   []string
@@ -50,6 +51,8 @@ func (c *tab) open(s *answer.Service, v kyro.Viewer) *tab {
 }
 
 func (c *tab) take(event kyro.ConversationEvent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.states == nil {
 		c.states = map[kyro.ID]kyro.MessageStatus{}
 	}
@@ -80,6 +83,8 @@ func (c *tab) take(event kyro.ConversationEvent) {
 func (c *tab) want(after string, want ...string) {
 	c.t.Helper()
 	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !slices.Equal(c.seen, want) {
 		c.t.Errorf("after %s: %q, want %q", after, c.seen, want)
 	}
