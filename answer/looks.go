@@ -2,6 +2,7 @@ package answer
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -60,7 +61,7 @@ func (l *looks) look(ctx context.Context, w *watcher, interval time.Duration) (n
 	return news, nil
 }
 
-// all looks at every conversation that is followed here.
+// all looks at every conversation that is followed here, and notes whose is further than its reader, or gone.
 func (l *looks) all(ctx context.Context) error {
 	l.mu.Lock()
 	followed := map[kyro.ID]bool{}
@@ -68,31 +69,20 @@ func (l *looks) all(ctx context.Context) error {
 		followed[w.id] = true
 	}
 	l.mu.Unlock()
-	ids := make([]kyro.ID, 0, len(followed))
-	for id := range followed {
-		ids = append(ids, id)
-	}
-	for some := range slices.Chunk(ids, lookAtOnce) {
-		counts, err := l.store.EventCounts(ctx, some)
+	counts := make(map[kyro.ID]int64, len(followed))
+	for some := range slices.Chunk(slices.Collect(maps.Keys(followed)), lookAtOnce) {
+		found, err := l.store.EventCounts(ctx, some)
 		if err != nil {
 			return err
 		}
-		l.compare(some, counts)
-	}
-	return nil
-}
-
-// compare notes whose conversation, of those looked at, is further than its reader, or gone.
-func (l *looks) compare(looked []kyro.ID, counts map[kyro.ID]int64) {
-	asked := make(map[kyro.ID]bool, len(looked))
-	for _, id := range looked {
-		asked[id] = true
+		maps.Copy(counts, found)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w := range l.watchers {
-		if count, there := counts[w.id]; asked[w.id] && (!there || count > w.read.Load()) {
+		if count, there := counts[w.id]; followed[w.id] && (!there || count > w.read.Load()) {
 			l.watchers[w] = true
 		}
 	}
+	return nil
 }
