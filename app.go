@@ -110,7 +110,8 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	wakes := new(live.Wakes)
 	a.answers = answer.New(answer.Config{
 		Store: st, Log: live.NewLogs(live.LogsConfig{}), Wakes: wakes, Retriever: answer.NewRetriever(st, vectors, embedder, log),
-		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
+		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Restart: cfg.AnswerRestart,
+		Node: nodeName(), Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	a.info = a.serverInfo(model)
 	root := &resolvers.Root{

@@ -45,6 +45,7 @@ type Config struct {
 	Carriers      carriers
 	HeaderTimeout time.Duration // for the head of a request
 	Limits        kyro.Limits
+	AnswerRestart bool // an answer that was lost after it wrote text is begun again, once
 	IngestWorkers int
 	OfflinePace   time.Duration // between two pieces of an offline answer
 
@@ -79,6 +80,8 @@ func readConfig(getenv func(string) string) (Config, error) {
 			MaxTextChars:     r.integer("KYRO_MAX_TEXT_CHARS", d.MaxTextChars, 1, 1<<30),
 			MaxMessageChars:  r.integer("KYRO_MAX_MESSAGE_CHARS", d.MaxMessageChars, 1, 1_000_000),
 			MaxWaiting:       r.integer("KYRO_MAX_WAITING_MESSAGES", d.MaxWaiting, 0, 1000),
+			MaxRunning:       r.integer("KYRO_MAX_RUNNING_ANSWERS", d.MaxRunning, 1, 100_000),
+			MaxQueued:        r.integer("KYRO_MAX_QUEUED_CONVERSATIONS", d.MaxQueued, 1, 1_000_000),
 			AnswerLease:      r.duration("KYRO_ANSWER_LEASE", d.AnswerLease),
 			AnswerHeartbeat:  r.duration("KYRO_ANSWER_HEARTBEAT", d.AnswerHeartbeat),
 			AnswerSweep:      r.duration("KYRO_ANSWER_SWEEP", d.AnswerSweep),
@@ -88,6 +91,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 			DrainTimeout:     r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
 			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
 		},
+		AnswerRestart: r.choice("KYRO_ANSWER_RESTART", "false", "true", "false") == "true",
 		HeaderTimeout: r.duration("KYRO_HTTP_HEADER_TIMEOUT", 5*time.Second),
 		CacheEntries:  r.integer("KYRO_CACHE_ENTRIES", 10_000, 1, 10_000_000),
 		CacheTTL:      r.durationOrZero("KYRO_CACHE_TTL", 5*time.Second),

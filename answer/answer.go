@@ -25,30 +25,33 @@ type Store interface {
 	Message(ctx context.Context, user, id kyro.ID) (kyro.Message, error)
 
 	// ClaimNext takes the oldest PENDING answer of a conversation in which none is running, and starts a new
-	// attempt. found is false where there is nothing to take.
-	ClaimNext(
-		ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration,
-	) (claim kyro.Claim, found bool, err error)
+	// attempt. found is false where there is nothing to take. Leases go by the clock of the store, which is the same
+	// for all nodes; Until of the claim is for the caller to set.
+	ClaimNext(ctx context.Context, conversation kyro.ID, owner string, lease time.Duration) (claim kyro.Claim, found bool, err error)
 	// Job gives what the attempt needs: the bot, the question and the final messages of earlier turns, newest
 	// last, at most history of them. Messages that cite a passage which is live no more have the text
 	// "[answer withdrawn: its source changed]".
 	Job(ctx context.Context, claim kyro.Claim, history int) (Job, error)
-	// Renew keeps the claim alive; stop reports that someone asked the answer to stop.
-	Renew(ctx context.Context, claim kyro.Claim, until time.Time) (stop bool, err error)
-	Checkpoint(ctx context.Context, claim kyro.Claim, c kyro.Checkpoint) error
+	// Keep gives attempts another lease and stores how far they have come, all of them in one transaction, and says of
+	// each in its order what became of it. A state that is older than the row's changes nothing. Where it fails,
+	// nothing is kept.
+	Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error)
+	// StopsAsked finds the running answers of a node that someone asked to stop.
+	StopsAsked(ctx context.Context, owner string) ([]kyro.ID, error)
 	// Finish stores the end of the attempt in one fact.
 	Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (kyro.Message, error)
-	// Release gives an attempt back that wrote nothing, so that another node can take it at once.
-	Release(ctx context.Context, claim kyro.Claim) error
+	// Release gives an attempt back, so that another node can take the answer at once. With restart what was written
+	// is given up for it, which happens once and not where a stop was asked for; else nothing may have been written.
+	Release(ctx context.Context, claim kyro.Claim, restart bool) error
 	// RequestStop asks for a message to stop. A PENDING one is final at once (STOPPED, no text); a final one
 	// stays as it is. The message is given as it is afterwards. An end that the store makes is an event as any
 	// other: it takes the seq after the stored one.
 	RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error)
 	// Recover looks for attempts whose lease is over: those without text become PENDING again, the others
-	// INTERRUPTED, or STOPPED where that was asked for, with the text they have and the seq after the stored one.
-	// It gives the messages it ended and the conversations in which a PENDING answer waits and none is running.
-	// With everything, leases of any age are taken as over: for the start of the only process on its data.
-	Recover(ctx context.Context, now time.Time, everything bool) (ended []kyro.Message, waiting []kyro.ID, err error)
+	// INTERRUPTED, or STOPPED where that was asked for, with the text they have and the seq after the stored one. With
+	// Restart those with text become PENDING too, without it and once only. It gives the messages it ended and the
+	// conversations in which a PENDING answer waits and none is running. Any number of nodes may call it at once.
+	Recover(ctx context.Context, r kyro.Recovery) (ended []kyro.Message, waiting []kyro.ID, err error)
 
 	// FollowedConversation reads the user's live conversation with the numbers of its changes; NOT_FOUND where there
 	// is none. Whoever sees a number sees all changes up to it.
@@ -104,6 +107,14 @@ type Embedder interface {
 // failed or cut answer. A sequence ends soon after ctx is done.
 type Model interface {
 	Answer(ctx context.Context, p kyro.Prompt) iter.Seq2[kyro.Delta, error]
+}
+
+// Signals reach the other nodes, as long as that lasts: the row is what counts, and is looked at in any case.
+type Signals interface {
+	// Stop tells the other nodes that someone asked the answer to stop. It never waits.
+	Stop(message kyro.ID)
+	// Connected reports whether signals of other nodes arrive now.
+	Connected() bool
 }
 
 // Log carries the events of running answers to their readers. It is the wire; the row is the truth.

@@ -22,8 +22,8 @@ const (
 	saveStage      = 100 * time.Millisecond // a stage is saved only if it lasts; short answers save their end alone
 )
 
-// attempt is one try at a bot message. One goroutine runs it and a second, the keeper, keeps its claim and saves
-// what is written.
+// attempt is one try at a bot message. One goroutine runs it; the node's keeper keeps its claim and saves what is
+// written.
 type attempt struct {
 	*Service
 	claim  kyro.Claim
@@ -40,22 +40,24 @@ type attempt struct {
 	mute   bool            // the log was given up
 	warned bool            // that the log fails
 
-	mu     sync.Mutex
-	until  time.Time // the end of the lease as far as it is known here
-	status kyro.MessageStatus
-	text   strings.Builder
-	seq    int64
-	saved  int                // bytes of text that are on the row
-	shown  kyro.MessageStatus // that is on the row
-	dirty  bool               // something is not on the row
-	nudge  chan struct{}
+	kept keptState // the keeper's
+
+	mu         sync.Mutex
+	until      time.Time // the end of the lease as far as it is known here
+	status     kyro.MessageStatus
+	text       strings.Builder
+	seq        int64
+	savedBytes int                // of text that are on the row
+	savedSeq   int64              // the last event that is on the row
+	shown      kyro.MessageStatus // that is on the row
+	dirty      bool               // there are events that the keeper has not taken
 }
 
 func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 	a := &attempt{
 		Service: s, claim: claim, began: s.now(), filter: NewFilter(),
 		logger: s.cfg.Logger.With("message", claim.MessageID, "attempt", claim.Attempt),
-		shown:  kyro.MessageRetrieving, until: claim.Until, done: make(chan struct{}), nudge: make(chan struct{}, 1),
+		shown:  kyro.MessageRetrieving, until: claim.Until, done: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(s.ctx)
 	return a
@@ -63,19 +65,14 @@ func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 
 // run makes the answer and stores how it ended.
 func (a *attempt) run() {
-	keeping, stop := context.WithCancel(a.ctx)
-	var keeper sync.WaitGroup
-	keeper.Go(func() {
-		defer func() { a.survive(recover()) }()
-		a.keep(keeping)
-	})
+	a.keeper.enter(a)
+	defer a.keeper.leave(a)
 	total := time.AfterFunc(a.cfg.Limits.AnswerTotal, func() { a.cancel(errTotal) })
 
 	made, err := a.generate()
 
 	total.Stop()
-	stop()
-	keeper.Wait()
+	a.keeper.leave(a)
 	a.end(made, err)
 }
 
@@ -86,7 +83,8 @@ func (a *attempt) survive(panicked any) {
 	}
 }
 
-// lost reports that the claim is gone, or can be gone by the clock; nothing may be written then.
+// lost reports that the claim is gone, or can be gone by the clock; nothing may be written then, to the row or to the
+// log. A process that was frozen finds it here.
 func (a *attempt) lost() bool {
 	if context.Cause(a.ctx) == errLost {
 		return true
@@ -95,10 +93,21 @@ func (a *attempt) lost() bool {
 	over := !a.cfg.Now().Before(a.until)
 	a.mu.Unlock()
 	if over {
-		a.logger.Warn("the lease is over")
-		a.cancel(errLost)
+		a.lose("the lease is over")
 	}
 	return over
+}
+
+// lose stops the attempt at once: another one has the message, or nobody shall.
+func (a *attempt) lose(why any) {
+	a.logger.Warn("the claim of an answer is lost", "error", why)
+	a.cancel(errLost)
+}
+
+// isLost reports the store's word that an attempt may write no more: taken over, or deleted.
+func isLost(err error) bool {
+	code := kyro.ErrorCode(err)
+	return code == kyro.CodeConflict || code == kyro.CodeNotFound
 }
 
 // stage moves the answer to a status.
@@ -133,15 +142,14 @@ func (a *attempt) emit(ctx context.Context, e kyro.LogEntry) error {
 	if e.Status != "" {
 		a.status = e.Status
 	}
-	urgent := !a.dirty || e.Status != "" || a.text.Len()-a.saved >= saveBytes
+	urgent := !a.dirty || e.Status != "" || a.text.Len()-a.savedBytes >= saveBytes
 	a.dirty = true
 	a.mu.Unlock()
 
 	a.publish(ctx, e)
 	if urgent {
-		select {
-		case a.nudge <- struct{}{}:
-		default:
+		if unsaved, wait := a.saveIn(); unsaved {
+			a.keeper.hurry(a, wait)
 		}
 	}
 	return nil
@@ -177,6 +185,46 @@ func (a *attempt) state() kyro.Checkpoint {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq}
+}
+
+// saveIn reports whether there is something that the keeper has not taken, and how long it may wait.
+func (a *attempt) saveIn() (unsaved bool, wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch size := a.text.Len() - a.savedBytes; {
+	case size >= saveBytes:
+		return a.dirty, 0
+	case size == 0:
+		return a.dirty, saveStage
+	default:
+		return a.dirty, saveText
+	}
+}
+
+// unsavedState gives the keeper what is written so far; nil where the row has it.
+func (a *attempt) unsavedState() *kyro.Checkpoint {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dirty = false // what comes from now on is for the next save
+	if a.seq == a.savedSeq {
+		return nil
+	}
+	return &kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq}
+}
+
+// keptUntil notes that the claim holds for longer, and what is on the row, unless that is nil. moved reports that the
+// row shows another status now.
+func (a *attempt) keptUntil(until time.Time, state *kyro.Checkpoint) (moved bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if until.After(a.until) {
+		a.until = until
+	}
+	if state != nil {
+		moved = state.Status != a.shown
+		a.savedBytes, a.savedSeq, a.shown = len(state.Text), state.Seq, state.Status
+	}
+	return moved
 }
 
 // head is the beginning of a text: at most limit bytes of whole code points.

@@ -18,9 +18,17 @@ func (a *attempt) end(m made, err error) {
 	if a.lost() {
 		return
 	}
-	if err == errDrained && a.state().Text == "" {
-		a.release()
-		return
+	if err == errDrained {
+		switch wrote := a.state().Text != ""; {
+		case !wrote:
+			a.release(false)
+			return
+		case a.cfg.Restart && !a.claim.Restarted:
+			if a.release(true) {
+				return
+			}
+			err = errStopped // what alone keeps an answer that is this node's from being given back
+		}
 	}
 	ctx := context.WithoutCancel(a.ctx)
 	rest, filtered := a.filter.Close()
@@ -142,14 +150,17 @@ func (a *attempt) finish(ctx context.Context, o kyro.Outcome) (kyro.Message, boo
 	}
 }
 
-// release gives the message back for another node to answer.
-func (a *attempt) release() {
-	err := bounded(context.WithoutCancel(a.ctx), func(ctx context.Context) error { return a.cfg.Store.Release(ctx, a.claim) })
-	if err != nil {
+// release gives the message back for another node to answer, with restart from its beginning. It reports false where
+// the store says that it may not.
+func (a *attempt) release(restart bool) bool {
+	err := bounded(context.WithoutCancel(a.ctx), func(ctx context.Context) error { return a.cfg.Store.Release(ctx, a.claim, restart) })
+	if err != nil && !isLost(err) {
 		a.logger.Warn("an answer could not be given back; it is taken over when its lease ends", "error", err)
-		return
 	}
-	a.cfg.Wakes.Wake(a.claim.ConversationID)
+	if err == nil {
+		a.cfg.Wakes.Wake(a.claim.ConversationID)
+	}
+	return !isLost(err)
 }
 
 // retryable reports whether the same question may fare better next time.

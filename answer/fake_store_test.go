@@ -2,7 +2,9 @@ package answer_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,14 +21,16 @@ type fakeStore struct {
 	events        fakeEvents
 
 	fail   func(call string) error // asked before every call; nil: none fails
+	poison string                  // text that cannot be stored
 	writes map[string]int          // calls that changed something
 }
 
 type fakeRow struct {
 	kyro.Message
-	owner string
-	until time.Time
-	stop  bool
+	owner     string
+	until     time.Time
+	stop      bool
+	restarted bool
 }
 
 func newFakeStore() *fakeStore {
@@ -155,7 +159,7 @@ func (f *fakeStore) message(user, id kyro.ID) (kyro.Message, error) {
 	return r.Message, nil
 }
 
-func (f *fakeStore) ClaimNext(ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration) (kyro.Claim, bool, error) {
+func (f *fakeStore) ClaimNext(ctx context.Context, conversation kyro.ID, owner string, lease time.Duration) (kyro.Claim, bool, error) {
 	if err := f.enter(ctx, "ClaimNext"); err != nil {
 		return kyro.Claim{}, false, err
 	}
@@ -165,9 +169,9 @@ func (f *fakeStore) ClaimNext(ctx context.Context, conversation kyro.ID, owner s
 		return kyro.Claim{}, false, nil
 	}
 	r := waiting[0]
-	r.Status, r.Seq, r.owner, r.until = kyro.MessageRetrieving, 0, owner, now.Add(lease)
+	r.Status, r.Seq, r.owner, r.until = kyro.MessageRetrieving, 0, owner, time.Now().Add(lease)
 	r.Attempt++
-	return kyro.Claim{MessageID: r.ID, ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Until: r.until}, true, nil
+	return kyro.Claim{MessageID: r.ID, ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Restarted: r.restarted}, true, nil
 }
 
 // fenced begins a write of an attempt.
@@ -176,7 +180,7 @@ func (f *fakeStore) fenced(ctx context.Context, call string, c kyro.Claim) (*fak
 		return nil, err
 	}
 	r := f.row(c.MessageID)
-	if r.Attempt != c.Attempt || r.owner != c.Owner || r.Status.Final() || r.Status == kyro.MessagePending {
+	if !r.heldBy(c) {
 		f.writes[call]--
 		f.mu.Unlock()
 		return nil, kyro.Errorf(kyro.CodeConflict, "The claim is lost.")
@@ -201,24 +205,46 @@ func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyr
 	return job, nil
 }
 
-func (f *fakeStore) Renew(ctx context.Context, claim kyro.Claim, until time.Time) (bool, error) {
-	r, err := f.fenced(ctx, "Renew", claim)
-	if err != nil {
-		return false, err
-	}
-	defer f.mu.Unlock()
-	r.until = until
-	return r.stop, nil
+func (r *fakeRow) heldBy(c kyro.Claim) bool {
+	return r.Attempt == c.Attempt && r.owner == c.Owner && !r.Status.Final() && r.Status != kyro.MessagePending
 }
 
-func (f *fakeStore) Checkpoint(ctx context.Context, claim kyro.Claim, c kyro.Checkpoint) error {
-	r, err := f.fenced(ctx, "Checkpoint", claim)
-	if err != nil {
-		return err
+func (f *fakeStore) Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error) {
+	if err := f.enter(ctx, "Keep"); err != nil {
+		return nil, err
 	}
 	defer f.mu.Unlock()
-	r.Status, r.Text, r.Seq = c.Status, c.Text, c.Seq
-	return nil
+	for _, k := range list {
+		if k.State != nil && f.poison != "" && strings.Contains(k.State.Text, f.poison) {
+			return nil, errors.New("the text is refused")
+		}
+	}
+	kept := make([]kyro.Kept, len(list))
+	for i, k := range list {
+		r := f.row(k.Claim.MessageID)
+		if kept[i].Lost = !r.heldBy(k.Claim); kept[i].Lost {
+			continue
+		}
+		kept[i].Kept, kept[i].Stop, r.until = true, r.stop, time.Now().Add(lease)
+		if k.State != nil && k.State.Seq > r.Seq {
+			r.Status, r.Text, r.Seq = k.State.Status, k.State.Text, k.State.Seq
+			f.writes["Checkpoint"]++
+		}
+	}
+	return kept, nil
+}
+
+func (f *fakeStore) StopsAsked(ctx context.Context, owner string) (asked []kyro.ID, err error) {
+	if err := f.enter(ctx, "StopsAsked"); err != nil {
+		return nil, err
+	}
+	defer f.mu.Unlock()
+	for _, r := range f.rows {
+		if r.stop && r.owner == owner && !r.Status.Final() {
+			asked = append(asked, r.ID)
+		}
+	}
+	return asked, nil
 }
 
 func (f *fakeStore) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (kyro.Message, error) {
@@ -232,14 +258,26 @@ func (f *fakeStore) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome
 	return r.Message, nil
 }
 
-func (f *fakeStore) Release(ctx context.Context, claim kyro.Claim) error {
+func (f *fakeStore) Release(ctx context.Context, claim kyro.Claim, restart bool) error {
 	r, err := f.fenced(ctx, "Release", claim)
 	if err != nil {
 		return err
 	}
 	defer f.mu.Unlock()
-	r.Status, r.Seq, r.owner = kyro.MessagePending, 0, ""
+	if restart && (r.restarted || r.stop) || !restart && r.Text != "" {
+		f.writes["Release"]--
+		return kyro.Errorf(kyro.CodeConflict, "It may not be given back.")
+	}
+	r.again(restart)
 	return nil
+}
+
+// again makes an answer wait once more, from its beginning where it is restarted.
+func (r *fakeRow) again(restart bool) {
+	r.Status, r.Seq, r.owner = kyro.MessagePending, 0, ""
+	if restart {
+		r.Text, r.restarted = "", true
+	}
 }
 
 func (f *fakeStore) RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error) {
@@ -266,24 +304,26 @@ func (r *fakeRow) end(status kyro.MessageStatus, reason kyro.FinishReason, now t
 	r.Seq++
 }
 
-func (f *fakeStore) Recover(ctx context.Context, now time.Time, everything bool) (ended []kyro.Message, waiting []kyro.ID, err error) {
+func (f *fakeStore) Recover(ctx context.Context, how kyro.Recovery) (ended []kyro.Message, waiting []kyro.ID, err error) {
 	if err := f.enter(ctx, "Recover"); err != nil {
 		return nil, nil, err
 	}
 	defer f.mu.Unlock()
 	for _, r := range f.rows {
-		if r.Status != kyro.MessageRetrieving && r.Status != kyro.MessageStreaming || !everything && r.until.After(now) {
+		if r.Status != kyro.MessageRetrieving && r.Status != kyro.MessageStreaming || !how.Everything && r.until.After(time.Now()) {
 			continue
 		}
 		switch {
 		case r.stop:
-			r.end(kyro.MessageStopped, kyro.FinishUser, now)
+			r.end(kyro.MessageStopped, kyro.FinishUser, how.Now)
 			ended = append(ended, r.Message)
-		case r.Text != "":
-			r.end(kyro.MessageInterrupted, kyro.FinishInterrupted, now)
+		case r.Text != "" && how.Restart && !r.restarted:
+			r.again(true)
+		case r.Text != "" || r.restarted:
+			r.end(kyro.MessageInterrupted, kyro.FinishInterrupted, how.Now)
 			ended = append(ended, r.Message)
 		default:
-			r.Status, r.Seq, r.owner = kyro.MessagePending, 0, ""
+			r.again(false)
 		}
 	}
 	for id := range f.conversations {

@@ -122,7 +122,7 @@ func newWorld(t *testing.T, store *fakeStore, log *live.Logs, m answer.Model, ch
 	logged := &lockedBuffer{}
 	cfg := answer.Config{
 		Store: store, Log: log, Wakes: &live.Wakes{}, Retriever: retriever(findsNothing), Model: m, Node: "node",
-		Logger: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Limits: kyro.DefaultLimits(), Logger: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range change {
 		c(&cfg)

@@ -102,8 +102,8 @@ func TestSlowLogIsNoIdleModel(t *testing.T) {
 // lateStore tells a worker late that nothing waits.
 type lateStore struct{ answer.Store }
 
-func (s lateStore) ClaimNext(ctx context.Context, c kyro.ID, owner string, now time.Time, lease time.Duration) (kyro.Claim, bool, error) {
-	claim, found, err := s.Store.ClaimNext(ctx, c, owner, now, lease)
+func (s lateStore) ClaimNext(ctx context.Context, c kyro.ID, owner string, lease time.Duration) (kyro.Claim, bool, error) {
+	claim, found, err := s.Store.ClaimNext(ctx, c, owner, lease)
 	if !found {
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -22,25 +22,25 @@ type partition struct {
 
 var errCutOff = errors.New("the network is down")
 
-func (p *partition) ClaimNext(ctx context.Context, c kyro.ID, owner string, now time.Time, lease time.Duration) (kyro.Claim, bool, error) {
+func (p *partition) ClaimNext(ctx context.Context, c kyro.ID, owner string, lease time.Duration) (kyro.Claim, bool, error) {
 	if p.cut.Load() {
 		return kyro.Claim{}, false, errCutOff
 	}
-	return p.Store.ClaimNext(ctx, c, owner, now, lease)
+	return p.Store.ClaimNext(ctx, c, owner, lease)
 }
 
-func (p *partition) Renew(ctx context.Context, c kyro.Claim, until time.Time) (bool, error) {
+func (p *partition) Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error) {
 	if p.cut.Load() {
-		return false, errCutOff
+		return nil, errCutOff
 	}
-	return p.Store.Renew(ctx, c, until)
+	return p.Store.Keep(ctx, lease, list)
 }
 
-func (p *partition) Checkpoint(ctx context.Context, c kyro.Claim, k kyro.Checkpoint) error {
+func (p *partition) StopsAsked(ctx context.Context, owner string) ([]kyro.ID, error) {
 	if p.cut.Load() {
-		return errCutOff
+		return nil, errCutOff
 	}
-	return p.Store.Checkpoint(ctx, c, k)
+	return p.Store.StopsAsked(ctx, owner)
 }
 
 func (p *partition) Finish(ctx context.Context, c kyro.Claim, o kyro.Outcome) (kyro.Message, error) {
@@ -50,11 +50,11 @@ func (p *partition) Finish(ctx context.Context, c kyro.Claim, o kyro.Outcome) (k
 	return p.Store.Finish(ctx, c, o)
 }
 
-func (p *partition) Recover(ctx context.Context, now time.Time, everything bool) ([]kyro.Message, []kyro.ID, error) {
+func (p *partition) Recover(ctx context.Context, r kyro.Recovery) ([]kyro.Message, []kyro.ID, error) {
 	if p.cut.Load() {
 		return nil, nil, errCutOff
 	}
-	return p.Store.Recover(ctx, now, everything)
+	return p.Store.Recover(ctx, r)
 }
 
 // inTwoNodes runs a test on node a, which can be cut off from the store, and node b beside it on the same store
@@ -196,7 +196,7 @@ func TestStartRecoversEverythingWhenAlone(t *testing.T) {
 			}
 			begun, written := turn("a"), turn("b")
 			for _, c := range []kyro.Turn{begun, written} {
-				if _, found, err := store.ClaimNext(t.Context(), c.Conversation.ID, "gone", time.Now(), 15*time.Second); !found || err != nil {
+				if _, found, err := store.ClaimNext(t.Context(), c.Conversation.ID, "gone", 15*time.Second); !found || err != nil {
 					t.Fatal(found, err)
 				}
 			}

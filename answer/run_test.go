@@ -292,7 +292,7 @@ func TestAnswersAtOnceAreBounded(t *testing.T) {
 		if most.Load() != 2 {
 			t.Errorf("%d answers at once, want 2", most.Load())
 		}
-	}, func(c *answer.Config) { c.MaxRunning, c.MaxQueued = 2, 3 })
+	}, func(c *answer.Config) { c.Limits.MaxRunning, c.Limits.MaxQueued = 2, 3 })
 }
 
 func TestHistoryReachesTheModel(t *testing.T) {
@@ -333,16 +333,16 @@ func (f *fragile) Finish(ctx context.Context, c kyro.Claim, o kyro.Outcome) (kyr
 	return f.Store.Finish(ctx, c, o)
 }
 
-func (f *fragile) Renew(ctx context.Context, c kyro.Claim, until time.Time) (bool, error) {
-	f.panicOn("Renew")
-	return f.Store.Renew(ctx, c, until)
+func (f *fragile) Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error) {
+	f.panicOn("Keep")
+	return f.Store.Keep(ctx, lease, list)
 }
 
 func TestAPanicWhileAnAnswerIsKeptEndsNoServer(t *testing.T) {
 	t.Parallel()
 	for call, want := range map[string]kyro.MessageStatus{
 		"Finish": kyro.MessageInterrupted, // with the text that was kept
-		"Renew":  kyro.MessageCompleted,   // by another attempt, as no text was
+		"Keep":   kyro.MessageCompleted,   // the next call keeps it
 	} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()

@@ -21,13 +21,21 @@ type Config struct {
 	Limits    kyro.Limits
 	Node      string // names this process as the owner of its claims
 
+	// Signals tell other nodes of stops; nil where there are none, or no way to reach them.
+	Signals Signals
+
 	// Exclusive says that no other process works on the same data, so that at the start every claim there is
 	// belongs to a process that is gone.
 	Exclusive bool
 
-	MaxRunning int // answers made at once; 256
-	MaxQueued  int // conversations that wait for one of those places; beyond it the sweep finds them; 1,024
-	History    int // messages of earlier turns that a model gets to see; 20
+	// Restart has an answer that was lost after it wrote text begun again, once, instead of ended as it is.
+	Restart bool
+
+	History int // messages of earlier turns that a model gets to see; 20
+
+	// StopPoll is how often the store is asked whether answers that run here are to stop, while no signals arrive;
+	// while they do, every other time suffices. 500 ms.
+	StopPoll time.Duration
 
 	// How often a reader looks at the row while the log serves it, or wakes would reach it, and while they have
 	// nothing for it.
@@ -42,14 +50,11 @@ func (c Config) withDefaults() Config {
 	if c.Limits == (kyro.Limits{}) {
 		c.Limits = kyro.DefaultLimits()
 	}
-	if c.MaxRunning <= 0 {
-		c.MaxRunning = 256
-	}
-	if c.MaxQueued <= 0 {
-		c.MaxQueued = 1_024
-	}
 	if c.History <= 0 {
 		c.History = 20
+	}
+	if c.StopPoll <= 0 {
+		c.StopPoll = 500 * time.Millisecond
 	}
 	if c.FollowPoll <= 0 {
 		c.FollowPoll = 2 * time.Second
@@ -73,6 +78,7 @@ type Service struct {
 	ctx    context.Context // of all attempts
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // the workers
+	keeper *keeper
 	looks  *looks
 
 	mu       sync.Mutex
@@ -80,6 +86,7 @@ type Service struct {
 	draining bool             // no new work
 	busy     map[kyro.ID]bool // conversations that have a worker; true: look again before it goes
 	queue    []kyro.ID        // conversations that wait for a worker, each once
+	queued   map[kyro.ID]bool // those in the queue
 	attempts map[kyro.ID]*attempt
 }
 
@@ -98,7 +105,10 @@ const storeTimeout = 5 * time.Second
 
 // New makes a service; Run makes it work.
 func New(cfg Config) *Service {
-	s := &Service{cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{}}
+	s := &Service{
+		cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, queued: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{},
+	}
+	s.keeper = newKeeper(&s.cfg)
 	s.looks = newLooks(s.cfg.Store)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
@@ -108,6 +118,7 @@ func New(cfg Config) *Service {
 // is done. Then it drains: nothing new begins, running answers get DrainTimeout and are cut after it. It returns
 // when all of them are stored or given back. It must be called once.
 func (s *Service) Run(ctx context.Context) error {
+	defer s.beside(context.WithoutCancel(ctx))()
 	for everything := s.cfg.Exclusive; ; {
 		err := s.sweep(ctx, everything)
 		if err == nil {
@@ -134,12 +145,24 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// beside starts what running answers need until the last of them has ended, and gives what ends it.
+func (s *Service) beside(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { s.keeper.run(ctx) })
+	if !s.cfg.Exclusive {
+		running.Go(func() { s.watchStops(ctx) })
+	}
+	return func() { cancel(); running.Wait() }
+}
+
 // Drain refuses new turns and new work from now on. Run does it too when its context ends.
 func (s *Service) Drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining = true
 	s.queue = nil
+	clear(s.queued)
 }
 
 func (s *Service) drain() {
@@ -155,7 +178,7 @@ func (s *Service) drain() {
 func (s *Service) sweep(ctx context.Context, everything bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
 	defer cancel()
-	ended, waiting, err := s.cfg.Store.Recover(ctx, s.now(), everything)
+	ended, waiting, err := s.cfg.Store.Recover(ctx, kyro.Recovery{Now: s.now(), Everything: everything, Restart: s.cfg.Restart})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package answer
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"kyrochat/kyro"
@@ -16,7 +15,7 @@ func (s *Service) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = true
-	for len(s.queue) > 0 && len(s.busy) < s.cfg.MaxRunning && !s.draining {
+	for len(s.queue) > 0 && len(s.busy) < s.cfg.Limits.MaxRunning && !s.draining {
 		s.hire(s.dequeue())
 	}
 }
@@ -30,10 +29,10 @@ func (s *Service) kick(conversation kyro.ID) {
 	case s.draining:
 	case working:
 		s.busy[conversation] = true
-	case s.open && len(s.busy) < s.cfg.MaxRunning:
+	case s.open && len(s.busy) < s.cfg.Limits.MaxRunning:
 		s.hire(conversation)
-	case len(s.queue) < s.cfg.MaxQueued && !slices.Contains(s.queue, conversation):
-		s.queue = append(s.queue, conversation)
+	case len(s.queue) < s.cfg.Limits.MaxQueued && !s.queued[conversation]:
+		s.queue, s.queued[conversation] = append(s.queue, conversation), true
 	}
 }
 
@@ -47,6 +46,7 @@ func (s *Service) hire(conversation kyro.ID) {
 func (s *Service) dequeue() kyro.ID {
 	conversation := s.queue[0]
 	s.queue = s.queue[1:]
+	delete(s.queued, conversation)
 	return conversation
 }
 
@@ -106,10 +106,11 @@ func (s *Service) claimNext(conversation kyro.ID) (claim kyro.Claim, found bool)
 			return claim, false
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)
-		var err error
-		claim, found, err = s.cfg.Store.ClaimNext(ctx, conversation, s.cfg.Node, s.now(), s.cfg.Limits.AnswerLease)
+		asked := s.cfg.Now()
+		claim, found, err := s.cfg.Store.ClaimNext(ctx, conversation, s.cfg.Node, s.cfg.Limits.AnswerLease)
 		cancel()
 		if err == nil {
+			claim.Until = asked.Add(s.cfg.Limits.AnswerLease)
 			return claim, found
 		}
 		s.cfg.Logger.Warn("no answer could be claimed", "conversation", conversation, "error", err)

@@ -2,13 +2,17 @@ package kyro
 
 import "time"
 
-// Claim is the right to make one attempt at a bot message until Until. Every write of the attempt is fenced by
-// its number: who lost the claim can change nothing.
+// Claim is the right to make one attempt at a bot message. Every write of the attempt is fenced by its number: who
+// lost the claim can change nothing.
+//
+// When its lease is over is for the store's clock to say. Until is what the holder goes by, on its own clock: it counts
+// from before the lease was asked for, so that the holder gives up before anybody else may take over.
 type Claim struct {
 	MessageID      ID
 	ConversationID ID
 	Attempt        int64
 	Owner          string // the node that holds it
+	Restarted      bool   // an attempt before was lost after it wrote text; this is the one more that there is then
 	Until          time.Time
 }
 
@@ -24,6 +28,26 @@ type Checkpoint struct {
 	Status MessageStatus
 	Text   string
 	Seq    int64
+}
+
+// Keeping is what a running attempt wants of the store: another lease and, with a State, to have that on its row.
+type Keeping struct {
+	Claim Claim
+	State *Checkpoint
+}
+
+// Kept is what became of a Keeping. Where it is neither kept nor lost somebody else has the row for a moment.
+type Kept struct {
+	Kept bool
+	Lost bool // the attempt may write no more: it was ended or taken over
+	Stop bool // someone asked the answer to stop
+}
+
+// Recovery is how lost attempts are dealt with.
+type Recovery struct {
+	Now        time.Time // when what ends is ended
+	Everything bool      // leases of any age are over: for the start of the only process on its data
+	Restart    bool      // an answer that was lost after it wrote text is begun again, once, rather than ended
 }
 
 // Outcome is how an attempt ended; it becomes the stored message in one fact.

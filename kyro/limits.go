@@ -11,6 +11,8 @@ type Limits struct {
 	MaxTextChars     int   // UTF-16 units of a text document
 	MaxMessageChars  int   // UTF-16 units of a message
 	MaxWaiting       int   // messages of one conversation that wait while an answer is running
+	MaxRunning       int   // answers that one process makes at once
+	MaxQueued        int   // conversations that wait for one of those places; what is beyond it the sweep finds
 
 	AnswerLease     time.Duration // how long an answer stays owned without a heartbeat
 	AnswerHeartbeat time.Duration
@@ -32,6 +34,8 @@ func DefaultLimits() Limits {
 		MaxTextChars:     100_000,
 		MaxMessageChars:  8_000,
 		MaxWaiting:       3,
+		MaxRunning:       2_048,
+		MaxQueued:        8_192,
 		AnswerLease:      15 * time.Second,
 		AnswerHeartbeat:  5 * time.Second,
 		AnswerSweep:      5 * time.Second,

@@ -15,11 +15,10 @@ import (
 //
 // One statement decides, for any number of nodes: it takes the oldest unfinished answer, and only while that is
 // PENDING. Answers become unfinished in the order of their ids and leave that state for good, so a running one is
-// always the oldest. One that was asked to stop is left for Recover to end.
+// always the oldest. One that was asked to stop is left for Recover to end. The claim's Until is the caller's to set.
 func (s *Store) ClaimNext(
-	ctx context.Context, conversation kyro.ID, owner string, now time.Time, lease time.Duration,
+	ctx context.Context, conversation kyro.ID, owner string, lease time.Duration,
 ) (claim kyro.Claim, found bool, err error) {
-	until := kyro.Moment(now.Add(lease))
 	err = s.write(ctx, "claim an answer", func(ctx context.Context, tx *writeTx) error {
 		found = false
 		var r messageRow
@@ -28,11 +27,12 @@ func (s *Store) ClaimNext(
 		if err != nil || number == unnumbered {
 			return err
 		}
+		until, shift := s.byClock(lease)
 		oldest := tx.NewSelect().Table("messages").ColumnExpr("MIN(id)").
 			Where("conversation_id = ?", conversation.Key).Where(unfinished)
 		err = tx.NewUpdate().Model(&r).
 			Set("status = ?", kyro.MessageRetrieving).Set("changed = ?", number).Set("attempt = attempt + 1").Set("seq = 0").
-			Set("lease_owner = ?", owner).Set("lease_until = ?", until).
+			Set("lease_owner = ?", owner).Set("lease_until = "+until, shift...).
 			Where("id = (?)", oldest).Where("status = ? AND NOT stop_requested", kyro.MessagePending).
 			Returning("*").Scan(ctx)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && r.ID == 0 {
@@ -40,7 +40,7 @@ func (s *Store) ClaimNext(
 		}
 		found = err == nil
 		claim = kyro.Claim{
-			MessageID: kyro.MessageID(r.ID), ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Until: until,
+			MessageID: kyro.MessageID(r.ID), ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Restarted: r.Restarted,
 		}
 		return err
 	})
@@ -70,35 +70,6 @@ func fenced(ctx context.Context, tx *writeTx, claim kyro.Claim, change func(*bun
 
 func claimLost() error {
 	return kyro.Errorf(kyro.CodeConflict, "This attempt at the answer is over: it was ended or taken over.")
-}
-
-// Renew keeps the claim alive; stop reports that someone asked the answer to stop.
-func (s *Store) Renew(ctx context.Context, claim kyro.Claim, until time.Time) (stop bool, err error) {
-	err = s.write(ctx, "renew the claim", func(ctx context.Context, tx *writeTx) error {
-		r, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-			return q.Set("lease_until = ?", kyro.Moment(until))
-		})
-		stop = err == nil && r.StopRequested
-		return err
-	})
-	return stop, err
-}
-
-// Checkpoint keeps what a running attempt has written so far.
-func (s *Store) Checkpoint(ctx context.Context, claim kyro.Claim, c kyro.Checkpoint) error {
-	return s.write(ctx, "keep the answer so far", func(ctx context.Context, tx *writeTx) error {
-		number, err := nextEvent(ctx, tx, "id = (SELECT conversation_id FROM messages WHERE id = ? AND status <> ?)", claim.MessageID.Key, c.Status)
-		if err != nil {
-			return err
-		}
-		_, err = fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-			if number != unnumbered {
-				q = q.Set("changed = ?", number)
-			}
-			return q.Set("status = ?", c.Status).Set("text = ?", clean(c.Text)).Set("seq = ?", c.Seq)
-		})
-		return err
-	})
 }
 
 // Finish stores the end of the attempt in one fact: text, citations and how it came about.
@@ -144,15 +115,21 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 	return message, err
 }
 
-// Release gives an attempt back that wrote nothing, so that another node can take it at once.
-func (s *Store) Release(ctx context.Context, claim kyro.Claim) error {
+// Release gives an attempt back that its node cannot go on with, so that another one can take the answer at once.
+// With restart what was written is given up for it, which happens once; else nothing may have been written. CONFLICT
+// where that is not so, where the answer was asked to stop after it wrote, and where the claim is lost.
+func (s *Store) Release(ctx context.Context, claim kyro.Claim, restart bool) error {
 	return s.write(ctx, "give the answer back", func(ctx context.Context, tx *writeTx) error {
 		number, err := nextEvent(ctx, tx, "id = ?", claim.ConversationID.Key)
 		if err != nil {
 			return err
 		}
 		_, err = fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
-			return q.Apply(pendingAgain).Set("changed = ?", number).Where("text = ''")
+			q = q.Apply(pendingAgain).Set("changed = ?", number)
+			if restart {
+				return q.Apply(restarted).Where("NOT restarted AND NOT stop_requested")
+			}
+			return q.Where("text = ''")
 		})
 		return err
 	})
@@ -160,6 +137,10 @@ func (s *Store) Release(ctx context.Context, claim kyro.Claim) error {
 
 func pendingAgain(q *bun.UpdateQuery) *bun.UpdateQuery {
 	return q.Set("status = ?", kyro.MessagePending).Set("seq = 0").Set("lease_owner = ''").Set("lease_until = NULL")
+}
+
+func restarted(q *bun.UpdateQuery) *bun.UpdateQuery {
+	return q.Set("text = ''").Set("restarted = ?", true)
 }
 
 // RequestStop asks for a message to stop. A PENDING one is final at once (STOPPED, no text); a final one stays as

@@ -24,7 +24,7 @@ func TestOneNodeTakesAnAnswer(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 10 {
 				wg.Go(func() {
-					claim, found, err := w.ClaimNext(t.Context(), id, fmt.Sprint("node", i), start, lease)
+					claim, found, err := w.ClaimNext(t.Context(), id, fmt.Sprint("node", i), lease)
 					mu.Lock()
 					defer mu.Unlock()
 					if err != nil {
@@ -39,12 +39,12 @@ func TestOneNodeTakesAnAnswer(t *testing.T) {
 			if len(claims) != 1 {
 				t.Fatalf("round %d: %d nodes have an answer of the same conversation", round, len(claims))
 			}
-			if c := claims[0]; c.Attempt != 1 || c.Until != start.Add(lease) || c.ConversationID != id {
+			if c := claims[0]; c.Attempt != 1 || c.ConversationID != id || c.Restarted {
 				t.Errorf("claim %+v", c)
 			}
 			w.finish(t, claims[0], "done")
 		}
-		if _, found, err := w.ClaimNext(t.Context(), id, "n", start, lease); found || err != nil {
+		if _, found, err := w.ClaimNext(t.Context(), id, "n", lease); found || err != nil {
 			t.Errorf("found %v, %v with nothing left", found, err)
 		}
 	})
@@ -55,17 +55,21 @@ func TestWhoLostTheClaimChangesNothing(t *testing.T) {
 		user, _, id := w.talk(t)
 		bot := w.say(t, user, id, "q").Bot
 		lost := w.claim(t, id, "n1")
-		_, _, err := w.Recover(t.Context(), start.Add(lease), false)
+		w.setClock(start.Add(lease))
+		_, _, err := w.Recover(t.Context(), kyro.Recovery{Now: start})
 		fine(t, err)
 		now := w.claim(t, id, "n1") // the same node, but another attempt
 		stranger := now
 		stranger.Owner = "n2"
 		for name, claim := range map[string]kyro.Claim{"an older attempt": lost, "another node": stranger} {
-			_, err := w.Renew(t.Context(), claim, start.Add(time.Hour))
-			wantCode(t, err, kyro.CodeConflict)
-			wantCode(t, w.Checkpoint(t.Context(), claim, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "x", Seq: 1}), kyro.CodeConflict)
-			wantCode(t, w.Release(t.Context(), claim), kyro.CodeConflict)
-			_, err = w.Finish(t.Context(), claim, kyro.Outcome{Status: kyro.MessageCompleted, Text: "x", Citations: []kyro.Citation{{Marker: 1}}, Now: start})
+			for _, state := range []kyro.Checkpoint{{}, {Status: kyro.MessageStreaming, Text: "x", Seq: 1}} {
+				if kept := w.keep(t, claim, state); !kept.Lost || kept.Kept {
+					t.Errorf("%s keeps the claim: %+v", name, kept)
+				}
+			}
+			wantCode(t, w.Release(t.Context(), claim, false), kyro.CodeConflict)
+			wantCode(t, w.Release(t.Context(), claim, true), kyro.CodeConflict)
+			_, err := w.Finish(t.Context(), claim, kyro.Outcome{Status: kyro.MessageCompleted, Text: "x", Citations: []kyro.Citation{{Marker: 1}}, Now: start})
 			wantCode(t, err, kyro.CodeConflict)
 			_, err = w.Job(t.Context(), claim, 5)
 			wantCode(t, err, kyro.CodeConflict)
@@ -73,15 +77,19 @@ func TestWhoLostTheClaimChangesNothing(t *testing.T) {
 				t.Errorf("%s changed the message: %+v %v", name, m, err)
 			}
 		}
-		fine(t, w.Checkpoint(t.Context(), now, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 3}))
+		w.keep(t, now, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 3})
+		w.keep(t, now, kyro.Checkpoint{Status: kyro.MessageRetrieving, Seq: 2}) // arrives late
+		w.keep(t, now, kyro.Checkpoint{})
 		if m, err := w.Message(t.Context(), user, bot.ID); err != nil || m.Text != "half" || m.Seq != 3 || m.Status != kyro.MessageStreaming {
 			t.Errorf("after the checkpoint: %+v %v", m, err)
 		}
-		wantCode(t, w.Release(t.Context(), now), kyro.CodeConflict) // it wrote something
+		wantCode(t, w.Release(t.Context(), now, false), kyro.CodeConflict) // it wrote something
 		w.finish(t, now, "whole")
 		_, err = w.Finish(t.Context(), now, kyro.Outcome{Status: kyro.MessageFailed, Now: start})
 		wantCode(t, err, kyro.CodeConflict)
-		wantCode(t, w.Checkpoint(t.Context(), now, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "later"}), kyro.CodeConflict)
+		if kept := w.keep(t, now, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "later", Seq: 9}); !kept.Lost {
+			t.Errorf("kept after its end: %+v", kept)
+		}
 		if m, err := w.Message(t.Context(), user, bot.ID); err != nil || m.Text != "whole" || m.Status != kyro.MessageCompleted || m.Seq != 4 {
 			t.Errorf("at the end: %+v %v", m, err)
 		}
@@ -96,7 +104,7 @@ func TestReleasedAnswersAreTakenAtOnce(t *testing.T) {
 		user, _, id := w.talk(t)
 		bot := w.say(t, user, id, "q").Bot
 		w.say(t, user, id, "later")
-		fine(t, w.Release(t.Context(), w.claim(t, id, "n1")))
+		fine(t, w.Release(t.Context(), w.claim(t, id, "n1"), false))
 		if m, err := w.Message(t.Context(), user, bot.ID); err != nil || m.Status != kyro.MessagePending {
 			t.Errorf("released: %+v %v", m, err)
 		}
@@ -123,16 +131,27 @@ func TestStop(t *testing.T) {
 		if m := stop(third.User.ID); m.Status != kyro.MessageCompleted || m.FinishReason != nil {
 			t.Errorf("a user message: %+v", m)
 		}
-		if asked, err := w.Renew(t.Context(), claim, now); err != nil || asked {
-			t.Errorf("asked to stop: %v %v", asked, err)
+		asked := func() []kyro.ID {
+			asked, err := w.StopsAsked(t.Context(), "n1")
+			fine(t, err)
+			return asked
+		}
+		if w.askedToStop(t, claim) || len(asked()) != 0 {
+			t.Error("asked to stop by nobody")
 		}
 		if m := stop(first.ID); m.Status != kyro.MessageRetrieving || m.CompletedAt != nil || m.FinishReason != nil {
 			t.Errorf("a running answer: %+v", m)
 		}
-		if asked, err := w.Renew(t.Context(), claim, now); err != nil || !asked {
-			t.Errorf("not asked to stop: %v %v", asked, err)
+		if !w.askedToStop(t, claim) || !slices.Equal(asked(), []kyro.ID{first.ID}) {
+			t.Errorf("not asked to stop: %v", asked())
+		}
+		if others, err := w.StopsAsked(t.Context(), "n2"); err != nil || len(others) != 0 {
+			t.Errorf("another node is asked to stop %v, %v", others, err)
 		}
 		done := w.finish(t, claim, "done")
+		if len(asked()) != 0 {
+			t.Error("a final answer is asked to stop")
+		}
 		if m := stop(first.ID); m.Status != done.Status || *m.CompletedAt != *done.CompletedAt || *m.FinishReason != kyro.FinishStop {
 			t.Errorf("a final answer: %+v", m)
 		}
@@ -161,30 +180,31 @@ func TestRecover(t *testing.T) {
 			begin(name)
 		}
 		half := kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 3}
-		fine(t, w.Checkpoint(t.Context(), claims["half"], half))
-		fine(t, w.Checkpoint(t.Context(), claims["stopped half"], half))
+		w.keep(t, claims["half"], half)
+		w.keep(t, claims["stopped half"], half)
 		w.exec(t, fmt.Sprintf("UPDATE messages SET stop_requested = TRUE WHERE id IN (%d, %d, %d)",
 			messages["stopped half"].Key, messages["stopped silent"].Key, messages["released"].Key))
-		fine(t, w.Release(t.Context(), claims["released"]))
-		if _, found, err := w.ClaimNext(t.Context(), talks[4], "n2", start, lease); found || err != nil {
+		fine(t, w.Release(t.Context(), claims["released"], false))
+		if _, found, err := w.ClaimNext(t.Context(), talks[4], "n2", lease); found || err != nil {
 			t.Errorf("an answer that is to stop is begun again: %v %v", found, err)
 		}
 		now := start.Add(lease)
-		_, err := w.Renew(t.Context(), claims["alive"], now.Add(time.Second))
-		fine(t, err)
+		w.setClock(start.Add(time.Second))
+		w.keep(t, claims["alive"], kyro.Checkpoint{})
 		idle, _, idleTalk := w.talk(t)
 		w.say(t, idle, idleTalk, "not begun")
 
-		if ended, _, err := w.Recover(t.Context(), start.Add(-time.Hour), false); err != nil || len(ended) != 1 || ended[0].ID != messages["released"] || ended[0].Status != kyro.MessageStopped {
+		w.setClock(now.Add(-time.Microsecond))
+		if ended, _, err := w.Recover(t.Context(), kyro.Recovery{Now: now}); err != nil || len(ended) != 1 || ended[0].ID != messages["released"] || ended[0].Status != kyro.MessageStopped {
 			t.Errorf("while all leases hold: %+v %v", ended, err)
 		}
+		w.setClock(now)
 		var mu sync.Mutex
 		got := make(map[kyro.ID]kyro.Message)
-		var waiting []kyro.ID
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				ended, waits, err := w.Recover(t.Context(), now, false)
+				ended, _, err := w.Recover(t.Context(), kyro.Recovery{Now: now})
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
@@ -196,7 +216,6 @@ func TestRecover(t *testing.T) {
 					}
 					got[m.ID] = m
 				}
-				waiting = waits
 			})
 		}
 		wg.Wait()
@@ -220,15 +239,23 @@ func TestRecover(t *testing.T) {
 		if len(got) != 3 {
 			t.Errorf("%d messages ended, want 3", len(got))
 		}
-		if want := []kyro.ID{talks[0], idleTalk}; !slices.Equal(waiting, want) {
-			t.Errorf("waiting %v, want %v", waiting, want)
-		}
-		_, err = w.Renew(t.Context(), claims["silent"], now)
-		wantCode(t, err, kyro.CodeConflict)
-		_, err = w.Renew(t.Context(), claims["alive"], now.Add(time.Hour))
+		before := w.statements.Load()
+		ended, waiting, err := w.Recover(t.Context(), kyro.Recovery{Now: now})
 		fine(t, err)
+		if want := []kyro.ID{talks[0], idleTalk}; len(ended) != 0 || !slices.Equal(waiting, want) {
+			t.Errorf("ended %+v, waiting %v, want %v", ended, waiting, want)
+		}
+		if n := w.statements.Load() - before; n != 2 {
+			t.Errorf("%d statements while nothing is lost", n)
+		}
+		if kept := w.keep(t, claims["silent"], kyro.Checkpoint{}); !kept.Lost {
+			t.Errorf("a lost claim: %+v", kept)
+		}
+		if kept := w.keep(t, claims["alive"], kyro.Checkpoint{}); !kept.Kept {
+			t.Errorf("a claim that holds: %+v", kept)
+		}
 
-		ended, waiting, err := w.Recover(t.Context(), start, true)
+		ended, waiting, err = w.Recover(t.Context(), kyro.Recovery{Now: start, Everything: true})
 		fine(t, err)
 		if want := []kyro.ID{talks[0], talks[5], idleTalk}; len(ended) != 0 || !slices.Equal(waiting, want) {
 			t.Errorf("everything: ended %+v, waiting %v, want %v", ended, waiting, want)
@@ -244,10 +271,10 @@ func TestGivingAnAnswerBackIsNoLoss(t *testing.T) {
 		user, _, id := w.talk(t)
 		w.say(t, user, id, "q")
 		for range 7 {
-			fine(t, w.Release(t.Context(), w.claim(t, id, "n1")))
+			fine(t, w.Release(t.Context(), w.claim(t, id, "n1"), false))
 		}
 		w.claim(t, id, "n1")
-		if ended, waiting, err := w.Recover(t.Context(), start, true); err != nil || len(ended) != 0 || len(waiting) != 1 {
+		if ended, waiting, err := w.Recover(t.Context(), kyro.Recovery{Now: start, Everything: true}); err != nil || len(ended) != 0 || len(waiting) != 1 {
 			t.Errorf("ended %+v, waiting %v, %v", ended, waiting, err)
 		}
 	})
@@ -259,7 +286,7 @@ func TestAnswersThatNeverBeginAreGivenUp(t *testing.T) {
 		bot := w.say(t, user, id, "q").Bot
 		for try := range 5 {
 			w.claim(t, id, "n1")
-			ended, waiting, err := w.Recover(t.Context(), start, true)
+			ended, waiting, err := w.Recover(t.Context(), kyro.Recovery{Now: start, Everything: true})
 			fine(t, err)
 			if last := try == 4; len(ended) == 1 != last || len(waiting) == 0 != last {
 				t.Fatalf("try %d: ended %+v, waiting %v", try+1, ended, waiting)

@@ -32,10 +32,15 @@ func nextEvent(ctx context.Context, tx *writeTx, which string, args ...any) (num
 	return number, err
 }
 
-// lockConversations locks the conversations of a selection and gives their keys, for "IN (?)".
-func (s *Store) lockConversations(ctx context.Context, tx *writeTx, some *bun.SelectQuery) (keys bun.ListValues, err error) {
+// lockConversations locks the conversations of the messages that nobody else has locked, and gives their keys for "IN (?)".
+func (s *Store) lockConversations(ctx context.Context, tx *writeTx, messages []int64) (bun.ListValues, error) {
+	q := tx.NewSelect().TableExpr("conversations AS c").Column("c.id").
+		Where("c.id IN (?)", tx.NewSelect().Table("messages").Column("conversation_id").Where("id IN (?)", list(messages)))
+	if s.postgres() {
+		q = q.For("NO KEY UPDATE SKIP LOCKED")
+	}
 	var locked []int64
-	err = s.lock(tx.NewSelect().TableExpr("conversations AS c").Column("c.id").Where("c.id IN (?)", some).OrderExpr("c.id")).Scan(ctx, &locked)
+	err := q.Scan(ctx, &locked)
 	return bun.List(locked), err
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"kyrochat/kyro"
 )
@@ -74,22 +73,22 @@ func TestFollowersAreToldOfEveryChange(t *testing.T) {
 		f.want(t, "the same again")
 		claim := w.claim(t, id, "n")
 		f.want(t, "the claim", answer+" RETRIEVING")
-		if _, found, err := w.ClaimNext(t.Context(), id, "n2", start, lease); found || err != nil {
+		if _, found, err := w.ClaimNext(t.Context(), id, "n2", lease); found || err != nil {
 			t.Errorf("claimed twice: %v", err)
 		}
-		fine(t, w.Release(t.Context(), claim))
+		fine(t, w.Release(t.Context(), claim, false))
 		f.want(t, "the return", answer+" PENDING")
 		claim = w.claim(t, id, "n")
-		_, err = w.Renew(t.Context(), claim, start.Add(time.Minute))
-		fine(t, err)
-		fine(t, w.Checkpoint(t.Context(), claim, kyro.Checkpoint{Status: kyro.MessageRetrieving, Seq: 1}))
+		w.keep(t, claim, kyro.Checkpoint{})
+		w.keep(t, claim, kyro.Checkpoint{Status: kyro.MessageRetrieving, Seq: 1})
 		f.want(t, "a heartbeat and a save", answer+" RETRIEVING")
 		for seq := range int64(3) {
-			fine(t, w.Checkpoint(t.Context(), claim, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 2 + seq}))
+			w.keep(t, claim, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 2 + seq})
 		}
 		f.want(t, "saves of text", answer+" STREAMING")
-		fine(t, w.Checkpoint(t.Context(), claim, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "more", Seq: 6}))
-		f.want(t, "more text")
+		w.keep(t, claim, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "more", Seq: 6})
+		w.keep(t, claim, kyro.Checkpoint{Status: kyro.MessageRetrieving, Seq: 1})
+		f.want(t, "more text, and what is older")
 		w.finish(t, claim, "whole", kyro.Citation{Marker: 1})
 		f.want(t, "the end", answer+" COMPLETED")
 		_, err = w.Finish(t.Context(), claim, kyro.Outcome{Status: kyro.MessageFailed, Now: start})
@@ -134,16 +133,17 @@ func TestRecoveryIsToldOf(t *testing.T) {
 		fine(t, err)
 		lost := c.ID
 		written, waiting, unwritten := w.say(t, user, cut, "1").Bot.ID, w.say(t, user, cut, "2").Bot.ID, w.say(t, user, lost, "3").Bot.ID
-		fine(t, w.Checkpoint(t.Context(), w.claim(t, cut, "n"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 3}))
+		w.keep(t, w.claim(t, cut, "n"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 3})
 		w.claim(t, lost, "n")
 		w.exec(t, fmt.Sprintf("UPDATE messages SET stop_requested = TRUE WHERE id = %d", waiting.Key)) // as a crash may leave it
 		one, other := &follower{w: w, user: user, id: cut}, &follower{w: w, user: user, id: lost}
 		one.look(t)
 		other.look(t)
-		_, _, err = w.Recover(t.Context(), start, false)
+		_, _, err = w.Recover(t.Context(), kyro.Recovery{Now: start})
 		fine(t, err)
 		one.want(t, "a sweep before the end of the lease", waiting.String()+" STOPPED")
-		_, _, err = w.Recover(t.Context(), start.Add(lease), false)
+		w.setClock(start.Add(lease))
+		_, _, err = w.Recover(t.Context(), kyro.Recovery{Now: start.Add(lease)})
 		fine(t, err)
 		one.want(t, "the end of the lease", written.String()+" INTERRUPTED")
 		other.want(t, "the end of the lease", unwritten.String()+" PENDING")
@@ -153,7 +153,7 @@ func TestRecoveryIsToldOf(t *testing.T) {
 		w.say(t, user, lost, "5")
 		w.exec(t, fmt.Sprintf("UPDATE messages SET stop_requested = TRUE WHERE conversation_id = %d", lost.Key))
 		other.look(t)
-		_, _, err = w.Recover(t.Context(), start, true)
+		_, _, err = w.Recover(t.Context(), kyro.Recovery{Now: start, Everything: true})
 		fine(t, err)
 		if told := other.look(t); len(told) != 3 || strings.Count(strings.Join(told, ","), "STOPPED") != 3 {
 			t.Errorf("three were ended at once: %q", told)
@@ -252,8 +252,9 @@ func TestNumbersAreSeenInTheirOrder(t *testing.T) {
 							return nil
 						})
 					}
-					claim, found, err2 := w.ClaimNext(t.Context(), id, fmt.Sprint("n", n), start, lease)
+					claim, found, err2 := w.ClaimNext(t.Context(), id, fmt.Sprint("n", n), lease)
 					if found {
+						w.keep(t, claim, kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "x", Seq: 1})
 						_, err2 = w.Finish(t.Context(), claim, kyro.Outcome{Status: kyro.MessageCompleted, Text: "y", Seq: 1, FinishReason: kyro.FinishStop, Now: start})
 					}
 					if err != nil || err2 != nil {

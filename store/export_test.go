@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -12,6 +13,9 @@ import (
 func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
 	return s.write(ctx, "test", func(ctx context.Context, tx *writeTx) error { return fn(ctx, tx.Tx) })
 }
+
+// SetClock puts a clock in the place of the one that leases go by; nil is that of the PostgreSQL server.
+func (s *Store) SetClock(clock func() time.Time) { s.clock = clock }
 
 // Read gives the database for reads.
 func (s *Store) Read() bun.IDB { return s.read() }

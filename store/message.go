@@ -30,6 +30,7 @@ type messageRow struct {
 	Superseded      bool
 	Attempt         int64
 	Lost            int
+	Restarted       bool
 	Seq             int64
 	LeaseOwner      string
 	LeaseUntil      *time.Time

@@ -145,10 +145,10 @@ func TestManyNodesMigrateAtOnce(t *testing.T) {
 	}
 	var applied, queued int
 	fine(t, p.Pgx.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM bun_migrations), (SELECT count(*) FROM queue)").Scan(&applied, &queued))
-	all, err := fs.Glob(migrations.Files, "*.up.sql")
+	files, err := fs.Glob(migrations.Files, "*.up.sql")
 	fine(t, err)
-	if applied != len(all) || queued != 4 {
-		t.Errorf("%d migrations and %d queue migrations, want %d and 4", applied, queued, len(all))
+	if applied != len(files) || queued != 4 {
+		t.Errorf("%d migrations and %d queue migrations, want %d and 4", applied, queued, len(files))
 	}
 }
 

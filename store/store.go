@@ -12,6 +12,7 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
@@ -31,10 +32,17 @@ type Enqueuer interface {
 type Store struct {
 	pools *Pools
 	queue Enqueuer
+	clock func() time.Time // that leases go by; nil: the database server's
 }
 
 // New is a store on open pools whose schema is there. The pools stay the caller's to close.
-func New(p *Pools, q Enqueuer) *Store { return &Store{pools: p, queue: q} }
+func New(p *Pools, q Enqueuer) *Store {
+	s := &Store{pools: p, queue: q}
+	if !p.Postgres() {
+		s.clock = time.Now
+	}
+	return s
+}
 
 // read gives the database for statements that change nothing. On SQLite these connections cannot write.
 func (s *Store) read() bun.IDB { return s.pools.readers }

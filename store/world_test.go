@@ -32,6 +32,7 @@ type world struct {
 	pools      *store.Pools
 	statements atomic.Int64
 	people     atomic.Int64
+	now        atomic.Pointer[time.Time] // of the clock that leases go by
 }
 
 var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
@@ -50,12 +51,16 @@ func everywhere(t *testing.T, test func(t *testing.T, w *world)) {
 				}
 			}))
 			w.Store = store.New(w.pools, rowQueue{})
+			w.setClock(start)
+			w.SetClock(func() time.Time { return *w.now.Load() })
 			test(t, w)
 		})
 	}
 	run("sqlite", testdb.SQLite)
 	run("postgres", testdb.Postgres)
 }
+
+func (w *world) setClock(now time.Time) { w.now.Store(&now) }
 
 func jobTable(ctx context.Context, p *store.Pools) error {
 	const table = "CREATE TABLE test_jobs (kind TEXT NOT NULL, job_key BIGINT NOT NULL, run BIGINT NOT NULL)"
@@ -166,12 +171,34 @@ func (w *world) talk(t testing.TB) (user, bot, conversation kyro.ID) {
 // claim takes the next answer of the conversation, which must be there.
 func (w *world) claim(t testing.TB, conversation kyro.ID, owner string) kyro.Claim {
 	t.Helper()
-	claim, found, err := w.ClaimNext(t.Context(), conversation, owner, start, 15*time.Second)
+	claim, found, err := w.ClaimNext(t.Context(), conversation, owner, lease)
 	fine(t, err)
 	if !found {
 		t.Fatal("nothing to claim")
 	}
 	return claim
+}
+
+// keep keeps one attempt; a state of seq 0 is none.
+func (w *world) keep(t testing.TB, claim kyro.Claim, state kyro.Checkpoint) kyro.Kept {
+	t.Helper()
+	one := kyro.Keeping{Claim: claim}
+	if state.Seq > 0 {
+		one.State = &state
+	}
+	kept, err := w.Keep(t.Context(), lease, []kyro.Keeping{one})
+	fine(t, err)
+	return kept[0]
+}
+
+// askedToStop reports whether an attempt that keeps its claim is told to stop.
+func (w *world) askedToStop(t testing.TB, claim kyro.Claim) bool {
+	t.Helper()
+	kept := w.keep(t, claim, kyro.Checkpoint{})
+	if !kept.Kept {
+		t.Errorf("the claim is not kept: %+v", kept)
+	}
+	return kept.Stop
 }
 
 // finish ends a claimed answer with the text.
