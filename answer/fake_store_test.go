@@ -31,6 +31,7 @@ type fakeRow struct {
 	until     time.Time
 	stop      bool
 	restarted bool
+	held      bool // by another transaction
 }
 
 func newFakeStore() *fakeStore {
@@ -222,7 +223,7 @@ func (f *fakeStore) Keep(ctx context.Context, lease time.Duration, list []kyro.K
 	kept := make([]kyro.Kept, len(list))
 	for i, k := range list {
 		r := f.row(k.Claim.MessageID)
-		if kept[i].Lost = !r.heldBy(k.Claim); kept[i].Lost {
+		if kept[i].Lost = !r.heldBy(k.Claim); kept[i].Lost || r.held {
 			continue
 		}
 		kept[i].Kept, kept[i].Stop, r.until = true, r.stop, time.Now().Add(lease)

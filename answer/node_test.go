@@ -59,12 +59,13 @@ func (p *partition) Recover(ctx context.Context, r kyro.Recovery) ([]kyro.Messag
 
 // inTwoNodes runs a test on node a, which can be cut off from the store, and node b beside it on the same store
 // and log.
-func inTwoNodes(t *testing.T, onA, onB answer.Model, test func(t *testing.T, a, b *world, cutA *partition)) {
+func inTwoNodes(t *testing.T, onA, onB answer.Model, test func(t *testing.T, a, b *world, cutA *partition), change ...func(*answer.Config)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		store, log := newFakeStore(), live.NewLogs(live.LogsConfig{})
 		cut := &partition{Store: store}
-		a := newWorld(t, store, log, onA, func(c *answer.Config) { c.Node, c.Store = "a", cut })
-		b := newWorld(t, store, log, onB, func(c *answer.Config) { c.Node = "b" })
+		a := newWorld(t, store, log, onA, append(change, func(c *answer.Config) { c.Node, c.Store = "a", cut })...)
+		b := newWorld(t, store, log, onB, append(change, func(c *answer.Config) { c.Node = "b" })...)
 		test(t, a, b, cut)
 	})
 }

@@ -3,6 +3,7 @@ package answer_test
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,15 +106,88 @@ func TestStopWhileRetrieving(t *testing.T) {
 	}, func(c *answer.Config) { c.Retriever = retriever(findsSlowly) })
 }
 
-// A stop that another node was asked for is found with the next heartbeat.
+// signals carry stops to a node, where they arrive.
+type signals struct {
+	connected atomic.Bool
+	to        *answer.Service
+}
+
+func (s *signals) Connected() bool { return s.connected.Load() }
+
+func (s *signals) Stop(message kyro.ID) {
+	if s.connected.Load() && s.to != nil {
+		s.to.StopHere(message)
+	}
+}
+
+// A stop that another node was asked for takes effect at once by a signal, and within about a second without one,
+// also while the model is silent.
 func TestStopFromAnotherNode(t *testing.T) {
 	t.Parallel()
-	inWorld(t, silent("So"), func(t *testing.T, w *world) {
-		turn := w.say("Hi")
-		synctest.Wait()
-		other := newWorld(t, w.store, live.NewLogs(live.LogsConfig{}), echo(0), func(c *answer.Config) { c.Node = "other" })
-		time.Sleep(4 * time.Second) // the heartbeat comes at 5 s, within Stop's patience
-		checkStopped(t, other.stop(turn.Bot.ID), "So")
+	for name, test := range map[string]struct {
+		none, arrives, said bool // no signals at all; they reach the node; they are said to
+		within              time.Duration
+	}{
+		"signal":        {arrives: true, said: true, within: 0},
+		"no signals":    {none: true, within: 700 * time.Millisecond},
+		"disconnected":  {within: 700 * time.Millisecond},
+		"lost on a way": {said: true, within: 1200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			here := &signals{}
+			here.connected.Store(test.said)
+			change := func(c *answer.Config) {
+				if !test.none {
+					c.Signals = here
+				}
+			}
+			inWorld(t, silent("So"), func(t *testing.T, w *world) {
+				turn := w.say("Hi")
+				time.Sleep(6200 * time.Millisecond) // the heartbeat was just before
+				there := &signals{}
+				if there.connected.Store(test.said); test.arrives {
+					there.to = w.Service
+				}
+				other := newWorld(t, w.store, live.NewLogs(live.LogsConfig{}), echo(0), func(c *answer.Config) { c.Node, c.Signals = "other", there })
+				begun := time.Now()
+				checkStopped(t, other.stop(turn.Bot.ID), "So")
+				if d := w.message(turn.Bot.ID).CompletedAt.Sub(begun); d > test.within {
+					t.Errorf("stopped after %v, want at most %v", d, test.within)
+				}
+			}, change)
+		})
+	}
+}
+
+// A node that makes no answers asks for no stops.
+func TestIdleNodeAsksForNothing(t *testing.T) {
+	t.Parallel()
+	inWorld(t, echo(time.Second), func(t *testing.T, w *world) {
+		time.Sleep(time.Minute)
+		if n := w.store.count("StopsAsked") + w.store.count("Keep"); n != 0 {
+			t.Errorf("%d calls of the store", n)
+		}
+		w.final(w.say("Hi").Bot.ID)
+		if n := w.store.count("StopsAsked"); n < 3 || n > 5 {
+			t.Errorf("asked %d times for stops of an answer of two seconds", n)
+		}
+	})
+}
+
+// A message that does not run here is left alone.
+func TestStopHereIsForAnswersOfThisNode(t *testing.T) {
+	t.Parallel()
+	inWorld(t, echo(time.Second), func(t *testing.T, w *world) {
+		first := w.say("one")
+		waiting := w.say("two", first.Conversation.ID)
+		w.StopHere(waiting.Bot.ID)
+		w.StopHere(kyro.MessageID(99))
+		for _, turn := range []kyro.Turn{first, waiting} {
+			if m := w.final(turn.Bot.ID); m.Status != kyro.MessageCompleted {
+				t.Errorf("got %s", m.Status)
+			}
+		}
 	})
 }
 
