@@ -56,7 +56,8 @@ func (c *tab) take(event kyro.ConversationEvent) {
 	if c.states == nil {
 		c.states = map[kyro.ID]kyro.MessageStatus{}
 	}
-	said := func(seq int64, at kyro.StreamCursor, what string) {
+	at := event.Place()
+	said := func(seq int64, what string) {
 		if at.Stream != c.id || at.Seq != seq || c.cursor != nil && seq <= c.cursor.Seq && !strings.HasPrefix(what, "resync") {
 			c.t.Errorf("%s has seq %d and the cursor %+v after %+v", what, seq, at, c.cursor)
 		}
@@ -69,14 +70,14 @@ func (c *tab) take(event kyro.ConversationEvent) {
 			c.t.Errorf("%s was added twice", e.Message.ID)
 		}
 		c.states[e.Message.ID] = e.Message.Status
-		said(e.Seq, e.Cursor, fmt.Sprintf("+%s %s", e.Message.ID, e.Message.Status))
+		said(e.Seq, fmt.Sprintf("+%s %s", e.Message.ID, e.Message.Status))
 	case *kyro.MessageChanged:
 		c.states[e.Message.ID] = e.Message.Status
-		said(e.Seq, e.Cursor, fmt.Sprintf("%s %s", e.Message.ID, e.Message.Status))
+		said(e.Seq, fmt.Sprintf("%s %s", e.Message.ID, e.Message.Status))
 	case *kyro.ConversationChanged:
-		said(e.Seq, e.Cursor, "titled "+e.Conversation.Title)
+		said(e.Seq, "titled "+e.Conversation.Title)
 	case *kyro.ConversationResync:
-		said(e.Seq, e.Cursor, "resync "+e.Conversation.Title)
+		said(e.Seq, "resync "+e.Conversation.Title)
 	}
 }
 

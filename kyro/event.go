@@ -47,7 +47,10 @@ func (*MessageStage) messageStreamEvent()    {}
 func (*MessageFinished) messageStreamEvent() {}
 
 // ConversationEvent is one event that a follower of a conversation gets.
-type ConversationEvent interface{ conversationEvent() }
+type ConversationEvent interface {
+	conversationEvent()
+	Place() StreamCursor // behind which a follower can go on
+}
 
 // MessageAdded is a message that was stored, as it is by now.
 type MessageAdded struct {
@@ -81,6 +84,18 @@ func (*MessageAdded) conversationEvent()        {}
 func (*MessageChanged) conversationEvent()      {}
 func (*ConversationChanged) conversationEvent() {}
 func (*ConversationResync) conversationEvent()  {}
+
+// Place is the one behind the coming of the message.
+func (e *MessageAdded) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the change.
+func (e *MessageChanged) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the change.
+func (e *ConversationChanged) Place() StreamCursor { return e.Cursor }
+
+// Place is the one from which changes are told.
+func (e *ConversationResync) Place() StreamCursor { return e.Cursor }
 
 // FollowedConversation is a conversation with the number of the last change that its followers are told of, and that of
 // the last one of itself. Changes are numbered from 1, those of messages too; each number is used once.
