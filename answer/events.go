@@ -66,7 +66,7 @@ func (w *watcher) run(ctx context.Context, after *kyro.StreamCursor) error {
 	if err != nil {
 		return err
 	}
-	if err := w.place(c, after); err != nil {
+	if err := w.place(after); err != nil {
 		return err
 	}
 	for !w.left {
@@ -86,7 +86,7 @@ func (w *watcher) run(ctx context.Context, after *kyro.StreamCursor) error {
 }
 
 // place takes the reader's word for what it was told, where that can be.
-func (w *watcher) place(c kyro.FollowedConversation, after *kyro.StreamCursor) error {
+func (w *watcher) place(after *kyro.StreamCursor) error {
 	switch {
 	case after == nil:
 	case after.Stream != w.id:

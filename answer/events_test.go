@@ -100,6 +100,13 @@ func (w *world) begun(text string) kyro.ID {
 	return id
 }
 
+// forget lets the tab note anew what it is told.
+func (c *tab) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen, c.at = nil, nil
+}
+
 // rest is what a client gets that comes back with a cursor.
 func (w *world) rest(at kyro.StreamCursor) ([]string, []kyro.StreamCursor) {
 	c := (&tab{t: w.t, id: at.Stream, cursor: &at}).open(w.Service, w.viewer)
@@ -297,6 +304,7 @@ func TestWhoMayFollowAConversation(t *testing.T) {
 
 func TestAStoreThatIsAwayForAWhileEndsNoFollowing(t *testing.T) {
 	t.Parallel()
+	wakes := new(live.Wakes)
 	inWorld(t, silent(), func(t *testing.T, w *world) {
 		id := w.begun("Hi")
 		follower := (&tab{t: t, id: id}).open(w.Service, w.viewer)
@@ -317,14 +325,26 @@ func TestAStoreThatIsAwayForAWhileEndsNoFollowing(t *testing.T) {
 		if len(follower.seen) != 2 || follower.err != nil {
 			t.Errorf("once it is back: %q, %v", follower.seen, follower.err)
 		}
+		follower.forget()
 		w.store.failing(func(call string) error { return away })
+		time.Sleep(time.Minute)
+		follower.want("a minute without a store, in which nothing happens")
+		w.store.failing(nil)
+		w.store.rename(id, "Tea")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !slices.Contains(follower.seen, "titled Tea") {
+			t.Errorf("after it: %q, %v", follower.seen, follower.err)
+		}
+		w.store.failing(func(call string) error { return away })
+		wakes.Wake(id)
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
 		if kyro.ErrorCode(follower.err) != kyro.CodeUnavailable {
-			t.Errorf("away for too long: %v", follower.err)
+			t.Errorf("away for too long where there is something to tell: %v", follower.err)
 		}
 		w.store.failing(nil)
-	})
+	}, func(c *answer.Config) { c.Wakes = wakes })
 }
 
 // TestSlowTabsSkipStates lets a tab handle one event while much happens: it is told of the last states then.

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -13,9 +14,10 @@ import (
 // looks finds changes that nobody woke the followers of a conversation for. One follower looks for all of this node at
 // once: most of them are quiet most of the time, and a statement for each would be all that a quiet node does.
 type looks struct {
-	store Store
-	turn  chan struct{} // holds something while one looks, who may use last
-	last  time.Time
+	store  Store
+	logger *slog.Logger
+	turn   chan struct{} // holds something while one looks, who may use last
+	last   time.Time
 
 	mu       sync.Mutex
 	watchers map[*watcher]bool // true: there is something new for it
@@ -23,8 +25,8 @@ type looks struct {
 
 const lookAtOnce = 1_000 // conversations of one statement
 
-func newLooks(store Store) *looks {
-	return &looks{store: store, turn: make(chan struct{}, 1), watchers: map[*watcher]bool{}}
+func newLooks(cfg Config) *looks {
+	return &looks{store: cfg.Store, logger: cfg.Logger, turn: make(chan struct{}, 1), watchers: map[*watcher]bool{}}
 }
 
 func (l *looks) enter(w *watcher) {
@@ -40,7 +42,8 @@ func (l *looks) leave(w *watcher) {
 }
 
 // look reports whether there is something new for the watcher. It looks unless another one did a while ago, which is
-// less than the interval. A store that fails is asked no more often for that; who asked goes on to say so.
+// less than the interval. A store that fails ends nobody's following: it is asked again as if it had said that there is
+// nothing.
 func (l *looks) look(ctx context.Context, w *watcher, interval time.Duration) (news bool, err error) {
 	select {
 	case l.turn <- struct{}{}:
@@ -50,15 +53,15 @@ func (l *looks) look(ctx context.Context, w *watcher, interval time.Duration) (n
 	}
 	if time.Since(l.last) >= interval/2 {
 		l.last = time.Now()
-		if err := l.all(ctx); err != nil {
-			return true, ctx.Err()
+		if err := l.all(ctx); err != nil && ctx.Err() == nil {
+			l.logger.Warn("conversations that are followed could not be looked at; trying again", "error", err)
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	news = l.watchers[w]
 	l.watchers[w] = false
-	return news, nil
+	return news, ctx.Err()
 }
 
 // all looks at every conversation that is followed here, and notes whose is further than its reader, or gone.

@@ -109,7 +109,7 @@ func New(cfg Config) *Service {
 		cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, queued: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{},
 	}
 	s.keeper = newKeeper(&s.cfg)
-	s.looks = newLooks(s.cfg.Store)
+	s.looks = newLooks(s.cfg)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
