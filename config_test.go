@@ -65,6 +65,26 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestHowAnswersAreMade(t *testing.T) {
+	t.Parallel()
+	c, err := readConfig(env(map[string]string{
+		"KYRO_ANSWER_RESTART": "true", "KYRO_MAX_RUNNING_ANSWERS": "7", "KYRO_MAX_QUEUED_CONVERSATIONS": "9",
+	}))
+	if err != nil || !c.AnswerRestart || c.Limits.MaxRunning != 7 || c.Limits.MaxQueued != 9 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := readConfig(env(nil)); err != nil || c.AnswerRestart {
+		t.Errorf("nothing configured: %+v, %v", c, err)
+	}
+	for name, value := range map[string]string{
+		"KYRO_ANSWER_RESTART": "maybe", "KYRO_MAX_RUNNING_ANSWERS": "0", "KYRO_MAX_QUEUED_CONVERSATIONS": "many",
+	} {
+		if _, err := readConfig(env(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+}
+
 func TestRatesAreScaled(t *testing.T) {
 	t.Parallel()
 	for scale, want := range map[string][2]kyro.Rate{

@@ -22,7 +22,9 @@ type fakeStore struct {
 
 	fail   func(call string) error // asked before every call; nil: none fails
 	poison string                  // text that cannot be stored
-	writes map[string]int          // calls that changed something
+
+	mostRows, mostBytes int            // of one Keep
+	writes              map[string]int // calls that changed something
 }
 
 type fakeRow struct {
@@ -42,6 +44,20 @@ func (f *fakeStore) failing(fail func(call string) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fail = fail
+}
+
+// refuse makes Keep fail for texts that hold this one; none do for "".
+func (f *fakeStore) refuse(poison string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.poison = poison
+}
+
+// largest is what one Keep brought at the most.
+func (f *fakeStore) largest() (rows, bytes int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mostRows, f.mostBytes
 }
 
 // enter begins a call; a call that is let in must be left.
@@ -215,6 +231,13 @@ func (f *fakeStore) Keep(ctx context.Context, lease time.Duration, list []kyro.K
 		return nil, err
 	}
 	defer f.mu.Unlock()
+	bytes := 0
+	for _, k := range list {
+		if k.State != nil {
+			bytes += len(k.State.Text)
+		}
+	}
+	f.mostRows, f.mostBytes = max(f.mostRows, len(list)), max(f.mostBytes, bytes)
 	for _, k := range list {
 		if k.State != nil && f.poison != "" && strings.Contains(k.State.Text, f.poison) {
 			return nil, errors.New("the text is refused")

@@ -16,8 +16,8 @@ import (
 // How often the store is written to does not depend on how many answers there are, and each of them is saved in time.
 func TestManyAnswersAreKeptTogether(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, 700} {
-		inWorld(t, words(1_000, 50*time.Millisecond), func(t *testing.T, w *world) {
+	for _, n := range []int{1, 300} {
+		inWorld(t, words(1_000, 200*time.Millisecond), func(t *testing.T, w *world) {
 			var turns []kyro.Turn
 			for range n {
 				turns = append(turns, w.say("Hi"))
@@ -26,14 +26,34 @@ func TestManyAnswersAreKeptTogether(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			before := w.store.count("Keep")
 			time.Sleep(10 * time.Second)
-			// Ten rounds a second, of two statements where there are more answers than one of them takes.
-			if calls := w.store.count("Keep") - before; calls > 2*10*10+2 || calls < 9 {
+			if calls := w.store.count("Keep") - before; calls > 10*10+1 || calls < 9 {
 				t.Errorf("%d answers: %d calls of the store in ten seconds", n, calls)
 			}
 			for _, turn := range turns {
-				if m, s := w.message(turn.Bot.ID), w.logText(turn.Bot.ID); len(s)-len(m.Text) > len("word ")*25 {
+				if m, s := w.message(turn.Bot.ID), w.logText(turn.Bot.ID); len(s)-len(m.Text) > len("word ")*7 {
 					t.Fatalf("%d answers: %d bytes are saved of %d", n, len(m.Text), len(s))
 				}
+			}
+		})
+	}
+}
+
+func TestWhatIsKeptTogetherIsBounded(t *testing.T) {
+	t.Parallel()
+	for n, text := range map[int]string{600: "So", 30: strings.Repeat("x", 100_000)} {
+		inWorld(t, silent(text), func(t *testing.T, w *world) {
+			var turns []kyro.Turn
+			for range n {
+				turns = append(turns, w.say("Hi"))
+			}
+			time.Sleep(2 * time.Second)
+			for _, turn := range turns {
+				if m := w.message(turn.Bot.ID); m.Text != text {
+					t.Fatalf("%d answers: %d bytes are saved of %d", n, len(m.Text), len(text))
+				}
+			}
+			if rows, bytes := w.store.largest(); rows > 500 || bytes > 1<<20 || rows < 10 {
+				t.Errorf("%d answers: %d with %d bytes in one call", n, rows, bytes)
 			}
 		})
 	}
@@ -66,7 +86,7 @@ func TestSilentAnswersKeepTheirClaims(t *testing.T) {
 func TestOneTextThatIsRefusedKeepsNoOtherFromBeingSaved(t *testing.T) {
 	t.Parallel()
 	inWorld(t, echo(time.Second), func(t *testing.T, w *world) {
-		w.store.poison = "bad"
+		w.store.refuse("bad")
 		w.say("Hi")
 		time.Sleep(10 * time.Millisecond)
 		var turns []kyro.Turn
@@ -99,7 +119,7 @@ func TestOneTextThatIsRefusedKeepsNoOtherFromBeingSaved(t *testing.T) {
 		if m := w.message(bad.Bot.ID); m.Status.Final() || m.Attempt != 1 {
 			t.Errorf("the bad one is %s in attempt %d", m.Status, m.Attempt)
 		}
-		w.store.poison = ""
+		w.store.refuse("")
 		time.Sleep(2 * time.Second)
 		if m := w.message(bad.Bot.ID); m.Text != "You said: bad|" {
 			t.Errorf("once it can be taken: %q", m.Text)

@@ -3,7 +3,8 @@
 // at all, together with the jobs it calls for. No transaction leaves the package.
 //
 // Rows are private and turned into nouns on the way out. Every read by owner is scoped in SQL, so that what is
-// not the caller's is indistinguishable from what is not there. Times are UTC with microseconds, set by callers.
+// not the caller's is indistinguishable from what is not there. Times are UTC with microseconds, set by callers; leases
+// alone go by a clock of the store.
 //
 // The two databases give the same answers; where their SQL differs, it differs behind one function.
 package store
