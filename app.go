@@ -117,13 +117,14 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}
 	vectors := ai.NewVectors(st, model, dims, vectorMemory)
 	a.answers = answer.New(answer.Config{
-		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Retriever: answer.NewRetriever(st, vectors, embedder, log),
-		Model: &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Restart: cfg.AnswerRestart,
+		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes,
+		Retriever: answer.NewRetriever(st, vectors, embedder, log),
+		Model:     &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Restart: cfg.AnswerRestart,
 		Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
-		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), nil), Ingest: a.documents, Answer: a.answers,
+		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, nil), Ingest: a.documents, Answer: a.answers,
 		Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {

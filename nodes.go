@@ -26,6 +26,7 @@ type nodes struct {
 	logs     answer.Log
 	rates    transport.Limiter
 	progress *live.SharedProgress
+	wakes    *live.SharedWakes
 	queries  graphql.Cache[string] // documents by their hash; nil without Redis
 	stop     func()
 }
@@ -54,7 +55,7 @@ func newNodes(ctx context.Context, cfg Config, name string, st *store.Store, log
 		n.logs, n.rates = n.shared, live.NewSharedRates(n.redis, rates)
 		n.queries = live.NewSharedTexts(n.redis)
 	}
-	n.progress = live.NewSharedProgress(n.bus, progress)
+	n.progress, n.wakes = live.NewSharedProgress(n.bus, progress), live.NewSharedWakes(n.bus, new(live.Wakes))
 	return n, nil
 }
 

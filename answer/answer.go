@@ -52,6 +52,29 @@ type Store interface {
 	// Restart those with text become PENDING too, without it and once only. It gives the messages it ended and the
 	// conversations in which a PENDING answer waits and none is running. Any number of nodes may call it at once.
 	Recover(ctx context.Context, r kyro.Recovery) (ended []kyro.Message, waiting []kyro.ID, err error)
+
+	// FollowedConversation reads the user's live conversation with the numbers of its changes; NOT_FOUND where there
+	// is none. Whoever sees a number sees all changes up to it.
+	FollowedConversation(ctx context.Context, user, id kyro.ID) (kyro.FollowedConversation, error)
+	// EventCounts gives the last number of each of the conversations, of any users; those that are no more are left out.
+	EventCounts(ctx context.Context, conversations []kyro.ID) (map[kyro.ID]int64, error)
+	// ChangedMessages reads messages of the conversation for a reader who knows the numbers up to after and is now
+	// told of those up to another: that they were added, or else of their last change. They come in the order of
+	// these numbers, at most limit of them. One that was added before upTo is among them even where its last change
+	// is behind it.
+	ChangedMessages(ctx context.Context, user, conversation kyro.ID, after, upTo int64, limit int) ([]kyro.ChangedMessage, error)
+}
+
+// Wakes tells those who follow a conversation that something in it has changed. It may lose wakes, since they look by
+// themselves as well, and seldom where it is Connected.
+type Wakes interface {
+	// Wake is called after each write of such a change. It never waits.
+	Wake(conversation kyro.ID)
+	// Watch gives a channel that has something to receive once the conversation was woken since the last time, or
+	// since the call. stop must be called.
+	Watch(conversation kyro.ID) (woken <-chan struct{}, stop func())
+	// Connected reports whether the wakes of all other processes on the same data arrive as well.
+	Connected() bool
 }
 
 // Job is what one attempt works on.

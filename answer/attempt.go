@@ -47,16 +47,17 @@ type attempt struct {
 	status     kyro.MessageStatus
 	text       strings.Builder
 	seq        int64
-	savedBytes int   // of text that are on the row
-	savedSeq   int64 // the last event that is on the row
-	dirty      bool  // there are events that the keeper has not taken
+	savedBytes int                // of text that are on the row
+	savedSeq   int64              // the last event that is on the row
+	shown      kyro.MessageStatus // that is on the row
+	dirty      bool               // there are events that the keeper has not taken
 }
 
 func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 	a := &attempt{
 		Service: s, claim: claim, began: s.now(), filter: NewFilter(),
 		logger: s.cfg.Logger.With("message", claim.MessageID, "attempt", claim.Attempt),
-		until:  claim.Until, done: make(chan struct{}),
+		shown:  kyro.MessageRetrieving, until: claim.Until, done: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(s.ctx)
 	return a
@@ -211,16 +212,19 @@ func (a *attempt) unsavedState() *kyro.Checkpoint {
 	return &kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq}
 }
 
-// keptUntil notes that the claim holds for longer, and what is on the row, unless that is nil.
-func (a *attempt) keptUntil(until time.Time, state *kyro.Checkpoint) {
+// keptUntil notes that the claim holds for longer, and what is on the row, unless that is nil. moved reports that the
+// row shows another status now.
+func (a *attempt) keptUntil(until time.Time, state *kyro.Checkpoint) (moved bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if until.After(a.until) {
 		a.until = until
 	}
 	if state != nil {
-		a.savedBytes, a.savedSeq = len(state.Text), state.Seq
+		moved = state.Status != a.shown
+		a.savedBytes, a.savedSeq, a.shown = len(state.Text), state.Seq, state.Status
 	}
+	return moved
 }
 
 // head is the beginning of a text: at most limit bytes of whole code points.

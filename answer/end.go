@@ -135,6 +135,7 @@ func (a *attempt) finish(ctx context.Context, o kyro.Outcome) (kyro.Message, boo
 			return err
 		})
 		if err == nil {
+			a.cfg.Wakes.Wake(a.claim.ConversationID)
 			return stored, true
 		}
 		if isLost(err) {
@@ -155,6 +156,9 @@ func (a *attempt) release(restart bool) bool {
 	err := bounded(context.WithoutCancel(a.ctx), func(ctx context.Context) error { return a.cfg.Store.Release(ctx, a.claim, restart) })
 	if err != nil && !isLost(err) {
 		a.logger.Warn("an answer could not be given back; it is taken over when its lease ends", "error", err)
+	}
+	if err == nil {
+		a.cfg.Wakes.Wake(a.claim.ConversationID)
 	}
 	return !isLost(err)
 }

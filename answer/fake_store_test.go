@@ -18,6 +18,7 @@ type fakeStore struct {
 	deleted       map[kyro.ID]bool
 	rows          []*fakeRow
 	keys          int64
+	events        fakeEvents
 
 	fail   func(call string) error // asked before every call; nil: none fails
 	poison string                  // text that cannot be stored

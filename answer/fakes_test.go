@@ -121,7 +121,7 @@ func inWorld(t *testing.T, m answer.Model, test func(t *testing.T, w *world), ch
 func newWorld(t *testing.T, store *fakeStore, log *live.Logs, m answer.Model, change ...func(*answer.Config)) *world {
 	logged := &lockedBuffer{}
 	cfg := answer.Config{
-		Store: store, Log: log, Retriever: retriever(findsNothing), Model: m, Node: "node",
+		Store: store, Log: log, Wakes: &live.Wakes{}, Retriever: retriever(findsNothing), Model: m, Node: "node",
 		Limits: kyro.DefaultLimits(), Logger: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range change {

@@ -128,18 +128,26 @@ const rowPatience = 10 * time.Second
 
 // row reads the message as the viewer may see it now. A store that fails for a while does not end a stream.
 func (f *follower) row(ctx context.Context) (kyro.Message, error) {
+	m, err := patiently(ctx, func() (kyro.Message, error) { return f.cfg.Store.Message(ctx, f.viewer.UserID, f.id) })
+	if err == nil {
+		f.checked = time.Now()
+	}
+	return m, err
+}
+
+// patiently reads for a stream, which a store that fails for a while does not end.
+func patiently[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	began := time.Now()
 	for try := 1; ; try++ {
-		m, err := f.cfg.Store.Message(ctx, f.viewer.UserID, f.id)
+		value, err := read()
 		if err == nil {
-			f.checked = time.Now()
-			return m, nil
+			return value, nil
 		}
 		if kyro.ErrorCode(err) != kyro.CodeInternal && kyro.ErrorCode(err) != kyro.CodeUnavailable || time.Since(began) > rowPatience {
-			return m, err
+			return value, err
 		}
 		if !pause(ctx, time.Duration(min(try, 10))*100*time.Millisecond) {
-			return m, ctx.Err()
+			return value, ctx.Err()
 		}
 	}
 }

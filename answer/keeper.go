@@ -218,7 +218,9 @@ func (k *keeper) settle(one keeping, kept kyro.Kept, asked time.Time) {
 		k.retry(a, saveStage)
 		return
 	}
-	a.keptUntil(asked.Add(k.cfg.Limits.AnswerLease), one.State)
+	if a.keptUntil(asked.Add(k.cfg.Limits.AnswerLease), one.State) {
+		k.cfg.Wakes.Wake(a.claim.ConversationID)
+	}
 	if kept.Stop {
 		a.cancel(errStopped)
 	}

@@ -76,6 +76,9 @@ func (s *Service) admit(viewer kyro.Viewer) error {
 
 // begin starts the answer of a stored turn at once, unless it is there already.
 func (s *Service) begin(turn kyro.Turn) {
+	if !turn.Repeated {
+		s.cfg.Wakes.Wake(turn.Conversation.ID)
+	}
 	if !turn.Bot.Status.Final() {
 		s.kick(turn.Conversation.ID)
 	}

@@ -10,11 +10,12 @@ import (
 	"kyrochat/kyro"
 )
 
-// Config is what a Service works with. Store, Log, Retriever and Model must be given; a zero figure takes its
+// Config is what a Service works with. Store, Log, Wakes, Retriever and Model must be given; a zero figure takes its
 // default.
 type Config struct {
 	Store     Store
 	Log       Log
+	Wakes     Wakes
 	Retriever Retriever
 	Model     Model
 	Limits    kyro.Limits
@@ -36,7 +37,8 @@ type Config struct {
 	// while they do, every other time suffices. 500 ms.
 	StopPoll time.Duration
 
-	// How often a reader looks at the row while the log serves it, and while the log has nothing for it.
+	// How often a reader looks at the row while the log serves it, or wakes would reach it, and while they have
+	// nothing for it.
 	FollowPoll      time.Duration // 2 s
 	FollowPollEmpty time.Duration // 500 ms
 
@@ -77,6 +79,7 @@ type Service struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // the workers
 	keeper *keeper
+	looks  *looks
 
 	mu       sync.Mutex
 	open     bool             // recovery is over: workers may start
@@ -106,6 +109,7 @@ func New(cfg Config) *Service {
 		cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, queued: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{},
 	}
 	s.keeper = newKeeper(&s.cfg)
+	s.looks = newLooks(s.cfg)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
@@ -180,9 +184,11 @@ func (s *Service) sweep(ctx context.Context, everything bool) error {
 	}
 	for _, m := range ended {
 		s.cfg.Logger.Warn("answer interrupted: its process is gone", "message", m.ID, "attempt", m.Attempt)
+		s.cfg.Wakes.Wake(m.ConversationID)
 		s.logEnd(ctx, m)
 	}
 	for _, conversation := range waiting {
+		s.cfg.Wakes.Wake(conversation)
 		s.kick(conversation)
 	}
 	return nil

@@ -32,6 +32,7 @@ func (s *Service) Stop(ctx context.Context, viewer kyro.Viewer, id kyro.ID) (kyr
 		return kyro.Message{}, err
 	}
 	if m.Status.Final() {
+		s.cfg.Wakes.Wake(m.ConversationID)
 		s.logEnd(ctx, m)
 		s.kick(m.ConversationID) // the turns behind it wait no more
 		return m, nil

@@ -82,6 +82,7 @@ func (s *Service) answerNext(conversation kyro.ID) bool {
 	if !found {
 		return false
 	}
+	s.cfg.Wakes.Wake(conversation)
 	a := s.newAttempt(claim)
 	s.mu.Lock()
 	s.attempts[claim.MessageID] = a

@@ -51,7 +51,7 @@ func TestBotsAreRemembered(t *testing.T) {
 			store, documents := &counting{careless: careless{bots: []kyro.Bot{adas}}, failing: failing}, &forgotten{}
 			bots := live.NewCache(live.CacheConfig[kyro.Bot]{TTL: time.Hour, ID: (*kyro.Bot).NodeID, Clone: (*kyro.Bot).Clone})
 			t.Cleanup(bots.Close)
-			s, ctx := catalog.New(store, catalog.Caches{Bots: bots, Documents: documents}, fixed), t.Context()
+			s, ctx := catalog.New(store, catalog.Caches{Bots: bots, Documents: documents}, &live.Wakes{}, fixed), t.Context()
 			for range 3 {
 				if bot, err := s.Bot(ctx, ada, adas.ID); err != nil || bot.Name != "Helper" {
 					t.Fatalf("%+v, %v", bot, err)

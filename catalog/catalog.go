@@ -53,20 +53,24 @@ type Store interface {
 	LastMessages(ctx context.Context, user kyro.ID, conversations []kyro.ID) (map[kyro.ID]kyro.Message, error)
 }
 
+// Wakes tells those who follow a conversation that it has changed. Wake is called after the write and never waits.
+type Wakes interface{ Wake(conversation kyro.ID) }
+
 // Service is the use cases of the catalog.
 type Service struct {
 	store     Store
+	wakes     Wakes
 	bots      Bots
 	documents Documents
 	now       func() time.Time
 }
 
 // New makes the use cases over a store and its caches. now gives the time; nil is the clock of the machine.
-func New(store Store, caches Caches, now func() time.Time) *Service {
+func New(store Store, caches Caches, wakes Wakes, now func() time.Time) *Service {
 	if now == nil {
 		now = time.Now
 	}
-	return &Service{store: store, bots: caches.Bots, documents: caches.Documents, now: now}
+	return &Service{store: store, wakes: wakes, bots: caches.Bots, documents: caches.Documents, now: now}
 }
 
 func (s *Service) time() time.Time { return kyro.Moment(s.now()) }

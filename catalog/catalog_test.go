@@ -62,9 +62,14 @@ func (c *careless) UpdateConversation(_ context.Context, _, _ kyro.ID, change fu
 	return conversation, err
 }
 
+func (c *careless) DeleteConversation(_ context.Context, _, id kyro.ID, _ time.Time) error {
+	c.deleted = id
+	return nil
+}
+
 func newService() (*catalog.Service, *careless) {
 	store := &careless{bots: []kyro.Bot{adas}, conversations: []kyro.Conversation{talk}}
-	return catalog.New(store, fresh(), fixed), store
+	return catalog.New(store, fresh(), &live.Wakes{}, fixed), store
 }
 
 // fresh gives caches that remember nothing.
@@ -85,7 +90,7 @@ func wantCode(t *testing.T, what string, err error, code kyro.Code) {
 // TestNobodyGetsNothing: every use case refuses whoever is not signed in, before the store is asked.
 func TestNobodyGetsNothing(t *testing.T) {
 	t.Parallel()
-	s := catalog.New(nil, catalog.Caches{}, nil) // a call to the store would panic
+	s := catalog.New(nil, catalog.Caches{}, nil, nil) // a call to the store would panic
 	ctx, nobody, page := t.Context(), kyro.Viewer{}, kyro.PageRequest{Limit: 1}
 	calls := map[string]func() error{
 		"CreateBot":          func() error { _, err := s.CreateBot(ctx, nobody, kyro.BotPatch{}); return err },
@@ -124,7 +129,7 @@ func TestNobodyGetsNothing(t *testing.T) {
 // TestIDsOfAnotherKindAreRefused before the store is asked.
 func TestIDsOfAnotherKindAreRefused(t *testing.T) {
 	t.Parallel()
-	s, ctx := catalog.New(nil, catalog.Caches{}, nil), t.Context()
+	s, ctx := catalog.New(nil, catalog.Caches{}, nil, nil), t.Context()
 	_, err := s.Bot(ctx, ada, talk.ID)
 	wantCode(t, "Bot", err, kyro.CodeBadUserInput)
 	wantCode(t, "DeleteBot", s.DeleteBot(ctx, ada, talk.ID), kyro.CodeBadUserInput)
@@ -236,5 +241,32 @@ func TestReadsAreScopedByTheViewer(t *testing.T) {
 	last, err3 := s.LastMessages(ctx, eve, []kyro.ID{talk.ID})
 	if err1 != nil || err2 != nil || err3 != nil || one.SenderID != eve.UserID || siblings[id][0].SenderID != eve.UserID || last[talk.ID].SenderID != eve.UserID {
 		t.Errorf("reads: %v %v %v, %v %v %v", one, siblings, last, err1, err2, err3)
+	}
+}
+
+// woken notes which conversations were woken.
+type woken []kyro.ID
+
+func (w *woken) Wake(id kyro.ID) { *w = append(*w, id) }
+
+// TestFollowersAreWoken after what was changed, and not by those who may not change it.
+func TestFollowersAreWoken(t *testing.T) {
+	t.Parallel()
+	var wakes woken
+	store := &careless{conversations: []kyro.Conversation{talk}}
+	s, ctx := catalog.New(store, fresh(), &wakes, fixed), t.Context()
+	_, err := s.UpdateConversation(ctx, eve, talk.ID, kyro.ConversationPatch{Title: kyro.Some("Mine")})
+	wantCode(t, "another's conversation", err, kyro.CodeNotFound)
+	if len(wakes) != 0 {
+		t.Errorf("%v woken for nothing", wakes)
+	}
+	if _, err := s.UpdateConversation(ctx, ada, talk.ID, kyro.ConversationPatch{Title: kyro.Some("Coffee")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteConversation(ctx, ada, talk.ID); err != nil {
+		t.Fatal(err)
+	}
+	if len(wakes) != 2 || wakes[0] != talk.ID || wakes[1] != talk.ID {
+		t.Errorf("woken: %v", wakes)
 	}
 }

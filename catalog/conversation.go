@@ -36,7 +36,7 @@ func (s *Service) UpdateConversation(
 	if err := v.MustSignInFor(id, kyro.KindConversation); err != nil {
 		return kyro.Conversation{}, err
 	}
-	return s.store.UpdateConversation(ctx, v.UserID, id, func(c *kyro.Conversation) error {
+	changed, err := s.store.UpdateConversation(ctx, v.UserID, id, func(c *kyro.Conversation) error {
 		if !c.ReadableBy(v) {
 			return kyro.NotFound(kyro.KindConversation)
 		}
@@ -49,6 +49,10 @@ func (s *Service) UpdateConversation(
 		}
 		return nil
 	})
+	if err == nil {
+		s.wakes.Wake(id)
+	}
+	return changed, err
 }
 
 // DeleteConversation deletes a conversation with its messages. Only the person who holds it may.
@@ -56,7 +60,11 @@ func (s *Service) DeleteConversation(ctx context.Context, v kyro.Viewer, id kyro
 	if err := v.MustSignInFor(id, kyro.KindConversation); err != nil {
 		return err
 	}
-	return s.store.DeleteConversation(ctx, v.UserID, id, s.time())
+	err := s.store.DeleteConversation(ctx, v.UserID, id, s.time())
+	if err == nil {
+		s.wakes.Wake(id)
+	}
+	return err
 }
 
 // Conversation reads one conversation of the viewer, or NOT_FOUND.

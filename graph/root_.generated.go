@@ -143,6 +143,12 @@ type ComplexityRoot struct {
 		User         func(childComplexity int) int
 	}
 
+	ConversationChanged struct {
+		Conversation func(childComplexity int) int
+		Cursor       func(childComplexity int) int
+		Seq          func(childComplexity int) int
+	}
+
 	ConversationConnection struct {
 		Edges func(childComplexity int) int
 		Info  func(childComplexity int) int
@@ -158,6 +164,12 @@ type ComplexityRoot struct {
 	ConversationPayload struct {
 		Conversation func(childComplexity int) int
 		Errors       func(childComplexity int) int
+	}
+
+	ConversationResync struct {
+		Conversation func(childComplexity int) int
+		Cursor       func(childComplexity int) int
+		Seq          func(childComplexity int) int
 	}
 
 	DeletePayload struct {
@@ -248,6 +260,18 @@ type ComplexityRoot struct {
 		Status          func(childComplexity int) int
 		Text            func(childComplexity int) int
 		Usage           func(childComplexity int) int
+	}
+
+	MessageAdded struct {
+		Cursor  func(childComplexity int) int
+		Message func(childComplexity int) int
+		Seq     func(childComplexity int) int
+	}
+
+	MessageChanged struct {
+		Cursor  func(childComplexity int) int
+		Message func(childComplexity int) int
+		Seq     func(childComplexity int) int
 	}
 
 	MessageConnection struct {
@@ -388,8 +412,9 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		DocumentProgress func(childComplexity int, botID *kyro.ID, documentID *kyro.ID) int
-		MessageStream    func(childComplexity int, messageID kyro.ID, after *kyro.StreamCursor) int
+		ConversationEvents func(childComplexity int, conversationID kyro.ID, after *kyro.StreamCursor) int
+		DocumentProgress   func(childComplexity int, botID *kyro.ID, documentID *kyro.ID) int
+		MessageStream      func(childComplexity int, messageID kyro.ID, after *kyro.StreamCursor) int
 	}
 
 	User struct {
@@ -886,6 +911,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Conversation.User(childComplexity), true
 
+	case "ConversationChanged.conversation":
+		if e.ComplexityRoot.ConversationChanged.Conversation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationChanged.Conversation(childComplexity), true
+	case "ConversationChanged.cursor":
+		if e.ComplexityRoot.ConversationChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationChanged.Cursor(childComplexity), true
+	case "ConversationChanged.seq":
+		if e.ComplexityRoot.ConversationChanged.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationChanged.Seq(childComplexity), true
+
 	case "ConversationConnection.edges":
 		if e.ComplexityRoot.ConversationConnection.Edges == nil {
 			break
@@ -936,6 +980,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConversationPayload.Errors(childComplexity), true
+
+	case "ConversationResync.conversation":
+		if e.ComplexityRoot.ConversationResync.Conversation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationResync.Conversation(childComplexity), true
+	case "ConversationResync.cursor":
+		if e.ComplexityRoot.ConversationResync.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationResync.Cursor(childComplexity), true
+	case "ConversationResync.seq":
+		if e.ComplexityRoot.ConversationResync.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationResync.Seq(childComplexity), true
 
 	case "DeletePayload.deletedId":
 		if e.ComplexityRoot.DeletePayload.DeletedID == nil {
@@ -1333,6 +1396,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Message.Usage(childComplexity), true
+
+	case "MessageAdded.cursor":
+		if e.ComplexityRoot.MessageAdded.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageAdded.Cursor(childComplexity), true
+	case "MessageAdded.message":
+		if e.ComplexityRoot.MessageAdded.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageAdded.Message(childComplexity), true
+	case "MessageAdded.seq":
+		if e.ComplexityRoot.MessageAdded.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageAdded.Seq(childComplexity), true
+
+	case "MessageChanged.cursor":
+		if e.ComplexityRoot.MessageChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageChanged.Cursor(childComplexity), true
+	case "MessageChanged.message":
+		if e.ComplexityRoot.MessageChanged.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageChanged.Message(childComplexity), true
+	case "MessageChanged.seq":
+		if e.ComplexityRoot.MessageChanged.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageChanged.Seq(childComplexity), true
 
 	case "MessageConnection.edges":
 		if e.ComplexityRoot.MessageConnection.Edges == nil {
@@ -1983,6 +2084,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ServerLimits.MaxUploadBytes(childComplexity), true
 
+	case "Subscription.conversationEvents":
+		if e.ComplexityRoot.Subscription.ConversationEvents == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_conversationEvents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ConversationEvents(childComplexity, args["conversationId"].(kyro.ID), args["after"].(*kyro.StreamCursor)), true
 	case "Subscription.documentProgress":
 		if e.ComplexityRoot.Subscription.DocumentProgress == nil {
 			break
@@ -3526,6 +3638,27 @@ type Subscription {
     "One document."
     documentId: ID
   ): DocumentProgress!
+  """
+  Follows a conversation without end, so that all tabs and devices of a person show the same: messages that are stored,
+  changes of their state, and the title. The text of an answer while it is written is not among it: that is for
+  messageStream, which you can open when an answer becomes RETRIEVING or STREAMING.
+
+  Without ` + "`" + `after` + "`" + ` the first event is a ConversationResync with the present cursor, at once. Read the messages when you
+  get it, and keep taking events meanwhile: whatever changes after that cursor follows, so nothing falls between the
+  two. With ` + "`" + `after` + "`" + `, the cursor of the last event you handled, it goes on with what you missed, on any server; it begins
+  with a ConversationResync only where you missed more than 200 changes or the server does not know your cursor.
+
+  An event holds its message or conversation as it is when the server reads it. Of several changes that you missed of
+  one thing you get the last one, and you never get an older state after a newer one. ` + "`" + `seq` + "`" + ` grows with each event but
+  skips numbers. The deletion of the conversation ends the stream with NOT_FOUND, as a conversation of others and one
+  that is not there do; a cursor of another stream is BAD_USER_INPUT.
+  """
+  conversationEvents(
+    "The conversation."
+    conversationId: ID!
+    "The cursor of the last event you handled."
+    after: StreamCursor
+  ): ConversationEvent!
 }
 
 "One event of an answer. Events of an attempt count ` + "`" + `seq` + "`" + ` 1, 2, 3 … without a gap."
@@ -3571,6 +3704,62 @@ type MessageFinished {
   message: Message!
   "Why it ended."
   finishReason: FinishReason!
+}
+
+"""
+One event of a conversation. Messages come in the order in which they were stored: one that was stored and changed while
+you were away is a MessageAdded first, and a MessageChanged where its change stands among the others.
+"""
+union ConversationEvent = MessageAdded | MessageChanged | ConversationChanged | ConversationResync
+
+"""
+A message is new: put it at the end. An answer whose ` + "`" + `parent` + "`" + ` has an answer already takes the place of that one, which
+regenerateMessage has replaced. You get your own messages too: know them by their ` + "`" + `clientMessageId` + "`" + `, and what you have
+already by its id.
+"""
+type MessageAdded {
+  "The number of the event."
+  seq: Int!
+  "The place behind it."
+  cursor: StreamCursor!
+  "The message as it is by now."
+  message: Message!
+}
+
+"""
+A message has another ` + "`" + `status` + "`" + `, with all that goes with that, or was replaced by another answer to the same message (see
+its ` + "`" + `siblings` + "`" + `).
+"""
+type MessageChanged {
+  "The number of the event."
+  seq: Int!
+  "The place behind it."
+  cursor: StreamCursor!
+  "The message as it is by now."
+  message: Message!
+}
+
+"""
+The conversation has another title, or is archived or not any more. What follows from its messages, such as
+` + "`" + `messageCount` + "`" + `, is not told: select it below the message of a MessageAdded.
+"""
+type ConversationChanged {
+  "The number of the event."
+  seq: Int!
+  "The place behind it."
+  cursor: StreamCursor!
+  "The conversation as it is by now."
+  conversation: Conversation!
+}
+
+"The changes before this place are not told one by one: fetch the messages you show again. What comes after it follows."
+type ConversationResync {
+  "The number of the last change before it."
+  seq: Int!
+  "This place."
+  cursor: StreamCursor!
+  "The conversation as it is by now."
+  conversation: Conversation!
 }
 `, BuiltIn: false},
 }

@@ -46,6 +46,72 @@ func (*MessageDelta) messageStreamEvent()    {}
 func (*MessageStage) messageStreamEvent()    {}
 func (*MessageFinished) messageStreamEvent() {}
 
+// ConversationEvent is one event that a follower of a conversation gets.
+type ConversationEvent interface {
+	conversationEvent()
+	Place() StreamCursor // behind which a follower can go on
+}
+
+// MessageAdded is a message that was stored, as it is by now.
+type MessageAdded struct {
+	Seq     int64
+	Cursor  StreamCursor
+	Message *Message
+}
+
+// MessageChanged is a message whose state is another than before.
+type MessageChanged struct {
+	Seq     int64
+	Cursor  StreamCursor
+	Message *Message
+}
+
+// ConversationChanged is the conversation with another title, or archived or not.
+type ConversationChanged struct {
+	Seq          int64
+	Cursor       StreamCursor
+	Conversation *Conversation
+}
+
+// ConversationResync says that what was before it is not told: the client reads the conversation anew.
+type ConversationResync struct {
+	Seq          int64
+	Cursor       StreamCursor
+	Conversation *Conversation
+}
+
+func (*MessageAdded) conversationEvent()        {}
+func (*MessageChanged) conversationEvent()      {}
+func (*ConversationChanged) conversationEvent() {}
+func (*ConversationResync) conversationEvent()  {}
+
+// Place is the one behind the coming of the message.
+func (e *MessageAdded) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the change.
+func (e *MessageChanged) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the change.
+func (e *ConversationChanged) Place() StreamCursor { return e.Cursor }
+
+// Place is the one from which changes are told.
+func (e *ConversationResync) Place() StreamCursor { return e.Cursor }
+
+// FollowedConversation is a conversation with the number of the last change that its followers are told of, and that of
+// the last one of itself. Changes are numbered from 1, those of messages too; each number is used once.
+type FollowedConversation struct {
+	Conversation
+	Events  int64
+	Changed int64
+}
+
+// ChangedMessage is a message with the numbers that its storing and its last change have in its conversation.
+type ChangedMessage struct {
+	Message
+	Added   int64
+	Changed int64
+}
+
 // StreamSnapshot is a running answer as far as its log has it.
 type StreamSnapshot struct {
 	Attempt int64

@@ -48,3 +48,10 @@ func (s *SharedLogs) Arrived(message kyro.ID) bool {
 	t := s.local.topics[message]
 	return t != nil && t.end() == want
 }
+
+// Watched is how many conversations are watched.
+func (w *Wakes) Watched() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.watching)
+}

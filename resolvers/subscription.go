@@ -17,6 +17,12 @@ func (r subscriptions) MessageStream(
 	return stream(ctx, r.Present, r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after))
 }
 
+func (r subscriptions) ConversationEvents(
+	ctx context.Context, conversationID kyro.ID, after *kyro.StreamCursor,
+) (<-chan kyro.ConversationEvent, error) {
+	return stream(ctx, r.Present, r.Answer.Events(ctx, kyro.ViewerFrom(ctx), conversationID, after))
+}
+
 func (r subscriptions) DocumentProgress(ctx context.Context, botID, documentID *kyro.ID) (<-chan *kyro.DocumentProgress, error) {
 	v := kyro.ViewerFrom(ctx)
 	var changes iter.Seq2[kyro.DocumentProgress, error]

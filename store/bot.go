@@ -125,7 +125,7 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time)
 		if err != nil {
 			return err
 		}
-		err = stopAnswers(ctx, tx, now, "conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", id.Key)
+		err = stopAnswers(ctx, tx, now, unnumbered, "conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", id.Key)
 		if err != nil {
 			return err
 		}

@@ -20,18 +20,23 @@ func (s *Store) ClaimNext(
 	ctx context.Context, conversation kyro.ID, owner string, lease time.Duration,
 ) (claim kyro.Claim, found bool, err error) {
 	err = s.write(ctx, "claim an answer", func(ctx context.Context, tx *writeTx) error {
+		found = false
 		var r messageRow
+		number, err := nextEvent(ctx, tx, "id = ? AND EXISTS (SELECT 1 FROM messages AS m WHERE m.conversation_id = conversations.id AND m.status = 'PENDING' AND m."+unfinished+")",
+			conversation.Key)
+		if err != nil || number == unnumbered {
+			return err
+		}
 		until, shift := s.byClock(lease)
 		oldest := tx.NewSelect().Table("messages").ColumnExpr("MIN(id)").
 			Where("conversation_id = ?", conversation.Key).Where(unfinished)
-		err := tx.NewUpdate().Model(&r).
-			Set("status = ?", kyro.MessageRetrieving).Set("attempt = attempt + 1").Set("seq = 0").
+		err = tx.NewUpdate().Model(&r).
+			Set("status = ?", kyro.MessageRetrieving).Set("changed = ?", number).Set("attempt = attempt + 1").Set("seq = 0").
 			Set("lease_owner = ?", owner).Set("lease_until = "+until, shift...).
 			Where("id = (?)", oldest).Where("status = ? AND NOT stop_requested", kyro.MessagePending).
 			Returning("*").Scan(ctx)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && r.ID == 0 {
-			found = false
-			return nil
+			return errNothing
 		}
 		found = err == nil
 		claim = kyro.Claim{
@@ -39,11 +44,17 @@ func (s *Store) ClaimNext(
 		}
 		return err
 	})
+	if errors.Is(err, errNothing) {
+		return kyro.Claim{}, false, nil
+	}
 	if err != nil || !found {
 		return kyro.Claim{}, false, err
 	}
 	return claim, true, nil
 }
+
+// errNothing undoes a write that found nothing to do.
+var errNothing = errors.New("there is nothing to do")
 
 // fenced changes the running message of a claim and reads it as it is then; CONFLICT where the claim is lost.
 func fenced(ctx context.Context, tx *writeTx, claim kyro.Claim, change func(*bun.UpdateQuery) *bun.UpdateQuery) (*messageRow, error) {
@@ -73,8 +84,13 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 	}
 	err := s.write(ctx, "store the answer", func(ctx context.Context, tx *writeTx) error {
 		r := end
+		number, err := nextEvent(ctx, tx, "id = ?", claim.ConversationID.Key)
+		if err != nil {
+			return err
+		}
+		r.Changed = number
 		result, err := tx.NewUpdate().Model(&r).
-			Column("status", "text", "seq", "grounding", "finish_reason", "notices", "usage", "error", "completed_at").
+			Column("changed", "status", "text", "seq", "grounding", "finish_reason", "notices", "usage", "error", "completed_at").
 			Where("id = ? AND attempt = ? AND lease_owner = ?", claim.MessageID.Key, claim.Attempt, claim.Owner).Where(running).
 			Returning("*").Exec(ctx)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -104,11 +120,16 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 // where that is not so, where the answer was asked to stop after it wrote, and where the claim is lost.
 func (s *Store) Release(ctx context.Context, claim kyro.Claim, restart bool) error {
 	return s.write(ctx, "give the answer back", func(ctx context.Context, tx *writeTx) error {
-		_, err := fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+		number, err := nextEvent(ctx, tx, "id = ?", claim.ConversationID.Key)
+		if err != nil {
+			return err
+		}
+		_, err = fenced(ctx, tx, claim, func(q *bun.UpdateQuery) *bun.UpdateQuery {
+			q = q.Apply(pendingAgain).Set("changed = ?", number)
 			if restart {
-				return q.Apply(pendingAgain).Apply(restarted).Where("NOT restarted AND NOT stop_requested")
+				return q.Apply(restarted).Where("NOT restarted AND NOT stop_requested")
 			}
-			return q.Apply(pendingAgain).Where("text = ''")
+			return q.Where("text = ''")
 		})
 		return err
 	})
@@ -126,8 +147,12 @@ func restarted(q *bun.UpdateQuery) *bun.UpdateQuery {
 // it is. The message is given as it is afterwards.
 func (s *Store) RequestStop(ctx context.Context, user, id kyro.ID, now time.Time) (kyro.Message, error) {
 	err := s.write(ctx, "stop the answer", func(ctx context.Context, tx *writeTx) error {
-		return stopAnswers(ctx, tx, now, "id = ? AND conversation_id IN (SELECT id FROM conversations WHERE user_id = ? AND deleted_at IS NULL)",
+		number, err := nextEvent(ctx, tx, "id = (SELECT conversation_id FROM messages WHERE id = ? AND "+unfinished+") AND user_id = ? AND deleted_at IS NULL",
 			id.Key, user.Key)
+		if err != nil || number == unnumbered {
+			return err
+		}
+		return stopAnswers(ctx, tx, now, number, "id = ?", id.Key)
 	})
 	if err != nil {
 		return kyro.Message{}, err

@@ -23,6 +23,8 @@ type conversationRow struct {
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	DeletedAt     *time.Time
+	Events        int64
+	Changed       int64
 }
 
 var conversationTable = newTable("conversations", "c",
@@ -85,9 +87,12 @@ func (s *Store) UpdateConversation(
 				return err
 			}
 		}
+		if c.Title != r.Title || c.Archived != r.Archived {
+			r.Changed = r.next()
+		}
 		r.Title, r.TitleKey, r.Archived, r.UpdatedAt = c.Title, fold(c.Title), c.Archived, kyro.Moment(c.UpdatedAt)
 		changed = r.noun()
-		_, err = tx.NewUpdate().Model(r).Column("title", "title_key", "archived", "updated_at").WherePK().Exec(ctx)
+		_, err = tx.NewUpdate().Model(r).Column("title", "title_key", "archived", "updated_at", "events", "changed").WherePK().Exec(ctx)
 		return err
 	})
 	return changed, err
@@ -124,7 +129,7 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 		if _, err := tx.NewUpdate().Model(r).Column("deleted_at", "updated_at").WherePK().Exec(ctx); err != nil {
 			return err
 		}
-		return stopAnswers(ctx, tx, now, "conversation_id = ?", r.ID)
+		return stopAnswers(ctx, tx, now, unnumbered, "conversation_id = ?", r.ID)
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"kyrochat/kyro"
 )
 
@@ -29,15 +31,20 @@ func (s *Store) Keep(ctx context.Context, lease time.Duration, list []kyro.Keepi
 	return kept, nil
 }
 
-// keepPostgres updates all rows by one statement, whose text is the same for any number of them. What it does not find
-// is read once more without a lock, which happens only where a claim was lost or a row is held.
+// keepPostgres updates all rows by one statement, whose text is the same for any number of them. A row whose status
+// becomes another needs its conversation, which must not be held either. What it does not find is read once more without
+// a lock, which happens only where a claim was lost or a row is held.
 func (s *Store) keepPostgres(ctx context.Context, tx *writeTx, lease time.Duration, list []kyro.Keeping, kept []kyro.Kept) error {
 	rows := columnsOf(list)
 	until, shift := s.byClock(lease)
-	q := s.query().add(`WITH k AS (SELECT k.* FROM `)
-	rows.from(q)
-	q.add(` FOR NO KEY UPDATE OF m SKIP LOCKED)
-		UPDATE messages AS m SET status = CASE WHEN k.seq > m.seq THEN k.status ELSE m.status END,
+	q := s.query().add(`WITH given AS (SELECT * FROM `)
+	rows.given(q)
+	q.add(`), moved AS (SELECT m.id, m.conversation_id FROM given AS k` + claimed + ` JOIN conversations AS c ON c.id = m.conversation_id
+			WHERE k.seq > m.seq AND k.status <> m.status FOR NO KEY UPDATE OF c SKIP LOCKED),
+		numbers AS (UPDATE conversations AS c SET events = c.events + 1 FROM moved WHERE c.id = moved.conversation_id RETURNING moved.id, c.events AS number),
+		k AS (SELECT k.*, n.number FROM given AS k` + claimed + ` LEFT JOIN numbers AS n ON n.id = m.id
+			WHERE n.id IS NOT NULL OR k.seq <= m.seq OR k.status = m.status FOR NO KEY UPDATE OF m SKIP LOCKED)
+		UPDATE messages AS m SET changed = COALESCE(k.number, m.changed), status = CASE WHEN k.seq > m.seq THEN k.status ELSE m.status END,
 			text = CASE WHEN k.seq > m.seq THEN k.text ELSE m.text END, seq = GREATEST(m.seq, k.seq), lease_until = `)
 	q.add(until, shift...).add(` FROM k WHERE m.id = k.id RETURNING m.id, m.stop_requested`)
 	stops := make(map[int64]bool, len(list))
@@ -49,7 +56,8 @@ func (s *Store) keepPostgres(ctx context.Context, tx *writeTx, lease time.Durati
 	held := make(map[int64]bool)
 	if len(stops) < len(list) {
 		q := s.query().add("SELECT m.id FROM ")
-		rows.from(q)
+		rows.given(q)
+		q.add(claimed)
 		if err := s.eachIn(ctx, tx, q, []any{&key}, func() { held[key] = true }); err != nil {
 			return err
 		}
@@ -86,19 +94,23 @@ func stateOf(k kyro.Keeping) (state kyro.Checkpoint) {
 	return state
 }
 
-// from appends the rows, as k, each with the message m that its claim still holds.
-func (c *keepings) from(q *query) {
+// given appends the rows, as k.
+func (c *keepings) given(q *query) {
 	q.add(`unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[]) AS k (id, attempt, owner, status, text, seq)`,
 		c.ids, c.attempts, c.owners, c.statuses, c.texts, c.seqs)
-	q.add(` JOIN messages AS m ON m.id = k.id AND m.attempt = k.attempt AND m.lease_owner = k.owner AND m.` + running)
 }
+
+// claimed joins k with the messages m that the claims still hold.
+const claimed = ` JOIN messages AS m ON m.id = k.id AND m.attempt = k.attempt AND m.lease_owner = k.owner AND m.` + running
 
 // keepSQLite updates row by row: what costs there is the end of the transaction, not a statement.
 func (s *Store) keepSQLite(ctx context.Context, tx *writeTx, lease time.Duration, list []kyro.Keeping, kept []kyro.Kept) (err error) {
 	until, shift := s.byClock(lease)
 	q := s.query().add("UPDATE messages SET lease_until = ").add(until, shift...)
-	q.add(`, status = CASE WHEN ?3 > seq THEN ?4 ELSE status END, text = CASE WHEN ?3 > seq THEN ?5 ELSE text END, seq = MAX(seq, ?3)
-		WHERE id = ?2 AND attempt = ?6 AND lease_owner = ?7 AND ` + running + ` RETURNING stop_requested`)
+	q.add(`, changed = CASE WHEN ?3 > seq AND ?4 <> status THEN (SELECT c.events + 1 FROM conversations AS c WHERE c.id = conversation_id) ELSE changed END,
+		status = CASE WHEN ?3 > seq THEN ?4 ELSE status END, text = CASE WHEN ?3 > seq THEN ?5 ELSE text END, seq = MAX(seq, ?3)
+		WHERE id = ?2 AND attempt = ?6 AND lease_owner = ?7 AND ` + running + `
+		RETURNING stop_requested, CASE WHEN changed > (SELECT c.events FROM conversations AS c WHERE c.id = conversation_id) THEN conversation_id ELSE 0 END`)
 	text := q.text.String()
 	if s.pools.onQuery != nil {
 		s.pools.onQuery(ctx, text)
@@ -108,16 +120,23 @@ func (s *Store) keepSQLite(ctx context.Context, tx *writeTx, lease time.Duration
 		return err
 	}
 	defer func() { err = errors.Join(err, update.Close()) }()
+	var moved []int64 // conversations
 	for i, k := range list {
-		state := stateOf(k)
+		state, conversation := stateOf(k), int64(0)
 		err := update.QueryRowContext(ctx, q.values[0], k.Claim.MessageID.Key, state.Seq, string(state.Status), state.Text, k.Claim.Attempt, k.Claim.Owner).
-			Scan(&kept[i].Stop)
+			Scan(&kept[i].Stop, &conversation)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		kept[i].Kept, kept[i].Lost = err == nil, err != nil
+		if conversation != 0 {
+			moved = append(moved, conversation)
+		}
 	}
-	return nil
+	if len(moved) > 0 {
+		_, err = tx.NewUpdate().Table("conversations").Set("events = events + 1").Where("id IN (?)", bun.List(moved)).Exec(ctx)
+	}
+	return err
 }
 
 // eachIn is each within a transaction on PostgreSQL, for statements that are run all the time.

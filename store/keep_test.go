@@ -75,6 +75,8 @@ func TestManyAnswersAreKeptTogether(t *testing.T) {
 func TestStatementsDoNotGrowWithTheAnswersThatAreKept(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		_, list := w.running(t, "n1", 60)
+		_, err := w.Keep(t.Context(), lease, list) // from here on their status is the same
+		fine(t, err)
 		for _, n := range []int{1, 60} {
 			before := w.statements.Load()
 			_, err := w.Keep(t.Context(), lease, list[:n])
@@ -82,6 +84,48 @@ func TestStatementsDoNotGrowWithTheAnswersThatAreKept(t *testing.T) {
 			if n := w.statements.Load() - before; n != 1 {
 				t.Errorf("%d statements for %d answers", n, len(list))
 			}
+		}
+	})
+}
+
+// TestAConversationThatIsHeldIsNotWaitedFor keeps answers while somebody else has changed the conversation of two: the one
+// whose status is to become another has to wait for its followers' sake.
+func TestAConversationThatIsHeldIsNotWaitedFor(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		if !w.pools.Postgres() {
+			t.Skip("SQLite has one writer at a time")
+		}
+		user, list := w.running(t, "n1", 3)
+		if kept := w.keep(t, list[0].Claim, *list[0].State); !kept.Kept {
+			t.Fatalf("%+v", kept)
+		}
+		list[0].State.Text, list[0].State.Seq = "more", 100
+		held, release := make(chan struct{}), make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+				_, err := tx.ExecContext(ctx, "UPDATE conversations SET archived = TRUE WHERE id <= ?", list[1].Claim.ConversationID.Key)
+				close(held)
+				<-release
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-held
+		kept, err := w.Keep(t.Context(), lease, list)
+		close(release)
+		wg.Wait()
+		fine(t, err)
+		if want := []kyro.Kept{{Kept: true}, {}, {Kept: true}}; !slices.Equal(kept, want) {
+			t.Errorf("%+v, want %+v", kept, want)
+		}
+		if m, err := w.Message(t.Context(), user, list[0].Claim.MessageID); err != nil || m.Text != "more" {
+			t.Errorf("text alone waits for nobody: %+v %v", m, err)
+		}
+		if again := w.keep(t, list[1].Claim, *list[1].State); !again.Kept {
+			t.Errorf("once it is free: %+v", again)
 		}
 	})
 }

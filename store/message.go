@@ -42,20 +42,12 @@ type messageRow struct {
 	Error           *kyro.MessageError   `bun:",type:jsonb"`
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
+	Added           int64
+	Changed         int64
 }
 
 var (
-	messageTable = newTable("messages", "m",
-		`id conversation_id role turn:turn status:status text:text created_at:createdAt parent_id:parent sender_id:sender
-		client_message_id:clientMessageId superseded:superseded attempt:attempt seq:seq grounding:grounding
-		finish_reason:finishReason completed_at:completedAt notices:notices usage:usage error:error`,
-		func(r *messageRow, asJSON func(any) any) []any {
-			return []any{
-				&r.ID, &r.ConversationID, &r.Role, &r.Turn, &r.Status, &r.Text, &r.CreatedAt, &r.ParentID, &r.SenderID,
-				&r.ClientMessageID, &r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CompletedAt,
-				asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error),
-			}
-		}, (*messageRow).fill).withTexts(func(r *messageRow) int { return len(r.Text) })
+	messageTable  = newTable("messages", "m", messageColumns, messagePlaces, (*messageRow).fill).withTexts(func(r *messageRow) int { return len(r.Text) })
 	citationTable = newTable("citations", "ci",
 		`message_id seq marker document_id chunk_id document_title document_version quote page_start page_end char_start
 		char_end score similarity verified`,
@@ -66,6 +58,18 @@ var (
 			}
 		}, func(r *citationRow, p *placedCitation) { *p = placedCitation{r.MessageID, r.noun()} }).withTexts(func(r *citationRow) int { return len(r.Quote) })
 )
+
+const messageColumns = `id conversation_id role turn:turn status:status text:text created_at:createdAt parent_id:parent sender_id:sender
+	client_message_id:clientMessageId superseded:superseded attempt:attempt seq:seq grounding:grounding
+	finish_reason:finishReason completed_at:completedAt notices:notices usage:usage error:error`
+
+func messagePlaces(r *messageRow, asJSON func(any) any) []any {
+	return []any{
+		&r.ID, &r.ConversationID, &r.Role, &r.Turn, &r.Status, &r.Text, &r.CreatedAt, &r.ParentID, &r.SenderID,
+		&r.ClientMessageID, &r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CompletedAt,
+		asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error),
+	}
+}
 
 // placedCitation is a citation and the key of its message.
 type placedCitation struct {
@@ -131,9 +135,13 @@ func (r *citationRow) noun() kyro.Citation {
 }
 
 // stopAnswers asks the unfinished answers among the messages to stop. Those that no one has begun are final at
-// once, without text.
-func stopAnswers(ctx context.Context, tx *writeTx, now time.Time, which string, args ...any) error {
-	_, err := tx.NewUpdate().Table("messages").
+// once, without text; number is that of this change.
+func stopAnswers(ctx context.Context, tx *writeTx, now time.Time, number int64, which string, args ...any) error {
+	q := tx.NewUpdate().Table("messages")
+	if number != unnumbered {
+		q = q.Set("changed = CASE status WHEN 'PENDING' THEN ? ELSE changed END", number)
+	}
+	_, err := q.
 		Set("stop_requested = ?", true).
 		Set("finish_reason = CASE status WHEN 'PENDING' THEN ? ELSE finish_reason END", kyro.FinishUser).
 		Set("completed_at = CASE status WHEN 'PENDING' THEN ? ELSE completed_at END", kyro.Moment(now)).

@@ -75,12 +75,16 @@ func (s *Store) lost(q *bun.SelectQuery, r kyro.Recovery) *bun.SelectQuery {
 
 // recoverSome deals with those of the messages that are lost and that no other node is at, and gives what it ended.
 func (s *Store) recoverSome(ctx context.Context, tx *writeTx, some []int64, r kyro.Recovery) (over []messageRow, err error) {
+	talks, err := s.lockConversations(ctx, tx, some)
+	if err != nil {
+		return nil, err
+	}
 	var rows []struct {
 		ID                                int64
 		StopRequested, Restarted, Written bool
 		Lost                              int
 	}
-	q := s.lost(tx.NewSelect().Table("messages").Where("id IN (?)", bun.List(some)), r).
+	q := s.lost(tx.NewSelect().Table("messages").Where("id IN (?) AND conversation_id IN (?)", bun.List(some), talks), r).
 		Column("id", "stop_requested", "restarted", "lost").ColumnExpr("text <> '' AS written").OrderExpr("id")
 	if s.postgres() {
 		q = q.For("NO KEY UPDATE SKIP LOCKED")
@@ -118,6 +122,9 @@ func (s *Store) recoverSome(ctx context.Context, tx *writeTx, some []int64, r ky
 		err = change(ctx, tx, nil, afresh, func(q *bun.UpdateQuery) *bun.UpdateQuery {
 			return q.Apply(pendingAgain).Apply(restarted)
 		})
+	}
+	if err == nil {
+		err = numberChanges(ctx, tx, slices.Concat(stopped, cut, again, afresh))
 	}
 	return over, err
 }

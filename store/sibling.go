@@ -24,7 +24,8 @@ func (s *Store) SaveSibling(
 		if err != nil {
 			return err
 		}
-		answer := pendingAnswer(question, sender, now)
+		superseded := c.next()
+		answer := pendingAnswer(c, question, sender, now)
 		if err := insertOnce(ctx, tx, &answer, clientMessageID); err != nil {
 			return err
 		}
@@ -34,7 +35,7 @@ func (s *Store) SaveSibling(
 		if err := checkWaiting(ctx, tx, c.ID, answer.ID, maxWaiting); err != nil {
 			return err
 		}
-		result, err := tx.NewUpdate().Table("messages").Set("superseded = ?", true).
+		result, err := tx.NewUpdate().Table("messages").Set("superseded = ?", true).Set("changed = ?", superseded).
 			Where("parent_id = ? AND id <> ? AND NOT superseded", question.ID, answer.ID).Exec(ctx)
 		if err != nil {
 			return err

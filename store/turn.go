@@ -23,10 +23,10 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		if err != nil {
 			return err
 		}
-		now := kyro.Moment(t.Now)
+		now, added := kyro.Moment(t.Now), c.next()
 		question := messageRow{
 			ConversationID: c.ID, SenderID: t.SenderID.Key, Role: kyro.RoleUser, Status: kyro.MessageCompleted,
-			Text: t.Text, Notices: []kyro.MessageNotice{}, CreatedAt: now, CompletedAt: &now,
+			Text: t.Text, Notices: []kyro.MessageNotice{}, CreatedAt: now, CompletedAt: &now, Added: added, Changed: added,
 		}
 		if err := insertOnce(ctx, tx, &question, t.ClientMessageID); err != nil {
 			return err
@@ -38,12 +38,12 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		if _, err := tx.NewUpdate().Model(&question).Column("turn").WherePK().Exec(ctx); err != nil {
 			return err
 		}
-		answer := pendingAnswer(&question, t.SenderID, now)
+		answer := pendingAnswer(c, &question, t.SenderID, now)
 		if _, err := tx.NewInsert().Model(&answer).Exec(ctx); err != nil {
 			return err
 		}
-		if c.Title == "" {
-			c.Title, c.TitleKey = t.Title, fold(t.Title)
+		if c.Title == "" && t.Title != "" {
+			c.Title, c.TitleKey, c.Changed = t.Title, fold(t.Title), c.next()
 		}
 		if err := said(ctx, tx, c, 2, now); err != nil {
 			return err
@@ -100,10 +100,12 @@ func checkWaiting(ctx context.Context, tx *writeTx, conversation, except int64, 
 	return nil
 }
 
-func pendingAnswer(question *messageRow, sender kyro.ID, now time.Time) messageRow {
+// pendingAnswer is a new answer in a locked conversation.
+func pendingAnswer(c *conversationRow, question *messageRow, sender kyro.ID, now time.Time) messageRow {
+	added := c.next()
 	return messageRow{
 		ConversationID: question.ConversationID, Turn: question.Turn, ParentID: &question.ID, SenderID: sender.Key,
-		Role: kyro.RoleBot, Status: kyro.MessagePending, Notices: []kyro.MessageNotice{}, CreatedAt: now,
+		Role: kyro.RoleBot, Status: kyro.MessagePending, Notices: []kyro.MessageNotice{}, CreatedAt: now, Added: added, Changed: added,
 	}
 }
 
@@ -114,7 +116,7 @@ func said(ctx context.Context, tx *writeTx, c *conversationRow, added int, now t
 		c.LastMessageAt = now
 	}
 	c.UpdatedAt = c.LastMessageAt
-	_, err := tx.NewUpdate().Model(c).Column("title", "title_key", "message_count", "last_message_at", "updated_at").WherePK().Exec(ctx)
+	_, err := tx.NewUpdate().Model(c).Column("title", "title_key", "message_count", "last_message_at", "updated_at", "events", "changed").WherePK().Exec(ctx)
 	return err
 }
 
