@@ -52,7 +52,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) (public, admin http.
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
-	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
+	root.Present, root.RateLimit, root.Carrier = presenter.Present, transport.RateLimitFrom, transport.Carrier{}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent})
@@ -112,7 +112,8 @@ func (a *app) cors() func(http.Handler) http.Handler {
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders: []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
 			// What common clients add by themselves, and tracing.
-			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate"},
+			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate",
+			"Last-Event-ID"}, // of event streams that are read by fetch
 		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 		MaxAge:         600,
 	})

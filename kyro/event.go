@@ -12,6 +12,9 @@ type LogEntry struct {
 // MessageStreamEvent is one event that a reader of an answer gets.
 type MessageStreamEvent interface{ messageStreamEvent() }
 
+// Placed is an event that knows its place in its stream, behind which a reader can go on.
+type Placed interface{ Place() StreamCursor }
+
 // MessageSnapshot replaces what the client shows.
 type MessageSnapshot struct {
 	Seq     int64
@@ -45,6 +48,18 @@ func (*MessageSnapshot) messageStreamEvent() {}
 func (*MessageDelta) messageStreamEvent()    {}
 func (*MessageStage) messageStreamEvent()    {}
 func (*MessageFinished) messageStreamEvent() {}
+
+// Place is the one behind the snapshot.
+func (e *MessageSnapshot) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the text.
+func (e *MessageDelta) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the change.
+func (e *MessageStage) Place() StreamCursor { return e.Cursor }
+
+// Place is the end of the stream.
+func (e *MessageFinished) Place() StreamCursor { return e.Cursor }
 
 // StreamSnapshot is a running answer as far as its log has it.
 type StreamSnapshot struct {

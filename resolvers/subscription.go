@@ -5,7 +5,6 @@ import (
 	"iter"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"kyrochat/kyro"
@@ -14,7 +13,22 @@ import (
 func (r subscriptions) MessageStream(
 	ctx context.Context, messageID kyro.ID, after *kyro.StreamCursor,
 ) (<-chan kyro.MessageStreamEvent, error) {
-	return stream(ctx, r.Present, r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after))
+	after, err := r.resumed(ctx, after)
+	if err != nil {
+		return nil, err
+	}
+	return stream(ctx, r.Root, r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after))
+}
+
+// resumed is the place that a client goes on from: that of the last event it has had, where its transport knows, since an
+// EventSource comes back with the same arguments; else the one it asks for.
+func (r subscriptions) resumed(ctx context.Context, asked *kyro.StreamCursor) (*kyro.StreamCursor, error) {
+	last := r.Carrier.LastEvent(ctx)
+	if last == "" {
+		return asked, nil
+	}
+	place, err := kyro.ParseStreamCursor(last)
+	return &place, err
 }
 
 func (r subscriptions) DocumentProgress(ctx context.Context, botID, documentID *kyro.ID) (<-chan *kyro.DocumentProgress, error) {
@@ -28,7 +42,7 @@ func (r subscriptions) DocumentProgress(ctx context.Context, botID, documentID *
 	default:
 		changes = r.Ingest.WatchBot(ctx, v, *botID)
 	}
-	return stream(ctx, r.Present, addresses(changes))
+	return stream(ctx, r.Root, addresses(changes))
 }
 
 // addresses gives the addresses of a sequence's values.
@@ -44,7 +58,7 @@ func addresses[T any](values iter.Seq2[T, error]) iter.Seq2[*T, error] {
 
 // stream sends a sequence into a channel until it ends or the subscriber is gone. An error that comes first is the
 // answer to the subscription itself; one that comes later ends it with an error message.
-func stream[T any](ctx context.Context, present graphql.ErrorPresenterFunc, events iter.Seq2[T, error]) (<-chan T, error) {
+func stream[T any](ctx context.Context, r *Root, events iter.Seq2[T, error]) (<-chan T, error) {
 	next, stop := iter.Pull2(events)
 	first, err, ok := next()
 	if !ok || err != nil {
@@ -54,18 +68,22 @@ func stream[T any](ctx context.Context, present graphql.ErrorPresenterFunc, even
 		return closed, err
 	}
 	out := make(chan T)
+	passing := r.Carrier.Passing(ctx)
 	go func() {
 		defer close(out)
 		defer stop()
 		defer func() {
 			if p := recover(); p != nil {
-				fail(ctx, present, graphql.GetOperationContext(ctx).Recover(ctx, p))
+				r.fail(ctx, graphql.GetOperationContext(ctx).Recover(ctx, p))
 			}
 		}()
 		for event := first; ok; event, err, ok = next() {
 			if err != nil {
-				fail(ctx, present, err)
+				r.fail(ctx, err)
 				return
+			}
+			if placed, has := any(event).(kyro.Placed); has && passing != nil {
+				passing(placed.Place())
 			}
 			select {
 			case out <- event:
@@ -77,8 +95,8 @@ func stream[T any](ctx context.Context, present graphql.ErrorPresenterFunc, even
 	return out, nil
 }
 
-func fail(ctx context.Context, present graphql.ErrorPresenterFunc, err error) {
+func (r *Root) fail(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		transport.AddSubscriptionError(ctx, present(ctx, gqlerror.Wrap(err)))
+		r.Carrier.Fail(ctx, r.Present(ctx, gqlerror.Wrap(err)))
 	}
 }

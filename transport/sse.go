@@ -29,8 +29,9 @@ const (
 // SSE carries one operation a request and its results as server-sent events, in the distinct connections mode of
 // graphql-sse: events named next with a result, and complete at the end. An operation that is refused is told in a
 // next event too, because an EventSource shows nobody the body of another status. Where the connection ends without
-// complete (the server goes away, or the access token has expired) clients come back. Zero fields take the defaults,
-// but for Connections.
+// complete (the server goes away, or the access token has expired) clients come back. Events that have a place in their
+// stream carry it as their id; a client that comes back with the last of them, as Last-Event-ID, goes on behind it. Zero
+// fields take the defaults, but for Connections.
 type SSE struct {
 	HTTP        HTTP          // how requests are read, and how long queries and mutations may take
 	KeepAlive   time.Duration // between comments that keep proxies from closing a quiet stream; 15 s
@@ -98,16 +99,18 @@ func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *gr
 	results := make(chan []byte)
 	go func() {
 		defer close(results)
+		b := &beside{lastEvent: params.Headers.Get("Last-Event-ID")}
+		ctx := context.WithValue(ctx, besideKey{}, b)
 		give := func(response *graphql.Response) bool {
 			select {
-			case results <- nextEvent(response):
+			case results <- nextEvent(response, b.place()):
 				return true
 			case <-ctx.Done():
 				return false
 			}
 		}
 		op, errs := exec.CreateOperationContext(ctx, params)
-		ctx := graphql.WithOperationContext(ctx, op)
+		ctx = graphql.WithOperationContext(ctx, op)
 		defer func() {
 			if p := recover(); p != nil {
 				give(exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(op.Recover(ctx, p))}))
@@ -128,6 +131,9 @@ func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *gr
 		}
 		responses, ctx := exec.DispatchOperation(ctx, op)
 		for response := responses(ctx); response != nil && give(response); response = responses(ctx) {
+		}
+		if errs := b.failed(); len(errs) > 0 {
+			give(&graphql.Response{Errors: errs})
 		}
 	}()
 	return results
@@ -218,8 +224,14 @@ func (s *eventStream) write(text []byte) bool {
 	return s.control.Flush() == nil
 }
 
-func nextEvent(response *graphql.Response) []byte {
+// nextEvent writes a result, and its place as the id where it has one.
+func nextEvent(response *graphql.Response, place string) []byte {
 	head, tail := frame(response)
-	text := append([]byte("event: next\ndata: "), head...)
+	text := make([]byte, 0, len(place)+len(head)+len(response.Data)+len(tail)+32)
+	text = append(text, "event: next\n"...)
+	if place != "" {
+		text = append(append(append(text, "id: "...), place...), '\n')
+	}
+	text = append(append(text, "data: "...), head...)
 	return append(append(append(text, response.Data...), tail...), "\n\n"...)
 }
