@@ -20,7 +20,7 @@ func PlaceUploads(text []byte, variables map[string]any) (int, bool) {
 
 // Receive gives a socket that is ready for operations one message of its client.
 func Receive(message string) (forward []byte, code int) {
-	s := &socket{options: &Websocket{}, acked: true, running: map[string]*operation{}, live: map[string]*operation{}, initDue: time.NewTimer(time.Hour)}
+	s := &socket{options: &Websocket{Connections: &Connections{}}, acked: true, running: map[string]*operation{}, live: map[string]*operation{}, initDue: time.NewTimer(time.Hour)}
 	if strings.Contains(message, messagePing) {
 		return nil, 0 // would be answered on the connection
 	}

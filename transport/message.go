@@ -7,12 +7,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"reflect"
 	"unicode/utf8"
 
 	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
+
+	"kyrochat/kyro"
 )
 
 // clientMessage is a message of graphql-transport-ws. Its members are kept as they came until the type says what
@@ -96,7 +99,12 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 	case 0:
 		return encode(messageSubscribe, op.ours, m.Payload), 0, ""
 	case http.StatusTooManyRequests:
-		_ = s.write(messageError, id, s.tooMany())
+		_ = s.write(messageError, id, s.refusedOperation(codeTooManyOnSocket,
+			fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations())))
+		return nil, 0, ""
+	case http.StatusServiceUnavailable:
+		_ = s.write(messageError, id, s.refusedOperation(string(kyro.CodeUnavailable),
+			"The server carries as many operations as it can. Try again in a few seconds."))
 		return nil, 0, ""
 	case closeUnauthorized:
 		return nil, code, "Unauthorized"
@@ -105,10 +113,10 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 	}
 }
 
-func (s *socket) tooMany() []byte {
-	text := appendMember(nil, "message",
-		fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations()))
-	text = appendMember(append(text, ','), "extensions", map[string]any{"code": codeTooManyOnSocket, "requestId": RequestIDFrom(s.ctx)})
+// refusedOperation is the payload of an error message.
+func (s *socket) refusedOperation(code, message string) []byte {
+	text := appendMember(nil, "message", message)
+	text = appendMember(append(text, ','), "extensions", map[string]any{"code": code, "requestId": RequestIDFrom(s.ctx)})
 	return append(append([]byte("[{"), text...), "}]"...)
 }
 
@@ -148,14 +156,21 @@ func (s *socket) WriteJSON(v any) error {
 	}
 }
 
-// write sends one message. A client that does not take it in time is dropped: no one else must wait for it.
+// write sends one message. A client that does not take it in time is closed: no one else must wait for it.
 func (s *socket) write(name, id string, payload []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(s.options.WriteTimeout, defaultWriteTimeout))
-	defer cancel()
-	if err := s.conn.Write(ctx, websocket.MessageText, encode(name, id, payload)); err != nil {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.ctx.Err() != nil {
+		return net.ErrClosed
+	}
+	s.late.Reset(cmp.Or(s.options.WriteTimeout, defaultWriteTimeout))
+	defer s.late.Stop()
+	// Without a context that can end: it would cost several allocations for every message.
+	if err := s.conn.Write(context.Background(), websocket.MessageText, encode(name, id, payload)); err != nil {
 		s.drop()
 		return err
 	}
+	s.written++
 	return nil
 }
 

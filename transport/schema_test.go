@@ -272,7 +272,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func newServer(t *testing.T, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
+func newServer(t testing.TB, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
 	t.Helper()
 	return startServer(t, transport.DocumentOptions{Open: true}, plain, forms, socket)
 }
@@ -290,7 +290,7 @@ func startTrusting(t *testing.T, manifest transport.Manifest) *server {
 	return startServer(t, o, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
 }
 
-func startServer(t *testing.T, documents transport.DocumentOptions, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
+func startServer(t testing.TB, documents transport.DocumentOptions, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
 	t.Helper()
 	s := &server{fields: &fields{schema: gqlparser.MustLoadSchema(&ast.Source{Input: schema})}, connections: &transport.Connections{}, log: &lockedBuffer{}}
 	socket.Connections = s.connections

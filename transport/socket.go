@@ -3,12 +3,15 @@ package transport
 import (
 	"cmp"
 	"context"
+	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
 	"unicode/utf8"
 
+	"github.com/99designs/gqlgen/graphql"
 	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
 
@@ -24,6 +27,8 @@ const (
 	defaultExpiryGrace   = 5 * time.Second
 	defaultMaxOperations = 100
 	defaultMaxSockets    = 10
+
+	lastWords = time.Second // for a slow client to take the rest of a message, and why it is closed
 )
 
 // socket is one connection, between the client and gqlgen. gqlgen never sees a client's operation id: it gets one
@@ -31,9 +36,14 @@ const (
 type socket struct {
 	options *Websocket
 	conn    *websocket.Conn
+	wire    net.Conn        // below conn
 	ctx     context.Context // of all operations; ends when the socket is being closed
 	cancel  context.CancelFunc
-	tasks   sync.WaitGroup // pings, and the closing handshake
+	tasks   sync.WaitGroup // a ping under way, and the closing handshake
+
+	writing sync.Mutex  // held while a message is written
+	late    *time.Timer // runs meanwhile
+	written int         // messages
 
 	mu       sync.Mutex
 	asked    bool                  // connection_init has come
@@ -45,6 +55,7 @@ type socket struct {
 	viewer   kyro.Viewer
 	initDue  *time.Timer
 	tokenDue *time.Timer
+	pingDue  *time.Timer
 }
 
 type operation struct {
@@ -59,38 +70,82 @@ var (
 	_ gqlgen.WebsocketImplementation = accepted{}
 )
 
-func newSocket(t *Websocket, conn *websocket.Conn, ctx context.Context) *socket {
-	s := &socket{options: t, conn: conn, running: map[string]*operation{}, live: map[string]*operation{}}
+func newSocket(t *Websocket, conn *websocket.Conn, wire net.Conn, ctx context.Context) *socket {
+	s := &socket{options: t, conn: conn, wire: wire, running: map[string]*operation{}, live: map[string]*operation{}}
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.ctx = context.WithValue(ctx, socketKey{}, s)
-	s.mu.Lock() // the timer may be over before it is kept
+	s.mu.Lock() // a timer may be over before it is kept
+	defer s.mu.Unlock()
 	s.initDue = time.AfterFunc(cmp.Or(t.InitTimeout, defaultInitTimeout), func() {
 		s.close(closeInitTimeout, "Connection initialisation timeout")
 	})
-	s.mu.Unlock()
-	s.tasks.Go(s.ping)
+	s.pingDue = time.AfterFunc(s.pingInterval(), s.ping)
+	s.late = time.AfterFunc(time.Hour, s.tooSlow)
+	s.late.Stop()
 	return s
 }
 
-// ping notices clients that vanished, and keeps proxies from closing a quiet socket. Every client answers by
-// itself.
-func (s *socket) ping() {
-	tick := time.NewTicker(cmp.Or(s.options.PingInterval, defaultPingInterval))
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-tick.C:
+// serve carries operations until the socket is closed.
+func (s *socket) serve(exec graphql.GraphExecutor) {
+	connections := s.options.Connections
+	connections.add(s)
+	defer connections.remove(s)
+	defer s.finish()
+	defer func() { // as net/http does for requests
+		if p := recover(); p != nil && s.options.Log != nil {
+			s.options.Log.Error("panic", "part", "transport", "panic", p, "stack", string(debug.Stack()))
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.PongTimeout, defaultPongTimeout))
-		err := s.conn.Ping(ctx)
-		cancel()
-		if err != nil && s.ctx.Err() == nil {
-			s.drop()
-			return
+	}()
+	gqlgen.Websocket{Implementation: accepted{s}, InitFunc: s.init}.Do(nil, (&http.Request{}).WithContext(s.ctx), exec)
+}
+
+func (s *socket) pingInterval() time.Duration {
+	return cmp.Or(s.options.PingInterval, defaultPingInterval)
+}
+
+// ping notices clients that vanished, and keeps proxies from closing a quiet socket. Every client answers by itself.
+// Between pings there is only a timer: most sockets are quiet, and there are many.
+func (s *socket) ping() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.tasks.Add(1)
+	s.mu.Unlock()
+	defer s.tasks.Done()
+	ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.PongTimeout, defaultPongTimeout))
+	defer cancel()
+	switch err := s.conn.Ping(ctx); {
+	case s.ctx.Err() != nil:
+	case err != nil:
+		s.drop()
+	default:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.closed {
+			s.pingDue.Reset(s.pingInterval())
 		}
 	}
+}
+
+// tooSlow ends a socket whose client has not taken a message in time. It is told why if it takes the rest of the message
+// at once; a client that comes back goes on behind its last cursor.
+func (s *socket) tooSlow() {
+	_ = s.wire.SetWriteDeadline(time.Now().Add(lastWords))
+	s.end(func() {
+		err := s.conn.Close(closeTryAgain, "Slow consumer")
+		if s.options.Log != nil {
+			s.options.Log.Debug("slow consumer", "transport", "websocket", "user", s.who().UserID, "messages", s.taken(), "told", err == nil)
+		}
+	})
+}
+
+// taken is how many messages the client has taken.
+func (s *socket) taken() int {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.written
 }
 
 // signedIn remembers whose socket it is, and ends it soon after the access token does.
@@ -117,10 +172,7 @@ func (s *socket) who() kyro.Viewer {
 	return s.viewer
 }
 
-func isSocket(c connection) bool {
-	_, yes := c.(*socket)
-	return yes
-}
+func (s *socket) kind() kind { return aSocket }
 
 // busy reports whether an operation is under way that the client still listens to.
 func (s *socket) busy() bool {
@@ -149,6 +201,7 @@ func (s *socket) end(how func()) {
 	}
 	s.closed = true
 	s.initDue.Stop()
+	s.pingDue.Stop()
 	if s.tokenDue != nil {
 		s.tokenDue.Stop()
 	}
@@ -160,6 +213,10 @@ func (s *socket) end(how func()) {
 func (s *socket) finish() {
 	s.drop()
 	s.tasks.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options.Connections.end(len(s.running))
+	s.running = nil // what is left sends nothing any more
 }
 
 // Subprotocol tells gqlgen what is spoken.
@@ -176,7 +233,7 @@ func (s *socket) WriteClose(int, string) error {
 func (s *socket) Close() error { return nil }
 
 // begin registers an operation. code is not 0 where it must not run: the socket is to be closed with it, or, for
-// http.StatusTooManyRequests, only the operation refused.
+// http.StatusTooManyRequests and http.StatusServiceUnavailable, only the operation refused.
 func (s *socket) begin(theirs string) (op *operation, code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,6 +244,8 @@ func (s *socket) begin(theirs string) (op *operation, code int) {
 		return nil, closeDuplicateID
 	case len(s.running) >= s.maxOperations():
 		return nil, http.StatusTooManyRequests
+	case !s.options.Connections.begin():
+		return nil, http.StatusServiceUnavailable
 	}
 	s.lastID++
 	op = &operation{ours: strconv.Itoa(s.lastID), theirs: theirs}
@@ -219,6 +278,7 @@ func (s *socket) outgoing(ours string, last bool) (theirs string, send bool) {
 	}
 	send = !op.silent
 	if last {
+		s.options.Connections.end(1)
 		delete(s.running, ours)
 		if s.live[op.theirs] == op {
 			delete(s.live, op.theirs)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -35,9 +36,10 @@ const (
 type SSE struct {
 	HTTP        HTTP          // how requests are read, and how long queries and mutations may take
 	KeepAlive   time.Duration // between comments that keep proxies from closing a quiet stream; 15 s
-	WriteTime   time.Duration // of one event; 5 s, then the stream is cut
+	WriteTime   time.Duration // of one event; 5 s, then the stream is cut, with a comment for a client that reads on at once
 	ExpiryGrace time.Duration // after the access token's end; 5 s, then the stream is cut
 	MaxStreams  int           // of one user; 100
+	Log         *slog.Logger  // of clients that are too slow, at debug; none
 	Connections *Connections
 }
 
@@ -58,8 +60,8 @@ func (SSE) Supports(r *http.Request) bool {
 
 // Do serves one operation until its end, the client's or the server's.
 func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if !t.Connections.enter() {
-		refuse(w, r, "", shuttingDown())
+	if why := t.Connections.enter(); why != nil {
+		refuse(w, r, "", why)
 		return
 	}
 	defer t.Connections.leave()
@@ -75,11 +77,11 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	defer cancel()
 	s := &eventStream{
 		viewer: kyro.ViewerFrom(ctx), w: w, control: http.NewResponseController(w),
-		writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel,
+		writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel, log: t.Log,
 	}
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
-	if most := cmp.Or(t.MaxStreams, defaultMaxStreams); s.viewer.SignedIn() && t.Connections.of(s.viewer.UserID, isEventStream) > most {
+	if most := cmp.Or(t.MaxStreams, defaultMaxStreams); !t.Connections.admit(s, most) {
 		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket,
 			message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return
@@ -146,17 +148,15 @@ type eventStream struct {
 	control   *http.ResponseController
 	writeTime time.Duration
 	cut       context.CancelFunc
+	log       *slog.Logger
+	written   int // events and comments
 
 	mu      sync.Mutex
 	revoked bool
 }
 
-func isEventStream(c connection) bool {
-	_, yes := c.(*eventStream)
-	return yes
-}
-
 func (s *eventStream) who() kyro.Viewer { return s.viewer }
+func (s *eventStream) kind() kind       { return anEventStream }
 func (s *eventStream) busy() bool       { return true }
 
 // close ends the stream. That the session ended is told; all else clients find out by coming back.
@@ -215,9 +215,24 @@ func (s *eventStream) send(ctx context.Context, results <-chan []byte, keepAlive
 	}
 }
 
-// write sends text at once, or reports that the client does not take it.
+// write sends text at once, or reports that the client does not take it in time. It is told why if it takes the rest of
+// the text soon after, in a comment, which no client takes for the end: it comes back, and goes on behind the last event.
 func (s *eventStream) write(text []byte) bool {
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.writeTime))
+	began := time.Now()
+	told := s.put(text, s.writeTime+lastWords)
+	if told && time.Since(began) <= s.writeTime {
+		s.written++
+		return true
+	}
+	told = told && s.put([]byte(": closed because this client reads too slowly\n\n"), lastWords)
+	if s.log != nil && time.Since(began) > s.writeTime {
+		s.log.Debug("slow consumer", "transport", "event stream", "user", s.viewer.UserID, "messages", s.written, "told", told)
+	}
+	return false
+}
+
+func (s *eventStream) put(text []byte, within time.Duration) bool {
+	_ = s.control.SetWriteDeadline(time.Now().Add(within))
 	if _, err := s.w.Write(text); err != nil {
 		return false
 	}

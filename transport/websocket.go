@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,6 +24,7 @@ const subprotocol = "graphql-transport-ws"
 // connecting again after a while.
 const (
 	closeGoingAway     = 1001
+	closeTryAgain      = 1013
 	closeBadMessage    = 4400
 	closeUnauthorized  = 4401
 	closeForbidden     = 4403
@@ -54,7 +56,7 @@ type Websocket struct {
 	AllowOrigin func(origin string) bool
 
 	InitTimeout   time.Duration    // until connection_init; 5 s, then 4408
-	WriteTimeout  time.Duration    // of one message; 5 s, then the socket is dropped
+	WriteTimeout  time.Duration    // of one message; 5 s, then 1013 for a client that reads on at once, or none
 	PingInterval  time.Duration    // between pings (RFC 6455); 25 s
 	PongTimeout   time.Duration    // until the pong; 10 s, then the socket is dropped
 	ExpiryGrace   time.Duration    // after the access token's end; 5 s, then 4403 "token expired"
@@ -62,6 +64,7 @@ type Websocket struct {
 	MaxOperations int              // at once on one socket; 100, then an error message
 	MaxSockets    int              // of one user; 10, then 4429 for the new one
 	Now           func() time.Time // time.Now
+	Log           *slog.Logger     // of clients that are too slow, at debug; none
 	Rates         Rates            // whose Connects bound how often sockets are opened; then 429; none
 
 	// Connections are where its sockets are kept; several transports may share them.
@@ -82,39 +85,50 @@ func (t *Websocket) Supports(r *http.Request) bool {
 	return false
 }
 
-// Do serves one socket until it is closed.
+// Do accepts a socket, which is served until it is closed; the request is over before, so that nothing is kept of what
+// net/http holds for it.
 func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if !t.Connections.enter() {
-		refuse(w, r, "", shuttingDown())
-		return
-	}
-	defer t.Connections.leave()
-	if !t.allows(r) {
-		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
-			message: "Pages of this origin may not connect; the server's operator can allow them."})
-		return
-	}
-	if why := t.Rates.connect(r.Context()); why != nil {
+	if why := t.Connections.enter(); why != nil {
 		refuse(w, r, "", why)
 		return
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	s := t.accept(w, r)
+	if s == nil {
+		t.Connections.leave()
+		return
+	}
+	go func() {
+		defer t.Connections.leave()
+		s.serve(exec)
+	}()
+}
+
+// accept makes a socket of a request; nil where it was refused, which has been answered.
+func (t *Websocket) accept(w http.ResponseWriter, r *http.Request) *socket {
+	if !t.allows(r) {
+		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
+			message: "Pages of this origin may not connect; the server's operator can allow them."})
+		return nil
+	}
+	if why := t.Rates.connect(r.Context()); why != nil {
+		refuse(w, r, "", why)
+		return nil
+	}
+	taken := &takenOver{ResponseWriter: w}
+	conn, err := websocket.Accept(taken, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
 		InsecureSkipVerify: true, // of the origin, which was checked
 	})
 	if err != nil {
-		return // Accept has answered
+		return nil // Accept has answered
 	}
 	if conn.Subprotocol() != subprotocol {
 		_ = conn.Close(closeSubprotocol, "Subprotocol not acceptable")
-		return
+		return nil
 	}
 	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
-	s := newSocket(t, conn, r.Context())
-	defer s.finish()
-	t.Connections.add(s)
-	defer t.Connections.remove(s)
-	gqlgen.Websocket{Implementation: accepted{s}, InitFunc: s.init}.Do(w, r.WithContext(s.ctx), exec)
+	ctx := context.WithValue(context.Background(), requestIDKey{}, RequestIDFrom(r.Context()))
+	return newSocket(t, conn, taken.conn, kyro.WithViewer(ctx, kyro.ViewerFrom(r.Context())))
 }
 
 // allows checks the origin of the page that connects. Other clients name none.
@@ -147,7 +161,7 @@ func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.
 		}
 	}
 	s.signedIn(viewer)
-	if viewer.SignedIn() && s.options.Connections.of(viewer.UserID, isSocket) > cmp.Or(s.options.MaxSockets, defaultMaxSockets) {
+	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, defaultMaxSockets)) {
 		s.close(closeTooMany, "Too many connections")
 		return ctx, nil, errors.New("too many connections")
 	}
