@@ -61,6 +61,8 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows
 	carry.sockets.Connections, carry.sockets.Rates = &a.connections, rates
 	carry.events.Connections = &a.connections
+	carry.sockets.Log, carry.events.Log = a.log, a.log
+	a.connections.Max, a.connections.MaxLive = carry.maxConnections, carry.maxLive
 	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
 		server.AddTransport(each)
 	}

@@ -2085,6 +2085,12 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 				return false
 			}
 			x.Leave()
+		case "maxSockets":
+			x.Int(int64(obj.MaxSockets))
+		case "maxEventStreams":
+			x.Int(int64(obj.MaxEventStreams))
+		case "maxOperationsOnSocket":
+			x.Int(int64(obj.MaxOperationsOnSocket))
 		}
 	}
 	x.Close()

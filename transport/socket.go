@@ -25,8 +25,8 @@ const (
 	defaultPingInterval  = 25 * time.Second
 	defaultPongTimeout   = 10 * time.Second
 	defaultExpiryGrace   = 5 * time.Second
-	defaultMaxOperations = 100
-	defaultMaxSockets    = 10
+	DefaultMaxOperations = 100
+	DefaultMaxSockets    = 10
 
 	lastWords = time.Second // for a slow client to take the rest of a message, and why it is closed
 )
@@ -253,7 +253,7 @@ func (s *socket) begin(theirs string) (op *operation, code int) {
 	return op, 0
 }
 
-func (s *socket) maxOperations() int { return cmp.Or(s.options.MaxOperations, defaultMaxOperations) }
+func (s *socket) maxOperations() int { return cmp.Or(s.options.MaxOperations, DefaultMaxOperations) }
 
 // leave ends an operation by the client's wish: it hears no more of it. nil where there is none.
 func (s *socket) leave(theirs string) *operation {

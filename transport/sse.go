@@ -23,9 +23,11 @@ const (
 	mediaEvents        = "text/event-stream"
 	defaultKeepAlive   = 15 * time.Second
 	defaultEventWrite  = 5 * time.Second
-	defaultMaxStreams  = 100
 	defaultBeforeRetry = time.Second
 )
+
+// DefaultMaxStreams is how many event streams a user may have where nothing else is set.
+const DefaultMaxStreams = 100
 
 // SSE carries one operation a request and its results as server-sent events, in the distinct connections mode of
 // graphql-sse: events named next with a result, and complete at the end. An operation that is refused is told in a
@@ -81,7 +83,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	}
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
-	if most := cmp.Or(t.MaxStreams, defaultMaxStreams); !t.Connections.admit(s, most) {
+	if most := cmp.Or(t.MaxStreams, DefaultMaxStreams); !t.Connections.admit(s, most) {
 		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket,
 			message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return

@@ -161,7 +161,7 @@ func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.
 		}
 	}
 	s.signedIn(viewer)
-	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, defaultMaxSockets)) {
+	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, DefaultMaxSockets)) {
 		s.close(closeTooMany, "Too many connections")
 		return ctx, nil, errors.New("too many connections")
 	}
