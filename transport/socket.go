@@ -28,7 +28,7 @@ const (
 	DefaultMaxOperations = 100
 	DefaultMaxSockets    = 10
 
-	lastWords = time.Second // for a slow client to take the rest of a message, and why it is closed
+	defaultFarewell = time.Second
 )
 
 // socket is one connection, between the client and gqlgen. gqlgen never sees a client's operation id: it gets one
@@ -132,7 +132,7 @@ func (s *socket) ping() {
 // tooSlow ends a socket whose client has not taken a message in time. It is told why if it takes the rest of the message
 // at once; a client that comes back goes on behind its last cursor.
 func (s *socket) tooSlow() {
-	_ = s.wire.SetWriteDeadline(time.Now().Add(lastWords))
+	_ = s.wire.SetWriteDeadline(time.Now().Add(cmp.Or(s.options.Farewell, defaultFarewell)))
 	s.end(func() {
 		err := s.conn.Close(closeTryAgain, "Slow consumer")
 		if s.options.Log != nil {

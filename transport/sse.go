@@ -39,6 +39,7 @@ type SSE struct {
 	HTTP        HTTP          // how requests are read, and how long queries and mutations may take
 	KeepAlive   time.Duration // between comments that keep proxies from closing a quiet stream; 15 s
 	WriteTime   time.Duration // of one event; 5 s, then the stream is cut, with a comment for a client that reads on at once
+	Farewell    time.Duration // for a client that was too slow to take the rest of the event, and why it is cut; 1 s
 	ExpiryGrace time.Duration // after the access token's end; 5 s, then the stream is cut
 	MaxStreams  int           // of one user; 100
 	Log         *slog.Logger  // of clients that are too slow, at debug; none
@@ -79,7 +80,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	defer cancel()
 	s := &eventStream{
 		viewer: kyro.ViewerFrom(ctx), w: w, control: http.NewResponseController(w),
-		writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel, log: t.Log,
+		writeTime: cmp.Or(t.WriteTime, defaultEventWrite), farewell: cmp.Or(t.Farewell, defaultFarewell), cut: cancel, log: t.Log,
 	}
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
@@ -149,6 +150,7 @@ type eventStream struct {
 	w         http.ResponseWriter
 	control   *http.ResponseController
 	writeTime time.Duration
+	farewell  time.Duration
 	cut       context.CancelFunc
 	log       *slog.Logger
 	written   int // events and comments
@@ -217,17 +219,18 @@ func (s *eventStream) send(ctx context.Context, results <-chan []byte, keepAlive
 	}
 }
 
-// write sends text at once, or reports that the client does not take it in time. It is told why if it takes the rest of
-// the text soon after, in a comment, which no client takes for the end: it comes back, and goes on behind the last event.
+// write sends text at once, or reports that the client does not take it in time: its operation ends then. It is told why
+// if it takes the rest soon after, in a comment, which no client takes for the end: it comes back, and goes on behind the
+// last event.
 func (s *eventStream) write(text []byte) bool {
-	began := time.Now()
-	told := s.put(text, s.writeTime+lastWords)
-	if told && time.Since(began) <= s.writeTime {
+	late := time.AfterFunc(s.writeTime, s.cut)
+	taken := s.put(text, s.writeTime+s.farewell)
+	if late.Stop() {
 		s.written++
-		return true
+		return taken
 	}
-	told = told && s.put([]byte(": closed because this client reads too slowly\n\n"), lastWords)
-	if s.log != nil && time.Since(began) > s.writeTime {
+	told := taken && s.put([]byte(": closed because this client reads too slowly\n\n"), s.farewell)
+	if s.log != nil {
 		s.log.Debug("slow consumer", "transport", "event stream", "user", s.viewer.UserID, "messages", s.written, "told", told)
 	}
 	return false

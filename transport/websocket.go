@@ -57,6 +57,7 @@ type Websocket struct {
 
 	InitTimeout   time.Duration    // until connection_init; 5 s, then 4408
 	WriteTimeout  time.Duration    // of one message; 5 s, then 1013 for a client that reads on at once, or none
+	Farewell      time.Duration    // for a client that was too slow to take the rest of the message, and the close; 1 s
 	PingInterval  time.Duration    // between pings (RFC 6455); 25 s
 	PongTimeout   time.Duration    // until the pong; 10 s, then the socket is dropped
 	ExpiryGrace   time.Duration    // after the access token's end; 5 s, then 4403 "token expired"
