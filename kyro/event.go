@@ -10,7 +10,10 @@ type LogEntry struct {
 }
 
 // MessageStreamEvent is one event that a reader of an answer gets.
-type MessageStreamEvent interface{ messageStreamEvent() }
+type MessageStreamEvent interface {
+	Placed
+	messageStreamEvent()
+}
 
 // Placed is an event that knows its place in its stream, behind which a reader can go on.
 type Placed interface{ Place() StreamCursor }

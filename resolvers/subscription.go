@@ -17,7 +17,7 @@ func (r subscriptions) MessageStream(
 	if err != nil {
 		return nil, err
 	}
-	return stream(ctx, r.Root, r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after))
+	return stream(ctx, r.Root, placed(r.Carrier.Passing(ctx), r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after)))
 }
 
 // resumed is the place that a client goes on from: that of the last event it has had, where its transport knows, since an
@@ -45,6 +45,23 @@ func (r subscriptions) DocumentProgress(ctx context.Context, botID, documentID *
 	return stream(ctx, r.Root, addresses(changes))
 }
 
+// placed tells passing the place of every event before the event is given. nil has no use for them.
+func placed[T kyro.Placed](passing func(kyro.StreamCursor), events iter.Seq2[T, error]) iter.Seq2[T, error] {
+	if passing == nil {
+		return events
+	}
+	return func(yield func(T, error) bool) {
+		for event, err := range events {
+			if err == nil {
+				passing(event.Place())
+			}
+			if !yield(event, err) {
+				return
+			}
+		}
+	}
+}
+
 // addresses gives the addresses of a sequence's values.
 func addresses[T any](values iter.Seq2[T, error]) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
@@ -68,7 +85,6 @@ func stream[T any](ctx context.Context, r *Root, events iter.Seq2[T, error]) (<-
 		return closed, err
 	}
 	out := make(chan T)
-	passing := r.Carrier.Passing(ctx)
 	go func() {
 		defer close(out)
 		defer stop()
@@ -81,9 +97,6 @@ func stream[T any](ctx context.Context, r *Root, events iter.Seq2[T, error]) (<-
 			if err != nil {
 				r.fail(ctx, err)
 				return
-			}
-			if placed, has := any(event).(kyro.Placed); has && passing != nil {
-				passing(placed.Place())
 			}
 			select {
 			case out <- event:

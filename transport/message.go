@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"time"
 	"unicode/utf8"
 
 	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
@@ -99,11 +100,11 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 	case 0:
 		return encode(messageSubscribe, op.ours, m.Payload), 0, ""
 	case http.StatusTooManyRequests:
-		_ = s.write(messageError, id, s.refusedOperation(codeTooManyOnSocket,
+		_ = s.write(messageError, id, s.refusedOperation(codeTooManyOnSocket, 0,
 			fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations())))
 		return nil, 0, ""
 	case http.StatusServiceUnavailable:
-		_ = s.write(messageError, id, s.refusedOperation(string(kyro.CodeUnavailable),
+		_ = s.write(messageError, id, s.refusedOperation(string(kyro.CodeUnavailable), whenFull,
 			"The server carries as many operations as it can. Try again in a few seconds."))
 		return nil, 0, ""
 	case closeUnauthorized:
@@ -114,9 +115,13 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 }
 
 // refusedOperation is the payload of an error message.
-func (s *socket) refusedOperation(code, message string) []byte {
+func (s *socket) refusedOperation(code string, retryAfter time.Duration, message string) []byte {
+	extensions := map[string]any{"code": code, "requestId": RequestIDFrom(s.ctx)}
+	if retryAfter > 0 {
+		extensions["retryAfterMs"] = retryAfter.Milliseconds()
+	}
 	text := appendMember(nil, "message", message)
-	text = appendMember(append(text, ','), "extensions", map[string]any{"code": code, "requestId": RequestIDFrom(s.ctx)})
+	text = appendMember(append(text, ','), "extensions", extensions)
 	return append(append([]byte("[{"), text...), "}]"...)
 }
 
