@@ -63,6 +63,7 @@ type streamLoad struct {
 	window    [2]int // tokens that had come when all spoke, and when the first was at its end
 	from, to  usage
 	marks     chan usage
+	profiled  chan error
 }
 
 // usage is what has been used at a time.
@@ -220,6 +221,10 @@ func (w *streamLoad) count(f *follower, before int, ended bool) {
 		if w.speaking++; w.speaking == w.streams-w.silent && w.window[1] == 0 {
 			w.window[0] = w.tokens
 			w.mark()
+			if name := w.lab.profiling; name != "" {
+				w.profiled = make(chan error, 1)
+				go func() { w.profiled <- w.lab.saveProfiles(w.side, name) }()
+			}
 		}
 	}
 	if f.complete && !ended {

@@ -34,6 +34,8 @@ type streamLab struct {
 	secret string
 	bots   []string // of each person, the one that speaks
 	errOut io.Writer
+
+	profiling string // how the files of profiles begin that the next samples save; empty: none are made
 }
 
 // measureStreams measures the scenarios that were asked for.
@@ -59,6 +61,9 @@ func measureStreams(ctx context.Context, o options, errOut io.Writer) (page func
 		fmt.Fprintf(errOut, "%s: CPU s/M tokens %.1f, relay %.1f; KB each %.0f, relay %.0f\n", s,
 			c.median(0, streamCPU), c.median(1, streamCPU), c.median(0, streamKB), c.median(1, streamKB))
 		cells = append(cells, c)
+		if err := l.profileStreams(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	return func(args []string) []byte { return reportStreams(l.facts(ctx, args), cells) }, nil
 }
@@ -190,9 +195,48 @@ func (l *streamLab) sampleStreams(ctx context.Context, s scenario, number int) (
 	} else if err != nil {
 		return sample, err
 	}
+	if w.profiled != nil {
+		if err := <-w.profiled; err != nil {
+			return sample, err
+		}
+	}
 	w.figures(&sample)
 	sample[streamKB] = float64(w.to.resident-before) / 1000 / float64(s.streams)
 	return sample, nil
+}
+
+// profileStreams saves profiles of both sides, of one more run that is not measured, where they were asked for.
+func (l *streamLab) profileStreams(ctx context.Context, s scenario) error {
+	if l.o.profiles == "" || s.rate == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(l.o.profiles, 0o755); err != nil {
+		return err
+	}
+	defer func() { l.profiling = "" }()
+	for number, name := range sideNames {
+		l.profiling = filepath.Join(l.o.profiles, fmt.Sprintf("%dx%d-%s", s.streams, s.rate, strings.ToLower(name)))
+		if _, err := l.sampleStreams(ctx, s, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveProfiles takes a side's profiles while all its streams run.
+func (l *streamLab) saveProfiles(from side, name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, each := range []struct{ file, path string }{{".pprof", "profile?seconds=3"}, {".heap.pprof", "heap"}, {".stacks.txt", "goroutine?debug=1"}, {".allocs.pprof", "allocs"}} {
+		text, err := get(ctx, "http://"+from.admin+"/debug/pprof/"+each.path)
+		if err == nil {
+			err = os.WriteFile(name+each.file, text, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // residentBytes is how much memory a process has.
