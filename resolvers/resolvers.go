@@ -5,8 +5,6 @@ package resolvers
 import (
 	"context"
 
-	"github.com/99designs/gqlgen/graphql"
-
 	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/catalog"
@@ -22,7 +20,6 @@ type Root struct {
 	Ingest  *ingest.Service
 	Answer  *answer.Service
 	Info    kyro.ServerInfo
-	Present graphql.ErrorPresenterFunc // for errors in the middle of a subscription
 	// RateLimit says what is left to the viewer of the rate of operations, which the transport has counted.
 	RateLimit func(context.Context) kyro.RateLimit
 	// MaxRead is how many bytes of texts may be read for a response, or for a field of a mutation; 0: any number.

@@ -19,6 +19,7 @@ type Run struct {
 
 	ctx   context.Context
 	op    *graphql.OperationContext
+	root  string // the type at the top
 	path  []step
 	slots []prepared
 	undid int // how often something was taken back, or an error noted
@@ -66,7 +67,7 @@ func (r *Run) Wrote(f *Field, object any, from Mark) {
 
 // NewRun makes a run of the operation that ctx belongs to, which writes into the buffer.
 func NewRun(ctx context.Context, p *Plan, buffer []byte) *Run {
-	return &Run{Buf: buffer, ctx: ctx, op: graphql.GetOperationContext(ctx), slots: make([]prepared, p.slots), path: make([]step, 0, 24)}
+	return &Run{Buf: buffer, ctx: ctx, op: graphql.GetOperationContext(ctx), root: p.Root.Type, slots: make([]prepared, p.slots), path: make([]step, 0, 24)}
 }
 
 // Guard runs what writes the root object, and reports whether there is data: it answers for panics of fields
@@ -238,7 +239,7 @@ func (r *Run) panicked(f *Field, with any) {
 // at makes the context that an error of the field is presented in. Only errors need the path in gqlgen's own form.
 func (r *Run) at(f *Field) context.Context {
 	r.undid++ // an object that was written with an error is not written again without
-	ctx := graphql.WithFieldContext(r.ctx, &graphql.FieldContext{Object: "Query"})
+	ctx := graphql.WithFieldContext(r.ctx, &graphql.FieldContext{Object: r.root})
 	steps := r.path
 	if f != nil && !slices.ContainsFunc(steps, func(s step) bool { return s.field == f }) {
 		steps = append(slices.Clip(steps), step{field: f})
