@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
 
 	"kyrochat/kyro"
@@ -43,8 +42,8 @@ const (
 	maxOperationIDSize = 256 // bytes
 )
 
-// Websocket carries operations over graphql-transport-ws. gqlgen runs the operations; this checks every message,
-// keeps the limits and closes with the codes of the protocol. Zero fields take the defaults, but for Connections.
+// Websocket carries operations over graphql-transport-ws: it checks every message, keeps the limits and closes with the
+// codes of the protocol. Zero fields take the defaults, but for Connections.
 type Websocket struct {
 	// Init finds out who opens the socket, from the payload of connection_init. An error that has a method
 	// WebsocketClose() (code int, reason string) closes the socket with these; any other with 4403.
@@ -98,7 +97,7 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		refuse(w, r, "", why)
 		return
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := websocket.Accept(taken{w, cmp.Or(t.WriteTimeout, defaultWriteTimeout)}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
 		InsecureSkipVerify: true, // of the origin, which was checked
 	})
@@ -110,11 +109,11 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		return
 	}
 	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
-	s := newSocket(t, conn, r.Context())
+	s := newSocket(t, conn, r, exec)
 	defer s.finish()
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
-	gqlgen.Websocket{Implementation: accepted{s}, InitFunc: s.init}.Do(w, r.WithContext(s.ctx), exec)
+	s.serve()
 }
 
 // allows checks the origin of the page that connects. Other clients name none.
@@ -127,46 +126,38 @@ func (t *Websocket) allows(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// accepted hands gqlgen a socket that was accepted before.
-type accepted struct{ *socket }
-
-// Accept gives the socket.
-func (a accepted) Accept(http.ResponseWriter, *http.Request, gqlgen.WebsocketAcceptOptions) (gqlgen.WebsocketConn, error) {
-	return a.socket, nil
-}
-
-// init is gqlgen's InitFunc of one socket. It always gives a context, which gqlgen reads even beside an error.
-func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.Context, *gqlgen.InitPayload, error) {
-	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
+// init finds out who has opened the socket, or gives the code to close it with.
+func (s *socket) init(payload map[string]any) (code int, reason string) {
+	limited, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
 	defer cancel()
-	viewer := kyro.ViewerFrom(ctx)
+	viewer := kyro.ViewerFrom(s.ctx)
 	if s.options.Init != nil {
 		var err error
 		if viewer, err = s.options.Init(limited, payload); err != nil {
-			return ctx, nil, s.refused(err)
+			return refused(err)
 		}
 	}
 	s.signedIn(viewer)
 	if viewer.SignedIn() && s.options.Connections.of(viewer.UserID, isSocket) > cmp.Or(s.options.MaxSockets, defaultMaxSockets) {
-		s.close(closeTooMany, "Too many connections")
-		return ctx, nil, errors.New("too many connections")
+		return closeTooMany, "Too many connections"
 	}
 	if s.options.Init != nil && !viewer.SessionID.IsZero() {
 		// CloseSession looks at sockets that are signed in: a session that ended a moment ago must not slip through.
 		if _, err := s.options.Init(limited, payload); err != nil {
-			return ctx, nil, s.refused(err)
+			return refused(err)
 		}
 	}
-	return kyro.WithViewer(ctx, viewer), nil, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signed = kyro.WithViewer(s.ctx, viewer)
+	return 0, ""
 }
 
-// refused closes the socket with what the error of Init says.
-func (s *socket) refused(err error) error {
-	code, reason := closeForbidden, "Forbidden"
+// refused is how a socket is closed for an error of Init.
+func refused(err error) (code int, reason string) {
 	var told interface{ WebsocketClose() (int, string) }
 	if errors.As(err, &told) {
-		code, reason = told.WebsocketClose()
+		return told.WebsocketClose()
 	}
-	s.close(code, reason)
-	return err
+	return closeForbidden, "Forbidden"
 }
