@@ -71,7 +71,7 @@ func startServer(ctx context.Context, l *lab, secret string, errOut io.Writer, s
 	s.process, err = start(errOut, nil, errOut, append([]string{
 		"DATABASE_URL=" + l.database.with(l.o.pool), "KYRO_ADDR=" + s.address, "KYRO_ADMIN_ADDR=" + s.admin,
 		"KYRO_DATA_DIR=" + filepath.Join(l.dir, "data"), "KYRO_SECRET=" + secret, "KYRO_ACCESS_TOKEN_TTL=24h",
-		"KYRO_RATE_SCALE=0", "KYRO_LOG_LEVEL=warn", "KYRO_DRAIN_TIMEOUT=1s", "GOGC=" + strconv.Itoa(l.o.gogc),
+		"KYRO_RATE_SCALE=0", "KYRO_LOG_LEVEL=warn", "KYRO_DRAIN_TIMEOUT=1s",
 	}, settings...), l.binary)
 	if err != nil {
 		return s, err

@@ -49,7 +49,7 @@ func openLab(ctx context.Context, o options, errOut io.Writer) (_ *lab, err erro
 		return nil, err
 	}
 	secret := rand.Text() + rand.Text()
-	if l.sides[0], err = startServer(ctx, l, secret, errOut); err != nil {
+	if l.sides[0], err = startServer(ctx, l, secret, errOut, fmt.Sprint("GOGC=", o.gogc)); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
 	if l.sides[1], err = startByHand(ctx, l, baselineArgument, byHandConfig{l.database.with(o.pool), secret}, errOut); err != nil {

@@ -227,7 +227,7 @@ func (l *streamLab) profileStreams(ctx context.Context, s scenario) error {
 func (l *streamLab) saveProfiles(from side, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for _, each := range []struct{ file, path string }{{".pprof", "profile?seconds=3"}, {".heap.pprof", "heap"}, {".stacks.txt", "goroutine?debug=1"}, {".allocs.pprof", "allocs"}} {
+	for _, each := range []struct{ file, path string }{{".pprof", "profile?seconds=3"}, {".heap.pprof", "heap"}, {".stacks.txt", "goroutine?debug=1"}, {".memory.txt", "heap?debug=1"}, {".allocs.pprof", "allocs"}} {
 		text, err := get(ctx, "http://"+from.admin+"/debug/pprof/"+each.path)
 		if err == nil {
 			err = os.WriteFile(name+each.file, text, 0o644)
