@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -37,6 +39,13 @@ func newOperation(s *socket, id string) *operation {
 // prepare reads what is asked for. The next message of the client waits for it.
 func (op *operation) prepare() {
 	ctx := graphql.StartOperationTrace(op.ctx)
+	defer func() {
+		if p := recover(); p != nil { // before there is anything that could tell it
+			op.errs = gqlerror.List{gqlerror.Wrap(fmt.Errorf("panic in the reading of an operation: %v\n%s", p, debug.Stack()))}
+			op.context = &graphql.OperationContext{}
+			op.ctx = graphql.WithOperationContext(ctx, op.context)
+		}
+	}()
 	var params graphql.RawParams
 	decoder := json.NewDecoder(bytes.NewReader(op.payload))
 	decoder.UseNumber()
@@ -71,7 +80,7 @@ func (op *operation) run() {
 	if errcode.GetErrorKind(op.errs) == errcode.KindProtocol {
 		op.fail(response.Errors)
 	} else {
-		op.next(&graphql.Response{Errors: op.errs})
+		op.next(&graphql.Response{Errors: response.Errors})
 	}
 }
 

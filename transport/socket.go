@@ -52,15 +52,16 @@ type socketKey struct{}
 
 func newSocket(t *Websocket, conn *websocket.Conn, r *http.Request, exec graphql.GraphExecutor) *socket {
 	s := &socket{options: t, exec: exec, headers: r.Header, conn: conn}
-	ctx, cancel := context.WithCancel(r.Context())
-	s.ctx, s.cancel = context.WithValue(ctx, socketKey{}, s), cancel
+	// The socket outlives the request, of which it keeps what somebody asks for, and no more.
+	ctx := context.WithValue(context.Background(), requestIDKey{}, RequestIDFrom(r.Context()))
+	ctx = context.WithValue(kyro.WithViewer(ctx, kyro.ViewerFrom(r.Context())), socketKey{}, s)
+	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.mu.Lock() // the timer may be over before it is kept
 	s.initDue = time.AfterFunc(cmp.Or(t.InitTimeout, defaultInitTimeout), func() {
 		s.close(closeInitTimeout, "Connection initialisation timeout")
 	})
 	s.pingDue = time.AfterFunc(s.pingInterval(), s.ping)
 	s.mu.Unlock()
-	context.AfterFunc(ctx, func() { s.close(closeGoingAway, "Going away") })
 	return s
 }
 

@@ -81,39 +81,52 @@ func (t *Websocket) Supports(r *http.Request) bool {
 	return false
 }
 
-// Do serves one socket until it is closed.
+// Do opens a socket, which is served until it is closed. It returns at once: what net/http holds for a request, its
+// goroutine among it, takes more memory than an idle socket.
 func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	if !t.Connections.enter() {
 		refuse(w, r, "", shuttingDown())
 		return
 	}
-	defer t.Connections.leave()
+	conn := t.accept(w, r)
+	if conn == nil {
+		t.Connections.leave()
+		return
+	}
+	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
+	s := newSocket(t, conn, r, exec)
+	go func() {
+		defer t.Connections.leave()
+		defer s.finish()
+		t.Connections.add(s)
+		defer t.Connections.remove(s)
+		s.serve()
+	}()
+}
+
+// accept makes the connection a websocket; nil where it has been refused.
+func (t *Websocket) accept(w http.ResponseWriter, r *http.Request) *websocket.Conn {
 	if !t.allows(r) {
 		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
 			message: "Pages of this origin may not connect; the server's operator can allow them."})
-		return
+		return nil
 	}
 	if why := t.Rates.connect(r.Context()); why != nil {
 		refuse(w, r, "", why)
-		return
+		return nil
 	}
 	conn, err := websocket.Accept(taken{w, cmp.Or(t.WriteTimeout, defaultWriteTimeout)}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
 		InsecureSkipVerify: true, // of the origin, which was checked
 	})
 	if err != nil {
-		return // Accept has answered
+		return nil // Accept has answered
 	}
 	if conn.Subprotocol() != subprotocol {
 		_ = conn.Close(closeSubprotocol, "Subprotocol not acceptable")
-		return
+		return nil
 	}
-	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
-	s := newSocket(t, conn, r, exec)
-	defer s.finish()
-	t.Connections.add(s)
-	defer t.Connections.remove(s)
-	s.serve()
+	return conn
 }
 
 // allows checks the origin of the page that connects. Other clients name none.

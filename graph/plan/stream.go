@@ -64,8 +64,7 @@ func (r *Run) Event(p *Plan, e *Events) bool {
 
 // Reset makes the run ready for another response, which is written where the one before was.
 func (r *Run) Reset(ctx context.Context) {
-	r.Buf, r.path, r.ctx = r.Buf[:0], r.path[:0], ctx
-	clear(r.slots)
+	r.Buf, r.path, r.ctx, r.slots = r.Buf[:0], r.path[:0], ctx, nil
 	r.undid++
 }
 
