@@ -24,7 +24,7 @@ type Config struct {
 	// belongs to a process that is gone.
 	Exclusive bool
 
-	MaxRunning int // answers made at once; 256
+	MaxRunning int // answers made at once; 2,048
 	MaxQueued  int // conversations that wait for one of those places; beyond it the sweep finds them; 1,024
 	History    int // messages of earlier turns that a model gets to see; 20
 
@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 		c.Limits = kyro.DefaultLimits()
 	}
 	if c.MaxRunning <= 0 {
-		c.MaxRunning = 256
+		c.MaxRunning = 2_048
 	}
 	if c.MaxQueued <= 0 {
 		c.MaxQueued = 1_024

@@ -1570,6 +1570,36 @@ func (x *planned) putNMessageEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.
 	return x.objectMessageEdge(f.Below(), v)
 }
 
+func (x *planned) objectMessageDelta(s *plan.Selection, obj *kyro.MessageDelta) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageDelta")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "text":
+			x.String(string(obj.Text))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNInt2int64(f *plan.Field, v int64) bool {
+	x.Int(int64(v))
+	return true
+}
+
+func (x *planned) putNStreamCursor2kyrochatᚋkyroᚐStreamCursor(f *plan.Field, v kyro.StreamCursor) bool {
+	x.Buf = scalar.AppendStreamCursor(x.Buf, v)
+	return true
+}
+
 func (x *planned) objectMessageEdge(s *plan.Selection, obj *kyro.Edge[kyro.Message]) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -1629,6 +1659,81 @@ func (x *planned) objectMessageError(s *plan.Selection, obj *kyro.MessageError) 
 
 func (x *planned) putNErrorCode2kyrochatᚋkyroᚐCode(f *plan.Field, v kyro.Code) bool {
 	x.wordErrorCode(v)
+	return true
+}
+
+func (x *planned) objectMessageFinished(s *plan.Selection, obj *kyro.MessageFinished) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageFinished")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "message":
+			x.Enter(f)
+			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Message) {
+				return false
+			}
+			x.Leave()
+		case "finishReason":
+			x.wordFinishReason(obj.FinishReason)
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNFinishReason2kyrochatᚋkyroᚐFinishReason(f *plan.Field, v kyro.FinishReason) bool {
+	x.wordFinishReason(v)
+	return true
+}
+
+func (x *planned) objectMessageSnapshot(s *plan.Selection, obj *kyro.MessageSnapshot) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageSnapshot")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "message":
+			x.Enter(f)
+			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Message) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) objectMessageStage(s *plan.Selection, obj *kyro.MessageStage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageStage")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "status":
+			x.wordMessageStatus(obj.Status)
+		}
+	}
+	x.Close()
 	return true
 }
 
@@ -2154,6 +2259,66 @@ func (x *planned) putNBotConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *
 	}
 	mark := x.Mark()
 	if !x.objectBotConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) subscription(f *plan.Field) *plan.Events {
+	switch f.Name {
+	case "messageStream":
+		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_messageStream_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan kyro.MessageStreamEvent, error) {
+			return x.ec.Resolvers.Subscription().MessageStream(ctx, fc.Args["messageId"].(kyro.ID), fc.Args["after"].(*kyro.StreamCursor))
+		}, x.putNMessageStreamEvent2kyrochatᚋkyroᚐMessageStreamEvent)
+	case "documentProgress":
+		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_documentProgress_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan *kyro.DocumentProgress, error) {
+			return x.ec.Resolvers.Subscription().DocumentProgress(ctx, fc.Args["botId"].(*kyro.ID), fc.Args["documentId"].(*kyro.ID))
+		}, x.putNDocumentProgress2ᚖkyrochatᚋkyroᚐDocumentProgress)
+	default:
+		panic("no field " + f.Name)
+	}
+}
+
+func (x *planned) putNMessageStreamEvent2kyrochatᚋkyroᚐMessageStreamEvent(f *plan.Field, v kyro.MessageStreamEvent) bool {
+	switch v := v.(type) {
+	case *kyro.MessageStage:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageStage(f.As("MessageStage"), v)
+	case *kyro.MessageSnapshot:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageSnapshot(f.As("MessageSnapshot"), v)
+	case *kyro.MessageFinished:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageFinished(f.As("MessageFinished"), v)
+	case *kyro.MessageDelta:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageDelta(f.As("MessageDelta"), v)
+	case nil:
+		return x.MustNotBeNull(f, "MessageStreamEvent!")
+	default:
+		x.Stranger(f, v)
+		return false
+	}
+}
+
+func (x *planned) putNDocumentProgress2ᚖkyrochatᚋkyroᚐDocumentProgress(f *plan.Field, v *kyro.DocumentProgress) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "DocumentProgress!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectDocumentProgress(f.Below(), v) {
 		return false
 	}
 	x.Wrote(f, v, mark)

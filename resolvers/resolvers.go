@@ -5,9 +5,6 @@ package resolvers
 import (
 	"context"
 
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/gqlerror"
-
 	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/catalog"
@@ -23,8 +20,7 @@ type Root struct {
 	Ingest  *ingest.Service
 	Answer  *answer.Service
 	Info    kyro.ServerInfo
-	Present graphql.ErrorPresenterFunc // for errors in the middle of a subscription
-	Carrier Carrier                    // of subscriptions
+	Carrier Carrier // of subscriptions
 	// RateLimit says what is left to the viewer of the rate of operations, which the transport has counted.
 	RateLimit func(context.Context) kyro.RateLimit
 	// MaxRead is how many bytes of texts may be read for a response, or for a field of a mutation; 0: any number.
@@ -37,8 +33,6 @@ type Carrier interface {
 	LastEvent(ctx context.Context) string
 	// Passing gives what is told the place of every event before it is passed on; nil where that is of no use.
 	Passing(ctx context.Context) func(kyro.StreamCursor)
-	// Fail ends the subscription with an error, after the events that were passed on.
-	Fail(ctx context.Context, err *gqlerror.Error)
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)

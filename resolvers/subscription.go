@@ -2,11 +2,10 @@ package resolvers
 
 import (
 	"context"
+	"errors"
 	"iter"
 
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/gqlerror"
-
+	"kyrochat/graph/plan"
 	"kyrochat/kyro"
 )
 
@@ -17,7 +16,7 @@ func (r subscriptions) MessageStream(
 	if err != nil {
 		return nil, err
 	}
-	return stream(ctx, r.Root, placed(r.Carrier.Passing(ctx), r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after)))
+	return stream(ctx, placed(r.Carrier.Passing(ctx), r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after)))
 }
 
 // resumed is the place that a client goes on from: that of the last event it has had, where its transport knows, since an
@@ -42,7 +41,7 @@ func (r subscriptions) DocumentProgress(ctx context.Context, botID, documentID *
 	default:
 		changes = r.Ingest.WatchBot(ctx, v, *botID)
 	}
-	return stream(ctx, r.Root, addresses(changes))
+	return stream(ctx, addresses(changes))
 }
 
 // placed tells passing the place of every event before the event is given. nil has no use for them.
@@ -73,43 +72,11 @@ func addresses[T any](values iter.Seq2[T, error]) iter.Seq2[*T, error] {
 	}
 }
 
-// stream sends a sequence into a channel until it ends or the subscriber is gone. An error that comes first is the
-// answer to the subscription itself; one that comes later ends it with an error message.
-func stream[T any](ctx context.Context, r *Root, events iter.Seq2[T, error]) (<-chan T, error) {
-	next, stop := iter.Pull2(events)
-	first, err, ok := next()
-	if !ok || err != nil {
-		stop()
-		closed := make(chan T)
-		close(closed)
-		return closed, err
+// stream gives the events of a subscription to the executor. An error that comes first is the answer to the subscription
+// itself; one that comes later ends it.
+func stream[T any](ctx context.Context, events iter.Seq2[T, error]) (<-chan T, error) {
+	if !plan.Give(ctx, events) {
+		return nil, errors.New("subscriptions are run by plans")
 	}
-	out := make(chan T)
-	go func() {
-		defer close(out)
-		defer stop()
-		defer func() {
-			if p := recover(); p != nil {
-				r.fail(ctx, graphql.GetOperationContext(ctx).Recover(ctx, p))
-			}
-		}()
-		for event := first; ok; event, err, ok = next() {
-			if err != nil {
-				r.fail(ctx, err)
-				return
-			}
-			select {
-			case out <- event:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
-}
-
-func (r *Root) fail(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		r.Carrier.Fail(ctx, r.Present(ctx, gqlerror.Wrap(err)))
-	}
+	return nil, nil
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"sync"
 
-	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
-	"github.com/vektah/gqlparser/v2/gqlerror"
-
 	"kyrochat/kyro"
 )
 
@@ -18,9 +15,8 @@ type Carrier struct{}
 type beside struct {
 	lastEvent string // as the client came with it
 
-	mu       sync.Mutex
-	places   []string // of events that were passed on and not written yet: two at most
-	failures gqlerror.List
+	mu     sync.Mutex
+	places []string // of events that were passed on and not written yet: two at most
 }
 
 type besideKey struct{}
@@ -53,18 +49,6 @@ func (Carrier) Passing(ctx context.Context) func(kyro.StreamCursor) {
 	}
 }
 
-// Fail has the subscription end with an error, after the events that were passed on.
-func (Carrier) Fail(ctx context.Context, err *gqlerror.Error) {
-	b := besideOf(ctx)
-	if b == nil {
-		gqlgen.AddSubscriptionError(ctx, err)
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.failures = append(b.failures, err)
-}
-
 // place is that of the next event; "" where it has none.
 func (b *beside) place() (place string) {
 	b.mu.Lock()
@@ -74,11 +58,4 @@ func (b *beside) place() (place string) {
 		b.places = append(b.places[:0], b.places[1:]...)
 	}
 	return place
-}
-
-// failed is what the subscription ended with.
-func (b *beside) failed() gqlerror.List {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.failures
 }

@@ -127,8 +127,8 @@ func (c *Connections) begin() bool {
 	return true
 }
 
-// end takes operations from the count that have ended.
-func (c *Connections) end(operations int) { c.live.Add(-int64(operations)) }
+// end takes an operation from the count that has ended.
+func (c *Connections) end() { c.live.Add(-1) }
 
 // CloseSession closes the connections of a session that ended, with 4401, which clients do not try again.
 func (c *Connections) CloseSession(session kyro.ID) {

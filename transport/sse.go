@@ -137,9 +137,6 @@ func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *gr
 		responses, ctx := exec.DispatchOperation(ctx, op)
 		for response := responses(ctx); response != nil && give(response); response = responses(ctx) {
 		}
-		if errs := b.failed(); len(errs) > 0 {
-			give(&graphql.Response{Errors: errs})
-		}
 	}()
 	return results
 }

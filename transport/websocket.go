@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
 
 	"kyrochat/kyro"
@@ -45,8 +44,8 @@ const (
 	maxOperationIDSize = 256 // bytes
 )
 
-// Websocket carries operations over graphql-transport-ws. gqlgen runs the operations; this checks every message,
-// keeps the limits and closes with the codes of the protocol. Zero fields take the defaults, but for Connections.
+// Websocket carries operations over graphql-transport-ws: it checks every message, keeps the limits and closes with the
+// codes of the protocol. Zero fields take the defaults, but for Connections.
 type Websocket struct {
 	// Init finds out who opens the socket, from the payload of connection_init. An error that has a method
 	// WebsocketClose() (code int, reason string) closes the socket with these; any other with 4403.
@@ -86,50 +85,54 @@ func (t *Websocket) Supports(r *http.Request) bool {
 	return false
 }
 
-// Do accepts a socket, which is served until it is closed; the request is over before, so that nothing is kept of what
-// net/http holds for it.
+// Do opens a socket, which is served until it is closed. It returns at once: what net/http holds for a request, its
+// goroutine among it, takes more memory than an idle socket.
 func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	if why := t.Connections.enter(); why != nil {
 		refuse(w, r, "", why)
 		return
 	}
-	s := t.accept(w, r)
-	if s == nil {
+	conn, line := t.accept(w, r)
+	if conn == nil {
 		t.Connections.leave()
 		return
 	}
+	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
+	s := newSocket(t, conn, r, exec)
+	line.slow = s.tooSlow
 	go func() {
 		defer t.Connections.leave()
-		s.serve(exec)
+		defer s.finish()
+		t.Connections.add(s)
+		defer t.Connections.remove(s)
+		s.serve()
 	}()
 }
 
-// accept makes a socket of a request; nil where it was refused, which has been answered.
-func (t *Websocket) accept(w http.ResponseWriter, r *http.Request) *socket {
+// accept makes the connection a websocket; nil where it has been refused.
+func (t *Websocket) accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *line) {
 	if !t.allows(r) {
 		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
 			message: "Pages of this origin may not connect; the server's operator can allow them."})
-		return nil
+		return nil, nil
 	}
 	if why := t.Rates.connect(r.Context()); why != nil {
 		refuse(w, r, "", why)
-		return nil
+		return nil, nil
 	}
-	taken := &takenOver{ResponseWriter: w}
-	conn, err := websocket.Accept(taken, r, &websocket.AcceptOptions{
+	line := newLine(cmp.Or(t.WriteTimeout, defaultWriteTimeout), cmp.Or(t.Farewell, defaultFarewell))
+	conn, err := websocket.Accept(taken{w, line}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
 		InsecureSkipVerify: true, // of the origin, which was checked
 	})
 	if err != nil {
-		return nil // Accept has answered
+		return nil, nil // Accept has answered
 	}
 	if conn.Subprotocol() != subprotocol {
 		_ = conn.Close(closeSubprotocol, "Subprotocol not acceptable")
-		return nil
+		return nil, nil
 	}
-	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
-	ctx := context.WithValue(context.Background(), requestIDKey{}, RequestIDFrom(r.Context()))
-	return newSocket(t, conn, taken.conn, kyro.WithViewer(ctx, kyro.ViewerFrom(r.Context())))
+	return conn, line
 }
 
 // allows checks the origin of the page that connects. Other clients name none.
@@ -142,46 +145,38 @@ func (t *Websocket) allows(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// accepted hands gqlgen a socket that was accepted before.
-type accepted struct{ *socket }
-
-// Accept gives the socket.
-func (a accepted) Accept(http.ResponseWriter, *http.Request, gqlgen.WebsocketAcceptOptions) (gqlgen.WebsocketConn, error) {
-	return a.socket, nil
-}
-
-// init is gqlgen's InitFunc of one socket. It always gives a context, which gqlgen reads even beside an error.
-func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.Context, *gqlgen.InitPayload, error) {
-	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
+// init finds out who has opened the socket, or gives the code to close it with.
+func (s *socket) init(payload map[string]any) (code int, reason string) {
+	limited, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
 	defer cancel()
-	viewer := kyro.ViewerFrom(ctx)
+	viewer := kyro.ViewerFrom(s.ctx)
 	if s.options.Init != nil {
 		var err error
 		if viewer, err = s.options.Init(limited, payload); err != nil {
-			return ctx, nil, s.refused(err)
+			return refused(err)
 		}
 	}
 	s.signedIn(viewer)
 	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, DefaultMaxSockets)) {
-		s.close(closeTooMany, "Too many connections")
-		return ctx, nil, errors.New("too many connections")
+		return closeTooMany, "Too many connections"
 	}
 	if s.options.Init != nil && !viewer.SessionID.IsZero() {
 		// CloseSession looks at sockets that are signed in: a session that ended a moment ago must not slip through.
 		if _, err := s.options.Init(limited, payload); err != nil {
-			return ctx, nil, s.refused(err)
+			return refused(err)
 		}
 	}
-	return kyro.WithViewer(ctx, viewer), nil, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signed = kyro.WithViewer(s.ctx, viewer)
+	return 0, ""
 }
 
-// refused closes the socket with what the error of Init says.
-func (s *socket) refused(err error) error {
-	code, reason := closeForbidden, "Forbidden"
+// refused is how a socket is closed for an error of Init.
+func refused(err error) (code int, reason string) {
 	var told interface{ WebsocketClose() (int, string) }
 	if errors.As(err, &told) {
-		code, reason = told.WebsocketClose()
+		return told.WebsocketClose()
 	}
-	s.close(code, reason)
-	return err
+	return closeForbidden, "Forbidden"
 }
