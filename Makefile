@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http fuzz build examples clients
+.PHONY: help run playground test race generate lint bench bench-http bench-streams fuzz build examples clients
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ bench: ## Run the Go benchmarks of the hot paths
 
 bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
 	go run ./bench
+
+bench-streams: ## Measure many streams at once beside a plain relay, some fifteen minutes (PostgreSQL required)
+	go run ./bench -streams
 
 fuzz: ## Fuzz every parser for ten seconds
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \

@@ -192,6 +192,8 @@ func (a *app) serverInfo(embeddings string) kyro.ServerInfo {
 		Limits: kyro.ServerLimits{
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
 			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: []string{extract.PDF, extract.Markdown, extract.Plain},
+			MaxSockets: a.cfg.Carriers.sockets.MaxSockets, MaxEventStreams: a.cfg.Carriers.events.MaxStreams,
+			MaxOperationsOnSocket: a.cfg.Carriers.sockets.MaxOperations,
 		},
 	}
 }

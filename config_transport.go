@@ -11,6 +11,8 @@ type carriers struct {
 	uploads  transport.Multipart
 	sockets  transport.Websocket
 	envelope transport.Envelope
+
+	maxConnections, maxLive int // of this node
 }
 
 // carriers reads the limits of the transports. What is not set stays zero, for which each has its default.
@@ -38,13 +40,15 @@ func (r *reader) carriers(uploadBytes int64) carriers {
 			PongTimeout:   r.duration("KYRO_WS_PONG_TIMEOUT", 0),
 			ExpiryGrace:   grace,
 			MaxMessage:    int64(r.integer("KYRO_WS_MAX_MESSAGE_BYTES", 0, 1, most)),
-			MaxOperations: r.integer("KYRO_WS_MAX_OPERATIONS", 0, 1, 100_000),
-			MaxSockets:    r.integer("KYRO_WS_MAX_SOCKETS", 0, 1, 100_000),
+			MaxOperations: r.integer("KYRO_WS_MAX_OPERATIONS", transport.DefaultMaxOperations, 1, 100_000),
+			MaxSockets:    r.integer("KYRO_WS_MAX_SOCKETS", transport.DefaultMaxSockets, 1, 100_000),
 		},
 		envelope: transport.Envelope{
 			Timeout:     timeout,
 			MaxResponse: r.integer("KYRO_HTTP_MAX_RESPONSE_BYTES", transport.DefaultMaxResponse, 1, most),
 		},
+		maxConnections: r.integer("KYRO_MAX_CONNECTIONS", 0, 1, 1_000_000),
+		maxLive:        r.integer("KYRO_MAX_LIVE_OPERATIONS", 0, 1, 10_000_000),
 	}
 	c.uploads.AnswerTimeout = c.http.AnswerTimeout
 	c.events = transport.SSE{
@@ -52,7 +56,7 @@ func (r *reader) carriers(uploadBytes int64) carriers {
 		KeepAlive:   r.duration("KYRO_SSE_KEEP_ALIVE", 0),
 		WriteTime:   r.duration("KYRO_SSE_WRITE_TIMEOUT", 0),
 		ExpiryGrace: grace,
-		MaxStreams:  r.integer("KYRO_SSE_MAX_STREAMS", 0, 1, 100_000),
+		MaxStreams:  r.integer("KYRO_SSE_MAX_STREAMS", transport.DefaultMaxStreams, 1, 100_000),
 	}
 	return c
 }

@@ -63,7 +63,7 @@ var owners = map[string][]string{
 	"github.com/klippa-app/go-pdfium":     {"ingest/extract"},
 	"github.com/tetratelabs/wazero":       {"ingest/extract"},
 	"github.com/yuin/goldmark":            {"ingest/extract"},
-	"github.com/coder/websocket":          {"transport", "client"},
+	"github.com/coder/websocket":          {"transport", "client", "bench"},
 	"github.com/go-chi/":                  {"."},
 	"github.com/vikstrous/dataloadgen":    {"resolvers"},
 	"github.com/99designs/gqlgen/api":     {"internal/graphgen"},

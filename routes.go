@@ -52,7 +52,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
-	root.Present, root.RateLimit = presenter.Present, transport.RateLimitFrom
+	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent})
@@ -61,6 +61,8 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows
 	carry.sockets.Connections, carry.sockets.Rates = &a.connections, rates
 	carry.events.Connections = &a.connections
+	carry.sockets.Log, carry.events.Log = a.log, a.log
+	a.connections.Max, a.connections.MaxLive = carry.maxConnections, carry.maxLive
 	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
 		server.AddTransport(each)
 	}
@@ -116,7 +118,8 @@ func (a *app) cors() func(http.Handler) http.Handler {
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders: []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
 			// What common clients add by themselves, and tracing.
-			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate"},
+			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate",
+			"Last-Event-ID"}, // of event streams that are read by fetch
 		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 		MaxAge:         600,
 	})

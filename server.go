@@ -30,11 +30,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
 `
 
 func main() {
-	// A server's live heap is small and its garbage short-lived: a higher target trades some memory for speed.
-	// GOGC and GOMEMLIMIT, where set, have the last word.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
+	tendGarbage()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

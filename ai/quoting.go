@@ -16,6 +16,8 @@ import (
 type writer struct {
 	ctx     context.Context
 	pace    time.Duration
+	due     time.Time // when the next piece is, where there is a pace
+	timer   *time.Timer
 	yield   func(kyro.Delta, error) bool
 	limit   int // tokens
 	spent   int // tokens, counted piece by piece, which is never less than the whole takes
@@ -38,14 +40,22 @@ func (w *writer) send(d kyro.Delta) bool {
 	return !w.stopped
 }
 
+// wait keeps the pace: pieces are due at fixed times, so that one that was late does not put off the others.
 func (w *writer) wait(d kyro.Delta) error {
-	if w.pace > 0 && d.Finish == nil {
-		timer := time.NewTimer(w.pace)
-		defer timer.Stop()
-		select {
-		case <-w.ctx.Done():
-		case <-timer.C:
-		}
+	if w.pace <= 0 || d.Finish != nil {
+		return w.ctx.Err()
+	}
+	if w.timer == nil {
+		w.due = time.Now().Add(w.pace)
+		w.timer = time.NewTimer(w.pace)
+	} else {
+		w.due = w.due.Add(w.pace)
+		w.timer.Reset(time.Until(w.due))
+	}
+	select {
+	case <-w.ctx.Done():
+		w.timer.Stop()
+	case <-w.timer.C:
 	}
 	return w.ctx.Err()
 }

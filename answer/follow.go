@@ -21,7 +21,8 @@ func (s *Service) Follow(
 	ctx context.Context, viewer kyro.Viewer, message kyro.ID, after *kyro.StreamCursor,
 ) iter.Seq2[kyro.MessageStreamEvent, error] {
 	return func(yield func(kyro.MessageStreamEvent, error) bool) {
-		f := &follower{cfg: s.cfg, viewer: viewer, id: message, yield: yield}
+		f := &follower{cfg: &s.cfg, viewer: viewer, id: message, yield: yield}
+		defer f.release()
 		if err := f.run(ctx, after); err != nil && !f.left {
 			yield(nil, err)
 		}
@@ -30,7 +31,7 @@ func (s *Service) Follow(
 
 // follower is one reader of one answer.
 type follower struct {
-	cfg    Config
+	cfg    *Config
 	viewer kyro.Viewer
 	id     kyro.ID
 	yield  func(kyro.MessageStreamEvent, error) bool
@@ -43,6 +44,11 @@ type follower struct {
 
 	served  bool // the log has given something
 	checked time.Time
+
+	// How long the log is waited for: until the row is due. One context serves all events until then.
+	waiting context.Context
+	stop    context.CancelFunc
+	until   time.Time
 }
 
 // run follows until the end. The log is waited for; the row decides.
@@ -58,7 +64,7 @@ func (f *follower) run(ctx context.Context, after *kyro.StreamCursor) error {
 	for err == nil && !f.left && !m.Status.Final() {
 		var entries []kyro.LogEntry
 		var known bool
-		if entries, known, err = f.read(ctx, behind); err != nil {
+		if entries, known, err = f.await(ctx, behind); err != nil {
 			return err
 		}
 		ended := f.deliver(entries)
@@ -160,20 +166,23 @@ func (f *follower) interval() time.Duration {
 	return f.cfg.FollowPollEmpty
 }
 
-// read waits for events until the row is due. known is true also where nothing came. A log that fails is one that
+// await waits for events until the row is due. known is true also where nothing came. A log that fails is one that
 // knows nothing.
-func (f *follower) read(ctx context.Context, behind bool) (entries []kyro.LogEntry, known bool, err error) {
-	wait := f.interval() - time.Since(f.checked)
+func (f *follower) await(ctx context.Context, behind bool) (entries []kyro.LogEntry, known bool, err error) {
+	until := f.checked.Add(f.interval())
 	if behind {
-		wait = 20 * time.Millisecond
+		until = time.Now().Add(20 * time.Millisecond)
 	}
-	waiting, cancel := context.WithTimeout(ctx, max(wait, time.Millisecond))
-	defer cancel()
-	entries, known, err = f.cfg.Log.Read(waiting, f.id, f.attempt, f.seq)
+	if f.waiting == nil || f.waiting.Err() != nil || !until.Equal(f.until) {
+		f.release()
+		f.until = until
+		f.waiting, f.stop = context.WithTimeout(ctx, max(time.Until(until), time.Millisecond))
+	}
+	entries, known, err = f.cfg.Log.Read(f.waiting, f.id, f.attempt, f.seq)
 	switch {
 	case ctx.Err() != nil:
 		return nil, false, ctx.Err()
-	case waiting.Err() != nil && err != nil:
+	case f.waiting.Err() != nil && err != nil:
 		f.sure = true
 		return nil, true, nil
 	case err != nil:
@@ -182,6 +191,13 @@ func (f *follower) read(ctx context.Context, behind bool) (entries []kyro.LogEnt
 		f.served, f.sure = true, true
 	}
 	return entries, known, nil
+}
+
+// release gives back what waiting took.
+func (f *follower) release() {
+	if f.stop != nil {
+		f.stop()
+	}
 }
 
 // catchUp is for a place that the log cannot go on from: a snapshot where there is more to show, else a pause,

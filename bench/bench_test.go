@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,15 +16,15 @@ import (
 	"kyrochat/internal/testdb"
 )
 
-// TestMain lets the test binary be the hand-written server too.
+// TestMain lets the test binary be the hand-written servers too.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == baselineArgument {
-		if err := serveByHand(context.Background(), os.Stdin, os.Stdout); err != nil {
-			os.Exit(1)
-		}
-		os.Exit(0)
+	if len(os.Args) != 2 || os.Args[1] != baselineArgument && os.Args[1] != relayArgument {
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	serve := map[string]func(context.Context, io.Reader, io.Writer) error{baselineArgument: serveByHand, relayArgument: serveRelay}[os.Args[1]]
+	if serve(context.Background(), os.Stdin, os.Stdout) != nil {
+		os.Exit(1)
+	}
 }
 
 // TestBothSidesGiveTheSame runs everything once, briefly: the answers are compared, and the page has all its figures.
@@ -52,6 +53,29 @@ func TestBothSidesGiveTheSame(t *testing.T) {
 	}
 	if saved, _ := filepath.Glob(filepath.Join(profiles, "nested-3-*.pprof")); len(saved) != 4 {
 		t.Errorf("saved profiles of the nested query: %v", saved)
+	}
+}
+
+// TestStreamsAreExactAndCounted runs a few streams, briefly, on both sides.
+func TestStreamsAreExactAndCounted(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-database", testdb.PostgresURL(t), "-streams=6x100-2,5x0", "-rounds", "1"}, &out, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := out.String()
+	for _, want := range []string{"**6 streams of 100 tokens/s, of which 2 never read**", "**5 idle sockets**"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not have %s:\n%s", want, page)
+		}
+	}
+	for _, side := range []string{"KyroChat", "relay"} {
+		_, row, _ := strings.Cut(page, "| "+side+" |")
+		row, _, _ = strings.Cut(row, "\n")
+		if cells := strings.Split(row, "|"); len(cells) < 11 || strings.TrimSpace(cells[len(cells)-2]) != "0.00" {
+			t.Errorf("%s was not exact: %s", side, row)
+		}
 	}
 }
 
@@ -131,7 +155,7 @@ func TestRatiosAreOfRounds(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []string{"-queries nothing", "-connections 0", "-connections x", "-rounds 0", "-pool 2", "more"} {
+	for _, wrong := range []string{"-queries nothing", "-connections 0", "-connections x", "-rounds 0", "-pool 2", "more", "-streams=100", "-streams=10x20-10", "-streams=0x20"} {
 		if _, err := readOptions(strings.Fields(wrong), new(bytes.Buffer)); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}

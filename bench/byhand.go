@@ -30,15 +30,32 @@ type byHand struct {
 	tokens *auth.Tokens
 }
 
-// serveByHand serves until its input ends: it must not outlive whoever started it.
+// serveByHand is the process of the handlers: see serveChild.
 func serveByHand(ctx context.Context, in io.Reader, out io.Writer) error {
+	var config byHandConfig
+	return serveChild(ctx, in, out, &config, func(ctx context.Context) (http.Handler, func(), error) {
+		pool, err := pgxpool.New(ctx, config.DatabaseURL)
+		if err != nil {
+			return nil, nil, err
+		}
+		h := &byHand{pool: pool}
+		if h.tokens, err = auth.NewTokens([]string{config.Secret}, auth.TokenOptions{}); err != nil {
+			pool.Close()
+			return nil, nil, err
+		}
+		return h.routes(), pool.Close, nil
+	})
+}
+
+// serveChild reads what it is told, serves what is made of that, and ends with its input: it must not outlive whoever
+// started it.
+func serveChild(ctx context.Context, in io.Reader, out io.Writer, told any, prepare func(context.Context) (http.Handler, func(), error)) error {
 	input := bufio.NewReader(in)
 	line, err := input.ReadBytes('\n')
 	if err != nil {
 		return err
 	}
-	var config byHandConfig
-	if err := json.Unmarshal(line, &config); err != nil {
+	if err := json.Unmarshal(line, told); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -47,19 +64,16 @@ func serveByHand(ctx context.Context, in io.Reader, out io.Writer) error {
 		_, _ = input.ReadByte()
 		cancel()
 	}()
-	h := &byHand{}
-	if h.pool, err = pgxpool.New(ctx, config.DatabaseURL); err != nil {
+	handler, release, err := prepare(ctx)
+	if err != nil {
 		return err
 	}
-	defer h.pool.Close()
-	if h.tokens, err = auth.NewTokens([]string{config.Secret}, auth.TokenOptions{}); err != nil {
-		return err
-	}
+	defer release()
 	ready, failed := byHandReady{}, make(chan error, 2)
 	for _, s := range []struct {
 		address *string
 		handler http.Handler
-	}{{&ready.Address, h.routes()}, {&ready.Admin, profiles()}} {
+	}{{&ready.Address, handler}, {&ready.Admin, profiles()}} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err

@@ -49,12 +49,17 @@ func (c *child) stop() {
 	<-c.ended
 }
 
-// startServer builds the server from this module and starts it.
-func startServer(ctx context.Context, l *lab, secret string, errOut io.Writer) (side, error) {
-	binary := filepath.Join(l.dir, "kyrochat")
-	if output, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "kyrochat").CombinedOutput(); err != nil {
-		return side{}, fmt.Errorf("build it: %w\n%s", err, output)
+// build builds the server from this module.
+func (l *lab) build(ctx context.Context) error {
+	l.binary = filepath.Join(l.dir, "kyrochat")
+	if output, err := exec.CommandContext(ctx, "go", "build", "-o", l.binary, "kyrochat").CombinedOutput(); err != nil {
+		return fmt.Errorf("build the server: %w\n%s", err, output)
 	}
+	return nil
+}
+
+// startServer starts the server that was built, with settings besides those that every measurement needs.
+func startServer(ctx context.Context, l *lab, secret string, errOut io.Writer, settings ...string) (side, error) {
 	s := side{name: "KyroChat"}
 	for _, address := range []*string{&s.address, &s.admin} {
 		var err error
@@ -63,11 +68,11 @@ func startServer(ctx context.Context, l *lab, secret string, errOut io.Writer) (
 		}
 	}
 	var err error
-	s.process, err = start(errOut, nil, errOut, []string{
+	s.process, err = start(errOut, nil, errOut, append([]string{
 		"DATABASE_URL=" + l.database.with(l.o.pool), "KYRO_ADDR=" + s.address, "KYRO_ADMIN_ADDR=" + s.admin,
 		"KYRO_DATA_DIR=" + filepath.Join(l.dir, "data"), "KYRO_SECRET=" + secret, "KYRO_ACCESS_TOKEN_TTL=24h",
-		"KYRO_RATE_SCALE=0", "KYRO_LOG_LEVEL=warn", "KYRO_DRAIN_TIMEOUT=1s", "GOGC=" + strconv.Itoa(l.o.gogc),
-	}, binary)
+		"KYRO_RATE_SCALE=0", "KYRO_LOG_LEVEL=warn", "KYRO_DRAIN_TIMEOUT=1s",
+	}, settings...), l.binary)
 	if err != nil {
 		return s, err
 	}
@@ -124,20 +129,24 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return body, err
 }
 
-// byHandConfig is what the hand-written server is told at its start, and byHandReady what it answers, both as a line
-// of JSON. It serves until its input ends.
+// byHandConfig and relayConfig are what the hand-written servers are told at their start, and byHandReady what they
+// answer, all as a line of JSON. They serve until their input ends.
 type (
 	byHandConfig struct{ DatabaseURL, Secret string }
-	byHandReady  struct{ Address, Admin string }
+	relayConfig  struct {
+		Text string
+		Pace time.Duration
+	}
+	byHandReady struct{ Address, Admin string }
 )
 
-// startBaseline starts this program once more, as the hand-written server.
-func startBaseline(ctx context.Context, l *lab, secret string, errOut io.Writer) (side, error) {
+// startByHand starts this program once more, as one of the hand-written servers: the one that the argument names.
+func startByHand(ctx context.Context, l *lab, argument string, told any, errOut io.Writer) (side, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return side{}, err
 	}
-	config, err := json.Marshal(byHandConfig{l.database.with(l.o.pool), secret})
+	config, err := json.Marshal(told)
 	if err != nil {
 		return side{}, err
 	}
@@ -151,7 +160,7 @@ func startBaseline(ctx context.Context, l *lab, secret string, errOut io.Writer)
 	}
 	defer said.Close()
 	s := side{name: "by hand"}
-	s.process, err = start(errOut, input, output, []string{"GOGC=" + strconv.Itoa(l.o.gogc)}, self, baselineArgument)
+	s.process, err = start(errOut, input, output, []string{"GOGC=" + strconv.Itoa(l.o.gogc)}, self, argument)
 	_, _ = input.Close(), output.Close()
 	if err != nil {
 		return side{}, errors.Join(err, tell.Close())

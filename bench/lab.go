@@ -14,6 +14,7 @@ import (
 type lab struct {
 	o        options
 	dir      string
+	binary   string // the server
 	database *database
 	sides    [2]side // the server, and the handlers written by hand
 	people   []person
@@ -44,11 +45,14 @@ func openLab(ctx context.Context, o options, errOut io.Writer) (_ *lab, err erro
 	if l.database, err = openDatabase(ctx, o.database); err != nil {
 		return nil, err
 	}
+	if err = l.build(ctx); err != nil {
+		return nil, err
+	}
 	secret := rand.Text() + rand.Text()
-	if l.sides[0], err = startServer(ctx, l, secret, errOut); err != nil {
+	if l.sides[0], err = startServer(ctx, l, secret, errOut, fmt.Sprint("GOGC=", o.gogc)); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
-	if l.sides[1], err = startBaseline(ctx, l, secret, errOut); err != nil {
+	if l.sides[1], err = startByHand(ctx, l, baselineArgument, byHandConfig{l.database.with(o.pool), secret}, errOut); err != nil {
 		return nil, fmt.Errorf("start the handlers written by hand: %w", err)
 	}
 	if l.people, err = seed(ctx, l.sides[0].address, l.database, o.people); err != nil {

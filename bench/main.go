@@ -3,6 +3,7 @@
 //
 //	go run ./bench                                                        # everything, some fifteen minutes
 //	go run ./bench -queries nested -connections 16 -duration 2s -rounds 3 # one query, quickly
+//	go run ./bench -streams                                               # many streams at once, some fifteen minutes
 //
 // It builds the server from this source, starts a private PostgreSQL from the installed binaries, makes people with
 // bots, conversations and messages, checks that both sides give the same data, and then measures. The result is a
@@ -32,9 +33,12 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	var err error
-	if len(os.Args) == 2 && os.Args[1] == baselineArgument {
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == baselineArgument:
 		err = serveByHand(ctx, os.Stdin, os.Stdout)
-	} else {
+	case len(os.Args) == 2 && os.Args[1] == relayArgument:
+		err = serveRelay(ctx, os.Stdin, os.Stdout)
+	default:
 		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	}
 	if err != nil {
@@ -45,6 +49,7 @@ func main() {
 
 // options are what can be asked for on the command line.
 type options struct {
+	streams     []scenario // instead of queries
 	queries     []query
 	connections []int
 	duration    time.Duration // of a round, for each side
@@ -55,6 +60,7 @@ type options struct {
 	pool        int
 	gogc        int
 	people      int
+	redis       string // an address; empty: the server runs without
 }
 
 func readOptions(args []string, errOut io.Writer) (options, error) {
@@ -65,6 +71,11 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 		o.queries, err = chosenQueries(s)
 		return err
 	})
+	flags.BoolFunc("streams", "measure streams instead of queries; as in -streams=100x20,2000x20-100,5000x0, `those` of so many streams, tokens a second, and those that never read", func(s string) (err error) {
+		o.streams, err = chosenScenarios(s)
+		return err
+	})
+	flags.StringVar(&o.redis, "redis", "", "the `address` of a running Redis that the server shall use for streams")
 	flags.Func("connections", "`numbers` of connections, separated by commas (default 1,16,64)", func(s string) (err error) {
 		o.connections, err = numbers(s)
 		return err
@@ -121,6 +132,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(errOut, format+"\n", args...) }
 	say("building the server, starting PostgreSQL, making the data ...")
+	if o.streams != nil {
+		page, err := measureStreams(ctx, o, errOut)
+		if err != nil {
+			return err
+		}
+		return o.save(page(args), out)
+	}
 	l, err := openLab(ctx, o, errOut)
 	if err != nil {
 		return err
@@ -144,9 +162,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			cells = append(cells, c)
 		}
 	}
-	page := report(l.facts(ctx, args), o, cells)
+	return o.save(report(l.facts(ctx, args), o, cells), out)
+}
+
+// save writes the page to where it was wanted.
+func (o options) save(page []byte, out io.Writer) error {
 	if o.output == "" {
-		_, err = out.Write(page)
+		_, err := out.Write(page)
 		return err
 	}
 	return os.WriteFile(o.output, page, 0o644)

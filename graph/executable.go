@@ -1,5 +1,5 @@
 // Package graph runs operations on the contract. All but this file is generated from schema.graphqls: gqlgen's executor,
-// and beside it the methods by which package plan runs queries.
+// and beside it the methods by which package plan runs queries and subscriptions.
 package graph
 
 import (
@@ -22,8 +22,8 @@ const (
 	plannedBytes    = 4 << 10
 )
 
-// NewExecutable makes the schema that the server runs: queries by plans (see package plan), mutations, subscriptions
-// and introspection by gqlgen's own executor. Field middleware of gqlgen is not called for planned queries.
+// NewExecutable makes the schema that the server runs: queries and subscriptions by plans (see package plan), mutations
+// and introspection by gqlgen's own executor. Field middleware of gqlgen is not called for what is planned.
 func NewExecutable(cfg Config, o Options) graphql.ExecutableSchema {
 	plans, _ := lru.New[*ast.OperationDefinition, *plan.Plan](rememberedPlans) // fails for sizes below 1 only
 	return &executable{executableSchema: NewExecutableSchema(cfg).(*executableSchema), plans: plans, o: o}
@@ -31,7 +31,7 @@ func NewExecutable(cfg Config, o Options) graphql.ExecutableSchema {
 
 // Options are for planned queries.
 type Options struct {
-	// MaxResponse is how many bytes a response may have; 0: any number. A query whose response is longer ends soon
+	// MaxResponse is how many bytes a response, or an event, may have; 0: any number. A query whose response is longer ends soon
 	// after, with what there is: its caller sees that it is too long.
 	MaxResponse int
 	// Sent has done called once the response of ctx was sent, or never. The memory of the response is used again then;
@@ -57,8 +57,11 @@ func (e *executable) Exec(ctx context.Context) graphql.ResponseHandler {
 		}
 		p, planned = e.plan(op)
 	}
-	if !planned {
+	switch {
+	case !planned:
 		return e.executableSchema.Exec(ctx)
+	case op.Operation.Operation == ast.Subscription:
+		return e.stream(ctx, op, p)
 	}
 	done := false
 	return func(ctx context.Context) *graphql.Response {
@@ -79,7 +82,7 @@ func undecided(condition *ast.Value) error {
 }
 
 func (e *executable) plan(op *graphql.OperationContext) (*plan.Plan, bool) {
-	if op.Operation.Operation != ast.Query {
+	if op.Operation.Operation == ast.Mutation {
 		return nil, false
 	}
 	p, planned := plan.New(e.Schema(), op)
@@ -102,6 +105,46 @@ func (e *executable) run(ctx context.Context, op *graphql.OperationContext, p *p
 		e.o.Sent(ctx, func() { e.buffers.Put(&buffer) })
 	}
 	return &graphql.Response{Data: x.Buf}
+}
+
+// stream gives a response for each event of a subscription, written where the one before was: it is good until the next
+// one is asked for. A subscription that fails after its first event ends with a response that has errors and no data.
+func (e *executable) stream(ctx context.Context, op *graphql.OperationContext, p *plan.Plan) graphql.ResponseHandler {
+	x := &planned{Run: plan.NewRun(ctx, p, nil), ec: newExecutionContext(op, e.executableSchema, nil)}
+	x.Max = e.o.MaxResponse
+	events := x.subscription(&p.Root.Fields[0])
+	if events == nil {
+		return nil // the executor answers with the error
+	}
+	context.AfterFunc(ctx, events.Close) // whoever asked may be gone without a word
+	write := func() bool { return x.Event(p, events) }
+	response := new(graphql.Response)
+	return func(ctx context.Context) *graphql.Response {
+		more, err := next(ctx, op, events)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			graphql.AddError(ctx, gqlerror.Wrap(err))
+			return &graphql.Response{}
+		case !more || ctx.Err() != nil:
+			return nil
+		}
+		x.Reset(ctx)
+		if !x.Guard(write) {
+			return &graphql.Response{Data: []byte("null")}
+		}
+		*response = graphql.Response{Data: x.Buf}
+		return response
+	}
+}
+
+// next waits for an event. A panic is an error as any other.
+func next(ctx context.Context, op *graphql.OperationContext, events *plan.Events) (more bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			more, err = false, op.Recover(ctx, p)
+		}
+	}()
+	return events.Next(ctx)
 }
 
 // largestBuffer is how much memory of a response is kept for another one.

@@ -776,6 +776,55 @@ func (x *planned) putNMessageConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field,
 	return true
 }
 
+func (x *planned) objectConversationChanged(s *plan.Selection, obj *kyro.ConversationChanged) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("ConversationChanged")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "conversation":
+			x.Enter(f)
+			if !x.putNConversation2ᚖkyrochatᚋkyroᚐConversation(f, obj.Conversation) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNInt2int64(f *plan.Field, v int64) bool {
+	x.Int(int64(v))
+	return true
+}
+
+func (x *planned) putNStreamCursor2kyrochatᚋkyroᚐStreamCursor(f *plan.Field, v kyro.StreamCursor) bool {
+	x.Buf = scalar.AppendStreamCursor(x.Buf, v)
+	return true
+}
+
+func (x *planned) putNConversation2ᚖkyrochatᚋkyroᚐConversation(f *plan.Field, v *kyro.Conversation) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Conversation!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectConversation(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
 func (x *planned) objectConversationConnection(s *plan.Selection, obj *kyro.Page[kyro.Conversation]) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -870,18 +919,27 @@ func (x *planned) objectConversationEdge(s *plan.Selection, obj *kyro.Edge[kyro.
 	return true
 }
 
-func (x *planned) putNConversation2ᚖkyrochatᚋkyroᚐConversation(f *plan.Field, v *kyro.Conversation) bool {
-	if v == nil {
-		return x.MustNotBeNull(f, "Conversation!")
+func (x *planned) objectConversationResync(s *plan.Selection, obj *kyro.ConversationResync) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("ConversationResync")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "conversation":
+			x.Enter(f)
+			if !x.putNConversation2ᚖkyrochatᚋkyroᚐConversation(f, obj.Conversation) {
+				return false
+			}
+			x.Leave()
+		}
 	}
-	if x.Again(f, v) {
-		return true
-	}
-	mark := x.Mark()
-	if !x.objectConversation(f.Below(), v) {
-		return false
-	}
-	x.Wrote(f, v, mark)
+	x.Close()
 	return true
 }
 
@@ -1517,6 +1575,69 @@ func (x *planned) putOMessageError2ᚖkyrochatᚋkyroᚐMessageError(f *plan.Fie
 	return true
 }
 
+func (x *planned) objectMessageAdded(s *plan.Selection, obj *kyro.MessageAdded) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageAdded")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "message":
+			x.Enter(f)
+			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Message) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNMessage2ᚖkyrochatᚋkyroᚐMessage(f *plan.Field, v *kyro.Message) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Message!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectMessage(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectMessageChanged(s *plan.Selection, obj *kyro.MessageChanged) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageChanged")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "message":
+			x.Enter(f)
+			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Message) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectMessageConnection(s *plan.Selection, obj *kyro.Page[kyro.Message]) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -1570,6 +1691,26 @@ func (x *planned) putNMessageEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.
 	return x.objectMessageEdge(f.Below(), v)
 }
 
+func (x *planned) objectMessageDelta(s *plan.Selection, obj *kyro.MessageDelta) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageDelta")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "text":
+			x.String(string(obj.Text))
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectMessageEdge(s *plan.Selection, obj *kyro.Edge[kyro.Message]) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -1589,21 +1730,6 @@ func (x *planned) objectMessageEdge(s *plan.Selection, obj *kyro.Edge[kyro.Messa
 		}
 	}
 	x.Close()
-	return true
-}
-
-func (x *planned) putNMessage2ᚖkyrochatᚋkyroᚐMessage(f *plan.Field, v *kyro.Message) bool {
-	if v == nil {
-		return x.MustNotBeNull(f, "Message!")
-	}
-	if x.Again(f, v) {
-		return true
-	}
-	mark := x.Mark()
-	if !x.objectMessage(f.Below(), v) {
-		return false
-	}
-	x.Wrote(f, v, mark)
 	return true
 }
 
@@ -1629,6 +1755,81 @@ func (x *planned) objectMessageError(s *plan.Selection, obj *kyro.MessageError) 
 
 func (x *planned) putNErrorCode2kyrochatᚋkyroᚐCode(f *plan.Field, v kyro.Code) bool {
 	x.wordErrorCode(v)
+	return true
+}
+
+func (x *planned) objectMessageFinished(s *plan.Selection, obj *kyro.MessageFinished) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageFinished")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "message":
+			x.Enter(f)
+			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Message) {
+				return false
+			}
+			x.Leave()
+		case "finishReason":
+			x.wordFinishReason(obj.FinishReason)
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNFinishReason2kyrochatᚋkyroᚐFinishReason(f *plan.Field, v kyro.FinishReason) bool {
+	x.wordFinishReason(v)
+	return true
+}
+
+func (x *planned) objectMessageSnapshot(s *plan.Selection, obj *kyro.MessageSnapshot) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageSnapshot")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "message":
+			x.Enter(f)
+			if !x.putNMessage2ᚖkyrochatᚋkyroᚐMessage(f, obj.Message) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) objectMessageStage(s *plan.Selection, obj *kyro.MessageStage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("MessageStage")
+		case "seq":
+			x.Int(int64(obj.Seq))
+		case "cursor":
+			x.Buf = scalar.AppendStreamCursor(x.Buf, obj.Cursor)
+		case "status":
+			x.wordMessageStatus(obj.Status)
+		}
+	}
+	x.Close()
 	return true
 }
 
@@ -2085,6 +2286,12 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 				return false
 			}
 			x.Leave()
+		case "maxSockets":
+			x.Int(int64(obj.MaxSockets))
+		case "maxEventStreams":
+			x.Int(int64(obj.MaxEventStreams))
+		case "maxOperationsOnSocket":
+			x.Int(int64(obj.MaxOperationsOnSocket))
 		}
 	}
 	x.Close()
@@ -2152,6 +2359,100 @@ func (x *planned) putNBotConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *
 	}
 	x.Wrote(f, v, mark)
 	return true
+}
+
+func (x *planned) subscription(f *plan.Field) *plan.Events {
+	switch f.Name {
+	case "messageStream":
+		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_messageStream_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan kyro.MessageStreamEvent, error) {
+			return x.ec.Resolvers.Subscription().MessageStream(ctx, fc.Args["messageId"].(kyro.ID), fc.Args["after"].(*kyro.StreamCursor))
+		}, x.putNMessageStreamEvent2kyrochatᚋkyroᚐMessageStreamEvent)
+	case "documentProgress":
+		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_documentProgress_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan *kyro.DocumentProgress, error) {
+			return x.ec.Resolvers.Subscription().DocumentProgress(ctx, fc.Args["botId"].(*kyro.ID), fc.Args["documentId"].(*kyro.ID))
+		}, x.putNDocumentProgress2ᚖkyrochatᚋkyroᚐDocumentProgress)
+	case "conversationEvents":
+		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_conversationEvents_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan kyro.ConversationEvent, error) {
+			return x.ec.Resolvers.Subscription().ConversationEvents(ctx, fc.Args["conversationId"].(kyro.ID), fc.Args["after"].(*kyro.StreamCursor))
+		}, x.putNConversationEvent2kyrochatᚋkyroᚐConversationEvent)
+	default:
+		panic("no field " + f.Name)
+	}
+}
+
+func (x *planned) putNMessageStreamEvent2kyrochatᚋkyroᚐMessageStreamEvent(f *plan.Field, v kyro.MessageStreamEvent) bool {
+	switch v := v.(type) {
+	case *kyro.MessageStage:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageStage(f.As("MessageStage"), v)
+	case *kyro.MessageSnapshot:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageSnapshot(f.As("MessageSnapshot"), v)
+	case *kyro.MessageFinished:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageFinished(f.As("MessageFinished"), v)
+	case *kyro.MessageDelta:
+		if v == nil {
+			return x.MustNotBeNull(f, "MessageStreamEvent!")
+		}
+		return x.objectMessageDelta(f.As("MessageDelta"), v)
+	case nil:
+		return x.MustNotBeNull(f, "MessageStreamEvent!")
+	default:
+		x.Stranger(f, v)
+		return false
+	}
+}
+
+func (x *planned) putNDocumentProgress2ᚖkyrochatᚋkyroᚐDocumentProgress(f *plan.Field, v *kyro.DocumentProgress) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "DocumentProgress!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectDocumentProgress(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNConversationEvent2kyrochatᚋkyroᚐConversationEvent(f *plan.Field, v kyro.ConversationEvent) bool {
+	switch v := v.(type) {
+	case *kyro.MessageChanged:
+		if v == nil {
+			return x.MustNotBeNull(f, "ConversationEvent!")
+		}
+		return x.objectMessageChanged(f.As("MessageChanged"), v)
+	case *kyro.MessageAdded:
+		if v == nil {
+			return x.MustNotBeNull(f, "ConversationEvent!")
+		}
+		return x.objectMessageAdded(f.As("MessageAdded"), v)
+	case *kyro.ConversationResync:
+		if v == nil {
+			return x.MustNotBeNull(f, "ConversationEvent!")
+		}
+		return x.objectConversationResync(f.As("ConversationResync"), v)
+	case *kyro.ConversationChanged:
+		if v == nil {
+			return x.MustNotBeNull(f, "ConversationEvent!")
+		}
+		return x.objectConversationChanged(f.As("ConversationChanged"), v)
+	case nil:
+		return x.MustNotBeNull(f, "ConversationEvent!")
+	default:
+		x.Stranger(f, v)
+		return false
+	}
 }
 
 func (x *planned) wordDocumentKind(v kyro.DocumentKind) {

@@ -404,11 +404,14 @@ type ComplexityRoot struct {
 	}
 
 	ServerLimits struct {
-		AcceptedTypes   func(childComplexity int) int
-		MaxMessageChars func(childComplexity int) int
-		MaxPageSize     func(childComplexity int) int
-		MaxTextChars    func(childComplexity int) int
-		MaxUploadBytes  func(childComplexity int) int
+		AcceptedTypes         func(childComplexity int) int
+		MaxEventStreams       func(childComplexity int) int
+		MaxMessageChars       func(childComplexity int) int
+		MaxOperationsOnSocket func(childComplexity int) int
+		MaxPageSize           func(childComplexity int) int
+		MaxSockets            func(childComplexity int) int
+		MaxTextChars          func(childComplexity int) int
+		MaxUploadBytes        func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -2059,18 +2062,36 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ServerLimits.AcceptedTypes(childComplexity), true
+	case "ServerLimits.maxEventStreams":
+		if e.ComplexityRoot.ServerLimits.MaxEventStreams == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ServerLimits.MaxEventStreams(childComplexity), true
 	case "ServerLimits.maxMessageChars":
 		if e.ComplexityRoot.ServerLimits.MaxMessageChars == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ServerLimits.MaxMessageChars(childComplexity), true
+	case "ServerLimits.maxOperationsOnSocket":
+		if e.ComplexityRoot.ServerLimits.MaxOperationsOnSocket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ServerLimits.MaxOperationsOnSocket(childComplexity), true
 	case "ServerLimits.maxPageSize":
 		if e.ComplexityRoot.ServerLimits.MaxPageSize == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ServerLimits.MaxPageSize(childComplexity), true
+	case "ServerLimits.maxSockets":
+		if e.ComplexityRoot.ServerLimits.MaxSockets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ServerLimits.MaxSockets(childComplexity), true
 	case "ServerLimits.maxTextChars":
 		if e.ComplexityRoot.ServerLimits.MaxTextChars == nil {
 			break
@@ -2403,8 +2424,10 @@ A websocket is closed with 4400 (no message of the protocol), 4401 (an operation
 has ended: sign in again), 4403 (the access token is not good, or ` + "`" + `token expired` + "`" + `: connect again with a fresh one), 4406
 (another subprotocol), 4408 (no connection_init within 5 seconds), 4409 (an id that is in use), 4429 (a second
 connection_init, or more than 10 sockets of one user), 1009 (a message larger than 256 KiB), 1013 (the session cannot be
-checked now) or 1001 (the server goes away). Connect again after 1001, 1013 and 4403, and after 4408 and a lost
-connection; not after the others.
+checked now, or the client takes more than 5 seconds to receive a message) or 1001 (the server goes away). Connect again
+after 1001, 1013 and 4403, and after 4408 and a lost connection; not after the others. A server that has as many
+websockets and event streams as it can serve refuses another with HTTP status 503, UNAVAILABLE and Retry-After, and an
+operation on a websocket with UNAVAILABLE.
 
 Whoever sends too many operations gets RATE_LIMITED for the next one, before its document is looked at; see ` + "`" + `rateLimit` + "`" + `.
 Over HTTP its status is 429, and Retry-After tells the wait in seconds; on a websocket it ends that operation only. A
@@ -2536,7 +2559,7 @@ type ServerInfo {
   vectors: String!
   "Where everything is kept: ` + "`" + `sqlite` + "`" + ` or ` + "`" + `postgresql` + "`" + `."
   database: String!
-  "What carries streams: ` + "`" + `in-process` + "`" + `."
+  "What carries streams: ` + "`" + `in-process` + "`" + `, or ` + "`" + `redis` + "`" + ` where several servers share them."
   live: String!
   "Limits of what may be sent."
   limits: ServerLimits!
@@ -2572,6 +2595,12 @@ type ServerLimits {
   maxPageSize: Int!
   "The MIME types of files that can be read. The content decides, not the name."
   acceptedTypes: [String!]!
+  "Websockets of one user at once, over all devices; one more is closed with 4429."
+  maxSockets: Int!
+  "Event streams of one user at once; one more is answered with TOO_MANY_OPERATIONS and HTTP status 429."
+  maxEventStreams: Int!
+  "Operations on one websocket at once; one more is answered with TOO_MANY_OPERATIONS."
+  maxOperationsOnSocket: Int!
 }
 
 """
@@ -3619,7 +3648,8 @@ type Subscription {
   stream completes. With ` + "`" + `after` + "`" + `, the cursor of the last event you handled, it goes on with what you missed; where
   that is no longer known it begins with a snapshot, which replaces what you show. An answer that is final already
   gives its end at once. Losing the socket never stops an answer. A message of a person, or a cursor of another
-  stream, is BAD_USER_INPUT.
+  stream, is BAD_USER_INPUT. Over server-sent events each event has its cursor as its id, selected or not; a
+  Last-Event-ID header goes before ` + "`" + `after` + "`" + `, so that an EventSource goes on by itself.
   """
   messageStream(
     "The bot's message."
@@ -4343,6 +4373,12 @@ func (ec *executionContext) childFields_ServerLimits(ctx context.Context, field 
 		return ec.fieldContext_ServerLimits_maxPageSize(ctx, field)
 	case "acceptedTypes":
 		return ec.fieldContext_ServerLimits_acceptedTypes(ctx, field)
+	case "maxSockets":
+		return ec.fieldContext_ServerLimits_maxSockets(ctx, field)
+	case "maxEventStreams":
+		return ec.fieldContext_ServerLimits_maxEventStreams(ctx, field)
+	case "maxOperationsOnSocket":
+		return ec.fieldContext_ServerLimits_maxOperationsOnSocket(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ServerLimits", field.Name)
 }

@@ -41,8 +41,15 @@ type StreamCursor struct {
 }
 
 // String is the opaque form.
-func (c StreamCursor) String() string {
-	return encodeCursor("s1", c.Stream.String(), strconv.FormatInt(c.Attempt, 10), strconv.FormatInt(c.Seq, 10))
+func (c StreamCursor) String() string { return string(c.AppendTo(nil)) }
+
+// AppendTo appends the opaque form: every token of an answer has one.
+func (c StreamCursor) AppendTo(to []byte) []byte {
+	var room [96]byte
+	plain := c.Stream.AppendTo(append(room[:0], "s1|"...))
+	plain = strconv.AppendInt(append(plain, '|'), c.Attempt, 10)
+	plain = strconv.AppendInt(append(plain, '|'), c.Seq, 10)
+	return base64.RawURLEncoding.AppendEncode(to, plain)
 }
 
 // ParseStreamCursor reads the opaque form and answers BAD_USER_INPUT for anything that String did not write.

@@ -10,7 +10,13 @@ type LogEntry struct {
 }
 
 // MessageStreamEvent is one event that a reader of an answer gets.
-type MessageStreamEvent interface{ messageStreamEvent() }
+type MessageStreamEvent interface {
+	Placed
+	messageStreamEvent()
+}
+
+// Placed is an event that knows its place in its stream, behind which a reader can go on.
+type Placed interface{ Place() StreamCursor }
 
 // MessageSnapshot replaces what the client shows.
 type MessageSnapshot struct {
@@ -45,6 +51,18 @@ func (*MessageSnapshot) messageStreamEvent() {}
 func (*MessageDelta) messageStreamEvent()    {}
 func (*MessageStage) messageStreamEvent()    {}
 func (*MessageFinished) messageStreamEvent() {}
+
+// Place is the one behind the snapshot.
+func (e *MessageSnapshot) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the text.
+func (e *MessageDelta) Place() StreamCursor { return e.Cursor }
+
+// Place is the one behind the change.
+func (e *MessageStage) Place() StreamCursor { return e.Cursor }
+
+// Place is the end of the stream.
+func (e *MessageFinished) Place() StreamCursor { return e.Cursor }
 
 // ConversationEvent is one event that a follower of a conversation gets.
 type ConversationEvent interface {

@@ -33,4 +33,8 @@ type ServerLimits struct {
 	MaxMessageChars int
 	MaxPageSize     int
 	AcceptedTypes   []string
+
+	MaxSockets            int // of one user
+	MaxEventStreams       int // of one user
+	MaxOperationsOnSocket int
 }

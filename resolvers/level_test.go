@@ -30,7 +30,7 @@ func bots(keys ...int64) []kyro.Bot {
 // much, must not read as much as both with everything.
 func TestRowsOfAnotherListAreNotAskedAbout(t *testing.T) {
 	t.Parallel()
-	root := context.WithValue(t.Context(), loadersKey{}, &loaders{})
+	root := new(Root).withLoaders(t.Context())
 	l := from(root)
 	long, short := below(root, "long"), below(root, "short")
 	l.level.bots.add(long, bots(1, 2, 3))
@@ -58,7 +58,7 @@ func TestRowsOfAnotherListAreNotAskedAbout(t *testing.T) {
 // them in one statement for each place.
 func TestRowsReachedTwiceAreParentsTwice(t *testing.T) {
 	t.Parallel()
-	root := context.WithValue(t.Context(), loadersKey{}, &loaders{})
+	root := new(Root).withLoaders(t.Context())
 	l := from(root)
 	reads, lists := 0, 0
 	l.bots = byID(kyro.Viewer{}, func(_ context.Context, _ kyro.Viewer, ids []kyro.ID) ([]kyro.Bot, error) {

@@ -268,11 +268,22 @@ func promised[T any](row *T, err error) func(kyro.ID) (*T, error) {
 
 type loadersKey struct{}
 
-func from(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
+// lazy makes the loaders of a response when they are first asked for: most events of a stream need none.
+type lazy struct {
+	root *Root
+	once sync.Once
+	made *loaders
+}
+
+func from(ctx context.Context) *loaders {
+	l := ctx.Value(loadersKey{}).(*lazy)
+	l.once.Do(func() { l.made = &loaders{root: l.root, viewer: kyro.ViewerFrom(ctx)} })
+	return l.made
+}
 
 func (r *Root) withLoaders(ctx context.Context) context.Context {
 	ctx = kyro.WithBudget(ctx, r.MaxRead)
-	return context.WithValue(ctx, loadersKey{}, &loaders{root: r, viewer: kyro.ViewerFrom(ctx)})
+	return context.WithValue(ctx, loadersKey{}, &lazy{root: r})
 }
 
 // AroundResponse gives each response, and each event of a subscription, loaders of its own.

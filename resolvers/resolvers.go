@@ -5,8 +5,6 @@ package resolvers
 import (
 	"context"
 
-	"github.com/99designs/gqlgen/graphql"
-
 	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/catalog"
@@ -22,11 +20,19 @@ type Root struct {
 	Ingest  *ingest.Service
 	Answer  *answer.Service
 	Info    kyro.ServerInfo
-	Present graphql.ErrorPresenterFunc // for errors in the middle of a subscription
+	Carrier Carrier // of subscriptions
 	// RateLimit says what is left to the viewer of the rate of operations, which the transport has counted.
 	RateLimit func(context.Context) kyro.RateLimit
 	// MaxRead is how many bytes of texts may be read for a response, or for a field of a mutation; 0: any number.
 	MaxRead int64
+}
+
+// Carrier is what a subscription and the transport that carries it tell each other beside the events.
+type Carrier interface {
+	// LastEvent is the place of the last event that a client has had which comes back; "" where nothing is known of it.
+	LastEvent(ctx context.Context) string
+	// Passing gives what is told the place of every event before it is passed on; nil where that is of no use.
+	Passing(ctx context.Context) func(kyro.StreamCursor)
 }
 
 var _ graph.ResolverRoot = (*Root)(nil)

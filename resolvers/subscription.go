@@ -2,25 +2,42 @@ package resolvers
 
 import (
 	"context"
+	"errors"
 	"iter"
 
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
-	"github.com/vektah/gqlparser/v2/gqlerror"
-
+	"kyrochat/graph/plan"
 	"kyrochat/kyro"
 )
 
 func (r subscriptions) MessageStream(
 	ctx context.Context, messageID kyro.ID, after *kyro.StreamCursor,
 ) (<-chan kyro.MessageStreamEvent, error) {
-	return stream(ctx, r.Present, r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after))
+	after, err := r.resumed(ctx, after)
+	if err != nil {
+		return nil, err
+	}
+	return stream(ctx, placed(r.Carrier.Passing(ctx), r.Answer.Follow(ctx, kyro.ViewerFrom(ctx), messageID, after)))
+}
+
+// resumed is the place that a client goes on from: that of the last event it has had, where its transport knows, since an
+// EventSource comes back with the same arguments; else the one it asks for.
+func (r subscriptions) resumed(ctx context.Context, asked *kyro.StreamCursor) (*kyro.StreamCursor, error) {
+	last := r.Carrier.LastEvent(ctx)
+	if last == "" {
+		return asked, nil
+	}
+	place, err := kyro.ParseStreamCursor(last)
+	return &place, err
 }
 
 func (r subscriptions) ConversationEvents(
 	ctx context.Context, conversationID kyro.ID, after *kyro.StreamCursor,
 ) (<-chan kyro.ConversationEvent, error) {
-	return stream(ctx, r.Present, r.Answer.Events(ctx, kyro.ViewerFrom(ctx), conversationID, after))
+	after, err := r.resumed(ctx, after)
+	if err != nil {
+		return nil, err
+	}
+	return stream(ctx, placed(r.Carrier.Passing(ctx), r.Answer.Events(ctx, kyro.ViewerFrom(ctx), conversationID, after)))
 }
 
 func (r subscriptions) DocumentProgress(ctx context.Context, botID, documentID *kyro.ID) (<-chan *kyro.DocumentProgress, error) {
@@ -34,7 +51,24 @@ func (r subscriptions) DocumentProgress(ctx context.Context, botID, documentID *
 	default:
 		changes = r.Ingest.WatchBot(ctx, v, *botID)
 	}
-	return stream(ctx, r.Present, addresses(changes))
+	return stream(ctx, addresses(changes))
+}
+
+// placed tells passing the place of every event before the event is given. nil has no use for them.
+func placed[T kyro.Placed](passing func(kyro.StreamCursor), events iter.Seq2[T, error]) iter.Seq2[T, error] {
+	if passing == nil {
+		return events
+	}
+	return func(yield func(T, error) bool) {
+		for event, err := range events {
+			if err == nil {
+				passing(event.Place())
+			}
+			if !yield(event, err) {
+				return
+			}
+		}
+	}
 }
 
 // addresses gives the addresses of a sequence's values.
@@ -48,43 +82,11 @@ func addresses[T any](values iter.Seq2[T, error]) iter.Seq2[*T, error] {
 	}
 }
 
-// stream sends a sequence into a channel until it ends or the subscriber is gone. An error that comes first is the
-// answer to the subscription itself; one that comes later ends it with an error message.
-func stream[T any](ctx context.Context, present graphql.ErrorPresenterFunc, events iter.Seq2[T, error]) (<-chan T, error) {
-	next, stop := iter.Pull2(events)
-	first, err, ok := next()
-	if !ok || err != nil {
-		stop()
-		closed := make(chan T)
-		close(closed)
-		return closed, err
+// stream gives the events of a subscription to the executor. An error that comes first is the answer to the subscription
+// itself; one that comes later ends it.
+func stream[T any](ctx context.Context, events iter.Seq2[T, error]) (<-chan T, error) {
+	if !plan.Give(ctx, events) {
+		return nil, errors.New("subscriptions are run by plans")
 	}
-	out := make(chan T)
-	go func() {
-		defer close(out)
-		defer stop()
-		defer func() {
-			if p := recover(); p != nil {
-				fail(ctx, present, graphql.GetOperationContext(ctx).Recover(ctx, p))
-			}
-		}()
-		for event := first; ok; event, err, ok = next() {
-			if err != nil {
-				fail(ctx, present, err)
-				return
-			}
-			select {
-			case out <- event:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
-}
-
-func fail(ctx context.Context, present graphql.ErrorPresenterFunc, err error) {
-	if ctx.Err() == nil {
-		transport.AddSubscriptionError(ctx, present(ctx, gqlerror.Wrap(err)))
-	}
+	return nil, nil
 }

@@ -1,54 +1,92 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kyrochat/kyro"
 )
 
-const settleInterval = 20 * time.Millisecond
+const (
+	settleInterval        = 20 * time.Millisecond
+	defaultMaxConnections = 10_000
+	defaultMaxLive        = 20_000
+	whenFull              = 5 * time.Second // after which a client may find a place
+)
 
 // Connections are the long ones that are open: websockets and event streams. The zero value is ready; it must not
-// be copied.
+// be copied once it is used. Zero fields take the defaults.
 type Connections struct {
+	Max     int // connections at once, all together; 10,000, then 503 for the new one
+	MaxLive int // operations at once on all websockets together; 20,000, then an error message
+
 	mu      sync.Mutex
-	open    map[connection]struct{}
+	open    map[connection]holder
+	held    map[holder]int
+	served  int // connections that entered and have not left
 	closing bool
 	serving sync.WaitGroup
+
+	live atomic.Int64 // operations on websockets; a socket counts them under its own lock
 }
 
 // connection is one of them. Its methods do not wait.
 type connection interface {
 	who() kyro.Viewer
+	kind() kind
 	busy() bool // an operation is under way that the client still listens to
 	close(code int, reason string)
 }
 
-// enter counts a connection that is about to be served, unless the server goes away.
-func (c *Connections) enter() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return false
-	}
-	c.serving.Add(1)
-	return true
+type kind byte
+
+const (
+	aSocket kind = iota + 1
+	anEventStream
+)
+
+// holder is who has connections of a kind; the zero holder is nobody.
+type holder struct {
+	user kyro.ID
+	kind kind
 }
 
-func (c *Connections) leave() { c.serving.Done() }
+// enter counts a connection that is about to be served, or says why there is no place for it.
+func (c *Connections) enter() *refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing:
+		return &refusal{status: http.StatusServiceUnavailable, code: string(kyro.CodeUnavailable), message: "The server is shutting down."}
+	case c.served >= cmp.Or(c.Max, defaultMaxConnections):
+		return &refusal{status: http.StatusServiceUnavailable, code: string(kyro.CodeUnavailable), retryAfter: whenFull,
+			message: "The server has as many connections as it can serve. Try again in a few seconds."}
+	}
+	c.served++
+	c.serving.Add(1)
+	return nil
+}
+
+func (c *Connections) leave() {
+	c.mu.Lock()
+	c.served--
+	c.mu.Unlock()
+	c.serving.Done()
+}
 
 func (c *Connections) add(each connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open == nil {
-		c.open = map[connection]struct{}{}
+		c.open, c.held = map[connection]holder{}, map[holder]int{}
 	}
-	c.open[each] = struct{}{}
+	c.open[each] = holder{}
 	if c.closing {
 		each.close(closeGoingAway, "Going away")
 	}
@@ -57,21 +95,42 @@ func (c *Connections) add(each connection) {
 func (c *Connections) remove(each connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	by := c.open[each]
+	if c.held[by]--; c.held[by] <= 0 {
+		delete(c.held, by)
+	}
 	delete(c.open, each)
 }
 
-// of counts the user's connections of a kind.
-func (c *Connections) of(user kyro.ID, kind func(connection) bool) int {
+// admit counts an open connection for its user, unless there are as many of its kind as a user may have. Nobody's are
+// not counted.
+func (c *Connections) admit(each connection, most int) bool {
+	viewer := each.who()
+	if !viewer.SignedIn() {
+		return true
+	}
+	by := holder{viewer.UserID, each.kind()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for each := range c.open {
-		if kind(each) && each.who().Is(user) {
-			n++
-		}
+	if c.held[by] >= most {
+		return false
 	}
-	return n
+	c.held[by]++
+	c.open[each] = by
+	return true
 }
+
+// begin counts an operation on a websocket, unless there are as many as there may be.
+func (c *Connections) begin() bool {
+	if c.live.Add(1) > int64(cmp.Or(c.MaxLive, defaultMaxLive)) {
+		c.live.Add(-1)
+		return false
+	}
+	return true
+}
+
+// end takes an operation from the count that has ended.
+func (c *Connections) end() { c.live.Add(-1) }
 
 // CloseSession closes the connections of a session that ended, with 4401, which clients do not try again.
 func (c *Connections) CloseSession(session kyro.ID) {
@@ -143,8 +202,4 @@ func (c *Connections) CloseAll(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func shuttingDown() *refusal {
-	return &refusal{status: http.StatusServiceUnavailable, code: string(kyro.CodeUnavailable), message: "The server is shutting down."}
 }

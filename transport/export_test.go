@@ -18,14 +18,18 @@ func PlaceUploads(text []byte, variables map[string]any) (int, bool) {
 	return len(uploads), why == nil
 }
 
-// Receive gives a socket that is ready for operations one message of its client.
-func Receive(message string) (forward []byte, code int) {
-	s := &socket{options: &Websocket{}, acked: true, running: map[string]*operation{}, live: map[string]*operation{}, initDue: time.NewTimer(time.Hour)}
+// Receive gives a socket that is ready for operations one message of its client: what it asks for of a new operation,
+// and the code to close the socket with.
+func Receive(message string) (begun []byte, code int) {
+	s := &socket{options: &Websocket{Connections: &Connections{}}, signed: context.Background(), asked: true, acked: true, initDue: time.NewTimer(time.Hour)}
 	if strings.Contains(message, messagePing) {
 		return nil, 0 // would be answered on the connection
 	}
-	forward, code, _ = s.receive(websocket.MessageText, []byte(message))
-	return forward, code
+	op, code, _ := s.receive(websocket.MessageText, []byte(message))
+	if op != nil {
+		begun = op.payload
+	}
+	return begun, code
 }
 
 // ReadVariables reads the variables of the one operation of a document, which is not validated.

@@ -2,17 +2,16 @@ package transport
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"reflect"
+	"time"
 	"unicode/utf8"
 
-	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
+
+	"kyrochat/kyro"
 )
 
 // clientMessage is a message of graphql-transport-ws. Its members are kept as they came until the type says what
@@ -23,27 +22,27 @@ type clientMessage struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// NextReader gives gqlgen the next message that is for it: one connection_init, operations and their ends. All
-// else is answered or refused here.
-func (s *socket) NextReader() (int, io.Reader, error) {
+// serve reads messages until the socket ends.
+func (s *socket) serve() {
 	for {
 		kind, data, err := s.conn.Read(context.Background())
 		if err != nil {
-			return 0, nil, gqlgen.ErrWebsocketClosed
+			return
 		}
-		forward, code, reason := s.receive(kind, data)
+		op, code, reason := s.receive(kind, data)
 		if code != 0 {
 			s.close(code, reason)
-			return 0, nil, gqlgen.ErrWebsocketClosed
+			return
 		}
-		if forward != nil {
-			return int(websocket.MessageText), bytes.NewReader(forward), nil
+		if op != nil {
+			op.prepare()
+			s.tasks.Go(op.run)
 		}
 	}
 }
 
-// receive gives what gqlgen gets of a message, nil for nothing, or the code to close the socket with.
-func (s *socket) receive(kind websocket.MessageType, data []byte) (forward []byte, code int, reason string) {
+// receive does what a message says, and gives the operation that is to run, if any, or the code to close the socket with.
+func (s *socket) receive(kind websocket.MessageType, data []byte) (op *operation, code int, reason string) {
 	var m clientMessage
 	var name string
 	if kind != websocket.MessageText || !isObject(data) || json.Unmarshal(data, &m) != nil || json.Unmarshal(m.Type, &name) != nil {
@@ -72,21 +71,30 @@ func (s *socket) receive(kind websocket.MessageType, data []byte) (forward []byt
 	}
 }
 
-func (s *socket) receiveInit(m clientMessage) ([]byte, int, string) {
-	if !optionalObject(m.Payload) {
+func (s *socket) receiveInit(m clientMessage) (*operation, int, string) {
+	var payload map[string]any
+	if !optionalObject(m.Payload) || len(m.Payload) > 0 && json.Unmarshal(m.Payload, &payload) != nil {
 		return nil, closeBadMessage, "Invalid connection_init payload"
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.asked {
-		return nil, closeSecondInit, "Too many initialisation requests"
-	}
+	again := s.asked
 	s.asked = true
 	s.initDue.Stop()
-	return encode(messageConnInit, "", m.Payload), 0, ""
+	s.mu.Unlock()
+	if again {
+		return nil, closeSecondInit, "Too many initialisation requests"
+	}
+	if code, reason := s.init(payload); code != 0 {
+		return nil, code, reason
+	}
+	s.mu.Lock()
+	s.acked = true
+	s.mu.Unlock()
+	_ = s.write(messageConnAck, "", nil)
+	return nil, 0, ""
 }
 
-func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
+func (s *socket) receiveSubscribe(m clientMessage) (*operation, int, string) {
 	id, ok := operationID(m.ID)
 	if !ok || !validParams(m.Payload) {
 		return nil, closeBadMessage, "Invalid subscribe message"
@@ -94,9 +102,15 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 	op, code := s.begin(id)
 	switch code {
 	case 0:
-		return encode(messageSubscribe, op.ours, m.Payload), 0, ""
+		op.payload = m.Payload
+		return op, 0, ""
 	case http.StatusTooManyRequests:
-		_ = s.write(messageError, id, s.tooMany())
+		_ = s.write(messageError, id, s.refusedOperation(codeTooManyOnSocket, 0,
+			fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations())))
+		return nil, 0, ""
+	case http.StatusServiceUnavailable:
+		_ = s.write(messageError, id, s.refusedOperation(string(kyro.CodeUnavailable), whenFull,
+			"The server carries as many operations as it can. Try again in a few seconds."))
 		return nil, 0, ""
 	case closeUnauthorized:
 		return nil, code, "Unauthorized"
@@ -105,57 +119,38 @@ func (s *socket) receiveSubscribe(m clientMessage) ([]byte, int, string) {
 	}
 }
 
-func (s *socket) tooMany() []byte {
-	text := appendMember(nil, "message",
-		fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations()))
-	text = appendMember(append(text, ','), "extensions", map[string]any{"code": codeTooManyOnSocket, "requestId": RequestIDFrom(s.ctx)})
+// refusedOperation is the payload of an error message.
+func (s *socket) refusedOperation(code string, retryAfter time.Duration, message string) []byte {
+	extensions := map[string]any{"code": code, "requestId": RequestIDFrom(s.ctx)}
+	if retryAfter > 0 {
+		extensions["retryAfterMs"] = retryAfter.Milliseconds()
+	}
+	text := appendMember(nil, "message", message)
+	text = appendMember(append(text, ','), "extensions", extensions)
 	return append(append([]byte("[{"), text...), "}]"...)
 }
 
-func (s *socket) receiveComplete(m clientMessage) ([]byte, int, string) {
+func (s *socket) receiveComplete(m clientMessage) (*operation, int, string) {
 	id, ok := operationID(m.ID)
 	if !ok {
 		return nil, closeBadMessage, "Invalid complete message"
 	}
-	op := s.leave(id)
-	if op == nil {
-		return nil, 0, "" // it ended while the message was on its way
-	}
-	return encode(messageComplete, op.ours, nil), 0, ""
+	s.leave(id) // which may have ended while the message was on its way
+	return nil, 0, ""
 }
 
-// WriteJSON sends a message of gqlgen's, under the client's id. Its type is not exported, but its members are:
-// reading them saves encoding every payload twice.
-func (s *socket) WriteJSON(v any) error {
-	message := reflect.Indirect(reflect.ValueOf(v))
-	name := message.FieldByName("Type").String()
-	ours := message.FieldByName("ID").String()
-	payload := message.FieldByName("Payload").Bytes()
-	switch name {
-	case messageConnAck:
-		s.mu.Lock()
-		s.acked = true
-		s.mu.Unlock()
-		return s.write(name, "", payload)
-	case messageNext, messageError, messageComplete:
-		theirs, send := s.outgoing(ours, name != messageNext)
-		if !send {
-			return nil
-		}
-		return s.write(name, theirs, payload)
-	default:
-		return fmt.Errorf("gqlgen sent a message of type %q", name)
-	}
-}
-
-// write sends one message. A client that does not take it in time is dropped: no one else must wait for it.
 func (s *socket) write(name, id string, payload []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(s.options.WriteTimeout, defaultWriteTimeout))
-	defer cancel()
-	if err := s.conn.Write(ctx, websocket.MessageText, encode(name, id, payload)); err != nil {
+	return s.send(encode(name, id, payload))
+}
+
+// send sends one message. A client that does not take it in time is closed: no one else must wait for it.
+func (s *socket) send(message []byte) error {
+	// It is the connection that has a time limit, which costs less than that of a context for each message.
+	if err := s.conn.Write(context.Background(), websocket.MessageText, message); err != nil {
 		s.drop()
 		return err
 	}
+	s.written.Add(1)
 	return nil
 }
 
@@ -181,7 +176,7 @@ func operationID(raw json.RawMessage) (string, bool) {
 	return id, id != "" && len(id) <= maxOperationIDSize
 }
 
-// validParams reports whether a payload is a GraphQL request. gqlgen reads it again, as it is.
+// validParams reports whether a payload is a GraphQL request. It is read again where it runs.
 func validParams(raw json.RawMessage) bool {
 	var params struct {
 		Query         json.RawMessage `json:"query"`

@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,13 +61,15 @@ const schema = `
 		failing: Int!
 		panicking: Int!
 		big: String!
+		pages(to: Int!): String!
 	}
 `
 
-// fields are what a test server does; running counts subscriptions that have not ended.
+// fields are what a test server does; running counts subscriptions that have not ended, begun all of them.
 type fields struct {
 	mu      sync.Mutex
 	running int
+	begun   int
 	schema  *ast.Schema
 }
 
@@ -74,12 +77,20 @@ func (f *fields) change(by int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running += by
+	f.begun += max(by, 0)
 }
 
 func (f *fields) active() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.running
+}
+
+// ended reports whether so many subscriptions have begun, and all of them are over.
+func (f *fields) ended(begun int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.begun == begun && f.running == 0
 }
 
 func (f *fields) exec(ctx context.Context) graphql.ResponseHandler {
@@ -218,7 +229,7 @@ func (f *fields) subscribe(ctx context.Context, op *graphql.OperationContext) gr
 	field := graphql.CollectFields(op, op.Operation.SelectionSet, nil)[0]
 	to := int64(1 << 40)
 	switch field.Name {
-	case "count":
+	case "count", "pages":
 		to, _ = field.ArgumentMap(op.Variables)["to"].(int64)
 	case "failing":
 		graphql.AddError(ctx, kyro.NotFound(kyro.KindMessage))
@@ -237,8 +248,11 @@ func (f *fields) subscribe(ctx context.Context, op *graphql.OperationContext) gr
 		case <-ctx.Done():
 		case <-events:
 			if sent++; sent <= to {
-				if field.Name == "big" {
+				switch field.Name {
+				case "big":
 					return &graphql.Response{Data: []byte(`{"big":"` + string(bytes.Repeat([]byte("x"), 1<<20)) + `"}`)}
+				case "pages":
+					return &graphql.Response{Data: fmt.Appendf(nil, `{"pages":"%d %s"}`, sent, bytes.Repeat([]byte("x"), 1<<20))}
 				}
 				return &graphql.Response{Data: fmt.Appendf(nil, `{%q:%d}`, field.Alias, sent)}
 			}
@@ -272,7 +286,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func newServer(t *testing.T, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
+func newServer(t testing.TB, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
 	t.Helper()
 	return startServer(t, transport.DocumentOptions{Open: true}, plain, forms, socket)
 }
@@ -290,7 +304,7 @@ func startTrusting(t *testing.T, manifest transport.Manifest) *server {
 	return startServer(t, o, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{})
 }
 
-func startServer(t *testing.T, documents transport.DocumentOptions, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
+func startServer(t testing.TB, documents transport.DocumentOptions, plain transport.HTTP, forms transport.Multipart, socket *transport.Websocket) *server {
 	t.Helper()
 	s := &server{fields: &fields{schema: gqlparser.MustLoadSchema(&ast.Source{Input: schema})}, connections: &transport.Connections{}, log: &lockedBuffer{}}
 	socket.Connections = s.connections
@@ -299,10 +313,14 @@ func startServer(t *testing.T, documents transport.DocumentOptions, plain transp
 		ComplexityFunc: func(context.Context, string, string, int, map[string]any) (int, bool) { return 0, false },
 	}
 	graph := handler.New(es)
-	for _, each := range []graphql.Transport{socket, transport.SSE{HTTP: plain, KeepAlive: 50 * time.Millisecond, WriteTime: 200 * time.Millisecond, Connections: s.connections}, forms, plain} {
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	socket.Log = log
+	events := transport.SSE{HTTP: plain, KeepAlive: 50 * time.Millisecond, WriteTime: cmp.Or(socket.WriteTimeout, 200*time.Millisecond),
+		Farewell: socket.Farewell, Log: log, Connections: s.connections}
+	for _, each := range []graphql.Transport{socket, events, forms, plain} {
 		graph.AddTransport(each)
 	}
-	presenter := transport.NewPresenter(slog.New(slog.NewTextHandler(s.log, nil)))
+	presenter := transport.NewPresenter(log)
 	graph.SetErrorPresenter(presenter.Present)
 	graph.SetRecoverFunc(presenter.Recover)
 	graph.Use(transport.Envelope{NewID: func() string { return "op-id" }})

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
-	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 
 	"kyrochat/kyro"
@@ -22,75 +22,91 @@ const (
 	defaultPingInterval  = 25 * time.Second
 	defaultPongTimeout   = 10 * time.Second
 	defaultExpiryGrace   = 5 * time.Second
-	defaultMaxOperations = 100
-	defaultMaxSockets    = 10
+	DefaultMaxOperations = 100
+	DefaultMaxSockets    = 10
+	defaultFarewell      = time.Second
 )
 
-// socket is one connection, between the client and gqlgen. gqlgen never sees a client's operation id: it gets one
-// of our own for each operation, so that an id used again at once cannot be taken for the operation before.
+// socket is one connection: it checks every message of the client, and runs the operations.
 type socket struct {
 	options *Websocket
+	exec    graphql.GraphExecutor
+	headers http.Header
 	conn    *websocket.Conn
-	ctx     context.Context // of all operations; ends when the socket is being closed
+	ctx     context.Context // ends when the socket is being closed
 	cancel  context.CancelFunc
-	tasks   sync.WaitGroup // pings, and the closing handshake
+	tasks   sync.WaitGroup // operations, pings, and the closing handshake
+	written atomic.Int64   // messages
 
 	mu       sync.Mutex
 	asked    bool                  // connection_init has come
 	acked    bool                  // connection_ack has gone
 	closed   bool                  // the end has begun
-	running  map[string]*operation // by our id: what gqlgen has not ended yet
-	live     map[string]*operation // by the client's id: what the client may still hear of
-	lastID   int
+	signed   context.Context       // of operations: knows whose socket it is
+	running  int                   // operations that have not ended
+	live     map[string]*operation // by id: what the client may still hear of
 	viewer   kyro.Viewer
 	initDue  *time.Timer
 	tokenDue *time.Timer
-}
-
-type operation struct {
-	ours, theirs string
-	silent       bool // the client has ended it, or been told of its end
+	pingDue  *time.Timer
 }
 
 type socketKey struct{}
 
-var (
-	_ gqlgen.WebsocketConn           = (*socket)(nil)
-	_ gqlgen.WebsocketImplementation = accepted{}
-)
-
-func newSocket(t *Websocket, conn *websocket.Conn, ctx context.Context) *socket {
-	s := &socket{options: t, conn: conn, running: map[string]*operation{}, live: map[string]*operation{}}
-	ctx, s.cancel = context.WithCancel(ctx)
-	s.ctx = context.WithValue(ctx, socketKey{}, s)
+func newSocket(t *Websocket, conn *websocket.Conn, r *http.Request, exec graphql.GraphExecutor) *socket {
+	s := &socket{options: t, exec: exec, headers: r.Header, conn: conn}
+	// The socket outlives the request, of which it keeps what somebody asks for, and no more.
+	ctx := context.WithValue(context.Background(), requestIDKey{}, RequestIDFrom(r.Context()))
+	ctx = context.WithValue(kyro.WithViewer(ctx, kyro.ViewerFrom(r.Context())), socketKey{}, s)
+	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.mu.Lock() // the timer may be over before it is kept
 	s.initDue = time.AfterFunc(cmp.Or(t.InitTimeout, defaultInitTimeout), func() {
 		s.close(closeInitTimeout, "Connection initialisation timeout")
 	})
+	s.pingDue = time.AfterFunc(s.pingInterval(), s.ping)
 	s.mu.Unlock()
-	s.tasks.Go(s.ping)
 	return s
+}
+
+func (s *socket) pingInterval() time.Duration {
+	return cmp.Or(s.options.PingInterval, defaultPingInterval)
 }
 
 // ping notices clients that vanished, and keeps proxies from closing a quiet socket. Every client answers by
 // itself.
 func (s *socket) ping() {
-	tick := time.NewTicker(cmp.Or(s.options.PingInterval, defaultPingInterval))
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.PongTimeout, defaultPongTimeout))
-		err := s.conn.Ping(ctx)
-		cancel()
-		if err != nil && s.ctx.Err() == nil {
-			s.drop()
-			return
-		}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
 	}
+	s.tasks.Add(1)
+	s.mu.Unlock()
+	defer s.tasks.Done()
+	ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.PongTimeout, defaultPongTimeout))
+	defer cancel()
+	if err := s.conn.Ping(ctx); err != nil {
+		if s.ctx.Err() == nil {
+			s.drop()
+		}
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.pingDue.Reset(s.pingInterval())
+	}
+}
+
+// tooSlow ends a socket whose client has not taken a message in time. It is told why if it takes the rest of the message
+// at once; a client that comes back goes on behind its last cursor.
+func (s *socket) tooSlow() {
+	s.end(func() {
+		err := s.conn.Close(closeTryAgain, "Slow consumer")
+		if s.options.Log != nil {
+			s.options.Log.Debug("slow consumer", "transport", "websocket", "user", s.who().UserID, "messages", s.written.Load(), "told", err == nil)
+		}
+	})
 }
 
 // signedIn remembers whose socket it is, and ends it soon after the access token does.
@@ -117,10 +133,7 @@ func (s *socket) who() kyro.Viewer {
 	return s.viewer
 }
 
-func isSocket(c connection) bool {
-	_, yes := c.(*socket)
-	return yes
-}
+func (s *socket) kind() kind { return aSocket }
 
 // busy reports whether an operation is under way that the client still listens to.
 func (s *socket) busy() bool {
@@ -149,6 +162,7 @@ func (s *socket) end(how func()) {
 	}
 	s.closed = true
 	s.initDue.Stop()
+	s.pingDue.Stop()
 	if s.tokenDue != nil {
 		s.tokenDue.Stop()
 	}
@@ -162,67 +176,56 @@ func (s *socket) finish() {
 	s.tasks.Wait()
 }
 
-// Subprotocol tells gqlgen what is spoken.
-func (s *socket) Subprotocol() string { return subprotocol }
-
-// WriteClose is gqlgen's wish to close. It has one reason that gets this far, the end of the context, and gives
-// it as a normal closure, which clients would answer by connecting again without a pause.
-func (s *socket) WriteClose(int, string) error {
-	s.close(closeGoingAway, "Going away")
-	return nil
-}
-
-// Close leaves the end of the connection to finish.
-func (s *socket) Close() error { return nil }
-
 // begin registers an operation. code is not 0 where it must not run: the socket is to be closed with it, or, for
-// http.StatusTooManyRequests, only the operation refused.
-func (s *socket) begin(theirs string) (op *operation, code int) {
+// http.StatusTooManyRequests and http.StatusServiceUnavailable, only the operation refused.
+func (s *socket) begin(id string) (op *operation, code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case !s.acked:
 		return nil, closeUnauthorized
-	case s.live[theirs] != nil:
+	case s.live[id] != nil:
 		return nil, closeDuplicateID
-	case len(s.running) >= s.maxOperations():
+	case s.running >= s.maxOperations():
 		return nil, http.StatusTooManyRequests
+	case !s.options.Connections.begin():
+		return nil, http.StatusServiceUnavailable
 	}
-	s.lastID++
-	op = &operation{ours: strconv.Itoa(s.lastID), theirs: theirs}
-	s.running[op.ours], s.live[theirs] = op, op
+	if s.live == nil {
+		s.live = map[string]*operation{}
+	}
+	op = newOperation(s, id)
+	s.live[id] = op
+	s.running++
 	return op, 0
 }
 
-func (s *socket) maxOperations() int { return cmp.Or(s.options.MaxOperations, defaultMaxOperations) }
+func (s *socket) maxOperations() int { return cmp.Or(s.options.MaxOperations, DefaultMaxOperations) }
 
-// leave ends an operation by the client's wish: it hears no more of it. nil where there is none.
-func (s *socket) leave(theirs string) *operation {
+// leave ends an operation by the client's wish: it hears no more of it.
+func (s *socket) leave(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	op := s.live[theirs]
-	if op != nil {
+	if op := s.live[id]; op != nil {
 		op.silent = true
-		delete(s.live, theirs)
+		delete(s.live, id)
+		op.cancel()
 	}
-	return op
 }
 
-// outgoing finds the operation of a message that gqlgen sends, and whether the client is to get it. last says
-// that it ends the operation.
-func (s *socket) outgoing(ours string, last bool) (theirs string, send bool) {
+// listens reports whether the client is to get a message of the operation. last says that it is the operation's end,
+// after which its id is free.
+func (s *socket) listens(op *operation, last bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	op := s.running[ours]
-	if op == nil {
-		return "", false
-	}
-	send = !op.silent
-	if last {
-		delete(s.running, ours)
-		if s.live[op.theirs] == op {
-			delete(s.live, op.theirs)
+	listens := !op.silent
+	if last && !op.ended {
+		op.ended, op.silent = true, true
+		s.running--
+		s.options.Connections.end()
+		if s.live[op.id] == op {
+			delete(s.live, op.id)
 		}
 	}
-	return op.theirs, send
+	return listens
 }

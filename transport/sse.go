@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,21 +23,26 @@ const (
 	mediaEvents        = "text/event-stream"
 	defaultKeepAlive   = 15 * time.Second
 	defaultEventWrite  = 5 * time.Second
-	defaultMaxStreams  = 100
 	defaultBeforeRetry = time.Second
 )
+
+// DefaultMaxStreams is how many event streams a user may have where nothing else is set.
+const DefaultMaxStreams = 100
 
 // SSE carries one operation a request and its results as server-sent events, in the distinct connections mode of
 // graphql-sse: events named next with a result, and complete at the end. An operation that is refused is told in a
 // next event too, because an EventSource shows nobody the body of another status. Where the connection ends without
-// complete (the server goes away, or the access token has expired) clients come back. Zero fields take the defaults,
-// but for Connections.
+// complete (the server goes away, or the access token has expired) clients come back. Events that have a place in their
+// stream carry it as their id; a client that comes back with the last of them, as Last-Event-ID, goes on behind it. Zero
+// fields take the defaults, but for Connections.
 type SSE struct {
 	HTTP        HTTP          // how requests are read, and how long queries and mutations may take
 	KeepAlive   time.Duration // between comments that keep proxies from closing a quiet stream; 15 s
-	WriteTime   time.Duration // of one event; 5 s, then the stream is cut
+	WriteTime   time.Duration // of one event; 5 s, then the stream is cut, with a comment for a client that reads on at once
+	Farewell    time.Duration // for a client that was too slow to take the rest of the event, and why it is cut; 1 s
 	ExpiryGrace time.Duration // after the access token's end; 5 s, then the stream is cut
 	MaxStreams  int           // of one user; 100
+	Log         *slog.Logger  // of clients that are too slow, at debug; none
 	Connections *Connections
 }
 
@@ -57,8 +63,8 @@ func (SSE) Supports(r *http.Request) bool {
 
 // Do serves one operation until its end, the client's or the server's.
 func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if !t.Connections.enter() {
-		refuse(w, r, "", shuttingDown())
+	if why := t.Connections.enter(); why != nil {
+		refuse(w, r, "", why)
 		return
 	}
 	defer t.Connections.leave()
@@ -74,11 +80,11 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	defer cancel()
 	s := &eventStream{
 		viewer: kyro.ViewerFrom(ctx), w: w, control: http.NewResponseController(w),
-		writeTime: cmp.Or(t.WriteTime, defaultEventWrite), cut: cancel,
+		writeTime: cmp.Or(t.WriteTime, defaultEventWrite), farewell: cmp.Or(t.Farewell, defaultFarewell), cut: cancel, log: t.Log,
 	}
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
-	if most := cmp.Or(t.MaxStreams, defaultMaxStreams); s.viewer.SignedIn() && t.Connections.of(s.viewer.UserID, isEventStream) > most {
+	if most := cmp.Or(t.MaxStreams, DefaultMaxStreams); !t.Connections.admit(s, most) {
 		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket,
 			message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return
@@ -98,16 +104,18 @@ func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *gr
 	results := make(chan []byte)
 	go func() {
 		defer close(results)
+		b := &beside{lastEvent: params.Headers.Get("Last-Event-ID")}
+		ctx := context.WithValue(ctx, besideKey{}, b)
 		give := func(response *graphql.Response) bool {
 			select {
-			case results <- nextEvent(response):
+			case results <- nextEvent(response, b.place()):
 				return true
 			case <-ctx.Done():
 				return false
 			}
 		}
 		op, errs := exec.CreateOperationContext(ctx, params)
-		ctx := graphql.WithOperationContext(ctx, op)
+		ctx = graphql.WithOperationContext(ctx, op)
 		defer func() {
 			if p := recover(); p != nil {
 				give(exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(op.Recover(ctx, p))}))
@@ -139,18 +147,17 @@ type eventStream struct {
 	w         http.ResponseWriter
 	control   *http.ResponseController
 	writeTime time.Duration
+	farewell  time.Duration
 	cut       context.CancelFunc
+	log       *slog.Logger
+	written   int // events and comments
 
 	mu      sync.Mutex
 	revoked bool
 }
 
-func isEventStream(c connection) bool {
-	_, yes := c.(*eventStream)
-	return yes
-}
-
 func (s *eventStream) who() kyro.Viewer { return s.viewer }
+func (s *eventStream) kind() kind       { return anEventStream }
 func (s *eventStream) busy() bool       { return true }
 
 // close ends the stream. That the session ended is told; all else clients find out by coming back.
@@ -209,17 +216,39 @@ func (s *eventStream) send(ctx context.Context, results <-chan []byte, keepAlive
 	}
 }
 
-// write sends text at once, or reports that the client does not take it.
+// write sends text at once, or reports that the client does not take it in time: its operation ends then. It is told why
+// if it takes the rest soon after, in a comment, which no client takes for the end: it comes back, and goes on behind the
+// last event.
 func (s *eventStream) write(text []byte) bool {
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.writeTime))
+	late := time.AfterFunc(s.writeTime, s.cut)
+	taken := s.put(text, s.writeTime+s.farewell)
+	if late.Stop() {
+		s.written++
+		return taken
+	}
+	told := taken && s.put([]byte(": closed because this client reads too slowly\n\n"), s.farewell)
+	if s.log != nil {
+		s.log.Debug("slow consumer", "transport", "event stream", "user", s.viewer.UserID, "messages", s.written, "told", told)
+	}
+	return false
+}
+
+func (s *eventStream) put(text []byte, within time.Duration) bool {
+	_ = s.control.SetWriteDeadline(time.Now().Add(within))
 	if _, err := s.w.Write(text); err != nil {
 		return false
 	}
 	return s.control.Flush() == nil
 }
 
-func nextEvent(response *graphql.Response) []byte {
+// nextEvent writes a result, and its place as the id where it has one.
+func nextEvent(response *graphql.Response, place string) []byte {
 	head, tail := frame(response)
-	text := append([]byte("event: next\ndata: "), head...)
+	text := make([]byte, 0, len(place)+len(head)+len(response.Data)+len(tail)+32)
+	text = append(text, "event: next\n"...)
+	if place != "" {
+		text = append(append(append(text, "id: "...), place...), '\n')
+	}
+	text = append(append(text, "data: "...), head...)
 	return append(append(append(text, response.Data...), tail...), "\n\n"...)
 }

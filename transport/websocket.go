@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	gqlgen "github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
 
 	"kyrochat/kyro"
@@ -23,6 +23,7 @@ const subprotocol = "graphql-transport-ws"
 // connecting again after a while.
 const (
 	closeGoingAway     = 1001
+	closeTryAgain      = 1013
 	closeBadMessage    = 4400
 	closeUnauthorized  = 4401
 	closeForbidden     = 4403
@@ -43,8 +44,8 @@ const (
 	maxOperationIDSize = 256 // bytes
 )
 
-// Websocket carries operations over graphql-transport-ws. gqlgen runs the operations; this checks every message,
-// keeps the limits and closes with the codes of the protocol. Zero fields take the defaults, but for Connections.
+// Websocket carries operations over graphql-transport-ws: it checks every message, keeps the limits and closes with the
+// codes of the protocol. Zero fields take the defaults, but for Connections.
 type Websocket struct {
 	// Init finds out who opens the socket, from the payload of connection_init. An error that has a method
 	// WebsocketClose() (code int, reason string) closes the socket with these; any other with 4403.
@@ -54,7 +55,8 @@ type Websocket struct {
 	AllowOrigin func(origin string) bool
 
 	InitTimeout   time.Duration    // until connection_init; 5 s, then 4408
-	WriteTimeout  time.Duration    // of one message; 5 s, then the socket is dropped
+	WriteTimeout  time.Duration    // of one message; 5 s, then 1013 for a client that reads on at once, or none
+	Farewell      time.Duration    // for a client that was too slow to take the rest of the message, and the close; 1 s
 	PingInterval  time.Duration    // between pings (RFC 6455); 25 s
 	PongTimeout   time.Duration    // until the pong; 10 s, then the socket is dropped
 	ExpiryGrace   time.Duration    // after the access token's end; 5 s, then 4403 "token expired"
@@ -62,6 +64,7 @@ type Websocket struct {
 	MaxOperations int              // at once on one socket; 100, then an error message
 	MaxSockets    int              // of one user; 10, then 4429 for the new one
 	Now           func() time.Time // time.Now
+	Log           *slog.Logger     // of clients that are too slow, at debug; none
 	Rates         Rates            // whose Connects bound how often sockets are opened; then 429; none
 
 	// Connections are where its sockets are kept; several transports may share them.
@@ -82,39 +85,54 @@ func (t *Websocket) Supports(r *http.Request) bool {
 	return false
 }
 
-// Do serves one socket until it is closed.
+// Do opens a socket, which is served until it is closed. It returns at once: what net/http holds for a request, its
+// goroutine among it, takes more memory than an idle socket.
 func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if !t.Connections.enter() {
-		refuse(w, r, "", shuttingDown())
-		return
-	}
-	defer t.Connections.leave()
-	if !t.allows(r) {
-		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
-			message: "Pages of this origin may not connect; the server's operator can allow them."})
-		return
-	}
-	if why := t.Rates.connect(r.Context()); why != nil {
+	if why := t.Connections.enter(); why != nil {
 		refuse(w, r, "", why)
 		return
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, line := t.accept(w, r)
+	if conn == nil {
+		t.Connections.leave()
+		return
+	}
+	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
+	s := newSocket(t, conn, r, exec)
+	line.slow = s.tooSlow
+	go func() {
+		defer t.Connections.leave()
+		defer s.finish()
+		t.Connections.add(s)
+		defer t.Connections.remove(s)
+		s.serve()
+	}()
+}
+
+// accept makes the connection a websocket; nil where it has been refused.
+func (t *Websocket) accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *line) {
+	if !t.allows(r) {
+		refuse(w, r, "", &refusal{status: http.StatusForbidden, code: string(kyro.CodeForbidden),
+			message: "Pages of this origin may not connect; the server's operator can allow them."})
+		return nil, nil
+	}
+	if why := t.Rates.connect(r.Context()); why != nil {
+		refuse(w, r, "", why)
+		return nil, nil
+	}
+	line := newLine(cmp.Or(t.WriteTimeout, defaultWriteTimeout), cmp.Or(t.Farewell, defaultFarewell))
+	conn, err := websocket.Accept(taken{w, line}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
 		InsecureSkipVerify: true, // of the origin, which was checked
 	})
 	if err != nil {
-		return // Accept has answered
+		return nil, nil // Accept has answered
 	}
 	if conn.Subprotocol() != subprotocol {
 		_ = conn.Close(closeSubprotocol, "Subprotocol not acceptable")
-		return
+		return nil, nil
 	}
-	conn.SetReadLimit(cmp.Or(t.MaxMessage, DefaultMaxBody))
-	s := newSocket(t, conn, r.Context())
-	defer s.finish()
-	t.Connections.add(s)
-	defer t.Connections.remove(s)
-	gqlgen.Websocket{Implementation: accepted{s}, InitFunc: s.init}.Do(w, r.WithContext(s.ctx), exec)
+	return conn, line
 }
 
 // allows checks the origin of the page that connects. Other clients name none.
@@ -127,46 +145,38 @@ func (t *Websocket) allows(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// accepted hands gqlgen a socket that was accepted before.
-type accepted struct{ *socket }
-
-// Accept gives the socket.
-func (a accepted) Accept(http.ResponseWriter, *http.Request, gqlgen.WebsocketAcceptOptions) (gqlgen.WebsocketConn, error) {
-	return a.socket, nil
-}
-
-// init is gqlgen's InitFunc of one socket. It always gives a context, which gqlgen reads even beside an error.
-func (s *socket) init(ctx context.Context, payload gqlgen.InitPayload) (context.Context, *gqlgen.InitPayload, error) {
-	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
+// init finds out who has opened the socket, or gives the code to close it with.
+func (s *socket) init(payload map[string]any) (code int, reason string) {
+	limited, cancel := context.WithTimeout(s.ctx, cmp.Or(s.options.InitTimeout, defaultInitTimeout))
 	defer cancel()
-	viewer := kyro.ViewerFrom(ctx)
+	viewer := kyro.ViewerFrom(s.ctx)
 	if s.options.Init != nil {
 		var err error
 		if viewer, err = s.options.Init(limited, payload); err != nil {
-			return ctx, nil, s.refused(err)
+			return refused(err)
 		}
 	}
 	s.signedIn(viewer)
-	if viewer.SignedIn() && s.options.Connections.of(viewer.UserID, isSocket) > cmp.Or(s.options.MaxSockets, defaultMaxSockets) {
-		s.close(closeTooMany, "Too many connections")
-		return ctx, nil, errors.New("too many connections")
+	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, DefaultMaxSockets)) {
+		return closeTooMany, "Too many connections"
 	}
 	if s.options.Init != nil && !viewer.SessionID.IsZero() {
 		// CloseSession looks at sockets that are signed in: a session that ended a moment ago must not slip through.
 		if _, err := s.options.Init(limited, payload); err != nil {
-			return ctx, nil, s.refused(err)
+			return refused(err)
 		}
 	}
-	return kyro.WithViewer(ctx, viewer), nil, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signed = kyro.WithViewer(s.ctx, viewer)
+	return 0, ""
 }
 
-// refused closes the socket with what the error of Init says.
-func (s *socket) refused(err error) error {
-	code, reason := closeForbidden, "Forbidden"
+// refused is how a socket is closed for an error of Init.
+func refused(err error) (code int, reason string) {
 	var told interface{ WebsocketClose() (int, string) }
 	if errors.As(err, &told) {
-		code, reason = told.WebsocketClose()
+		return told.WebsocketClose()
 	}
-	s.close(code, reason)
-	return err
+	return closeForbidden, "Forbidden"
 }

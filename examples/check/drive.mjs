@@ -71,7 +71,7 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   await grown(answer, 20);
   await shot('6-streaming');
   const before = await text(answer);
-  watch.texts();
+  watch.forget();
   await page.reload();
   await grown(answer, before.length + 10);
   assert.ok((await text(answer)).startsWith(before), 'after the reload the answer goes on where it was');
@@ -82,12 +82,14 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   const banner = page.getByRole('status');
   await banner.waitFor();
   await inVain;
+  watch.forget();
   await shot('7-lost');
   const atCut = (await text(answer)).length;
   wire.mend();
   await banner.waitFor({ state: 'hidden' });
   watch.cutting(false);
   await grown(answer, atCut + 1);
+  assert.equal(watch.resumed(), name === 'plain', 'event streams are resumed by the id of the last event');
   await page.locator('.message.bot[data-status=COMPLETED]').waitFor();
   await page.getByRole('list', { name: 'Citations' }).waitFor();
   await shot('8-finished');
@@ -186,6 +188,7 @@ function watchPage(page) {
   const complaints = [];
   const refreshes = [];
   let sent = [];
+  let lastIds = [];
   let cutting = false;
   const complain = (what) => cutting || complaints.push(what);
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complain(message.text()));
@@ -194,7 +197,11 @@ function watchPage(page) {
     sent.push(body);
     if (body.includes('refreshSession')) refreshes.push(body);
   };
-  page.on('request', (request) => request.method() === 'POST' && note(request.postData() ?? ''));
+  page.on('request', (request) => {
+    if (request.method() === 'POST') note(request.postData() ?? '');
+    const last = request.headers()['last-event-id'];
+    if (last) lastIds.push(last);
+  });
   page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => note(String(payload))));
   // Keeps every text that is shown of a running answer, over reloads.
   page.addInitScript(() => {
@@ -207,7 +214,11 @@ function watchPage(page) {
   return {
     complaints, refreshes,
     cutting: (yes) => (cutting = yes),
-    texts: () => (sent = []),
+    forget() {
+      sent = [];
+      lastIds = [];
+    },
+    resumed: () => lastIds.length > 0,
     cursors: () => sent.filter((body) => /"after":"/.test(body)),
   };
 }

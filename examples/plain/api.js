@@ -50,20 +50,24 @@ export class Lost extends Error {}
 
 /**
  * Runs a subscription and yields its results until the server completes it. Throws Lost where the connection goes, so that
- * the caller can come back, and calls opened once it is there. (An EventSource cannot do this: it sends no Authorization
- * header.)
+ * the caller can come back, and calls opened once it is there. The id of the last event is kept in place: whoever comes
+ * back with it gets what comes behind it, whatever the variables say. (It is what an EventSource does by itself; but
+ * that of browsers sends no Authorization header.)
  */
-export async function* subscribe(query, variables, signal, opened) {
+export async function* subscribe(query, variables, place, signal, opened) {
   const token = await freshToken().catch(heldToken); // where it cannot be had, the connection cannot either
   const headers = { ...authorization(token), 'content-type': 'application/json', accept: 'text/event-stream' };
+  if (place.id) headers['last-event-id'] = place.id;
   try {
     const response = await fetch(endpoint, { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
     if (response.status === 429 || response.status >= 500) throw new Lost(); // not now
     if (!response.ok) throw new Error((await response.json()).errors[0].message);
     opened();
     let event = '';
+    let id;
     for await (const line of lines(response.body)) {
       if (line.startsWith('event:')) event = line.slice(6).trim();
+      if (line.startsWith('id:')) id = line.slice(3).trim();
       if (event === 'complete') return;
       if (event === 'next' && line.startsWith('data:')) {
         const { data, errors } = JSON.parse(line.slice(5));
@@ -72,6 +76,7 @@ export async function* subscribe(query, variables, signal, opened) {
           throw new Lost();
         }
         if (errors) throw new Error(errors[0].message);
+        place.id = id; // now that the event is here as a whole
         yield data;
       }
     }

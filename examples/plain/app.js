@@ -99,7 +99,7 @@ async function listDocuments() {
 async function watchDocuments(signal) {
   const progress = `subscription ($botId: ID!) { documentProgress(botId: $botId) { document { ${parts} } } }`;
   const missed = () => listDocuments().catch(() => {}); // the connection is lost once more, and comes with a new stream
-  for await (const { documentProgress: { document } } of untilAborted(resumed(progress, () => ({ botId: bot.id }), signal, missed))) {
+  for await (const { documentProgress: { document } } of untilAborted(resumed(progress, { botId: bot.id }, signal, missed))) {
     if (document) showDocument(document);
   }
 }

@@ -36,7 +36,7 @@ const load = (id) => JSON.parse(sessionStorage.getItem(key(id))) ?? { text: '', 
 export async function* follow(id, signal) {
   let answer = load(id);
   yield answer;
-  for await (const { messageStream: event } of resumed(MessageStream, () => ({ id, after: answer.cursor }), signal)) {
+  for await (const { messageStream: event } of resumed(MessageStream, { id, after: answer.cursor }, signal)) {
     answer = fold(answer, event);
     sessionStorage.setItem(key(id), JSON.stringify(answer));
     if (answer.finished) sessionStorage.removeItem(key(id));
@@ -45,10 +45,11 @@ export async function* follow(id, signal) {
 }
 
 /**
- * Subscribes, and subscribes again whenever the connection is lost, with the variables as they are then. Calls begun each
- * time, for what may have been missed meanwhile.
+ * Subscribes, and subscribes again whenever the connection is lost, behind the last event that came. Calls begun each time,
+ * for what may have been missed meanwhile where events have no place.
  */
 export async function* resumed(query, variables, signal, begun = () => {}) {
+  const place = {};
   let pause = 250; // milliseconds, doubled until it succeeds
   const opened = () => {
     pause = 250;
@@ -57,7 +58,7 @@ export async function* resumed(query, variables, signal, begun = () => {}) {
   };
   for (;;) {
     try {
-      return yield* subscribe(query, variables(), signal, opened);
+      return yield* subscribe(query, variables, place, signal, opened);
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       setLost(query, true);

@@ -1,4 +1,4 @@
-// Package plan runs the queries of a schema over values that are at hand, one field after another, straight into one
+// Package plan runs the queries and subscriptions of a schema over values that are at hand, one field after another, straight into one
 // buffer. gqlgen's own executor gives every field a context, several closures and a place in a tree that is written
 // out at the end, and every element of a list a goroutine; that is most of what a nested query costs. Here the
 // selections of a document are worked out once (a Plan), what has no resolver is written without further ado, and
@@ -50,11 +50,18 @@ type Field struct {
 	below []*Selection // for each type that it may have
 }
 
-// New works out the selections of a query in which nothing is Undecided. It reports false for one that asks for the
-// schema, which is gqlgen's to answer.
+// New works out the selections of a query or a subscription in which nothing is Undecided. It reports false for one that
+// asks for the schema, and for a subscription to anything but one field, which are gqlgen's to answer.
 func New(schema *ast.Schema, op *graphql.OperationContext) (*Plan, bool) {
 	c := compiler{schema: schema, op: op, plan: &Plan{Fixed: len(conditions(op)) == 0}}
-	root := c.selection(nil, schema.Query, op.Operation.SelectionSet)
+	object := schema.Query
+	if op.Operation.Operation == ast.Subscription {
+		object = schema.Subscription
+	}
+	root := c.selection(nil, object, op.Operation.SelectionSet)
+	if object == schema.Subscription && (len(root.Fields) != 1 || root.Fields[0].Name == "__typename") {
+		return nil, false
+	}
 	for i := range root.Fields {
 		if name := root.Fields[i].Name; name == "__schema" || name == "__type" {
 			return nil, false

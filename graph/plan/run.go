@@ -19,9 +19,11 @@ type Run struct {
 
 	ctx   context.Context
 	op    *graphql.OperationContext
+	root  string // the type at the top
 	path  []step
-	slots []prepared
-	undid int // how often something was taken back, or an error noted
+	slots []prepared // nil until one is needed: most events of a stream need none
+	count int        // of slots
+	undid int        // how often something was taken back, or an error noted
 }
 
 // step is one part of the path to what is being written: a field, or an index where field is nil.
@@ -37,6 +39,13 @@ type prepared struct {
 	last  written
 }
 
+func (r *Run) slot(f *Field) *prepared {
+	if r.slots == nil {
+		r.slots = make([]prepared, r.count)
+	}
+	return &r.slots[f.slot]
+}
+
 // written is where the text of an object is.
 type written struct {
 	object     any // a pointer
@@ -47,7 +56,7 @@ type written struct {
 // Again writes the object that the field led to last a second time, where it is the same one: many rows of a list
 // have one owner. It is the text that is copied, so that an object is looked at once.
 func (r *Run) Again(f *Field, object any) bool {
-	last := &r.slots[f.slot].last
+	last := &r.slot(f).last
 	if last.object != object || last.undid != r.undid {
 		return false
 	}
@@ -61,12 +70,12 @@ func (r *Run) Wrote(f *Field, object any, from Mark) {
 	if from.undid != r.undid {
 		return
 	}
-	r.slots[f.slot].last = written{object: object, start: from.buf, end: len(r.Buf), undid: r.undid}
+	r.slot(f).last = written{object: object, start: from.buf, end: len(r.Buf), undid: r.undid}
 }
 
 // NewRun makes a run of the operation that ctx belongs to, which writes into the buffer.
 func NewRun(ctx context.Context, p *Plan, buffer []byte) *Run {
-	return &Run{Buf: buffer, ctx: ctx, op: graphql.GetOperationContext(ctx), slots: make([]prepared, p.slots), path: make([]step, 0, 24)}
+	return &Run{Buf: buffer, ctx: ctx, op: graphql.GetOperationContext(ctx), root: p.Root.Type, count: p.slots, path: make([]step, 0, 8)}
 }
 
 // Guard runs what writes the root object, and reports whether there is data: it answers for panics of fields
@@ -238,7 +247,7 @@ func (r *Run) panicked(f *Field, with any) {
 // at makes the context that an error of the field is presented in. Only errors need the path in gqlgen's own form.
 func (r *Run) at(f *Field) context.Context {
 	r.undid++ // an object that was written with an error is not written again without
-	ctx := graphql.WithFieldContext(r.ctx, &graphql.FieldContext{Object: "Query"})
+	ctx := graphql.WithFieldContext(r.ctx, &graphql.FieldContext{Object: r.root})
 	steps := r.path
 	if f != nil && !slices.ContainsFunc(steps, func(s step) bool { return s.field == f }) {
 		steps = append(slices.Clip(steps), step{field: f})
@@ -247,7 +256,7 @@ func (r *Run) at(f *Field) context.Context {
 		fc := &graphql.FieldContext{Index: &s.index}
 		if s.field != nil {
 			fc = fieldContext(s.field)
-			if p := r.slots[s.field.slot]; p.field != nil {
+			if p := r.slot(s.field); p.field != nil {
 				fc.Args, fc.IsMethod, fc.IsResolver = p.field.Args, true, true
 			}
 		}
@@ -279,7 +288,7 @@ func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context
 			ok = false
 		}
 	}()
-	p := &r.slots[f.slot]
+	p := r.slot(f)
 	if p.ctx == nil && !r.prepare(p, f, arguments) {
 		return value, false
 	}

@@ -60,7 +60,14 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 }
 
 // MarshalStreamCursor writes a place in a stream.
-func MarshalStreamCursor(c kyro.StreamCursor) graphql.Marshaler { return quoted(c.String()) }
+func MarshalStreamCursor(c kyro.StreamCursor) graphql.Marshaler {
+	return appended(AppendStreamCursor, c)
+}
+
+// AppendStreamCursor appends a place in a stream, in quotes.
+func AppendStreamCursor(to []byte, c kyro.StreamCursor) []byte {
+	return append(c.AppendTo(append(to, '"')), '"')
+}
 
 // UnmarshalStreamCursor reads a place in a stream.
 func UnmarshalStreamCursor(v any) (kyro.StreamCursor, error) {
@@ -95,11 +102,6 @@ func UnmarshalUpload(v any) (kyro.Upload, error) {
 			"An Upload is sent as a part of a multipart/form-data request, with null in its place among the variables.")
 	}
 	return *upload, nil
-}
-
-// quoted writes a string that needs no escaping.
-func quoted(s string) graphql.Marshaler {
-	return graphql.WriterFunc(func(w io.Writer) { _, _ = io.WriteString(w, `"`+s+`"`) })
 }
 
 func appended[T any](write func([]byte, T) []byte, value T) graphql.Marshaler {

@@ -108,6 +108,31 @@ test('pings are answered', async () => {
   await client.dispose();
 });
 
+test('over a wire that is cut, variables with a getter go on behind the cursor', async (t) => {
+  const wire = await proxy(here.url);
+  t.after(wire.close);
+  const client = connect({
+    url: `${wire.url.replace('http', 'ws')}/graphql`, shouldRetry: () => true, retryAttempts: Infinity, retryWait: async () => {},
+  });
+  let opened = 0;
+  client.on('connected', () => opened++);
+  const id = await ask(here);
+  const all = [];
+  let cursor;
+  for await (const { data } of client.iterate({ query: messageStream, variables: { id, get after() { return cursor; } } })) {
+    ({ cursor } = data.messageStream);
+    all.push(data.messageStream);
+    if (all.length === 3 || all.length === 9) {
+      wire.cut();
+      wire.mend();
+    }
+  }
+  assert.ok(opened > 1, `opened ${opened} times`);
+  assert.deepEqual(all.map((e) => e.seq), all.map((_, i) => all[0].seq + i), 'each event came once');
+  assert.equal(shown(all), await storedText(here, id));
+  await client.dispose();
+});
+
 test('a stream that is left can be entered again behind its cursor', async () => {
   const client = connect();
   const id = await ask(here);

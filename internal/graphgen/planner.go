@@ -15,8 +15,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// planner is the gqlgen plugin that writes plan.generated.go: a method for every object that a query can reach, and
-// one for every type that a field of these has.
+// planner is the gqlgen plugin that writes plan.generated.go: a method for every object that a query or a subscription
+// can reach, one for every type that a field of these has, and one that begins subscriptions.
 type planner struct{}
 
 // Name is for gqlgen's messages.
@@ -60,6 +60,9 @@ func (w *writer) code() (string, error) {
 			return "", err
 		}
 	}
+	if err := w.subscription(); err != nil {
+		return "", err
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.enums)) {
 		w.enum(w.enums[name])
 	}
@@ -70,7 +73,7 @@ func (w *writer) line(format string, args ...any) {
 	fmt.Fprintf(&w.out, format+"\n", args...)
 }
 
-// reachable are the objects that a query can lead to, in the order of their names.
+// reachable are the objects that a query or an event can lead to, in the order of their names.
 func (w *writer) reachable() []*codegen.Object {
 	seen := map[string]bool{}
 	var visit func(definition *ast.Definition)
@@ -87,6 +90,8 @@ func (w *writer) reachable() []*codegen.Object {
 		}
 	}
 	visit(w.data.Schema.Query)
+	visit(w.data.Schema.Subscription)
+	delete(seen, w.data.Schema.Subscription.Name)
 	objects := slices.DeleteFunc(slices.Clone(w.data.Objects), func(o *codegen.Object) bool { return !seen[o.Name] })
 	sort.Slice(objects, func(i, j int) bool { return objects[i].Name < objects[j].Name })
 	return objects
@@ -184,6 +189,31 @@ func (w *writer) resolved(f *codegen.Field) error {
 		w.line("case !ok:\nx.Null()")
 	}
 	w.line("case !x.%s(f, %s):\nreturn false\n}\nx.Leave()", putName(ref), value)
+	return nil
+}
+
+// subscription writes the method that begins the subscription to a field.
+func (w *writer) subscription() error {
+	at := slices.IndexFunc(w.data.Objects, func(o *codegen.Object) bool { return o.Name == w.data.Schema.Subscription.Name })
+	w.line("func (x *planned) subscription(f *%s.Field) *%s.Events {\nswitch f.Name {", w.plan, w.plan)
+	for _, f := range w.data.Objects[at].Fields {
+		if f.HasDirectives() || !f.Stream || byReference(f.TypeReference) {
+			return fmt.Errorf("%s: only plain streams of addresses and of abstract types are planned", f.Name)
+		}
+		arguments := "nil"
+		if len(f.Args) > 0 {
+			arguments = "x.ec." + f.ArgsFunc()
+		}
+		w.line("case %q:\nreturn %s.Subscribe(x.Run, f, %s, func(ctx context.Context, fc *%s.FieldContext) (<-chan %s, error) {", f.Name, w.plan, arguments,
+			w.graphql, templates.CurrentImports.LookupType(f.TypeReference.GO))
+		w.line("return x.ec.Resolvers.%s\n}, x.%s)", f.ShortInvocation(), putName(f.TypeReference))
+	}
+	w.line("default:\npanic(\"no field \" + f.Name)\n}\n}\n")
+	for _, f := range w.data.Objects[at].Fields {
+		if err := w.put(f.TypeReference); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -374,6 +404,8 @@ func (w *writer) simpleValue(ref *config.TypeReference, value, enum string) (str
 		return fmt.Sprintf("x.Int(int64(%s))", value), true
 	case function == scalarPackage+".MarshalID":
 		return fmt.Sprintf("x.Buf = %s.AppendID(x.Buf, %s)", w.scalar, value), true
+	case function == scalarPackage+".MarshalStreamCursor":
+		return fmt.Sprintf("x.Buf = %s.AppendStreamCursor(x.Buf, %s)", w.scalar, value), true
 	case function == scalarPackage+".MarshalDateTime":
 		return fmt.Sprintf("x.Buf = %s.AppendDateTime(x.Buf, %s)", w.scalar, value), true
 	}
