@@ -67,7 +67,7 @@ func (e *MessageFinished) Place() StreamCursor { return e.Cursor }
 // ConversationEvent is one event that a follower of a conversation gets.
 type ConversationEvent interface {
 	conversationEvent()
-	Place() StreamCursor // behind which a follower can go on
+	Placed
 }
 
 // MessageAdded is a message that was stored, as it is by now.
