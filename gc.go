@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -27,11 +26,8 @@ type tender struct {
 	samples []metrics.Sample
 }
 
-// tendGarbage sets GOGC for as long as the process runs, unless the environment does.
+// tendGarbage sets GOGC for as long as the process runs.
 func tendGarbage() {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
 	t := &tender{percent: mostGarbage, samples: []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}}
 	debug.SetGCPercent(t.percent)
 	runtime.SetFinalizer(t, (*tender).tend)

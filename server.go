@@ -30,7 +30,9 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
 `
 
 func main() {
-	tendGarbage()
+	if os.Getenv("GOGC") == "" { // which has the last word, as GOMEMLIMIT has
+		tendGarbage()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

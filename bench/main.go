@@ -86,7 +86,7 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 	flags.StringVar(&o.profiles, "profile", "", "a `folder` for CPU profiles of both sides, of one more run of each cell that is not measured")
 	flags.StringVar(&o.database, "database", "", "the `URL` of a running PostgreSQL to make a database on for the time (default: a private server)")
 	flags.IntVar(&o.pool, "pool", max(4, 2*runtime.NumCPU()), "database `connections` of each side")
-	flags.IntVar(&o.gogc, "gogc", 400, "the `GOGC` of both sides; the server's own default is 400")
+	flags.IntVar(&o.gogc, "gogc", 400, "the `GOGC` of both sides, but of the server's where it has streams: that chooses its own")
 	flags.IntVar(&o.people, "people", 64, "`how many` people the data belongs to; each has 20 bots and some 1,000 messages")
 	if err := flags.Parse(args); err != nil {
 		return o, err

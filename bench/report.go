@@ -17,17 +17,22 @@ import (
 
 // facts are what the figures hold for.
 func (l *lab) facts(ctx context.Context, args []string) string {
-	revision := "unknown"
-	if out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output(); err == nil {
-		revision = strings.TrimSpace(string(out))
-	}
 	counted := "not counted: pg_stat_statements is not there"
 	if l.database.counts {
 		counted = "counted by pg_stat_statements"
 	}
 	return fmt.Sprintf("Measured on %s at revision %s with `%s`: %d cores%s, %s, PostgreSQL %s on the same machine, %d database connections and GOGC %d for each side, %d people. Medians of %d rounds of %s. Load average before: %s. Statements are %s.",
-		time.Now().Format(time.DateOnly), revision, strings.Join(append([]string{"go run ./bench"}, args...), " "), runtime.NumCPU(), processor(),
+		time.Now().Format(time.DateOnly), revision(ctx), strings.Join(append([]string{"go run ./bench"}, args...), " "), runtime.NumCPU(), processor(),
 		runtime.Version(), l.database.version, l.o.pool, l.o.gogc, len(l.people), l.o.rounds, l.o.duration, l.busy, counted)
+}
+
+// revision is what was built.
+func revision(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 var modelName = regexp.MustCompile(`(?m)^model name\s*:\s*(.+)$`)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -104,6 +106,13 @@ func (c streamCell) ratio(f streamFigure) float64 {
 		values = append(values, c.samples[0][round][f]/c.samples[1][round][f])
 	}
 	return median(values)
+}
+
+// streamFacts are what the figures hold for.
+func (l *lab) streamFacts(ctx context.Context, args []string) string {
+	return fmt.Sprintf("Measured on %s at revision %s with `%s`: %d cores%s, %s, PostgreSQL %s on the same machine, with %d connections. Medians of %d rounds. Load average before: %s.",
+		time.Now().Format(time.DateOnly), revision(ctx), strings.Join(append([]string{"go run ./bench"}, args...), " "), runtime.NumCPU(), processor(),
+		runtime.Version(), l.database.version, l.o.pool, l.o.rounds, l.busy)
 }
 
 // reportStreams writes the page: a table for each scenario.

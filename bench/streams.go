@@ -65,7 +65,7 @@ func measureStreams(ctx context.Context, o options, errOut io.Writer) (page func
 			return nil, err
 		}
 	}
-	return func(args []string) []byte { return reportStreams(l.facts(ctx, args), cells) }, nil
+	return func(args []string) []byte { return reportStreams(l.streamFacts(ctx, args), cells) }, nil
 }
 
 var sideNames = [2]string{"KyroChat", "relay"}

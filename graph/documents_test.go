@@ -51,9 +51,18 @@ type variable struct {
 // randomQuery is a query of at most the depth, and the variables of two requests for it, in JSON.
 func randomQuery(schema *ast.Schema, c *choices, depth int) (query string, variables [2]string) {
 	a := &asking{choices: c, schema: schema}
-	body := a.selection(schema.Query, depth)
+	return a.document("query", a.selection(schema.Query, depth))
+}
+
+// randomSubscription is one to a single field, as randomQuery is a query.
+func randomSubscription(schema *ast.Schema, c *choices, depth int) (query string, variables [2]string) {
+	a := &asking{choices: c, schema: schema}
+	return a.document("subscription", " { "+a.field(schema.Subscription, depth)+" }")
+}
+
+func (a *asking) document(kind, body string) (query string, variables [2]string) {
 	var b strings.Builder
-	b.WriteString("query Asked")
+	b.WriteString(kind + " Asked")
 	for i, v := range a.variables {
 		b.WriteString(map[bool]string{true: "(", false: ", "}[i == 0])
 		fmt.Fprintf(&b, "$%s: %s%s", v.name, v.declared, v.fallback)
@@ -251,6 +260,8 @@ var literals = map[string][]string{
 	"String":  {`""`, `"plain"`, `"a \"quoted\" \\ text\n"`, `"\u00e9 😀"`, `"""block "text" of\n two"""`},
 	"Int":     {`0`, `1`, `-1`, `20`, `2147483647`, `-2147483648`},
 	"Boolean": {`true`, `false`},
+	// The first is of msg_7 in its first attempt; the others are none.
+	"StreamCursor": {`"czF8bXNnXzd8MXwx"`, `"x"`, `5`},
 }
 
 // value is one of a variable.
@@ -286,4 +297,6 @@ var values = map[string][]any{
 	"String":  {"", "plain", "a \"quoted\" \\ text\n", "é 😀", "\x00"},
 	"Int":     {0, 1, -1, 20, 2147483647, -2147483648},
 	"Boolean": {true, false},
+
+	"StreamCursor": {"czF8bXNnXzd8MXwx", "x", 5},
 }

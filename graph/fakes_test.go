@@ -117,7 +117,7 @@ func (fakes) DocumentProgress() graph.DocumentProgressResolver { return fakeProg
 func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
 func (fakes) Mutation() graph.MutationResolver                 { return nil }
 func (fakes) Query() graph.QueryResolver                       { return fakeQuery{} }
-func (fakes) Subscription() graph.SubscriptionResolver         { return nil }
+func (fakes) Subscription() graph.SubscriptionResolver         { return fakeSubscription{} }
 func (fakes) User() graph.UserResolver                         { return fakeUser{} }
 
 type (

@@ -59,6 +59,7 @@ const schema = `
 		count(to: Int!): Int!
 		forever: Int!
 		failing: Int!
+		breaking: Int!
 		panicking: Int!
 		big: String!
 		pages(to: Int!): String!
@@ -234,6 +235,15 @@ func (f *fields) subscribe(ctx context.Context, op *graphql.OperationContext) gr
 	case "failing":
 		graphql.AddError(ctx, kyro.NotFound(kyro.KindMessage))
 		return nil
+	case "breaking":
+		sent := 0
+		return func(ctx context.Context) *graphql.Response {
+			if sent++; sent == 1 {
+				return &graphql.Response{Data: []byte(`{"breaking":1}`)}
+			}
+			graphql.AddError(ctx, kyro.NotFound(kyro.KindMessage))
+			return &graphql.Response{}
+		}
 	case "panicking":
 		return func(context.Context) *graphql.Response { panic("secret of the panic") }
 	}

@@ -105,6 +105,8 @@ func TestSocketOperations(t *testing.T) {
 	p.expect(`{"type":"next","id":"x","payload":{"errors":[{"message":"Bot not found.","path":["fail"],"locations":[{"line":1,"column":2}],"extensions":{"code":"NOT_FOUND","requestId":"op-id"}}],"data":{"fail":null}}}`, complete("x"))
 	p.send(subscribe("f", "subscription{failing}"))
 	p.expect(`{"type":"next","id":"f","payload":{"errors":[{"message":"Message not found.","extensions":{"code":"NOT_FOUND","requestId":"op-id"}}],"data":null}}`, complete("f"))
+	p.send(subscribe("b", "subscription{breaking}"))
+	p.expect(next("b", `{"breaking":1}`), `{"type":"error","id":"b","payload":[{"message":"Message not found.","extensions":{"code":"NOT_FOUND","requestId":"op-id"}}]}`)
 	p.send(subscribe("p", "subscription{panicking}"))
 	p.expect(`{"type":"error","id":"p","payload":[{"message":"Something went wrong on our side. If it happens again, report it with the request id.","extensions":{"code":"INTERNAL","requestId":"req-id"}}]}`)
 	p.send(subscribe("a", "{hello}"))
@@ -324,4 +326,32 @@ func TestSocketOperationLimit(t *testing.T) {
 		return strings.HasPrefix(p.receive(), `{"type":"next"`)
 	})
 	p.expect(complete("c"))
+}
+
+// panickingLimiter is a mistake in the code that runs before an operation is read.
+type panickingLimiter struct{}
+
+func (panickingLimiter) Take(_ context.Context, key string, _ kyro.Rate) (kyro.Allowance, error) {
+	if strings.HasPrefix(key, "operations") {
+		panic("secret of the panic")
+	}
+	return kyro.Allowance{Allowed: true}, nil
+}
+
+func TestSocketSurvivesAPanicBeforeAnOperationIsRead(t *testing.T) {
+	t.Parallel()
+	rate := kyro.Rate{Count: 1, Per: time.Second}
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{Rates: transport.Rates{Limiter: panickingLimiter{}, Operations: rate, Connects: rate}})
+	p := s.open(t)
+	for range 2 {
+		p.send(subscribe("a", "{hello}"))
+		got := p.receive()
+		if !strings.Contains(got, `"code":"INTERNAL"`) || strings.Contains(got, "secret") {
+			t.Errorf("got %s", got)
+		}
+		p.expect(complete("a"))
+	}
+	if !strings.Contains(s.log.String(), "secret of the panic") {
+		t.Error("the panic is not in the log")
+	}
 }

@@ -13,6 +13,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -82,7 +83,7 @@ func (c *compiler) selection(above *Field, object *ast.Definition, set ast.Selec
 	for _, abstract := range c.schema.GetImplements(object) {
 		satisfies = append(satisfies, abstract.Name)
 	}
-	collected := graphql.CollectFields(c.op, set, satisfies)
+	collected := distinct(graphql.CollectFields(c.op, set, satisfies))
 	s := &Selection{Type: object.Name, Fields: make([]Field, len(collected))}
 	for i, field := range collected {
 		f := &s.Fields[i]
@@ -99,6 +100,16 @@ func (c *compiler) selection(above *Field, object *ast.Definition, set ast.Selec
 		}
 	}
 	return s
+}
+
+// distinct leaves out fields whose response key was before: gqlgen tells __typename of a union from that of its members.
+func distinct(fields []graphql.CollectedField) []graphql.CollectedField {
+	seen := make(map[string]bool, len(fields))
+	return slices.DeleteFunc(fields, func(f graphql.CollectedField) bool {
+		before := seen[f.Alias]
+		seen[f.Alias] = true
+		return before
+	})
 }
 
 // conditions are the directives in an operation: what is selected may depend on variables where there are any.

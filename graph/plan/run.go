@@ -19,7 +19,8 @@ type Run struct {
 
 	ctx   context.Context
 	op    *graphql.OperationContext
-	root  string // the type at the top
+	root  string                // the type at the top
+	from  *graphql.FieldContext // of a subscription: the field whose events these are
 	path  []step
 	slots []prepared // nil until one is needed: most events of a stream need none
 	count int        // of slots
@@ -258,6 +259,8 @@ func (r *Run) at(f *Field) context.Context {
 			fc = fieldContext(s.field)
 			if p := r.slot(s.field); p.field != nil {
 				fc.Args, fc.IsMethod, fc.IsResolver = p.field.Args, true, true
+			} else if r.from != nil && s.field.above == nil {
+				fc.Args, fc.IsMethod, fc.IsResolver = r.from.Args, true, true
 			}
 		}
 		ctx = graphql.WithFieldContext(ctx, fc)

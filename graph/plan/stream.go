@@ -98,6 +98,7 @@ func Subscribe[T any](
 	var value T
 	e := &Events{write: func() bool { return put(f, value) }, stop: func() {}}
 	if _, ok := Resolve(r, f, arguments, func(ctx context.Context, fc *graphql.FieldContext) (none struct{}, err error) {
+		r.from = fc
 		channel, err := resolver(ctx, fc)
 		if err != nil {
 			return none, err
