@@ -39,8 +39,9 @@ type follower struct {
 	silent   bool
 	asked    time.Duration // since the load began, as all times here
 	at       []time.Duration
-	seq      int // of the last event; 0 before the first
-	got      int // bytes of text
+	seq      int  // of the last event
+	placed   bool // there was one
+	got      int  // bytes of text
 	finished int
 	complete bool
 	wrong    string
@@ -333,13 +334,11 @@ func (f *follower) other(payload []byte, now time.Duration) error {
 	}
 	switch e := told.Data.MessageStream; e.Typename {
 	case "MessageSnapshot":
-		if f.seq != 0 {
-			f.note("a second snapshot")
+		// It replaces what was shown, at the beginning and where a reader is behind.
+		if len(e.Message.Text) < f.got {
+			f.note("a snapshot takes text back")
 		}
-		f.seq = max(1, e.Seq)
-		if e.Seq == 0 {
-			f.seq = -1 // the next is 1
-		}
+		f.seq, f.placed, f.got = e.Seq, true, 0
 		f.text(e.Message.Text, now)
 	case "MessageFinished":
 		f.event(e.Seq)
@@ -354,12 +353,10 @@ func (f *follower) other(payload []byte, now time.Duration) error {
 }
 
 func (f *follower) event(seq int) {
-	switch {
-	case f.seq == 0 || f.seq == -1 && seq == 1:
-	case seq != f.seq+1:
+	if f.placed && seq != f.seq+1 {
 		f.note("event %d follows %d", seq, f.seq)
 	}
-	f.seq = seq
+	f.seq, f.placed = seq, true
 }
 
 // text takes tokens.
