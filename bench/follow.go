@@ -3,18 +3,13 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"net"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -39,8 +34,9 @@ type follower struct {
 	silent   bool
 	asked    time.Duration // since the load began, as all times here
 	at       []time.Duration
-	seq      int // of the last event; 0 before the first
-	got      int // bytes of text
+	seq      int  // of the last event
+	placed   bool // there was one
+	got      int  // bytes of text
 	finished int
 	complete bool
 	wrong    string
@@ -333,13 +329,11 @@ func (f *follower) other(payload []byte, now time.Duration) error {
 	}
 	switch e := told.Data.MessageStream; e.Typename {
 	case "MessageSnapshot":
-		if f.seq != 0 {
-			f.note("a second snapshot")
+		// It replaces what was shown, at the beginning and where a reader is behind.
+		if len(e.Message.Text) < f.got {
+			f.note("a snapshot takes text back")
 		}
-		f.seq = max(1, e.Seq)
-		if e.Seq == 0 {
-			f.seq = -1 // the next is 1
-		}
+		f.seq, f.placed, f.got = e.Seq, true, 0
 		f.text(e.Message.Text, now)
 	case "MessageFinished":
 		f.event(e.Seq)
@@ -354,12 +348,10 @@ func (f *follower) other(payload []byte, now time.Duration) error {
 }
 
 func (f *follower) event(seq int) {
-	switch {
-	case f.seq == 0 || f.seq == -1 && seq == 1:
-	case seq != f.seq+1:
+	if f.placed && seq != f.seq+1 {
 		f.note("event %d follows %d", seq, f.seq)
 	}
-	f.seq = seq
+	f.seq, f.placed = seq, true
 }
 
 // text takes tokens.
@@ -377,87 +369,4 @@ func (f *follower) note(format string, args ...any) {
 	if f.wrong == "" {
 		f.wrong = fmt.Sprintf(format, args...)
 	}
-}
-
-// figures are what came of the run.
-func (w *streamLoad) figures(s *streamSample) {
-	var firsts, delays []time.Duration
-	wrong := 0
-	for _, f := range w.followers {
-		if f.silent {
-			continue
-		}
-		if f.finished != 1 || f.wrong != "" {
-			if wrong++; wrong <= 3 {
-				fmt.Fprintf(w.lab.errOut, "%s, stream %d: %d ends; %s\n", sideNames[w.number], f.number, f.finished, f.wrong)
-			}
-		}
-		if len(f.at) == 0 {
-			continue
-		}
-		firsts = append(firsts, f.at[0]-f.asked-w.pace())
-		// Tokens are due at fixed times. The one that came soonest after its time, of all of a stream, tells when
-		// that was, but for the way that even it took.
-		soonest := time.Duration(math.MaxInt64)
-		for i, at := range f.at {
-			soonest = min(soonest, at-time.Duration(i)*w.pace())
-		}
-		for i, at := range f.at {
-			if at >= w.from.at && at <= w.to.at {
-				delays = append(delays, at-time.Duration(i)*w.pace()-soonest)
-			}
-		}
-	}
-	slices.Sort(firsts)
-	slices.Sort(delays)
-	tokens := float64(w.window[1] - w.window[0])
-	million := tokens / 1e6
-	due := float64(w.streams-w.silent) * (w.to.at - w.from.at).Seconds() * float64(w.rate)
-	s[delivered] = 100 * tokens / due
-	s[firstP50], s[firstP99] = milliseconds(part(firsts, 50)), milliseconds(part(firsts, 99))
-	s[delayP50], s[delayP95], s[delayP99] = milliseconds(part(delays, 50)), milliseconds(part(delays, 95)), milliseconds(part(delays, 99))
-	s[streamCPU] = (w.to.side - w.from.side).Seconds() / million
-	s[loadCPU] = (w.to.ours - w.from.ours).Seconds() / million
-	if w.to.postgresKnown && w.number == 0 {
-		s[postgresCPU] = (w.to.postgres - w.from.postgres).Seconds() / million
-	}
-	if w.to.redisMeasured && w.number == 0 {
-		s[redisCPU] = (w.to.redis - w.from.redis).Seconds() / million
-	}
-	s[inexact] = float64(wrong)
-}
-
-// part is that of sorted times which so many percent of them do not exceed.
-func part(sorted []time.Duration, percent int) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[min(len(sorted)-1, len(sorted)*percent/100)]
-}
-
-// redisUsed asks Redis for the CPU that it has used.
-func redisUsed(address string) (time.Duration, bool) {
-	if address == "" {
-		return 0, false
-	}
-	conn, err := net.DialTimeout("tcp", address, time.Second)
-	if err != nil {
-		return 0, false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("INFO cpu\r\nQUIT\r\n")); err != nil {
-		return 0, false
-	}
-	var used time.Duration
-	found := 0
-	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ":")
-		if name == "used_cpu_sys" || name == "used_cpu_user" {
-			seconds, _ := strconv.ParseFloat(value, 64)
-			used += time.Duration(seconds * float64(time.Second))
-			found++
-		}
-	}
-	return used, found == 2
 }
