@@ -173,24 +173,23 @@ func (f *follower) await(ctx context.Context, behind bool) (entries []kyro.LogEn
 	if behind {
 		until = time.Now().Add(20 * time.Millisecond)
 	}
-	if f.waiting == nil || f.waiting.Err() != nil || !until.Equal(f.until) {
+	if f.waiting == nil || !until.Equal(f.until) || f.waiting.Err() != nil {
 		f.release()
 		f.until = until
 		f.waiting, f.stop = context.WithTimeout(ctx, max(time.Until(until), time.Millisecond))
 	}
 	entries, known, err = f.cfg.Log.Read(f.waiting, f.id, f.attempt, f.seq)
 	switch {
+	case err == nil && known: // as for every token
+		f.served, f.sure = true, true
+		return entries, true, nil
 	case ctx.Err() != nil:
 		return nil, false, ctx.Err()
 	case f.waiting.Err() != nil && err != nil:
 		f.sure = true
 		return nil, true, nil
-	case err != nil:
-		return nil, false, nil
-	case known:
-		f.served, f.sure = true, true
 	}
-	return entries, known, nil
+	return nil, false, nil
 }
 
 // release gives back what waiting took.

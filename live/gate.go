@@ -1,45 +1,55 @@
-// Package live carries what happens now to those who watch, the events of running answers and the progress of
-// documents; it remembers rows that are read often, and counts what is limited by the hour or the second. This is the
-// in-process form, for a server that is alone; nothing in it is the truth, which is in the store, so all of it may be
-// lost at any time.
 package live
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
 // gate is where readers of one topic wait. Nothing is kept for a reader: whoever wakes looks for what it has not
 // seen yet, so a slow one costs nothing. A mutex of the owner guards every field.
 type gate struct {
-	wake    chan struct{} // closed by open; nil while nobody waits
-	waiting int
+	waiting []chan struct{} // of each who waits: has something once it is to wake
+	spare   []chan struct{} // to be used again, since a reader waits for every token
 }
+
+// maxSpare is how many are kept to be used again.
+const maxSpare = 4
 
 // open wakes all who wait.
 func (g *gate) open() {
-	if g.wake != nil {
-		close(g.wake)
-		g.wake = nil
+	for _, woken := range g.waiting {
+		woken <- struct{}{} // has room: it is here once
 	}
+	clear(g.waiting)
+	g.waiting = g.waiting[:0]
 }
 
 // wait gives mu back until open is called or ctx is done, which is its error then. The caller holds mu before and
 // after.
 func (g *gate) wait(ctx context.Context, mu *sync.Mutex) error {
-	if g.wake == nil {
-		g.wake = make(chan struct{})
+	var woken chan struct{}
+	if n := len(g.spare); n > 0 {
+		woken, g.spare = g.spare[n-1], g.spare[:n-1]
+	} else {
+		woken = make(chan struct{}, 1)
 	}
-	wake := g.wake
-	g.waiting++
+	g.waiting = append(g.waiting, woken)
 	mu.Unlock()
 	var err error
 	select {
-	case <-wake:
+	case <-woken:
+		mu.Lock()
 	case <-ctx.Done():
-		err = ctx.Err()
+		mu.Lock()
+		if err = ctx.Err(); !slices.Contains(g.waiting, woken) {
+			<-woken // both happened
+		} else {
+			g.waiting = slices.DeleteFunc(g.waiting, func(w chan struct{}) bool { return w == woken })
+		}
 	}
-	mu.Lock()
-	g.waiting--
+	if len(g.spare) < maxSpare {
+		g.spare = append(g.spare, woken)
+	}
 	return err
 }

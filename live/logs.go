@@ -302,7 +302,7 @@ func (l *Logs) drop(t *logTopic) {
 
 // forget removes a topic that has nothing and nobody.
 func (l *Logs) forget(t *logTopic) {
-	if len(t.entries) == 0 && t.waiting == 0 && l.topics[t.message] == t {
+	if len(t.entries) == 0 && len(t.waiting) == 0 && l.topics[t.message] == t {
 		delete(l.topics, t.message)
 	}
 }

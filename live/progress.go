@@ -174,7 +174,7 @@ func (p *Progress) expire(now time.Time) {
 
 // forget removes a topic that has nothing and nobody.
 func (p *Progress) forget(t *progressTopic) {
-	if len(t.changes) == 0 && t.waiting == 0 && p.topics[t.id] == t {
+	if len(t.changes) == 0 && len(t.waiting) == 0 && p.topics[t.id] == t {
 		delete(p.topics, t.id)
 	}
 }

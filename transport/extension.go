@@ -119,15 +119,18 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 // a subscription tells its cost: there may be one for every word.
 func (e Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	response := e.fit(ctx, next(ctx))
-	if cost, known := CostFrom(ctx); known && response != nil && !told(ctx) {
+	if response != nil && len(response.Errors) > maxErrors {
+		response.Errors = response.Errors[:maxErrors]
+	}
+	if response == nil || told(ctx) {
+		return response
+	}
+	if cost, known := CostFrom(ctx); known {
 		response.Extensions = maps.Clone(response.Extensions)
 		if response.Extensions == nil {
 			response.Extensions = map[string]any{}
 		}
 		response.Extensions["cost"] = cost
-	}
-	if response != nil && len(response.Errors) > maxErrors {
-		response.Errors = response.Errors[:maxErrors]
 	}
 	return response
 }
@@ -139,9 +142,11 @@ func told(ctx context.Context) bool {
 	}
 	const toldKey = "cost was told"
 	stats := &graphql.GetOperationContext(ctx).Stats
-	before := stats.GetExtension(toldKey) != nil
+	if stats.GetExtension(toldKey) != nil {
+		return true
+	}
 	stats.SetExtension(toldKey, true)
-	return before
+	return false
 }
 
 func streams(ctx context.Context) bool {
