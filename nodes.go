@@ -125,7 +125,7 @@ func (a *app) watchSessions(ctx context.Context) {
 
 // readRedis reads where Redis is.
 func (r *reader) readRedis(c *Config) {
-	c.RedisURL = r.url("REDIS_URL", "redis", "rediss", "unix")
+	c.RedisURL = r.service("REDIS_URL", live.CheckURL, "redis", "rediss", "unix")
 	c.RedisPrefix = cmp.Or(r.text("KYRO_REDIS_PREFIX", ""), "kyro")
 	c.RedisTimeout = r.duration("KYRO_REDIS_TIMEOUT", 250*time.Millisecond)
 }
