@@ -300,7 +300,8 @@ func (a *app) close() error {
 
 func (a *app) logReady(log *slog.Logger) {
 	if !a.cfg.Role.serves() {
-		log.Info("ready", "role", a.cfg.Role, "admin", "http://"+a.adminListener.Addr().String(), "database", a.info.Database)
+		log.Info("ready", "role", a.cfg.Role, "admin", "http://"+a.adminListener.Addr().String(),
+			"database", a.info.Database, "live", a.info.Live)
 		return
 	}
 	embedded := []string{"vectors in process", "offline answers (" + ai.ExtractiveModel + ")"}

@@ -15,6 +15,7 @@ import (
 
 	"kyrochat/auth"
 	"kyrochat/kyro"
+	"kyrochat/store"
 	"kyrochat/transport"
 )
 
@@ -73,7 +74,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		DataDir:    r.text("KYRO_DATA_DIR", "./data"),
 		Secrets:    r.list("KYRO_SECRET"),
 
-		DatabaseURL: r.url("DATABASE_URL", "postgres", "postgresql"),
+		DatabaseURL: r.service("DATABASE_URL", store.CheckURL, "postgres", "postgresql"),
 
 		AccessTTL:  r.duration("KYRO_ACCESS_TOKEN_TTL", 10*time.Minute),
 		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", 14*24*time.Hour),
@@ -109,7 +110,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
 	c.Documents = r.documents(c.Production)
 	c.Carriers = r.carriers(c.Limits.MaxUploadBytes)
-	c.PublicURL = r.url("KYRO_PUBLIC_URL", "http", "https")
+	c.PublicURL = strings.TrimSuffix(r.url("KYRO_PUBLIC_URL", "http", "https"), "/")
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Addr
 	}
@@ -272,9 +273,22 @@ func (r *reader) url(name string, schemes ...string) string {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" && u.RawQuery == "" && u.Scheme != "unix" || !slices.Contains(schemes, u.Scheme) {
-		r.wrong(name, "is not a URL that begins with %s://", strings.Join(schemes, ":// or "))
+		r.wrong(name, "is not a URL that begins with %s:// and names a host", strings.Join(schemes, ":// or "))
 	}
-	return strings.TrimSuffix(s, "/")
+	return s
+}
+
+// service reads the URL of a service, which check knows more of than that it is one.
+func (r *reader) service(name string, check func(string) error, schemes ...string) string {
+	before := len(r.errs)
+	s := r.url(name, schemes...)
+	if s == "" || len(r.errs) > before {
+		return s
+	}
+	if err := check(s); err != nil {
+		r.wrong(name, "is refused: %v", err)
+	}
+	return s
 }
 
 func (r *reader) list(name string) []string {

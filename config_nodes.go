@@ -3,6 +3,8 @@ package main
 import (
 	"log/slog"
 	"time"
+
+	"kyrochat/live"
 )
 
 // role is what a process does of the work. Any number of each can share one PostgreSQL.
@@ -16,6 +18,13 @@ const (
 
 func (r role) serves() bool { return r != roleWorker }
 func (r role) works() bool  { return r != roleAPI }
+
+// readRedis reads where Redis is.
+func (r *reader) readRedis(c *Config) {
+	c.RedisURL = r.service("REDIS_URL", live.CheckURL, "redis", "rediss", "unix")
+	c.RedisPrefix = r.text("KYRO_REDIS_PREFIX", "kyro")
+	c.RedisTimeout = r.duration("KYRO_REDIS_TIMEOUT", 250*time.Millisecond)
+}
 
 // checkNodes holds the role against what several processes need to share.
 func (r *reader) checkNodes(c Config) {

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -63,6 +64,40 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "short") && strings.Contains(err.Error(), `"short"`) {
 		t.Error("the secret is shown")
+	}
+}
+
+func TestURLsOfServicesAreReadBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	for name, urls := range map[string]struct{ good, bad []string }{
+		"REDIS_URL": {
+			[]string{"redis://localhost", "redis://user:password@host:6379/0", "rediss://host:6380/", "unix:///run/redis.sock", "unix:///run/redis.sock?db=2"},
+			[]string{
+				"localhost:6379", "redis://", "redis://user:hunter2@host/zero", "redis://user:hunter2@host:6379/0?colour=red", "unix://", "http://host",
+				"redis://:hun/ter2@host", "redis://user/hunter2@host", "redis://user:hunter2%zz@host",
+			},
+		},
+		"DATABASE_URL": {
+			[]string{"postgres://user:password@host:5432/kyro", "postgresql://host/kyro?pool_max_conns=20", "postgres:///kyro?host=/run/postgresql"},
+			[]string{
+				"mysql://host/kyro", "postgres://", "postgres://user:hunter2@host/kyro?pool_max_conns=many", "postgres://user:hunter2@host/kyro?pool_max_conns=1",
+				"postgres://user:hunter2@host/kyro?sslmode=perhaps", "postgres://user:hunter2%zz@host/kyro",
+			},
+		},
+	} {
+		for _, url := range urls.good {
+			if _, err := readConfig(env(map[string]string{name: url})); err != nil {
+				t.Errorf("%s=%s: %v", name, url, err)
+			}
+		}
+		for _, url := range urls.bad {
+			_, err := readConfig(env(map[string]string{name: url, "KYRO_LOG_LEVEL": "loud"}))
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "KYRO_LOG_LEVEL") {
+				t.Errorf("%s=%s: %v", name, url, err)
+			} else if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "ter2") {
+				t.Errorf("%s=%s: the password is shown: %v", name, url, err)
+			}
+		}
 	}
 }
 
@@ -171,6 +206,32 @@ func TestProductionIsStrict(t *testing.T) {
 	}
 }
 
+// TestDefaultsAreDocumented sets every setting to what the manual calls its default, which must change nothing. What is
+// zero in the configuration has its default where it is used.
+func TestDefaultsAreDocumented(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := readConfig(env(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Carriers = carriers{}
+	rows := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| `([^`]+)`(?:, in production `[^`]+`)? \\|").FindAllStringSubmatch(string(manual), -1)
+	if len(rows) < 60 {
+		t.Fatalf("only %d defaults are found in docs/configuration.md", len(rows))
+	}
+	for _, row := range rows {
+		got, err := readConfig(env(map[string]string{row[1]: row[2]}))
+		got.Carriers = carriers{}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is not %s by default: %v", row[1], row[2], err)
+		}
+	}
+}
+
 // TestEverySettingIsDocumented keeps the manual complete, and free of settings that do not exist.
 func TestEverySettingIsDocumented(t *testing.T) {
 	t.Parallel()
@@ -185,6 +246,15 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	documented := map[string]bool{}
 	for _, name := range regexp.MustCompile("`([A-Z]+_[A-Z_]+)`").FindAllStringSubmatch(string(manual), -1) {
 		documented[name[1]] = true
+	}
+	_, absent, _ := strings.Cut(string(manual), "## Not there yet")
+	absent, _, _ = strings.Cut(absent, "\n## ")
+	for name := range documented {
+		_, err := readConfig(env(map[string]string{name: "1"}))
+		refused := err != nil && strings.Contains(err.Error(), name+" is set, but this version does not have")
+		if refused != strings.Contains(absent, "`"+name+"`") {
+			t.Errorf("%s is refused as not there yet: %t; docs/configuration.md says otherwise", name, refused)
+		}
 	}
 	for name := range read {
 		if !documented[name] {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -121,11 +120,4 @@ func (a *app) watchSessions(ctx context.Context) {
 			a.connections.CloseSession(session)
 		}
 	}
-}
-
-// readRedis reads where Redis is.
-func (r *reader) readRedis(c *Config) {
-	c.RedisURL = r.url("REDIS_URL", "redis", "rediss", "unix")
-	c.RedisPrefix = cmp.Or(r.text("KYRO_REDIS_PREFIX", ""), "kyro")
-	c.RedisTimeout = r.duration("KYRO_REDIS_TIMEOUT", 250*time.Millisecond)
 }

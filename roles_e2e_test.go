@@ -186,6 +186,7 @@ func TestEachRoleEndsPolitely(t *testing.T) {
 	if worker.url != "" || get(t, worker.admin+"/healthz") != http.StatusOK || get(t, worker.admin+"/readyz") != http.StatusOK {
 		t.Errorf("a worker serves %q", worker.url)
 	}
+	worker.says(t, `"database":"postgresql","live":"in-process"`)
 	p := api.signUp(t)
 	bot := p.newBot()
 	document := p.upload(bot, "ledger.txt", bigText(4<<20)).text("uploadDocument.document.id")

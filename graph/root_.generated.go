@@ -3641,7 +3641,7 @@ type MessagePayload {
 # ---------------------------------------------------------------------------------------------------------------------
 # What can be followed live
 
-"What can be followed live, over the graphql-transport-ws protocol on the same address."
+"What can be followed live, on the same address: over the graphql-transport-ws protocol, or as server-sent events."
 type Subscription {
   """
   Follows an answer to its end: a snapshot, then pieces of text to append, then exactly one MessageFinished, and the
@@ -3676,7 +3676,8 @@ type Subscription {
   Without ` + "`" + `after` + "`" + ` the first event is a ConversationResync with the present cursor, at once. Read the messages when you
   get it, and keep taking events meanwhile: whatever changes after that cursor follows, so nothing falls between the
   two. With ` + "`" + `after` + "`" + `, the cursor of the last event you handled, it goes on with what you missed, on any server; it begins
-  with a ConversationResync only where you missed more than 200 changes or the server does not know your cursor.
+  with a ConversationResync only where you missed more than 200 changes or the server does not know your cursor. Over
+  server-sent events the cursor is the id, as in messageStream.
 
   An event holds its message or conversation as it is when the server reads it. Of several changes that you missed of
   one thing you get the last one, and you never get an older state after a newer one. ` + "`" + `seq` + "`" + ` grows with each event but

@@ -40,6 +40,21 @@ func (fakeSubscription) DocumentProgress(ctx context.Context, bot, document *kyr
 	}, bot, document)
 }
 
+func (fakeSubscription) ConversationEvents(ctx context.Context, id kyro.ID, after *kyro.StreamCursor) (<-chan kyro.ConversationEvent, error) {
+	return happening(ctx, "conversationEvents", func(f *filler) kyro.ConversationEvent {
+		switch f.dice.IntN(4) {
+		case 0:
+			return filled(f, new(kyro.ConversationResync))
+		case 1:
+			return filled(f, new(kyro.ConversationChanged))
+		case 2:
+			return filled(f, new(kyro.MessageChanged))
+		default:
+			return filled(f, new(kyro.MessageAdded))
+		}
+	}, id, after)
+}
+
 func filled[T any](f *filler, event *T) *T {
 	f.fill(event)
 	return event

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -54,11 +55,26 @@ const (
 	maxRetryAway = time.Second
 )
 
+// CheckURL says whether a URL names a Redis. It does not look whether one is there.
+func CheckURL(url string) error {
+	_, err := parseURL(url)
+	return err
+}
+
+// parseURL reads the URL. Its error shows nothing of it: with a slash in it, a password is taken for a path.
+func parseURL(url string) (*redis.Options, error) {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errors.New("no URL of a Redis such as redis://user:password@host:6379/0, or one with options that are not known")
+	}
+	return options, nil
+}
+
 // NewRedis prepares a connection. It does not ask for Redis, which may come later; Run does.
 func NewRedis(cfg RedisConfig) (*Redis, error) {
-	options, err := redis.ParseURL(cfg.URL)
+	options, err := parseURL(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL is not a Redis URL such as redis://user:password@host:6379/0")
+		return nil, fmt.Errorf("read the URL of Redis: %w", err)
 	}
 	if cfg.Prefix == "" {
 		cfg.Prefix = "kyro"

@@ -26,7 +26,7 @@ const (
 func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 	config, mode, err := postgresConfig(c.DatabaseURL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -41,13 +41,19 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, onQuery: c.OnQuery, log: c.Log}, nil
 }
 
+// CheckURL says what is wrong with the URL of a PostgreSQL, without its password. It does not look whether one is there.
+func CheckURL(url string) error {
+	_, _, err := postgresConfig(url)
+	return err
+}
+
 // postgresConfig reads the URL. bun writes arguments into the statement, so that every text is new: its statements
 // are sent in the extended protocol but never prepared and cached. Hot reads are (see query), in the mode that is
 // given beside, unless the URL chooses one by default_query_exec_mode, as poolers without prepared statements need.
 func postgresConfig(url string) (*pgxpool.Config, pgx.QueryExecMode, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
+		return nil, 0, err // which pgx keeps free of passwords
 	}
 	mode := pgx.QueryExecModeCacheStatement
 	if strings.Contains(url, "default_query_exec_mode") {
@@ -58,7 +64,7 @@ func postgresConfig(url string) (*pgxpool.Config, pgx.QueryExecMode, error) {
 		config.MaxConns = int32(max(16, 4*runtime.NumCPU()))
 	}
 	if config.MaxConns < fewestConns {
-		return nil, 0, fmt.Errorf("read the database URL: pool_max_conns must be at least %d", fewestConns)
+		return nil, 0, fmt.Errorf("pool_max_conns must be at least %d", fewestConns)
 	}
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = connectTimeout
