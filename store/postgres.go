@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
@@ -42,7 +41,7 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 		pool.Close()
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
-	db := hooked(bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New()), c)
+	db := newDB(stdlib.OpenDBFromPool(pool), pgdialect.New(), c)
 	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, onQuery: c.OnQuery, log: c.Log}, nil
 }
 
