@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -30,14 +29,14 @@ type town struct {
 	begun map[string]string // attempts: who began them
 }
 
-// node is a process, as far as answers go. Its clock can be stopped for a while; nothing of what keeps its answers and
-// finds those of others reaches the database then, but it may still try to end them.
+// node is a process, as far as answers go. It can be frozen: its clock stands, and what it was about to write reaches the
+// database when it thaws.
 type node struct {
 	*answer.Service
 	*store.Store
 	town   *town
 	pools  *store.Pools
-	frozen atomic.Pointer[time.Time] // when its clock stopped
+	frozen atomic.Pointer[time.Time] // since when
 	halt   func()
 }
 
@@ -105,7 +104,7 @@ func (n *node) now() time.Time {
 	return time.Now()
 }
 
-// freeze stops the node's clock for so long.
+// freeze stops the node for so long.
 func (n *node) freeze(d time.Duration) {
 	at := time.Now()
 	n.frozen.Store(&at)
@@ -113,13 +112,16 @@ func (n *node) freeze(d time.Duration) {
 	n.frozen.Store(nil)
 }
 
-var errFrozen = errors.New("the node is frozen")
+// thaw waits while the node is frozen.
+func (n *node) thaw() {
+	for n.frozen.Load() != nil {
+		time.Sleep(time.Millisecond)
+	}
+}
 
 // ClaimNext notes who begins which attempt.
 func (n *node) ClaimNext(ctx context.Context, c kyro.ID, owner string, lease time.Duration) (kyro.Claim, bool, error) {
-	if n.frozen.Load() != nil {
-		return kyro.Claim{}, false, errFrozen
-	}
+	n.thaw()
 	claim, found, err := n.Store.ClaimNext(ctx, c, owner, lease)
 	if found {
 		n.town.mu.Lock()
@@ -134,16 +136,17 @@ func (n *node) ClaimNext(ctx context.Context, c kyro.ID, owner string, lease tim
 }
 
 func (n *node) Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error) {
-	if n.frozen.Load() != nil {
-		return nil, errFrozen
-	}
+	n.thaw()
 	return n.Store.Keep(ctx, lease, list)
 }
 
+func (n *node) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (kyro.Message, error) {
+	n.thaw()
+	return n.Store.Finish(ctx, claim, o)
+}
+
 func (n *node) Recover(ctx context.Context, r kyro.Recovery) ([]kyro.Message, []kyro.ID, error) {
-	if n.frozen.Load() != nil {
-		return nil, nil, errFrozen
-	}
+	n.thaw()
 	return n.Store.Recover(ctx, r)
 }
 
@@ -153,10 +156,10 @@ type chatter string
 // Answer implements answer.Model.
 func (c chatter) Answer(ctx context.Context, _ kyro.Prompt) iter.Seq2[kyro.Delta, error] {
 	return func(yield func(kyro.Delta, error) bool) {
-		word := fmt.Sprintf("<%s-%d> [1]", c, rand.Int())
+		word := fmt.Sprintf("By %s, %d [1]", c, rand.Int())
 		for range 1 + rand.IntN(6) {
 			select {
-			case <-time.After(time.Duration(rand.IntN(60)) * time.Millisecond):
+			case <-time.After(time.Duration(rand.IntN(150)) * time.Millisecond):
 			case <-ctx.Done():
 				yield(kyro.Delta{}, ctx.Err())
 				return
