@@ -162,8 +162,8 @@ type busyPerson struct {
 func (p *busyPerson) act(talk kyro.ID, key string) {
 	ctx, n := p.t.Context(), p.anyone()
 	var some kyro.ID
-	if len(p.answers) > 0 {
-		some = p.answers[rand.IntN(len(p.answers))]
+	if n := len(p.answers); n > 0 {
+		some = p.answers[n-1-rand.IntN(min(n, 4))]
 	}
 	switch what := rand.IntN(10); {
 	case what < 5 || some.IsZero():
