@@ -119,15 +119,23 @@ func (c *client) knows(when string, stored []kyro.Message, f kyro.FollowedConver
 	}
 }
 
-// comesBack lets a client go on from each of the places it was at, to the last change that there is to tell of.
+// goesOn follows any node to a number.
+func (c *client) goesOn(last int64) {
+	if c.cursor == nil || c.cursor.Seq < last {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+		defer cancel()
+		c.follow(ctx, c.anyone(), func(seq int64) bool { return seq >= last })
+	}
+}
+
+// comesBack lets a client go on from where it is, and from each of the places it was at, to the last change that there is
+// to tell of.
 func (c *client) comesBack(last int64, stored []kyro.Message, f kyro.FollowedConversation) {
+	c.goesOn(last)
+	c.knows("in the end", stored, f)
 	for _, p := range c.places {
 		again := &client{town: c.town, id: c.id, view: p.view, cursor: &p.cursor}
-		if p.cursor.Seq < last {
-			ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
-			again.follow(ctx, c.anyone(), func(seq int64) bool { return seq == last })
-			cancel()
-		}
+		again.goesOn(last)
 		again.knows(fmt.Sprint("from ", p.cursor.Seq), stored, f)
 	}
 }

@@ -75,9 +75,18 @@ func TestManyNodes(t *testing.T) {
 	living.Wait()
 	w.waitFor("answers to end", "SELECT count(*) FROM messages WHERE status IN ('PENDING', 'RETRIEVING', 'STREAMING')")
 
+	end()
+	following.Wait()
+
 	for i, talk := range talks {
+		of := clients[2*i : 2*i+2]
 		if i >= 8 {
-			continue // its clients end by themselves
+			for _, c := range of {
+				if c.goesOn(1 << 60); !c.gone {
+					t.Errorf("%s is still followed", talk)
+				}
+			}
+			continue
 		}
 		f, err := w.FollowedConversation(t.Context(), w.viewer.UserID, talk)
 		fine(t, err)
@@ -85,29 +94,10 @@ func TestManyNodes(t *testing.T) {
 		last := f.Changed
 		for _, m := range stored {
 			last = max(last, int64(w.number(t, fmt.Sprint("SELECT changed FROM messages WHERE id = ", m.ID.Key))))
-			if owner := w.begun[fmt.Sprint(m.ID, ".", m.Attempt)]; m.Role == kyro.RoleBot && m.Text != "" &&
-				(strings.Count(m.Text, "By ") != 1 || !strings.HasPrefix(m.Text, "By "+owner+",")) {
-				t.Errorf("attempt %d at %s is of %s, which holds %q", m.Attempt, m.ID, owner, m.Text)
-			}
-			if m.Status == kyro.MessageCompleted && len(m.Citations) != strings.Count(m.Text, "[1]") {
-				t.Errorf("%s has %d citations: %q", m.ID, len(m.Citations), m.Text)
-			}
+			w.wroteAlone(m)
 		}
-		for _, c := range clients[2*i : 2*i+2] {
+		for _, c := range of {
 			c.comesBack(last, stored, f)
-		}
-	}
-	time.Sleep(100 * time.Millisecond) // some looks
-	end()
-	following.Wait()
-	for i, c := range clients {
-		if c.gone != (i/2 >= 8) {
-			t.Errorf("conversation %d is gone: %v", i/2, c.gone)
-		}
-		if !c.gone {
-			f, err := w.FollowedConversation(t.Context(), w.viewer.UserID, c.id)
-			fine(t, err)
-			c.knows("in the end", w.stored(w.nodes[0], c.id), f)
 		}
 	}
 	w.none("questions have no answer, or several", "SELECT count(*) FROM messages AS q WHERE q.role = 'USER' AND"+
@@ -117,6 +107,19 @@ func TestManyNodes(t *testing.T) {
 		fine(t, n.pools.Close()) // which is when the server adds up what happened on its connections
 	}
 	w.none("deadlocks", "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+}
+
+// wroteAlone sees that an answer is what its attempt wrote, and cites it once.
+func (w *town) wroteAlone(m kyro.Message) {
+	w.mu.Lock()
+	owner := w.begun[fmt.Sprint(m.ID, ".", m.Attempt)]
+	w.mu.Unlock()
+	if m.Role == kyro.RoleBot && m.Text != "" && (strings.Count(m.Text, "By ") != 1 || !strings.HasPrefix(m.Text, "By "+owner+",")) {
+		w.t.Errorf("attempt %d at %s is of %s, and holds %q", m.Attempt, m.ID, owner, m.Text)
+	}
+	if m.Status == kyro.MessageCompleted && len(m.Citations) != strings.Count(m.Text, "[1]") {
+		w.t.Errorf("%s has %d citations: %q", m.ID, len(m.Citations), m.Text)
+	}
 }
 
 // waitFor waits until the count is 0.
