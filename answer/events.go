@@ -26,7 +26,7 @@ func (s *Service) Events(
 	ctx context.Context, viewer kyro.Viewer, conversation kyro.ID, after *kyro.StreamCursor,
 ) iter.Seq2[kyro.ConversationEvent, error] {
 	return func(yield func(kyro.ConversationEvent, error) bool) {
-		w := &watcher{cfg: s.cfg, looks: s.looks, viewer: viewer, id: conversation, yield: yield}
+		w := &watcher{cfg: s.cfg, looks: s.looks, viewer: viewer, id: conversation, yield: yield, found: make(chan struct{}, 1)}
 		if err := w.run(ctx, after); err != nil && !w.left {
 			yield(nil, err)
 		}
@@ -50,7 +50,8 @@ type watcher struct {
 	seq    int64 // the reader was told of all changes up to this number
 	placed bool  // seq is a place that the conversation can be told on from
 
-	read atomic.Int64 // the last number of the conversation when it was read
+	read  atomic.Int64  // the last number of the conversation when it was read
+	found chan struct{} // something, by a look
 }
 
 // run tells until the reader leaves or the conversation is no more. It waits only for wakes that come after it has read.
@@ -106,22 +107,35 @@ func (w *watcher) conversation(ctx context.Context) (kyro.FollowedConversation, 
 	return c, err
 }
 
-// wait waits until the conversation is woken, or a look finds that it has something new or is no more: what other
-// processes do may not wake.
+// wait waits until the conversation is woken, or whoever is on duty finds that it has something new or is no more: what
+// other processes do may not wake.
 func (w *watcher) wait(ctx context.Context, woken <-chan struct{}) error {
+	select {
+	case <-woken:
+	case <-w.found:
+	case w.looks.duty <- struct{}{}:
+		defer func() { <-w.looks.duty }()
+		return w.lookOut(ctx, woken)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// lookOut is wait for the one that is on duty.
+func (w *watcher) lookOut(ctx context.Context, woken <-chan struct{}) error {
+	timer := time.NewTimer(w.interval() - time.Since(w.looks.last))
+	defer timer.Stop()
 	for {
-		interval := w.interval()
-		timer := time.NewTimer(interval)
 		select {
 		case <-woken:
-			timer.Stop()
+			return nil
+		case <-w.found:
 			return nil
 		case <-timer.C:
-			if news, err := w.looks.look(ctx, w, interval); news || err != nil {
-				return err
-			}
+			w.looks.all(ctx)
+			timer.Reset(w.interval())
 		case <-ctx.Done():
-			timer.Stop()
 			return ctx.Err()
 		}
 	}

@@ -131,8 +131,8 @@ func (k *keeper) take(now time.Time) (batches [][]keeping) {
 	bytes := 0
 	for len(k.due) > 0 && !k.due[0].kept.at.After(now) {
 		a := heap.Pop(&k.due).(*attempt)
-		if a.lost() {
-			a.kept.entered = false
+		if a.lost() || a.ctx.Err() != nil {
+			a.kept.entered = false // what is to end has the rest of its lease for that, and is not kept from the sweep
 			continue
 		}
 		a.kept.writing = true

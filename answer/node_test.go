@@ -217,6 +217,32 @@ func TestStartRecoversEverythingWhenAlone(t *testing.T) {
 	}
 }
 
+// A model that does not end when it is told to keeps its answer no longer than a lease.
+func TestAModelThatHangsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	hangs := model(func(ctx context.Context, p kyro.Prompt, yield func(kyro.Delta, error) bool) {
+		if yield(kyro.Delta{Text: "Half"}, nil) {
+			time.Sleep(time.Hour)
+			yield(kyro.Delta{Text: " and more", Finish: finished()}, nil)
+		}
+	})
+	inWorld(t, hangs, func(t *testing.T, w *world) {
+		turn := w.say("Hi")
+		begun := time.Now()
+		m := w.final(turn.Bot.ID)
+		if m.Status != kyro.MessageInterrupted || m.Text != "Half" {
+			t.Errorf("got %s %q", m.Status, m.Text)
+		}
+		if d := time.Since(begun); d > time.Minute {
+			t.Errorf("given up after %v", d)
+		}
+		time.Sleep(2 * time.Hour)
+		if late := w.message(turn.Bot.ID); late.Text != m.Text || late.Seq != m.Seq {
+			t.Errorf("what came late made it %q", late.Text)
+		}
+	})
+}
+
 // What arrives before the recovery is done must not be taken for a leftover.
 func TestSendBeforeRecovery(t *testing.T) {
 	t.Parallel()

@@ -188,8 +188,7 @@ func (s *Service) sweep(ctx context.Context, everything bool) error {
 		s.logEnd(ctx, m)
 	}
 	for _, conversation := range waiting {
-		s.cfg.Wakes.Wake(conversation)
-		s.kick(conversation)
+		s.kick(conversation) // whose claim wakes
 	}
 	return nil
 }

@@ -97,9 +97,10 @@ func away(err error) bool {
 	return ok && awayCode(code)
 }
 
-// awayCode holds for the classes 08 (connection), 53 (resources) and 57P (the server starts or stops).
+// awayCode holds for the classes 08 (connection), 53 (resources) and 57P (the server starts or stops), and for a
+// transaction that the server gave up because nothing came for so long.
 func awayCode(code string) bool {
-	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P")
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P") || code == "25P03"
 }
 
 // orNotFound is for a write that changed no row: NOT_FOUND of the kind unless there was an error.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
 )
 
 // Config says which database to open.
@@ -83,7 +84,10 @@ func (h queryHook) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.C
 
 func (queryHook) AfterQuery(context.Context, *bun.QueryEvent) {}
 
-func hooked(db *bun.DB, c Config) *bun.DB {
+// newDB is bun on a pool. Columns that it does not know are those of a newer program, which was started while this one
+// runs.
+func newDB(pool *sql.DB, dialect schema.Dialect, c Config) *bun.DB {
+	db := bun.NewDB(pool, dialect, bun.WithDiscardUnknownColumns())
 	if c.OnQuery == nil {
 		return db
 	}

@@ -237,3 +237,20 @@ func TestPanicsUndoTheWrite(t *testing.T) {
 		fine(t, w.DeleteBot(t.Context(), user, id, start)) // nothing is locked
 	})
 }
+
+// TestAnOlderProgramGoesOnBesideANewerOne adds columns as a newer program does that was started while this one runs.
+func TestAnOlderProgramGoesOnBesideANewerOne(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, _, id := w.talk(t)
+		for _, table := range []string{"messages", "conversations", "documents", "bots", "users", "sessions"} {
+			w.exec(t, "ALTER TABLE "+table+" ADD COLUMN later TEXT")
+		}
+		w.say(t, user, id, "q")
+		w.finish(t, w.claim(t, id, "n"), "a")
+		w.say(t, user, id, "and?")
+		w.claim(t, id, "n")
+		if ended, _, err := w.Recover(t.Context(), kyro.Recovery{Now: start, Everything: true}); err != nil || len(ended) != 0 {
+			t.Errorf("ended %+v, %v", ended, err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
@@ -21,6 +21,10 @@ const (
 	connectTimeout  = 3 * time.Second  // of one try, unless the URL says otherwise
 	oldestPostgres  = 150000
 	fewestConns     = 4 // a migration under its lock and a queue that listens need some at once
+
+	// idleInTransaction is when the server undoes a transaction whose process says nothing more: one that was frozen in
+	// the middle of a write would hold its rows for as long as its connection lasts, for everybody else.
+	idleInTransaction = "10s"
 )
 
 func openPostgres(ctx context.Context, c Config) (*Pools, error) {
@@ -37,7 +41,7 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 		pool.Close()
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
-	db := hooked(bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New()), c)
+	db := newDB(stdlib.OpenDBFromPool(pool), pgdialect.New(), c)
 	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, onQuery: c.OnQuery, log: c.Log}, nil
 }
 
@@ -69,8 +73,11 @@ func postgresConfig(url string) (*pgxpool.Config, pgx.QueryExecMode, error) {
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "kyrochat"
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = cmp.Or(params["application_name"], "kyrochat")
+	if mode == pgx.QueryExecModeCacheStatement { // poolers refuse parameters that they do not know
+		const name = "idle_in_transaction_session_timeout"
+		params[name] = cmp.Or(params[name], idleInTransaction)
 	}
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		conn.TypeMap().RegisterType(&pgtype.Type{

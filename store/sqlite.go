@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -54,12 +53,12 @@ func openSQLite(ctx context.Context, c Config) (_ *Pools, err error) {
 	if p.SQLite, err = openSQLitePool(ctx, path, sqliteWriter, 1); err != nil {
 		return nil, err
 	}
-	p.writers = hooked(bun.NewDB(p.SQLite, sqlitedialect.New()), c)
+	p.writers = newDB(p.SQLite, sqlitedialect.New(), c)
 	readers, err := openSQLitePool(ctx, path, sqliteReader, max(4, runtime.NumCPU()))
 	if err != nil {
 		return nil, err
 	}
-	p.readers = hooked(bun.NewDB(readers, sqlitedialect.New()), c)
+	p.readers = newDB(readers, sqlitedialect.New(), c)
 	return p, nil
 }
 

@@ -194,3 +194,44 @@ func TestViolationsAreKnown(t *testing.T) {
 		}
 	})
 }
+
+// TestAFrozenNodeHoldsNothingForLong freezes a node in the middle of a write. Its rows are free again soon, and it learns
+// of that when it thaws.
+func TestAFrozenNodeHoldsNothingForLong(t *testing.T) {
+	t.Parallel()
+	url := testdb.PostgresURL(t)
+	open := func(url string) *world {
+		p, err := store.Open(t.Context(), store.Config{DatabaseURL: url})
+		fine(t, err)
+		t.Cleanup(func() { _ = p.Close() })
+		return &world{pools: p, Store: store.New(p, rowQueue{})}
+	}
+	frozen, other := open(url+"&idle_in_transaction_session_timeout=100ms"), open(url)
+	user, _, id := other.talk(t)
+	holds, thaw := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := frozen.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+			_, err := tx.ExecContext(ctx, "UPDATE conversations SET events = events + 1000")
+			close(holds)
+			<-thaw
+			if err == nil {
+				_, err = tx.ExecContext(ctx, "UPDATE conversations SET archived = TRUE")
+			}
+			return err
+		})
+		if kyro.ErrorCode(err) != kyro.CodeUnavailable {
+			t.Errorf("the thawed node is told %v", err)
+		}
+	})
+	<-holds
+	other.say(t, user, id, "Hi")
+	close(thaw)
+	wg.Wait()
+	if n := other.number(t, "SELECT count(*) FROM conversations WHERE events < 1000 AND NOT archived"); n != 1 {
+		t.Error("a write that was given up is there")
+	}
+	if n := other.number(t, "SELECT (current_setting('idle_in_transaction_session_timeout')::interval BETWEEN '1s' AND '15s')::int"); n != 1 {
+		t.Error("by default a frozen node is waited for without end, or for longer than a lease")
+	}
+}
