@@ -59,7 +59,9 @@ func (r *SharedRates) alone(ctx context.Context, key string, rate kyro.Rate) (ky
 
 func (r *SharedRates) take(ctx context.Context, key string, rate kyro.Rate) (kyro.Allowance, error) {
 	each := step(rate)
-	answer, err := takeOnce.Run(context.WithoutCancel(ctx), r.redis.commands, []string{r.redis.key("rate:" + key)},
+	limited, cancel := r.redis.limited(ctx)
+	defer cancel()
+	answer, err := takeOnce.Run(limited, r.redis.commands, []string{r.redis.key("rate:" + key)},
 		each.Microseconds(), (each * time.Duration(rate.Count)).Microseconds()).Int64Slice()
 	if err != nil {
 		return kyro.Allowance{}, err
