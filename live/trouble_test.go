@@ -137,8 +137,10 @@ func TestAStreamThatWasLostIsWrittenAnew(t *testing.T) {
 	t.Parallel()
 	const key = "kyro:test:log:1"
 	for name, lose := range map[string]func(ctx context.Context, hand *client.Client, first string) error{
-		"all":       func(ctx context.Context, hand *client.Client, _ string) error { return hand.FlushAll(ctx).Err() },
-		"its end":   func(ctx context.Context, hand *client.Client, first string) error { return hand.RestoreReplace(ctx, key, 0, first).Err() },
+		"all": func(ctx context.Context, hand *client.Client, _ string) error { return hand.FlushAll(ctx).Err() },
+		"its end": func(ctx context.Context, hand *client.Client, first string) error {
+			return hand.RestoreReplace(ctx, key, 0, first).Err()
+		},
 		"something": func(ctx context.Context, hand *client.Client, _ string) error { return hand.Ping(ctx).Err() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -276,6 +278,25 @@ func TestThousandsOfSignalsAtOnceAreHeardOrMissed(t *testing.T) {
 		t.Errorf("of %d signals %d were heard, and none missed", last.Load(), heard.Load())
 	} else {
 		t.Logf("of %d signals %d were heard, with %d gaps", last.Load(), heard.Load(), n)
+	}
+}
+
+func TestAClockThatIsSetBackRefusesNobodyForLong(t *testing.T) {
+	t.Parallel()
+	server := testdb.Redis(t)
+	hand := operator(t, server)
+	n := join(t, server, "a", nil)
+	until(t, "the node is connected", n.Connected)
+	rate := kyro.Rate{Count: 10, Per: 10 * time.Minute}
+	const key = "kyro:test:rate:somebody"
+	fine(t, hand.Set(t.Context(), key, time.Now().Add(10*time.Hour).UnixMicro(), 11*time.Hour).Err())
+	a, err := live.NewSharedRates(n.Redis, live.NewRates(live.RatesConfig{})).Take(t.Context(), "somebody", rate)
+	fine(t, err)
+	if a.Allowed || a.RetryAfter != time.Minute {
+		t.Errorf("all is spent, but there is %+v", a)
+	}
+	if left := hand.PTTL(t.Context(), key).Val(); left <= 0 || left > rate.Per {
+		t.Errorf("the key is kept for %v", left)
 	}
 }
 
