@@ -18,7 +18,7 @@ type RedisConfig struct {
 	Prefix       string        // of every key; "kyro"
 	Installation string        // tells this database's keys from those of another that uses the same Redis
 	Node         string        // tells this process from the others
-	Timeout      time.Duration // of one command, connecting included; then Redis is away; 250 ms
+	Timeout      time.Duration // of one command, twice that where it has to connect first; then Redis is away; 250 ms
 	Log          *slog.Logger
 }
 
@@ -140,9 +140,10 @@ func (r *Redis) Nodes() int { return int(r.nodes.Load()) }
 
 func (r *Redis) key(parts string) string { return r.prefix + parts }
 
-// limited is the time of one command. It does not end with its caller, which would say nothing of Redis.
+// limited is the time of one command, and of connecting for it. It does not end with its caller, which would say nothing
+// of Redis.
 func (r *Redis) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
+	return context.WithTimeout(context.WithoutCancel(ctx), 2*r.timeout)
 }
 
 // register counts the nodes, and this one among them. Their clocks do not matter: it is Redis' own that is looked at.
