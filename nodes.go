@@ -76,8 +76,8 @@ func (n *nodes) start(log *slog.Logger) {
 		return
 	}
 	n.redis.Run()
-	if !n.redis.Connected() {
-		log.Warn("Redis (REDIS_URL) does not answer; starting without it, and waiting for it")
+	if err := n.redis.Away(); err != nil {
+		log.Warn("Redis (REDIS_URL) does not answer, or refuses; starting without it, and waiting for it", "error", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -3,6 +3,9 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"kyrochat/kyro"
 )
@@ -55,3 +58,42 @@ func (w *Wakes) Watched() int {
 	defer w.mu.Unlock()
 	return len(w.watching)
 }
+
+// Disown is what happens now and then to attempts that had no event for so long.
+func (s *SharedLogs) Disown(now time.Time) { s.disown(now) }
+
+// Unsent is how many parcels wait.
+func (r *Redis) Unsent() int {
+	r.outbox.mu.Lock()
+	defer r.outbox.mu.Unlock()
+	return len(r.outbox.waiting)
+}
+
+// Drop ends the mirror of a message and gives what a delivery does that was under way to it.
+func (s *SharedLogs) Drop(message kyro.ID) (deliver func(entries ...kyro.LogEntry)) {
+	s.mu.Lock()
+	m := s.mirrors[message]
+	s.mu.Unlock()
+	s.abandon(func(each *mirror) bool { return each == m })
+	return func(entries ...kyro.LogEntry) {
+		data, err := json.Marshal(entries)
+		if err != nil {
+			panic(err)
+		}
+		s.deliver(m, []redis.XMessage{{Values: map[string]any{fieldPack: string(data)}}})
+	}
+}
+
+// Reading reports whether a read of the streams is under way that knows all of them.
+func (r *Redis) Reading() bool {
+	r.tail.mu.Lock()
+	defer r.tail.mu.Unlock()
+	return r.tail.waiting && !r.tail.changed
+}
+
+// Listen follows a stream, and leaves it again.
+func (r *Redis) Listen(key string) { r.tail.follow(r.key(key), "0-0", func([]redis.XMessage) {}) }
+func (r *Redis) Leave(key string)  { r.tail.leave(r.key(key)) }
+
+// Turned is closed once Redis is found away, where it is there.
+func (r *Redis) Turned() <-chan struct{} { return r.health.lost() }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type health struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	isAway bool
+	why    error         // it is away; nil while it is there
 	failed time.Time     // when it was last found away
 	turned chan struct{} // closed when it is back, or gone
 }
@@ -30,18 +31,19 @@ var _ redis.Limiter = (*health)(nil)
 
 // init begins with a Redis that is away until it has answered.
 func (h *health) init(log *slog.Logger) {
-	h.log, h.isAway, h.turned = log, true, make(chan struct{})
+	h.log, h.why, h.turned = log, errAway, make(chan struct{})
 }
 
-func (h *health) away() bool {
+// away says why Redis is away; nil while it is there.
+func (h *health) away() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.isAway
+	return h.why
 }
 
 // Allow implements redis.Limiter.
 func (h *health) Allow() error {
-	if h.away() {
+	if h.away() != nil {
 		return errAway
 	}
 	return nil
@@ -54,24 +56,24 @@ func (h *health) ReportResult(err error) {
 	}
 }
 
-// gone notes that Redis did not answer.
+// gone notes that Redis did not answer, or takes nothing.
 func (h *health) gone(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.failed = time.Now()
-	if !h.isAway {
-		h.isAway = true
+	there := h.why == nil
+	h.why, h.failed = err, time.Now()
+	if there {
 		h.turn()
-		h.log.Warn("Redis does not answer; going on without it", "error", err)
+		h.log.Warn("Redis does not answer, or refuses; going on without it", "error", err)
 	}
 }
 
-// answered notes that Redis answered a command that was sent at that time.
+// answered notes that Redis took a command that was sent at that time.
 func (h *health) answered(sent time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.isAway && sent.After(h.failed) {
-		h.isAway = false
+	if h.why != nil && sent.After(h.failed) {
+		h.why = nil
 		h.turn()
 		h.log.Info("Redis answers")
 	}
@@ -87,7 +89,7 @@ func (h *health) turn() {
 func (h *health) back() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.isAway {
+	if h.why == nil {
 		return nil
 	}
 	return h.turned
@@ -97,7 +99,7 @@ func (h *health) back() <-chan struct{} {
 func (h *health) lost() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.isAway {
+	if h.why != nil {
 		closed := make(chan struct{})
 		close(closed)
 		return closed
@@ -105,19 +107,21 @@ func (h *health) lost() <-chan struct{} {
 	return h.turned
 }
 
-// unreachable tells a Redis that is away from one that answers with an error, and from a caller that went away. That a
-// caller's own time was over says nothing of Redis, so commands that are to find it away must not carry one; nor does
-// that all connections of the pool are in use.
+// refusals begin the errors of a Redis that takes nothing at the moment, from us or from anybody: what was written to it
+// would be missed, as if it were down.
+var refusals = []string{"LOADING", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "NOAUTH", "WRONGPASS"}
+
+// unreachable tells a Redis that is away from one that answers with an error, and from a caller that went away. Commands
+// carry a time of their own and not their caller's (see Redis.limited), so that one whose time is over has found Redis
+// away. That all connections of the pool are in use says nothing of Redis.
 func unreachable(err error) bool {
 	switch {
-	case err == nil, errors.Is(err, redis.Nil), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errAway):
+	case err == nil, errors.Is(err, redis.Nil), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, context.Canceled), errors.Is(err, errAway):
 		return false
-	case redis.HasErrorPrefix(err, "LOADING"), redis.HasErrorPrefix(err, "MASTERDOWN"), redis.HasErrorPrefix(err, "READONLY"):
-		return true
 	case errors.As(err, new(redis.Error)):
-		return false
+		return slices.ContainsFunc(refusals, func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 	}
-	var network net.Error
+	var network net.Error // also a context's that is over
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed)
 }

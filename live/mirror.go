@@ -72,8 +72,9 @@ type fetch struct {
 	found  *redis.XMessageSliceCmd
 }
 
-func (f *fetch) write(ctx context.Context, p redis.Pipeliner) {
+func (f *fetch) write(ctx context.Context, p redis.Pipeliner) int {
 	f.found = p.XRangeN(ctx, f.key, "("+f.last, "+", fetchCount)
+	return fetchCount * entryBytes
 }
 
 func (f *fetch) answered() parcelState {
@@ -82,7 +83,7 @@ func (f *fetch) answered() parcelState {
 		f.end(err)
 		return parcelDone
 	}
-	f.logs.deliver(f.mirror.message, entries)
+	f.logs.deliver(f.mirror, entries)
 	if len(entries) > 0 {
 		f.last = entries[len(entries)-1].ID
 	}
@@ -103,24 +104,32 @@ func (f *fetch) end(err error) {
 	s, m := f.logs, f.mirror
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.err = err; err != nil {
+	switch m.err = err; {
+	case err != nil:
 		s.forget(m)
-	} else if s.mirrors[m.message] == m {
-		s.redis.tail.follow(f.key, f.last, func(entries []redis.XMessage) { s.deliver(m.message, entries) })
+	case s.mirrors[m.message] == m:
+		s.redis.tail.follow(f.key, f.last, func(entries []redis.XMessage) { s.deliver(m, entries) })
+	case s.own[m.message] == nil: // it was abandoned meanwhile
+		m.err = errAway
 	}
 	close(m.ready)
 }
 
-// deliver adds entries of a stream to the local log.
-func (s *SharedLogs) deliver(message kyro.ID, entries []redis.XMessage) {
+// deliver adds entries of a stream to the local log, unless the mirror has ended: another may have begun, and misses
+// nothing, whereas what was on its way to this one would be a log without a beginning.
+func (s *SharedLogs) deliver(m *mirror, entries []redis.XMessage) {
 	for _, e := range entries {
 		data, _ := e.Values[fieldPack].(string)
 		var pack []kyro.LogEntry
 		if err := json.Unmarshal([]byte(data), &pack); err != nil {
-			s.redis.log.Warn("events of another node cannot be read; does it run another version?", "message", message, "error", err)
+			s.redis.log.Warn("events of another node cannot be read; does it run another version?", "message", m.message, "error", err)
 			continue
 		}
-		s.local.mirror(message, pack)
+		s.mu.Lock()
+		if s.mirrors[m.message] == m {
+			s.local.mirror(m.message, pack)
+		}
+		s.mu.Unlock()
 	}
 }
 

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -23,9 +24,10 @@ type outbox struct {
 }
 
 // parcel is something to be sent. write writes its commands, as often as it is sent; answered looks at their answers.
-// keeps says, while Redis is away, whether it waits for it; one that does not is given up.
+// keeps says, while Redis is away, whether it waits for it; one that does not is given up. write gives how many bytes go
+// to and fro, about.
 type parcel interface {
-	write(ctx context.Context, p redis.Pipeliner)
+	write(ctx context.Context, p redis.Pipeliner) int
 	answered() parcelState
 	keeps() bool
 }
@@ -41,12 +43,18 @@ const (
 const (
 	maxOutbox = 20_000 // parcels that wait; streams are one each and always taken, signals beyond it are dropped
 	maxSend   = 500    // parcels that are sent at once
+	// And so many bytes, about, beyond which no more parcels are added: what is sent at once must be done in the time of
+	// one command, also after a restart, when streams are written and read as a whole.
+	maxSendBytes = 1 << 20
 )
 
 func (o *outbox) init(r *Redis) { o.redis, o.some = r, make(chan struct{}, 1) }
 
-// send has a parcel sent soon. It never waits.
+// send has a parcel sent soon. It never waits. While Redis is away it may give the parcel up at once.
 func (o *outbox) send(p parcel) {
+	if o.redis.health.away() != nil && !p.keeps() {
+		return
+	}
 	o.mu.Lock()
 	o.waiting = append(o.waiting, p)
 	o.mu.Unlock()
@@ -85,7 +93,7 @@ func (o *outbox) take() []parcel {
 // giveBack puts parcels first again.
 func (o *outbox) giveBack(parcels []parcel) {
 	o.mu.Lock()
-	o.waiting = append(parcels, o.waiting...)
+	o.waiting = slices.Concat(parcels, o.waiting)
 	o.mu.Unlock()
 	o.nudge()
 }
@@ -111,7 +119,8 @@ func (o *outbox) run(ctx context.Context) {
 			select {
 			case <-back:
 				o.nudge()
-			case <-o.some:
+			case <-o.some: // perhaps something that does not wait
+				wait(ctx, retryAway)
 			case <-ctx.Done():
 			}
 			continue
@@ -141,10 +150,21 @@ func (o *outbox) empty(ctx context.Context) bool {
 			return true
 		}
 		pipe := o.redis.commands.Pipeline()
-		for _, p := range taken {
-			p.write(ctx, pipe)
+		bytes := 0
+		for i, p := range taken {
+			if bytes > maxSendBytes {
+				o.giveBack(taken[i:])
+				taken = taken[:i]
+				break
+			}
+			bytes += p.write(ctx, pipe)
 		}
-		_, err := pipe.Exec(context.WithoutCancel(ctx)) // the first error; each command has its own
+		limited, cancel := o.redis.limited(ctx)
+		commands, err := pipe.Exec(limited) // the first error; each command has its own
+		cancel()
+		for _, c := range commands {
+			o.redis.health.ReportResult(c.Err())
+		}
 		var again, more []parcel
 		for _, p := range taken {
 			switch p.answered() {
@@ -165,9 +185,9 @@ func (o *outbox) empty(ctx context.Context) bool {
 	return true
 }
 
-// complain tells now and then of a Redis that answers, but refuses what it is sent, as one without memory does.
+// complain tells now and then of a Redis that is there, but refuses what it is sent.
 func (o *outbox) complain(err error) {
-	if !o.redis.health.away() && time.Since(o.complained) > time.Minute {
+	if !errors.Is(err, errAway) && !unreachable(err) && time.Since(o.complained) > time.Minute {
 		o.complained = time.Now()
 		o.redis.log.Warn("Redis refuses what it is sent; other nodes look at the database meanwhile", "error", err)
 	}

@@ -19,7 +19,7 @@ type RedisConfig struct {
 	Prefix       string        // of every key; "kyro"
 	Installation string        // tells this database's keys from those of another that uses the same Redis
 	Node         string        // tells this process from the others
-	Timeout      time.Duration // of one command; then Redis is away; 250 ms
+	Timeout      time.Duration // of one command, twice that where it has to connect first; then Redis is away; 250 ms
 	Log          *slog.Logger
 }
 
@@ -30,9 +30,10 @@ type RedisConfig struct {
 // It needs a single server or one with replicas behind one address; Redis Cluster is not supported, since one command
 // reads the streams of all answers.
 type Redis struct {
-	prefix string
-	node   string
-	log    *slog.Logger
+	prefix  string
+	node    string
+	timeout time.Duration
+	log     *slog.Logger
 
 	commands *redis.Client // short commands; refuses them while Redis is away
 	blocking *redis.Client // of the one reader, whose commands wait
@@ -48,7 +49,7 @@ type Redis struct {
 const (
 	blockTime    = 500 * time.Millisecond // of one read; so long is it until a Redis that hangs is noticed, and Timeout
 	dialTime     = time.Second
-	nodesEvery   = 5 * time.Second // a node says so often that it is there
+	nodesEvery   = time.Second // a node says so often that it is there; so soon it finds out that Redis takes nothing
 	nodesForget  = 15 * time.Second
 	flushTime    = time.Second // to send at the end what is not sent yet
 	retryAway    = 100 * time.Millisecond
@@ -86,21 +87,21 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	quieten.Do(func() { redis.SetLogger(clientLog{cfg.Log.With("part", "redis client")}) })
-	r := &Redis{prefix: cfg.Prefix + ":" + cfg.Installation + ":", node: cfg.Node, log: cfg.Log.With("part", "live")}
+	r := &Redis{prefix: cfg.Prefix + ":" + cfg.Installation + ":", node: cfg.Node, timeout: cfg.Timeout, log: cfg.Log.With("part", "live")}
 	r.nodes.Store(1)
 	r.health.init(r.log)
 
 	options.MaxRetries = -1 // what may be done again is done again by whoever knows
 	options.DialTimeout, options.DialerRetries = dialTime, 1
 	options.ReadTimeout, options.WriteTimeout = cfg.Timeout, cfg.Timeout
-	options.PoolTimeout = cfg.Timeout
+	options.PoolTimeout = cfg.Timeout / 2 // sooner than the time is over, which would say that Redis is away
+	options.ContextTimeoutEnabled = true
 	options.ClientName = "kyrochat"
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
 	waiting := *options
 	waiting.PoolSize = 2
-	waiting.ContextTimeoutEnabled = true // without it a Redis that hangs would hold a read for ten seconds
 	options.Limiter = &r.health
 	r.commands, r.blocking = redis.NewClient(options), redis.NewClient(&waiting)
 	r.tail.init(r, cfg.Timeout)
@@ -145,12 +146,21 @@ func (r *Redis) Stop() {
 }
 
 // Connected reports whether Redis answers, so that what other nodes say arrives.
-func (r *Redis) Connected() bool { return !r.health.away() }
+func (r *Redis) Connected() bool { return r.health.away() == nil }
+
+// Away says why Redis is not used at the moment; nil while it is.
+func (r *Redis) Away() error { return r.health.away() }
 
 // Nodes is how many processes of the installation there are, as far as this one knows; at least 1.
 func (r *Redis) Nodes() int { return int(r.nodes.Load()) }
 
 func (r *Redis) key(parts string) string { return r.prefix + parts }
+
+// limited is the time of one command, and of connecting for it. It does not end with its caller, which would say nothing
+// of Redis.
+func (r *Redis) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 2*r.timeout)
+}
 
 // register counts the nodes, and this one among them. Their clocks do not matter: it is Redis' own that is looked at.
 func (r *Redis) register(ctx context.Context) {
@@ -158,7 +168,9 @@ func (r *Redis) register(ctx context.Context) {
 	tick := time.NewTicker(nodesEvery)
 	defer tick.Stop()
 	for {
-		n, err := countNodes.Run(ctx, r.commands, []string{key}, r.node, nodesForget.Microseconds()).Int()
+		limited, cancel := r.limited(ctx)
+		n, err := countNodes.Run(limited, r.commands, []string{key}, r.node, nodesForget.Microseconds()).Int()
+		cancel()
 		if err == nil {
 			r.nodes.Store(int32(max(n, 1)))
 		}
@@ -166,9 +178,9 @@ func (r *Redis) register(ctx context.Context) {
 		case <-tick.C:
 		case <-r.health.back():
 		case <-ctx.Done():
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+			limited, cancel := r.limited(ctx)
 			defer cancel()
-			r.commands.ZRem(ctx, key, r.node)
+			r.commands.ZRem(limited, key, r.node)
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,13 +41,13 @@ const (
 	tidyEvery  = 5 * time.Second
 	endSeqID   = "9223372036854775807" // greater than any seq
 	fieldPack  = "e"
-	fetchCount = 1_000
+	fetchCount = 1_000 // entries of a stream that are read at once
 )
 
 // NewSharedLogs puts logs on Redis. Run has to be called.
 func NewSharedLogs(r *Redis, local *Logs) *SharedLogs {
 	s := &SharedLogs{local: local, redis: r, ttl: local.ttl, own: map[kyro.ID]*ownLog{}, mirrors: map[kyro.ID]*mirror{}}
-	r.tail.onBack(func(context.Context) error { s.rewrite(); return nil })
+	r.tail.onBack(func(context.Context) error { s.doubt(); return nil })
 	return s
 }
 
@@ -119,25 +120,30 @@ func (s *SharedLogs) key(message kyro.ID) string {
 	return s.redis.key("log:" + strconv.FormatInt(message.Key, 10))
 }
 
-// rewrite has every attempt of this node that has not ended sent once more, since Redis may have lost it.
-func (s *SharedLogs) rewrite() {
+// doubt has the streams of all attempts of this node looked at, since Redis may have lost some of what it had.
+func (s *SharedLogs) doubt() {
+	var idle []*ownLog
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, o := range s.own {
-		o.sent, o.there = 0, false
+		o.unsure = true
 		if !o.queued {
 			o.queued = true
-			s.redis.outbox.send(o)
+			idle = append(idle, o)
 		}
+	}
+	s.mu.Unlock()
+	for _, o := range idle {
+		s.redis.outbox.send(o)
 	}
 }
 
-// disown forgets attempts that were given up without an end.
+// disown forgets attempts that were given up without an end, and those that Redis did not take for as long as they are
+// kept: their readers find the rest in the row.
 func (s *SharedLogs) disown(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for message, o := range s.own {
-		if !o.queued && now.Sub(o.last) > s.ttl {
+		if now.Sub(o.last) > s.ttl {
 			delete(s.own, message)
 		}
 	}
@@ -155,21 +161,30 @@ type ownLog struct {
 	last   time.Time
 	sent   int64 // the stream has the events up to here
 	there  bool  // the stream has been begun
+	unsure bool  // Redis may have lost it
 
 	// Of the outbox.
 	pack    []kyro.LogEntry
 	added   *redis.Cmd
+	looked  *redis.Cmd
 	renewed time.Time // when the stream's time was last set
 }
 
-func (o *ownLog) write(ctx context.Context, p redis.Pipeliner) {
+// lastOf is the id of a stream's last entry, or nothing.
+const lastOf = "local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1] return last and last[1] or ''"
+
+func (o *ownLog) write(ctx context.Context, p redis.Pipeliner) int {
 	o.logs.mu.Lock()
 	o.queued = false // whatever is appended from now on is for the next parcel
-	sent, there := o.sent, o.there
+	sent, there, unsure := o.sent, o.there, o.unsure
 	o.logs.mu.Unlock()
-	o.added = nil
+	o.added, o.looked = nil, nil
+	if unsure {
+		o.looked = p.Eval(ctx, lastOf, []string{o.key})
+		return len(lastOf)
+	}
 	if o.pack = o.logs.local.unsent(o.message, o.attempt, sent); len(o.pack) == 0 {
-		return
+		return 0
 	}
 	data, err := json.Marshal(o.pack)
 	if err != nil {
@@ -188,17 +203,21 @@ func (o *ownLog) write(ctx context.Context, p redis.Pipeliner) {
 		o.renewed = now
 		p.PExpire(ctx, o.key, o.logs.ttl)
 	}
+	return len(data)
 }
 
 func (o *ownLog) end() kyro.LogEntry { return o.pack[len(o.pack)-1] }
 
 func (o *ownLog) answered() parcelState {
+	o.logs.mu.Lock()
+	defer o.logs.mu.Unlock()
+	if o.looked != nil {
+		return o.found(o.looked.Text())
+	}
 	if o.added == nil {
 		return parcelDone
 	}
 	err := o.added.Err()
-	o.logs.mu.Lock()
-	defer o.logs.mu.Unlock()
 	switch {
 	case err == nil || redis.HasErrorPrefix(err, "The ID specified in XADD is equal or smaller"): // it is there already
 		o.sent, o.there = max(o.sent, o.end().Seq), true
@@ -215,4 +234,23 @@ func (o *ownLog) answered() parcelState {
 	}
 }
 
-func (*ownLog) keeps() bool { return true }
+// found goes on behind the entry with the id, which is the last of the stream. The caller holds mu.
+func (o *ownLog) found(id string, err error) parcelState {
+	o.queued = true
+	if err != nil {
+		return parcelAgain
+	}
+	attempt, seq, _ := strings.Cut(id, "-")
+	o.sent, o.there, o.unsure = 0, attempt == strconv.FormatInt(o.attempt, 10), false
+	if o.there {
+		o.sent, _ = strconv.ParseInt(seq, 10, 64)
+	}
+	return parcelMore
+}
+
+// keeps has it wait for as long as it is this node's newest attempt, and not given up.
+func (o *ownLog) keeps() bool {
+	o.logs.mu.Lock()
+	defer o.logs.mu.Unlock()
+	return o.logs.own[o.message] == o
+}

@@ -59,7 +59,9 @@ func (r *SharedRates) alone(ctx context.Context, key string, rate kyro.Rate) (ky
 
 func (r *SharedRates) take(ctx context.Context, key string, rate kyro.Rate) (kyro.Allowance, error) {
 	each := step(rate)
-	answer, err := takeOnce.Run(context.WithoutCancel(ctx), r.redis.commands, []string{r.redis.key("rate:" + key)},
+	limited, cancel := r.redis.limited(ctx)
+	defer cancel()
+	answer, err := takeOnce.Run(limited, r.redis.commands, []string{r.redis.key("rate:" + key)},
 		each.Microseconds(), (each * time.Duration(rate.Count)).Microseconds()).Int64Slice()
 	if err != nil {
 		return kyro.Allowance{}, err
@@ -78,16 +80,19 @@ func step(rate kyro.Rate) time.Duration {
 }
 
 // takeOnce is Rates.Take on Redis, by its clock: of each key the moment when all of its rate is back, in microseconds.
-// It gives how long to wait, 0 where it is allowed, and how long until all is back.
+// It gives how long to wait, 0 where it is allowed, and how long until all is back. A moment that is further ahead than
+// all of the rate takes is of a clock that was set back since, or of a rate that was greater: it counts as all spent.
 var takeOnce = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local each, all = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local wait = full + each - now - all
-if wait > 0 then
-  return {wait, full - now}
+local stored = tonumber(redis.call('GET', KEYS[1]) or now)
+local full = math.min(math.max(stored, now), now + all)
+local wait = math.max(full + each - now - all, 0)
+if wait == 0 then
+  full = full + each
 end
-full = full + each
-redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
-return {0, full - now}`)
+if wait == 0 or stored > full then
+  redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
+end
+return {wait, full - now}`)

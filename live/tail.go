@@ -12,7 +12,9 @@ import (
 )
 
 const (
-	tailCount = 1_000 // entries of one stream that are read at once
+	// So many entries are read at once, of all streams together, so that a read stays short however much there is: at
+	// least minTail of each, and no more than maxTail of one.
+	tailCount, minTail, maxTail = 20_000, 20, 1_000
 	// Reading costs Redis some time for every stream that is named, so a read that found something is followed by a
 	// pause that grows with their number: with one stream there is none, with 2,000 it is 20 ms, for which all that
 	// comes meanwhile is read at once.
@@ -20,12 +22,6 @@ const (
 	minPause     = time.Millisecond
 	maxPause     = 25 * time.Millisecond
 )
-
-// maxAbsence is how long this process may do nothing before it must think that it missed something: a stream keeps its
-// newest entries only, and a process that was frozen for a while cannot tell what was dropped before them.
-const maxAbsence = 3 * time.Second
-
-var errAbsent = errors.New("this process was stopped for a while")
 
 // tail reads any number of streams with one command that waits on all of them. Nobody reads by himself.
 type tail struct {
@@ -37,6 +33,7 @@ type tail struct {
 	streams map[string]*tailed
 	changed bool // since the read under way began
 	waiting bool // a read is under way
+	woken   bool // and has been told to end
 	back    []func(ctx context.Context) error
 	away    []func()
 }
@@ -65,8 +62,8 @@ func (t *tail) onAway(do func()) { t.away = append(t.away, do) }
 func (t *tail) follow(key, after string, deliver func([]redis.XMessage)) {
 	t.mu.Lock()
 	t.streams[key] = &tailed{key: key, last: after, deliver: deliver}
-	interrupt := !t.changed && t.waiting
-	t.changed = true
+	interrupt := t.waiting && !t.woken
+	t.changed, t.woken = true, t.woken || interrupt
 	t.mu.Unlock()
 	if interrupt {
 		t.redis.outbox.send(wakeUp{t.wake})
@@ -84,78 +81,77 @@ func (t *tail) leave(key string) {
 // run reads until ctx ends. first is called once it is known whether Redis is there.
 func (t *tail) run(ctx context.Context, first func()) {
 	defer first()
-	pause, away := retryAway, true
+	pause := retryAway
 	for ctx.Err() == nil {
-		var err error
-		if away {
-			err = t.comeBack(ctx)
-		}
-		if err == nil {
-			away, pause = false, retryAway
-			first()
+		err := t.comeBack(ctx)
+		first()
+		back := err == nil
+		for err == nil && ctx.Err() == nil {
+			pause = retryAway
 			err = t.read(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
-			t.redis.health.gone(err)
-			if !away {
-				for _, do := range t.away {
-					do()
-				}
-			}
-			away = true
-			first()
-			wait(ctx, pause)
-			pause = min(2*pause, maxRetryAway)
+		if ctx.Err() != nil {
+			return
 		}
+		t.redis.health.gone(err)
+		if back {
+			for _, do := range t.away {
+				do()
+			}
+		}
+		wait(ctx, pause)
+		pause = min(2*pause, maxRetryAway)
 	}
 }
 
-// comeBack finds out whether Redis is there, and does what has to be done then.
+// comeBack finds out whether Redis is there, and does what has to be done then. It asks with a write: a Redis that only
+// lets itself be read (it has no memory left, or is a replica) takes nothing of what the nodes would tell each other.
 func (t *tail) comeBack(ctx context.Context) error {
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	if err := t.redis.blocking.Ping(limited).Err(); err != nil {
+	probe := t.redis.blocking.Pipeline()
+	wakeUp{t.wake}.write(limited, probe)
+	if _, err := probe.Exec(limited); err != nil {
 		return err
 	}
-	t.redis.health.answered(began)
 	for _, do := range t.back {
 		if err := do(limited); err != nil {
 			return err
 		}
 	}
-	return nil
+	t.redis.health.answered(began)
+	return t.redis.health.away()
 }
 
-// read reads until the streams to read are others, or Redis is away.
+// read reads until the streams to read are others, or Redis is away for whoever asked it.
 func (t *tail) read(ctx context.Context) error {
 	order, args := t.begin()
 	defer t.end()
 	names := len(order)
-	for before := time.Now(); ; {
+	count := min(max(tailCount/names, minTail), maxTail)
+	for {
 		began := time.Now()
-		if began.Sub(before) > maxAbsence {
-			return errAbsent
-		}
 		limited, cancel := context.WithTimeout(ctx, blockTime+t.grace)
-		found, err := t.redis.blocking.XRead(limited, &redis.XReadArgs{Streams: args, Count: tailCount, Block: blockTime}).Result()
+		found, err := t.redis.blocking.XRead(limited, &redis.XReadArgs{Streams: args, Count: int64(count), Block: blockTime}).Result()
 		cancel()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return err
 		}
-		if before = time.Now(); before.Sub(began) > maxAbsence {
-			return errAbsent
+		if err := t.redis.health.away(); err != nil {
+			return err // as a command has found out meanwhile
 		}
-		t.redis.health.answered(began)
+		more := false
 		for i := range found {
 			n, _ := slices.BinarySearchFunc(order, found[i].Stream, func(s *tailed, key string) int { return strings.Compare(s.key, key) })
 			if entries := found[i].Messages; n < names && order[n].key == found[i].Stream && len(entries) > 0 {
 				order[n].last = entries[len(entries)-1].ID
 				args[names+n] = order[n].last
 				order[n].deliver(entries)
+				more = more || len(entries) == count
 			}
 		}
-		if pause := min(time.Duration(names)*pauseForEach, maxPause) - time.Since(began); pause >= minPause && len(found) > 0 {
+		if pause := min(time.Duration(names)*pauseForEach, maxPause) - time.Since(began); pause >= minPause && len(found) > 0 && !more {
 			wait(ctx, pause)
 		}
 		t.mu.Lock()
@@ -172,7 +168,7 @@ func (t *tail) read(ctx context.Context) error {
 func (t *tail) begin() (order []*tailed, args []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.changed, t.waiting = false, true
+	t.changed, t.waiting, t.woken = false, true, false
 	for _, s := range t.streams {
 		order = append(order, s)
 	}
@@ -203,9 +199,10 @@ func wait(ctx context.Context, d time.Duration) {
 // wakeUp ends the read that is under way.
 type wakeUp struct{ key string }
 
-func (w wakeUp) write(ctx context.Context, p redis.Pipeliner) {
+func (w wakeUp) write(ctx context.Context, p redis.Pipeliner) int {
 	p.XAdd(ctx, &redis.XAddArgs{Stream: w.key, MaxLen: 1, Values: []string{"w", ""}})
 	p.PExpire(ctx, w.key, time.Hour)
+	return 0
 }
 
 func (wakeUp) answered() parcelState { return parcelDone }

@@ -26,7 +26,9 @@ func (s SharedTexts) Get(ctx context.Context, hash string) (string, bool) {
 	if len(hash) != 2*sha256.Size {
 		return "", false
 	}
-	text, err := s.redis.commands.Get(context.WithoutCancel(ctx), s.key(hash)).Result()
+	limited, cancel := s.redis.limited(ctx)
+	defer cancel()
+	text, err := s.redis.commands.Get(limited, s.key(hash)).Result()
 	sum := sha256.Sum256([]byte(text))
 	return text, err == nil && hex.EncodeToString(sum[:]) == hash
 }
@@ -43,8 +45,9 @@ func (s SharedTexts) key(hash string) string { return s.redis.key("text:" + hash
 // sharedText is a parcel with a text. It is sent once: it is worth no more.
 type sharedText struct{ key, text string }
 
-func (t *sharedText) write(ctx context.Context, p redis.Pipeliner) {
+func (t *sharedText) write(ctx context.Context, p redis.Pipeliner) int {
 	p.Set(ctx, t.key, t.text, textTTL)
+	return len(t.text)
 }
 
 func (*sharedText) answered() parcelState { return parcelDone }
