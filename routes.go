@@ -55,7 +55,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
-	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent})
+	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
 	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows

@@ -37,6 +37,10 @@ type Options struct {
 	// Sent has done called once the response of ctx was sent, or never. The memory of the response is used again then;
 	// nil: by no other response.
 	Sent func(ctx context.Context, done func())
+	// Words is told, of a subscription of ctx, how to have the words of an answer without any middleware: each call waits
+	// for the next event and gives its data, good until the next call. It gives nil where that is something else, or the
+	// end, for which the response is asked for as ever. nil: everything is.
+	Words func(ctx context.Context, next func(ctx context.Context) []byte)
 }
 
 type executable struct {
@@ -118,6 +122,21 @@ func (e *executable) stream(ctx context.Context, op *graphql.OperationContext, p
 	}
 	context.AfterFunc(ctx, events.Close) // whoever asked may be gone without a word
 	write := func() bool { return x.Event(p, events) }
+	if e.o.Words != nil {
+		e.o.Words(ctx, func(ctx context.Context) []byte {
+			if ctx.Err() != nil || !words(ctx, events) {
+				return nil
+			}
+			if more, err := events.Next(ctx); !more || err != nil {
+				return nil // it is there: this cannot be
+			}
+			x.Reset(ctx)
+			if !x.Guard(write) {
+				return []byte("null")
+			}
+			return x.Buf
+		})
+	}
 	response := new(graphql.Response)
 	return func(ctx context.Context) *graphql.Response {
 		more, err := next(ctx, op, events)
@@ -135,6 +154,13 @@ func (e *executable) stream(ctx context.Context, op *graphql.OperationContext, p
 		*response = graphql.Response{Data: x.Buf}
 		return response
 	}
+}
+
+// words waits for an event and reports whether it is a few more words of an answer: most are, and all of their fields are
+// plain, so that nothing about them can fail or has to be read.
+func words(ctx context.Context, events *plan.Events) (are bool) {
+	_, are = events.Peek(ctx).(*kyro.MessageDelta)
+	return are
 }
 
 // next waits for an event. A panic is an error as any other.

@@ -119,15 +119,15 @@ func (l *Logs) unsent(message kyro.ID, attempt, seq int64) []kyro.LogEntry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.topics[message]
-	if t == nil || t.attempt != attempt {
+	if t == nil || t.attempt != attempt || len(t.entries) == 0 {
 		return nil
 	}
-	for i, e := range t.entries {
-		if e.Seq > seq || e.Final {
-			return t.entries[i:len(t.entries):len(t.entries)]
-		}
+	n := int64(len(t.entries))
+	first := min(max(seq-t.entries[0].Seq+1, 0), n) // they have no gaps
+	if first == n && t.end().Final {
+		first--
 	}
-	return nil
+	return t.entries[first:n:n]
 }
 
 // over reports whether the log has the attempt's end, so that it grows no more.

@@ -11,8 +11,8 @@ import (
 )
 
 // outbox sends what this node says, in its order, without anybody waiting for it. One goroutine takes all that there
-// is and sends it at once: a lone token goes as soon as it is there, and what comes while an answer is on its way goes
-// together.
+// is and sends it at once: a lone token goes as soon as it is there, and what comes while an answer is on its way, or
+// within gatherTime of what was sent before, goes together.
 type outbox struct {
 	redis *Redis
 	some  chan struct{} // has something while there may be something to send
@@ -41,6 +41,8 @@ const (
 )
 
 const (
+	gatherTime = 2 * time.Millisecond
+
 	maxOutbox = 20_000 // parcels that wait; streams are one each and always taken, signals beyond it are dropped
 	maxSend   = 500    // parcels that are sent at once
 	// And so many bytes, about, beyond which no more parcels are added: what is sent at once must be done in the time of
@@ -113,6 +115,7 @@ func (o *outbox) sift() {
 // run sends until ctx ends, and then what is left, for as long as that takes no longer than flushTime.
 func (o *outbox) run(ctx context.Context) {
 	pause := retryAway
+	var next time.Time
 	for ctx.Err() == nil {
 		if back := o.redis.health.back(); back != nil {
 			o.sift()
@@ -121,6 +124,7 @@ func (o *outbox) run(ctx context.Context) {
 				o.nudge()
 			case <-o.some: // perhaps something that does not wait
 				wait(ctx, retryAway)
+				o.nudge() // Redis may be back
 			case <-ctx.Done():
 			}
 			continue
@@ -130,8 +134,9 @@ func (o *outbox) run(ctx context.Context) {
 		case <-ctx.Done():
 			continue
 		}
+		wait(ctx, time.Until(next))
 		if o.empty(ctx) {
-			pause = retryAway
+			pause, next = retryAway, time.Now().Add(gatherTime)
 			continue
 		}
 		wait(ctx, pause)

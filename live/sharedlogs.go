@@ -186,10 +186,7 @@ func (o *ownLog) write(ctx context.Context, p redis.Pipeliner) int {
 	if o.pack = o.logs.local.unsent(o.message, o.attempt, sent); len(o.pack) == 0 {
 		return 0
 	}
-	data, err := json.Marshal(o.pack)
-	if err != nil {
-		panic(err) // of texts and numbers
-	}
+	data := appendPack(make([]byte, 0, 64), o.pack)
 	id := strconv.FormatInt(o.attempt, 10) + "-" + strconv.FormatInt(o.end().Seq, 10)
 	if o.end().Final {
 		id = strconv.FormatInt(o.attempt, 10) + "-" + endSeqID
@@ -204,6 +201,40 @@ func (o *ownLog) write(ctx context.Context, p redis.Pipeliner) int {
 		p.PExpire(ctx, o.key, o.logs.ttl)
 	}
 	return len(data)
+}
+
+// appendPack appends events as JSON, as encoding/json reads them. There is one for nearly every token.
+func appendPack(to []byte, events []kyro.LogEntry) []byte {
+	for i, e := range events {
+		to = append(to, "[,"[min(i, 1)])
+		to = strconv.AppendInt(append(to, `{"a":`...), e.Attempt, 10)
+		to = strconv.AppendInt(append(to, `,"s":`...), e.Seq, 10)
+		if e.Text != "" {
+			to = appendText(append(to, `,"t":`...), e.Text)
+		}
+		if e.Status != "" {
+			to = appendText(append(to, `,"m":`...), string(e.Status))
+		}
+		if e.Final {
+			to = append(to, `,"f":true`...)
+		}
+		to = append(to, '}')
+	}
+	return append(to, ']')
+}
+
+// appendText appends a text as JSON. Most have nothing in them that must be written otherwise.
+func appendText(to []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				panic(err) // of a text
+			}
+			return append(to, quoted...)
+		}
+	}
+	return append(append(append(to, '"'), s...), '"')
 }
 
 func (o *ownLog) end() kyro.LogEntry { return o.pack[len(o.pack)-1] }

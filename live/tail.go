@@ -188,6 +188,9 @@ func (t *tail) end() {
 
 // wait waits for the time or ctx's end.
 func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

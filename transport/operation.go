@@ -25,6 +25,8 @@ type operation struct {
 	errs    gqlerror.List // why it is refused
 	buffer  []byte        // the message that is being written
 
+	nextWords func(ctx context.Context) []byte // nil where there is no short way
+
 	// Guarded by the socket.
 	silent bool // the client has ended it, or been told of its end
 	ended  bool
@@ -32,7 +34,7 @@ type operation struct {
 
 func newOperation(s *socket, id string) *operation {
 	op := &operation{socket: s, id: id}
-	op.ctx, op.cancel = context.WithCancel(s.signed)
+	op.ctx, op.cancel = context.WithCancel(context.WithValue(s.signed, wordsKey{}, op))
 	return op
 }
 
@@ -88,6 +90,9 @@ func (op *operation) run() {
 func (op *operation) results() {
 	responses, ctx := op.socket.exec.DispatchOperation(op.ctx, op.context)
 	for first := true; ; first = false {
+		if !first {
+			op.words(ctx)
+		}
 		response := responses(ctx)
 		switch {
 		case response == nil:
@@ -96,6 +101,29 @@ func (op *operation) results() {
 			op.fail(response.Errors)
 			return
 		case !op.next(response):
+			op.cancel()
+		}
+	}
+}
+
+type wordsKey struct{}
+
+// Words gives the operation of ctx a way to have the words of an answer without middleware; see graph.Options. Only
+// websockets use it: an event stream tells the place of each event.
+func Words(ctx context.Context, next func(ctx context.Context) []byte) {
+	if op, ok := ctx.Value(wordsKey{}).(*operation); ok {
+		op.nextWords = next
+	}
+}
+
+// words sends words until something else comes.
+func (op *operation) words(ctx context.Context) {
+	if op.nextWords == nil {
+		return
+	}
+	var response graphql.Response
+	for response.Data = op.nextWords(ctx); response.Data != nil; response.Data = op.nextWords(ctx) {
+		if !op.next(&response) {
 			op.cancel()
 		}
 	}

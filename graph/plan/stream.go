@@ -2,7 +2,9 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -11,12 +13,41 @@ import (
 // Events are those of a subscription under way. They are asked for and written by one goroutine.
 type Events struct {
 	draw  func(ctx context.Context) (more bool, err error) // waits for the next
+	value func() any                                       // the one that was drawn
 	write func() bool
 	stop  func()
 
 	mu    sync.Mutex
 	ahead bool // one was drawn before it was asked for
 	over  bool
+
+	// The end, where it was found by looking ahead.
+	err   error
+	panic any
+}
+
+// Peek waits for the next event and gives it, but leaves it to Next. nil where there is none, of which Next tells more.
+func (e *Events) Peek(ctx context.Context) any {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer func() {
+		if p := recover(); p != nil {
+			e.panic = fmt.Sprintf("%v\n%s", p, debug.Stack()) // for Next, which has nothing of this stack
+		}
+	}()
+	if !e.ahead && !e.over {
+		e.over = true // unless there is one: a panic is the end too
+		more, err := e.draw(ctx)
+		if more && err == nil {
+			e.over, e.ahead = false, true
+		} else if e.err = err; err == nil {
+			e.stop()
+		}
+	}
+	if !e.ahead {
+		return nil
+	}
+	return e.value()
 }
 
 // Next waits for the next event and reports whether there is one. An error is the end.
@@ -24,6 +55,15 @@ func (e *Events) Next(ctx context.Context) (more bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
+	case e.panic != nil:
+		p := e.panic
+		e.panic = nil
+		e.stop()
+		panic(p)
+	case e.err != nil:
+		err, e.err = e.err, nil
+		e.stop()
+		return false, err
 	case e.over:
 		return false, nil
 	case e.ahead:
@@ -96,7 +136,7 @@ func Subscribe[T any](
 	r.Enter(f)
 	defer r.Leave()
 	var value T
-	e := &Events{write: func() bool { return put(f, value) }, stop: func() {}}
+	e := &Events{write: func() bool { return put(f, value) }, value: func() any { return value }, stop: func() {}}
 	if _, ok := Resolve(r, f, arguments, func(ctx context.Context, fc *graphql.FieldContext) (none struct{}, err error) {
 		r.from = fc
 		channel, err := resolver(ctx, fc)
