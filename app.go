@@ -300,7 +300,7 @@ func (a *app) close() error {
 
 func (a *app) logReady(log *slog.Logger) {
 	if !a.cfg.Role.serves() {
-		log.Info("ready", "role", a.cfg.Role, "admin", "http://"+a.adminListener.Addr().String(),
+		log.Info("ready", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
 			"database", a.info.Database, "live", a.info.Live)
 		return
 	}
@@ -311,7 +311,7 @@ func (a *app) logReady(log *slog.Logger) {
 	if !a.pools.Postgres() {
 		embedded = append([]string{"SQLite in " + a.cfg.DataDir}, embedded...)
 	}
-	log.Info("ready", "role", a.cfg.Role,
-		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(),
+	log.Info("ready",
+		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
 		"database", a.info.Database, "live", a.info.Live, "embedded", strings.Join(embedded, ", "))
 }
