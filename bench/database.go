@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,9 +32,12 @@ var production = []string{
 	"shared_buffers=256MB", "effective_cache_size=1GB", "random_page_cost=1.1", "max_connections=200", "max_wal_size=2GB",
 }
 
+// databases counts those that this process has made.
+var databases atomic.Int64
+
 // openDatabase makes a database on the server with the URL, or on a private one.
 func openDatabase(ctx context.Context, base string) (_ *database, err error) {
-	d := &database{name: fmt.Sprintf("kyro_bench_%d", os.Getpid())}
+	d := &database{name: fmt.Sprintf("kyro_bench_%d_%d", os.Getpid(), databases.Add(1))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())

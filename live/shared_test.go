@@ -29,7 +29,13 @@ type node struct {
 // join starts a node on the Redis; setUp is called before it runs. It is stopped when the test ends.
 func join(t *testing.T, server *redis.Server, name string, setUp func(n *node)) *node {
 	t.Helper()
-	r, err := live.NewRedis(live.RedisConfig{URL: server.URL, Installation: "test", Node: name})
+	return joinAs(t, live.RedisConfig{URL: server.URL, Node: name}, setUp)
+}
+
+func joinAs(t *testing.T, cfg live.RedisConfig, setUp func(n *node)) *node {
+	t.Helper()
+	cfg.Installation = "test"
+	r, err := live.NewRedis(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

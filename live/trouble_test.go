@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -330,7 +332,11 @@ func TestManyReadersOfLongStreamsAtOnce(t *testing.T) {
 			redis.call('XADD', KEYS[1], '1-' .. i, 'e', '[{"a":1,"s":' .. i .. ',"t":"word "}]')
 		end return ''`, []string{fmt.Sprint("kyro:test:log:", message)}, words).Err())
 	}
-	n := join(t, server, "b", nil)
+	timeout := time.Duration(0)
+	if raceDetector() {
+		timeout = 4 * time.Second // everything takes so much longer, and other tests run beside it
+	}
+	n := joinAs(t, live.RedisConfig{URL: server.URL, Node: "b", Timeout: timeout}, nil)
 	until(t, "the node is connected", n.Connected)
 	var readers sync.WaitGroup
 	var whole, refused atomic.Int64
@@ -385,4 +391,10 @@ func TestStopEndsEverything(t *testing.T) {
 			})
 		})
 	}
+}
+
+// raceDetector reports whether this process watches for races, which makes it ten times as slow.
+func raceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
