@@ -127,13 +127,11 @@ func (e *executable) stream(ctx context.Context, op *graphql.OperationContext, p
 			if ctx.Err() != nil || !words(ctx, events) {
 				return nil
 			}
-			if more, err := events.Next(ctx); !more || err != nil {
-				return nil // it is there: this cannot be
-			}
 			x.Reset(ctx)
-			if !x.Guard(write) {
-				return []byte("null")
+			if !x.Guard(write) || x.Max > 0 && len(x.Buf) > x.Max {
+				return nil // the event is still to be asked for, as ever
 			}
+			_, _ = events.Next(ctx) // it was
 			return x.Buf
 		})
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"kyrochat/graph"
 	"kyrochat/graph/plan"
@@ -88,8 +90,21 @@ func happening[T any](ctx context.Context, field string, event func(*filler) T, 
 	return channel, nil
 }
 
+// shortWay is where an executor leaves its way to have words, and how often it was taken.
+type shortWay struct {
+	next  func(context.Context) []byte
+	taken int
+}
+
+func (s *shortWay) Words(_ context.Context, next func(context.Context) []byte) { s.next = next }
+
 // runAll runs an operation to its end, and copies its responses. It gives nil where the executor refuses it.
 func runAll(ctx context.Context, e *executor.Executor, query, variables string) []*graphql.Response {
+	return runBy(ctx, e, new(shortWay), query, variables)
+}
+
+// runBy is runAll by the short way, as far as it goes.
+func runBy(ctx context.Context, e *executor.Executor, short *shortWay, query, variables string) []*graphql.Response {
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
 	defer cancel()
 	params := &graphql.RawParams{Query: query}
@@ -108,6 +123,14 @@ func runAll(ctx context.Context, e *executor.Executor, query, variables string) 
 		r := *r
 		r.Data = append(json.RawMessage(nil), r.Data...)
 		responses = append(responses, &r)
+		for short.next != nil {
+			words := short.next(ctx)
+			if words == nil {
+				break
+			}
+			short.taken++
+			responses = append(responses, &graphql.Response{Data: append(json.RawMessage(nil), words...)})
+		}
 	}
 	return responses
 }
@@ -221,15 +244,21 @@ func TestHowAStreamEnds(t *testing.T) {
 		},
 			`{"messageStream":{"__typename":"MessageStage"}} INTERNAL`},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		for _, short := range []*shortWay{nil, {}} {
 			left := false
 			resolvers := streaming{events: func(yield func(kyro.MessageStreamEvent, error) bool) {
 				defer func() { left = true }()
 				c.events(yield)
 			}}
 			var told []string
-			for _, r := range runAll(t.Context(), newPair(resolvers).planned, follow, `{"id": "msg_7"}`) {
+			options := graph.Options{}
+			if short != nil {
+				options.Words = short.Words
+			} else {
+				short = new(shortWay)
+			}
+			e := newExecutor(graph.NewExecutable(graph.Config{Resolvers: resolvers}, options), lru.New[*ast.QueryDocument](10))
+			for _, r := range runBy(t.Context(), e, short, follow, `{"id": "msg_7"}`) {
 				if len(r.Errors) == 0 {
 					told = append(told, string(r.Data))
 					continue
@@ -237,9 +266,29 @@ func TestHowAStreamEnds(t *testing.T) {
 				told = append(told, strings.TrimSpace(string(r.Data)+" "+r.Errors[0].Extensions["code"].(string)+" "+r.Errors[0].Path.String()))
 			}
 			if got := strings.Join(told, " "); got != c.want || !left {
-				t.Errorf("got  %s\nwant %s\nleft %v", got, c.want, left)
+				t.Errorf("%s, by the short way %v:\ngot  %s\nwant %s\nleft %v", name, options.Words != nil, got, c.want, left)
 			}
-		})
+		}
+	}
+}
+
+// TestWordsTakeTheShortWay, but not those that are longer than a response may be: what is too long is told the long way.
+func TestWordsTakeTheShortWay(t *testing.T) {
+	t.Parallel()
+	short := new(shortWay)
+	resolvers := streaming{events: func(yield func(kyro.MessageStreamEvent, error) bool) {
+		_ = yield(&kyro.MessageStage{}, nil) && yield(delta(2, "a"), nil) && yield(delta(3, strings.Repeat("b", 300)), nil) &&
+			yield(&kyro.MessageStage{}, nil) && yield(delta(5, "c"), nil)
+	}}
+	schema := graph.NewExecutable(graph.Config{Resolvers: resolvers}, graph.Options{MaxResponse: 200, Words: short.Words})
+	responses := runBy(t.Context(), newExecutor(schema, lru.New[*ast.QueryDocument](10)), short, follow, `{"id": "msg_7"}`)
+	if len(responses) != 5 || short.taken != 2 {
+		t.Fatalf("%d responses, %d by the short way", len(responses), short.taken)
+	}
+	for i, part := range []string{"MessageStage", `"text":"a"`, "bbb", "MessageStage", `"text":"c"`} {
+		if data := string(responses[i].Data); !strings.Contains(data, part) || (len(data) > 200) != (i == 2) {
+			t.Errorf("event %d: %s", i, data)
+		}
 	}
 }
 
