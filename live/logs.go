@@ -81,11 +81,7 @@ func (l *Logs) Append(_ context.Context, message kyro.ID, entries ...kyro.LogEnt
 	now := l.now()
 	l.expire(now)
 	for _, e := range entries {
-		t := l.topics[message]
-		if t == nil {
-			t = &logTopic{message: message}
-			l.topics[message] = t
-		}
+		t := l.topic(message)
 		if err := l.add(t, e, now, false); err != nil {
 			l.forget(t)
 			return err
@@ -103,11 +99,7 @@ func (l *Logs) mirror(message kyro.ID, entries []kyro.LogEntry) {
 	now := l.now()
 	l.expire(now)
 	for _, e := range entries {
-		t := l.topics[message]
-		if t == nil {
-			t = &logTopic{message: message}
-			l.topics[message] = t
-		}
+		t := l.topic(message)
 		_ = l.add(t, e, now, true) // an older attempt, or what follows an end: nothing new
 		l.forget(t)
 	}
@@ -162,8 +154,7 @@ func (l *Logs) Read(ctx context.Context, message kyro.ID, attempt, seq int64) ([
 			if seq != 0 {
 				return nil, false, nil
 			}
-			t = &logTopic{message: message}
-			l.topics[message] = t
+			t = l.topic(message)
 		}
 		entries, known := t.after(attempt, seq)
 		if !known || len(entries) > 0 {
@@ -212,6 +203,16 @@ func (l *Logs) Snapshot(ctx context.Context, message kyro.ID) (kyro.StreamSnapsh
 	}
 	s.Text = text.String()
 	return s, true, nil
+}
+
+// topic gives the message's topic, which is made where there is none.
+func (l *Logs) topic(message kyro.ID) *logTopic {
+	t := l.topics[message]
+	if t == nil {
+		t = &logTopic{message: message}
+		l.topics[message] = t
+	}
+	return t
 }
 
 // add puts one entry at the end of a topic. gaps says that events may be missing, as in what comes from another node.

@@ -226,7 +226,10 @@ func TestStreamsOutliveTheirRedis(t *testing.T) {
 					}
 				})
 			}
-			time.Sleep(500 * time.Millisecond)
+			until(t, "the streams run", func() bool {
+				last, _, err := a.local.Snapshot(t.Context(), kyro.MessageID(1))
+				return err == nil && last.Seq > 40
+			})
 			hurt(t, server)
 			wg.Wait()
 		})

@@ -100,24 +100,7 @@ func TestAConversationThatIsHeldIsNotWaitedFor(t *testing.T) {
 			t.Fatalf("%+v", kept)
 		}
 		list[0].State.Text, list[0].State.Seq = "more", 100
-		held, release := make(chan struct{}), make(chan struct{})
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
-				_, err := tx.ExecContext(ctx, "UPDATE conversations SET archived = TRUE WHERE id <= ?", list[1].Claim.ConversationID.Key)
-				close(held)
-				<-release
-				return err
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		<-held
-		kept, err := w.Keep(t.Context(), lease, list)
-		close(release)
-		wg.Wait()
-		fine(t, err)
+		kept := w.keepBeside(t, list, "UPDATE conversations SET archived = TRUE WHERE id <= ?", list[1].Claim.ConversationID)
 		if want := []kyro.Kept{{Kept: true}, {}, {Kept: true}}; !slices.Equal(kept, want) {
 			t.Errorf("%+v, want %+v", kept, want)
 		}
@@ -137,24 +120,7 @@ func TestARowThatIsHeldDoesNotHoldTheOthers(t *testing.T) {
 			t.Skip("SQLite has one writer at a time")
 		}
 		_, list := w.running(t, "n1", 3)
-		held, release := make(chan struct{}), make(chan struct{})
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
-				_, err := tx.ExecContext(ctx, "UPDATE messages SET superseded = TRUE WHERE id = ?", list[1].Claim.MessageID.Key)
-				close(held)
-				<-release
-				return err
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		<-held
-		kept, err := w.Keep(t.Context(), lease, list)
-		close(release)
-		wg.Wait()
-		fine(t, err)
+		kept := w.keepBeside(t, list, "UPDATE messages SET superseded = TRUE WHERE id = ?", list[1].Claim.MessageID)
 		if want := []kyro.Kept{{Kept: true}, {}, {Kept: true}}; !slices.Equal(kept, want) {
 			t.Errorf("%+v, want %+v", kept, want)
 		}
@@ -340,4 +306,28 @@ func TestManyNodesSweepAtOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// keepBeside keeps answers while somebody else has changed a row, and not committed.
+func (w *world) keepBeside(t *testing.T, list []kyro.Keeping, change string, row kyro.ID) []kyro.Kept {
+	t.Helper()
+	held, release := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+			_, err := tx.ExecContext(ctx, change, row.Key)
+			close(held)
+			<-release
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	kept, err := w.Keep(t.Context(), lease, list)
+	close(release)
+	wg.Wait()
+	fine(t, err)
+	return kept
 }
