@@ -49,6 +49,7 @@ func newNodes(ctx context.Context, cfg Config, name string, st *store.Store, log
 		if err != nil {
 			return nil, err
 		}
+		n.stop = n.redis.Stop
 		n.bus = live.NewBus(n.redis)
 		n.shared = live.NewSharedLogs(n.redis, logs)
 		n.logs, n.rates = n.shared, live.NewSharedRates(n.redis, rates)
