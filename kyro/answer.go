@@ -72,6 +72,30 @@ type Prompt struct {
 	Passages  []Passage // best first; markers count from 1 in this order
 	Lexical   LexicalResult
 	Languages []string // of the bot's documents
+
+	// The same in words, for models that read: what the model is told to do, without a word of documents or people, and
+	// what was said so far, oldest first; the last message holds the passages and the question.
+	System   string
+	Messages []PromptMessage
+}
+
+// PromptMessage is one message of a prompt.
+type PromptMessage struct {
+	Role MessageRole
+	Text string
+}
+
+// Completion asks a model for a short text, given at once: a question put another way, a title.
+type Completion struct {
+	System          string
+	Text            string
+	MaxOutputTokens int
+}
+
+// Completed is the answer to a Completion.
+type Completed struct {
+	Text  string
+	Usage MessageUsage // the model and the tokens
 }
 
 // Quote is a piece of a passage that an answer rests on.
@@ -90,7 +114,7 @@ type Delta struct {
 // Finish is how the model ended.
 type Finish struct {
 	Reason    FinishReason
-	Grounding Grounding
+	Grounding Grounding // "": the model does not say, so that it is worked out from the citations
 	Notices   []MessageNotice
 	Usage     MessageUsage
 }

@@ -1,0 +1,67 @@
+package ai
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"kyrochat/kyro"
+)
+
+// When a breaker opens, and for how long.
+const (
+	breakerInARow = 5                // failures one after another that open it
+	breakerLeast  = 10               // calls within the window from which half of them failing opens it
+	breakerWindow = 30 * time.Second // how far back calls count
+	breakerOpen   = 15 * time.Second // how long it stays open before one call may try
+)
+
+// breaker keeps calls off an upstream that fails: after five failures in a row, or where half of at least ten calls
+// within 30 s failed, all calls are refused at once for 15 s; then one is let through to try. A call that its own caller
+// gave up, and an answer that the upstream refused for what was in the request, say nothing about the upstream.
+type breaker struct {
+	name string
+	two  *gobreaker.TwoStepCircuitBreaker[struct{}]
+}
+
+func newBreaker(name string, log *slog.Logger) *breaker {
+	return &breaker{name: name, two: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: name, MaxRequests: 1, Interval: breakerWindow, BucketPeriod: breakerWindow / 10, Timeout: breakerOpen,
+		ReadyToTrip: func(c gobreaker.Counts) bool {
+			return c.ConsecutiveFailures >= breakerInARow || c.Requests >= breakerLeast && c.TotalFailures*2 >= c.Requests
+		},
+		IsExcluded: saysNothing,
+		OnStateChange: func(name string, from, to gobreaker.State) {
+			log.Warn("the way to an upstream changed", "upstream", name, "from", from.String(), "to", to.String())
+		},
+	})}
+}
+
+// saysNothing reports errors that do not tell whether the upstream works.
+func saysNothing(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return true
+	}
+	switch kyro.ErrorCode(err) {
+	case kyro.CodeContentBlocked, kyro.CodeValidation, kyro.CodeUpstreamQuota:
+		return true
+	}
+	return false
+}
+
+// allow lets a call begin. done must be called with its outcome. The error is UPSTREAM_FAILED with the time to wait.
+func (b *breaker) allow() (done func(error), err error) {
+	done, err = b.two.Allow()
+	if err != nil {
+		away := kyro.Errorf(kyro.CodeUpstreamFailed, "%s does not answer at the moment. Try again in a few seconds.", b.name).Because(err)
+		away.RetryAfter = breakerOpen
+		return nil, away
+	}
+	return done, nil
+}
+
+// open reports that calls are refused now.
+func (b *breaker) open() bool { return b.two.State() == gobreaker.StateOpen }
