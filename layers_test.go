@@ -38,6 +38,8 @@ var layers = map[string][]string{
 	"web":                   {},
 	"bench":                 {"auth", "client", "kyro", "internal/postgres"},
 	"internal/apidoc":       {},
+	"internal/emulate":      {"internal/gemini"},
+	"internal/gemini":       {"text"},
 	"internal/graphgen":     {},
 	"internal/logtest":      {"kyro"},
 	"internal/postgres":     {},
