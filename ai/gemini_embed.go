@@ -67,7 +67,7 @@ func (g *Gemini) EmbedQuestion(ctx context.Context, question string) ([]float32,
 	return g.questions.ask(ctx, question)
 }
 
-// embedQuestions embeds a few questions, of which some may be equal.
+// embedQuestions embeds a few questions.
 func (g *Gemini) embedQuestions(ctx context.Context, texts []string) ([][]float32, error) {
 	return g.embedTexts(ctx, texts, forQuestions, questionTimeout)
 }

@@ -12,16 +12,20 @@ import (
 )
 
 // The SDK writes a line to the standard library's log whenever a stream ends early, which is every time that somebody
-// stops an answer. bridgeLog sends its lines, and nobody else's, to slog at debug. It wraps the log's writer once for the
-// process; the last logger counts.
+// stops an answer. bridgeLog sends its lines, and nobody else's, to slog at debug: it wraps the writer of that log, which
+// is one for the process. The last logger counts.
 func bridgeLog(to *slog.Logger) {
+	bridging.Lock()
+	defer bridging.Unlock()
 	sdkLog.Store(to)
-	bridgeOnce.Do(func() { log.SetOutput(&sdkWriter{next: log.Writer()}) })
+	if _, wrapped := log.Writer().(*sdkWriter); !wrapped {
+		log.SetOutput(&sdkWriter{next: log.Writer()})
+	}
 }
 
 var (
-	sdkLog     atomic.Pointer[slog.Logger]
-	bridgeOnce sync.Once
+	bridging sync.Mutex
+	sdkLog   atomic.Pointer[slog.Logger]
 )
 
 type sdkWriter struct{ next io.Writer }

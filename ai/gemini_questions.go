@@ -2,11 +2,12 @@ package ai
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/graph-gophers/dataloader/v7"
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // How questions are joined.
@@ -15,31 +16,54 @@ const (
 	mostRemembered = 2_048            // questions whose vectors are kept; 6 MB at 768 dimensions
 )
 
-// questions embeds what people ask. Somebody who is alone is not kept waiting. Who asks while others wait for their
-// vectors goes into one call with all that come within a millisecond. What was asked of late, or is being asked, is not
-// sent again; a failure is not kept.
+// questions embeds what people ask. Somebody who is alone is not kept waiting. A question that comes while others are
+// under way goes into one call with all that come within a millisecond. What was asked of late, or is being asked, is
+// not sent again; a failure is everybody's who waits for it, and is not kept.
 type questions struct {
-	embed    func(ctx context.Context, texts []string) ([][]float32, error)
-	recent   *recentQuestions
 	alone    *dataloader.Loader[string, []float32] // sends at once
 	together *dataloader.Loader[string, []float32]
 
-	// Calls belong to all who wait for them, so that they end with the last of this, not with a caller.
+	// Calls belong to all who wait for them: they end with the last of this, not with a caller.
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu     sync.Mutex
-	asking int // callers who wait
-	closed bool
-	wait   sync.WaitGroup
+	mu       sync.Mutex
+	recent   *simplelru.LRU[string, *question]
+	underWay int
+	closed   bool
+	wait     sync.WaitGroup
 }
 
+// question is one that was asked. Its vector is there once done is closed.
+type question struct {
+	done   chan struct{}
+	vector []float32
+	err    error
+}
+
+// newQuestions takes what embeds a few questions, each of which is there once.
 func newQuestions(embed func(ctx context.Context, texts []string) ([][]float32, error)) *questions {
-	q := &questions{embed: embed, recent: newRecentQuestions()}
+	q := &questions{}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
-	cache := dataloader.WithCache[string, []float32](q.recent)
-	q.alone = dataloader.NewBatchedLoader(q.batch, cache, dataloader.WithBatchCapacity[string, []float32](1))
-	q.together = dataloader.NewBatchedLoader(q.batch, cache, dataloader.WithBatchCapacity[string, []float32](mostBatch),
+	var err error
+	if q.recent, err = simplelru.NewLRU[string, *question](mostRemembered, nil); err != nil {
+		panic(err) // its size is a positive constant
+	}
+	batch := func(ctx context.Context, texts []string) []*dataloader.Result[[]float32] {
+		vectors, err := embed(ctx, texts)
+		results := make([]*dataloader.Result[[]float32], len(texts))
+		for i := range texts {
+			results[i] = &dataloader.Result[[]float32]{Error: err}
+			if err == nil {
+				results[i].Data = vectors[i]
+			}
+		}
+		return results
+	}
+	// The loader's own cache would keep everything for ever, failures too.
+	none := dataloader.WithCache[string, []float32](&dataloader.NoCache[string, []float32]{})
+	q.alone = dataloader.NewBatchedLoader(batch, none, dataloader.WithBatchCapacity[string, []float32](1))
+	q.together = dataloader.NewBatchedLoader(batch, none, dataloader.WithBatchCapacity[string, []float32](mostBatch),
 		dataloader.WithWait[string, []float32](joinWait))
 	return q
 }
@@ -54,92 +78,51 @@ func (q *questions) close() {
 }
 
 // ask gives the vector of a question, which is the caller's to keep. It ends with ctx.
-func (q *questions) ask(ctx context.Context, question string) ([]float32, error) {
+func (q *questions) ask(ctx context.Context, s string) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	type result struct {
-		vector []float32
-		err    error
-	}
-	got := make(chan result, 1)
-	thunk := q.load(question)
-	if thunk == nil {
-		return nil, context.Canceled
-	}
-	go func() {
-		defer q.wait.Done()
-		vector, err := thunk()
-		q.mu.Lock()
-		q.asking--
-		q.mu.Unlock()
-		got <- result{vector, err}
-	}()
+	asked := q.find(s)
 	select {
-	case r := <-got:
-		if r.err != nil {
-			return nil, r.err
-		}
-		return append([]float32(nil), r.vector...), nil
+	case <-asked.done:
+		return slices.Clone(asked.vector), asked.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// load puts the question in a call, or finds it in one. nil: this is closed.
-func (q *questions) load(question string) dataloader.Thunk[[]float32] {
+// find gives the question as it was asked before, or asks it.
+func (q *questions) find(s string) *question {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		return nil
+	if known, ok := q.recent.Get(s); ok {
+		return known
 	}
-	q.wait.Add(1)
-	q.asking++
+	asked := &question{done: make(chan struct{})}
+	if q.closed {
+		asked.err = context.Canceled
+		close(asked.done)
+		return asked
+	}
+	q.recent.Add(s, asked)
 	loader := q.together
-	if q.asking == 1 {
+	if q.underWay == 0 {
 		loader = q.alone
 	}
-	return loader.Load(q.ctx, question)
+	q.underWay++
+	thunk := loader.Load(q.ctx, s)
+	q.wait.Go(func() { q.answer(s, asked, thunk) })
+	return asked
 }
 
-// batch makes the call. A failure is everybody's, and is forgotten.
-func (q *questions) batch(ctx context.Context, texts []string) []*dataloader.Result[[]float32] {
-	vectors, err := q.embed(ctx, texts)
-	results := make([]*dataloader.Result[[]float32], len(texts))
-	for i, s := range texts {
-		if err != nil {
-			q.recent.Delete(ctx, s)
-			results[i] = &dataloader.Result[[]float32]{Error: err}
-			continue
-		}
-		results[i] = &dataloader.Result[[]float32]{Data: vectors[i]}
+// answer waits for the vector.
+func (q *questions) answer(s string, asked *question, thunk dataloader.Thunk[[]float32]) {
+	asked.vector, asked.err = thunk()
+	q.mu.Lock()
+	q.underWay--
+	if known, ok := q.recent.Peek(s); ok && known == asked && asked.err != nil {
+		q.recent.Remove(s)
 	}
-	return results
+	q.mu.Unlock()
+	close(asked.done)
 }
-
-// recentQuestions keeps the questions used last, for the loaders.
-type recentQuestions struct {
-	kept *lru.Cache[string, dataloader.Thunk[[]float32]]
-}
-
-func newRecentQuestions() *recentQuestions {
-	kept, err := lru.New[string, dataloader.Thunk[[]float32]](mostRemembered)
-	if err != nil {
-		panic(err) // its size is a positive constant
-	}
-	return &recentQuestions{kept}
-}
-
-func (r *recentQuestions) Get(_ context.Context, question string) (dataloader.Thunk[[]float32], bool) {
-	return r.kept.Get(question)
-}
-
-func (r *recentQuestions) Set(_ context.Context, question string, thunk dataloader.Thunk[[]float32]) {
-	r.kept.Add(question, thunk)
-}
-
-func (r *recentQuestions) Delete(_ context.Context, question string) bool {
-	return r.kept.Remove(question)
-}
-
-func (r *recentQuestions) Clear() { r.kept.Purge() }

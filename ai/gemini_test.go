@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"math"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +30,7 @@ func prompt(question string, passages ...string) kyro.Prompt {
 	b.WriteString("<<<" + nonce + " question>>>\n" + question + "\n<<<" + nonce + " end>>>")
 	return kyro.Prompt{
 		Question: question, System: "Answer from the passages.\n<<<" + nonce + " no answer>>>\nI do not know.\n<<<" + nonce + " end>>>",
-		Messages: []kyro.PromptMessage{{kyro.RoleUser, "Hi."}, {kyro.RoleBot, ""}, {kyro.RoleBot, "Hello."}, {kyro.RoleUser, b.String()}},
+		Messages: []kyro.PromptMessage{{Role: kyro.RoleUser, Text: "Hi."}, {Role: kyro.RoleBot}, {Role: kyro.RoleBot, Text: "Hello."}, {Role: kyro.RoleUser, Text: b.String()}},
 	}
 }
 
@@ -320,6 +321,27 @@ func TestGeminiWaitsForItsReader(t *testing.T) {
 		}
 		if text != "One two." {
 			t.Errorf("heard %q", text)
+		}
+	})
+}
+
+func TestGeminiCannotBeReached(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused := errors.New("connection refused")
+		dials := 0
+		g, err := ai.NewGemini(ai.Within(ai.GeminiConfig{APIKey: "k"}, func(context.Context, string, string) (net.Conn, error) {
+			dials++
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: refused}
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		start := time.Now()
+		h := listen(t, g.Answer(t.Context(), prompt("hi")))
+		if kyro.ErrorCode(h.err) != kyro.CodeUpstreamFailed || !strings.Contains(h.err.Error(), "connection refused") || dials != 3 || time.Since(start) > 4*time.Second {
+			t.Errorf("after %v and %d tries: %v", time.Since(start), dials, h.err)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -67,7 +68,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	ended := make(chan error, len(upstreams))
-	serving := 0
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	count := 0
 	fmt.Fprintln(out, "# KyroChat uses these with")
 	for _, u := range upstreams {
 		if *addresses[u.name] == "" {
@@ -85,10 +88,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		for _, line := range r.environment {
 			fmt.Fprintln(out, "export "+line)
 		}
-		serving++
-		go func() { ended <- r.serve() }()
+		count++
+		serving.Go(func() { ended <- r.serve() })
 	}
-	if serving == 0 {
+	if count == 0 {
 		return errors.New("there is nothing to serve")
 	}
 	select {

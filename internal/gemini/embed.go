@@ -3,6 +3,7 @@ package gemini
 import (
 	"math"
 	"net/http"
+	"strings"
 	"unicode"
 
 	"kyrochat/text"
@@ -44,7 +45,7 @@ func (e *Emulator) embed(x *exchange) *apiError {
 		if s.Dims > 0 {
 			dims = s.Dims
 		}
-		out.Embeddings = append(out.Embeddings, embedding{embed(r.Content.text(), dims)})
+		out.Embeddings = append(out.Embeddings, embedding{embed(withoutTask(r.Content.text()), dims)})
 	}
 	switch {
 	case s.Missing > 0:
@@ -56,6 +57,17 @@ func (e *Emulator) embed(x *exchange) *apiError {
 	}
 	writeJSON(x.w, http.StatusOK, out)
 	return nil
+}
+
+// withoutTask takes off what the second generation of models is told a text is for.
+func withoutTask(s string) string {
+	if task, query, told := strings.Cut(s, " | query: "); told && strings.HasPrefix(task, "task: ") {
+		return query
+	}
+	if title, body, told := strings.Cut(s, " | text: "); told && strings.HasPrefix(title, "title: ") {
+		return body
+	}
+	return s
 }
 
 // embed makes the vector of a text by signed feature hashing: its words, what is common to forms of a word, and pairs

@@ -138,10 +138,14 @@ func TestCompletionsRewriteAndTitle(t *testing.T) {
 	if got := ask("USER: When does the Deutsches Museum open?\nBOT: At nine.\n<<<" + nonce + " question>>>\nAnd in winter?\n<<<" + nonce + " end>>>"); !strings.Contains(got, "Deutsches Museum") || !strings.Contains(got, "winter") {
 		t.Errorf("rewritten: %q", got)
 	}
+	user := "<<<" + nonce + " user>>>\nWhen does the Prado open?\n<<<" + nonce + " end>>>\n<<<" + nonce + " bot>>>\nAt nine. Why?\n<<<" + nonce + " end>>>\n"
+	if got := ask(user + "<<<" + nonce + " question>>>\nAnd in winter?\n<<<" + nonce + " end>>>"); got != "And in winter (Prado open)?" {
+		t.Errorf("rewritten: %q", got)
+	}
 	if got := ask("<<<" + nonce + " question>>>\nWhen does the museum open?\n<<<" + nonce + " end>>>\n<<<" + nonce + " answer>>>\nAt nine.\n<<<" + nonce + " end>>>"); got != "Museum open" {
 		t.Errorf("titled: %q", got)
 	}
-	kinds := []gemini.Kind{gemini.KindRewrite, gemini.KindTitle}
+	kinds := []gemini.Kind{gemini.KindRewrite, gemini.KindRewrite, gemini.KindTitle}
 	for i, q := range e.Requests() {
 		if q.Kind != kinds[i] || q.Status != http.StatusOK || q.Done == nil {
 			t.Errorf("request %d is kept as %+v", i, q)

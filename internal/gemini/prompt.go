@@ -55,9 +55,11 @@ func understand(q Request) prompt {
 			p.passages = append(p.passages, newPassage(b))
 		case "question":
 			p.question, p.asked = b.text, true
-			if len(q.History) == 0 {
-				p.earlier = append(p.earlier, earlier(q.Prompt[:b.start])...)
+			if len(p.earlier) == 0 {
+				p.earlier = earlier(q.Prompt[:b.start])
 			}
+		case "user":
+			p.earlier = append(p.earlier, b.text)
 		case "answer":
 			p.answer = b.text
 		}
