@@ -1,6 +1,7 @@
 package pinecone
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -50,7 +51,7 @@ func (e *Emulator) asked(method string, do http.HandlerFunc) http.Handler {
 			<-r.Context().Done()
 		case f.Code != "":
 			code, _ := codeOf(f.Code)
-			refuse(w, statusOf(code), wireName(code), or(f.Message, "scripted misbehaviour"))
+			refuse(w, statusOf(code), wireName(code), cmp.Or(f.Message, "scripted misbehaviour"))
 		default:
 			do(w, r)
 		}
@@ -91,7 +92,7 @@ func (e *Emulator) createIndex(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", "the body is no index: "+err.Error())
 		return
 	}
-	asked.Metric, asked.VectorType = or(asked.Metric, "cosine"), or(asked.VectorType, "dense")
+	asked.Metric, asked.VectorType = cmp.Or(asked.Metric, "cosine"), cmp.Or(asked.VectorType, "dense")
 	switch {
 	case !indexName.MatchString(asked.Name):
 		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", "the name must be 1 to 45 of a-z, 0-9 and -")

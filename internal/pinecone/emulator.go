@@ -4,6 +4,7 @@
 package pinecone
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -47,19 +48,19 @@ type Emulator struct {
 
 // Start starts an emulator. It runs until Close.
 func Start(o Options) (*Emulator, error) {
-	o.APIKey, o.Index, o.Metric = or(o.APIKey, "pinecone-key"), or(o.Index, "kyrochat"), or(o.Metric, "cosine")
-	o.Dimension = or(o.Dimension, 768)
+	o.APIKey, o.Index, o.Metric = cmp.Or(o.APIKey, "pinecone-key"), cmp.Or(o.Index, "kyrochat"), cmp.Or(o.Metric, "cosine")
+	o.Dimension = cmp.Or(o.Dimension, 768)
 	e := &Emulator{APIKey: o.APIKey, Index: o.Index, indexes: make(map[string]*index)}
 	e.Behave()
 
-	listener, err := net.Listen("tcp", or(o.Control, "127.0.0.1:0"))
+	listener, err := net.Listen("tcp", cmp.Or(o.Control, "127.0.0.1:0"))
 	if err != nil {
 		return nil, fmt.Errorf("the control plane: %w", err)
 	}
 	e.ControlURL = "http://" + listener.Addr().String()
 	e.web = &http.Server{Handler: e.control(), ReadHeaderTimeout: 10 * time.Second}
 	e.done.Go(func() { _ = e.web.Serve(listener) })
-	first, err := e.open(o.Index, o.Dimension, o.Metric, or(o.Data, "127.0.0.1:0"))
+	first, err := e.open(o.Index, o.Dimension, o.Metric, cmp.Or(o.Data, "127.0.0.1:0"))
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -107,12 +108,4 @@ func (e *Emulator) allIndexes() []*index {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Collect(maps.Values(e.indexes))
-}
-
-func or[T comparable](value, otherwise T) T {
-	var none T
-	if value == none {
-		return otherwise
-	}
-	return value
 }

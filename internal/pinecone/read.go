@@ -17,10 +17,10 @@ const (
 )
 
 // dims is the dimension that the index says it has.
-func (x *index) dims() int { return or(x.emulator.script.Dimension, x.dimension) }
+func (x *index) dims() int { return cmp.Or(x.emulator.script.Dimension, x.dimension) }
 
 // measure is the metric that the index says it has.
-func (x *index) measure() string { return or(x.emulator.script.Metric, x.metric) }
+func (x *index) measure() string { return cmp.Or(x.emulator.script.Metric, x.metric) }
 
 func (x *index) query(in, out message, _ Fault) error {
 	x.read()

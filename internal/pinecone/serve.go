@@ -1,6 +1,7 @@
 package pinecone
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"time"
@@ -93,7 +94,7 @@ func (x *index) fail(ctx context.Context, f Fault) error {
 	if err != nil {
 		return err
 	}
-	failed := status.New(code, or(f.Message, "scripted misbehaviour"))
+	failed := status.New(code, cmp.Or(f.Message, "scripted misbehaviour"))
 	if f.RetryMS > 0 {
 		wait := durationpb.New(time.Duration(f.RetryMS) * time.Millisecond)
 		if told, err := failed.WithDetails(&errdetails.RetryInfo{RetryDelay: wait}); err == nil {
