@@ -44,6 +44,10 @@ func (p *Pinecone) findHost(ctx context.Context, c PineconeConfig) error {
 	if err != nil {
 		return err
 	}
+	if found.Spec != nil && found.Spec.Pod != nil {
+		return fmt.Errorf("KYRO_PINECONE_INDEX: the index %s runs on pods, which cannot list what is in them: name a serverless one; %s",
+			c.Index, p.howToMakeOne())
+	}
 	dims := 0
 	if found.Dimension != nil {
 		dims = int(*found.Dimension)

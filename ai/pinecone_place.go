@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"kyrochat/kyro"
@@ -41,6 +43,12 @@ func (p placing) bot(namespace string) (kyro.ID, bool) {
 	key, err := strconv.ParseInt(rest, 10, 64)
 	bot := kyro.BotID(key)
 	return bot, ours && err == nil && key > 0 && p.namespace(bot) == namespace
+}
+
+// noNamespace reports that there is no such namespace: nothing was put into it yet, or it was deleted.
+func noNamespace(err error) bool {
+	s := status.Convert(err)
+	return s.Code() == codes.NotFound && strings.Contains(strings.ToLower(s.Message()), "namespace")
 }
 
 // read reads the id of a vector in the namespace of a bot; the shared namespace is nobody's, and the id says the bot.
@@ -99,7 +107,9 @@ func (p *Pinecone) confirms(metadata *structpb.Struct, at kyro.VectorPlace) (chu
 		isNumber(fields["ver"], at.Version) && isNumber(fields["seq"], at.Index)
 }
 
-func isKey(v *structpb.Value, id kyro.ID) bool { return v.GetStringValue() == keyText(id).GetStringValue() }
+func isKey(v *structpb.Value, id kyro.ID) bool {
+	return v.GetStringValue() == keyText(id).GetStringValue()
+}
 
 func isNumber(v *structpb.Value, n int) bool {
 	got, ok := v.GetKind().(*structpb.Value_NumberValue)

@@ -33,6 +33,9 @@ func (p *Pinecone) SearchVectors(ctx context.Context, bot kyro.ID, query []float
 	var found *pinecone.QueryVectorsResponse
 	err := p.ask(ctx, p.queries, "Query", func(ctx context.Context) (err error) {
 		found, err = p.in(p.placing.namespace(bot)).QueryByVectorValues(ctx, request)
+		if noNamespace(err) {
+			found, err = &pinecone.QueryVectorsResponse{}, nil
+		}
 		return err
 	})
 	if err != nil {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -16,6 +19,11 @@ import (
 func TestPineconeStops(t *testing.T) {
 	l := newLab(t, PineconeConfig{Dims: 3})
 	nowhere := freePort(t)
+	pods := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"name":"kyrochat","dimension":3,"metric":"cosine","host":"x","vector_type":"dense",
+			"spec":{"pod":{"environment":"e","pod_type":"p1.x1","pods":1,"replicas":1,"shards":1}},"status":{"ready":true,"state":"Ready"}}`)
+	}))
+	defer pods.Close()
 	for name, test := range map[string]struct {
 		change func(c *PineconeConfig)
 		script pinecone.Script
@@ -41,6 +49,7 @@ func TestPineconeStops(t *testing.T) {
 		"a control plane that is no host": {change: func(c *PineconeConfig) { c.ControlURL = "ftp://x" }, says: []string{"KYRO_PINECONE_CONTROL_URL"}},
 		"a control plane that fails": {script: pinecone.Script{Faults: []pinecone.Fault{{Method: "DescribeIndex", Code: "Internal", Message: "key " + pineconeTestKey}}},
 			says: []string{"cannot be looked up now"}},
+		"an index of pods": {change: func(c *PineconeConfig) { c.ControlURL = pods.URL }, says: []string{"KYRO_PINECONE_INDEX", "pods", "serverless"}},
 		"a host that is no index": {change: func(c *PineconeConfig) { c.Host = l.at.Host },
 			script: pinecone.Script{Faults: []pinecone.Fault{{Method: "DescribeIndexStats", Code: "Unimplemented"}}}, says: []string{"KYRO_PINECONE_HOST"}},
 	} {

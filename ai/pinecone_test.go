@@ -452,7 +452,7 @@ func TestPineconeLetsNothingForeignThrough(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.script(pinecone.Script{IgnoreNamespaces: true, IgnoreFilters: true})
-		for range 200 {
+		for range 60 {
 			bot := 1 + rand.Int64N(5)
 			got, err := l.query(bot)
 			if err != nil {

@@ -89,6 +89,9 @@ func (p *Pinecone) Visible(ctx context.Context, v kyro.IndexedVersion) (bool, er
 	var found *pinecone.FetchVectorsResponse
 	err := p.ask(ctx, p.writes, "Fetch", func(ctx context.Context) (err error) {
 		found, err = p.in(p.placing.namespace(v.BotID)).FetchVectors(ctx, ids)
+		if noNamespace(err) {
+			found, err = &pinecone.FetchVectorsResponse{}, nil
+		}
 		return err
 	})
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/pinecone-io/go-pinecone/v5/pinecone"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"kyrochat/kyro"
 )
@@ -57,7 +55,7 @@ func (p *Pinecone) walkNamespace(ctx context.Context, name string, bot kyro.ID, 
 		var page *pinecone.ListVectorsResponse
 		err = p.ask(ctx, p.writes, "List", func(ctx context.Context) (err error) {
 			page, err = p.in(name).ListVectors(ctx, &pinecone.ListVectorsRequest{Limit: &limit, PaginationToken: token})
-			if status.Code(err) == codes.NotFound { // deleted meanwhile
+			if noNamespace(err) { // deleted meanwhile
 				page, err = &pinecone.ListVectorsResponse{}, nil
 			}
 			return err
