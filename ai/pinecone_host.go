@@ -104,8 +104,9 @@ func (p *Pinecone) describe(ctx context.Context, control string) (*pinecone.Inde
 
 var errPineconeKey = errors.New("Pinecone refuses PINECONE_API_KEY: take a key of the project that the index is in, from app.pinecone.io")
 
-// connect makes the connection, which is opened when something is asked for. gRPC opens it again when it broke, closes
-// it when it is idle for longer than what is on the way keeps it, and finds out that the other end is silent.
+// connect makes the connection, which is opened when something is asked for. gRPC opens it again when it broke, and closes
+// it when nothing was asked for longer than what is on the way keeps it. It finds out in 13 s that the other end went
+// silent, asked or not: before the breaker lets the next query try.
 func (p *Pinecone) connect() error {
 	client, err := pinecone.NewClient(pinecone.NewClientParams{ApiKey: p.key, Host: pineconeControl})
 	if err != nil {
@@ -113,7 +114,9 @@ func (p *Pinecone) connect() error {
 	}
 	p.conn, err = client.Index(pinecone.NewIndexConnParams{Host: p.host},
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(pineconeReceive)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: pineconeCallTime}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{
+			Time: 10 * time.Second, Timeout: pineconeCallTime, PermitWithoutStream: true,
+		}),
 		grpc.WithIdleTimeout(4*time.Minute),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
