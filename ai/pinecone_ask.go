@@ -19,7 +19,7 @@ import (
 const (
 	pineconeRetryAfter = 5 * time.Second
 	pineconeQuotaAfter = 10 * time.Second
-	pineconeMonthAfter = time.Hour       // the month's units are used up: look again now and then
+	pineconeMonthAfter = time.Hour       // the month's units are used up: look again now and then; also the most that is handed on
 	pineconeLongest    = 2 * time.Second // what a call itself waits at the most between two tries
 )
 
@@ -143,7 +143,7 @@ func (p *Pinecone) told(method string, err error) error {
 			p.log.Error("Pinecone's plan is used up for this month", "error", cause)
 		}
 		if told := toldToWait(err); told > 0 {
-			quota.RetryAfter = told
+			quota.RetryAfter = min(told, pineconeMonthAfter)
 		}
 		return quota
 	case codes.DeadlineExceeded:

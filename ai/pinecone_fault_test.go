@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,6 +228,33 @@ func TestPineconeFailsNowAndThen(t *testing.T) {
 	})
 }
 
+// TestPineconeManyAtOnce puts, asks and removes from many goroutines, while calls fail now and then.
+func TestPineconeManyAtOnce(t *testing.T) {
+	inModes(t, func(t *testing.T, l *lab) {
+		l.script(pinecone.Script{Faults: []pinecone.Fault{{Share: 0.1, Code: "Aborted"}}, Seed: 3})
+		var all sync.WaitGroup
+		for bot := range int64(8) {
+			all.Go(func() {
+				for version := range 5 {
+					if err := l.say(l.Upsert(t.Context(), chunksOf(3, bot+1, bot+1, version+1, 3))); err != nil {
+						t.Errorf("bot %d: %v", bot+1, err)
+					}
+					if got, err := l.query(bot + 1); err == nil && len(got) != 3 {
+						t.Errorf("bot %d finds %v", bot+1, got)
+					}
+					if err := l.say(l.Remove(t.Context(), versionOf(bot+1, bot+1, version+1, 3))); err != nil {
+						t.Errorf("bot %d: %v", bot+1, err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if n := len(l.at.Records()); n != 0 {
+			t.Errorf("%d vectors are left", n)
+		}
+	})
+}
+
 func TestPineconeIsLeftAloneWhenItFails(t *testing.T) {
 	l := newLab(t, PineconeConfig{Dims: 3})
 	l.fill(1, 7, 1, 1)
@@ -319,7 +347,14 @@ func TestPineconeWalksNoCircles(t *testing.T) {
 
 func TestPineconeClosed(t *testing.T) {
 	l := newLab(t, PineconeConfig{Dims: 3})
+	l.at.Misbehave(pinecone.Fault{Hang: true})
+	done := make(chan error, 1)
+	go func() { done <- l.Remove(t.Context(), versionOf(1, 7, 1, 1)) }()
+	l.await("it is asked", func() bool { return len(l.at.Calls("Delete")) > 0 })
 	l.Close()
+	if err := l.say(<-done); kyro.ErrorCode(err) != kyro.CodeUpstreamFailed {
+		t.Errorf("a removal in the middle of which it ends: %v", err)
+	}
 	if _, err := l.query(1); kyro.ErrorCode(err) != kyro.CodeUpstreamFailed {
 		t.Errorf("a query after the end: %v", err)
 	}

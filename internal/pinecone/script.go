@@ -75,10 +75,10 @@ func (e *Emulator) Script(s Script) error {
 	return nil
 }
 
-// Behave ends all misbehaviour.
-func (e *Emulator) Behave() { _ = e.Script(Script{}) }
+// Behave ends all misbehaviour. It panics where the data plane's port was taken meanwhile.
+func (e *Emulator) Behave() { e.Misbehave() }
 
-// Misbehave is Script for tests: with faults alone, which are known to be right.
+// Misbehave is Script for tests: with faults alone, which are known to be right. It panics where they are not.
 func (e *Emulator) Misbehave(faults ...Fault) {
 	if err := e.Script(Script{Faults: faults}); err != nil {
 		panic(err)
