@@ -83,18 +83,12 @@ type ground struct {
 // what comes behind the lock sees all that was done under it before.
 func (s *Store) turnGround(ctx context.Context, p *pipeline, t kyro.NewTurn) (g ground, err error) {
 	fresh, repeated := t.ConversationID.IsZero(), false
-	asJSON := func(into any) any {
-		if s.postgres() {
-			return into
-		}
-		return &jsonText{into}
-	}
 	var bot, conversation *step
 	var steps []*step
 	if fresh || t.Owner != "" {
 		q := s.query().add("SELECT " + botTable.columns + ", EXISTS (SELECT 1 FROM documents AS d" +
 			" WHERE d.bot_id = b.id AND d.deleted_at IS NULL AND d.active_version > 0) FROM bots AS b WHERE b.deleted_at IS NULL AND ")
-		bot = &step{query: q, places: append(botTable.into(&g.bot, asJSON), &g.known)}
+		bot = &step{query: q, places: append(botTable.into(&g.bot, s.asJSON), &g.known)}
 	}
 	if fresh {
 		bot.add("b.id = ? AND b.owner_id = ?", t.BotID.Key, t.SenderID.Key)
@@ -108,7 +102,7 @@ func (s *Store) turnGround(ctx context.Context, p *pipeline, t kyro.NewTurn) (g 
 		if s.postgres() {
 			q.add(" FOR UPDATE")
 		}
-		conversation = &step{query: q, places: followedTable.into(&g.conversation, asJSON)}
+		conversation = &step{query: q, places: followedTable.into(&g.conversation, s.asJSON)}
 		steps = append(steps, conversation)
 	}
 	q := s.query().add("SELECT (SELECT count(*) FROM messages WHERE conversation_id = ? AND "+unfinished+"),"+
@@ -276,4 +270,11 @@ func (s *Store) repeated(ctx context.Context, c *conversationRow, question, answ
 func idempotencyConflict() error {
 	return kyro.Errorf(kyro.CodeIdempotencyConflict,
 		"This clientMessageId was used for another message. Use a new one for each message.").At("clientMessageId")
+}
+
+// History gives the final messages of earlier turns of a conversation, as Job does. It is for whoever has the claim of an
+// answer and the rest of its job.
+func (s *Store) History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
+	messages, err := s.history(ctx, &messageRow{ConversationID: conversation.Key, Turn: turn}, limit)
+	return messages, failed("read the history", err)
 }
