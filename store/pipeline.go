@@ -182,7 +182,9 @@ func (s *Store) send(ctx context.Context, conn *pgx.Conn, steps []*step) (err er
 		}
 		batch.Queue(texts[i], step.values...)
 	}
-	s.told(ctx, strings.Join(texts, ";\n"))
+	if s.pools.onQuery != nil {
+		s.pools.onQuery(ctx, strings.Join(texts, ";\n"))
+	}
 	results := conn.SendBatch(ctx, batch)
 	defer func() {
 		if closed := results.Close(); err == nil {
