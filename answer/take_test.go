@@ -3,7 +3,7 @@ package answer_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,43 +16,57 @@ import (
 // seeing is a store whose calls a test steps into.
 type seeing struct {
 	*fakeStore
-	saved     func() // a turn is stored, but Send does not know yet
-	claimNext func()
-	waiting   func() []kyro.ID // what Recover says besides
+	mu    sync.Mutex
+	steps steps
+}
+
+type steps struct {
+	saved     func()    // a turn is stored, but Send does not know yet
+	claimNext func()    // an answer is looked for
+	waiting   []kyro.ID // what Recover says besides
+}
+
+func (s *seeing) step(into steps) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.steps = into
+}
+
+func (s *seeing) now() steps {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.steps
 }
 
 func (s *seeing) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error) {
 	turn, err := s.fakeStore.SaveTurn(ctx, t)
-	if s.saved != nil {
-		s.saved()
+	if saved := s.now().saved; saved != nil {
+		saved()
 	}
 	return turn, err
 }
 
 func (s *seeing) ClaimNext(ctx context.Context, c kyro.ID, owner string, lease time.Duration) (kyro.Claim, bool, error) {
-	if s.claimNext != nil {
-		s.claimNext()
+	if step := s.now().claimNext; step != nil {
+		step()
 	}
 	return s.fakeStore.ClaimNext(ctx, c, owner, lease)
 }
 
 func (s *seeing) Recover(ctx context.Context, r kyro.Recovery) (ended []kyro.Message, waiting []kyro.ID, err error) {
 	ended, waiting, err = s.fakeStore.Recover(ctx, r)
-	if s.waiting != nil {
-		waiting = append(waiting, s.waiting()...)
-	}
-	return ended, waiting, err
+	return ended, append(waiting, s.now().waiting...), err
 }
 
 // Nothing is read and nothing written between a turn that stands alone and its first word.
 func TestATurnThatStandsAloneIsClaimedAsItIsStored(t *testing.T) {
 	t.Parallel()
 	store := &seeing{fakeStore: newFakeStore()}
-	store.claimNext = func() {
-		if !slices.ContainsFunc(store.rows, func(r *fakeRow) bool { return r.Status.Final() && r.Role == kyro.RoleBot }) {
+	store.step(steps{claimNext: func() {
+		if store.count("Finish") == 0 {
 			t.Error("an answer is looked for before the first has ended")
 		}
-	}
+	}})
 	asked := func(ctx context.Context, p kyro.Prompt, yield func(kyro.Delta, error) bool) {
 		if len(p.History) > 0 != (p.Question != "Hi") || p.Bot.ID != kyro.BotID(1) {
 			t.Errorf("asked %q of %s after %d messages", p.Question, p.Bot.ID, len(p.History))
@@ -104,7 +118,7 @@ func TestABareBotIsNotSearched(t *testing.T) {
 // Turns that are stored together do not have more answers made than may be, and no place is lost.
 func TestPlacesAreKeptForTurnsThatAreBeingStored(t *testing.T) {
 	t.Parallel()
-	store := &seeing{fakeStore: newFakeStore(), saved: func() { time.Sleep(time.Second) }}
+	store := &seeing{fakeStore: newFakeStore(), steps: steps{saved: func() { time.Sleep(time.Second) }}}
 	var running, most atomic.Int64
 	counted := func(ctx context.Context, p kyro.Prompt, yield func(kyro.Delta, error) bool) {
 		if n := running.Add(1); n > most.Load() {
@@ -169,12 +183,14 @@ func TestAWorkerThatCameMeanwhileMakesTheAnswer(t *testing.T) {
 		first := w.say("one")
 		w.final(first.Bot.ID)
 		time.Sleep(time.Second)
-		store.waiting = func() []kyro.ID { return []kyro.ID{first.Conversation.ID} }
-		store.claimNext = func() { time.Sleep(4 * time.Second) }
-		store.saved = func() {
-			time.Sleep(7 * time.Second)
-			store.waiting = nil
-		}
+		store.step(steps{
+			waiting:   []kyro.ID{first.Conversation.ID},
+			claimNext: func() { time.Sleep(4 * time.Second) },
+			saved: func() {
+				time.Sleep(7 * time.Second) // longer than a sweep takes to come
+				store.step(steps{})
+			},
+		})
 		second := w.say("two", first.Conversation.ID)
 		if second.Bot.Status != kyro.MessageRetrieving {
 			t.Errorf("it is %s", second.Bot.Status)
@@ -190,7 +206,8 @@ func TestATurnThatIsStoredWhileTheServerShutsDownIsGivenBack(t *testing.T) {
 	t.Parallel()
 	store := &seeing{fakeStore: newFakeStore()}
 	inWorld(t, echo(time.Second), func(t *testing.T, w *world) {
-		w.store, store.saved = store.fakeStore, w.Drain
+		w.store = store.fakeStore
+		store.step(steps{saved: w.Drain})
 		turn := w.say("Hi")
 		if stored := w.message(turn.Bot.ID); turn.Bot.Status != kyro.MessagePending || stored.Status != kyro.MessagePending {
 			t.Errorf("given as %s, stored as %s", turn.Bot.Status, stored.Status)
@@ -207,7 +224,7 @@ func TestATurnThatIsStoredWhileTheServerShutsDownIsGivenBack(t *testing.T) {
 // The lease counts from before it was asked for: what a node has lost while it waited for its store, it does not begin.
 func TestAClaimThatIsOldWhenItArrivesIsNotBegun(t *testing.T) {
 	t.Parallel()
-	store := &seeing{fakeStore: newFakeStore(), saved: func() { time.Sleep(16 * time.Second) }}
+	store := &seeing{fakeStore: newFakeStore(), steps: steps{saved: func() { time.Sleep(16 * time.Second) }}}
 	var asked atomic.Int64
 	counted := func(ctx context.Context, p kyro.Prompt, yield func(kyro.Delta, error) bool) {
 		asked.Add(1)
