@@ -18,6 +18,8 @@ type seeing struct {
 	*fakeStore
 	mu    sync.Mutex
 	steps steps
+
+	looked atomic.Int64 // for answers, as a test counts
 }
 
 type steps struct {
@@ -185,10 +187,13 @@ func TestAWorkerThatCameMeanwhileMakesTheAnswer(t *testing.T) {
 		time.Sleep(time.Second)
 		store.step(steps{
 			waiting:   []kyro.ID{first.Conversation.ID},
-			claimNext: func() { time.Sleep(4 * time.Second) },
+			claimNext: func() { store.looked.Add(1); time.Sleep(4 * time.Second) },
 			saved: func() {
-				time.Sleep(7 * time.Second) // longer than a sweep takes to come
-				store.step(steps{})
+				time.Sleep(4 * time.Second) // until a sweep has come, and its worker is at the store
+				if store.looked.Load() != 1 {
+					t.Error("no worker came meanwhile")
+				}
+				store.step(steps{}) // and no other will
 			},
 		})
 		second := w.say("two", first.Conversation.ID)
