@@ -24,39 +24,10 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		if err != nil {
 			return err
 		}
-		now := kyro.Moment(t.Now)
-		if t.ConversationID.IsZero() {
-			g.conversation = rowOfConversation(&kyro.Conversation{
-				BotID: t.BotID, UserID: t.SenderID, Title: t.Title, LastMessageAt: now, CreatedAt: now, UpdatedAt: now,
-			})
-			g.conversation.ID = g.ids[2]
-		}
-		c := &g.conversation
-		added := c.next()
-		question := messageRow{
-			ID: g.ids[0], ConversationID: c.ID, Turn: g.ids[0], SenderID: t.SenderID.Key, Role: kyro.RoleUser, Status: kyro.MessageCompleted,
-			Text: t.Text, Notices: []kyro.MessageNotice{}, CreatedAt: now, CompletedAt: &now, Added: added, Changed: added,
-		}
-		if t.ClientMessageID != "" {
-			question.ClientMessageID = &t.ClientMessageID
-		}
-		answer := pendingAnswer(c, &question, t.SenderID, now)
-		answer.ID = g.ids[1]
-		turn = kyro.Turn{}
-		if t.Owner != "" && g.waiting == 0 {
-			answer.Status, answer.Attempt, answer.LeaseOwner = kyro.MessageRetrieving, 1, t.Owner
-			turn.Claim = &kyro.Claim{
-				MessageID: kyro.MessageID(answer.ID), ConversationID: kyro.ConversationID(c.ID), Attempt: answer.Attempt, Owner: t.Owner,
-			}
-			turn.Job = &kyro.AnswerJob{Bot: g.bot.noun(), Question: question.noun(), Unread: c.MessageCount > 0, Bare: !g.known}
-		}
-		if c.Title == "" && t.Title != "" {
-			c.Title, c.TitleKey, c.Changed = t.Title, fold(t.Title), c.next()
-		}
-		c.said(2, now)
-		turn.Conversation, turn.User, turn.Bot = c.noun(), question.noun(), answer.noun()
-		err = p.commit(ctx, s.conversationStep(c, t.ConversationID.IsZero()), s.turnStep(&question, &answer, t.Lease))
-		if isUniqueViolation(err) { // a rival took the clientMessageId since it was looked at
+		var question, answer messageRow
+		turn, question, answer = g.turn(t)
+		err = p.commit(ctx, s.conversationStep(&g.conversation, t.ConversationID.IsZero()), s.turnStep(&question, &answer, t.Lease))
+		if isRepeated(err) { // since it was looked at
 			return errRepeated
 		}
 		return err
@@ -77,6 +48,40 @@ type ground struct {
 	known        bool            // the bot has live documents
 	waiting      int             // unfinished answers of the conversation
 	ids          [3]int64        // of the question, the answer and the conversation
+}
+
+// turn makes the rows of a turn, and the conversation's as it is with them.
+func (g *ground) turn(t kyro.NewTurn) (turn kyro.Turn, question, answer messageRow) {
+	c, now := &g.conversation, kyro.Moment(t.Now)
+	if t.ConversationID.IsZero() {
+		*c = rowOfConversation(&kyro.Conversation{
+			BotID: t.BotID, UserID: t.SenderID, Title: t.Title, LastMessageAt: now, CreatedAt: now, UpdatedAt: now,
+		})
+		c.ID = g.ids[2]
+	}
+	added := c.next()
+	question = messageRow{
+		ID: g.ids[0], ConversationID: c.ID, Turn: g.ids[0], SenderID: t.SenderID.Key, Role: kyro.RoleUser, Status: kyro.MessageCompleted,
+		Text: t.Text, Notices: []kyro.MessageNotice{}, CreatedAt: now, CompletedAt: &now, Added: added, Changed: added,
+	}
+	if t.ClientMessageID != "" {
+		question.ClientMessageID = &t.ClientMessageID
+	}
+	answer = pendingAnswer(c, &question, t.SenderID, now)
+	answer.ID = g.ids[1]
+	if t.Owner != "" && g.waiting == 0 && g.bot.ID != 0 {
+		answer.Status, answer.Attempt, answer.LeaseOwner = kyro.MessageRetrieving, 1, t.Owner
+		turn.Claim = &kyro.Claim{
+			MessageID: kyro.MessageID(answer.ID), ConversationID: kyro.ConversationID(c.ID), Attempt: answer.Attempt, Owner: t.Owner,
+		}
+		turn.Job = &kyro.AnswerJob{Bot: g.bot.noun(), Question: question.noun(), Unread: c.MessageCount > 0, Bare: !g.known}
+	}
+	if c.Title == "" && t.Title != "" {
+		c.Title, c.TitleKey, c.Changed = t.Title, fold(t.Title), c.next()
+	}
+	c.said(2, now)
+	turn.Conversation, turn.User, turn.Bot = c.noun(), question.noun(), answer.noun()
+	return turn, question, answer
 }
 
 // turnGround locks the sender's conversation, or sees to it that the bot of a new one stays, and looks at what was said:
