@@ -58,8 +58,8 @@ func (f *flaky) SaveEmbeddings(ctx context.Context, model string, dims int, vect
 	return f.around("SaveEmbeddings", func() error { return f.Store.SaveEmbeddings(ctx, model, dims, vectors) })
 }
 
-func (f *flaky) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (d kyro.Document, err error) {
-	err = f.around("Activate", func() error { d, err = f.Store.Activate(ctx, id, run, final, now); return err })
+func (f *flaky) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, with string, now time.Time) (d kyro.Document, err error) {
+	err = f.around("Activate", func() error { d, err = f.Store.Activate(ctx, id, run, final, with, now); return err })
 	return d, err
 }
 
