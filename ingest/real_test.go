@@ -83,7 +83,8 @@ type wired struct {
 	bot   kyro.ID
 }
 
-func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store) *wired {
+// queueOn is a queue on a real database that waits for nothing longer than it must.
+func queueOn(t *testing.T, p *store.Pools) *jobs.Queue {
 	t.Helper()
 	var queue *jobs.Queue
 	var err error
@@ -99,6 +100,12 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 	if err != nil {
 		t.Fatal(err)
 	}
+	return queue
+}
+
+func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store) *wired {
+	t.Helper()
+	queue := queueOn(t, p)
 	s := store.New(p, queue)
 	now := time.Now().UTC()
 	user, _, err := s.CreateUser(t.Context(), kyro.NewUser{Email: "alice@example.org", Name: "Alice", PasswordHash: "x", CreatedAt: now},
