@@ -114,10 +114,10 @@ func (e *embedding) make(ctx context.Context, chunks []kyro.Chunk) error {
 	}
 	vectors := make(map[string][]float32, len(made))
 	for i, vector := range made[:min(len(made), len(texts))] {
+		if failed != nil && vector == nil {
+			continue
+		}
 		if len(vector) != dims {
-			if failed != nil {
-				break
-			}
 			return fmt.Errorf("embed passages: got a vector of %d dimensions, not %d", len(vector), dims)
 		}
 		vectors[hashes[i]] = vector

@@ -151,7 +151,7 @@ type Extractor interface {
 // UNAVAILABLE are waited out, after the RetryAfter of the error where it has one; VALIDATION refuses a text for good.
 type Embedder interface {
 	Model() (name string, dims int)
-	// EmbedPassages may give the vectors of the first texts together with an error: they are kept.
+	// EmbedPassages may give vectors together with an error, and nil for the texts that have none: what was made is kept.
 	EmbedPassages(ctx context.Context, texts []string) ([][]float32, error)
 }
 

@@ -73,7 +73,7 @@ func ask(ctx context.Context, who upstream, call func(ctx context.Context) error
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case within.Err() != nil:
+	case within.Err() != nil && kyro.ErrorCode(err) == kyro.CodeInternal:
 		err = kyro.Errorf(kyro.CodeTimeout, "It takes too long to answer.").Because(err)
 	}
 	if code := kyro.ErrorCode(err); who == theEmbedder && (code == kyro.CodeUpstreamQuota || code == kyro.CodeRateLimited) {

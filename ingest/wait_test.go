@@ -278,7 +278,7 @@ func TestWhatAModelMadeBeforeItFailedIsKept(t *testing.T) {
 	checkReady(t, h, d.ID)
 }
 
-// half fails the first time after two texts, and takes no more than three afterwards.
+// half fails the first time, with two texts made, and takes no more than three afterwards.
 type half struct{ asked bool }
 
 func (*half) Model() (string, int) { return "test", 3 }
@@ -287,7 +287,7 @@ func (e *half) EmbedPassages(_ context.Context, texts []string) ([][]float32, er
 	made := [][]float32{{1, 0, 0}, {1, 0, 0}, {1, 0, 0}}
 	if !e.asked {
 		e.asked = true
-		return made[:2], away(kyro.CodeUpstreamQuota)
+		return [][]float32{nil, {1, 0, 0}, nil, nil, {1, 0, 0}}, away(kyro.CodeUpstreamQuota)
 	}
 	if len(texts) > 3 {
 		return nil, errBoom

@@ -46,34 +46,40 @@ func (s *Store) vectorStates(ctx context.Context, some func(*bun.SelectQuery) *b
 	}), nil
 }
 
-// BeginRefresh implements ingest.Store. Documents that another transaction is at are left for the next time.
+// BeginRefresh implements ingest.Store. Where there is nothing to do, nothing is written.
 func (s *Store) BeginRefresh(ctx context.Context, with string, limit, most int) (begun int, err error) {
+	var found []int64
+	err = s.stale(with).Column("id").Where("refreshing_with <> ?", with).Limit(int64(limit)).Scan(ctx, &found)
+	if err != nil || len(found) == 0 {
+		return 0, failed("look for vectors to refresh", err)
+	}
+	under, err := s.stale(with).Where("refreshing_with = ?", with).Count(ctx)
+	if err != nil || int(under) >= most {
+		return 0, failed("count vectors to refresh", err)
+	}
+	found = found[:min(len(found), most-int(under))]
 	err = s.write(ctx, "begin to refresh vectors", func(ctx context.Context, tx *writeTx) error {
-		begun = 0
-		// Two ranges, so that no more is read of the index than what is to be done.
-		stale := func() *bun.SelectQuery {
-			return tx.NewSelect().Table("documents").Where("deleted_at IS NULL AND active_version > 0").
-				Where("(embedded_with < ? OR embedded_with > ?)", with, with)
-		}
-		under, err := stale().Where("refreshing_with = ?", with).Count(ctx)
-		if err != nil || int(under) >= most {
-			return err
-		}
-		some := stale().Column("id").Where("refreshing_with <> ?", with).Limit(int64(min(limit, most-int(under))))
-		if s.postgres() {
-			some = some.For("NO KEY UPDATE SKIP LOCKED")
-		}
 		var ids []int64
-		if err := some.Scan(ctx, &ids); err != nil || len(ids) == 0 {
+		err := tx.NewUpdate().Table("documents").Set("refreshing_with = ?", with).
+			Where("id IN (?) AND deleted_at IS NULL AND embedded_with <> ? AND refreshing_with <> ?", list(found), with, with).
+			Returning("id").Scan(ctx, &ids)
+		if err != nil {
 			return err
 		}
 		begun = len(ids)
-		if _, err := tx.NewUpdate().Table("documents").Set("refreshing_with = ?", with).Where("id IN (?)", list(ids)).Exec(ctx); err != nil {
-			return err
-		}
 		return tx.Enqueue(ctx, convert(ids, func(key *int64) kyro.Job { return kyro.Job{Kind: kyro.JobEmbed, Key: *key} })...)
 	})
 	return begun, err
+}
+
+// stale asks for live documents whose active version's vectors are not what with says. Two ranges, one below it and one
+// above, read no more of the index on them than that.
+func (s *Store) stale(with string) *bun.SelectQuery {
+	part := func(condition string) *bun.SelectQuery {
+		return s.read().NewSelect().Table("documents").Column("id", "refreshing_with").
+			Where("deleted_at IS NULL AND active_version > 0").Where(condition, with)
+	}
+	return s.read().NewSelect().TableExpr("(?) AS d", part("embedded_with < ?").UnionAll(part("embedded_with > ?")))
 }
 
 // FinishRefresh implements ingest.Store.
