@@ -23,6 +23,7 @@ type index struct {
 	fail    func(call string) error // asked before the effect
 	took    func(call string)       // called after the effect, outside of the lock
 	onPage  func()                  // called when a walk has read what it gives
+	endless bool                    // a walk does not come to its end
 }
 
 func newIndex(name string) *index {
@@ -97,7 +98,10 @@ func (x *index) Walk(ctx context.Context, visit func([]kyro.VectorPlace) error) 
 			return err
 		}
 	}
-	return nil
+	if x.endless {
+		<-ctx.Done()
+	}
+	return ctx.Err()
 }
 
 func (x *index) RemovePlaces(ctx context.Context, places []kyro.VectorPlace) error {

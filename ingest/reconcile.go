@@ -14,7 +14,8 @@ const (
 
 // Reconcile compares the index with the rows, which alone decide: what belongs to no version that is there, or that may
 // be there again, is removed; and where something is missing, the next Refresh finds the document. It answers
-// kyro.ErrJobAgain where there is more to remove, or the index is away.
+// kyro.ErrJobAgain where there is more to remove, or the index is away. Of an index that is too large for one turn the
+// rest is left alone.
 func (s *Service) Reconcile(ctx context.Context) error {
 	if s.index == nil {
 		return nil
@@ -23,10 +24,14 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	if err := r.expect(ctx); err != nil {
 		return err
 	}
-	if err := r.walk(ctx); err != nil {
+	complete, err := r.walk(ctx)
+	if err != nil {
 		return err
 	}
-	missing := r.missing()
+	var missing []kyro.IndexedVersion
+	if complete {
+		missing = r.missing()
+	}
 	if len(missing)+len(r.dead) > 0 {
 		s.log.InfoContext(ctx, "the index is not what the database says", "removing", len(r.dead), "incomplete", len(missing))
 	}
@@ -46,6 +51,7 @@ type reconciliation struct {
 	*Service
 	expected map[int64]*tally // by document
 	places   []kyro.VectorPlace
+	judged   int
 	dead     []kyro.VectorPlace
 }
 
@@ -70,10 +76,12 @@ func (r *reconciliation) expect(ctx context.Context) error {
 	}
 }
 
-// walk judges everything that is in the index.
-func (r *reconciliation) walk(ctx context.Context) error {
+// walk judges everything that is in the index, unless the turn is too short for that.
+func (r *reconciliation) walk(ctx context.Context) (complete bool, err error) {
+	within, cancel := withinTurn(ctx)
+	defer cancel(nil)
 	var broken error // of the database
-	err := r.index.Walk(ctx, func(page []kyro.VectorPlace) error {
+	err = r.index.Walk(within, func(page []kyro.VectorPlace) error {
 		if r.places = append(r.places, page...); len(r.places) >= judgeBatch {
 			broken = r.judge(ctx)
 		}
@@ -81,11 +89,13 @@ func (r *reconciliation) walk(ctx context.Context) error {
 	})
 	switch {
 	case broken != nil:
-		return broken
+		return false, broken
+	case err != nil && ctx.Err() == nil && within.Err() != nil:
+		r.log.WarnContext(ctx, "the index is too large to be compared with the database in one turn", "judged", r.judged)
 	case err != nil:
-		return r.later(ctx, kyro.JobReconcile, 0, theIndex.because(err))
+		return false, r.later(ctx, kyro.JobReconcile, 0, theIndex.because(err))
 	}
-	return r.judge(ctx)
+	return err == nil, r.judge(ctx)
 }
 
 // judge decides by the rows, which are read after the places were: so what is of a version that is being made has its
@@ -118,6 +128,7 @@ func (r *reconciliation) judge(ctx context.Context) error {
 			t.seen++
 		}
 	}
+	r.judged += len(r.places)
 	r.places = r.places[:0]
 	return nil
 }

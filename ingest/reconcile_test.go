@@ -1,9 +1,11 @@
 package ingest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kyrochat/kyro"
@@ -154,6 +156,24 @@ func TestReconcilingOutlastsTheIndex(t *testing.T) {
 	if err := h.Reconcile(t.Context()); err != nil || h.index.of(d.ID, 1) != 5 {
 		t.Errorf("then %d vectors are left: %v", h.index.of(d.ID, 1), err)
 	}
+}
+
+func TestAnIndexTooLargeForATurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newIndexed(t)
+		d := h.ready(t, "a.txt", five)
+		h.index.put(place(d.ID, 1, 7))
+		h.index.endless = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := h.Reconcile(ctx); err != nil || ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		if n := h.index.of(d.ID, 1); n != 5 || len(h.jobs(kyro.JobEmbed)) != 0 {
+			t.Errorf("%d vectors are left", n)
+		}
+	})
 }
 
 func TestWithoutAnIndexThereIsNothingToReconcile(t *testing.T) {

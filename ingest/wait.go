@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"kyrochat/kyro"
@@ -103,7 +104,11 @@ func (s *Service) later(ctx context.Context, job kyro.JobKind, key int64, err er
 		return kyro.ErrJobAgain
 	}
 	pause := s.pauseFor(err, 0, laterPause)
-	s.log.InfoContext(ctx, "work in the background waits", "kind", job, "key", key, "pause", pause, "error", err)
+	level := slog.LevelWarn
+	if up, ok := errors.AsType[*upstream](err); ok && up.waits() {
+		level = slog.LevelDebug // that it is away is told where it is asked, once for all that it is asked for
+	}
+	s.log.Log(ctx, level, "work in the background waits", "kind", job, "key", key, "pause", pause, "error", err)
 	return kyro.JobAgainAfter(pause)
 }
 
@@ -129,7 +134,7 @@ func (w *work) waitFor(ctx context.Context, up *upstream) error {
 	}
 	w.doc = d
 	w.publish(ctx, d)
-	w.log.InfoContext(ctx, "document waits", "document", w.id.String(), "pause", pause, "error", up)
+	w.log.DebugContext(ctx, "document waits", "document", w.id.String(), "pause", pause, "error", up)
 	return kyro.JobAgainAfter(pause)
 }
 
