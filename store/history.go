@@ -11,12 +11,10 @@ import (
 	"kyrochat/kyro"
 )
 
-// withdrawn stands for an answer that cites what is live no more, so that it reaches no prompt again.
-const withdrawn = "[answer withdrawn: its source changed]"
-
 // Job gives what the attempt needs: the bot, the question and the final messages of earlier turns, newest last, at
-// most history of them. Failed and superseded answers, and those without text, are left out. CONFLICT where the
-// claim is lost, NOT_FOUND where the bot is gone.
+// most history of them. Failed and superseded answers, and those without text, are left out. An answer of which any source
+// is live no more has the text kyro.AnswerWithdrawn: what it says may be in no prompt again, cited or not. CONFLICT where
+// the claim is lost, NOT_FOUND where the bot is gone.
 func (s *Store) Job(ctx context.Context, claim kyro.Claim, history int) (kyro.AnswerJob, error) {
 	job, err := s.job(ctx, claim, history)
 	return job, failed("read what the answer needs", err)
@@ -44,14 +42,15 @@ func (s *Store) job(ctx context.Context, claim kyro.Claim, history int) (kyro.An
 		return job, notFound(err, kyro.KindMessage)
 	}
 	job.Bot, job.Question = bot.noun(), question.noun()
-	job.History, err = s.history(ctx, &answer, history)
+	err = s.history(ctx, &answer, history, &job)
 	return job, err
 }
 
-// history reads the messages of the turns before the answer's, oldest first.
-func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]kyro.Message, error) {
+// history reads the messages of the turns before the answer's, oldest first, and what the answers among them were made
+// from.
+func (s *Store) history(ctx context.Context, answer *messageRow, limit int, job *kyro.AnswerJob) error {
 	if limit <= 0 {
-		return nil, nil
+		return nil
 	}
 	var rows []messageRow
 	err := s.read().NewSelect().Model(&rows).
@@ -59,45 +58,27 @@ func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]k
 		Where("m.status IN (?) AND m.text <> ''", bun.List([]kyro.MessageStatus{kyro.MessageCompleted, kyro.MessageStopped, kyro.MessageInterrupted})).
 		OrderExpr("m.turn DESC, m.id DESC").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	slices.Reverse(rows)
 	messages, err := s.cited(ctx, convert(rows, (*messageRow).noun))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	gone, err := s.withdrawnAmong(ctx, messages)
+	gone, err := s.withdrawnAmong(ctx, rows)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	job.Sources = make(map[kyro.ID][]kyro.ID)
 	for i := range messages {
-		if gone[messages[i].ID.Key] {
-			messages[i].Text, messages[i].Citations = withdrawn, nil
+		m := &messages[i]
+		switch {
+		case gone[m.ID.Key]:
+			m.Text, m.Citations = kyro.AnswerWithdrawn, nil
+		case m.Role == kyro.RoleBot:
+			job.Sources[m.ID] = sourcesOf(&rows[i], m.Citations)
 		}
 	}
-	return messages, nil
-}
-
-// withdrawnAmong finds the messages with a citation whose document was deleted or answers from another version
-// now, or whose chunk is disabled or gone.
-func (s *Store) withdrawnAmong(ctx context.Context, messages []kyro.Message) (map[int64]bool, error) {
-	var cited []kyro.ID
-	for _, m := range messages {
-		if len(m.Citations) > 0 {
-			cited = append(cited, m.ID)
-		}
-	}
-	if len(cited) == 0 {
-		return nil, nil
-	}
-	var gone []int64
-	err := s.read().NewSelect().TableExpr("citations AS ci").ColumnExpr("DISTINCT ci.message_id").
-		Join("LEFT JOIN documents AS d ON d.id = ci.document_id AND d.deleted_at IS NULL AND d.active_version = ci.document_version").
-		Join("LEFT JOIN chunks AS ch ON ch.id = ci.chunk_id AND ch.document_id = d.id AND ch.enabled").
-		Where("ci.message_id IN (?) AND ch.id IS NULL", keys(cited)).Scan(ctx, &gone)
-	set := make(map[int64]bool, len(gone))
-	for _, key := range gone {
-		set[key] = true
-	}
-	return set, err
+	job.History = messages
+	return nil
 }
