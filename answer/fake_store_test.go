@@ -20,6 +20,8 @@ type fakeStore struct {
 	keys          int64
 	events        fakeEvents
 
+	bot    kyro.Bot                // of every conversation, aside from its id
+	gone   map[kyro.ID]bool        // chunks that are live no more
 	fail   func(call string) error // asked before every call; nil: none fails
 	poison string                  // text that cannot be stored
 
@@ -33,6 +35,7 @@ type fakeRow struct {
 	until     time.Time
 	stop      bool
 	restarted bool
+	sources   []kyro.ID
 	held      bool // by another transaction
 }
 
@@ -212,10 +215,19 @@ func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyr
 	}
 	defer f.mu.Unlock()
 	job := kyro.AnswerJob{Question: f.row(r.ParentID).Message}
+	job.Bot = f.bot
 	job.Bot.ID = f.conversations[r.ConversationID].BotID
+	job.Sources = map[kyro.ID][]kyro.ID{}
 	for _, o := range f.rows {
 		if o.ConversationID == r.ConversationID && o.Turn < r.Turn && o.Status.Final() && o.Text != "" {
-			job.History = append(job.History, o.Message)
+			m := o.Message
+			switch {
+			case slices.ContainsFunc(o.sources, func(id kyro.ID) bool { return f.gone[id] }):
+				m.Text, m.Citations = kyro.AnswerWithdrawn, nil
+			case m.Role == kyro.RoleBot:
+				job.Sources[m.ID] = o.sources
+			}
+			job.History = append(job.History, m)
 		}
 	}
 	job.History = job.History[max(0, len(job.History)-history):]
@@ -252,6 +264,9 @@ func (f *fakeStore) Keep(ctx context.Context, lease time.Duration, list []kyro.K
 		kept[i].Kept, kept[i].Stop, r.until = true, r.stop, time.Now().Add(lease)
 		if k.State != nil && k.State.Seq > r.Seq {
 			r.Status, r.Text, r.Seq = k.State.Status, k.State.Text, k.State.Seq
+			if k.State.Sources != nil {
+				r.sources = k.State.Sources
+			}
 			f.writes["Checkpoint"]++
 		}
 	}
@@ -279,6 +294,9 @@ func (f *fakeStore) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome
 	defer f.mu.Unlock()
 	r.Status, r.Text, r.Seq, r.Grounding, r.Notices, r.Citations = o.Status, o.Text, o.Seq, o.Grounding, o.Notices, o.Citations
 	r.Usage, r.Error, r.FinishReason, r.CompletedAt = o.Usage, o.Error, &o.FinishReason, &o.Now
+	if o.Sources != nil {
+		r.sources = o.Sources
+	}
 	return r.Message, nil
 }
 
@@ -356,6 +374,53 @@ func (f *fakeStore) Recover(ctx context.Context, how kyro.Recovery) (ended []kyr
 		}
 	}
 	return ended, waiting, nil
+}
+
+func (f *fakeStore) GoneAmong(ctx context.Context, chunks []kyro.ID) (gone []kyro.ID, err error) {
+	if err := f.enter(ctx, "GoneAmong"); err != nil {
+		return nil, err
+	}
+	defer f.mu.Unlock()
+	for _, id := range chunks {
+		if f.gone[id] {
+			gone = append(gone, id)
+		}
+	}
+	return gone, nil
+}
+
+// withdraw makes chunks such as no answer may be made from any more.
+func (f *fakeStore) withdraw(chunks ...kyro.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone == nil {
+		f.gone = map[kyro.ID]bool{}
+	}
+	for _, id := range chunks {
+		f.gone[id] = true
+	}
+}
+
+func (f *fakeStore) Retitle(ctx context.Context, conversation kyro.ID, title string, _ time.Time) (bool, error) {
+	if err := f.enter(ctx, "Retitle"); err != nil {
+		return false, err
+	}
+	defer f.mu.Unlock()
+	f.number()
+	c := f.conversations[conversation]
+	first := slices.IndexFunc(f.rows, func(r *fakeRow) bool { return r.ConversationID == conversation })
+	if c == nil || f.deleted[conversation] || c.Title != kyro.TitleFrom(f.rows[first].Text) {
+		return false, nil
+	}
+	c.Title = title
+	return true, nil
+}
+
+// sourcesOf gives what the row of an answer says that it is made from.
+func (f *fakeStore) sourcesOf(id kyro.ID) []kyro.ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.row(id).sources
 }
 
 // edit changes a row behind everybody's back.
