@@ -55,9 +55,10 @@ func findMarkers(s string, limit int) []marked {
 	return found
 }
 
-// leads reports a bracket that belongs to a link, [1](…), or defines a reference, [1]: … at the start of a line.
+// leads reports a bracket that belongs to a link, [1](…), or defines a reference, [1]: … at the start of a line, and one
+// that was made inert.
 func leads(s string, at int, rest string) bool {
-	if strings.HasPrefix(rest, "(") {
+	if strings.HasPrefix(rest, "(") || strings.HasSuffix(s[:at], `\`) {
 		return true
 	}
 	line := s[strings.LastIndexByte(s[:at], '\n')+1 : at]

@@ -1,9 +1,8 @@
 package answer
 
 import (
-	"slices"
-
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // maxResolved bounds how often an answer is looked up in its passages; markers beyond it cite nothing.
@@ -32,14 +31,12 @@ func Resolve(passages []kyro.Passage, answer string) Resolved {
 	for i := range r.statements {
 		s := &r.statements[i]
 		for _, g := range s.groups {
-			for _, number := range g.numbers {
-				if left--; left < 0 {
-					break
-				}
-				spans := s.look(&sources[number-1], g)
-				for _, q := range spans {
-					q.Marker = number
-					quotes[number-1] = append(quotes[number-1], q)
+			if left -= len(g.numbers); left < 0 {
+				break
+			}
+			for number, spans := range s.look(sources, g) {
+				for _, span := range spans {
+					quotes[number-1] = append(quotes[number-1], kyro.Quote{Marker: number, ByteStart: span.Start, ByteEnd: span.End})
 				}
 				s.cited, s.dropped = s.cited || len(spans) > 0, s.dropped || len(spans) == 0
 			}
@@ -55,22 +52,34 @@ func Resolve(passages []kyro.Passage, answer string) Resolved {
 	return r
 }
 
-// look gives the parts of a passage that a statement rests on by one of its markers; none where it claims what is not
-// there.
-func (s *statement) look(p *supporting, g markedGroup) (found []kyro.Quote) {
-	spans, there := p.verbatim(g.quotes)
-	if !there {
-		return nil
+// look gives, for each marker of a group, the parts of its passage that the statement rests on; none where it claims what
+// is not there. Each quote must be in a passage of the group, and each passage must hold one where there are any.
+func (s *statement) look(sources []supporting, g markedGroup) map[int][]text.Span {
+	found := make(map[int][]text.Span, len(g.numbers))
+	for _, number := range g.numbers {
+		found[number] = nil
 	}
-	if len(spans) == 0 {
-		span, any := p.best(s)
-		if !any {
-			return nil
+	named := len(g.quotes) == 0 // nothing is quoted, or names alone
+	for _, quote := range g.quotes {
+		there := false
+		for _, number := range g.numbers {
+			spans, is := sources[number-1].quoted(quote)
+			found[number] = append(found[number], spans...)
+			there, named = there || is, named || is && len(spans) == 0
 		}
-		spans = append(spans, span)
+		if !there {
+			for _, number := range g.numbers {
+				found[number] = nil
+			}
+			return found
+		}
 	}
-	for _, span := range spans {
-		found = append(found, kyro.Quote{ByteStart: span.Start, ByteEnd: span.End})
+	for _, number := range g.numbers {
+		if named && len(found[number]) == 0 {
+			if span, any := sources[number-1].best(s); any {
+				found[number] = []text.Span{span}
+			}
+		}
 	}
-	return slices.DeleteFunc(found, func(q kyro.Quote) bool { return !isSlice(p.Chunk.Text, q) })
+	return found
 }

@@ -23,35 +23,29 @@ type supporting struct {
 	terms     []map[string]bool // of each sentence
 }
 
-// verbatim finds what a statement quotes. found is false where any of it is not there, as the quote says or with
-// something left out of it by an ellipsis. Words that only name the document quote nothing.
-func (p *supporting) verbatim(quotes []string) (spans []text.Span, found bool) {
-	if p.quotes == nil {
-		p.quotes = text.NewVerbatim(p.Chunk.Text)
+// quoted finds what a statement quotes, as it says or with something left out by an ellipsis. Words that only name the
+// document are found, but are no part of it.
+func (p *supporting) quoted(quote string) (spans []text.Span, found bool) {
+	if p.isNamed(quote) {
+		return nil, true
 	}
-	for _, quote := range quotes {
-		if p.isNamed(quote) {
+	if span, whole := p.find(quote); whole {
+		return []text.Span{span}, true
+	}
+	pieces := strings.FieldsFunc(ellipses.Replace(quote), func(r rune) bool { return r == '…' })
+	if len(pieces) < 2 {
+		return nil, false
+	}
+	for _, piece := range pieces {
+		if strings.TrimSpace(piece) == "" {
 			continue
 		}
-		if span, whole := p.find(quote); whole {
-			spans = append(spans, span)
-			continue
-		}
-		pieces := strings.FieldsFunc(ellipses.Replace(quote), func(r rune) bool { return r == '…' })
-		if len(pieces) < 2 {
+		span, there := p.find(piece)
+		if !there {
 			return nil, false
 		}
-		for _, piece := range pieces {
-			if strings.TrimSpace(piece) == "" {
-				continue
-			}
-			span, there := p.find(piece)
-			if !there {
-				return nil, false
-			}
-			if isLongQuote(piece) {
-				spans = append(spans, span)
-			}
+		if isLongQuote(piece) {
+			spans = append(spans, span)
 		}
 	}
 	return spans, true
@@ -61,6 +55,9 @@ var ellipses = strings.NewReplacer("[...]", "…", "[…]", "…", "(...)", "…
 
 // find finds a quote, without the sign at its end where that is the answer's own.
 func (p *supporting) find(quote string) (text.Span, bool) {
+	if p.quotes == nil {
+		p.quotes = text.NewVerbatim(p.Chunk.Text)
+	}
 	quote = strings.TrimSpace(quote)
 	if span, found := p.quotes.Find(quote); found {
 		return span, true
