@@ -217,15 +217,11 @@ func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyr
 	job := kyro.AnswerJob{Question: f.row(r.ParentID).Message}
 	job.Bot = f.bot
 	job.Bot.ID = f.conversations[r.ConversationID].BotID
-	job.Sources = map[kyro.ID][]kyro.ID{}
 	for _, o := range f.rows {
 		if o.ConversationID == r.ConversationID && o.Turn < r.Turn && o.Status.Final() && o.Text != "" {
 			m := o.Message
-			switch {
-			case slices.ContainsFunc(o.sources, func(id kyro.ID) bool { return f.gone[id] }):
-				m.Text, m.Citations = kyro.AnswerWithdrawn, nil
-			case m.Role == kyro.RoleBot:
-				job.Sources[m.ID] = o.sources
+			if m.Sources = o.sources; slices.ContainsFunc(o.sources, func(id kyro.ID) bool { return f.gone[id] }) {
+				m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
 			}
 			job.History = append(job.History, m)
 		}

@@ -106,8 +106,8 @@ func (a *attempt) recheck(job *Job, found *Retrieved, read time.Time) error {
 	for _, p := range found.Passages {
 		asked = append(asked, p.Chunk.ID)
 	}
-	for _, sources := range job.Sources {
-		asked = append(asked, sources...)
+	for _, m := range job.History {
+		asked = append(asked, m.Sources...)
 	}
 	slices.SortFunc(asked, func(a, b kyro.ID) int { return cmp.Compare(a.Key, b.Key) })
 	asked = slices.Compact(asked)
@@ -123,9 +123,8 @@ func (a *attempt) recheck(job *Job, found *Retrieved, read time.Time) error {
 	gone := func(id kyro.ID) bool { return slices.Contains(list, id) }
 	found.Passages = slices.DeleteFunc(found.Passages, func(p kyro.Passage) bool { return gone(p.Chunk.ID) })
 	for i := range job.History {
-		if m := &job.History[i]; slices.ContainsFunc(job.Sources[m.ID], gone) {
-			m.Text, m.Citations = kyro.AnswerWithdrawn, nil
-			delete(job.Sources, m.ID)
+		if m := &job.History[i]; slices.ContainsFunc(m.Sources, gone) {
+			m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
 		}
 	}
 	return nil
@@ -142,7 +141,7 @@ func (a *attempt) prompt(job Job, found Retrieved) kyro.Prompt {
 		p.Passages, historyTokens = fitting(p.Passages, a.cfg.PassageTokens), a.cfg.HistoryTokens
 	}
 	var sources []kyro.ID
-	p.History, sources = newest(job, p.Passages, historyTokens)
+	p.History, sources = newest(job.History, p.Passages, historyTokens)
 	a.madeFrom(sources)
 	if reads {
 		putInWords(&p, a.nonce)

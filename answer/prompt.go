@@ -147,7 +147,7 @@ const maxSources = 1_000
 // newest gives the last messages of a history that take at most so many tokens together and do not make the sources more
 // than there may be, and all sources then: those of the passages first. Messages are whole or not there, and none is there
 // before one that is not.
-func newest(job Job, passages []kyro.Passage, tokens int) (history []kyro.Message, sources []kyro.ID) {
+func newest(all []kyro.Message, passages []kyro.Passage, tokens int) (history []kyro.Message, sources []kyro.ID) {
 	sources = make([]kyro.ID, 0, len(passages)) // never nil: an answer from nothing has none, which is known
 	seen := make(map[kyro.ID]bool)
 	note := func(ids []kyro.ID) {
@@ -161,18 +161,17 @@ func newest(job Job, passages []kyro.Passage, tokens int) (history []kyro.Messag
 	for _, p := range passages {
 		note([]kyro.ID{p.Chunk.ID})
 	}
-	first := len(job.History)
+	first := len(all)
 	for first > 0 {
-		m := &job.History[first-1]
+		m := &all[first-1]
 		tokens -= text.Tokens(m.Text)
-		more := job.Sources[m.ID]
-		if tokens < 0 || len(sources)+unseen(more, seen) > maxSources {
+		if tokens < 0 || len(sources)+unseen(m.Sources, seen) > maxSources {
 			break
 		}
-		note(more)
+		note(m.Sources)
 		first--
 	}
-	return job.History[first:], sources
+	return all[first:], sources
 }
 
 func unseen(ids []kyro.ID, seen map[kyro.ID]bool) (n int) {

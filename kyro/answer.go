@@ -21,10 +21,6 @@ type AnswerJob struct {
 	Bot      Bot
 	Question Message
 	History  []Message // oldest first; final messages of the turns before
-
-	// Sources are the chunks that each answer of the history was made from, by its id: the passages of its prompt, and
-	// what the answers in its history were made from. Withdrawn answers have none.
-	Sources map[ID][]ID
 }
 
 // AnswerWithdrawn stands in prompts for an answer that was made from what is live no more.
@@ -35,7 +31,7 @@ type Checkpoint struct {
 	Status  MessageStatus
 	Text    string
 	Seq     int64
-	Sources []ID // what the text is made from, as in AnswerJob; nil: as it is on the row
+	Sources []ID // what the text is made from, as Message has them; nil: as they are on the row
 }
 
 // Keeping is what a running attempt wants of the store: another lease and, with a State, to have that on its row.
@@ -67,7 +63,7 @@ type Outcome struct {
 	Grounding    *Grounding
 	Notices      []MessageNotice
 	Citations    []Citation
-	Sources      []ID // what the text is made from, as in AnswerJob; nil: as it is on the row
+	Sources      []ID // what the text is made from, as Message has them; nil: as they are on the row
 	Usage        *MessageUsage
 	Error        *MessageError
 	Now          time.Time

@@ -42,15 +42,14 @@ func (s *Store) job(ctx context.Context, claim kyro.Claim, history int) (kyro.An
 		return job, notFound(err, kyro.KindMessage)
 	}
 	job.Bot, job.Question = bot.noun(), question.noun()
-	err = s.history(ctx, &answer, history, &job)
+	job.History, err = s.history(ctx, &answer, history)
 	return job, err
 }
 
-// history reads the messages of the turns before the answer's, oldest first, and what the answers among them were made
-// from.
-func (s *Store) history(ctx context.Context, answer *messageRow, limit int, job *kyro.AnswerJob) error {
+// history reads the messages of the turns before the answer's, oldest first, answers with what they were made from.
+func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]kyro.Message, error) {
 	if limit <= 0 {
-		return nil
+		return nil, nil
 	}
 	var rows []messageRow
 	err := s.read().NewSelect().Model(&rows).
@@ -58,27 +57,22 @@ func (s *Store) history(ctx context.Context, answer *messageRow, limit int, job 
 		Where("m.status IN (?) AND m.text <> ''", bun.List([]kyro.MessageStatus{kyro.MessageCompleted, kyro.MessageStopped, kyro.MessageInterrupted})).
 		OrderExpr("m.turn DESC, m.id DESC").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	slices.Reverse(rows)
 	messages, err := s.cited(ctx, convert(rows, (*messageRow).noun))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	gone, err := s.withdrawnAmong(ctx, rows)
+	gone, err := s.withdrawnAmong(ctx, messages)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	job.Sources = make(map[kyro.ID][]kyro.ID)
 	for i := range messages {
 		m := &messages[i]
-		switch {
-		case gone[m.ID.Key]:
-			m.Text, m.Citations = kyro.AnswerWithdrawn, nil
-		case m.Role == kyro.RoleBot:
-			job.Sources[m.ID] = sourcesOf(&rows[i], m.Citations)
+		if m.Sources = sourcesOf(&rows[i], m.Citations); gone[m.ID.Key] {
+			m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
 		}
 	}
-	job.History = messages
-	return nil
+	return messages, nil
 }

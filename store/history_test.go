@@ -164,7 +164,7 @@ func TestAnswersAreWithdrawnForWhatTheyWereMadeFrom(t *testing.T) {
 					t.Fatalf("before: %q, want %q", texts, want)
 				}
 				for i, want := range [][]kyro.ID{chunks(1), chunks(1, 2), chunks(2), nil, chunks(2)} {
-					if got := job.Sources[job.History[2*i+1].ID]; !slices.Equal(got, want) {
+					if got := job.History[2*i+1].Sources; !slices.Equal(got, want) {
 						t.Errorf("%q was made from %v, want %v", texts[i], got, want)
 					}
 				}
@@ -181,8 +181,10 @@ func TestAnswersAreWithdrawnForWhatTheyWereMadeFrom(t *testing.T) {
 				if want := []string{"from one", out, out, "from nothing", out}; !slices.Equal(texts, want) {
 					t.Errorf("after: %q, want %q", texts, want)
 				}
-				if len(job.Sources) != 2 {
-					t.Errorf("sources of withdrawn answers: %v", job.Sources)
+				for _, m := range job.History {
+					if m.Text == out && m.Sources != nil {
+						t.Errorf("a withdrawn answer has the sources %v", m.Sources)
+					}
 				}
 			})
 		})
@@ -195,13 +197,13 @@ func TestSourcesOfOlderAnswersAreTheirCitations(t *testing.T) {
 		user, bot, id := w.talk(t)
 		w.document(t, bot, user, 1)
 		w.say(t, user, id, "q")
-		m := w.finish(t, w.claim(t, id, "n"), "from one", kyro.Citation{
+		w.finish(t, w.claim(t, id, "n"), "from one", kyro.Citation{
 			Marker: 1, DocumentID: kyro.DocumentID(1), ChunkID: kyro.ChunkID(1), DocumentVersion: 1, Quote: "x",
 		})
 		w.say(t, user, id, "now")
 		job, err := w.Job(t.Context(), w.claim(t, id, "n"), 20)
 		fine(t, err)
-		if got := job.Sources[m.ID]; !slices.Equal(got, chunks(1)) {
+		if got := job.History[1].Sources; !slices.Equal(got, chunks(1)) {
 			t.Errorf("sources %v", got)
 		}
 	})

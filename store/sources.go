@@ -38,11 +38,11 @@ func sourcesOf(r *messageRow, citations []kyro.Citation) (sources []kyro.ID) {
 
 // withdrawnAmong finds the messages of which a source or a citation is live no more: its document was deleted or answers
 // from another version now, or the chunk is disabled or gone. It is one statement for any number of messages.
-func (s *Store) withdrawnAmong(ctx context.Context, messages []messageRow) (map[int64]bool, error) {
+func (s *Store) withdrawnAmong(ctx context.Context, messages []kyro.Message) (map[int64]bool, error) {
 	var answers []int64
 	for _, m := range messages {
 		if m.Role == kyro.RoleBot {
-			answers = append(answers, m.ID)
+			answers = append(answers, m.ID.Key)
 		}
 	}
 	if len(answers) == 0 {
