@@ -103,6 +103,28 @@ func TestThePersonsOwnTitleIsNotReplaced(t *testing.T) {
 	}, reads(with, findsPassage))
 }
 
+// An answer whose source is deleted while its title waits is in no prompt any more.
+func TestNoTitleFromWhatIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	with := completer(func(ctx context.Context, _ kyro.Completion) (kyro.Completed, error) {
+		asked.Add(1)
+		return kyro.Completed{Text: "Heat"}, wait(ctx, time.Second)
+	})
+	inWorld(t, echo(0), func(t *testing.T, w *world) {
+		var last kyro.Turn
+		for range 3 { // two of them are written at once
+			last = w.say("How hot?")
+			w.final(last.Bot.ID)
+		}
+		w.store.withdraw(kyro.ChunkID(3))
+		time.Sleep(3 * time.Second)
+		if got := w.title(last.Conversation.ID); got != "How hot?" || asked.Load() != 2 {
+			t.Errorf("title %q, asked %d times", got, asked.Load())
+		}
+	}, reads(with, findsPassage))
+}
+
 // Titles wait for nobody and nobody waits for them: what is too much is dropped, what hangs is given up, and a drain
 // writes no more of them.
 func TestTitlesHoldNothingUp(t *testing.T) {
