@@ -26,13 +26,6 @@ func (c completer) Complete(ctx context.Context, asked kyro.Completion) (kyro.Co
 	return c(ctx, asked)
 }
 
-// completes gives the same text for everything it is asked.
-func completes(text string) completer {
-	return func(context.Context, kyro.Completion) (kyro.Completed, error) {
-		return kyro.Completed{Text: text, Usage: kyro.MessageUsage{PromptTokens: 100, OutputTokens: 7, Model: "scripted"}}, nil
-	}
-}
-
 // nothing is a Completer that fails, so that nothing is rewritten and nothing gets a title.
 var nothing = completer(func(context.Context, kyro.Completion) (kyro.Completed, error) {
 	return kyro.Completed{}, errors.New("not now")
