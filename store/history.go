@@ -64,15 +64,8 @@ func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]k
 	if err != nil {
 		return nil, err
 	}
-	gone, err := s.withdrawnAmong(ctx, messages)
-	if err != nil {
-		return nil, err
-	}
 	for i := range messages {
-		m := &messages[i]
-		if m.Sources = sourcesOf(&rows[i], m.Citations); gone[m.ID.Key] {
-			m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
-		}
+		messages[i].Sources = sourcesOf(&rows[i], messages[i].Citations)
 	}
-	return messages, nil
+	return messages, s.withdraw(ctx, messages)
 }

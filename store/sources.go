@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"kyrochat/kyro"
 )
@@ -36,34 +37,36 @@ func sourcesOf(r *messageRow, citations []kyro.Citation) (sources []kyro.ID) {
 	return sources
 }
 
-// withdrawnAmong finds the messages of which a source or a citation is live no more: its document was deleted or answers
-// from another version now, or the chunk is disabled or gone. It is one statement for any number of messages.
-func (s *Store) withdrawnAmong(ctx context.Context, messages []kyro.Message) (map[int64]bool, error) {
-	var answers []int64
-	for _, m := range messages {
-		if m.Role == kyro.RoleBot {
-			answers = append(answers, m.ID.Key)
+// withdraw puts kyro.AnswerWithdrawn in the place of answers of which a source or a citation is live no more. It looks at
+// all of them in one statement.
+func (s *Store) withdraw(ctx context.Context, messages []kyro.Message) error {
+	used := make([][]kyro.ID, len(messages))
+	var asked []kyro.ID
+	gone := make(map[kyro.ID]bool) // of what is asked
+	for i, m := range messages {
+		used[i] = slices.Clone(m.Sources)
+		for _, c := range m.Citations { // of which a node of before may have stored no sources
+			used[i] = append(used[i], c.ChunkID)
+		}
+		for _, id := range used[i] {
+			if _, asking := gone[id]; !asking {
+				gone[id], asked = false, append(asked, id)
+			}
 		}
 	}
-	if len(answers) == 0 {
-		return nil, nil
+	list, err := s.GoneAmong(ctx, asked)
+	if err != nil {
+		return err
 	}
-	q := s.query().add(`SELECT used.message_id FROM (SELECT ci.message_id, ci.chunk_id, ci.document_version AS version FROM citations AS ci WHERE `)
-	in(q, "ci.message_id", answers)
-	if s.postgres() {
-		q.add(` UNION ALL SELECT m.id, o.key::bigint, NULL FROM messages AS m CROSS JOIN LATERAL jsonb_array_elements_text(m.sources) AS o (key) WHERE `)
-	} else {
-		q.add(` UNION ALL SELECT m.id, o.value, NULL FROM messages AS m CROSS JOIN json_each(m.sources) AS o WHERE `)
+	for _, id := range list {
+		gone[id] = true
 	}
-	in(q, "m.id", answers)
-	q.add(`) AS used
-		LEFT JOIN chunks AS ch ON ch.id = used.chunk_id AND ch.enabled AND ch.version = COALESCE(used.version, ch.version)
-		LEFT JOIN documents AS d ON d.id = ch.document_id AND d.deleted_at IS NULL AND d.active_version = ch.version
-		WHERE d.id IS NULL GROUP BY used.message_id`)
-	gone := make(map[int64]bool)
-	var key int64
-	err := s.each(ctx, q, []any{&key}, func() { gone[key] = true })
-	return gone, err
+	for i := range messages {
+		if m := &messages[i]; slices.ContainsFunc(used[i], func(id kyro.ID) bool { return gone[id] }) {
+			m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
+		}
+	}
+	return nil
 }
 
 // GoneAmong gives those of the chunks that no answer may be made from any more: their document was deleted or answers
