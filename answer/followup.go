@@ -49,7 +49,9 @@ func contextOf(question string, terms []text.QueryTerm, history []kyro.Message, 
 // depend on the one before by one of them or by its opening, whatever it names.
 var (
 	pointing = wordSet(`it its they them their he she him this these those ello ellos ellas eso esto aquello alli
-		ihn ihm dies dieser dieses dort dafur davon dazu elle ils elles cela celui leur`)
+		ihn ihm dies dieser dieses dort dafur davon dazu elle ils elles cela celui leur
+		other others otro otra otros otras andere anderen anderer anderes autre autres`)
+	pointingLast      = wordSet("that this one there es das sie er da ese esa alli ca la") // the last word of a question is no article
 	densePointing     = []string{"它", "他", "她", "这个", "那个", "这些", "那些", "上面", "それ", "その", "これ"}
 	dependingQuestion = 6
 )
@@ -65,8 +67,8 @@ func dependsOn(question string, history []kyro.Message) bool {
 		return true
 	}
 	substance, points := 0, opensOn(text.Fold(question))
-	for _, t := range terms {
-		points = points || pointing[t.Word]
+	for i, t := range terms {
+		points = points || pointing[t.Word] || i == len(terms)-1 && pointingLast[t.Word]
 		switch {
 		case t.Stop:
 		case isDense(t.Word):

@@ -49,9 +49,12 @@ func TestQuestionsAreRewrittenWhereTheyDependOnTheHistory(t *testing.T) {
 		{"Spanish", "¿Qué profundidad tiene el lago?", "¿Y en invierno?", "¿Qué profundidad tiene el lago en invierno?",
 			"¿Qué profundidad tiene el lago en invierno?", true},
 		{"German", "Wie heiß wird der Ofen in der Werkstatt?", "Und im Winter?", "Wie heiß wird der Ofen im Winter?", "Wie heiß wird der Ofen im Winter?", true},
+		{"German, another", "Wie heiß wird der Ofen in der Werkstatt?", "Wie lange dauert das ungefähr bei dem anderen?",
+			"Wie lange dauert das bei dem anderen Ofen der Werkstatt?", "Wie lange dauert das bei dem anderen Ofen der Werkstatt?", true},
 		{"Chinese", "窑的温度有多高？", "那冬天呢？", "冬天窑的温度有多高？", "冬天窑的温度有多高？", true},
 
 		{"it stands alone", first, "Which colour does the roof of the old town hall have?", "no", "", false},
+		{"it stands alone, with an article", "Wie heiß wird der Ofen?", "Wie hoch ist das Dach von dem alten Rathaus in Berlin?", "no", "", false},
 		{"nothing", first, "And in winter?", " \n", "", true},
 		{"several lines", first, "And in winter?", "How hot is the kiln\nin winter?", "", true},
 		{"an answer", first, "And in winter?", "Sorry, I am unable to help you with such requests.", "", true},
