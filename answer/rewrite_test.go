@@ -13,8 +13,9 @@ import (
 	"kyrochat/kyro"
 )
 
-// searching is a retriever that keeps what it is asked for; what it finds is one passage.
+// searching is a retriever that keeps what it is asked for.
 type searching struct {
+	retriever
 	mu      sync.Mutex
 	queries []string
 	history []int
@@ -24,7 +25,7 @@ func (s *searching) Retrieve(ctx context.Context, _ kyro.Bot, question string, h
 	s.mu.Lock()
 	s.queries, s.history = append(s.queries, question), append(s.history, len(history))
 	s.mu.Unlock()
-	return findsPassage(ctx, question)
+	return s.retriever(ctx, question)
 }
 
 func (s *searching) last() (query string, history int) {
@@ -64,7 +65,7 @@ func TestQuestionsAreRewrittenWhereTheyDependOnTheHistory(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			search, r := &searching{}, &reading{pieces: []string{"It is hot [1]."}}
+			search, r := &searching{retriever: findsPassage}, &reading{pieces: []string{"It is hot [1]."}}
 			var mu sync.Mutex
 			var asked []kyro.Completion
 			with := completer(func(_ context.Context, q kyro.Completion) (kyro.Completed, error) {
@@ -127,7 +128,7 @@ func checkRewriting(t *testing.T, asked kyro.Completion, first, second string) {
 
 func TestRewritingTakesItsTimeAtMost(t *testing.T) {
 	t.Parallel()
-	search := &searching{}
+	search := &searching{retriever: findsPassage}
 	slow := completer(func(ctx context.Context, _ kyro.Completion) (kyro.Completed, error) {
 		return kyro.Completed{}, wait(ctx, time.Hour)
 	})
