@@ -18,6 +18,8 @@ const filterHold = 2 << 10
 //
 // The outcome does not depend on how the text is cut into pieces. What is read as code is what CommonMark reads as
 // code under every way to nest the lines; where that is in doubt the text is treated as prose.
+//
+// With Guard it ends the answer besides where that reads out its prompt.
 type Filter struct {
 	tail     string // an incomplete code point
 	pending  string // text without control characters whose meaning is not decided
@@ -28,21 +30,54 @@ type Filter struct {
 	noCode   bool   // fences cannot be told for sure any more
 	fence    *fence
 	filtered bool
+	guard    *guard // of the prompt; nil where there is none
+	cut      bool   // nothing more comes
 }
 
 // NewFilter makes the filter of one answer.
 func NewFilter() *Filter { return &Filter{} }
 
+// Guard keeps the system prompt of the answer to itself; it is called before anything is written. The answer is cut where
+// it tells the prompt's nonce, or reads out a run of 80 characters of its rules and instructions, without regard to
+// case, white space and the marks of quotes and lists. Where such a run arrives in pieces some 24 characters of it may
+// have passed by then. The no-answer text at the prompt's end is there to be said.
+func (f *Filter) Guard(system string) { f.guard = newGuard(system) }
+
+// Cut reports that the answer was cut: what is written from now on is dropped.
+func (f *Filter) Cut() bool { return f.cut }
+
 // Write takes the next piece and gives what is decided so far.
 func (f *Filter) Write(piece string) string {
-	f.pending += f.clean(f.tail+piece, false)
+	if f.cut {
+		return ""
+	}
+	f.take(f.clean(f.tail+piece, false))
 	return f.drain(false)
 }
 
-// Close gives what was kept back, and whether anything was made inert.
+// Close gives what was kept back, and whether anything was made inert or cut.
 func (f *Filter) Close() (rest string, filtered bool) {
-	f.pending += f.clean(f.tail, true)
+	if !f.cut {
+		f.take(f.clean(f.tail, true))
+	}
+	if !f.cut && f.guard != nil {
+		f.pending += f.guard.rest()
+	}
 	return f.drain(true), f.filtered
+}
+
+// take adds text to what is to be decided, as far as the guard lets it pass.
+func (f *Filter) take(text string) {
+	if f.guard == nil {
+		f.pending += text
+		return
+	}
+	text, back := f.guard.pass(text)
+	if back >= 0 {
+		f.pending = f.pending[:max(0, len(f.pending)-back)]
+		f.cut, f.filtered = true, true
+	}
+	f.pending += text
 }
 
 // clean drops control characters and keeps an incomplete code point at the end for the next piece.

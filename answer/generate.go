@@ -70,6 +70,7 @@ func (a *attempt) retrieve(job Job) (Retrieved, error) {
 
 // stream passes the model's pieces on. The clock for silence stands while a piece is passed on.
 func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
+	a.filter.Guard(prompt.System)
 	first := time.AfterFunc(a.cfg.Limits.AnswerFirstByte, func() { a.cancel(errFirstByte) })
 	defer first.Stop()
 	idle := time.AfterFunc(time.Hour, func() { a.cancel(errIdle) })
@@ -97,6 +98,9 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 		switch {
 		case d.Finish != nil:
 			m.finish = d.Finish
+			return nil
+		case a.filter.Cut():
+			m.finish = &kyro.Finish{Reason: kyro.FinishStop, Grounding: kyro.GroundedPartly}
 			return nil
 		case read > maxAnswerBytes:
 			m.finish = &kyro.Finish{Reason: kyro.FinishLength, Grounding: kyro.GroundedPartly}
