@@ -150,8 +150,10 @@ func (f *Filter) next(window string, whole bool) (taken int, shown string) {
 		return f.tildes(window, whole)
 	case '\\':
 		return escaped(window, whole)
+	case ':':
+		return f.colon(window, whole)
 	}
-	plain := strings.IndexAny(window, "!<[]`~\\\n")
+	plain := strings.IndexAny(window, "!<[]`~\\:\n")
 	switch {
 	case plain < 0:
 		plain = wholeRunes(window)
@@ -211,6 +213,22 @@ func (f *Filter) inAddress() bool {
 }
 
 func (f *Filter) atLineStart() bool { return len(f.line) == 0 && !f.inText }
+
+// colon escapes the colon of an address that renderers link without being asked to, and that is none of the web's.
+func (f *Filter) colon(window string, whole bool) (taken int, shown string) {
+	word := strings.ToLower(string(f.word[max(0, len(f.word)-len("xmpp")):]))
+	if !strings.HasSuffix(word, "ftp") && word != "xmpp" {
+		return 1, ":"
+	}
+	if len(window) < 2 && !whole {
+		return 0, ""
+	}
+	if len(window) < 2 || window[1] == ' ' || window[1] == '\n' {
+		return 1, ":"
+	}
+	f.filtered = true
+	return 1, `\:`
+}
 
 func escaped(window string, whole bool) (taken int, shown string) {
 	if len(window) < 2 && !whole {
@@ -278,9 +296,13 @@ func (f *Filter) bracket(window string, whole bool) (taken int, shown string) {
 	return 1, "["
 }
 
-// definitionTarget gives the destination that follows a definition's colon: the text up to the next white space.
+// definitionTarget gives the destination that follows a definition's colon: the text up to the next white space. It may
+// stand on the next line, behind the marks of a quote.
 func definitionTarget(s string) (target string, complete bool) {
-	s = strings.TrimLeft(s, " \t\n")
+	s = strings.TrimLeft(s, " \t")
+	if strings.HasPrefix(s, "\n") {
+		s = strings.TrimLeft(s, " \t\n>")
+	}
 	end := strings.IndexAny(s, " \t\n")
 	if end < 0 {
 		return s, false
