@@ -27,6 +27,7 @@ type Filter struct {
 	word     []byte // what stands before, back to the last white space, as far as it matters
 	inText   bool   // the current line has more than indentation and list marks
 	doubtful bool   // code spans cannot be told for sure until the next blank line
+	escape   bool   // a backslash was taken last, alone
 	noCode   bool   // fences cannot be told for sure any more
 	fence    *fence
 	filtered bool
@@ -149,7 +150,7 @@ func (f *Filter) next(window string, whole bool) (taken int, shown string) {
 	case '~':
 		return f.tildes(window, whole)
 	case '\\':
-		return escaped(window, whole)
+		return f.escaped(window, whole)
 	case ':':
 		return f.colon(window, whole)
 	}
@@ -179,6 +180,7 @@ func wholeRunes(window string) int {
 // advance keeps account of the line that the taken text leads to. A blank line ends every paragraph, and with it
 // any doubt about code spans.
 func (f *Filter) advance(taken string) {
+	f.escape = taken == `\`
 	for {
 		before, after, ended := strings.Cut(taken, "\n")
 		f.follow(before)
@@ -217,25 +219,27 @@ func (f *Filter) atLineStart() bool { return len(f.line) == 0 && !f.inText }
 // colon escapes the colon of an address that renderers link without being asked to, and that is none of the web's.
 func (f *Filter) colon(window string, whole bool) (taken int, shown string) {
 	word := strings.ToLower(string(f.word[max(0, len(f.word)-len("xmpp")):]))
-	if !strings.HasSuffix(word, "ftp") && word != "xmpp" {
+	files, chat := strings.HasSuffix(word, "ftp"), word == "xmpp"
+	switch {
+	case !files && !chat:
 		return 1, ":"
-	}
-	if len(window) < 2 && !whole {
+	case len(window) < 2 && !whole:
 		return 0, ""
-	}
-	if len(window) < 2 || window[1] == ' ' || window[1] == '\n' {
+	case len(window) < 2, files && window[1] != '/', chat && window[1] <= ' ':
 		return 1, ":"
 	}
 	f.filtered = true
 	return 1, `\:`
 }
 
-func escaped(window string, whole bool) (taken int, shown string) {
+// escaped passes a character on that a backslash makes plain. The exclamation mark and the closing bracket are left to be
+// looked at, since not every renderer knows everywhere that they are escaped; so is everything in an address, which a
+// backslash may be part of.
+func (f *Filter) escaped(window string, whole bool) (taken int, shown string) {
 	if len(window) < 2 && !whole {
 		return 0, ""
 	}
-	// The exclamation mark is left to be looked at: not every renderer knows that it can be escaped.
-	if len(window) < 2 || window[1] == '!' || !isPunct(window[1]) {
+	if len(window) < 2 || window[1] == '!' || window[1] == ']' || !isPunct(window[1]) || f.inAddress() {
 		return 1, window[:1]
 	}
 	return 2, window[:2]
@@ -247,16 +251,27 @@ func isAlphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// image makes every form of image inert by escaping its bracket.
+// image makes every form of image inert. Both of its signs are escaped, since there are renderers that forget about the
+// escapes of brackets in the text of a link; so the bracket may be escaped already.
 func (f *Filter) image(window string, whole bool) (taken int, shown string) {
-	switch {
-	case len(window) < 2 && !whole:
-		return 0, ""
-	case len(window) < 2 || window[1] != '[':
+	taken = 2
+	if strings.HasPrefix(window, `!\`) {
+		taken = 3
+	}
+	if len(window) < taken {
+		if !whole {
+			return 0, ""
+		}
+		return 1, "!"
+	}
+	if window[taken-1] != '[' {
 		return 1, "!"
 	}
 	f.filtered = true
-	return 2, `!\[`
+	if f.escape {
+		return taken, `!\[`
+	}
+	return taken, `\!\[`
 }
 
 // bracket escapes the bracket of a reference definition that leads anywhere, such as [x]: https://example.com.
