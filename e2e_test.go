@@ -49,6 +49,7 @@ type testServer struct {
 	app  *app // nil for a server in a process of its own
 
 	statements atomic.Int64 // that the store has run for people
+	overhear   atomic.Pointer[func(ctx context.Context, statement string)]
 }
 
 // eachDatabase runs a test against a server on SQLite and one on PostgreSQL.
@@ -84,9 +85,12 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.onQuery = func(ctx context.Context, _ string) {
+	cfg.onQuery = func(ctx context.Context, statement string) {
 		if kyro.ViewerFrom(ctx).SignedIn() {
 			s.statements.Add(1)
+		}
+		if hear := s.overhear.Load(); hear != nil {
+			(*hear)(ctx, statement)
 		}
 	}
 	if s.app, err = build(t.Context(), cfg, newLogger(cfg, testLog{t})); err != nil {

@@ -31,7 +31,8 @@ func newBreaker(name string, log *slog.Logger) *breaker {
 	return &breaker{name: name, two: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: 1, Interval: breakerWindow, BucketPeriod: breakerWindow / 10, Timeout: breakerOpen,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
-			return c.ConsecutiveFailures >= breakerInARow || c.Requests >= breakerLeast && c.TotalFailures*2 >= c.Requests
+			ended := c.TotalSuccesses + c.TotalFailures // not Requests: those under way have not said anything yet
+			return c.ConsecutiveFailures >= breakerInARow || ended >= breakerLeast && c.TotalFailures*2 >= ended
 		},
 		IsExcluded: saysNothing,
 		OnStateChange: func(name string, from, to gobreaker.State) {
@@ -56,12 +57,19 @@ func saysNothing(err error) bool {
 func (b *breaker) allow() (done func(error), err error) {
 	done, err = b.two.Allow()
 	if err != nil {
-		away := kyro.Errorf(kyro.CodeUpstreamFailed, "%s does not answer at the moment. Try again in a few seconds.", b.name).Because(err)
-		away.RetryAfter = breakerOpen
-		return nil, away
+		return nil, b.away(err)
 	}
 	return done, nil
 }
+
+func (b *breaker) away(cause error) *kyro.Error {
+	err := kyro.Errorf(kyro.CodeUpstreamFailed, "%s does not answer at the moment. Try again in a few seconds.", b.name).Because(cause)
+	err.RetryAfter = breakerOpen
+	return err
+}
+
+// probing reports that the call which is let through decides whether the others are.
+func (b *breaker) probing() bool { return b.two.State() == gobreaker.StateHalfOpen }
 
 // open reports that calls are refused now.
 func (b *breaker) open() bool { return b.two.State() == gobreaker.StateOpen }

@@ -16,7 +16,8 @@ type Store interface {
 	// SaveTurn stores both messages of a turn, and the conversation where it is new, in one fact. The same
 	// clientMessageId of the same sender gives the stored turn with Repeated set where text and target are the
 	// same, else IDEMPOTENCY_CONFLICT. LIMIT_REACHED where MaxWaiting messages wait already; NOT_FOUND where the
-	// conversation or bot is not the sender's.
+	// conversation or bot is not the sender's. With an Owner it starts the first attempt at the answer in the same fact,
+	// as ClaimNext would, where nothing runs or waits in the conversation; the turn then has the claim and its job.
 	SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 	// SaveSibling stores a new PENDING answer to the same user message and marks the older ones superseded, with
 	// the same rule for clientMessageId. CONFLICT where the message is not a final bot message.
@@ -35,6 +36,8 @@ type Store interface {
 	// last, at most history of them. Messages that cite a passage which is live no more have the text
 	// "[answer withdrawn: its source changed]".
 	Job(ctx context.Context, claim kyro.Claim, history int) (Job, error)
+	// History is that of a Job, for a turn of the conversation.
+	History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error)
 	// Keep gives attempts another lease and stores how far they have come, all of them in one transaction, and says of
 	// each in its order what became of it. A state that is older than the row's changes nothing. Where it fails,
 	// nothing is kept.

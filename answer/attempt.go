@@ -27,6 +27,7 @@ const (
 type attempt struct {
 	*Service
 	claim  kyro.Claim
+	given  *Job // what was read with the claim; nil: nothing
 	logger *slog.Logger
 	began  time.Time
 	ctx    context.Context // until something ends the attempt; its cause says what

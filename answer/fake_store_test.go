@@ -20,6 +20,7 @@ type fakeStore struct {
 	keys          int64
 	events        fakeEvents
 
+	bare   bool                    // no bot has documents
 	fail   func(call string) error // asked before every call; nil: none fails
 	poison string                  // text that cannot be stored
 
@@ -132,8 +133,22 @@ func (f *fakeStore) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, er
 		Status: kyro.MessageCompleted, Text: t.Text, ClientMessageID: t.ClientMessageID, SenderID: t.SenderID, CreatedAt: t.Now}}
 	user.Turn = user.ID.Key
 	bot := f.answerTo(user, "", t.Now)
+	alone := len(f.unfinished(c.ID)) == 0
 	f.rows = append(f.rows, user, bot)
-	return kyro.Turn{Conversation: *c, User: user.Message, Bot: bot.Message}, nil
+	turn := kyro.Turn{Conversation: *c, User: user.Message}
+	if t.Owner != "" && alone {
+		turn.Claim = bot.claim(t.Owner, t.Lease)
+		turn.Job = &kyro.AnswerJob{Bot: kyro.Bot{ID: c.BotID}, Question: user.Message, Bare: f.bare, Unread: slices.ContainsFunc(f.rows, func(o *fakeRow) bool { return o.ConversationID == c.ID && o.Turn < user.Turn })}
+	}
+	turn.Bot = bot.Message
+	return turn, nil
+}
+
+// claim starts an attempt.
+func (r *fakeRow) claim(owner string, lease time.Duration) *kyro.Claim {
+	r.Status, r.Seq, r.owner, r.until = kyro.MessageRetrieving, 0, owner, time.Now().Add(lease)
+	r.Attempt++
+	return &kyro.Claim{MessageID: r.ID, ConversationID: r.ConversationID, Attempt: r.Attempt, Owner: owner, Restarted: r.restarted}
 }
 
 func (f *fakeStore) answerTo(user *fakeRow, clientMessageID string, now time.Time) *fakeRow {
@@ -185,10 +200,7 @@ func (f *fakeStore) ClaimNext(ctx context.Context, conversation kyro.ID, owner s
 	if len(waiting) == 0 || waiting[0].Status != kyro.MessagePending {
 		return kyro.Claim{}, false, nil
 	}
-	r := waiting[0]
-	r.Status, r.Seq, r.owner, r.until = kyro.MessageRetrieving, 0, owner, time.Now().Add(lease)
-	r.Attempt++
-	return kyro.Claim{MessageID: r.ID, ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Restarted: r.restarted}, true, nil
+	return *waiting[0].claim(owner, lease), true, nil
 }
 
 // fenced begins a write of an attempt.
@@ -213,13 +225,25 @@ func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyr
 	defer f.mu.Unlock()
 	job := kyro.AnswerJob{Question: f.row(r.ParentID).Message}
 	job.Bot.ID = f.conversations[r.ConversationID].BotID
+	job.History = f.history(r.ConversationID, r.Turn, history)
+	return job, nil
+}
+
+func (f *fakeStore) history(conversation kyro.ID, turn int64, limit int) (history []kyro.Message) {
 	for _, o := range f.rows {
-		if o.ConversationID == r.ConversationID && o.Turn < r.Turn && o.Status.Final() && o.Text != "" {
-			job.History = append(job.History, o.Message)
+		if o.ConversationID == conversation && o.Turn < turn && o.Status.Final() && o.Text != "" {
+			history = append(history, o.Message)
 		}
 	}
-	job.History = job.History[max(0, len(job.History)-history):]
-	return job, nil
+	return history[max(0, len(history)-limit):]
+}
+
+func (f *fakeStore) History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
+	if err := f.enter(ctx, "History"); err != nil {
+		return nil, err
+	}
+	defer f.mu.Unlock()
+	return f.history(conversation, turn, limit), nil
 }
 
 func (r *fakeRow) heldBy(c kyro.Claim) bool {

@@ -54,7 +54,7 @@ func (a *attempt) generate() (m made, err error) {
 func (a *attempt) job() (Job, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
 	defer cancel()
-	job, err := a.cfg.Store.Job(ctx, a.claim, a.cfg.History)
+	job, err := a.read(ctx)
 	if kyro.ErrorCode(err) == kyro.CodeConflict {
 		a.lose(err)
 	}
@@ -63,6 +63,9 @@ func (a *attempt) job() (Job, error) {
 
 // retrieve gets as long as the model gets for its first piece.
 func (a *attempt) retrieve(job Job) (Retrieved, error) {
+	if job.Bare {
+		return Retrieved{}, nil
+	}
 	timer := time.AfterFunc(a.cfg.Limits.AnswerFirstByte, func() { a.cancel(errFirstByte) })
 	defer timer.Stop()
 	return a.cfg.Retriever.Retrieve(a.ctx, job.Bot, job.Question.Text, job.History)

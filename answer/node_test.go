@@ -85,7 +85,7 @@ func TestTakeOverBeforeTheFirstWord(t *testing.T) {
 		if d := time.Since(cut); d > 22*time.Second {
 			t.Errorf("the take-over was over after %v", d)
 		}
-		want := `snapshot 0.0 PENDING "", RETRIEVING, STREAMING, snapshot 2.`
+		want := `snapshot 1.0 RETRIEVING "", RETRIEVING, STREAMING, snapshot 2.`
 		if got := strings.Join(r.seen, ", "); !strings.HasPrefix(got, want) {
 			t.Errorf("events %s, want %s…", got, want)
 		}

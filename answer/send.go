@@ -29,14 +29,31 @@ func (s *Service) Send(ctx context.Context, viewer kyro.Viewer, in SendInput) (k
 	if err := in.check(s.cfg.Limits.MaxMessageChars); err != nil {
 		return kyro.Turn{}, err
 	}
-	turn, err := s.cfg.Store.SaveTurn(ctx, kyro.NewTurn{
+	t := kyro.NewTurn{
 		SenderID: viewer.UserID, ConversationID: in.ConversationID, BotID: in.BotID, Title: kyro.TitleFrom(in.Text),
 		Text: in.Text, ClientMessageID: in.ClientMessageID, MaxWaiting: s.cfg.Limits.MaxWaiting, Now: s.now(),
-	})
+	}
+	reserved := s.reserve(in.ConversationID)
+	defer func() {
+		if reserved {
+			s.vacate()
+		}
+	}()
+	if reserved {
+		t.Owner, t.Lease = s.cfg.Node, s.cfg.Limits.AnswerLease
+	}
+	asked := s.cfg.Now()
+	turn, err := s.cfg.Store.SaveTurn(ctx, t)
 	if err != nil {
 		return kyro.Turn{}, err
 	}
-	s.begin(turn)
+	if turn.Claim == nil {
+		s.begin(turn)
+		return turn, nil
+	}
+	reserved = false
+	s.take(ctx, &turn, asked)
+	s.cfg.Wakes.Wake(turn.Conversation.ID)
 	return turn, nil
 }
 

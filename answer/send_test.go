@@ -17,12 +17,12 @@ func TestSendAnswersFromTheDocuments(t *testing.T) {
 		if turn.User.Text != "How hot?\nReally" {
 			t.Errorf("stored text %q", turn.User.Text)
 		}
-		if turn.Bot.Status != kyro.MessagePending {
-			t.Errorf("the answer is %s when Send returns", turn.Bot.Status)
+		if turn.Bot.Status != kyro.MessageRetrieving || turn.Bot.Attempt != 1 {
+			t.Errorf("the answer is %s in attempt %d when Send returns", turn.Bot.Status, turn.Bot.Attempt)
 		}
 		r := &reader{t: t, id: turn.Bot.ID}
 		r.follow(t.Context(), w.Service, w.viewer, -1)
-		want := `snapshot 0.0 PENDING "", RETRIEVING, STREAMING, "It reaches ", "1,260 degrees ", "[1].", finished COMPLETED STOP`
+		want := `snapshot 1.0 RETRIEVING "", RETRIEVING, STREAMING, "It reaches ", "1,260 degrees ", "[1].", finished COMPLETED STOP`
 		if got := strings.Join(r.seen, ", "); got != want {
 			t.Errorf("events\n%s, want\n%s", got, want)
 		}

@@ -87,6 +87,8 @@ type Service struct {
 	busy     map[kyro.ID]bool // conversations that have a worker; true: look again before it goes
 	queue    []kyro.ID        // conversations that wait for a worker, each once
 	queued   map[kyro.ID]bool // those in the queue
+	reserved int              // places for workers that are kept for turns which are being stored
+	taken    map[kyro.ID]taken
 	attempts map[kyro.ID]*attempt
 }
 
@@ -107,6 +109,7 @@ const storeTimeout = 5 * time.Second
 func New(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, queued: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{},
+		taken: map[kyro.ID]taken{},
 	}
 	s.keeper = newKeeper(&s.cfg)
 	s.looks = newLooks(s.cfg)

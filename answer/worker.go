@@ -15,10 +15,18 @@ func (s *Service) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = true
-	for len(s.queue) > 0 && len(s.busy) < s.cfg.Limits.MaxRunning && !s.draining {
+	s.fill()
+}
+
+// fill hires workers for conversations that wait, as far as there are places. The caller holds mu.
+func (s *Service) fill() {
+	for s.open && !s.draining && len(s.queue) > 0 && s.vacant() {
 		s.hire(s.dequeue())
 	}
 }
+
+// vacant reports whether there is a place for one more worker. The caller holds mu.
+func (s *Service) vacant() bool { return len(s.busy)+s.reserved < s.cfg.Limits.MaxRunning }
 
 // kick says that a turn may wait in the conversation. It never waits.
 func (s *Service) kick(conversation kyro.ID) {
@@ -29,7 +37,7 @@ func (s *Service) kick(conversation kyro.ID) {
 	case s.draining:
 	case working:
 		s.busy[conversation] = true
-	case s.open && len(s.busy) < s.cfg.Limits.MaxRunning:
+	case s.open && s.vacant():
 		s.hire(conversation)
 	case len(s.queue) < s.cfg.Limits.MaxQueued && !s.queued[conversation]:
 		s.queue, s.queued[conversation] = append(s.queue, conversation), true
@@ -63,7 +71,7 @@ func (s *Service) work(conversation kyro.ID) {
 func (s *Service) leave(conversation kyro.ID) (next kyro.ID, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.busy[conversation] && !s.draining {
+	if _, begun := s.taken[conversation]; begun || s.busy[conversation] && !s.draining {
 		s.busy[conversation] = false
 		return conversation, true
 	}
@@ -78,12 +86,16 @@ func (s *Service) leave(conversation kyro.ID) (next kyro.ID, found bool) {
 
 // answerNext makes the next answer of the conversation and reports whether there was one.
 func (s *Service) answerNext(conversation kyro.ID) bool {
-	claim, found := s.claimNext(conversation)
+	next, found := s.takenIn(conversation)
 	if !found {
-		return false
+		if next.claim, found = s.claimNext(conversation); !found {
+			return false
+		}
+		s.cfg.Wakes.Wake(conversation)
 	}
-	s.cfg.Wakes.Wake(conversation)
+	claim := next.claim
 	a := s.newAttempt(claim)
+	a.given = next.job
 	s.mu.Lock()
 	s.attempts[claim.MessageID] = a
 	s.mu.Unlock()

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -45,20 +46,28 @@ func (r *reader) Extract(ctx context.Context, path, mimeType string, progress fu
 
 // embedder gives vectors of three dimensions.
 type embedder struct {
+	name  string // default "test"
 	mu    sync.Mutex
 	texts []string
 	fail  func(call int) error
+	wait  func(call int) // before the answer, with nothing held
 	calls int
 }
 
-func (e *embedder) Model() (string, int) { return "test", 3 }
+func (e *embedder) Model() (string, int) { return cmp.Or(e.name, "test"), 3 }
 
 func (e *embedder) EmbedPassages(ctx context.Context, texts []string) ([][]float32, error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.calls++
+	call := e.calls
+	e.mu.Unlock()
+	if e.wait != nil {
+		e.wait(call)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.fail != nil {
-		if err := e.fail(e.calls); err != nil {
+		if err := e.fail(call); err != nil {
 			return nil, err
 		}
 	}
@@ -160,7 +169,7 @@ func newHouse(t *testing.T, adjust ...func(*ingest.Config)) *house {
 			}
 			return "text/plain", nil
 		},
-		Split: splitLines, Batch: 2, Now: m.tick, Recheck: time.Hour,
+		Split: splitLines, Batch: 2, Now: m.tick, Recheck: time.Hour, Random: func() float64 { return 0 },
 	}
 	for _, f := range adjust {
 		f(&c)

@@ -55,22 +55,54 @@ type Store interface {
 	SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.Prepared, step kyro.DocumentStep) (kyro.Document, error)
 	// HasPrepared reports whether the version being made was prepared in this run or an earlier one.
 	HasPrepared(ctx context.Context, id kyro.ID, run int64) (bool, error)
-	// Unembedded gives up to limit chunks, after the chunk index, of the version being made whose embedding by
-	// the model and dimensions is not stored.
-	Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) ([]kyro.Chunk, error)
-	// CountUnembedded counts them all.
-	CountUnembedded(ctx context.Context, id kyro.ID, run int64, model string, dims int) (int, error)
-	// SaveEmbeddings keeps vectors under their chunks' content hashes.
-	SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error
 	// Activate makes the prepared version the one that answers use, in one fact; final is READY or
-	// READY_WITH_WARNINGS.
-	Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (kyro.Document, error)
+	// READY_WITH_WARNINGS. with says what its vectors were made with and where they are.
+	Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, with string, now time.Time) (kyro.Document, error)
+
+	VectorStore
 
 	// Purge removes a batch of the rows that a deleted document or its former versions left, the originals of a
 	// deleted one among them; done reports that nothing is left.
 	Purge(ctx context.Context, id kyro.ID) (done bool, err error)
+	// Dead gives the versions that a purge of the document removes the rows of, as an index may have them.
+	Dead(ctx context.Context, document kyro.ID) ([]kyro.IndexedVersion, error)
 	// Deleted gives those of the documents that were deleted, alone or with their bot, or are not there at all.
 	Deleted(ctx context.Context, ids []kyro.ID) ([]kyro.ID, error)
+}
+
+// VectorStore keeps the vectors of versions, and what is known of where else they are.
+type VectorStore interface {
+	// Unembedded gives up to limit chunks of a version, after the chunk index, whose embedding by the model and
+	// dimensions is not stored.
+	Unembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims, after, limit int) ([]kyro.Chunk, error)
+	// CountUnembedded counts them all.
+	CountUnembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims int) (int, error)
+	// SaveEmbeddings keeps vectors under their chunks' content hashes.
+	SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error
+	// VersionVectors gives up to limit stored vectors of a version of a live document, in the order of its chunks,
+	// beginning with the chunk index from. Chunks without an embedding by the model are left out.
+	VersionVectors(ctx context.Context, v kyro.IndexedVersion, model string, dims, from, limit int) ([]kyro.IndexedVector, error)
+	// Indexing is how far a version is on its way to where with says; zero until something was saved, and again once
+	// Activate or FinishRefresh said that it is there.
+	Indexing(ctx context.Context, v kyro.IndexedVersion, with string) (kyro.Indexing, error)
+	SaveIndexing(ctx context.Context, v kyro.IndexedVersion, with string, at kyro.Indexing) error
+
+	// VectorStates gives the live ones of the documents, in any order.
+	VectorStates(ctx context.Context, documents []kyro.ID) ([]kyro.VectorState, error)
+	// Embedded gives up to limit live documents whose active version's vectors are where with says, after the
+	// document, in the order of their ids.
+	Embedded(ctx context.Context, with string, after kyro.ID, limit int) ([]kyro.VectorState, error)
+	// BeginRefresh enqueues a JobEmbed for up to limit live documents whose active version's vectors are not what with
+	// says, once for each and with, as long as there are fewer than most such documents with a job. It says for how many.
+	BeginRefresh(ctx context.Context, with string, limit, most int) (begun int, err error)
+	// FinishRefresh notes that the vectors of a live document's active version are where with says; CONFLICT where the
+	// version is not that any more. The bot's knowledge has grown then.
+	FinishRefresh(ctx context.Context, v kyro.IndexedVersion, with string) error
+	// EndRefresh lets BeginRefresh enqueue another job for the document, where it still needs one.
+	EndRefresh(ctx context.Context, document kyro.ID) error
+	// Doubt takes back of the versions what Activate or FinishRefresh said, where that was with and they are still
+	// active, so that BeginRefresh finds them.
+	Doubt(ctx context.Context, with string, versions []kyro.IndexedVersion) error
 }
 
 // Bots reads the owner's live bots, in any order, without those that are not there.
@@ -115,10 +147,31 @@ type Extractor interface {
 	Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error)
 }
 
-// Embedder turns passages into vectors, L2-normalised, one for each text.
+// Embedder turns passages into vectors, L2-normalised, one for each text. UPSTREAM_QUOTA, UPSTREAM_FAILED, TIMEOUT and
+// UNAVAILABLE are waited out, after the RetryAfter of the error where it has one; VALIDATION refuses a text for good.
 type Embedder interface {
 	Model() (name string, dims int)
+	// EmbedPassages may give vectors together with an error, and nil for the texts that have none: what was made is kept.
 	EmbedPassages(ctx context.Context, texts []string) ([][]float32, error)
+}
+
+// Index holds vectors outside of the database, a projection of those that are kept there. What it answers is waited out
+// as an Embedder's errors are.
+type Index interface {
+	// Name tells the index from every other one: its name, and how bots are kept apart in it.
+	Name() string
+	// Upsert puts vectors in, any number of them, in place of those that have their places.
+	Upsert(ctx context.Context, vectors []kyro.IndexedVector) error
+	// Visible reports whether searches find the version: its first, middle and last vector are there.
+	Visible(ctx context.Context, v kyro.IndexedVersion) (bool, error)
+	// Remove takes the vectors of a version out. None is no error.
+	Remove(ctx context.Context, v kyro.IndexedVersion) error
+	// RemoveBot takes everything of a bot out. Nothing is no error.
+	RemoveBot(ctx context.Context, bot kyro.ID) error
+	// Walk visits the place of everything that is in it, page by page. An error of visit ends it and is given back.
+	Walk(ctx context.Context, visit func([]kyro.VectorPlace) error) error
+	// RemovePlaces takes vectors out. None is no error.
+	RemovePlaces(ctx context.Context, places []kyro.VectorPlace) error
 }
 
 // Progress tells watchers of a document and of its bot about every change.

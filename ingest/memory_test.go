@@ -20,6 +20,8 @@ type memory struct {
 	now       time.Time
 	rows      []*row
 	vectors   map[string][]float32
+	indexings map[string]kyro.Indexing
+	knowledge int // counts the changes of what answers use
 	queue     []kyro.Job
 	purged    []kyro.ID
 	removed   []kyro.ID
@@ -35,14 +37,18 @@ type row struct {
 	deleted  bool
 	original []byte
 	prepared int
-	chunks   []kyro.Chunk
+	chunks   []kyro.Chunk         // of the version made last
+	versions map[int][]kyro.Chunk // of all whose rows are there
 	terms    []string
 	text     string
+
+	embeddedWith, refreshingWith string
 }
 
 func newMemory() *memory {
 	return &memory{
 		now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), vectors: map[string][]float32{}, placed: map[string][]byte{},
+		indexings: map[string]kyro.Indexing{},
 	}
 }
 
@@ -267,46 +273,12 @@ func (m *memory) SavePrepared(_ context.Context, id kyro.ID, run int64, p kyro.P
 	return m.work("SavePrepared", id, run, func(r *row) {
 		r.move(step)
 		r.prepared, r.text, r.chunks, r.terms = r.Version, p.Text, p.Chunks, p.Terms
+		if r.versions == nil {
+			r.versions = map[int][]kyro.Chunk{}
+		}
+		r.versions[r.Version] = p.Chunks
 		r.ChunkCount, r.CharCount, r.Language, r.Warnings = len(p.Chunks), &p.CharCount, p.Language, p.Warnings
 		m.saved++
-	})
-}
-
-func (m *memory) Unembedded(_ context.Context, id kyro.ID, run int64, _ string, _, after, limit int) (chunks []kyro.Chunk, err error) {
-	_, err = m.work("Unembedded", id, run, func(r *row) {
-		for _, c := range r.chunks {
-			if m.vectors[c.ContentHash] == nil && c.Index > after && len(chunks) < limit {
-				chunks = append(chunks, c)
-			}
-		}
-	})
-	return chunks, err
-}
-
-func (m *memory) CountUnembedded(_ context.Context, id kyro.ID, run int64, _ string, _ int) (n int, err error) {
-	_, err = m.work("CountUnembedded", id, run, func(r *row) {
-		for _, c := range r.chunks {
-			if m.vectors[c.ContentHash] == nil {
-				n++
-			}
-		}
-	})
-	return n, err
-}
-
-func (m *memory) SaveEmbeddings(_ context.Context, _ string, _ int, vectors map[string][]float32) error {
-	return m.call("SaveEmbeddings", func() error {
-		for hash, v := range vectors {
-			m.vectors[hash] = v
-		}
-		return nil
-	})
-}
-
-func (m *memory) Activate(_ context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (kyro.Document, error) {
-	return m.work("Activate", id, run, func(r *row) {
-		r.move(kyro.DocumentStep{Status: final, Now: now})
-		r.ActiveVersion, r.ReadyAt = r.Version, &now
 	})
 }
 
@@ -314,6 +286,14 @@ func (m *memory) Purge(_ context.Context, id kyro.ID) (done bool, err error) {
 	err = m.call("Purge", func() error {
 		if done = m.purgeLeft == 0; done {
 			m.purged = append(m.purged, id)
+			if id.Key <= int64(len(m.rows)) {
+				r := m.rows[id.Key-1]
+				for version := range r.versions {
+					if r.deleted || version < r.Version && version != r.ActiveVersion {
+						delete(r.versions, version)
+					}
+				}
+			}
 		} else {
 			m.purgeLeft--
 		}

@@ -42,7 +42,7 @@ func (w *work) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.doc = d
+	w.doc, w.busy = d, true
 	w.publish(ctx, d)
 	return nil
 }
@@ -102,18 +102,6 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	default:
 		return extraction, err
 	}
-}
-
-// withinTurn bounds an extraction so that the rest of the turn is left for what follows it.
-func withinTurn(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	within, cancel := context.WithCancelCause(ctx)
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return within, cancel
-	}
-	share := min(saveShare, time.Until(deadline)/4)
-	within, stop := context.WithDeadline(within, deadline.Add(-share))
-	return within, func(cause error) { cancel(cause); stop() }
 }
 
 // original is where the document's original can be read. The one that the store keeps has no file, so that one is

@@ -13,11 +13,15 @@ const (
 )
 
 // Purge does a turn of a JobPurge: it removes the rows that a deleted document, or the former versions of a live
-// one, left; and the files that this node has of a deleted one. It answers kyro.ErrJobAgain when its time is up.
+// one, left; before that their vectors in the index, whose ids are worked out from the rows; and the files that this
+// node has of a deleted one. It answers kyro.ErrJobAgain when its time is up, and while the index is away.
 func (s *Service) Purge(ctx context.Context, job kyro.Job) error {
 	id := kyro.DocumentID(job.Key)
 	deleted, err := s.store.Deleted(ctx, []kyro.ID{id})
 	if err != nil {
+		return err
+	}
+	if err := s.purgeIndex(ctx, id); err != nil {
 		return err
 	}
 	for began := s.now(); ; {
@@ -36,6 +40,38 @@ func (s *Service) Purge(ctx context.Context, job kyro.Job) error {
 		return nil
 	}
 	return s.files.Remove(id)
+}
+
+// purgeIndex removes the vectors of those versions of a document whose rows are about to go.
+func (s *Service) purgeIndex(ctx context.Context, id kyro.ID) error {
+	if s.index == nil {
+		return nil
+	}
+	dead, err := s.store.Dead(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, version := range dead {
+		err := ask(ctx, theIndex, func(ctx context.Context) error { return s.index.Remove(ctx, version) })
+		if err != nil {
+			return s.later(ctx, kyro.JobPurge, id.Key, err)
+		}
+	}
+	return nil
+}
+
+// PurgeBot does a JobPurgeBot: nothing of a deleted bot is left in the index. It answers kyro.ErrJobAgain while the index
+// is away.
+func (s *Service) PurgeBot(ctx context.Context, job kyro.Job) error {
+	if s.index == nil {
+		return nil
+	}
+	bot := kyro.BotID(job.Key)
+	err := ask(ctx, theIndex, func(ctx context.Context) error { return s.index.RemoveBot(ctx, bot) })
+	if err != nil {
+		return s.later(ctx, kyro.JobPurgeBot, job.Key, err)
+	}
+	return nil
 }
 
 // Sweep removes files of this node that no document needs: those of an upload that a crash undid after its file had

@@ -58,8 +58,8 @@ func (f *flaky) SaveEmbeddings(ctx context.Context, model string, dims int, vect
 	return f.around("SaveEmbeddings", func() error { return f.Store.SaveEmbeddings(ctx, model, dims, vectors) })
 }
 
-func (f *flaky) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (d kyro.Document, err error) {
-	err = f.around("Activate", func() error { d, err = f.Store.Activate(ctx, id, run, final, now); return err })
+func (f *flaky) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, with string, now time.Time) (d kyro.Document, err error) {
+	err = f.around("Activate", func() error { d, err = f.Store.Activate(ctx, id, run, final, with, now); return err })
 	return d, err
 }
 
@@ -83,7 +83,8 @@ type wired struct {
 	bot   kyro.ID
 }
 
-func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store) *wired {
+// queueOn is a queue on a real database that waits for nothing longer than it must.
+func queueOn(t *testing.T, p *store.Pools) *jobs.Queue {
 	t.Helper()
 	var queue *jobs.Queue
 	var err error
@@ -99,6 +100,12 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 	if err != nil {
 		t.Fatal(err)
 	}
+	return queue
+}
+
+func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store) *wired {
+	t.Helper()
+	queue := queueOn(t, p)
 	s := store.New(p, queue)
 	now := time.Now().UTC()
 	user, _, err := s.CreateUser(t.Context(), kyro.NewUser{Email: "alice@example.org", Name: "Alice", PasswordHash: "x", CreatedAt: now},

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ type Config struct {
 	Files     Files
 	Extractor Extractor
 	Embedder  Embedder
+	Index     Index // nil where vectors are searched in the store's own
 	Progress  Progress
 
 	// Shared says that other nodes work on the documents that are taken in here, so that originals are kept in the
@@ -37,9 +39,10 @@ type Config struct {
 	// callers wait; default one for each processor, at most 4.
 	Extractions int
 	Turn        time.Duration    // after this a worker lets others have a turn, well below the queue's timeout; default 35 s
-	Batch       int              // chunks embedded at once, each batch a checkpoint; default 64
+	Batch       int              // chunks embedded at once, each batch a checkpoint; default 100
 	Recheck     time.Duration    // how often a watcher looks at the row itself; default 3 s
 	Now         func() time.Time // default time.Now
+	Random      func() float64   // from 0 to 1, spreads what waits for an upstream; default rand.Float64
 	Log         *slog.Logger     // default: nothing is logged
 }
 
@@ -51,6 +54,8 @@ type Service struct {
 	files     Files
 	extractor Extractor
 	embedder  Embedder
+	index     Index  // nil where there is none
+	with      string // what vectors are made with and where they are, as configured
 	progress  Progress
 	shared    bool
 	sniff     func(head []byte, fileName string) (string, error)
@@ -60,8 +65,10 @@ type Service struct {
 	batch     int
 	recheck   time.Duration
 	now       func() time.Time
+	random    func() float64
 	log       *slog.Logger
 	runs      *runs
+	inFlight  *inFlight
 	reading   chan struct{} // a place for each original that is being read
 	placing   sync.RWMutex  // held shared while a file gets its place, and alone while files are swept
 	draining  atomic.Bool   // nothing is taken in any more
@@ -71,8 +78,9 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
-		progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split, limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck,
-		now: c.Now, log: c.Log, runs: newRuns(),
+		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
+		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(),
+		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}
 	if s.limits == (kyro.Limits{}) {
 		s.limits = kyro.DefaultLimits()
@@ -88,13 +96,16 @@ func New(c Config) *Service {
 		s.turn = 35 * time.Second
 	}
 	if s.batch <= 0 {
-		s.batch = 64
+		s.batch = 100
 	}
 	if s.recheck <= 0 {
 		s.recheck = 3 * time.Second
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = rand.Float64
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -11,18 +11,17 @@ import (
 const (
 	progressEvery = 200 * time.Millisecond // the least time between two steps within a stage
 	giveUpReason  = "The document could not be processed because of a fault on our side. Try it again later."
-	quotaPause    = time.Minute // where nobody says how long the quota is used up
 )
 
-// Work does a turn of a JobIngest: extract, chunk, embed, activate. Each step is stored before the next begins, so
-// that a turn after a crash goes on where this one was. It answers kyro.ErrJobAgain when its time is up, and nil
-// when there is nothing left to do, also where that is because a person must mend something: then the document's
-// state says what.
+// Work does a turn of a JobIngest: extract, chunk, embed, index, activate. Each step is stored before the next begins,
+// so that a turn after a crash goes on where this one was. It answers kyro.ErrJobAgain when its time is up or an
+// upstream is away, and nil when there is nothing left to do, also where that is because a person must mend something:
+// then the document's state says what.
 func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 	id := kyro.DocumentID(job.Key)
 	ctx, leave := s.runs.begin(ctx, id, job.Run)
 	defer leave()
-	w := &work{Service: s, id: id, run: job.Run, began: s.now()}
+	w := &work{Service: s, turn: s.beginTurn(ctx), id: id, run: job.Run}
 	return w.conclude(ctx, w.do(ctx))
 }
 
@@ -35,11 +34,13 @@ func (s *Service) GiveUp(ctx context.Context, job kyro.Job, _ error) error {
 // work is one turn of one run.
 type work struct {
 	*Service
-	id    kyro.ID
-	run   int64
-	doc   kyro.Document // as it was last stored
-	began time.Time
-	told  time.Time // of the last step within a stage
+	turn
+	id     kyro.ID
+	run    int64
+	doc    kyro.Document // as it was last stored
+	told   time.Time     // of the last step within a stage
+	done   int           // of the vectors, told or not
+	paused time.Duration // how long the document waited for an upstream before this turn
 }
 
 // verdict ends a run because a person must mend something.
@@ -54,6 +55,9 @@ func (w *work) do(ctx context.Context) (err error) {
 	if w.doc, err = w.store.DocumentForWork(ctx, w.id, w.run); err != nil {
 		return err
 	}
+	if err := w.stillWaiting(); err != nil {
+		return err
+	}
 	prepared, err := w.store.HasPrepared(ctx, w.id, w.run)
 	if err != nil {
 		return err
@@ -63,10 +67,34 @@ func (w *work) do(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := w.embed(ctx); err != nil {
-		return err
+	e := w.embedding()
+	if err = e.do(ctx); err == nil {
+		err = w.activate(ctx)
 	}
-	return w.activate(ctx)
+	if err != nil {
+		e.takeBack(ctx)
+	}
+	return err
+}
+
+// embedding is the work on the vectors of the version that is being made.
+func (w *work) embedding() *embedding {
+	total := w.doc.ChunkCount
+	return &embedding{
+		Service: w.Service, turn: &w.turn, title: w.doc.Title,
+		version: kyro.IndexedVersion{BotID: w.doc.BotID, DocumentID: w.id, Version: w.doc.Version, Chunks: total},
+		tell: func(ctx context.Context, done int) error {
+			w.done = done // which is not told more often than a watcher can read
+			if w.doc.Status == kyro.DocumentEmbedding && w.now().Sub(w.told) < progressEvery {
+				return nil
+			}
+			return w.advance(ctx, kyro.DocumentEmbedding, done, &total)
+		},
+		wanted: func(ctx context.Context) error {
+			_, err := w.store.DocumentForWork(ctx, w.id, w.run)
+			return err
+		},
+	}
 }
 
 // activate makes the version the one that answers use.
@@ -75,7 +103,7 @@ func (w *work) activate(ctx context.Context) error {
 	if len(w.doc.Warnings) > 0 {
 		final = kyro.DocumentWarned
 	}
-	d, err := w.store.Activate(ctx, w.id, w.run, final, w.time())
+	d, err := w.store.Activate(ctx, w.id, w.run, final, w.with, w.time())
 	if err != nil {
 		return err
 	}
@@ -87,6 +115,7 @@ func (w *work) activate(ctx context.Context) error {
 func (w *work) conclude(ctx context.Context, err error) error {
 	var final verdict
 	var known *kyro.Error
+	up, isUpstream := errors.AsType[*upstream](err)
 	switch {
 	case err == nil, errors.Is(context.Cause(ctx), errRunOver):
 		return nil
@@ -94,39 +123,20 @@ func (w *work) conclude(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &final):
 		return overIsFine(w.step(ctx, kyro.DocumentStep{Status: final.status, Reason: final.reason}))
-	case !errors.As(err, &known):
+	case isUpstream && up.waits():
+		return w.waitFor(ctx, up)
+	case isUpstream && !up.refuses(), !errors.As(err, &known):
 		return err
 	}
 	switch known.Code {
 	case kyro.CodeConflict, kyro.CodeNotFound:
 		return nil // canceled, deleted or started again meanwhile
-	case kyro.CodeUpstreamQuota, kyro.CodeRateLimited:
-		return w.waitForQuota(ctx, known)
 	case kyro.CodeValidation, kyro.CodeUnsupportedType, kyro.CodeFileEmpty, kyro.CodeFileTooLarge, kyro.CodeLimitReached,
 		kyro.CodeTimeout, kyro.CodeFetchFailed, kyro.CodeContentBlocked:
 		return overIsFine(w.step(ctx, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: known.Message}))
 	default:
 		return err
 	}
-}
-
-// waitForQuota puts the rest of the work off until the provider takes requests again.
-func (w *work) waitForQuota(ctx context.Context, quota *kyro.Error) error {
-	pause := quota.RetryAfter
-	if pause <= 0 {
-		pause = quotaPause
-	}
-	again := kyro.Errorf(kyro.CodeUnavailable, "The provider's quota is used up.").Because(kyro.ErrJobAgain)
-	again.RetryAfter = pause
-	at := w.time().Add(pause)
-	err := w.step(ctx, kyro.DocumentStep{
-		Status: kyro.DocumentWaitingQuota, Reason: quota.Message, RetryAt: &at,
-		StageDone: w.doc.StageDone, StageTotal: w.doc.StageTotal,
-	})
-	if err != nil {
-		return overIsFine(err)
-	}
-	return again
 }
 
 // overIsFine drops the error of a worker whose run is over: there is nothing left for it to do.
@@ -160,9 +170,6 @@ func (w *work) advance(ctx context.Context, status kyro.DocumentStatus, done int
 	w.told = w.now()
 	return w.step(ctx, kyro.DocumentStep{Status: status, StageDone: done, StageTotal: total})
 }
-
-// timeUp reports that other documents should have their turn.
-func (w *work) timeUp() bool { return w.now().Sub(w.began) >= w.turn }
 
 // outOfTime is the error of an extraction that took longer than its share of a turn.
 func outOfTime() error {

@@ -178,9 +178,8 @@ func TestWorkTellsWhatAPersonMustMend(t *testing.T) {
 func TestWorkIsTriedAgainWhereItIsNotThePersonsFault(t *testing.T) {
 	t.Parallel()
 	for name, cause := range map[string]error{
-		"a fault":       errBoom,
-		"the provider":  kyro.Errorf(kyro.CodeUpstreamFailed, "down"),
-		"no free child": kyro.Errorf(kyro.CodeUnavailable, "busy"),
+		"a fault":              errBoom,
+		"a fault of its house": kyro.Errorf(kyro.CodeInternal, "broken"),
 	} {
 		h := newHouse(t)
 		d := h.upload(t, "a.txt", five)
@@ -245,6 +244,7 @@ func TestWorkWaitsForQuota(t *testing.T) {
 	if r.Status != kyro.DocumentWaitingQuota || r.RetryAt == nil || !r.RetryAt.After(r.UpdatedAt.Add(89*time.Second)) {
 		t.Errorf("the document is %s until %v", r.Status, r.RetryAt)
 	}
+	h.pass(90 * time.Second)
 	if err := h.Work(t.Context(), jobOf(d)); err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,14 @@ import (
 
 // Config says how jobs are worked on; every zero field has a default.
 type Config struct {
-	Workers     map[kyro.JobKind]int // how many jobs of a kind run at once in this process; default 4 to ingest, else 1
-	Timeout     time.Duration        // the longest turn of a job; default 45 s
-	RescueAfter time.Duration        // when a running job's process counts as dead, at least Timeout; default 60 s
-	StopTimeout time.Duration        // what running jobs get at a stop before they are cancelled; default 5 s
-	MaxFailures int                  // tries that may fail; default 5
-	MaxCrashes  int                  // turns that may end with the process; default 20
+	Workers map[kyro.JobKind]int // how many jobs of a kind run at once in this process; default 4 to ingest, else 1
+	Timeout time.Duration        // the longest turn of a job of any other kind than the following; default 45 s
+	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile.
+	Timeouts    map[kyro.JobKind]time.Duration
+	RescueAfter time.Duration // when a running job's process counts as dead, at least Timeout; default 60 s
+	StopTimeout time.Duration // what running jobs get at a stop before they are cancelled; default 5 s
+	MaxFailures int           // tries that may fail; default 5
+	MaxCrashes  int           // turns that may end with the process; default 20
 	// Backoff is the pause after the given number of failures, from 1; default 2^n s ± 25 %, at most 10 min.
 	Backoff func(failures int) time.Duration
 	// FetchCooldown is the least time between two looks for jobs, which bounds how many are begun in a second;
@@ -59,6 +61,14 @@ func (c Config) workers(kind kyro.JobKind) int {
 	default:
 		return 1
 	}
+}
+
+// timeout is the longest turn of a kind; 0 for the common one. A job that runs longer than it may counts as dead.
+func (c Config) timeout(kind kyro.JobKind) time.Duration {
+	if t := c.Timeouts[kind]; t > 0 || kind != kyro.JobReconcile {
+		return t
+	}
+	return 30 * time.Minute
 }
 
 // Backoff is the pause after a number of failures: 2^n seconds, at most ten minutes, then 25 % less to 25 % more

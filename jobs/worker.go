@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxSnooze        = time.Hour
+	maxSnooze        = time.Hour // so that a wrong clock does not put a job off for ever; who waits longer says so again
 	exhaustedTimeout = 10 * time.Second
 )
 
@@ -26,6 +26,9 @@ type worker struct {
 	kind    kyro.JobKind
 	handler *handler
 }
+
+// Timeout is the longest turn of the kind.
+func (w *worker) Timeout(*river.Job[args]) time.Duration { return w.queue.cfg.timeout(w.kind) }
 
 // Work is one turn of a job.
 func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {

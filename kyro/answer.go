@@ -21,6 +21,9 @@ type AnswerJob struct {
 	Bot      Bot
 	Question Message
 	History  []Message // oldest first; final messages of the turns before
+
+	Unread bool // History is not read yet, though there are earlier turns
+	Bare   bool // the bot had no live document when this was read, so that there is nothing to look for
 }
 
 // Checkpoint is the state of a running attempt that is kept on the row.

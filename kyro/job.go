@@ -8,7 +8,11 @@ type JobKind string
 // The kinds of jobs.
 const (
 	JobIngest     JobKind = "ingest"      // Key: the document; Run: its run
+	JobEmbed      JobKind = "embed"       // Key: the document whose active version needs other vectors
 	JobPurge      JobKind = "purge"       // Key: the document whose rows and files go after a delete
+	JobPurgeBot   JobKind = "purge-bot"   // Key: the deleted bot of which nothing is to be left in the index
+	JobRefresh    JobKind = "refresh"     // looks for documents that need a JobEmbed
+	JobReconcile  JobKind = "reconcile"   // compares the index with what should be in it
 	JobSweepFiles JobKind = "sweep-files" // files that belong to no document
 )
 
@@ -23,3 +27,10 @@ type Job struct {
 
 // ErrJobAgain tells the queue that the job has done its share and wants another turn soon. It costs no attempt.
 var ErrJobAgain = Errorf(CodeUnavailable, "The job goes on in its next turn.")
+
+// JobAgainAfter is ErrJobAgain for a turn that is not to come before the pause has passed.
+func JobAgainAfter(pause time.Duration) error {
+	err := Errorf(CodeUnavailable, "The job goes on after a pause.").Because(ErrJobAgain)
+	err.RetryAfter = pause
+	return err
+}

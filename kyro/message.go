@@ -168,6 +168,11 @@ type Turn struct {
 	User         Message
 	Bot          Message
 	Repeated     bool // the turn was stored before: the same clientMessageId was sent again
+
+	// Where the answer was claimed as it was stored, the claim, whose Until is the caller's to set, and what the attempt
+	// works on; else nil.
+	Claim *Claim
+	Job   *AnswerJob
 }
 
 // NewTurn asks for a turn to be stored. ConversationID zero starts a conversation with the bot.
@@ -180,4 +185,9 @@ type NewTurn struct {
 	ClientMessageID string
 	MaxWaiting      int
 	Now             time.Time
+
+	// Owner, unless it is "", claims the answer for as long as Lease where nothing else runs or waits in the
+	// conversation.
+	Owner string
+	Lease time.Duration
 }

@@ -129,9 +129,12 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time)
 		if err != nil {
 			return err
 		}
-		return tx.Enqueue(ctx, convert(documents, func(key *int64) kyro.Job {
-			return kyro.Job{Kind: kyro.JobPurge, Key: *key}
-		})...)
+		// The index is cleared of it once no worker is at one of its documents any more.
+		purges := []kyro.Job{{Kind: kyro.JobPurgeBot, Key: id.Key, After: time.Minute}}
+		for _, key := range documents {
+			purges = append(purges, kyro.Job{Kind: kyro.JobPurge, Key: key})
+		}
+		return tx.Enqueue(ctx, purges...)
 	})
 }
 

@@ -81,11 +81,9 @@ func (s *Store) ChunkPages(
 }
 
 // Unembedded implements ingest.Store.
-func (s *Store) Unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims, after, limit int) ([]kyro.Chunk, error) {
+func (s *Store) Unembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims, after, limit int) ([]kyro.Chunk, error) {
 	var rows []chunkRow
-	err := s.unembedded(ctx, id, run, model, dims, func(q *bun.SelectQuery) error {
-		return q.Model(&rows).Where("c.seq > ?", after).Order("c.seq").Limit(int64(limit)).Scan(ctx)
-	})
+	err := s.unembedded(v, model, dims).Model(&rows).Where("c.seq > ?", after).Order("c.seq").Limit(int64(limit)).Scan(ctx)
 	if err != nil {
 		return nil, failed("read chunks to embed", err)
 	}
@@ -93,21 +91,13 @@ func (s *Store) Unembedded(ctx context.Context, id kyro.ID, run int64, model str
 }
 
 // CountUnembedded implements ingest.Store.
-func (s *Store) CountUnembedded(ctx context.Context, id kyro.ID, run int64, model string, dims int) (n int, err error) {
-	err = s.unembedded(ctx, id, run, model, dims, func(q *bun.SelectQuery) (err error) {
-		count, err := q.Model((*chunkRow)(nil)).Count(ctx)
-		n = int(count)
-		return err
-	})
-	return n, failed("count chunks to embed", err)
+func (s *Store) CountUnembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims int) (int, error) {
+	n, err := s.unembedded(v, model, dims).Model((*chunkRow)(nil)).Count(ctx)
+	return int(n), failed("count chunks to embed", err)
 }
 
-// unembedded asks for the chunks of the version being made that have no embedding by the model.
-func (s *Store) unembedded(ctx context.Context, id kyro.ID, run int64, model string, dims int, ask func(*bun.SelectQuery) error) error {
-	document, err := inRun(ctx, s.read(), id, run)
-	if err != nil {
-		return err
-	}
-	return ask(s.read().NewSelect().Where("c.document_id = ? AND c.version = ?", id.Key, document.Version).
-		Where("NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_hash = c.content_hash AND e.model = ? AND e.dims = ?)", model, dims))
+// unembedded asks for the chunks of a version that have no embedding by the model.
+func (s *Store) unembedded(v kyro.IndexedVersion, model string, dims int) *bun.SelectQuery {
+	return s.read().NewSelect().Where("c.document_id = ? AND c.version = ?", v.DocumentID.Key, v.Version).
+		Where("NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_hash = c.content_hash AND e.model = ? AND e.dims = ?)", model, dims)
 }

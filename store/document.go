@@ -42,6 +42,8 @@ type documentRow struct {
 	ContentHash     string
 	Warnings        []kyro.DocumentWarning `bun:",type:jsonb"`
 	PreparedVersion int
+	EmbeddedWith    string
+	RefreshingWith  string
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	ReadyAt         *time.Time

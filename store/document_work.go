@@ -68,7 +68,9 @@ func (s *Store) Step(ctx context.Context, id kyro.ID, run int64, step kyro.Docum
 }
 
 // Activate implements ingest.Store. It also enqueues the removal of a former version's rows.
-func (s *Store) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, now time.Time) (kyro.Document, error) {
+func (s *Store) Activate(
+	ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, with string, now time.Time,
+) (kyro.Document, error) {
 	if !final.Ready() {
 		return kyro.Document{}, fmt.Errorf("activate %s: %s is not a status of a searchable document", id, final)
 	}
@@ -88,6 +90,7 @@ func (s *Store) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.
 		row.move(kyro.DocumentStep{Status: final, Now: now})
 		row.ReadyAt = &row.UpdatedAt
 		row.ActiveVersion = row.Version
+		row.EmbeddedWith, row.RefreshingWith = with, ""
 		err = tx.NewSelect().Table("chunks").ColumnExpr("count(*), coalesce(sum(term_count), 0)").
 			Where("document_id = ? AND version = ?", id.Key, row.Version).Scan(ctx, &row.ActiveChunks, &row.ActiveTerms)
 		if err != nil {
@@ -96,8 +99,11 @@ func (s *Store) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.
 		if err := knowledgeChanged(ctx, tx, row.BotID); err != nil {
 			return err
 		}
+		if err := arrived(ctx, tx, row.ID, row.Version); err != nil {
+			return err
+		}
 		err = updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at",
-			"updated_at", "ready_at", "active_version", "active_chunks", "active_terms")
+			"updated_at", "ready_at", "active_version", "active_chunks", "active_terms", "embedded_with", "refreshing_with")
 		if err != nil {
 			return err
 		}

@@ -104,11 +104,7 @@ func TestAnOlderRunWritesNothing(t *testing.T) {
 			expectCode(t, err, kyro.CodeConflict)
 			_, err = k.store.HasPrepared(ctx, d.ID, d.Run)
 			expectCode(t, err, kyro.CodeConflict)
-			_, err = k.store.Unembedded(ctx, d.ID, d.Run, "m", 3, -1, 10)
-			expectCode(t, err, kyro.CodeConflict)
-			_, err = k.store.CountUnembedded(ctx, d.ID, d.Run, "m", 3)
-			expectCode(t, err, kyro.CodeConflict)
-			_, err = k.store.Activate(ctx, d.ID, d.Run, kyro.DocumentReady, k.tick())
+			_, err = k.store.Activate(ctx, d.ID, d.Run, kyro.DocumentReady, "m@1", k.tick())
 			expectCode(t, err, kyro.CodeConflict)
 			after := k.state(t, d.ID)
 			expect(t, name+": what is stored", after, before)
@@ -125,7 +121,7 @@ func TestSavePreparedReplacesAnEarlierTry(t *testing.T) {
 		ready, err := k.store.HasPrepared(ctx, d.ID, d.Run)
 		check(t, err)
 		expect(t, "prepared at first", ready, false)
-		if _, err := k.store.Activate(ctx, d.ID, d.Run, kyro.DocumentReady, k.now); err == nil {
+		if _, err := k.store.Activate(ctx, d.ID, d.Run, kyro.DocumentReady, "m@1", k.now); err == nil {
 			t.Error("a document without text became ready")
 		}
 		k.prepare(t, d, "first try", "of two")

@@ -27,6 +27,17 @@ func isUniqueViolation(err error) bool {
 	return ok && (code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
+// isRepeated reports that a message was refused because its sender has used its clientMessageId before: no other key of
+// messages is unique beside their ids.
+func isRepeated(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code == "23505" && e.ConstraintName == "messages_once"
+	}
+	code, ok := sqliteCode(err)
+	return ok && code == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+}
+
 // passing reports that the database undid a transaction only because of others that ran beside it, so that the
 // same transaction may well succeed when it is run again.
 func passing(err error) bool {

@@ -103,7 +103,7 @@ func (k *knowledge) prepare(t testing.TB, d kyro.Document, chunks ...string) kyr
 
 func (k *knowledge) activate(t testing.TB, d kyro.Document) kyro.Document {
 	t.Helper()
-	d, err := k.store.Activate(t.Context(), d.ID, d.Run, kyro.DocumentReady, k.tick())
+	d, err := k.store.Activate(t.Context(), d.ID, d.Run, kyro.DocumentReady, "m@1", k.tick())
 	check(t, err)
 	return d
 }
@@ -250,4 +250,9 @@ func (k *knowledge) count(t testing.TB, table, where string) (n int) {
 	}
 	check(t, err)
 	return n
+}
+
+// versionOf is the version of a document that is being made or was made last.
+func versionOf(d kyro.Document) kyro.IndexedVersion {
+	return kyro.IndexedVersion{BotID: d.BotID, DocumentID: d.ID, Version: d.Version, Chunks: d.ChunkCount}
 }

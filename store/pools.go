@@ -19,7 +19,8 @@ type Config struct {
 	DataDir     string // made where it is not there, readable by its owner only; used without DatabaseURL only
 	Log         *slog.Logger
 	// OnQuery, when set, is told every statement before it runs, BEGIN and COMMIT included; those of the queue
-	// are not among them. It is called from many goroutines.
+	// are not among them. Those that are sent together are told as one text, with ";\n" between them. It is called from
+	// many goroutines.
 	OnQuery func(ctx context.Context, statement string)
 }
 

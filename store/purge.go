@@ -103,6 +103,9 @@ func purgeTexts(ctx context.Context, tx *writeTx, row documentRow) error {
 	if _, err := tx.NewDelete().Table("document_texts").Where(condition, args...).Exec(ctx); err != nil {
 		return err
 	}
+	if _, err := tx.NewDelete().Table("indexings").Where(condition, args...).Exec(ctx); err != nil {
+		return err
+	}
 	if row.DeletedAt == nil {
 		return nil
 	}

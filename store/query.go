@@ -165,12 +165,8 @@ const spendAtOnce = 16 << 10
 func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, room int) ([]N, error) {
 	nouns := make([]N, 0, room)
 	var row R
-	asJSON := func(into any) any { return into }
-	if !q.pg {
-		asJSON = func(into any) any { return &jsonText{into} }
-	}
 	budget, exceeded, unspent := kyro.BudgetFrom(ctx), false, 0
-	err := s.each(ctx, q, t.into(&row, asJSON), func() {
+	err := s.each(ctx, q, t.into(&row, s.asJSON), func() {
 		if exceeded {
 			return // the rest is not kept
 		}
@@ -190,6 +186,14 @@ func read[R, N any](ctx context.Context, s *Store, t *table[R, N], q *query, roo
 		return nil, budget.Exceeded()
 	}
 	return nouns, err
+}
+
+// asJSON is where a column of JSON goes.
+func (s *Store) asJSON(into any) any {
+	if s.postgres() {
+		return into
+	}
+	return &jsonText{into}
 }
 
 // each runs the query and calls do for every row, which is in the places then.

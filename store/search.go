@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"strings"
+	"encoding/json"
 
 	"kyrochat/kyro"
 )
@@ -22,13 +22,9 @@ func (s *Store) SearchWords(ctx context.Context, bot kyro.ID, terms []string, li
 	if len(asked) == 0 || limit <= 0 {
 		return kyro.LexicalResult{}, nil
 	}
-	live, err := s.corpus(ctx, bot)
+	live, lists, err := s.searched(ctx, bot, asked)
 	if err != nil {
-		return kyro.LexicalResult{}, failed("search: count chunks", err)
-	}
-	lists, err := s.postings(ctx, bot, asked)
-	if err != nil {
-		return kyro.LexicalResult{}, failed("search: read postings", err)
+		return kyro.LexicalResult{}, failed("search: read the index", err)
 	}
 	best, frequent, err := live.rank(lists, limit)
 	if err != nil {
@@ -41,45 +37,42 @@ func (s *Store) SearchWords(ctx context.Context, bot kyro.ID, terms []string, li
 	return kyro.LexicalResult{Hits: hits, Total: live.chunks, Frequent: frequent}, nil
 }
 
-// corpus counts what a search of the bot ranks against.
-func (s *Store) corpus(ctx context.Context, bot kyro.ID) (corpus, error) {
-	c := corpus{disabled: make(map[int64][]int32)}
-	err := s.read().NewSelect().Table("documents").
-		ColumnExpr("CAST(coalesce(sum(active_chunks), 0) AS BIGINT), CAST(coalesce(sum(active_terms), 0) AS BIGINT)").
-		Where("bot_id = ? AND deleted_at IS NULL AND active_version > 0", bot.Key).Scan(ctx, &c.chunks, &c.terms)
-	if err != nil {
-		return c, err
+// searched reads what a search of the bot ranks against, and where the terms occur in active versions of its live
+// documents.
+func (s *Store) searched(ctx context.Context, bot kyro.ID, terms []string) (corpus, []found, error) {
+	live := corpus{disabled: make(map[int64][]int32)}
+	sums := &step{places: []any{&live.chunks, &live.terms}, query: s.query().add(
+		"SELECT CAST(coalesce(sum(active_chunks), 0) AS BIGINT), CAST(coalesce(sum(active_terms), 0) AS BIGINT)"+
+			" FROM documents WHERE bot_id = ? AND deleted_at IS NULL AND active_version > 0", bot.Key)}
+	var document int64
+	var seq, count, chunks int
+	var terms64 int64
+	off := &step{places: []any{&document, &seq, &count}, query: s.query().add(
+		"SELECT c.document_id, c.seq, c.term_count FROM chunks AS c JOIN documents AS d ON d.id = c.document_id"+
+			" WHERE "+liveChunk+" AND c.bot_id = ? AND NOT c.enabled ORDER BY c.document_id, c.seq", bot.Key)}
+	off.do = func() {
+		live.disabled[document] = append(live.disabled[document], int32(seq))
+		chunks++
+		terms64 += int64(count)
 	}
-	var off []chunkRow
-	err = active(s.read().NewSelect().Model(&off)).Column("document_id", "seq", "term_count").
-		Where("c.bot_id = ? AND NOT c.enabled", bot.Key).Order("c.document_id", "c.seq").Scan(ctx)
-	for _, r := range off {
-		c.disabled[r.DocumentID] = append(c.disabled[r.DocumentID], int32(r.Seq))
-		c.chunks--
-		c.terms -= int64(r.TermCount)
+	var lists []found
+	var l found
+	postings := &step{places: []any{&l.term, &l.document, &l.version, &l.chunks, &l.body}, query: in(s.query().add(
+		"SELECT p.term, p.document_id, p.version, p.chunk_count, p.body FROM postings AS p"+
+			" JOIN documents AS d ON d.id = p.document_id AND d.active_version = p.version AND d.deleted_at IS NULL"+
+			" WHERE p.bot_id = ? AND ", bot.Key), "p.term", terms)}
+	postings.do = func() {
+		lists = append(lists, l)
+		l = found{}
 	}
-	return c, err
+	err := s.together(ctx, sums, off, postings)
+	live.chunks -= chunks
+	live.terms -= terms64
+	return live, lists, err
 }
 
-// postings reads where the terms occur in active versions of the bot's live documents.
-func (s *Store) postings(ctx context.Context, bot kyro.ID, terms []string) (lists []found, err error) {
-	rows, err := s.read().NewSelect().TableExpr("postings AS p").
-		ColumnExpr("p.term, p.document_id, p.version, p.chunk_count, p.body").
-		Join("JOIN documents AS d ON d.id = p.document_id AND d.active_version = p.version AND d.deleted_at IS NULL").
-		Where("p.bot_id = ? AND p.term IN (?)", bot.Key, list(terms)).Rows(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var l found
-		if err := rows.Scan(&l.term, &l.document, &l.version, &l.chunks, &l.body); err != nil {
-			return nil, err
-		}
-		lists = append(lists, l)
-	}
-	return lists, rows.Err()
-}
+// liveChunk holds for a chunk c of the active version of a live document d.
+const liveChunk = "d.deleted_at IS NULL AND c.version = d.active_version"
 
 // hits gives the chunks of what was ranked, in the same order. What went away meanwhile is left out.
 func (s *Store) hits(ctx context.Context, best []scored) ([]kyro.LexicalHit, error) {
@@ -90,23 +83,30 @@ func (s *Store) hits(ctx context.Context, best []scored) ([]kyro.LexicalHit, err
 		document     int64
 		version, seq int
 	}
-	args := make([]any, 0, 3*len(best))
-	for _, b := range best {
-		args = append(args, b.document, b.version, b.seq)
+	documents, versions, seqs := make([]int64, len(best)), make([]int, len(best)), make([]int, len(best))
+	for i, b := range best {
+		documents[i], versions[i], seqs[i] = b.document, b.version, b.seq
 	}
-	values := strings.TrimSuffix(strings.Repeat("(?, ?, ?), ", len(best)), ", ")
-	var rows []chunkRow
-	err := active(s.read().NewSelect().Model(&rows)).Column("id", "document_id", "version", "seq").
-		Where("(c.document_id, c.version, c.seq) IN (VALUES "+values+")", args...).
-		Where("c.enabled").Scan(ctx)
+	q := s.query().add("SELECT c.id, c.document_id, c.version, c.seq FROM chunks AS c JOIN documents AS d ON d.id = c.document_id" +
+		" WHERE " + liveChunk + " AND c.enabled AND (c.document_id, c.version, c.seq) IN ")
+	if s.postgres() {
+		q.add("(SELECT * FROM unnest(?::bigint[], ?::int[], ?::int[]))", documents, versions, seqs)
+	} else {
+		places := make([][3]int64, len(best))
+		for i, b := range best {
+			places[i] = [3]int64{b.document, int64(b.version), int64(b.seq)}
+		}
+		list, _ := json.Marshal(places) // which cannot fail
+		q.add("(SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))", string(list))
+	}
+	ids := make(map[place]int64, len(best))
+	var id int64
+	var at place
+	err := s.each(ctx, q, []any{&id, &at.document, &at.version, &at.seq}, func() { ids[at] = id })
 	if err != nil {
 		return nil, err
 	}
-	ids := make(map[place]int64, len(rows))
-	for _, r := range rows {
-		ids[place{r.DocumentID, r.Version, r.Seq}] = r.ID
-	}
-	hits := make([]kyro.LexicalHit, 0, len(rows))
+	hits := make([]kyro.LexicalHit, 0, len(ids))
 	for _, b := range best {
 		if id, live := ids[place{b.document, b.version, b.seq}]; live {
 			hits = append(hits, kyro.LexicalHit{ChunkID: kyro.ChunkID(id), Score: b.score})
@@ -115,15 +115,10 @@ func (s *Store) hits(ctx context.Context, best []scored) ([]kyro.LexicalHit, err
 	return hits, nil
 }
 
+// passageRow is a chunk with what its document says of it.
 type passageRow struct {
-	chunkRow `bun:",extend"`
-
-	Title    string
-	Language string
-}
-
-func (r *passageRow) noun() kyro.Passage {
-	return kyro.Passage{Chunk: r.chunkRow.noun(), DocumentTitle: r.Title, Language: r.Language}
+	chunkRow
+	Title, Language string
 }
 
 // Passages implements answer.Index.
@@ -131,21 +126,28 @@ func (s *Store) Passages(ctx context.Context, bot kyro.ID, chunks []kyro.ID) ([]
 	if len(chunks) == 0 {
 		return nil, nil
 	}
-	var rows []passageRow
-	err := active(s.read().NewSelect().Model(&rows)).ColumnExpr("c.*, d.title, d.language").
-		Where("c.id IN (?) AND d.bot_id = ? AND c.enabled", keys(chunks), bot.Key).Scan(ctx)
+	q := s.query().add("SELECT "+chunkTable.columns+", d.title, d.language FROM chunks AS c JOIN documents AS d ON d.id = c.document_id"+
+		" WHERE "+liveChunk+" AND c.enabled AND d.bot_id = ? AND ", bot.Key)
+	in(q, "c.id", rowKeys(chunks))
+	var r passageRow
+	var passages []kyro.Passage
+	err := s.each(ctx, q, append(chunkTable.into(&r.chunkRow, s.asJSON), &r.Title, &r.Language), func() {
+		passages = append(passages, kyro.Passage{Chunk: r.noun(), DocumentTitle: r.Title, Language: r.Language})
+		r = passageRow{}
+	})
 	if err != nil {
 		return nil, failed("read passages", err)
 	}
-	return convert(rows, (*passageRow).noun), nil
+	return passages, nil
 }
 
 // Languages implements answer.Index.
 func (s *Store) Languages(ctx context.Context, bot kyro.ID) ([]string, error) {
+	q := s.query().add("SELECT language FROM documents WHERE bot_id = ? AND deleted_at IS NULL AND active_version > 0 AND language <> ''"+
+		" GROUP BY language ORDER BY sum(active_chunks) DESC, language", bot.Key)
 	var languages []string
-	err := s.read().NewSelect().Table("documents").Column("language").
-		Where("bot_id = ? AND deleted_at IS NULL AND active_version > 0 AND language <> ''", bot.Key).
-		Group("language").OrderExpr("sum(active_chunks) DESC, language").Scan(ctx, &languages)
+	var language string
+	err := s.each(ctx, q, []any{&language}, func() { languages = append(languages, language) })
 	if err != nil {
 		return nil, failed("read languages", err)
 	}

@@ -32,7 +32,11 @@ func (s *Store) SaveSibling(
 		if err := checkSiblings(ctx, tx, former, answer.ID); err != nil {
 			return err
 		}
-		if err := checkWaiting(ctx, tx, c.ID, answer.ID, maxWaiting); err != nil {
+		waiting, err := tx.NewSelect().Table("messages").Where("conversation_id = ? AND id <> ?", c.ID, answer.ID).Where(unfinished).Count(ctx)
+		if err != nil {
+			return err
+		}
+		if err := checkWaiting(int(waiting), maxWaiting); err != nil {
 			return err
 		}
 		result, err := tx.NewUpdate().Table("messages").Set("superseded = ?", true).Set("changed = ?", superseded).
@@ -44,7 +48,9 @@ func (s *Store) SaveSibling(
 		if err != nil {
 			return err
 		}
-		if err := said(ctx, tx, c, 1-int(hidden), now); err != nil {
+		c.said(1-int(hidden), now)
+		_, err = tx.NewUpdate().Model(c).Column("message_count", "last_message_at", "updated_at", "events").WherePK().Exec(ctx)
+		if err != nil {
 			return err
 		}
 		turn = kyro.Turn{Conversation: c.noun(), User: question.noun(), Bot: answer.noun()}

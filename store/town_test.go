@@ -119,20 +119,35 @@ func (n *node) thaw() {
 	}
 }
 
+// SaveTurn notes who begins which attempt. The bot has no documents, but onePassage finds something.
+func (n *node) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error) {
+	n.thaw()
+	turn, err := n.Store.SaveTurn(ctx, t)
+	if turn.Claim != nil {
+		n.town.begins(*turn.Claim)
+		turn.Job.Bare = false
+	}
+	return turn, err
+}
+
 // ClaimNext notes who begins which attempt.
 func (n *node) ClaimNext(ctx context.Context, c kyro.ID, owner string, lease time.Duration) (kyro.Claim, bool, error) {
 	n.thaw()
 	claim, found, err := n.Store.ClaimNext(ctx, c, owner, lease)
 	if found {
-		n.town.mu.Lock()
-		defer n.town.mu.Unlock()
-		name := fmt.Sprint(claim.MessageID, ".", claim.Attempt)
-		if other, twice := n.town.begun[name]; twice {
-			n.town.t.Errorf("%s was begun by %s and by %s", name, other, owner)
-		}
-		n.town.begun[name] = owner
+		n.town.begins(claim)
 	}
 	return claim, found, err
+}
+
+func (w *town) begins(claim kyro.Claim) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := fmt.Sprint(claim.MessageID, ".", claim.Attempt)
+	if other, twice := w.begun[name]; twice {
+		w.t.Errorf("%s was begun by %s and by %s", name, other, claim.Owner)
+	}
+	w.begun[name] = claim.Owner
 }
 
 func (n *node) Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error) {

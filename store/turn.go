@@ -12,64 +12,176 @@ import (
 // errRepeated undoes a write whose clientMessageId is taken: what is stored under it decides.
 var errRepeated = errors.New("the clientMessageId is taken")
 
-// SaveTurn stores both messages of a turn, and the conversation where it is new, in one fact.
+// SaveTurn stores both messages of a turn, and the conversation where it is new, in one fact. Where nothing runs or waits
+// in the conversation, the answer is claimed in the same fact for whoever asks for that.
 //
-// The lock on the conversation puts turns that are sent at once in an order: ids of messages grow in it, and the
-// limit of waiting answers holds.
+// The lock on the conversation puts turns that are sent at once in an order: ids of messages grow in it, the limit of
+// waiting answers holds, and of those who would claim one at once each sees what the other did.
 func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error) {
 	var turn kyro.Turn
-	err := s.write(ctx, "store the turn", func(ctx context.Context, tx *writeTx) error {
-		c, err := s.turnConversation(ctx, tx, t)
+	err := s.pipelined(ctx, "store the turn", func(ctx context.Context, p *pipeline) error {
+		g, err := s.turnGround(ctx, p, t)
 		if err != nil {
 			return err
 		}
-		now, added := kyro.Moment(t.Now), c.next()
-		question := messageRow{
-			ConversationID: c.ID, SenderID: t.SenderID.Key, Role: kyro.RoleUser, Status: kyro.MessageCompleted,
-			Text: t.Text, Notices: []kyro.MessageNotice{}, CreatedAt: now, CompletedAt: &now, Added: added, Changed: added,
+		var question, answer messageRow
+		turn, question, answer = g.turn(t)
+		err = p.commit(ctx, s.conversationStep(&g.conversation, t.ConversationID.IsZero()), s.turnStep(&question, &answer, t.Lease))
+		if isRepeated(err) { // since it was looked at
+			return errRepeated
 		}
-		if err := insertOnce(ctx, tx, &question, t.ClientMessageID); err != nil {
-			return err
-		}
-		if err := checkWaiting(ctx, tx, c.ID, 0, t.MaxWaiting); err != nil {
-			return err
-		}
-		question.Turn = question.ID
-		if _, err := tx.NewUpdate().Model(&question).Column("turn").WherePK().Exec(ctx); err != nil {
-			return err
-		}
-		answer := pendingAnswer(c, &question, t.SenderID, now)
-		if _, err := tx.NewInsert().Model(&answer).Exec(ctx); err != nil {
-			return err
-		}
-		if c.Title == "" && t.Title != "" {
-			c.Title, c.TitleKey, c.Changed = t.Title, fold(t.Title), c.next()
-		}
-		if err := said(ctx, tx, c, 2, now); err != nil {
-			return err
-		}
-		turn = kyro.Turn{Conversation: c.noun(), User: question.noun(), Bot: answer.noun()}
-		return nil
+		return err
 	})
 	if errors.Is(err, errRepeated) {
 		return s.repeatedTurn(ctx, t)
 	}
-	return turn, err
+	if err != nil {
+		return kyro.Turn{}, err
+	}
+	return turn, nil
 }
 
-// turnConversation locks the sender's conversation, or starts one with a bot of theirs.
-func (s *Store) turnConversation(ctx context.Context, tx *writeTx, t kyro.NewTurn) (*conversationRow, error) {
-	if !t.ConversationID.IsZero() {
-		return s.lockConversation(ctx, tx, t.SenderID, t.ConversationID)
+// ground is what a turn is stored on.
+type ground struct {
+	conversation conversationRow // locked; empty where it is to be made
+	bot          botRow          // where a claim is asked for, or the conversation is to be made
+	known        bool            // the bot has live documents
+	waiting      int             // unfinished answers of the conversation
+	ids          [3]int64        // of the question, the answer and the conversation
+}
+
+// turn makes the rows of a turn, and the conversation's as it is with them.
+func (g *ground) turn(t kyro.NewTurn) (turn kyro.Turn, question, answer messageRow) {
+	c, now := &g.conversation, kyro.Moment(t.Now)
+	if t.ConversationID.IsZero() {
+		*c = rowOfConversation(&kyro.Conversation{
+			BotID: t.BotID, UserID: t.SenderID, Title: t.Title, LastMessageAt: now, CreatedAt: now, UpdatedAt: now,
+		})
+		c.ID = g.ids[2]
 	}
-	if err := s.liveBot(ctx, tx, t.SenderID, t.BotID); err != nil {
-		return nil, err
+	added := c.next()
+	question = messageRow{
+		ID: g.ids[0], ConversationID: c.ID, Turn: g.ids[0], SenderID: t.SenderID.Key, Role: kyro.RoleUser, Status: kyro.MessageCompleted,
+		Text: t.Text, Notices: []kyro.MessageNotice{}, CreatedAt: now, CompletedAt: &now, Added: added, Changed: added,
 	}
-	r := rowOfConversation(&kyro.Conversation{
-		BotID: t.BotID, UserID: t.SenderID, Title: t.Title, LastMessageAt: t.Now, CreatedAt: t.Now, UpdatedAt: t.Now,
-	})
-	_, err := tx.NewInsert().Model(&r).Exec(ctx)
-	return &r, err
+	if t.ClientMessageID != "" {
+		question.ClientMessageID = &t.ClientMessageID
+	}
+	answer = pendingAnswer(c, &question, t.SenderID, now)
+	answer.ID = g.ids[1]
+	if t.Owner != "" && g.waiting == 0 && g.bot.ID != 0 {
+		answer.Status, answer.Attempt, answer.LeaseOwner = kyro.MessageRetrieving, 1, t.Owner
+		turn.Claim = &kyro.Claim{
+			MessageID: kyro.MessageID(answer.ID), ConversationID: kyro.ConversationID(c.ID), Attempt: answer.Attempt, Owner: t.Owner,
+		}
+		turn.Job = &kyro.AnswerJob{Bot: g.bot.noun(), Question: question.noun(), Unread: c.MessageCount > 0, Bare: !g.known}
+	}
+	if c.Title == "" && t.Title != "" {
+		c.Title, c.TitleKey, c.Changed = t.Title, fold(t.Title), c.next()
+	}
+	c.said(2, now)
+	turn.Conversation, turn.User, turn.Bot = c.noun(), question.noun(), answer.noun()
+	return turn, question, answer
+}
+
+// turnGround locks the sender's conversation, or sees to it that the bot of a new one stays, and looks at what was said:
+// what comes behind the lock sees all that was done under it before.
+func (s *Store) turnGround(ctx context.Context, p *pipeline, t kyro.NewTurn) (g ground, err error) {
+	fresh, repeated := t.ConversationID.IsZero(), false
+	var bot, conversation *step
+	var steps []*step
+	if fresh || t.Owner != "" {
+		q := s.query().add("SELECT " + botTable.columns + ", EXISTS (SELECT 1 FROM documents AS d" +
+			" WHERE d.bot_id = b.id AND d.deleted_at IS NULL AND d.active_version > 0) FROM bots AS b WHERE b.deleted_at IS NULL AND ")
+		bot = &step{query: q, places: append(botTable.into(&g.bot, s.asJSON), &g.known)}
+	}
+	if fresh {
+		bot.add("b.id = ? AND b.owner_id = ?", t.BotID.Key, t.SenderID.Key)
+		if s.postgres() {
+			bot.add(" FOR SHARE OF b")
+		}
+		steps = append(steps, bot)
+	} else {
+		q := s.query().add("SELECT "+followedTable.columns+" FROM conversations AS c WHERE c.id = ? AND c.user_id = ? AND c.deleted_at IS NULL",
+			t.ConversationID.Key, t.SenderID.Key)
+		if s.postgres() {
+			q.add(" FOR UPDATE")
+		}
+		conversation = &step{query: q, places: followedTable.into(&g.conversation, s.asJSON)}
+		steps = append(steps, conversation)
+	}
+	q := s.query().add("SELECT (SELECT count(*) FROM messages WHERE conversation_id = ? AND "+unfinished+"),"+
+		" EXISTS (SELECT 1 FROM messages WHERE sender_id = ? AND client_message_id = ?), "+s.nextKeys(fresh), t.ConversationID.Key, t.SenderID.Key, t.ClientMessageID)
+	steps = append(steps, &step{query: q, places: []any{&g.waiting, &repeated, &g.ids[0], &g.ids[1], &g.ids[2]}})
+	if !fresh && bot != nil {
+		bot.add("b.id = (SELECT bot_id FROM conversations WHERE id = ?)", t.ConversationID.Key)
+		steps = append(steps, bot)
+	}
+	err = p.run(ctx, steps...)
+	switch {
+	case err != nil:
+		return g, err
+	case fresh && !bot.found:
+		return g, kyro.NotFound(kyro.KindBot)
+	case !fresh && !conversation.found:
+		return g, kyro.NotFound(kyro.KindConversation)
+	case repeated:
+		return g, errRepeated
+	}
+	return g, checkWaiting(g.waiting, t.MaxWaiting)
+}
+
+// nextKeys is the SQL of the next two keys of messages, and of the next one of a conversation where that is needed.
+func (s *Store) nextKeys(conversation bool) string {
+	third := "0"
+	if s.postgres() {
+		if conversation {
+			third = "nextval(pg_get_serial_sequence('conversations', 'id'))"
+		}
+		const next = "nextval(pg_get_serial_sequence('messages', 'id'))"
+		return next + ", " + next + ", " + third
+	}
+	last := func(table string) string {
+		return "COALESCE((SELECT seq FROM sqlite_sequence WHERE name = '" + table + "'), 0)"
+	}
+	if conversation {
+		third = last("conversations") + " + 1"
+	}
+	return last("messages") + " + 1, " + last("messages") + " + 2, " + third
+}
+
+// conversationStep writes a conversation that messages were added to.
+func (s *Store) conversationStep(c *conversationRow, fresh bool) *step {
+	q := s.query()
+	if fresh {
+		q.add(`INSERT INTO conversations (id, bot_id, user_id, title, title_key, archived, message_count, last_message_at, created_at,
+			updated_at, events, changed) VALUES (?, ?, ?, ?, ?, FALSE, ?, ?, ?, ?, ?, ?)`,
+			c.ID, c.BotID, c.UserID, c.Title, c.TitleKey, c.MessageCount, c.LastMessageAt, c.CreatedAt, c.UpdatedAt, c.Events, c.Changed)
+	} else {
+		q.add(`UPDATE conversations SET title = ?, title_key = ?, message_count = ?, last_message_at = ?, updated_at = ?, events = ?,
+			changed = ? WHERE id = ?`,
+			c.Title, c.TitleKey, c.MessageCount, c.LastMessageAt, c.UpdatedAt, c.Events, c.Changed, c.ID)
+	}
+	return &step{query: q}
+}
+
+// turnStep stores a question and its answer, with the lease where that is claimed.
+func (s *Store) turnStep(question, answer *messageRow, lease time.Duration) *step {
+	m := question
+	q := s.query().add(`INSERT INTO messages (id, conversation_id, turn, parent_id, sender_id, role, status, text, client_message_id,
+		superseded, attempt, seq, lease_owner, lease_until, stop_requested, notices, created_at, completed_at, added, changed) VALUES
+		(?, ?, ?, NULL, ?, 'USER', 'COMPLETED', ?, ?, FALSE, 0, 0, '', NULL, FALSE, '[]', ?, ?, ?, ?), `,
+		m.ID, m.ConversationID, m.Turn, m.SenderID, m.Text, m.ClientMessageID, m.CreatedAt, *m.CompletedAt, m.Added, m.Changed)
+	m = answer
+	q.add(`(?, ?, ?, ?, ?, 'BOT', ?, '', NULL, FALSE, ?, 0, ?, `,
+		m.ID, m.ConversationID, m.Turn, *m.ParentID, m.SenderID, string(m.Status), m.Attempt, m.LeaseOwner)
+	if m.LeaseOwner == "" {
+		q.add("NULL")
+	} else {
+		until, shift := s.byClock(lease)
+		q.add(until, shift...)
+	}
+	return &step{query: q.add(`, FALSE, '[]', ?, NULL, ?, ?)`, m.CreatedAt, m.Added, m.Changed)}
 }
 
 // insertOnce inserts a message under the sender's clientMessageId, which may be empty; errRepeated where that is
@@ -85,15 +197,10 @@ func insertOnce(ctx context.Context, tx *writeTx, r *messageRow, clientMessageID
 	return err
 }
 
-// checkWaiting answers LIMIT_REACHED where as many answers wait in the conversation as may, beside the one that
-// runs. The message except is not counted.
-func checkWaiting(ctx context.Context, tx *writeTx, conversation, except int64, limit int) error {
-	n, err := tx.NewSelect().Table("messages").
-		Where("conversation_id = ? AND id <> ?", conversation, except).Where(unfinished).Count(ctx)
-	if err != nil {
-		return err
-	}
-	if int(n) > limit {
+// checkWaiting answers LIMIT_REACHED where as many answers are unfinished in the conversation as may wait, beside the one
+// that runs.
+func checkWaiting(unfinished, limit int) error {
+	if unfinished > limit {
 		return kyro.Errorf(kyro.CodeLimitReached,
 			"%d messages of this conversation are waiting for their answers already. Wait for one of them, or stop it.", limit)
 	}
@@ -109,15 +216,13 @@ func pendingAnswer(c *conversationRow, question *messageRow, sender kyro.ID, now
 	}
 }
 
-// said counts messages that were added to a locked conversation, which writes it as it is.
-func said(ctx context.Context, tx *writeTx, c *conversationRow, added int, now time.Time) error {
-	c.MessageCount += added
-	if now.After(c.LastMessageAt) {
-		c.LastMessageAt = now
+// said counts messages that were added to a locked conversation, which is to be written.
+func (r *conversationRow) said(added int, now time.Time) {
+	r.MessageCount += added
+	if now.After(r.LastMessageAt) {
+		r.LastMessageAt = now
 	}
-	c.UpdatedAt = c.LastMessageAt
-	_, err := tx.NewUpdate().Model(c).Column("title", "title_key", "message_count", "last_message_at", "updated_at", "events", "changed").WherePK().Exec(ctx)
-	return err
+	r.UpdatedAt = r.LastMessageAt
 }
 
 // repeatedTurn gives the turn that is stored under the sender's clientMessageId, where text and target are the same.
@@ -170,4 +275,11 @@ func (s *Store) repeated(ctx context.Context, c *conversationRow, question, answ
 func idempotencyConflict() error {
 	return kyro.Errorf(kyro.CodeIdempotencyConflict,
 		"This clientMessageId was used for another message. Use a new one for each message.").At("clientMessageId")
+}
+
+// History gives the final messages of earlier turns of a conversation, as Job does. It is for whoever has the claim of an
+// answer and the rest of its job.
+func (s *Store) History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
+	messages, err := s.history(ctx, &messageRow{ConversationID: conversation.Key, Turn: turn}, limit)
+	return messages, failed("read the history", err)
 }

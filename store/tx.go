@@ -41,11 +41,16 @@ func (tx *writeTx) Enqueue(ctx context.Context, jobs ...kyro.Job) error {
 // because of others that ran beside it, fn runs again, a few times; it must set its results anew each time and
 // have no effect outside of tx.
 func (s *Store) write(ctx context.Context, tried string, fn func(ctx context.Context, tx *writeTx) error) error {
+	return s.again(ctx, tried, func(ctx context.Context) error { return s.transact(ctx, fn) })
+}
+
+// again runs a transaction, and a few times once more where the database undid it because of others or of an old plan.
+func (s *Store) again(ctx context.Context, tried string, transact func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	for try := 1; ; try++ {
-		err := s.transact(ctx, fn)
-		if err == nil || !passing(err) || try == writeTries || !pause(ctx, try) {
+		err := transact(ctx)
+		if err == nil || !passing(err) && !oldPlan(err) || try == writeTries || !pause(ctx, try) {
 			return failed(tried, err)
 		}
 	}

@@ -34,14 +34,14 @@ func TestVectorsOfLiveChunks(t *testing.T) {
 		d := k.add(t, "one")
 		k.prepare(t, d, "a", "b", "c", "a")
 		missing := func(dims int) int {
-			n, err := k.store.CountUnembedded(ctx, d.ID, d.Run, "m", dims)
+			n, err := k.store.CountUnembedded(ctx, versionOf(d), "m", dims)
 			check(t, err)
 			return n
 		}
-		chunks, err := k.store.Unembedded(ctx, d.ID, d.Run, "m", 2, -1, 2)
+		chunks, err := k.store.Unembedded(ctx, versionOf(d), "m", 2, -1, 2)
 		check(t, err)
 		expect(t, "missing", [3]any{missing(2), chunks[0].Text, chunks[1].Index}, [3]any{4, "a", 1})
-		chunks, err = k.store.Unembedded(ctx, d.ID, d.Run, "m", 2, 1, 9)
+		chunks, err = k.store.Unembedded(ctx, versionOf(d), "m", 2, 1, 9)
 		check(t, err)
 		expect(t, "after the second", [2]any{len(chunks), chunks[0].Text}, [2]any{2, "c"})
 
@@ -51,7 +51,7 @@ func TestVectorsOfLiveChunks(t *testing.T) {
 		if err := k.store.SaveEmbeddings(ctx, "m", 2, map[string][]float32{sha("c"): {1}}); err == nil {
 			t.Error("a vector of other dimensions was stored")
 		}
-		chunks, err = k.store.Unembedded(ctx, d.ID, d.Run, "m", 2, -1, 9)
+		chunks, err = k.store.Unembedded(ctx, versionOf(d), "m", 2, -1, 9)
 		check(t, err)
 		expect(t, "then missing", [2]any{missing(2), chunks[0].Text}, [2]any{1, "c"})
 		expect(t, "missing of other dimensions", missing(3), 4)

@@ -1,0 +1,119 @@
+// Emulate runs the emulated upstreams by hand, for development without keys and without the internet:
+//
+//	go run ./internal/emulate
+//
+// It prints the settings by which KyroChat uses them, and serves until it is interrupted. How they misbehave is said over
+// HTTP while they run; see their packages.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"kyrochat/internal/gemini"
+)
+
+// settings are the flags.
+type settings struct {
+	latency, pace time.Duration
+}
+
+// upstream is one that can be emulated.
+type upstream struct {
+	name, address string
+	start         func(l net.Listener, s settings) (running, error)
+}
+
+// running is an upstream that is served.
+type running struct {
+	environment []string     // the lines by which KyroChat uses it
+	serve       func() error // until stop
+	stop        func()
+}
+
+var upstreams = []upstream{
+	{"gemini", "127.0.0.1:8471", startGemini},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "emulate:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves all upstreams until ctx is done.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("emulate", flag.ContinueOnError)
+	var s settings
+	flags.DurationVar(&s.latency, "latency", 0, "before the first byte of every answer")
+	flags.DurationVar(&s.pace, "pace", 20*time.Millisecond, "before every further piece of a streamed answer")
+	addresses := map[string]*string{}
+	for _, u := range upstreams {
+		addresses[u.name] = flags.String(u.name, u.address, "where to serve "+u.name+`; "" for not at all`)
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ended := make(chan error, len(upstreams))
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	count := 0
+	fmt.Fprintln(out, "# KyroChat uses these with")
+	for _, u := range upstreams {
+		if *addresses[u.name] == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", *addresses[u.name])
+		if err != nil {
+			return fmt.Errorf("serve %s: %w", u.name, err)
+		}
+		r, err := u.start(l, s)
+		if err != nil {
+			return errors.Join(fmt.Errorf("serve %s: %w", u.name, err), l.Close())
+		}
+		defer r.stop()
+		for _, line := range r.environment {
+			fmt.Fprintln(out, "export "+line)
+		}
+		count++
+		serving.Go(func() { ended <- r.serve() })
+	}
+	if count == 0 {
+		return errors.New("there is nothing to serve")
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		return err
+	}
+}
+
+// keepByHand is how many requests are kept for GET /_emulator/requests.
+const keepByHand = 1_000
+
+func startGemini(l net.Listener, s settings) (running, error) {
+	e := gemini.New(gemini.Options{Latency: s.latency, Pace: s.pace, Keep: keepByHand})
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
+	return running{
+		environment: []string{"GEMINI_API_KEY=" + e.Key, "KYRO_GEMINI_URL=http://" + l.Addr().String()},
+		serve:       func() error { return server.Serve(l) },
+		stop: func() {
+			e.Close()
+			_ = server.Close()
+		},
+	}, nil
+}

@@ -1,0 +1,61 @@
+package gemini
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+)
+
+// adminPath is where an emulator is told over HTTP what tests tell it from Go; no key is asked for.
+//
+//	POST   /_emulator/script    a script, or a list of scripts, in JSON: they are added
+//	GET    /_emulator/script    those in force
+//	DELETE /_emulator/script    take them back
+//	GET    /_emulator/requests  the requests so far; ?kind=answer for those of a kind
+//	DELETE /_emulator/requests  forget them
+const adminPath = "/_emulator/"
+
+func (e *Emulator) adminRoutes() {
+	e.routes.HandleFunc("POST "+adminPath+"script", func(w http.ResponseWriter, r *http.Request) {
+		list, err := readScripts(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		e.Script(list...)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	e.routes.HandleFunc("GET "+adminPath+"script", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, e.Scripts())
+	})
+	e.routes.HandleFunc("DELETE "+adminPath+"script", func(w http.ResponseWriter, _ *http.Request) {
+		e.Reset()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	e.routes.HandleFunc("GET "+adminPath+"requests", func(w http.ResponseWriter, r *http.Request) {
+		list := e.Requests()
+		if kind := r.URL.Query().Get("kind"); kind != "" {
+			list = e.RequestsOf(Kind(kind))
+		}
+		writeJSON(w, http.StatusOK, list)
+	})
+	e.routes.HandleFunc("DELETE "+adminPath+"requests", func(w http.ResponseWriter, _ *http.Request) {
+		e.Forget()
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+func readScripts(r *http.Request) ([]Script, error) {
+	var body json.RawMessage
+	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(&body); err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
+		var list []Script
+		err := json.Unmarshal(body, &list)
+		return list, err
+	}
+	var one Script
+	err := json.Unmarshal(body, &one)
+	return []Script{one}, err
+}

@@ -1,0 +1,148 @@
+package gemini
+
+import (
+	"math"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"kyrochat/text"
+)
+
+const maxDims = 3072
+
+// embed answers batchEmbedContents.
+func (e *Emulator) embed(x *exchange) *apiError {
+	var in embedRequest
+	if refused := readJSON(x.r, &in); refused != nil {
+		return refused
+	}
+	x.note(func(q *Request) {
+		q.Kind = KindEmbed
+		for _, r := range in.Requests {
+			q.Texts = append(q.Texts, r.Content.text())
+			q.TaskType = r.TaskType
+			if r.OutputDimensionality != nil {
+				q.Dims = *r.OutputDimensionality
+			}
+		}
+	})
+	if refused := in.check(x.model); refused != nil {
+		return refused
+	}
+	s := e.script(x.request)
+	if refused := x.trouble(s); refused != nil {
+		return refused
+	}
+	var out struct {
+		Embeddings []embedding `json:"embeddings"`
+	}
+	for _, r := range in.Requests {
+		dims := maxDims
+		if r.OutputDimensionality != nil {
+			dims = *r.OutputDimensionality
+		}
+		if s.Dims > 0 {
+			dims = s.Dims
+		}
+		out.Embeddings = append(out.Embeddings, embedding{embed(withoutTask(r.Content.text()), dims)})
+	}
+	switch {
+	case s.Missing > 0:
+		out.Embeddings = out.Embeddings[:max(0, len(out.Embeddings)-s.Missing)]
+	case s.Missing < 0:
+		for range -s.Missing {
+			out.Embeddings = append(out.Embeddings, out.Embeddings[0])
+		}
+	}
+	writeJSON(x.w, http.StatusOK, out)
+	return nil
+}
+
+// withoutTask takes off what the second generation of models is told a text is for.
+func withoutTask(s string) string {
+	if task, query, told := strings.Cut(s, " | query: "); told && strings.HasPrefix(task, "task: ") {
+		return query
+	}
+	if title, body, told := strings.Cut(s, " | text: "); told && strings.HasPrefix(title, "title: ") {
+		return body
+	}
+	return s
+}
+
+// embed makes the vector of a text by signed feature hashing: its words, what is common to forms of a word, and pairs
+// of neighbours, in any script. Texts are near each other where they share words or parts of them. Only vectors of full
+// length are normalised, as those of the real models.
+func embed(s string, dims int) []float32 {
+	counts := map[string]float64{}
+	var word []rune
+	end := func() {
+		if len(word) == 0 {
+			return
+		}
+		weight := min(1, float64(len(word))/5) // short words are mostly function words
+		counts[string(word)] += weight
+		for n := 3; n <= 5 && n < len(word); n++ {
+			counts["^"+string(word[:n])] += weight * 0.4
+		}
+		word = word[:0]
+	}
+	var last rune
+	for _, r := range text.Fold(s) {
+		switch {
+		case dense(r):
+			end()
+			if last != 0 {
+				counts[string([]rune{last, r})]++
+			}
+			counts[string(r)] += 0.3
+			last = r
+			continue
+		case unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r):
+			word = append(word, r)
+		default:
+			end()
+		}
+		last = 0
+	}
+	end()
+	return hashed(counts, dims)
+}
+
+func dense(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
+}
+
+// hashed sums the features in whole numbers, so that their order does not matter and equal texts get equal vectors.
+func hashed(counts map[string]float64, dims int) []float32 {
+	const unit = 1 << 20
+	sums := make([]int64, dims)
+	for feature, n := range counts {
+		h := uint64(0xcbf29ce484222325)
+		for i := range len(feature) {
+			h = (h ^ uint64(feature[i])) * 0x100000001b3
+		}
+		h ^= h >> 29
+		w := int64(unit * math.Sqrt(n))
+		if h>>20&1 == 1 {
+			w = -w
+		}
+		sums[(h>>32)%uint64(dims)] += w
+	}
+	var square float64
+	for _, v := range sums {
+		square += float64(v) * float64(v)
+	}
+	if square == 0 {
+		sums[0], square = 1, 1
+	}
+	length := 1.0
+	if dims < maxDims {
+		length = 0.7
+	}
+	values := make([]float32, dims)
+	for i, v := range sums {
+		values[i] = float32(length * float64(v) / math.Sqrt(square))
+	}
+	return values
+}
