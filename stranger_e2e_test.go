@@ -25,6 +25,7 @@ func TestNotYoursReadsLikeNotThere(t *testing.T) {
 		operations := map[string][]string{
 			bot: {
 				`{ bot(id: "%s") { id name instructions documents { nodes { id } } } }`, `{ node(id: "%s") { id } }`, `{ nodes(ids: ["%s"]) { id } }`,
+				`{ bot(id: "%s") { search(query: "tea") { chunk { text } } } }`, `{ node(id: "%s") { ... on Bot { search(query: "tea") { score } } } }`,
 				`mutation { updateBot(input: {botId: "%s", name: "mine"}) { bot { id } errors { code message } } }`,
 				`mutation { deleteBot(input: {botId: "%s"}) { deletedId errors { code } } }`,
 				`mutation { addTextDocument(input: {botId: "%s", title: "t", text: "x"}) { document { id } errors { code } } }`,

@@ -25,6 +25,9 @@ type Store interface {
 	// Message reads one message of the user's live conversations; NOT_FOUND where there is none.
 	Message(ctx context.Context, user, id kyro.ID) (kyro.Message, error)
 
+	// Bots reads those of the user's live bots, in any order.
+	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
+
 	// ClaimNext takes the oldest PENDING answer of a conversation in which none is running, and starts a new
 	// attempt. found is false where there is nothing to take. Leases go by the clock of the store, which is the same
 	// for all nodes; Until of the claim is for the caller to set.
@@ -97,6 +100,11 @@ type Index interface {
 	// Passages reads those of the chunks that are live now (document not deleted, version active, chunk enabled)
 	// as passages without rank, in any order.
 	Passages(ctx context.Context, bot kyro.ID, chunks []kyro.ID) ([]kyro.Passage, error)
+	// LiveChunks gives those of the chunks that Passages would read, in any order.
+	LiveChunks(ctx context.Context, bot kyro.ID, chunks []kyro.ID) ([]kyro.ID, error)
+	// StaleChunks reads those of the chunks that are not live although their document is, in any order: of a version
+	// that is not the active one, or switched off.
+	StaleChunks(ctx context.Context, bot kyro.ID, chunks []kyro.ID) ([]kyro.Chunk, error)
 	// Languages gives the languages of the bot's live documents, most chunks first.
 	Languages(ctx context.Context, bot kyro.ID) ([]string, error)
 }

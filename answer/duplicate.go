@@ -2,6 +2,7 @@ package answer
 
 import (
 	"hash/fnv"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -9,9 +10,12 @@ import (
 )
 
 // Two passages say the same when one of them has more than duplicateShare of its runs of shingle characters from
-// the other. Of the runs every fourth, chosen by its hash, is enough to tell.
+// the other. Of the runs every fourth, chosen by its hash, is enough to tell. Neighbours in a document, which repeat the
+// end of the one before, say the same when one of them lies in the other by more than overlapShare: what little it adds
+// is not worth a place.
 const (
 	duplicateShare = 0.8
+	overlapShare   = 0.5
 	shingle        = 12
 	sampled        = 4
 )
@@ -20,11 +24,32 @@ const (
 type duplicates struct {
 	hashes   map[string]bool
 	shingles []map[uint64]bool
+	places   []place
+}
+
+// place is where in which text a passage stands.
+type place struct {
+	document   kyro.ID
+	version    int
+	start, end int // bytes
+}
+
+// covers reports whether the places lie in each other by more than overlapShare of the shorter.
+func (p place) covers(o place) bool {
+	if p.document != o.document || p.version != o.version || p.document.IsZero() {
+		return false
+	}
+	common, shorter := min(p.end, o.end)-max(p.start, o.start), min(p.end-p.start, o.end-o.start)
+	return float64(common) > overlapShare*float64(shorter)
 }
 
 // has reports whether a chunk says what one before it said; otherwise it takes it in.
 func (d *duplicates) has(c kyro.Chunk) bool {
 	if c.ContentHash != "" && d.hashes[c.ContentHash] {
+		return true
+	}
+	here := place{c.DocumentID, c.Version, c.ByteStart, c.ByteEnd}
+	if slices.ContainsFunc(d.places, here.covers) {
 		return true
 	}
 	mine := shinglesOf(c.Text)
@@ -37,7 +62,7 @@ func (d *duplicates) has(c kyro.Chunk) bool {
 		d.hashes = make(map[string]bool)
 	}
 	d.hashes[c.ContentHash] = true
-	d.shingles = append(d.shingles, mine)
+	d.shingles, d.places = append(d.shingles, mine), append(d.places, here)
 	return false
 }
 

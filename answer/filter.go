@@ -18,6 +18,8 @@ const filterHold = 2 << 10
 //
 // The outcome does not depend on how the text is cut into pieces. What is read as code is what CommonMark reads as
 // code under every way to nest the lines; where that is in doubt the text is treated as prose.
+//
+// With Guard it ends the answer besides where that reads out its prompt.
 type Filter struct {
 	tail     string // an incomplete code point
 	pending  string // text without control characters whose meaning is not decided
@@ -25,24 +27,58 @@ type Filter struct {
 	word     []byte // what stands before, back to the last white space, as far as it matters
 	inText   bool   // the current line has more than indentation and list marks
 	doubtful bool   // code spans cannot be told for sure until the next blank line
+	escape   bool   // a backslash was taken last, alone
 	noCode   bool   // fences cannot be told for sure any more
 	fence    *fence
 	filtered bool
+	guard    *guard // of the prompt; nil where there is none
+	cut      bool   // nothing more comes
 }
 
 // NewFilter makes the filter of one answer.
 func NewFilter() *Filter { return &Filter{} }
 
+// Guard keeps the system prompt of the answer to itself; it is called before anything is written. The answer is cut where
+// it tells the prompt's nonce, or reads out a run of 80 characters of its rules and instructions, without regard to
+// case, white space and the marks of quotes and lists. Where such a run arrives in pieces some 24 characters of it may
+// have passed by then. The no-answer text at the prompt's end is there to be said.
+func (f *Filter) Guard(system string) { f.guard = newGuard(system) }
+
+// Cut reports that the answer was cut: what is written from now on is dropped.
+func (f *Filter) Cut() bool { return f.cut }
+
 // Write takes the next piece and gives what is decided so far.
 func (f *Filter) Write(piece string) string {
-	f.pending += f.clean(f.tail+piece, false)
+	if f.cut {
+		return ""
+	}
+	f.take(f.clean(f.tail+piece, false))
 	return f.drain(false)
 }
 
-// Close gives what was kept back, and whether anything was made inert.
+// Close gives what was kept back, and whether anything was made inert or cut.
 func (f *Filter) Close() (rest string, filtered bool) {
-	f.pending += f.clean(f.tail, true)
+	if !f.cut {
+		f.take(f.clean(f.tail, true))
+	}
+	if !f.cut && f.guard != nil {
+		f.pending += f.guard.rest()
+	}
 	return f.drain(true), f.filtered
+}
+
+// take adds text to what is to be decided, as far as the guard lets it pass.
+func (f *Filter) take(text string) {
+	if f.guard == nil {
+		f.pending += text
+		return
+	}
+	text, back := f.guard.pass(text)
+	if back >= 0 {
+		f.pending = f.pending[:max(0, len(f.pending)-back)]
+		f.cut, f.filtered = true, true
+	}
+	f.pending += text
 }
 
 // clean drops control characters and keeps an incomplete code point at the end for the next piece.
@@ -114,9 +150,11 @@ func (f *Filter) next(window string, whole bool) (taken int, shown string) {
 	case '~':
 		return f.tildes(window, whole)
 	case '\\':
-		return escaped(window, whole)
+		return f.escaped(window, whole)
+	case ':':
+		return f.colon(window, whole)
 	}
-	plain := strings.IndexAny(window, "!<[]`~\\\n")
+	plain := strings.IndexAny(window, "!<[]`~\\:\n")
 	switch {
 	case plain < 0:
 		plain = wholeRunes(window)
@@ -142,6 +180,7 @@ func wholeRunes(window string) int {
 // advance keeps account of the line that the taken text leads to. A blank line ends every paragraph, and with it
 // any doubt about code spans.
 func (f *Filter) advance(taken string) {
+	f.escape = taken == `\`
 	for {
 		before, after, ended := strings.Cut(taken, "\n")
 		f.follow(before)
@@ -177,12 +216,30 @@ func (f *Filter) inAddress() bool {
 
 func (f *Filter) atLineStart() bool { return len(f.line) == 0 && !f.inText }
 
-func escaped(window string, whole bool) (taken int, shown string) {
+// colon escapes the colon of an address that renderers link without being asked to, and that is none of the web's.
+func (f *Filter) colon(window string, whole bool) (taken int, shown string) {
+	word := strings.ToLower(string(f.word[max(0, len(f.word)-len("xmpp")):]))
+	files, chat := strings.HasSuffix(word, "ftp"), word == "xmpp"
+	switch {
+	case !files && !chat:
+		return 1, ":"
+	case len(window) < 2 && !whole:
+		return 0, ""
+	case len(window) < 2, files && window[1] != '/', chat && window[1] <= ' ':
+		return 1, ":"
+	}
+	f.filtered = true
+	return 1, `\:`
+}
+
+// escaped passes a character on that a backslash makes plain. The exclamation mark and the closing bracket are left to be
+// looked at, since not every renderer knows everywhere that they are escaped; so is everything in an address, which a
+// backslash may be part of.
+func (f *Filter) escaped(window string, whole bool) (taken int, shown string) {
 	if len(window) < 2 && !whole {
 		return 0, ""
 	}
-	// The exclamation mark is left to be looked at: not every renderer knows that it can be escaped.
-	if len(window) < 2 || window[1] == '!' || !isPunct(window[1]) {
+	if len(window) < 2 || window[1] == '!' || window[1] == ']' || !isPunct(window[1]) || f.inAddress() {
 		return 1, window[:1]
 	}
 	return 2, window[:2]
@@ -194,16 +251,27 @@ func isAlphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// image makes every form of image inert by escaping its bracket.
+// image makes every form of image inert. Both of its signs are escaped, since there are renderers that forget about the
+// escapes of brackets in the text of a link; so the bracket may be escaped already.
 func (f *Filter) image(window string, whole bool) (taken int, shown string) {
-	switch {
-	case len(window) < 2 && !whole:
-		return 0, ""
-	case len(window) < 2 || window[1] != '[':
+	taken = 2
+	if strings.HasPrefix(window, `!\`) {
+		taken = 3
+	}
+	if len(window) < taken {
+		if !whole {
+			return 0, ""
+		}
+		return 1, "!"
+	}
+	if window[taken-1] != '[' {
 		return 1, "!"
 	}
 	f.filtered = true
-	return 2, `!\[`
+	if f.escape {
+		return taken, `!\[`
+	}
+	return taken, `\!\[`
 }
 
 // bracket escapes the bracket of a reference definition that leads anywhere, such as [x]: https://example.com.
@@ -243,9 +311,13 @@ func (f *Filter) bracket(window string, whole bool) (taken int, shown string) {
 	return 1, "["
 }
 
-// definitionTarget gives the destination that follows a definition's colon: the text up to the next white space.
+// definitionTarget gives the destination that follows a definition's colon: the text up to the next white space. It may
+// stand on the next line, behind the marks of a quote.
 func definitionTarget(s string) (target string, complete bool) {
-	s = strings.TrimLeft(s, " \t\n")
+	s = strings.TrimLeft(s, " \t")
+	if strings.HasPrefix(s, "\n") {
+		s = strings.TrimLeft(s, " \t\n>")
+	}
 	end := strings.IndexAny(s, " \t\n")
 	if end < 0 {
 		return s, false

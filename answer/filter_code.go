@@ -37,15 +37,12 @@ func (f *Filter) openFence(window string, whole bool) (taken int, shown string, 
 		return 0, "", false
 	case !ended && !whole:
 		return 0, "", true
-	case !ended && len(window) == filterHold:
+	case !ended || strings.Contains(line, "|"): // some want a line end, and some take the line for the head of a table
 		f.noCode = true
 		return 0, "", false
 	}
 	f.fence, f.doubtful = &fence{mark: mark, length: length, indent: indent}, false
-	taken = len(window) - len(info) + len(line)
-	if ended {
-		taken++
-	}
+	taken = len(window) - len(info) + len(line) + len("\n")
 	return taken, window[:taken], true
 }
 
@@ -71,8 +68,10 @@ func (f *Filter) nextInFence(window string, whole bool) (taken int, shown string
 	switch {
 	case length < f.fence.length && (ended || whole || length < len(body)):
 		return restOfLine(window)
-	case strings.Trim(line, " \t") != "":
+	case strings.Trim(line, " \t`~") != "":
 		return restOfLine(window)
+	case strings.Trim(line, " \t") != "" && (ended || whole): // some take the marks of both kinds for one end
+		return f.leaveCode(window, whole)
 	case !ended && !whole:
 		return 0, ""
 	case !ended && len(window) == filterHold:
@@ -110,12 +109,15 @@ func (f *Filter) codeSpan(window string, whole bool) (taken int, shown string) {
 	if f.noCode || f.doubtful {
 		return length, window[:length]
 	}
-	if end < 0 || strings.Contains(window[:end], "|") || f.inAddress() || startsAddress(window[length:end]) {
+	if end < 0 || strings.Contains(window[:end], "|") || f.afterTilde() || f.inAddress() || startsAddress(window[length:end]) {
 		f.doubtful = true
 		return length, window[:length]
 	}
 	return end, window[:end]
 }
+
+// afterTilde reports a tilde right before, with which some read backticks as one run.
+func (f *Filter) afterTilde() bool { return len(f.word) > 0 && f.word[len(f.word)-1] == '~' }
 
 // startsAddress reports whether a text may go on as a mail address that began before it.
 func startsAddress(s string) bool {
@@ -183,7 +185,7 @@ func (f *Filter) angle(window string, whole bool) (taken int, shown string) {
 		return f.escapeAngle()
 	case name != "" && after == '>' && strings.HasPrefix(rest, ":") && webScheme(name):
 		return len(run) + 2, window[:len(run)+2]
-	case name != "" && (rest == "" || rest[0] == '/' || rest[0] == ':'):
+	case name != "" && (rest == "" || rest[0] == '/' || rest[0] == ':' || rest[0] >= 0x80): // some know white space of all scripts
 		may, decided := f.mayBeTag(window, whole)
 		if !decided {
 			return 0, ""

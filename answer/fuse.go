@@ -25,6 +25,8 @@ type candidate struct {
 	lexicalRank *int
 	vectorRank  *int
 	similarity  *float64
+	stale       bool // not live when the vectors were searched
+	far         bool // less similar than the bot's least similarity
 }
 
 // fusion adds up the lists of one question.
@@ -57,17 +59,24 @@ func (f *fusion) addWords(hits []kyro.LexicalHit, weight float64) {
 	}
 }
 
-// addVectors adds chunks found by vector. Similarities of vectors that only compare letters are not kept, since
-// they would be taken for how near the meanings are.
-func (f *fusion) addVectors(hits []kyro.VectorHit, lexical bool) {
+// addVectors adds chunks found by vector. Those that are not live take no rank from those that are. Similarities of
+// vectors that only compare letters are not kept, since they would be taken for how near the meanings are.
+func (f *fusion) addVectors(near nearby, lexical bool) {
 	weight := weightMeaning
 	if lexical {
 		weight = weightLettered
 	}
 	f.best += weight / (rankOffset + 1)
-	for i, hit := range hits {
-		rank := i + 1
+	live := 0
+	for _, hit := range near.hits {
+		if c := f.found[hit.ChunkID]; c != nil && c.vectorRank != nil {
+			continue // an index that says it twice
+		}
+		rank := live + 1
 		c := f.at(hit.ChunkID, weight, rank)
+		if c.stale = !near.live[hit.ChunkID]; !c.stale {
+			live++
+		}
 		c.vectorRank = &rank
 		if !lexical {
 			c.similarity = &hit.Similarity

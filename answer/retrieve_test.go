@@ -17,9 +17,11 @@ import (
 type shelf struct {
 	chunks map[int64]kyro.Chunk
 	gone   map[int64]bool     // found by searches, live no more
+	erased map[int64]bool     // of those, without a row
 	words  map[string][]int64 // chunks of each term
 	asked  [][]string
 	reads  int
+	checks int
 	err    error
 }
 
@@ -62,12 +64,35 @@ func (s *shelf) Passages(_ context.Context, _ kyro.ID, ids []kyro.ID) ([]kyro.Pa
 	return live, nil
 }
 
+func (s *shelf) LiveChunks(ctx context.Context, bot kyro.ID, ids []kyro.ID) ([]kyro.ID, error) {
+	s.checks++
+	var live []kyro.ID
+	for _, id := range ids {
+		if _, ok := s.chunks[id.Key]; ok && !s.gone[id.Key] {
+			live = append(live, id)
+		}
+	}
+	return live, nil
+}
+
+func (s *shelf) StaleChunks(_ context.Context, _ kyro.ID, ids []kyro.ID) ([]kyro.Chunk, error) {
+	var stale []kyro.Chunk
+	for _, id := range ids {
+		if c, ok := s.chunks[id.Key]; ok && s.gone[id.Key] && !s.erased[id.Key] {
+			c.ID = id
+			stale = append(stale, c)
+		}
+	}
+	return stale, nil
+}
+
 // compass is an embedder and a vector search in one: it gives the hits a test says.
 type compass struct {
 	hits    []kyro.VectorHit
 	lexical bool
 	err     error
 	asked   []string
+	limits  []int // of each search
 }
 
 func (c *compass) EmbedQuestion(_ context.Context, s string) ([]float32, error) {
@@ -76,6 +101,7 @@ func (c *compass) EmbedQuestion(_ context.Context, s string) ([]float32, error) 
 }
 func (c *compass) Lexical() bool { return c.lexical }
 func (c *compass) SearchVectors(_ context.Context, _ kyro.ID, _ []float32, limit int) ([]kyro.VectorHit, error) {
+	c.limits = append(c.limits, limit)
 	return c.hits[:min(limit, len(c.hits))], c.err
 }
 
@@ -88,7 +114,7 @@ func near(similarities ...float64) []kyro.VectorHit {
 }
 
 func newShelf(n int64) *shelf {
-	s := &shelf{chunks: map[int64]kyro.Chunk{}, gone: map[int64]bool{}, words: map[string][]int64{}}
+	s := &shelf{chunks: map[int64]kyro.Chunk{}, gone: map[int64]bool{}, erased: map[int64]bool{}, words: map[string][]int64{}}
 	for i := int64(1); i <= n; i++ {
 		s.chunks[i] = kyro.Chunk{Text: fmt.Sprintf("Only chunk %d says %s.", i, strings.Repeat(string(rune('a'+i%26)), 60)), ContentHash: fmt.Sprint(i)}
 	}
@@ -113,7 +139,7 @@ func retrieve(t *testing.T, s *shelf, c *compass, bot kyro.Bot, question string,
 	return found
 }
 
-func chunksOf(found answer.Retrieved) []int64 {
+func keysOf(found answer.Retrieved) []int64 {
 	var keys []int64
 	for _, p := range found.Passages {
 		keys = append(keys, p.Chunk.ID.Key)
@@ -126,7 +152,7 @@ func TestRetrieveFusesWordsAndMeaning(t *testing.T) {
 	s := newShelf(9)
 	s.words["pump"] = []int64{5, 2, 7}
 	found := retrieve(t, s, &compass{hits: near(0.9, 0.8, 0.7)}, kyro.Bot{TopK: 4}, "pump")
-	if got := chunksOf(found); !slices.Equal(got, []int64{2, 1, 5, 3}) {
+	if got := keysOf(found); !slices.Equal(got, []int64{2, 1, 5, 3}) {
 		t.Errorf("order %v", got)
 	}
 	both, vectorOnly, wordOnly := found.Passages[0], found.Passages[1], found.Passages[2]
@@ -152,7 +178,7 @@ func TestRetrieveTrustsLettersLess(t *testing.T) {
 	s.words["pump"] = []int64{5, 6, 7}
 	least := 0.99
 	found := retrieve(t, s, &compass{hits: near(0.5, 0.4), lexical: true}, kyro.Bot{TopK: 9, MinScore: &least}, "pump")
-	if got := chunksOf(found); !slices.Equal(got, []int64{5, 6, 7, 1, 2}) {
+	if got := keysOf(found); !slices.Equal(got, []int64{5, 6, 7, 1, 2}) {
 		t.Errorf("order %v", got)
 	}
 	if p := found.Passages[3]; p.Similarity != nil || *p.VectorRank != 1 {
@@ -170,7 +196,7 @@ func TestRetrieveGivesOnlyWhatIsLiveAndSaidOnce(t *testing.T) {
 	s.chunks[31] = kyro.Chunk{Text: s.chunks[30].Text + " And so on.", ContentHash: "other"}
 	s.chunks[32] = kyro.Chunk{Text: "Something quite different, embedded alike.", ContentHash: s.chunks[30].ContentHash}
 	found := retrieve(t, s, nil, kyro.Bot{}, "pump")
-	if got := chunksOf(found); !slices.Equal(got, []int64{30, 33, 34}) || s.reads < 2 {
+	if got := keysOf(found); !slices.Equal(got, []int64{30, 33, 34}) || s.reads < 2 {
 		t.Errorf("got %v in %d readings", got, s.reads)
 	}
 }
@@ -181,15 +207,16 @@ func TestRetrieveKeepsToTheLeastSimilarity(t *testing.T) {
 	s := newShelf(9)
 	s.words["pump"] = []int64{9, 2}
 	found := retrieve(t, s, &compass{hits: near(0.9, 0.5, 0.4)}, kyro.Bot{TopK: 9, MinScore: &least}, "pump")
-	if got := chunksOf(found); !slices.Equal(got, []int64{1, 9}) { // 9 has no vector yet
+	if got := keysOf(found); !slices.Equal(got, []int64{1, 9}) { // 9 has no vector yet
 		t.Errorf("got %v", got)
 	}
 	many := make([]float64, 60)
 	many[0] = 0.9
+	s = newShelf(60)
 	s.chunks[70] = kyro.Chunk{Text: "Far from the question.", ContentHash: "70"}
 	s.words["pump"] = []int64{70}
 	found = retrieve(t, s, &compass{hits: near(many...)}, kyro.Bot{TopK: 9, MinScore: &least}, "pump")
-	if got := chunksOf(found); !slices.Equal(got, []int64{1}) { // 70 is farther than the last of 50
+	if got := keysOf(found); !slices.Equal(got, []int64{1}) { // 70 is farther than the last of 50
 		t.Errorf("got %v", got)
 	}
 }
@@ -199,7 +226,7 @@ func TestRetrieveGoesOnWithoutVectors(t *testing.T) {
 	s := newShelf(3)
 	s.words["pump"] = []int64{2}
 	found := retrieve(t, s, &compass{err: errors.New("no route")}, kyro.Bot{}, "pump")
-	if !slices.Equal(chunksOf(found), []int64{2}) || !slices.Equal(found.Notices, []kyro.MessageNotice{kyro.NoticeLexicalOnly}) {
+	if !slices.Equal(keysOf(found), []int64{2}) || !slices.Equal(found.Notices, []kyro.MessageNotice{kyro.NoticeLexicalOnly}) {
 		t.Errorf("found %+v", found)
 	}
 	if found := retrieve(t, s, nil, kyro.Bot{}, "nothing of the kind"); len(found.Passages) != 0 || len(found.Notices) != 0 {
@@ -266,7 +293,7 @@ func TestRetrieveWeighsTheQuestionBeforeLess(t *testing.T) {
 	s.words["pool"] = []int64{6, 4}
 	s.words["swim"] = []int64{6}
 	found := retrieve(t, s, nil, kyro.Bot{}, "And in winter?", kyro.Message{Role: kyro.RoleUser, Text: "When is the pool open for a swim?"})
-	if got := chunksOf(found); !slices.Equal(got, []int64{4, 6}) {
+	if got := keysOf(found); !slices.Equal(got, []int64{4, 6}) {
 		t.Errorf("got %v", got)
 	}
 	if found.Lexical.Frequent["pool"] != 2 || found.Lexical.Frequent["winter"] != 1 {

@@ -179,6 +179,9 @@ func (fakeBot) Documents(ctx context.Context, b *kyro.Bot, filter *model.Documen
 func (fakeBot) Conversations(ctx context.Context, b *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
 	return told[*model.ConversationConnection](ctx, b.ID.String(), "conversations", filter, orderBy, first, after, last, before)
 }
+func (fakeBot) Search(ctx context.Context, b *kyro.Bot, query string, first *int) ([]kyro.SearchHit, error) {
+	return told[[]kyro.SearchHit](ctx, b.ID.String(), "search", query, first)
+}
 func (fakeBot) ViewerCanEdit(ctx context.Context, b *kyro.Bot) (bool, error) {
 	return told[bool](ctx, b.ID.String(), "viewerCanEdit")
 }

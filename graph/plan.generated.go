@@ -119,6 +119,18 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 				return false
 			}
 			x.Leave()
+		case "search":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_search_args, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.SearchHit, error) {
+				return x.ec.Resolvers.Bot().Search(ctx, obj, fc.Args["query"].(string), fc.Args["first"].(*int))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNSearchHit2ᚕkyrochatᚋkyroᚐSearchHitᚄ(f, v):
+				return false
+			}
+			x.Leave()
 		case "viewerCanEdit":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (bool, error) {
@@ -260,6 +272,25 @@ func (x *planned) putNConversationConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.F
 	}
 	x.Wrote(f, v, mark)
 	return true
+}
+
+func (x *planned) putNSearchHit2ᚕkyrochatᚋkyroᚐSearchHitᚄ(f *plan.Field, v []kyro.SearchHit) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNSearchHit2kyrochatᚋkyroᚐSearchHit(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNSearchHit2kyrochatᚋkyroᚐSearchHit(f *plan.Field, v *kyro.SearchHit) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "SearchHit!")
+	}
+	return x.objectSearchHit(f.Below(), v)
 }
 
 func (x *planned) objectBotConnection(s *plan.Selection, obj *kyro.Page[kyro.Bot]) bool {
@@ -2201,6 +2232,55 @@ func (x *planned) objectRateLimit(s *plan.Selection, obj *kyro.RateLimit) bool {
 	return true
 }
 
+func (x *planned) objectSearchHit(s *plan.Selection, obj *kyro.SearchHit) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("SearchHit")
+		case "chunk":
+			x.Enter(f)
+			if !x.putNChunk2kyrochatᚋkyroᚐChunk(f, &obj.Chunk) {
+				return false
+			}
+			x.Leave()
+		case "score":
+			if !x.putNFloat2float64(f, obj.Score) {
+				return false
+			}
+		case "similarity":
+			if !x.putOFloat2ᚖfloat64(f, obj.Similarity) {
+				return false
+			}
+		case "lexicalRank":
+			if !x.putOInt2ᚖint(f, obj.LexicalRank) {
+				return false
+			}
+		case "vectorRank":
+			if !x.putOInt2ᚖint(f, obj.VectorRank) {
+				return false
+			}
+		case "dropped":
+			if !x.putOHitDrop2ᚖkyrochatᚋkyroᚐHitDrop(f, obj.Dropped) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putOHitDrop2ᚖkyrochatᚋkyroᚐHitDrop(f *plan.Field, v *kyro.HitDrop) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.wordHitDrop(*v)
+	return true
+}
+
 func (x *planned) objectServerInfo(s *plan.Selection, obj *kyro.ServerInfo) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -2587,6 +2667,21 @@ func (x *planned) wordGrounding(v kyro.Grounding) {
 		x.Word("NOT_FOUND")
 	case kyro.GroundingBlocked:
 		x.Word("BLOCKED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordHitDrop(v kyro.HitDrop) {
+	switch v {
+	case kyro.HitBelowMinScore:
+		x.Word("BELOW_MIN_SCORE")
+	case kyro.HitNotLive:
+		x.Word("NOT_LIVE")
+	case kyro.HitDuplicate:
+		x.Word("DUPLICATE")
+	case kyro.HitOverBudget:
+		x.Word("OVER_BUDGET")
 	default:
 		x.Word("")
 	}

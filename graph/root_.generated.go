@@ -61,6 +61,7 @@ type ComplexityRoot struct {
 		Name               func(childComplexity int) int
 		NoAnswerText       func(childComplexity int) int
 		Owner              func(childComplexity int) int
+		Search             func(childComplexity int, query string, first *int) int
 		Strict             func(childComplexity int) int
 		SuggestedQuestions func(childComplexity int) int
 		Temperature        func(childComplexity int) int
@@ -384,6 +385,15 @@ type ComplexityRoot struct {
 		ResetAt   func(childComplexity int) int
 	}
 
+	SearchHit struct {
+		Chunk       func(childComplexity int) int
+		Dropped     func(childComplexity int) int
+		LexicalRank func(childComplexity int) int
+		Score       func(childComplexity int) int
+		Similarity  func(childComplexity int) int
+		VectorRank  func(childComplexity int) int
+	}
+
 	SendMessagePayload struct {
 		BotMessage   func(childComplexity int) int
 		Conversation func(childComplexity int) int
@@ -564,6 +574,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Bot.Owner(childComplexity), true
+	case "Bot.search":
+		if e.ComplexityRoot.Bot.Search == nil {
+			break
+		}
+
+		args, err := ec.field_Bot_search_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Bot.Search(childComplexity, args["query"].(string), args["first"].(*int)), true
 	case "Bot.strict":
 		if e.ComplexityRoot.Bot.Strict == nil {
 			break
@@ -1976,6 +1997,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RateLimit.ResetAt(childComplexity), true
 
+	case "SearchHit.chunk":
+		if e.ComplexityRoot.SearchHit.Chunk == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Chunk(childComplexity), true
+	case "SearchHit.dropped":
+		if e.ComplexityRoot.SearchHit.Dropped == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Dropped(childComplexity), true
+	case "SearchHit.lexicalRank":
+		if e.ComplexityRoot.SearchHit.LexicalRank == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.LexicalRank(childComplexity), true
+	case "SearchHit.score":
+		if e.ComplexityRoot.SearchHit.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Score(childComplexity), true
+	case "SearchHit.similarity":
+		if e.ComplexityRoot.SearchHit.Similarity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Similarity(childComplexity), true
+	case "SearchHit.vectorRank":
+		if e.ComplexityRoot.SearchHit.VectorRank == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.VectorRank(childComplexity), true
+
 	case "SendMessagePayload.botMessage":
 		if e.ComplexityRoot.SendMessagePayload.BotMessage == nil {
 			break
@@ -2413,8 +2471,8 @@ Documents that ask for too much carry DOCUMENT_TOO_LARGE (32 KiB), TOO_MANY_TOKE
 of fields), TOO_MANY_FIELDS (600, those of fragments at each spread, and 3,000 in all operations and fragments of a
 document), TOO_MANY_ALIASES (50), TOO_MANY_DIRECTIVES (50), TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which
 one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED (20,000, and 2,000 for each event of a subscription): each field
-costs one, what is selected in a list counts for each element it may have, and a slice of a text costs 50 and one more
-for each 1,000 characters. Every answer to an operation that could be read tells its cost in
+costs one, what is selected in a list counts for each element it may have, a slice of a text costs 50 and one more for
+each 1,000 characters, and a search of a bot costs 1,000. Every answer to an operation that could be read tells its cost in
 ` + "`" + `extensions { cost { requested max } }` + "`" + `; of a subscription its first event does.
 Variables carry VARIABLES_TOO_DEEP (20 levels of lists and objects) or VARIABLES_TOO_LONG (100 items of one list). An
 answer that would be larger than 4 MiB, or for which more than 16 MiB of texts would have to be read, is
@@ -2783,6 +2841,19 @@ type Bot implements Node {
     "A cursor to end before."
     before: String
   ): ConversationConnection!
+  """
+  What would be found for a question, best first: what an answer would get, and what it would not get, with the reason.
+  It is the search that answers use, without a conversation before it; nothing is asked of the model that answers. For
+  trying out documents, ` + "`" + `topK` + "`" + ` and ` + "`" + `minScore` + "`" + `. A search costs 1,000 and one more for what is selected of each hit. Where
+  vectors cannot be searched it finds by words alone. For the bot's owner; a query or first out of its limits is
+  BAD_USER_INPUT.
+  """
+  search(
+    "What a person might ask, 1 to 8,000 characters."
+    query: String!
+    "How many hits: 1 to 50, default 20."
+    first: Int
+  ): [SearchHit!]!
   "Whether you may change the bot and its documents."
   viewerCanEdit: Boolean!
   "Whether you may hold conversations with the bot."
@@ -2969,6 +3040,40 @@ type Chunk implements Node {
   enabled: Boolean!
 }
 
+"""
+A passage that was found for a question. Passages are looked for by words and by vectors, and the two lists are joined
+by their ranks.
+"""
+type SearchHit {
+  "The passage. Where ` + "`" + `dropped` + "`" + ` is NOT_LIVE it may be of another version of its document, and ` + "`" + `node` + "`" + ` does not find it."
+  chunk: Chunk!
+  "How well it was ranked, 0 to 1: 1 is the best place in every list. It compares hits of one search only."
+  score: Float!
+  "The cosine similarity to the question, -1 to 1; null where it was not compared by meaning, as without an embedding model."
+  similarity: Float
+  "Its place among those found by words, from 1; null where it is not one of them."
+  lexicalRank: Int
+  "Its place among those found by vectors, from 1; null where it is not one of them."
+  vectorRank: Int
+  "Why an answer would not get it; null: it would."
+  dropped: HitDrop
+}
+
+"Why an answer would not get a passage that was found."
+enum HitDrop {
+  "It is less similar to the question than the bot's ` + "`" + `minScore` + "`" + `."
+  BELOW_MIN_SCORE
+  """
+  It is of a version of its document that answers do not use, which the vector index has not forgotten yet, or its owner
+  switched it off. Passages that are gone, those of deleted documents among them, are not shown at all.
+  """
+  NOT_LIVE
+  "A better hit says the same, or is most of it."
+  DUPLICATE
+  "It comes behind the bot's ` + "`" + `topK` + "`" + ` passages, or behind as many as fit into the tokens that passages may have: 4,000 where the operator has not set another figure."
+  OVER_BUDGET
+}
+
 "The messages of one person with one bot."
 type Conversation implements Node {
   "The conversation's id, such as ` + "`" + `conv_7` + "`" + `."
@@ -3069,7 +3174,7 @@ enum MessageNotice {
   OFFLINE_ANSWER
   "The vector index was away: the passages were found by words alone."
   LEXICAL_ONLY
-  "Something that could fetch or run was taken out of the text."
+  "Something that could fetch or run was made harmless, or the text was cut where the bot read out what it was told to do."
   FILTERED
 }
 
@@ -3854,6 +3959,8 @@ func (ec *executionContext) childFields_Bot(ctx context.Context, field graphql.C
 		return ec.fieldContext_Bot_documents(ctx, field)
 	case "conversations":
 		return ec.fieldContext_Bot_conversations(ctx, field)
+	case "search":
+		return ec.fieldContext_Bot_search(ctx, field)
 	case "viewerCanEdit":
 		return ec.fieldContext_Bot_viewerCanEdit(ctx, field)
 	case "viewerCanChat":
@@ -4322,6 +4429,24 @@ func (ec *executionContext) childFields_RateLimit(ctx context.Context, field gra
 		return ec.fieldContext_RateLimit_maxCost(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RateLimit", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchHit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "chunk":
+		return ec.fieldContext_SearchHit_chunk(ctx, field)
+	case "score":
+		return ec.fieldContext_SearchHit_score(ctx, field)
+	case "similarity":
+		return ec.fieldContext_SearchHit_similarity(ctx, field)
+	case "lexicalRank":
+		return ec.fieldContext_SearchHit_lexicalRank(ctx, field)
+	case "vectorRank":
+		return ec.fieldContext_SearchHit_vectorRank(ctx, field)
+	case "dropped":
+		return ec.fieldContext_SearchHit_dropped(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchHit", field.Name)
 }
 
 func (ec *executionContext) childFields_SendMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

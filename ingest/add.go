@@ -42,7 +42,7 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 		BotID: botID, OwnerID: v.UserID, Kind: kyro.DocumentFile, FileName: fileName, Title: titleOf(fileName),
 	}
 	if title != nil {
-		checked, err := kyro.CheckTitle(*title)
+		checked, err := checkTitle(*title)
 		if err != nil {
 			return Added{}, err
 		}
@@ -90,7 +90,7 @@ func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, tit
 	if err := s.takesIn(); err != nil {
 		return Added{}, err
 	}
-	title, err := kyro.CheckTitle(title)
+	title, err := checkTitle(title)
 	if err != nil {
 		return Added{}, err
 	}

@@ -37,3 +37,27 @@ type Passage struct {
 	LexicalRank   *int     // from 1; nil: not found by words
 	VectorRank    *int     // from 1; nil: not found by vector
 }
+
+// SearchHit is a chunk that was found for a question, and whether an answer would get it. Of a chunk that is not live
+// its document's title and language are unknown.
+type SearchHit struct {
+	Passage
+	Dropped *HitDrop // nil: an answer gets it
+}
+
+// HitDrop is why an answer would not get a chunk that was found.
+type HitDrop string
+
+// The reasons.
+const (
+	HitBelowMinScore HitDrop = "BELOW_MIN_SCORE" // farther from the question than the bot's MinScore allows
+	HitNotLive       HitDrop = "NOT_LIVE"        // of a version that answers do not use, or switched off
+	HitDuplicate     HitDrop = "DUPLICATE"       // what it says a better one says already
+	HitOverBudget    HitDrop = "OVER_BUDGET"     // beyond the bot's TopK, or the tokens that passages may have
+)
+
+// Limits of a search by hand.
+const (
+	MaxSearchHits     = 50
+	DefaultSearchHits = 20
+)

@@ -87,6 +87,22 @@ func (r botFields) Conversations(
 	}, bot.ID))
 }
 
+func (r botFields) Search(ctx context.Context, bot *kyro.Bot, query string, first *int) ([]kyro.SearchHit, error) {
+	return searched(ctx)(r.Answer.Search(ctx, kyro.ViewerFrom(ctx), bot.ID, query, first))
+}
+
+// searched notes the chunks that were found, so that their documents are read together.
+func searched(ctx context.Context) func([]kyro.SearchHit, error) ([]kyro.SearchHit, error) {
+	return func(hits []kyro.SearchHit, err error) ([]kyro.SearchHit, error) {
+		chunks := make([]kyro.Chunk, len(hits))
+		for i := range hits {
+			chunks[i] = hits[i].Chunk
+		}
+		from(ctx).level.chunks.add(ctx, chunks)
+		return hits, err
+	}
+}
+
 func (r botFields) ViewerCanEdit(ctx context.Context, bot *kyro.Bot) (bool, error) {
 	return bot.EditableBy(kyro.ViewerFrom(ctx)), nil
 }

@@ -201,3 +201,8 @@ func (onePassage) Retrieve(context.Context, kyro.Bot, string, []kyro.Message) (a
 		ID: kyro.ChunkID(1), DocumentID: kyro.DocumentID(1), Version: 1, Text: "Words.", CharEnd: 6, ByteEnd: 6,
 	}}}}, nil
 }
+
+// Search implements answer.Retriever.
+func (onePassage) Search(context.Context, kyro.Bot, string, int) ([]kyro.SearchHit, error) {
+	return nil, nil
+}

@@ -11,7 +11,8 @@ import (
 // Normalize gives the form in which text is stored: valid UTF-8 in NFC, lines ended by LF, and no character that
 // a reader cannot see. Control characters but \n and \t, zero-width and bidirectional controls, soft hyphens,
 // byte order marks, tag characters and noncharacters go; the joiners U+200C and U+200D stay only where a script
-// or an emoji needs them. Invalid bytes become U+FFFD. Normalizing twice changes nothing more.
+// or an emoji needs them, and variation selectors one to a character: rows of them can spell what only a model reads.
+// Invalid bytes become U+FFFD. Normalizing twice changes nothing more.
 func Normalize(s string) string {
 	if isPlain(s) {
 		return s
@@ -57,6 +58,8 @@ func clean(s string) string {
 		case r == 0x200C || r == 0x200D:
 			after, _ := utf8.DecodeRuneInString(s[next:])
 			keep = joins(r, last, after)
+		case isSelector(r):
+			keep = last > ' ' && !isSelector(last)
 		case isInvisible(r):
 			keep = false
 		}
@@ -85,7 +88,7 @@ func clean(s string) string {
 // isInvisible reports characters that change nothing a reader sees, or that hide what is read.
 func isInvisible(r rune) bool {
 	switch {
-	case r < 0x20, r >= 0x7F && r <= 0x9F, r == 0xAD, r == 0x61C, r == 0x180E:
+	case r < 0x20, r >= 0x7F && r <= 0x9F, r == 0xAD, r == 0x34F, r == 0x61C, r == 0x180E:
 		return true
 	case r < 0x200B:
 		return false
@@ -94,7 +97,12 @@ func isInvisible(r rune) bool {
 	case r >= 0xFFF9 && r <= 0xFFFB, r >= 0xFDD0 && r <= 0xFDEF, r&0xFFFE == 0xFFFE:
 		return true
 	}
-	return r >= 0xE0000 && r <= 0xE007F || r >= 0x1D173 && r <= 0x1D17A
+	return r >= 0xE0000 && r <= 0xE0FFF && !isSelector(r) || r >= 0x1D173 && r <= 0x1D17A || r >= 0x1BCA0 && r <= 0x1BCA3
+}
+
+// isSelector reports the characters that choose between the shapes of the one before.
+func isSelector(r rune) bool {
+	return r >= 0xFE00 && r <= 0xFE0F || r >= 0xE0100 && r <= 0xE01EF || r >= 0x180B && r <= 0x180D || r == 0x180F
 }
 
 // joins reports whether a joiner between two characters changes how they are written: in emoji sequences, and

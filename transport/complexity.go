@@ -20,6 +20,7 @@ const (
 	eventShare = 10   // events of a subscription may cost one query: there may be one for every step of a document
 	sliceCost  = 50   // of a slice of a text, which is read on its own
 	textCost   = 1000 // characters of it, for one more
+	searchCost = 1000 // of a search of a bot, which asks an embedding model and an index for each bot
 )
 
 // selfish is the plain list that leads to itself: each of its elements has all of them. In itself it counts as often as
@@ -28,7 +29,7 @@ const selfish = "siblings"
 
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
 // each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
-// of a text costs 50, and one more for each 1,000 characters.
+// of a text costs 50, and one more for each 1,000 characters; a search of a bot costs 1,000.
 type complexity struct {
 	variables map[string]any
 	fragments map[visit]int
@@ -70,8 +71,12 @@ func (c *complexity) selection(set ast.SelectionSet, inItself bool) int {
 
 func (c *complexity) field(f *ast.Field, inItself bool) int {
 	own := 1
-	if secretMutations[f.Name] && f.ObjectDefinition != nil && f.ObjectDefinition.Name == "Mutation" {
+	switch {
+	case f.ObjectDefinition == nil:
+	case secretMutations[f.Name] && f.ObjectDefinition.Name == "Mutation":
 		own = secretCost
+	case f.Name == "search" && f.ObjectDefinition.Name == "Bot":
+		own = searchCost
 	}
 	if length := f.Definition.Arguments.ForName("length"); length != nil {
 		own = sliceCost + c.length(f.Arguments.ForName("length"), length)/textCost

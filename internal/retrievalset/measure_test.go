@@ -46,7 +46,7 @@ func newLibrary(languages []string, paragraphs []retrievalset.Paragraph) *librar
 		l.passages = append(l.passages, kyro.Passage{
 			DocumentTitle: p.Title, Language: p.Language,
 			Chunk: kyro.Chunk{
-				ID: kyro.ChunkID(int64(i + 1)), DocumentID: kyro.DocumentID(1), Text: p.Text, ContentHash: p.ID,
+				ID: kyro.ChunkID(int64(i + 1)), DocumentID: kyro.DocumentID(int64(i + 1)), Text: p.Text, ContentHash: p.ID,
 				CharEnd: kyro.CharCount(p.Text), ByteEnd: len(p.Text), Enabled: true,
 			},
 		})
@@ -86,6 +86,14 @@ func (l *library) Passages(_ context.Context, _ kyro.ID, chunks []kyro.ID) ([]ky
 		found = append(found, l.passages[id.Key-1])
 	}
 	return found, nil
+}
+
+func (l *library) LiveChunks(_ context.Context, _ kyro.ID, chunks []kyro.ID) ([]kyro.ID, error) {
+	return chunks, nil
+}
+
+func (l *library) StaleChunks(context.Context, kyro.ID, []kyro.ID) ([]kyro.Chunk, error) {
+	return nil, nil
 }
 
 func (l *library) BotKnowledge(context.Context, kyro.ID) (int64, error) { return 1, nil }
