@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"kyrochat/eval"
+	"kyrochat/kyro"
+)
+
+var evalUsage = `usage: kyrochat eval FILE [flags]
+
+Measures how well a server finds and answers: starts one of its own on a free port, with the providers that the
+environment sets (GEMINI_API_KEY and so on; none: offline), feeds it the documents of FILE, asks its questions, prints
+what came of them, and removes all it made. It keeps its data in a temporary folder whatever DATABASE_URL says.
+
+  -k N              how many passages of a search count, 10 to 50 (default 10)
+  -concurrency N    documents or questions in work at once, 1 to 64 (default 4)
+  -limit N          ask the first N questions only
+  -no-answers       measure the retrieval only
+  -json FILE        write the report as JSON, too; - is standard output, and the table goes to standard error then
+  -top-k N          the bot's topK, 1 to 20: passages that an answer may use
+  -min-score X      the bot's minScore, -1 to 1
+  -model NAME       the bot's model
+  -fail-under LIST  such as recall5=0.9,citations=1: exit with status 1 where a figure is less, or was not measured.
+                    ` + strings.Join(eval.FigureNames()[:6], ", ") + `,
+                    ` + strings.Join(eval.FigureNames()[6:], ", ") + `
+
+FILE is JSON (docs/evaluation.md has all of it, examples/eval/eval.json is one):
+
+  {"documents": [{"id": "guide", "title": "Guide", "text": "The ferry leaves at nine. …"},
+                 {"id": "manual", "file": "manual.pdf"}],
+   "questions": [{"question": "When does the ferry leave?", "language": "en",
+                  "passages": [{"document": "guide", "text": "The ferry leaves at nine."}], "answers": ["nine", "9"]},
+                 {"question": "Who owns the ferry?", "unanswerable": true},
+                 {"history": ["When does the ferry leave?"], "question": "And on Sundays?", "answers": ["ten"]}]}
+`
+
+// evalArgs are what eval was asked for.
+type evalArgs struct {
+	eval.Options
+	file   string
+	json   string // a file; "-": standard output; "": none
+	floors []eval.Floor
+}
+
+// evaluate measures a server that start runs, and prints the report: also what there is of it when ctx ends.
+func evaluate(ctx context.Context, args []string, out, errOut io.Writer, start eval.Start) error {
+	asked, err := parseEval(args, errOut)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	set, err := eval.Load(asked.file)
+	if err != nil {
+		return err
+	}
+	report, err := eval.Run(ctx, set, asked.Options, start, errOut)
+	if report == nil {
+		return err
+	}
+	if e := asked.print(report, out, errOut); e != nil {
+		err = errors.Join(err, fmt.Errorf("write the report: %w", e))
+	}
+	if err != nil {
+		return err
+	}
+	if below := report.Below(asked.floors); len(below) > 0 {
+		return errors.New("eval: below what was asked for: " + strings.Join(below, "; "))
+	}
+	return nil
+}
+
+func (a *evalArgs) print(report *eval.Report, out, errOut io.Writer) error {
+	switch a.json {
+	case "":
+		return report.WriteTable(out)
+	case "-":
+		return errors.Join(report.WriteTable(errOut), report.WriteJSON(out))
+	}
+	if err := report.WriteTable(out); err != nil {
+		return err
+	}
+	f, err := os.Create(a.json)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.WriteJSON(f), f.Close())
+}
+
+// parseEval reads the arguments, flags and the file in any order.
+func parseEval(args []string, errOut io.Writer) (evalArgs, error) {
+	a := evalArgs{Options: eval.Options{Depth: eval.MinDepth, Concurrency: eval.DefaultConcurrency}}
+	failUnder := ""
+	flags := flag.NewFlagSet("eval", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	whole := func(name string, least, most int, set func(int)) {
+		flags.Func(name, "", func(s string) error {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < least || n > most {
+				return fmt.Errorf("it must be a whole number from %d to %d", least, most)
+			}
+			set(n)
+			return nil
+		})
+	}
+	whole("k", eval.MinDepth, eval.MaxDepth, func(n int) { a.Depth = n })
+	whole("concurrency", 1, eval.MaxConcurrency, func(n int) { a.Concurrency = n })
+	whole("limit", 1, math.MaxInt32, func(n int) { a.Limit = n })
+	whole("top-k", 1, 20, func(n int) { a.TopK = &n })
+	flags.BoolVar(&a.NoAnswers, "no-answers", false, "")
+	flags.StringVar(&a.json, "json", "", "")
+	flags.StringVar(&failUnder, "fail-under", "", "")
+	flags.Func("model", "", func(s string) error { a.Model = &s; return nil })
+	flags.Func("min-score", "", func(s string) error {
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(x >= -1 && x <= 1) {
+			return errors.New("it must be a number from -1 to 1")
+		}
+		a.MinScore = &x
+		return nil
+	})
+	var files []string
+	for len(args) > 0 {
+		if err := flags.Parse(args); err != nil {
+			_, _ = fmt.Fprint(errOut, evalUsage)
+			if errors.Is(err, flag.ErrHelp) {
+				return a, err
+			}
+			return a, fmt.Errorf("eval: %w", err)
+		}
+		if args = flags.Args(); len(args) > 0 {
+			files, args = append(files, args[0]), args[1:]
+		}
+	}
+	if len(files) != 1 {
+		_, _ = fmt.Fprint(errOut, evalUsage)
+		return a, errors.New("eval: name one file of documents and questions")
+	}
+	a.file = files[0]
+	if failUnder != "" {
+		var err error
+		if a.floors, err = eval.ParseFloors(failUnder, a.NoAnswers); err != nil {
+			return a, fmt.Errorf("eval: -fail-under: %w", err)
+		}
+	}
+	if a.json != "" && a.json != "-" { // found out before the work is done
+		if info, err := os.Stat(filepath.Dir(a.json)); err != nil || !info.IsDir() {
+			return a, fmt.Errorf("eval: -json: there is no folder %s", filepath.Dir(a.json))
+		}
+	}
+	return a, nil
+}
+
+// ownSettings are what a server that is measured has of its own, whatever the environment says of the one that serves:
+// where it keeps things and whom it lets in. Above all the database: it would be brought up to this version's schema,
+// people would find the account, the bot and the documents in it, other processes on it would do a part of the work by
+// their settings, and their load would be in the figures.
+var ownSettings = map[string]string{
+	"KYRO_ENV": "development", "KYRO_ROLE": "all", "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0",
+	"KYRO_SIGNUP": "open", "KYRO_ACCESS_TOKEN_TTL": "720h", "KYRO_RATE_SCALE": "0", "KYRO_WS_MAX_SOCKETS": "1000",
+	"KYRO_LOG_LEVEL": "error", "KYRO_LOG_FORMAT": "text",
+	"DATABASE_URL": "", "REDIS_URL": "", "SMTP_URL": "", "KYRO_MAIL_FROM": "", "KYRO_SECRET": "", "KYRO_PUBLIC_URL": "",
+	"KYRO_ALLOWED_ORIGINS": "", "KYRO_TOKEN_GRACE": "", "KYRO_MAX_CONNECTIONS": "", "KYRO_MAX_LIVE_OPERATIONS": "",
+	"KYRO_TRUSTED_PROXIES": "", "KYRO_REFRESH_TOKEN_TTL": "",
+}
+
+// ownPrefixes are the settings of how the API is served, all of which have their defaults.
+var ownPrefixes = []string{"KYRO_REDIS_", "KYRO_HTTP_", "KYRO_WS_", "KYRO_SSE_", "KYRO_UPLOAD_", "KYRO_QUERY_", "KYRO_TRUSTED_", "KYRO_RATE_"}
+
+// evalEnv is the environment of a server that is measured: its own settings, and for the rest, such as the providers
+// and the limits of answers, those that the process has.
+func evalEnv(getenv func(string) string, dataDir string) func(string) string {
+	return func(name string) string {
+		if name == "KYRO_DATA_DIR" {
+			return dataDir
+		}
+		if own, ok := ownSettings[name]; ok {
+			return own
+		}
+		for _, prefix := range ownPrefixes {
+			if strings.HasPrefix(name, prefix) {
+				return ""
+			}
+		}
+		return getenv(name)
+	}
+}
+
+// evalServer gives what runs a server to be measured.
+func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
+	return func(ctx context.Context, dataDir string) (eval.Server, error) {
+		cfg, err := readConfig(evalEnv(getenv, dataDir))
+		if err != nil {
+			return eval.Server{}, err
+		}
+		if getenv("PINECONE_API_KEY") != "" {
+			return eval.Server{}, errors.New("PINECONE_API_KEY is set, but bots of two installations with the same number share a place in an index: " +
+				"an evaluation would end by removing what a server has put there. Unset it to measure with vectors in process")
+		}
+		app, err := build(ctx, cfg, newLogger(cfg, errOut))
+		if err != nil {
+			return eval.Server{}, err
+		}
+		url, stop, err := app.runInBackground(ctx)
+		return eval.Server{URL: url, Settled: app.settled, Stop: stop}, err
+	}
+}
+
+// settled returns once nothing is left of what a delete has to do, and no other job runs that could undo it. When ctx
+// ends before, it says how many jobs are left.
+func (a *app) settled(ctx context.Context) error {
+	const every = 100 * time.Millisecond
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for left := 0; ; {
+		n, err := a.queue.Unfinished(ctx, kyro.JobPurge)
+		switch {
+		case err == nil && n == 0:
+			return nil
+		case err == nil:
+			left = n
+		case ctx.Err() == nil:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s not done in time", plural(left, "job"))
+		case <-tick.C:
+		}
+	}
+}
