@@ -224,19 +224,19 @@ func (a *app) settled(ctx context.Context) error {
 	const every = 100 * time.Millisecond
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for left := 0; ; {
+	for left := "it is not known how many jobs"; ; {
 		n, err := a.queue.Unfinished(ctx, kyro.JobPurge)
 		switch {
 		case err == nil && n == 0:
 			return nil
 		case err == nil:
-			left = n
+			left = plural(n, "job")
 		case ctx.Err() == nil:
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s not done in time", plural(left, "job"))
+			return fmt.Errorf("%s were not done in time", left)
 		case <-tick.C:
 		}
 	}

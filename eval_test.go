@@ -57,7 +57,7 @@ func TestEvalArguments(t *testing.T) {
 	}
 }
 
-// TestEvalHasASettingsOfItsOwn holds that an evaluation gets nowhere near what a server keeps, and everything that says
+// TestEvalHasSettingsOfItsOwn holds that an evaluation gets nowhere near what a server keeps, and everything that says
 // how it answers.
 func TestEvalHasSettingsOfItsOwn(t *testing.T) {
 	t.Parallel()
@@ -129,6 +129,25 @@ func TestEvalExample(t *testing.T) {
 	_, _, err = runEvaluate(t, "examples/eval/eval.json", "-fail-under", "notFoundRecall=0.7")
 	if err == nil || !strings.Contains(err.Error(), "notFoundRecall is 0.6666, want 0.7") {
 		t.Errorf("a floor that is not reached: %v", err)
+	}
+}
+
+// TestEvalOfAPDF holds that citations of a document with pages are checked with their pages.
+func TestEvalOfAPDF(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	pdf := newPDF(t, "The lighthouse of Varn has 212 steps.", "The keeper feeds the goats at noon.", "The lamp was lit for the first time in 1874.")
+	set := `{"documents": [{"id": "varn", "file": "varn.pdf"}], "questions": [
+		{"question": "How many steps has the lighthouse?", "passages": [{"document": "varn", "text": "has 212 steps"}], "answers": ["212"]},
+		{"question": "When was the lamp lit for the first time?", "passages": [{"document": "varn", "text": "in 1874"}], "answers": ["1874"]}]}`
+	for name, content := range map[string][]byte{"varn.pdf": pdf, "set.json": []byte(set)} {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table, figures, err := runEvaluate(t, filepath.Join(folder, "set.json"), "-fail-under", "recall10=1,right=1,citations=1,cited=1")
+	if err != nil || figure(figures, "answers", "right") != "2/2" {
+		t.Errorf("%v; printed:\n%s", err, table)
 	}
 }
 
@@ -204,7 +223,7 @@ func TestEvalWaitsForTheRemoval(t *testing.T) {
 	}
 	over, end := context.WithCancel(t.Context())
 	end()
-	if err := s.app.settled(over); err == nil || !strings.Contains(err.Error(), "not done in time") {
+	if err := s.app.settled(over); err == nil || !strings.Contains(err.Error(), "were not done in time") {
 		t.Errorf("without time: %v", err)
 	}
 }

@@ -52,6 +52,8 @@ type Start func(ctx context.Context, dataDir string) (Server, error)
 // settleTime is how long the server gets to remove what it made elsewhere.
 const settleTime = 3 * time.Minute
 
+var errUnasked = errors.New("interrupted before a question was asked")
+
 // Run measures a server of its own, in a folder that is removed at the end, as is what the server put into an index
 // outside of it. The report is nil when nothing was measured. Together with an error it tells what was measured until
 // then: when ctx ended, or when what was made elsewhere could not be removed.
@@ -67,6 +69,9 @@ func Run(ctx context.Context, set *Set, o Options, start Start, screen io.Writer
 	}
 	defer also("remove the folder", func() error { return os.RemoveAll(dataDir) })
 	server, err := start(ctx, dataDir)
+	if err != nil && ctx.Err() != nil {
+		return nil, errUnasked
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start a server: %w", err)
 	}
@@ -82,7 +87,7 @@ func Run(ctx context.Context, set *Set, o Options, start Start, screen io.Writer
 		return report, err
 	}
 	if report == nil {
-		return nil, errors.New("interrupted before a question was asked")
+		return nil, errUnasked
 	}
 	return report, fmt.Errorf("interrupted after %d of %d questions", len(report.Outcomes), report.Chosen)
 }
