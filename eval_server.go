@@ -50,13 +50,13 @@ func evalEnv(getenv func(string) string, dataDir string) func(string) string {
 // evalServer gives what runs a server to be measured.
 func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
 	return func(ctx context.Context, dataDir string) (eval.Server, error) {
-		cfg, err := readConfig(evalEnv(getenv, dataDir))
-		if err != nil {
-			return eval.Server{}, err
-		}
 		if getenv("PINECONE_API_KEY") != "" {
 			return eval.Server{}, errors.New("PINECONE_API_KEY is set, but bots of two installations with the same number share a place in an index: " +
 				"an evaluation would end by removing what a server has put there. Unset it to measure with vectors in process")
+		}
+		cfg, err := readConfig(evalEnv(getenv, dataDir))
+		if err != nil {
+			return eval.Server{}, err
 		}
 		app, err := build(ctx, cfg, newLogger(cfg, errOut))
 		if err != nil {
