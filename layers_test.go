@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"auth":                  {"kyro"},
 	"migrations":            {},
 	"client":                {},
+	"eval":                  {"client", "text"},
 	"graph":                 {"kyro", "graph/scalar", "graph/model", "graph/plan"},
 	"graph/model":           {"kyro"},
 	"graph/plan":            {},
