@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -50,10 +49,6 @@ func evalEnv(getenv func(string) string, dataDir string) func(string) string {
 // evalServer gives what runs a server to be measured.
 func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
 	return func(ctx context.Context, dataDir string) (eval.Server, error) {
-		if getenv("PINECONE_API_KEY") != "" {
-			return eval.Server{}, errors.New("PINECONE_API_KEY is set, but bots of two installations with the same number share a place in an index: " +
-				"an evaluation would end by removing what a server has put there. Unset it to measure with vectors in process")
-		}
 		cfg, err := readConfig(evalEnv(getenv, dataDir))
 		if err != nil {
 			return eval.Server{}, err
@@ -74,7 +69,7 @@ func (a *app) settled(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for left := "it is not known how many jobs"; ; {
-		n, err := a.queue.Unfinished(ctx, kyro.JobPurge)
+		n, err := a.queue.Unfinished(ctx, kyro.JobPurge, kyro.JobPurgeBot)
 		switch {
 		case err == nil && n == 0:
 			return nil

@@ -39,7 +39,7 @@ var layers = map[string][]string{
 	"web":                   {},
 	"bench":                 {"auth", "client", "kyro", "internal/postgres"},
 	"internal/apidoc":       {},
-	"internal/emulate":      {"internal/gemini"},
+	"internal/emulate":      {"internal/gemini", "internal/pinecone"},
 	"internal/gemini":       {"text"},
 	"internal/graphgen":     {},
 	"internal/logtest":      {"kyro"},

@@ -9,6 +9,9 @@ import (
 // many as help. Beyond them a model rather overlooks what answers than finds more.
 const DefaultPassageTokens = 4_000
 
+// DefaultHistoryTokens is how many tokens the messages before may have in a prompt where nothing else is set.
+const DefaultHistoryTokens = 8_000
+
 // budget is the room that an answer has for passages. Both answers and searches by hand ask it, in the order of rank.
 type budget struct {
 	passages int
@@ -28,6 +31,7 @@ func (b *budget) take(c kyro.Chunk) bool {
 	if cost <= 0 {
 		cost = text.Tokens(c.Text)
 	}
+	cost += passageFrame
 	if b.passages <= 0 || b.taken && cost > b.tokens {
 		b.passages = 0
 		return false

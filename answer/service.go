@@ -74,10 +74,10 @@ func (c Config) withDefaults() Config {
 		c.FollowPollEmpty = 500 * time.Millisecond
 	}
 	if c.PassageTokens <= 0 {
-		c.PassageTokens = 4_000
+		c.PassageTokens = DefaultPassageTokens
 	}
 	if c.HistoryTokens <= 0 {
-		c.HistoryTokens = 8_000
+		c.HistoryTokens = DefaultHistoryTokens
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
