@@ -71,7 +71,7 @@ func (s *sieve) judge(c *candidate, p kyro.Passage) *kyro.HitDrop {
 		return drop(kyro.HitBelowMinScore)
 	case s.seen.has(p.Chunk):
 		return drop(kyro.HitDuplicate)
-	case !s.room.take(p.Chunk):
+	case !s.room.take(p):
 		return drop(kyro.HitOverBudget)
 	}
 	return nil
