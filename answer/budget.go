@@ -26,12 +26,8 @@ func newBudget(bot kyro.Bot, tokens int) *budget {
 
 // take reports whether the next passage fits, and gives it its room. The best one always fits; the first that does not
 // is the last that is looked at: passages are left out from the end, never from the middle.
-func (b *budget) take(c kyro.Chunk) bool {
-	cost := c.TokenCount
-	if cost <= 0 {
-		cost = text.Tokens(c.Text)
-	}
-	cost += passageFrame
+func (b *budget) take(p kyro.Passage) bool {
+	cost := passageCost(p)
 	if b.passages <= 0 || b.taken && cost > b.tokens {
 		b.passages = 0
 		return false
@@ -42,3 +38,12 @@ func (b *budget) take(c kyro.Chunk) bool {
 
 // full reports that nothing more fits.
 func (b *budget) full() bool { return b.passages <= 0 }
+
+// passageCost is about how many tokens a passage takes in a prompt.
+func passageCost(p kyro.Passage) int {
+	cost := p.Chunk.TokenCount
+	if cost <= 0 {
+		cost = text.Tokens(p.Chunk.Text)
+	}
+	return passageFrame + text.Tokens(p.DocumentTitle) + cost
+}

@@ -25,7 +25,7 @@ type candidate struct {
 	lexicalRank *int
 	vectorRank  *int
 	similarity  *float64
-	stale       bool // not live when the vectors were searched
+	stale       bool // known not to be live
 	far         bool // less similar than the bot's least similarity
 }
 
@@ -59,7 +59,7 @@ func (f *fusion) addWords(hits []kyro.LexicalHit, weight float64) {
 	}
 }
 
-// addVectors adds chunks found by vector. Those that are not live take no rank from those that are. Similarities of
+// addVectors adds chunks found by vector. Those that are known not to be live take no rank from those that are. Similarities of
 // vectors that only compare letters are not kept, since they would be taken for how near the meanings are.
 func (f *fusion) addVectors(near nearby, lexical bool) {
 	weight := weightMeaning
@@ -74,7 +74,7 @@ func (f *fusion) addVectors(near nearby, lexical bool) {
 		}
 		rank := live + 1
 		c := f.at(hit.ChunkID, weight, rank)
-		if c.stale = !near.live[hit.ChunkID]; !c.stale {
+		if c.stale = near.live != nil && !near.live[hit.ChunkID]; !c.stale {
 			live++
 		}
 		c.vectorRank = &rank

@@ -11,12 +11,13 @@ import (
 // maxNear is the most vectors that are ever asked for.
 const maxNear = 1_000
 
-// nearby is what the vectors gave: an index outside of the database may still have what is gone, and in one that many
-// bots share nothing is taken on trust.
+// nearby is what the vectors gave. An index outside of the database may still have what is gone, and one that many bots
+// share may give what is not the bot's.
 type nearby struct {
 	hits     []kyro.VectorHit // best first
-	live     map[kyro.ID]bool
-	limit    int // how many were asked for
+	limit    int              // how many were asked for
+	vector   []float32        // what was asked for
+	live     map[kyro.ID]bool // nil: nobody has looked
 	searched bool
 	err      error
 }
@@ -43,47 +44,55 @@ func (r *IndexRetriever) startVectors(ctx context.Context, bot kyro.Bot, questio
 			found <- nearby{err: fmt.Errorf("embed the question: %w", err)}
 			return
 		}
-		found <- r.nearest(ctx, bot, vector, depth)
+		found <- r.searchNear(ctx, bot, vector, depth)
 	}()
 	return found
 }
 
-// nearest searches by the vector. Where more than half of what it finds is not live, and there may be more, it searches
-// once more and deeper, so that what is live is not crowded out by what the index has not forgotten yet. Where that
-// fails it keeps to what it has.
-func (r *IndexRetriever) nearest(ctx context.Context, bot kyro.Bot, vector []float32, limit int) nearby {
-	near := r.searchNear(ctx, bot, vector, limit)
-	if near.err != nil || !near.cut() || 2*len(near.live) >= len(near.hits) {
-		return near
-	}
-	deeper := r.searchNear(ctx, bot, vector, maxNear)
-	if deeper.err != nil {
-		r.log.WarnContext(ctx, "most vectors found are not live, and the search for more failed", "bot", bot.ID, "error", deeper.err)
-		return near
-	}
-	return deeper.first(limit)
-}
-
-// searchNear searches once and sees what is live.
 func (r *IndexRetriever) searchNear(ctx context.Context, bot kyro.Bot, vector []float32, limit int) nearby {
 	hits, err := r.vectors.SearchVectors(ctx, bot.ID, vector, limit)
-	if err != nil {
-		return nearby{err: err}
+	return nearby{hits: hits[:min(len(hits), limit)], limit: limit, vector: vector, searched: err == nil, err: err}
+}
+
+// refine is called where vectors were found of what is not live. It looks which are; and where more than half are not,
+// and there may be more, it searches once more and deeper, so that what is live is not crowded out by what the index has
+// not forgotten yet. Where that fails it keeps to what it has.
+func (r *IndexRetriever) refine(ctx context.Context, bot kyro.Bot, near nearby) nearby {
+	keep := func(err error) nearby {
+		r.log.WarnContext(ctx, "vectors found are not live, and it failed to look for others", "bot", bot.ID, "error", err)
+		return near
 	}
-	hits = hits[:min(len(hits), limit)]
-	ids := make([]kyro.ID, len(hits))
-	for i, hit := range hits {
+	if err := r.seeLive(ctx, bot, &near); err != nil {
+		return keep(err)
+	}
+	if !near.cut() || 2*len(near.live) >= len(near.hits) {
+		return near
+	}
+	deeper := r.searchNear(ctx, bot, near.vector, maxNear)
+	if deeper.err != nil {
+		return keep(deeper.err)
+	}
+	if err := r.seeLive(ctx, bot, &deeper); err != nil {
+		return keep(err)
+	}
+	return deeper.first(near.limit)
+}
+
+// seeLive looks which of the hits are live.
+func (r *IndexRetriever) seeLive(ctx context.Context, bot kyro.Bot, near *nearby) error {
+	ids := make([]kyro.ID, len(near.hits))
+	for i, hit := range near.hits {
 		ids[i] = hit.ChunkID
 	}
 	live, err := r.index.LiveChunks(ctx, bot.ID, ids)
 	if err != nil {
-		return nearby{err: fmt.Errorf("see which vectors are live: %w", err)}
+		return err
 	}
-	near := nearby{hits: hits, live: make(map[kyro.ID]bool, len(live)), limit: limit, searched: true}
+	near.live = make(map[kyro.ID]bool, len(live))
 	for _, id := range live {
 		near.live[id] = true
 	}
-	return near
+	return nil
 }
 
 // first gives the hits up to the one with which so many are live.

@@ -133,7 +133,7 @@ func (w *wording) take() string {
 // fitting gives the first passages that take at most so many tokens together. A passage is whole or not there.
 func fitting(passages []kyro.Passage, tokens int) []kyro.Passage {
 	for i, p := range passages {
-		tokens -= passageFrame + text.Tokens(p.DocumentTitle) + text.Tokens(p.Chunk.Text)
+		tokens -= passageCost(p)
 		if tokens < 0 {
 			return passages[:i]
 		}

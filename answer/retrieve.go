@@ -47,20 +47,39 @@ func NewRetriever(index Index, vectors Vectors, embedder Embedder, log *slog.Log
 // and without those that bot.MinScore rules out. When the vectors cannot be searched it gives what the words found,
 // with the notice LEXICAL_ONLY.
 func (r *IndexRetriever) Retrieve(ctx context.Context, bot kyro.Bot, question string, history []kyro.Message) (Retrieved, error) {
-	found, candidates, err := r.rank(ctx, bot, question, history)
+	found, s, err := r.find(ctx, bot, question, history, firstLook(bot))
 	if err != nil {
 		return Retrieved{}, err
 	}
-	if found.Passages, err = r.best(ctx, bot, candidates); err != nil {
+	if found.Passages, err = s.best(ctx); err != nil {
 		return Retrieved{}, fmt.Errorf("retrieve: read passages: %w", err)
 	}
 	return found, nil
 }
 
-// rank searches by words and vectors and gives everything that was found, best first.
-func (r *IndexRetriever) rank(
-	ctx context.Context, bot kyro.Bot, question string, history []kyro.Message,
-) (found Retrieved, candidates []*candidate, err error) {
+// Search gives up to limit of the chunks that are found for a question without history, best first: those that Retrieve
+// gives, and among them those that it leaves out, with the reason. Chunks that are not live are shown where there still
+// are rows of them; others are not. When the vectors cannot be searched it gives what the words found.
+func (r *IndexRetriever) Search(ctx context.Context, bot kyro.Bot, question string, limit int) ([]kyro.SearchHit, error) {
+	_, s, err := r.find(ctx, bot, question, nil, max(firstLook(bot), limit+8))
+	if err != nil {
+		return nil, err
+	}
+	hits, err := s.hits(ctx, limit)
+	if err != nil {
+		return nil, fmt.Errorf("search: read passages: %w", err)
+	}
+	return hits, nil
+}
+
+// firstLook is how many of the best candidates are read to begin with: more than an answer takes, since some will be
+// left out.
+func firstLook(bot kyro.Bot) int { return 2*bot.TopK + 8 }
+
+// find searches by words and vectors, ranks what was found, and reads the first batch of it.
+func (r *IndexRetriever) find(
+	ctx context.Context, bot kyro.Bot, question string, history []kyro.Message, batch int,
+) (found Retrieved, s *sieve, err error) {
 	soon, cancel := context.WithTimeout(ctx, r.VectorTimeout)
 	defer cancel()
 	languages, err := r.index.Languages(ctx, bot.ID)
@@ -76,7 +95,7 @@ func (r *IndexRetriever) rank(
 	}
 
 	nearest := r.startVectors(soon, bot, asked, depth)
-	fused, lexical, err := r.searchWords(ctx, bot, terms, leaning, depth)
+	words, lexical, err := r.searchWords(ctx, bot, terms, leaning, depth)
 	if err != nil {
 		return found, nil, err
 	}
@@ -94,39 +113,62 @@ func (r *IndexRetriever) rank(
 		r.log.WarnContext(ctx, "vectors not searched, answering by words alone", "bot", bot.ID, "error", near.err)
 		found.Notices = append(found.Notices, kyro.NoticeLexicalOnly)
 		near = nearby{}
-	case near.searched:
+	}
+	s = r.newSieve(bot, batch)
+	s.candidates = r.fuse(bot, words, near)
+	missing, err := s.look(ctx)
+	if err != nil {
+		return found, nil, fmt.Errorf("retrieve: read passages: %w", err)
+	}
+	if missing {
+		s.candidates = r.fuse(bot, words, r.refine(soon, bot, near))
+	}
+	return found, s, nil
+}
+
+// fuse ranks what was found.
+func (r *IndexRetriever) fuse(bot kyro.Bot, words []wordHits, near nearby) []*candidate {
+	fused := newFusion()
+	for _, w := range words {
+		fused.addWords(w.hits, w.weight)
+	}
+	if near.searched {
 		fused.addVectors(near, r.embedder.Lexical())
 	}
-	candidates = fused.ranked()
+	candidates := fused.ranked()
 	for _, c := range candidates {
 		c.far = tooFar(c, near, r.minScore(bot))
 	}
-	return found, candidates, nil
+	return candidates
+}
+
+// wordHits is what a search by words found, and what its ranks weigh.
+type wordHits struct {
+	hits   []kyro.LexicalHit
+	weight float64
 }
 
 // searchWords searches the question's words, and once more together with those it leans on.
 func (r *IndexRetriever) searchWords(
 	ctx context.Context, bot kyro.Bot, terms, leaning []text.QueryTerm, depth int,
-) (*fusion, kyro.LexicalResult, error) {
-	fused := newFusion()
+) ([]wordHits, kyro.LexicalResult, error) {
 	lexical, err := r.index.SearchWords(ctx, bot.ID, variants(terms), depth)
 	if err != nil {
 		return nil, lexical, fmt.Errorf("retrieve: search words: %w", err)
 	}
-	fused.addWords(lexical.Hits, weightWords)
+	found := []wordHits{{lexical.Hits, weightWords}}
 	if len(leaning) == 0 {
-		return fused, lexical, nil
+		return found, lexical, nil
 	}
 	wider, err := r.index.SearchWords(ctx, bot.ID, variants(append(slices.Clone(terms), leaning...)), depth)
 	if err != nil {
 		return nil, lexical, fmt.Errorf("retrieve: search words with context: %w", err)
 	}
-	fused.addWords(wider.Hits, weightContext)
 	lexical.Frequent = wider.Frequent
 	if len(lexical.Hits) == 0 {
 		lexical.Hits = wider.Hits
 	}
-	return fused, lexical, nil
+	return append(found, wordHits{wider.Hits, weightContext}), lexical, nil
 }
 
 // variants gives the index terms of a question's words of substance, or of all where it has none, each once.

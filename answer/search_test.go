@@ -162,8 +162,16 @@ func TestStaleVectorsDoNotCrowdOut(t *testing.T) {
 	if got := *found.Passages[0].VectorRank; got != 1 {
 		t.Errorf("the best that is live has rank %d", got)
 	}
-	if !slices.Equal(c.limits, []int{50, 1_000}) || s.reads != 1 {
+	if !slices.Equal(c.limits, []int{50, 1_000}) || s.reads != 2 || s.checks != 2 {
 		t.Errorf("asked for %v vectors, read %d times", c.limits, s.reads)
+	}
+	// All of the best is live: nobody looks at the rest.
+	s.checks, c.limits = 0, nil
+	s.gone = map[int64]bool{}
+	c.hits = hits[1:]
+	retrieve(t, s, c, kyro.Bot{TopK: 4}, "nothing of the kind")
+	if !slices.Equal(c.limits, []int{50}) || s.checks != 0 {
+		t.Errorf("asked for %v vectors, looked %d times", c.limits, s.checks)
 	}
 	// Half of it live, or an index that gave all it has: once is enough.
 	for i := int64(1); i <= 300; i++ {
@@ -172,9 +180,10 @@ func TestStaleVectorsDoNotCrowdOut(t *testing.T) {
 	c.limits = nil
 	retrieve(t, s, c, kyro.Bot{}, "nothing of the kind")
 	s.gone = map[int64]bool{1: true, 2: true}
-	retrieve(t, s, &compass{hits: near(0.9, 0.8)}, kyro.Bot{}, "nothing of the kind")
-	if !slices.Equal(c.limits, []int{50, 50}[:1]) {
-		t.Errorf("asked for %v vectors", c.limits)
+	few := &compass{hits: near(0.9, 0.8)}
+	retrieve(t, s, few, kyro.Bot{}, "nothing of the kind")
+	if !slices.Equal(c.limits, []int{50}) || !slices.Equal(few.limits, []int{50}) {
+		t.Errorf("asked for %v and %v vectors", c.limits, few.limits)
 	}
 }
 

@@ -7,10 +7,61 @@ import (
 	"kyrochat/kyro"
 )
 
-// sieve decides about what was found, best first: what an answer gets, and why not the rest.
+// sieve decides about what was found for a question, best first: what an answer gets, and why not the rest.
 type sieve struct {
+	index      Index
+	bot        kyro.Bot
+	candidates []*candidate
+	batch      int // how many are read at once
+
+	rows map[kyro.ID]kyro.Passage // those that were read and are live
+	read map[kyro.ID]bool         // those that were read
 	room *budget
 	seen duplicates
+}
+
+func (r *IndexRetriever) newSieve(bot kyro.Bot, batch int) *sieve {
+	return &sieve{
+		index: r.index, bot: bot, batch: batch, room: newBudget(bot, r.PassageTokens),
+		rows: make(map[kyro.ID]kyro.Passage, batch), read: make(map[kyro.ID]bool, batch),
+	}
+}
+
+// look reads the first batch of what an answer may get. missing reports that the vectors gave one of the best that is not
+// live.
+func (s *sieve) look(ctx context.Context) (missing bool, err error) {
+	first := make([]*candidate, 0, s.batch)
+	for _, c := range s.candidates {
+		if !c.far && len(first) < s.batch {
+			first = append(first, c)
+		}
+	}
+	if err := s.fetch(ctx, first); err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(first[:min(firstLook(s.bot), len(first))], func(c *candidate) bool {
+		_, live := s.rows[c.chunk]
+		return c.vectorRank != nil && !live
+	}), nil
+}
+
+// fetch reads those of the candidates that were not read yet.
+func (s *sieve) fetch(ctx context.Context, candidates []*candidate) error {
+	var ids []kyro.ID
+	for _, c := range candidates {
+		if !s.read[c.chunk] {
+			ids = append(ids, c.chunk)
+			s.read[c.chunk] = true
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := s.index.Passages(ctx, s.bot.ID, ids)
+	for _, p := range rows {
+		s.rows[p.Chunk.ID] = p
+	}
+	return err
 }
 
 // judge says why an answer does not get a live passage; nil where it does.
@@ -20,7 +71,7 @@ func (s *sieve) judge(c *candidate, p kyro.Passage) *kyro.HitDrop {
 		return drop(kyro.HitBelowMinScore)
 	case s.seen.has(p.Chunk):
 		return drop(kyro.HitDuplicate)
-	case !s.room.take(p.Chunk):
+	case !s.room.take(p):
 		return drop(kyro.HitOverBudget)
 	}
 	return nil
@@ -34,20 +85,16 @@ func (c *candidate) passage(p kyro.Passage) kyro.Passage {
 	return p
 }
 
-// best reads candidates in batches until there are as many live passages, different from each other, as there is room
-// for.
-func (r *IndexRetriever) best(ctx context.Context, bot kyro.Bot, candidates []*candidate) ([]kyro.Passage, error) {
-	candidates = slices.DeleteFunc(candidates, func(c *candidate) bool { return c.far || c.stale })
-	s := sieve{room: newBudget(bot, r.PassageTokens)}
+// best gives as many live passages, different from each other, as there is room for.
+func (s *sieve) best(ctx context.Context) ([]kyro.Passage, error) {
+	candidates := slices.DeleteFunc(s.candidates, func(c *candidate) bool { return c.far || c.stale })
 	var passages []kyro.Passage
-	for batch := range slices.Chunk(candidates, 2*bot.TopK+8) {
-		live, err := r.read(ctx, bot, batch)
-		if err != nil {
+	for batch := range slices.Chunk(candidates, s.batch) {
+		if err := s.fetch(ctx, batch); err != nil {
 			return nil, err
 		}
 		for _, c := range batch {
-			p, ok := live[c.chunk]
-			if ok && s.judge(c, p) == nil {
+			if p, live := s.rows[c.chunk]; live && s.judge(c, p) == nil {
 				passages = append(passages, c.passage(p))
 			}
 			if s.room.full() {
@@ -58,30 +105,23 @@ func (r *IndexRetriever) best(ctx context.Context, bot kyro.Bot, candidates []*c
 	return passages, nil
 }
 
-// Search gives up to limit of the chunks that are found for a question without history, best first: those that Retrieve
-// gives, and among them those that it leaves out, with the reason. Chunks that are not live are shown where the index
-// still has their rows; others are not. When the vectors cannot be searched it gives what the words found.
-func (r *IndexRetriever) Search(ctx context.Context, bot kyro.Bot, question string, limit int) ([]kyro.SearchHit, error) {
-	_, candidates, err := r.rank(ctx, bot, question, nil)
-	if err != nil {
-		return nil, err
-	}
-	s := sieve{room: newBudget(bot, r.PassageTokens)}
+// hits gives up to limit of what was found, each with the reason why an answer does not get it. Chunks that are not live
+// are among them where they have rows.
+func (s *sieve) hits(ctx context.Context, limit int) ([]kyro.SearchHit, error) {
 	hits := make([]kyro.SearchHit, 0, limit)
-	for batch := range slices.Chunk(candidates, limit+8) {
-		live, err := r.read(ctx, bot, batch)
-		if err != nil {
+	for batch := range slices.Chunk(s.candidates, s.batch) {
+		if err := s.fetch(ctx, batch); err != nil {
 			return nil, err
 		}
-		stale, err := r.readStale(ctx, bot, batch, live)
+		stale, err := s.stale(ctx, batch)
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range batch {
 			hit := kyro.SearchHit{Dropped: drop(kyro.HitNotLive)}
-			if p, ok := live[c.chunk]; ok && !c.stale {
+			if p, live := s.rows[c.chunk]; live {
 				hit.Passage, hit.Dropped = p, s.judge(c, p)
-			} else if hit.Chunk, ok = stale[c.chunk]; !ok {
+			} else if hit.Chunk, live = stale[c.chunk]; !live {
 				continue
 			}
 			hit.Passage = c.passage(hit.Passage)
@@ -93,36 +133,21 @@ func (r *IndexRetriever) Search(ctx context.Context, bot kyro.Bot, question stri
 	return hits, nil
 }
 
-// read gives those of the candidates that are live.
-func (r *IndexRetriever) read(ctx context.Context, bot kyro.Bot, batch []*candidate) (map[kyro.ID]kyro.Passage, error) {
-	rows, err := r.index.Passages(ctx, bot.ID, chunksOf(batch))
-	byID := make(map[kyro.ID]kyro.Passage, len(rows))
-	for _, p := range rows {
-		byID[p.Chunk.ID] = p
+// stale reads those of the candidates that are not live and still have rows.
+func (s *sieve) stale(ctx context.Context, batch []*candidate) (map[kyro.ID]kyro.Chunk, error) {
+	var ids []kyro.ID
+	for _, c := range batch {
+		if _, live := s.rows[c.chunk]; !live {
+			ids = append(ids, c.chunk)
+		}
 	}
-	return byID, err
-}
-
-// readStale gives those of the others that still have rows.
-func (r *IndexRetriever) readStale(
-	ctx context.Context, bot kyro.Bot, batch []*candidate, live map[kyro.ID]kyro.Passage,
-) (map[kyro.ID]kyro.Chunk, error) {
-	missing := slices.DeleteFunc(chunksOf(batch), func(id kyro.ID) bool { _, ok := live[id]; return ok })
-	if len(missing) == 0 {
+	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := r.index.StaleChunks(ctx, bot.ID, missing)
+	rows, err := s.index.StaleChunks(ctx, s.bot.ID, ids)
 	byID := make(map[kyro.ID]kyro.Chunk, len(rows))
 	for _, c := range rows {
 		byID[c.ID] = c
 	}
 	return byID, err
-}
-
-func chunksOf(batch []*candidate) []kyro.ID {
-	ids := make([]kyro.ID, len(batch))
-	for i, c := range batch {
-		ids[i] = c.chunk
-	}
-	return ids
 }

@@ -2613,7 +2613,7 @@ type ServerInfo {
   answers: ProviderInfo!
   "Who turns text into vectors."
   embeddings: ProviderInfo!
-  "Where vectors are searched: ` + "`" + `embedded` + "`" + ` in the server's own process."
+  "Where vectors are searched: ` + "`" + `embedded` + "`" + ` in the server's own process, or ` + "`" + `pinecone` + "`" + `."
   vectors: String!
   "Where everything is kept: ` + "`" + `sqlite` + "`" + ` or ` + "`" + `postgresql` + "`" + `."
   database: String!
@@ -2635,7 +2635,7 @@ enum SignUpMode {
 
 "Who provides something, and with which model."
 type ProviderInfo {
-  "The provider; ` + "`" + `offline` + "`" + ` is the server itself."
+  "The provider: ` + "`" + `offline` + "`" + ` is the server itself, or ` + "`" + `gemini` + "`" + `."
   provider: String!
   "The model's name, such as ` + "`" + `kyro-extractive-1` + "`" + `."
   model: String!
@@ -2803,7 +2803,10 @@ type Bot implements Node {
   maxOutputTokens: Int
   "How many passages an answer may use, 1 to 20."
   topK: Int!
-  "The least cosine similarity of a passage found by meaning, -1 to 1; null: none. It does not touch passages found by words."
+  """
+  The least cosine similarity of a passage to the question, -1 to 1; null: none. Passages whose similarity is not known
+  are not touched: without an embedding model, while vectors cannot be searched, and until a passage has its vector.
+  """
   minScore: Float
   "What the bot says when its documents do not hold the answer, at most 1,000 characters."
   noAnswerText: String!
@@ -3082,7 +3085,10 @@ type Conversation implements Node {
   bot: Bot!
   "The person."
   user: User
-  "The title: the beginning of the first message until a better one is given. 1 to 200 characters."
+  """
+  The title: the beginning of the first message until a better one is given, by a person or, after the first answer, by
+  the model. 1 to 200 characters.
+  """
   title: String!
   "Whether it was put away."
   archived: Boolean!
@@ -3140,11 +3146,11 @@ enum MessageStatus {
 
 "How far the passages support an answer."
 enum Grounding {
-  "The answer rests on the passages it cites."
+  "The answer rests on the passages it cites: every statement has a citation."
   GROUNDED
-  "Part of the question is answered."
+  "Part of the question is answered, or a statement has no citation that holds."
   PARTIAL
-  "The documents do not hold the answer, and the bot says so."
+  "The documents do not hold the answer, and the bot says so; or the answer cites nothing."
   NOT_FOUND
   "The model refused."
   BLOCKED
@@ -3172,7 +3178,7 @@ enum FinishReason {
 enum MessageNotice {
   "No model wrote it: the sentences that answer were picked from the documents by the server itself."
   OFFLINE_ANSWER
-  "The vector index was away: the passages were found by words alone."
+  "Vectors could not be searched, or not in time: the passages were found by words alone."
   LEXICAL_ONLY
   "Something that could fetch or run was made harmless, or the text was cut where the bot read out what it was told to do."
   FILTERED
@@ -3249,13 +3255,16 @@ type Citation {
 
 "What an answer took."
 type MessageUsage {
-  "Tokens of the question, the history and the passages. Estimated where the answer was made offline."
+  """
+  Tokens of the question, the history and the passages, and of the call that rewrites a question which depends on the
+  history. Estimated where the answer was made offline.
+  """
   promptTokens: Int!
-  "Tokens of the answer."
+  "Tokens of the answer, and of the rewritten question."
   outputTokens: Int!
   "Both together."
   totalTokens: Int!
-  "The model that wrote the answer."
+  "The model that wrote the answer; empty where none was asked, since a strict bot found nothing."
   model: String!
   "Milliseconds from the beginning of the attempt to the first piece of the answer."
   timeToFirstTokenMs: Int
@@ -3776,7 +3785,7 @@ type Subscription {
   """
   Follows a conversation without end, so that all tabs and devices of a person show the same: messages that are stored,
   changes of their state, and the title. The text of an answer while it is written is not among it: that is for
-  messageStream, which you can open when an answer becomes RETRIEVING or STREAMING.
+  messageStream, which you can open when an answer is RETRIEVING or STREAMING.
 
   Without ` + "`" + `after` + "`" + ` the first event is a ConversationResync with the present cursor, at once. Read the messages when you
   get it, and keep taking events meanwhile: whatever changes after that cursor follows, so nothing falls between the
