@@ -32,14 +32,18 @@ const (
 const (
 	defaultFirstByte = 15 * time.Second
 	defaultIdle      = 12 * time.Second
-	connectTimeout   = 4 * time.Second // so that somebody whose server cannot be reached hears of it within 5 s
-	mostConnections  = 512             // idle ones that are kept, where HTTP/2 does not make one enough
-	mostModels       = 64              // whose quotas are remembered
-	leastAnswers     = 16              // answers at once that are let through whatever was refused
-	mostAnswers      = 4_096
-	mostEmbeddings   = 8 // calls at once
-	minGeminiDims    = 128
-	maxGeminiDims    = 3_072
+	// connectTimeout holds for the connection, with looking up its address, and once more for TLS. The question put another
+	// way and its embedding have a second and a half each before the answer is asked for, and whoever waits hears
+	// within five that nothing can be reached.
+	connectTimeout  = 1500 * time.Millisecond
+	mostConnections = 512 // idle ones that are kept, where HTTP/2 does not make one enough
+	mostModels      = 64  // whose quotas are remembered
+	leastAnswers    = 16  // answers at once that are let through whatever was refused
+	mostAnswers     = 4_096
+	leastQuestions  = 2 // calls with questions at once that are let through whatever was refused
+	mostQuestions   = 8
+	minGeminiDims   = 128
+	maxGeminiDims   = 3_072
 )
 
 // GeminiConfig says how to reach Gemini. Without a URL, a model, an embedding model or dimensions the defaults hold.
@@ -74,7 +78,9 @@ type Gemini struct {
 	generation, embedding *breaker
 	limiters              *lru.Cache[string, *limiter]
 	limitersMu            sync.Mutex
+	passages              *limiter      // of the embedding model, for passages; that for questions is among the limiters
 	batches               chan struct{} // places for batches of passages
+	batch                 batchSize
 	questions             *questions
 	complaints            complaints
 }
@@ -90,6 +96,7 @@ func NewGemini(cfg GeminiConfig) (*Gemini, error) {
 	}
 	sum := sha256.Sum256([]byte(cfg.APIKey))
 	g.owner = "gemini/" + hex.EncodeToString(sum[:4]) + "/"
+	g.passages = newLimiter(g.owner+g.embedder()+passagesOf, 1, mostBatches, cfg.random, cfg.OnPause)
 	var err error
 	if g.limiters, err = lru.New[string, *limiter](mostModels); err != nil {
 		return nil, err
@@ -154,10 +161,15 @@ var modelName = regexp.MustCompile(`^(?:models/|tunedModels/)?[A-Za-z0-9][A-Za-z
 
 func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}).DialContext
+		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
+	}
+	inTime := func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
+		return dial(ctx, network, address)
 	}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSHandshakeTimeout: connectTimeout, ForceAttemptHTTP2: true,
+		Proxy: http.ProxyFromEnvironment, DialContext: inTime, TLSHandshakeTimeout: connectTimeout, ForceAttemptHTTP2: true,
 		MaxIdleConns: mostConnections, MaxIdleConnsPerHost: mostConnections, IdleConnTimeout: 90 * time.Second,
 		// A connection that died without a word would take every answer on it along, until each runs out of time.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
@@ -177,30 +189,45 @@ func (g *Gemini) Lexical() bool { return false }
 // Model names the embedding and its dimensions.
 func (g *Gemini) Model() (name string, dims int) { return g.cfg.EmbeddingModel, g.cfg.EmbeddingDims }
 
+// passagesOf ends the name of the quota that passages were refused for.
+const passagesOf = "/passages"
+
+// embedder is the embedding model by its bare name.
+func (g *Gemini) embedder() string { return strings.TrimPrefix(g.cfg.EmbeddingModel, "models/") }
+
 // Pause keeps calls off a quota for d, as another node was told. Quotas of other keys are left alone.
 func (g *Gemini) Pause(quota string, d time.Duration) {
-	if model, ours := strings.CutPrefix(quota, g.owner); ours && modelName.MatchString(model) && d > 0 {
+	model, ours := strings.CutPrefix(quota, g.owner)
+	switch {
+	case !ours || d <= 0:
+	case model == g.embedder()+passagesOf:
+		g.passages.pause(d)
+	case modelName.MatchString(model):
 		g.limiter(model).pause(d)
+		if model == g.embedder() {
+			g.passages.pause(d)
+		}
 	}
 }
 
 // Away says why Gemini is not asked at the moment, and for how long; nil where it is.
 func (g *Gemini) Away() error {
-	for _, way := range []struct {
-		b     *breaker
-		model string
-	}{{g.generation, g.cfg.Model}, {g.embedding, g.cfg.EmbeddingModel}} {
-		if way.b.open() {
-			return way.b.away(nil)
+	for _, b := range []*breaker{g.generation, g.embedding} {
+		if b.open() {
+			return b.away(nil)
 		}
-		if wait := g.limiter(way.model).closed(); wait > 0 {
+	}
+	for _, l := range []*limiter{g.limiter(g.cfg.Model), g.limiter(g.cfg.EmbeddingModel), g.passages} {
+		if wait := l.closed(); wait > 0 {
 			return quotaUsedUp(wait)
 		}
 	}
 	return nil
 }
 
-// limiter gives that of a model.
+// limiter gives that of a model. The embedding model has one for questions and one for passages: a document takes
+// whatever the quota gives, and must not keep questions waiting behind its calls, nor close the way for them with its
+// refusals. Where not even a question is let through, passages wait as well.
 func (g *Gemini) limiter(model string) *limiter {
 	model = strings.TrimPrefix(model, "models/")
 	g.limitersMu.Lock()
@@ -208,11 +235,17 @@ func (g *Gemini) limiter(model string) *limiter {
 	if l, ok := g.limiters.Get(model); ok {
 		return l
 	}
-	least, most := leastAnswers, mostAnswers
-	if model == strings.TrimPrefix(g.cfg.EmbeddingModel, "models/") {
-		least, most = 1, mostEmbeddings
+	least, most, told := leastAnswers, mostAnswers, g.cfg.OnPause
+	if model == g.embedder() {
+		least, most = leastQuestions, mostQuestions
+		told = func(quota string, d time.Duration) {
+			g.passages.pause(d)
+			if g.cfg.OnPause != nil {
+				g.cfg.OnPause(quota, d)
+			}
+		}
 	}
-	l := newLimiter(g.owner+model, least, most, g.cfg.random, g.cfg.OnPause)
+	l := newLimiter(g.owner+model, least, most, g.cfg.random, told)
 	g.limiters.Add(model, l)
 	return l
 }

@@ -67,6 +67,9 @@ type geminiAnswer struct {
 }
 
 func (a *geminiAnswer) run() error {
+	if !modelName.MatchString(a.model) {
+		return a.g.noModel(a.model).err
+	}
 	a.ctx, a.cancel = context.WithCancelCause(a.caller)
 	defer a.cancel(nil)
 	a.first = time.AfterFunc(a.g.cfg.FirstByte, func() { a.cancel(errFirstByte) })
@@ -80,7 +83,7 @@ func (a *geminiAnswer) run() error {
 		if f == nil {
 			return nil
 		}
-		if a.begun || !tries.again(a.ctx, f) {
+		if a.begun || !tries.again(a.ctx, a.g.generation, f) {
 			return f.outcome(a.caller, a.ctx)
 		}
 	}
@@ -88,7 +91,7 @@ func (a *geminiAnswer) run() error {
 
 // try asks once.
 func (a *geminiAnswer) try(patience time.Duration) (f *failure) {
-	c, f := a.g.begin(a.ctx, a.g.generation, a.model, patience)
+	c, f := begin(a.ctx, a.g.generation, a.g.limiter(a.model), patience)
 	if f != nil {
 		return f
 	}
@@ -184,7 +187,7 @@ func usageOf(resp *genai.GenerateContentResponse, model string, before kyro.Mess
 }
 
 func promptBlocked(resp *genai.GenerateContentResponse) *failure {
-	if resp.PromptFeedback == nil || len(resp.Candidates) > 0 {
+	if resp.PromptFeedback == nil || resp.PromptFeedback.BlockReason == "" || len(resp.Candidates) > 0 {
 		return nil
 	}
 	return &failure{err: blocked().Because(whyBlocked("prompt", string(resp.PromptFeedback.BlockReason))), alive: true}

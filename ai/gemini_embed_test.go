@@ -131,7 +131,7 @@ func TestGeminiEmbeddingMisbehaves(t *testing.T) {
 				w.e.Script(c.script)
 				start := time.Now()
 				vectors, err := w.EmbedPassages(t.Context(), []string{opens, "Dogs stay outside."})
-				if kyro.ErrorCode(err) != c.code || (err == nil) != (len(vectors) == 2) {
+				if kyro.ErrorCode(err) != c.code || len(vectors) != 2 || (err == nil) != (vectors[0] != nil) || (err == nil) != (vectors[1] != nil) {
 					t.Errorf("%d vectors, %v, want %s", len(vectors), err, c.code)
 				}
 				var typed *kyro.Error
