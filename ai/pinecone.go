@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pinecone-io/go-pinecone/v5/pinecone"
-
 	"kyrochat/kyro"
 )
 
@@ -56,7 +54,7 @@ type Pinecone struct {
 	key     string
 	log     *slog.Logger
 
-	conn    *pinecone.IndexConnection
+	line    line
 	queries patience
 	writes  patience
 	fit     atomic.Pointer[fitness] // nil: the index could not be looked at yet
@@ -92,7 +90,7 @@ func newPinecone(
 	}
 	p.queries = patience{
 		breaker: newBreaker("Pinecone", log), whole: pineconeQueryTime, each: pineconeQueryTime, tries: 2,
-		pause: 100 * time.Millisecond,
+		pause: 100 * time.Millisecond, sparing: true,
 	}
 	p.writes = patience{
 		breaker: newBreaker("Pinecone (documents)", log), each: pineconeCallTime, tries: 5, pause: 250 * time.Millisecond,
@@ -100,8 +98,11 @@ func newPinecone(
 	if err := p.findHost(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := p.connect(); err != nil {
+	if err := p.line.open(p.connect); err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(p.host, "http://") && !loopback(p.host) {
+		log.Warn("the key and all vectors go to Pinecone in the clear, because KYRO_PINECONE_HOST begins with http://")
 	}
 	if err := p.look(ctx); err != nil {
 		p.Close()
@@ -133,7 +134,7 @@ func (p *Pinecone) Away() error {
 }
 
 // Close ends the connection. What is being asked fails.
-func (p *Pinecone) Close() { _ = p.conn.Close() }
+func (p *Pinecone) Close() { p.line.close() }
 
 // pineconeAway is the error of calls that fail in a way that waiting may mend.
 func pineconeAway() *kyro.Error {
