@@ -27,14 +27,14 @@ const (
 // It also keeps those that are let through from being tried again by everybody at once: an upstream that is short of
 // strength would get several times as much to do.
 type breaker struct {
-	name    string
+	what    string // it is, to people who have to do without it
 	two     *gobreaker.TwoStepCircuitBreaker[struct{}]
 	row     atomic.Int64 // failures one after another, however long they took: the counts below forget after the window
 	repeats repeats
 }
 
-func newBreaker(name string, log *slog.Logger) *breaker {
-	b := &breaker{name: name, repeats: repeats{left: mostRepeats, at: time.Now()}}
+func newBreaker(name, what string, log *slog.Logger) *breaker {
+	b := &breaker{what: what, repeats: repeats{left: mostRepeats, at: time.Now()}}
 	b.two = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: 1, Interval: breakerWindow, BucketPeriod: breakerWindow / 10, Timeout: breakerOpen,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
@@ -80,7 +80,7 @@ func (b *breaker) allow() (done func(error), err error) {
 }
 
 func (b *breaker) away(cause error) *kyro.Error {
-	err := kyro.Errorf(kyro.CodeUpstreamFailed, "%s does not answer at the moment. Try again in a few seconds.", b.name).Because(cause)
+	err := kyro.Errorf(kyro.CodeUpstreamFailed, "The %s does not answer at the moment. Try again in a few seconds.", b.what).Because(cause)
 	err.RetryAfter = breakerOpen
 	return err
 }

@@ -37,7 +37,7 @@ const (
 	// within five that nothing can be reached.
 	connectTimeout  = 1500 * time.Millisecond
 	mostConnections = 512 // idle ones that are kept, where HTTP/2 does not make one enough
-	mostModels      = 64  // whose quotas are remembered
+	mostModels      = 64  // of bots, whose quotas are remembered
 	leastAnswers    = 16  // answers at once that are let through whatever was refused
 	mostAnswers     = 4_096
 	leastQuestions  = 2 // calls with questions at once that are let through whatever was refused
@@ -76,11 +76,13 @@ type Gemini struct {
 	owner     string // begins the names of quotas: whose key it is
 
 	generation, embedding *breaker
-	limiters              *lru.Cache[string, *limiter]
-	limitersMu            sync.Mutex
-	passages              *limiter      // of the embedding model, for passages; that for questions is among the limiters
+	answers, asked        *limiter                     // of the model that is set, and of the embedding model for questions
+	passages              *limiter                     // of the embedding model for passages
+	others                *lru.Cache[string, *limiter] // of models that bots name
+	othersMu              sync.Mutex
 	batches               chan struct{} // places for batches of passages
 	batch                 batchSize
+	share                 share // of passages
 	questions             *questions
 	complaints            complaints
 }
@@ -92,16 +94,21 @@ func NewGemini(cfg GeminiConfig) (*Gemini, error) {
 	}
 	g := &Gemini{
 		cfg: cfg, log: cfg.Log, transport: newTransport(cfg.dial), batches: make(chan struct{}, mostBatches),
-		generation: newBreaker("Gemini", cfg.Log), embedding: newBreaker("Gemini's embedding", cfg.Log),
+		generation: newBreaker("Gemini", "language model", cfg.Log), embedding: newBreaker("Gemini (embeddings)", "embedding model", cfg.Log),
 	}
 	sum := sha256.Sum256([]byte(cfg.APIKey))
 	g.owner = "gemini/" + hex.EncodeToString(sum[:4]) + "/"
-	g.passages = newLimiter(g.owner+g.embedder()+passagesOf, 1, mostBatches, cfg.random, cfg.OnPause)
+	g.answers = newLimiter(g.owner+bare(cfg.Model), leastAnswers, mostAnswers, cfg.random, cfg.OnPause)
+	g.passages = newLimiter(g.owner+bare(cfg.EmbeddingModel)+passagesOf, 1, mostBatches, cfg.random, cfg.OnPause)
+	g.asked = newLimiter(g.owner+bare(cfg.EmbeddingModel), leastQuestions, mostQuestions, cfg.random, g.questionRefused)
 	var err error
-	if g.limiters, err = lru.New[string, *limiter](mostModels); err != nil {
+	if g.others, err = lru.New[string, *limiter](mostModels); err != nil {
 		return nil, err
 	}
 	bridgeLog(cfg.Log)
+	if strings.HasPrefix(cfg.URL, "http://") && !loopback(cfg.URL) {
+		g.log.Warn("the key and all prompts go to Gemini in the clear, because KYRO_GEMINI_URL begins with http://")
+	}
 	g.client, err = genai.NewClient(context.Background(), &genai.ClientConfig{
 		APIKey: cfg.APIKey, Backend: genai.BackendGeminiAPI,
 		HTTPClient: &http.Client{
@@ -192,20 +199,29 @@ func (g *Gemini) Model() (name string, dims int) { return g.cfg.EmbeddingModel, 
 // passagesOf ends the name of the quota that passages were refused for.
 const passagesOf = "/passages"
 
-// embedder is the embedding model by its bare name.
-func (g *Gemini) embedder() string { return strings.TrimPrefix(g.cfg.EmbeddingModel, "models/") }
+// bare is a model by its name alone.
+func bare(model string) string { return strings.TrimPrefix(model, "models/") }
+
+// questionRefused hears that not even a question is let through: then passages wait as well, here and elsewhere.
+func (g *Gemini) questionRefused(quota string, d time.Duration) {
+	g.passages.pause(d)
+	if g.cfg.OnPause != nil {
+		g.cfg.OnPause(quota, d)
+	}
+}
 
 // Pause keeps calls off a quota for d, as another node was told. Quotas of other keys are left alone.
 func (g *Gemini) Pause(quota string, d time.Duration) {
 	model, ours := strings.CutPrefix(quota, g.owner)
 	switch {
 	case !ours || d <= 0:
-	case model == g.embedder()+passagesOf:
+	case model == bare(g.cfg.EmbeddingModel)+passagesOf:
 		g.passages.pause(d)
 	case modelName.MatchString(model):
 		g.limiter(model).pause(d)
-		if model == g.embedder() {
+		if model == bare(g.cfg.EmbeddingModel) {
 			g.passages.pause(d)
+			g.share.yield()
 		}
 	}
 }
@@ -217,7 +233,7 @@ func (g *Gemini) Away() error {
 			return b.away(nil)
 		}
 	}
-	for _, l := range []*limiter{g.limiter(g.cfg.Model), g.limiter(g.cfg.EmbeddingModel), g.passages} {
+	for _, l := range []*limiter{g.answers, g.asked, g.passages} {
 		if wait := l.closed(); wait > 0 {
 			return quotaUsedUp(wait)
 		}
@@ -225,27 +241,23 @@ func (g *Gemini) Away() error {
 	return nil
 }
 
-// limiter gives that of a model. The embedding model has one for questions and one for passages: a document takes
-// whatever the quota gives, and must not keep questions waiting behind its calls, nor close the way for them with its
-// refusals. Where not even a question is let through, passages wait as well.
+// limiter gives that of a model. The embedding model has this one for questions and another for passages: a document
+// takes whatever the quota gives, and must not keep questions waiting behind its calls, nor close the way for them with
+// its refusals.
 func (g *Gemini) limiter(model string) *limiter {
-	model = strings.TrimPrefix(model, "models/")
-	g.limitersMu.Lock()
-	defer g.limitersMu.Unlock()
-	if l, ok := g.limiters.Get(model); ok {
+	model = bare(model)
+	switch model {
+	case bare(g.cfg.Model):
+		return g.answers
+	case bare(g.cfg.EmbeddingModel):
+		return g.asked
+	}
+	g.othersMu.Lock()
+	defer g.othersMu.Unlock()
+	if l, ok := g.others.Get(model); ok {
 		return l
 	}
-	least, most, told := leastAnswers, mostAnswers, g.cfg.OnPause
-	if model == g.embedder() {
-		least, most = leastQuestions, mostQuestions
-		told = func(quota string, d time.Duration) {
-			g.passages.pause(d)
-			if g.cfg.OnPause != nil {
-				g.cfg.OnPause(quota, d)
-			}
-		}
-	}
-	l := newLimiter(g.owner+model, least, most, g.cfg.random, told)
-	g.limiters.Add(model, l)
+	l := newLimiter(g.owner+model, leastAnswers, mostAnswers, g.cfg.random, g.cfg.OnPause)
+	g.others.Add(model, l)
 	return l
 }

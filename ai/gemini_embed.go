@@ -91,7 +91,7 @@ type span struct{ from, to int }
 // batchesOf divides texts by their number and their estimated tokens.
 func (g *Gemini) batchesOf(texts []string) []span {
 	var spans []span
-	most := g.batch.now()
+	most := min(g.batch.now(), g.share.whole())
 	from, tokens := 0, 0
 	for i, s := range texts {
 		n := min(text.Tokens(s), g.readable())
@@ -137,11 +137,8 @@ func (g *Gemini) embedTexts(caller context.Context, texts []string, use task, ti
 }
 
 func (g *Gemini) tryEmbed(caller, ctx context.Context, texts []string, use task, t *tries) (vectors [][]float32, f *failure) {
-	model, limiter := g.cfg.EmbeddingModel, g.passages
-	if use == forQuestions {
-		limiter = g.limiter(model)
-	}
-	c, f := begin(ctx, g.embedding, limiter, t.patience())
+	model := g.cfg.EmbeddingModel
+	c, f := g.beginEmbed(ctx, use, len(texts), t.patience())
 	if f != nil {
 		return nil, f
 	}
@@ -149,10 +146,7 @@ func (g *Gemini) tryEmbed(caller, ctx context.Context, texts []string, use task,
 		if p := recover(); p != nil { // batches have goroutines of their own, where it would end the process
 			vectors, f = nil, g.panicked(p)
 		}
-		if use == forPassages {
-			g.batch.learn(len(texts), f)
-		}
-		c.end(f)
+		g.endEmbed(c, use, len(texts), f)
 	}()
 	contents := make([]*genai.Content, len(texts)) // one for each: several parts of one would become one vector
 	for i, s := range texts {

@@ -1,6 +1,7 @@
 package ai_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -184,4 +185,73 @@ func TestGeminiKeepsNoQuestionWaitingForPassages(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestGeminiLeavesQuestionsAShare: where a minute has so many texts, and a document is in the way that takes all of them
+// for a quarter of an hour, people who ask are refused at first, and hardly any more later; and the document comes to
+// its end.
+func TestGeminiLeavesQuestionsAShare(t *testing.T) {
+	t.Parallel()
+	for name, split := range map[string]bool{"one node": false, "one that asks and one that works": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				e, dial := gemini.Within(t, gemini.Options{Quota: 100, Keep: 100_000})
+				node := func(onPause func(string, time.Duration)) *ai.Gemini {
+					g, err := ai.NewGemini(ai.Within(ai.GeminiConfig{APIKey: e.Key, URL: e.URL, OnPause: onPause}, dial))
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(g.Close)
+					return g
+				}
+				worker := node(nil)
+				asker := worker
+				if split {
+					asker = node(worker.Pause)
+				}
+				ended := make(chan time.Duration)
+				go func() {
+					start, rest := time.Now(), rooms(600)
+					for len(rest) > 0 {
+						vectors, err := worker.EmbedPassages(t.Context(), rest[:min(100, len(rest))])
+						var left []string
+						for i, v := range vectors {
+							if v == nil {
+								left = append(left, rest[i])
+							}
+						}
+						rest = append(left, rest[len(vectors):]...)
+						if err != nil {
+							var typed *kyro.Error
+							if !errors.As(err, &typed) || typed.Code != kyro.CodeUpstreamQuota || typed.RetryAfter <= 0 || typed.RetryAfter > time.Minute {
+								t.Errorf("a document is told %v", err)
+								break
+							}
+							time.Sleep(typed.RetryAfter)
+						}
+					}
+					ended <- time.Since(start)
+				}()
+				time.Sleep(time.Second)
+				early, late := 0, 0
+				for i := 0; ; i++ {
+					if _, err := asker.EmbedQuestion(t.Context(), fmt.Sprintf("Question %d?", i)); err != nil && i < 40 {
+						early++
+					} else if err != nil {
+						late++
+					}
+					select {
+					case took := <-ended:
+						t.Logf("%d questions and a document in %v, refused early %d, late %d", i, took, early, late)
+						if took > 20*time.Minute || early == 0 || late > (i-40)/20 {
+							t.Errorf("it took %v; of %d questions %d were refused early and %d late", took, i, early, late)
+						}
+						return
+					case <-time.After(3 * time.Second):
+					}
+				}
+			})
+		})
+	}
 }

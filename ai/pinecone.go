@@ -89,11 +89,11 @@ func newPinecone(
 		log: log, pause: pause,
 	}
 	p.queries = patience{
-		breaker: newBreaker("Pinecone", log), whole: pineconeQueryTime, each: pineconeQueryTime, tries: 2,
+		breaker: newBreaker("Pinecone", "vector index", log), whole: pineconeQueryTime, each: pineconeQueryTime, tries: 2,
 		pause: 100 * time.Millisecond, sparing: true,
 	}
 	p.writes = patience{
-		breaker: newBreaker("Pinecone (documents)", log), each: pineconeCallTime, tries: 5, pause: 250 * time.Millisecond,
+		breaker: newBreaker("Pinecone (documents)", "vector index", log), each: pineconeCallTime, tries: 5, pause: 250 * time.Millisecond,
 	}
 	if err := p.findHost(ctx, c); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 func TestRepeatsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker("It", slog.New(slog.DiscardHandler))
+		b := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
 		spend := func() (n int) {
 			for b.mayRepeat() {
 				n++
@@ -50,7 +50,7 @@ func TestTriesFitIntoTheirTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &Gemini{cfg: GeminiConfig{random: half}}
-		b := newBreaker("It", slog.New(slog.DiscardHandler))
+		b := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
 		for _, c := range []struct {
 			took time.Duration
 			want bool
