@@ -13,10 +13,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"google.golang.org/genai"
 )
 
@@ -37,11 +35,6 @@ const (
 	// within five that nothing can be reached.
 	connectTimeout  = 1500 * time.Millisecond
 	mostConnections = 512 // idle ones that are kept, where HTTP/2 does not make one enough
-	mostModels      = 64  // of bots, whose quotas are remembered
-	leastAnswers    = 16  // answers at once that are let through whatever was refused
-	mostAnswers     = 4_096
-	leastQuestions  = 2 // calls with questions at once that are let through whatever was refused
-	mostQuestions   = 8
 	minGeminiDims   = 128
 	maxGeminiDims   = 3_072
 )
@@ -75,16 +68,12 @@ type Gemini struct {
 	log       *slog.Logger
 	owner     string // begins the names of quotas: whose key it is
 
-	generation, embedding *breaker
-	answers, asked        *limiter                     // of the model that is set, and of the embedding model for questions
-	passages              *limiter                     // of the embedding model for passages
-	others                *lru.Cache[string, *limiter] // of models that bots name
-	othersMu              sync.Mutex
-	batches               chan struct{} // places for batches of passages
-	batch                 batchSize
-	share                 share // of passages
-	questions             *questions
-	complaints            complaints
+	ways
+	batches    chan struct{} // places for batches of passages
+	batch      batchSize
+	share      share // of passages
+	questions  *questions
+	complaints complaints
 }
 
 // NewGemini prepares the client. It asks nothing of Gemini yet. Close must be called.
@@ -94,21 +83,17 @@ func NewGemini(cfg GeminiConfig) (*Gemini, error) {
 	}
 	g := &Gemini{
 		cfg: cfg, log: cfg.Log, transport: newTransport(cfg.dial), batches: make(chan struct{}, mostBatches),
-		generation: newBreaker("Gemini", "language model", cfg.Log), embedding: newBreaker("Gemini (embeddings)", "embedding model", cfg.Log),
 	}
 	sum := sha256.Sum256([]byte(cfg.APIKey))
 	g.owner = "gemini/" + hex.EncodeToString(sum[:4]) + "/"
-	g.answers = newLimiter(g.owner+bare(cfg.Model), leastAnswers, mostAnswers, cfg.random, cfg.OnPause)
-	g.passages = newLimiter(g.owner+bare(cfg.EmbeddingModel)+passagesOf, 1, mostBatches, cfg.random, cfg.OnPause)
-	g.asked = newLimiter(g.owner+bare(cfg.EmbeddingModel), leastQuestions, mostQuestions, cfg.random, g.questionRefused)
-	var err error
-	if g.others, err = lru.New[string, *limiter](mostModels); err != nil {
+	if err := g.openWays(); err != nil {
 		return nil, err
 	}
 	bridgeLog(cfg.Log)
 	if strings.HasPrefix(cfg.URL, "http://") && !loopback(cfg.URL) {
 		g.log.Warn("the key and all prompts go to Gemini in the clear, because KYRO_GEMINI_URL begins with http://")
 	}
+	var err error
 	g.client, err = genai.NewClient(context.Background(), &genai.ClientConfig{
 		APIKey: cfg.APIKey, Backend: genai.BackendGeminiAPI,
 		HTTPClient: &http.Client{
@@ -195,69 +180,3 @@ func (g *Gemini) Lexical() bool { return false }
 
 // Model names the embedding and its dimensions.
 func (g *Gemini) Model() (name string, dims int) { return g.cfg.EmbeddingModel, g.cfg.EmbeddingDims }
-
-// passagesOf ends the name of the quota that passages were refused for.
-const passagesOf = "/passages"
-
-// bare is a model by its name alone.
-func bare(model string) string { return strings.TrimPrefix(model, "models/") }
-
-// questionRefused hears that not even a question is let through: then passages wait as well, here and elsewhere.
-func (g *Gemini) questionRefused(quota string, d time.Duration) {
-	g.passages.pause(d)
-	if g.cfg.OnPause != nil {
-		g.cfg.OnPause(quota, d)
-	}
-}
-
-// Pause keeps calls off a quota for d, as another node was told. Quotas of other keys are left alone.
-func (g *Gemini) Pause(quota string, d time.Duration) {
-	model, ours := strings.CutPrefix(quota, g.owner)
-	switch {
-	case !ours || d <= 0:
-	case model == bare(g.cfg.EmbeddingModel)+passagesOf:
-		g.passages.pause(d)
-	case modelName.MatchString(model):
-		g.limiter(model).pause(d)
-		if model == bare(g.cfg.EmbeddingModel) {
-			g.passages.pause(d)
-			g.share.yield()
-		}
-	}
-}
-
-// Away says why Gemini is not asked at the moment, and for how long; nil where it is.
-func (g *Gemini) Away() error {
-	for _, b := range []*breaker{g.generation, g.embedding} {
-		if b.open() {
-			return b.away(nil)
-		}
-	}
-	for _, l := range []*limiter{g.answers, g.asked, g.passages} {
-		if wait := l.closed(); wait > 0 {
-			return quotaUsedUp(wait)
-		}
-	}
-	return nil
-}
-
-// limiter gives that of a model. The embedding model has this one for questions and another for passages: a document
-// takes whatever the quota gives, and must not keep questions waiting behind its calls, nor close the way for them with
-// its refusals.
-func (g *Gemini) limiter(model string) *limiter {
-	model = bare(model)
-	switch model {
-	case bare(g.cfg.Model):
-		return g.answers
-	case bare(g.cfg.EmbeddingModel):
-		return g.asked
-	}
-	g.othersMu.Lock()
-	defer g.othersMu.Unlock()
-	if l, ok := g.others.Get(model); ok {
-		return l
-	}
-	l := newLimiter(g.owner+model, leastAnswers, mostAnswers, g.cfg.random, g.cfg.OnPause)
-	g.others.Add(model, l)
-	return l
-}

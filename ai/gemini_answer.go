@@ -83,7 +83,7 @@ func (a *geminiAnswer) run() error {
 		if f == nil {
 			return nil
 		}
-		if a.begun || !tries.again(a.ctx, a.g.generation, f) {
+		if a.begun || !tries.again(a.ctx, a.g.way(a.model), f) {
 			return f.outcome(a.caller, a.ctx)
 		}
 	}
@@ -91,7 +91,7 @@ func (a *geminiAnswer) run() error {
 
 // try asks once.
 func (a *geminiAnswer) try(patience time.Duration) (f *failure) {
-	c, f := begin(a.ctx, a.g.generation, a.g.limiter(a.model), patience)
+	c, f := begin(a.ctx, a.g.way(a.model), patience)
 	if f != nil {
 		return f
 	}

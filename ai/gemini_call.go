@@ -37,18 +37,18 @@ func (t *tries) patience() time.Duration { return max(0, time.Until(t.until)) }
 
 // again waits before another try, and reports whether there is one. After a refusal the limiter knows how long to wait,
 // and else it is up to twice as long each time, by chance. What took long to fail is tried again only if there is time
-// for it to take as long once more; and b must have something left for it.
-func (t *tries) again(ctx context.Context, b *breaker, f *failure) bool {
+// for it to take as long once more; and not too much may be tried again on that way already.
+func (t *tries) again(ctx context.Context, w *way, f *failure) bool {
 	if !f.again || t.left == 0 || ctx.Err() != nil {
 		return false
 	}
 	t.left--
 	if f.quota {
-		return f.wait <= t.patience() && b.mayRepeat()
+		return f.wait <= t.patience() && w.breaker.mayRepeat()
 	}
 	d := leastDelay + time.Duration(t.random()*float64(min(t.delay, mostDelay)-leastDelay))
 	t.delay *= 2
-	if d+f.took > t.patience() || !b.mayRepeat() {
+	if d+f.took > t.patience() || !w.breaker.mayRepeat() {
 		return false
 	}
 	timer := time.NewTimer(d)
@@ -70,17 +70,17 @@ type call struct {
 }
 
 // begin waits for a call to be let through, as long as patience at most.
-func begin(ctx context.Context, b *breaker, l *limiter, patience time.Duration) (*call, *failure) {
-	place, err := l.enter(ctx, patience)
+func begin(ctx context.Context, w *way, patience time.Duration) (*call, *failure) {
+	place, err := w.limiter.enter(ctx, patience)
 	if err != nil {
 		return nil, &failure{err: err}
 	}
-	settle, err := b.allow()
+	settle, err := w.breaker.allow()
 	if err != nil {
 		place.leave(false)
 		return nil, &failure{err: err}
 	}
-	return &call{time.Now(), place, b, settle}, nil
+	return &call{time.Now(), place, w.breaker, settle}, nil
 }
 
 // works notes that the upstream gave something, which is enough where all others wait for this call to say whether it is

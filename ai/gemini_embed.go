@@ -125,12 +125,16 @@ func (g *Gemini) readable() int {
 func (g *Gemini) embedTexts(caller context.Context, texts []string, use task, timeout time.Duration, tries *tries) ([][]float32, error) {
 	ctx, cancel := context.WithTimeoutCause(caller, timeout, errSlow)
 	defer cancel()
+	w := g.passages
+	if use == forQuestions {
+		w = g.asked
+	}
 	for {
 		vectors, f := g.tryEmbed(caller, ctx, texts, use, tries)
 		if f == nil {
 			return vectors, nil
 		}
-		if !tries.again(ctx, g.embedding, f) {
+		if !tries.again(ctx, w, f) {
 			return nil, f.outcome(caller, ctx)
 		}
 	}

@@ -85,12 +85,12 @@ func (s *share) turn() time.Time {
 // beginEmbed lets a call with so many texts begin. endEmbed must be told what became of it.
 func (g *Gemini) beginEmbed(ctx context.Context, use task, texts int, patience time.Duration) (*call, *failure) {
 	if use == forQuestions {
-		return begin(ctx, g.embedding, g.limiter(g.cfg.EmbeddingModel), patience)
+		return begin(ctx, g.asked, patience)
 	}
 	if wait := g.share.take(texts); wait > 0 {
 		return nil, &failure{err: quotaUsedUp(wait)}
 	}
-	c, f := begin(ctx, g.embedding, g.passages, patience)
+	c, f := begin(ctx, g.passages, patience)
 	if f != nil {
 		g.share.back(texts)
 	}

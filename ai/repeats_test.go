@@ -51,12 +51,13 @@ func TestTriesFitIntoTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &Gemini{cfg: GeminiConfig{random: half}}
 		b := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
+		w := &way{breaker: b}
 		for _, c := range []struct {
 			took time.Duration
 			want bool
 		}{{0, true}, {time.Second, true}, {2 * time.Second, true}, {2_500 * time.Millisecond, false}, {time.Minute, false}} {
 			start := time.Now()
-			again := g.newTries(3*time.Second, 2).again(t.Context(), b, &failure{again: true, took: c.took})
+			again := g.newTries(3*time.Second, 2).again(t.Context(), w, &failure{again: true, took: c.took})
 			if again != c.want || time.Since(start)+c.took > 3*time.Second && again {
 				t.Errorf("what took %v: again %t after %v", c.took, again, time.Since(start))
 			}
@@ -64,7 +65,7 @@ func TestTriesFitIntoTheirTime(t *testing.T) {
 		for b.mayRepeat() {
 		}
 		for _, f := range []failure{{again: true}, {again: true, quota: true}} {
-			if g.newTries(3*time.Second, 2).again(t.Context(), b, &f) {
+			if g.newTries(3*time.Second, 2).again(t.Context(), w, &f) {
 				t.Errorf("%+v is tried again while too much is", f)
 			}
 		}
@@ -88,7 +89,7 @@ func TestGeminiSurvivesItsClient(t *testing.T) {
 			t.Error("there is a vector of nothing")
 		}
 	}
-	if n := g.passages.running; n != 0 {
+	if n := g.passages.limiter.running; n != 0 {
 		t.Errorf("%d places are taken for ever", n)
 	}
 }
