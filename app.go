@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log"
@@ -17,7 +18,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kyrochat/account"
-	"kyrochat/ai"
 	"kyrochat/answer"
 	"kyrochat/auth"
 	"kyrochat/catalog"
@@ -47,15 +47,13 @@ type app struct {
 	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
 	nodes       *nodes
+	providers   *providers
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
 	requests                      inFlight
 	draining                      atomic.Bool
 }
-
-// vectorMemory is how many bytes of documents' vectors are kept in memory, at most.
-const vectorMemory = 512 << 20
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
 func openDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
@@ -97,17 +95,21 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}()
 	st := store.New(a.pools, a.queue)
 	name := nodeName()
-	if a.nodes, err = newNodes(ctx, cfg, name, st, log); err != nil {
+	installation, err := st.Installation(ctx, strings.ToLower(rand.Text()))
+	if err != nil {
+		return nil, err
+	}
+	if a.nodes, err = newNodes(cfg, name, installation, log); err != nil {
 		return nil, err
 	}
 	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus)
-
-	embedder := &ai.HashEmbedder{}
-	if err := a.newIngest(st, embedder); err != nil {
+	if a.providers, err = newProviders(ctx, cfg, st, installation, a.nodes.bus, log); err != nil {
 		return nil, err
 	}
-	model, dims := embedder.Model()
-	a.info = a.serverInfo(model)
+	if err := a.newIngest(st); err != nil {
+		return nil, err
+	}
+	a.info = a.serverInfo()
 	if !cfg.Role.serves() {
 		return a, a.listenAdmin()
 	}
@@ -115,12 +117,12 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err != nil {
 		return nil, err
 	}
-	vectors := ai.NewVectors(st, model, dims, vectorMemory)
+	retriever := answer.NewRetriever(st, a.providers.vectors, a.providers.questions, log)
+	retriever.VectorTimeout, retriever.PassageTokens = cfg.VectorTimeout, cfg.PassageTokens
 	a.answers = answer.New(answer.Config{
-		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes,
-		Retriever: answer.NewRetriever(st, vectors, embedder, log),
-		Model:     &ai.Extractive{Pace: cfg.OfflinePace}, Limits: cfg.Limits, Restart: cfg.AnswerRestart,
-		Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
+		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: retriever,
+		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
+		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 	})
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
@@ -160,7 +162,7 @@ func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 
 // newIngest makes the use cases of documents and gives the queue its handlers. Originals go where every process on
 // the database can read them; the folder has those that an earlier version put there.
-func (a *app) newIngest(st *store.Store, embedder *ai.HashEmbedder) error {
+func (a *app) newIngest(st *store.Store) error {
 	originals, err := files.Open(filepath.Join(a.cfg.DataDir, "files"), !a.pools.Postgres())
 	if err != nil {
 		return err
@@ -172,23 +174,28 @@ func (a *app) newIngest(st *store.Store, embedder *ai.HashEmbedder) error {
 	a.extractor = extract.NewPool([]string{self, "extract"}, a.cfg.Limits, a.log)
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
-		Embedder: embedder, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
+		Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(),
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
 	a.queue.Handle(kyro.JobPurge, a.documents.Purge)
+	a.queue.Handle(kyro.JobPurgeBot, a.documents.PurgeBot)
+	a.queue.Handle(kyro.JobEmbed, a.documents.Embed)
+	a.queue.OnExhausted(kyro.JobEmbed, a.documents.GiveUpEmbed)
 	a.queue.Periodic(kyro.JobSweepFiles, time.Hour, a.documents.Sweep)
+	a.queue.Periodic(kyro.JobRefresh, 5*time.Minute, a.documents.Refresh)
+	a.queue.Periodic(kyro.JobReconcile, time.Hour, a.documents.Reconcile)
 	return nil
 }
 
-func (a *app) serverInfo(embeddings string) kyro.ServerInfo {
+func (a *app) serverInfo() kyro.ServerInfo {
 	limits := a.cfg.Limits
+	answers, embeddings, vectors := a.providers.info(a.cfg.Providers)
 	return kyro.ServerInfo{
 		Version: version(), Environment: pick(a.cfg.Production, "production", "development"), SignUp: a.cfg.SignUp,
-		Answers:    kyro.ProviderInfo{Provider: "offline", Model: ai.ExtractiveModel},
-		Embeddings: kyro.ProviderInfo{Provider: "offline", Model: embeddings},
-		Vectors:    "embedded", Database: pick(a.pools.Postgres(), "postgresql", "sqlite"), Live: pick(a.nodes.redis != nil, "redis", "in-process"),
+		Answers: answers, Embeddings: embeddings, Vectors: vectors,
+		Database: pick(a.pools.Postgres(), "postgresql", "sqlite"), Live: pick(a.nodes.redis != nil, "redis", "in-process"),
 		Limits: kyro.ServerLimits{
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
 			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: []string{extract.PDF, extract.Markdown, extract.Plain},
@@ -284,6 +291,9 @@ func (a *app) close() error {
 		a.nodes.stop()
 	}
 	a.caches.close()
+	if a.providers != nil {
+		a.providers.close()
+	}
 	var errs []error
 	if a.extractor != nil {
 		errs = append(errs, a.extractor.Close())
@@ -304,7 +314,7 @@ func (a *app) logReady(log *slog.Logger) {
 			"database", a.info.Database, "live", a.info.Live)
 		return
 	}
-	embedded := []string{"vectors in process", "offline answers (" + ai.ExtractiveModel + ")"}
+	embedded := a.providers.embedded()
 	if a.nodes.redis == nil {
 		embedded = append([]string{"streams in process"}, embedded...)
 	}
@@ -313,5 +323,5 @@ func (a *app) logReady(log *slog.Logger) {
 	}
 	log.Info("ready",
 		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
-		"database", a.info.Database, "live", a.info.Live, "embedded", strings.Join(embedded, ", "))
+		"database", a.info.Database, "live", a.info.Live, "answers", a.info.Answers.Model, "vectors", a.info.Vectors, "embedded", strings.Join(embedded, ", "))
 }

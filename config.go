@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/answer"
 	"kyrochat/auth"
 	"kyrochat/kyro"
 	"kyrochat/store"
@@ -47,6 +48,8 @@ type Config struct {
 	Operations kyro.Rate // of one user, or of one network address without one
 	Connects   kyro.Rate // websockets opened from one network address
 
+	Providers providersConfig
+
 	Documents     transport.DocumentOptions
 	Carriers      carriers
 	HeaderTimeout time.Duration // for the head of a request
@@ -54,6 +57,9 @@ type Config struct {
 	AnswerRestart bool // an answer that was lost after it wrote text is begun again, once
 	IngestWorkers int
 	OfflinePace   time.Duration // between two pieces of an offline answer
+	VectorTimeout time.Duration // for the embedding of a question and the search by it; then words alone do
+	PassageTokens int           // of one prompt, as estimated
+	HistoryTokens int           // of one prompt, as estimated
 
 	LogLevel slog.Level
 	LogJSON  bool
@@ -104,6 +110,9 @@ func readConfig(getenv func(string) string) (Config, error) {
 		CacheTTL:      r.durationOrZero("KYRO_CACHE_TTL", 5*time.Second),
 		IngestWorkers: r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
 		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE", 0),
+		VectorTimeout: r.duration("KYRO_VECTOR_TIMEOUT", answer.DefaultVectorTimeout),
+		PassageTokens: r.integer("KYRO_PROMPT_PASSAGE_TOKENS", answer.DefaultPassageTokens, 100, 200_000),
+		HistoryTokens: r.integer("KYRO_PROMPT_HISTORY_TOKENS", answer.DefaultHistoryTokens, 1, 200_000),
 
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}
@@ -122,6 +131,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	c.SignUp = kyro.SignUpMode(signUp)
 	c.Operations, c.Connects = r.rates(c.Production)
 	r.readRedis(&c)
+	r.readProviders(&c)
 	r.check(c)
 	r.checkNodes(c)
 	r.refuseUnbuilt(c)
@@ -160,10 +170,6 @@ func (r *reader) check(c Config) {
 // refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
 func (r *reader) refuseUnbuilt(c Config) {
 	unbuilt := []struct{ name, part string }{
-		{"GEMINI_API_KEY", "Gemini"}, {"KYRO_GEMINI_URL", "Gemini"}, {"KYRO_GEMINI_MODEL", "Gemini"},
-		{"KYRO_EMBEDDING_MODEL", "Gemini"}, {"KYRO_EMBEDDING_DIMS", "Gemini"},
-		{"PINECONE_API_KEY", "Pinecone"}, {"KYRO_PINECONE_INDEX", "Pinecone"}, {"KYRO_PINECONE_HOST", "Pinecone"},
-		{"KYRO_PINECONE_CONTROL_URL", "Pinecone"},
 		{"SMTP_URL", "mail"}, {"KYRO_MAIL_FROM", "mail"},
 		{"KYRO_RESET_TOKEN_TTL", "mail"}, {"KYRO_VERIFY_TOKEN_TTL", "mail"},
 		{"KYRO_FETCH_ALLOW", "fetching web pages"}, {"KYRO_FETCH_DNS", "fetching web pages"},

@@ -42,7 +42,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
 		"KYRO_ENV": "staging", "KYRO_ADDR": "8080", "KYRO_ACCESS_TOKEN_TTL": "10", "KYRO_MAX_UPLOAD_BYTES": "32MiB", "KYRO_SECRET": "short",
-		"REDIS_URL": "localhost:6379", "GEMINI_API_KEY": "key", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "boss",
+		"REDIS_URL": "localhost:6379", "GEMINI_API_KEY": "a key", "KYRO_EMBEDDING_DIMS": "7", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "boss",
 		"KYRO_SIGNUP": "verified", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
 		"KYRO_RATE_OPERATIONS": "0", "KYRO_RATE_WINDOW": "0", "KYRO_RATE_CONNECTS": "many",
 		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s", "KYRO_CACHE_TTL": "1h", "KYRO_CACHE_ENTRIES": "0",
@@ -54,7 +54,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 		t.Error("a wildcard was taken for an origin")
 	}
 	for _, name := range []string{
-		"KYRO_ENV", "KYRO_ADDR", "KYRO_ACCESS_TOKEN_TTL", "KYRO_MAX_UPLOAD_BYTES", "KYRO_SECRET", "REDIS_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "SMTP_URL",
+		"KYRO_ENV", "KYRO_ADDR", "KYRO_ACCESS_TOKEN_TTL", "KYRO_MAX_UPLOAD_BYTES", "KYRO_SECRET", "REDIS_URL", "GEMINI_API_KEY", "KYRO_EMBEDDING_DIMS", "KYRO_PINECONE_INDEX", "SMTP_URL",
 		"KYRO_ROLE", "KYRO_SIGNUP", "DATABASE_URL", "KYRO_ALLOWED_ORIGINS", "KYRO_TRUSTED_PROXIES", "KYRO_RATE_SCALE", "KYRO_RATE_OPERATIONS", "KYRO_RATE_WINDOW", "KYRO_RATE_CONNECTS", "KYRO_LOG_LEVEL", "KYRO_ANSWER_HEARTBEAT",
 		"KYRO_CACHE_TTL", "KYRO_CACHE_ENTRIES",
 	} {
@@ -161,6 +161,31 @@ func TestHowAnswersAreMade(t *testing.T) {
 	} {
 		if _, err := readConfig(env(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+}
+
+func TestWhoAnswers(t *testing.T) {
+	t.Parallel()
+	c, err := readConfig(env(map[string]string{
+		"GEMINI_API_KEY": "g", "KYRO_GEMINI_URL": "http://127.0.0.1:8471/", "KYRO_EMBEDDING_DIMS": "1536",
+		"PINECONE_API_KEY": "p", "KYRO_PINECONE_HOST": "kyro-abc.svc.pinecone.io", "KYRO_PINECONE_NAMESPACE": "shared", "KYRO_OFFLINE_FALLBACK": "true",
+	}))
+	want := providersConfig{
+		GeminiKey: "g", GeminiURL: "http://127.0.0.1:8471", GeminiModel: "gemini-3.8-flash", EmbeddingModel: "gemini-embedding-001",
+		EmbeddingDims: 1536, OfflineFallback: true, PineconeKey: "p", PineconeHost: "kyro-abc.svc.pinecone.io", PineconeShared: true,
+	}
+	if err != nil || c.Providers != want || want.identity() != "gemini-embedding-001@1536" {
+		t.Errorf("%+v, %v", c.Providers, err)
+	}
+	for name, settings := range map[string]map[string]string{
+		"GEMINI_API_KEY":      {"PINECONE_API_KEY": "p", "KYRO_PINECONE_INDEX": "kyro"},
+		"KYRO_PINECONE_INDEX": {"PINECONE_API_KEY": "p", "GEMINI_API_KEY": "g"},
+		"KYRO_GEMINI_URL":     {"GEMINI_API_KEY": "g", "KYRO_GEMINI_URL": "http://user:secret@host"},
+		"PINECONE_API_KEY":    {"GEMINI_API_KEY": "g", "PINECONE_API_KEY": "sec ret", "KYRO_PINECONE_INDEX": "kyro"},
+	} {
+		if _, err := readConfig(env(settings)); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "sec") {
+			t.Errorf("%v: %v", settings, err)
 		}
 	}
 }

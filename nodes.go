@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -12,7 +10,6 @@ import (
 	"kyrochat/answer"
 	"kyrochat/kyro"
 	"kyrochat/live"
-	"kyrochat/store"
 	"kyrochat/transport"
 )
 
@@ -35,14 +32,10 @@ const (
 	signalStop    = "stop"    // an answer is to stop
 )
 
-func newNodes(ctx context.Context, cfg Config, name string, st *store.Store, log *slog.Logger) (*nodes, error) {
+func newNodes(cfg Config, name, installation string, log *slog.Logger) (n *nodes, err error) {
 	logs, rates, progress := live.NewLogs(live.LogsConfig{}), live.NewRates(live.RatesConfig{}), live.NewProgress(live.ProgressConfig{})
-	n := &nodes{logs: logs, rates: rates, stop: func() {}}
+	n = &nodes{logs: logs, rates: rates, stop: func() {}}
 	if cfg.RedisURL != "" {
-		installation, err := st.Installation(ctx, strings.ToLower(rand.Text()))
-		if err != nil {
-			return nil, err
-		}
 		n.redis, err = live.NewRedis(live.RedisConfig{
 			URL: cfg.RedisURL, Prefix: cfg.RedisPrefix, Installation: installation, Node: name, Timeout: cfg.RedisTimeout, Log: log,
 		})

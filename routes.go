@@ -98,10 +98,8 @@ func (a *app) adminRoutes() http.Handler {
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 		case a.pools.Ping(ctx) != nil:
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
-		case a.nodes.redis != nil && !a.nodes.redis.Connected():
-			_, _ = w.Write([]byte("ready, without Redis, which does not answer\n"))
 		default:
-			_, _ = w.Write([]byte("ready\n"))
+			_, _ = w.Write([]byte(a.state() + "\n"))
 		}
 	})
 	r.HandleFunc("/debug/pprof/*", pprof.Index)
@@ -109,6 +107,21 @@ func (a *app) adminRoutes() http.Handler {
 	r.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	r.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	return r
+}
+
+// state says that the server is ready, and which of the services it has do not answer now: it does without them.
+func (a *app) state() string {
+	away := a.providers.away()
+	if a.nodes.redis != nil && !a.nodes.redis.Connected() {
+		away = append([]string{"Redis"}, away...)
+	}
+	switch len(away) {
+	case 0:
+		return "ready"
+	case 1:
+		return "ready, without " + away[0] + ", which does not answer"
+	}
+	return "ready, without " + strings.Join(away, " and ") + ", which do not answer"
 }
 
 // cors lets the pages of the allowed origins use the API. There are no cookies, so no credentials are allowed.

@@ -24,6 +24,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
 
   kyrochat                              serve; the settings come from the environment
   kyrochat demo FILE... [-ask QUESTION] try it on files of yours, without any setting up
+  kyrochat eval FILE [flags]            measure how well documents are found and questions answered
   kyrochat migrate                      bring the database's schema up to date and stop
   kyrochat version                      print the version
   kyrochat help                         print this
@@ -53,6 +54,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 		return serve(ctx, getenv, errOut)
 	case "demo":
 		return demo(ctx, args, in, out, errOut, demoServer(errOut))
+	case "eval":
+		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
 	case "migrate":
 		return migrateOnly(ctx, getenv, errOut)
 	case "extract": // hidden: the child process that reads documents

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -25,20 +26,23 @@ const (
 type breaker struct {
 	name string
 	two  *gobreaker.TwoStepCircuitBreaker[struct{}]
+	row  atomic.Int64 // failures one after another, however long they took: the counts below forget after the window
 }
 
 func newBreaker(name string, log *slog.Logger) *breaker {
-	return &breaker{name: name, two: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+	b := &breaker{name: name}
+	b.two = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: 1, Interval: breakerWindow, BucketPeriod: breakerWindow / 10, Timeout: breakerOpen,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
 			ended := c.TotalSuccesses + c.TotalFailures // not Requests: those under way have not said anything yet
-			return c.ConsecutiveFailures >= breakerInARow || ended >= breakerLeast && c.TotalFailures*2 >= ended
+			return b.row.Load() >= breakerInARow || ended >= breakerLeast && c.TotalFailures*2 >= ended
 		},
 		IsExcluded: saysNothing,
 		OnStateChange: func(name string, from, to gobreaker.State) {
 			log.Warn("the way to an upstream changed", "upstream", name, "from", from.String(), "to", to.String())
 		},
-	})}
+	})
+	return b
 }
 
 // saysNothing reports errors that do not tell whether the upstream works.
@@ -55,11 +59,19 @@ func saysNothing(err error) bool {
 
 // allow lets a call begin. done must be called with its outcome. The error is UPSTREAM_FAILED with the time to wait.
 func (b *breaker) allow() (done func(error), err error) {
-	done, err = b.two.Allow()
+	tell, err := b.two.Allow()
 	if err != nil {
 		return nil, b.away(err)
 	}
-	return done, nil
+	return func(err error) {
+		switch {
+		case err == nil:
+			b.row.Store(0)
+		case !saysNothing(err):
+			b.row.Add(1)
+		}
+		tell(err)
+	}, nil
 }
 
 func (b *breaker) away(cause error) *kyro.Error {

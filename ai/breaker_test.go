@@ -70,6 +70,19 @@ func TestBreakerOpens(t *testing.T) {
 			t.Error("calls under way keep it closed")
 		}
 
+		slow := newBreaker("It", slog.New(slog.DiscardHandler))
+		for range breakerInARow {
+			done, err := slow.allow()
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(15 * time.Second)
+			done(errAway)
+		}
+		if !slow.open() {
+			t.Error("five in a row that were slow to fail, and it is not open")
+		}
+
 		old := newBreaker("It", slog.New(slog.DiscardHandler))
 		for range breakerInARow - 1 {
 			outcome(t, old, errAway)

@@ -22,7 +22,7 @@ const (
 	completeTimeout = 3 * time.Second // of a short text, tries and all
 )
 
-// Answer streams what the model writes. It is tried again at most twice, within four seconds, and only while nothing has
+// Answer streams what the model writes. It is tried again at most twice, within three seconds, and only while nothing has
 // come: never after the first piece. FirstByte counts over all tries, and Idle from then on; thoughts count as life, but
 // are not shown. An answer that ends without saying that it is finished is UPSTREAM_FAILED, and one that was blocked
 // CONTENT_BLOCKED, also after pieces. Where ctx is done the request is given up at once, and ctx's error given.
@@ -74,7 +74,7 @@ func (a *geminiAnswer) run() error {
 	a.idle = time.AfterFunc(time.Hour, func() { a.cancel(errIdle) })
 	a.idle.Stop()
 	defer a.idle.Stop()
-	tries := a.g.newTries(retryBudget, mostRetries)
+	tries := a.g.newTries(answerBudget, mostRetries)
 	for {
 		f := a.try(tries.patience())
 		if f == nil {

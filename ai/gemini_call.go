@@ -7,13 +7,17 @@ import (
 	"kyrochat/kyro"
 )
 
-// How calls are tried again. All of it must be over within the budget, so that somebody who waits for an answer hears
-// within five seconds that there is none.
+// How calls are tried again, and for how long a try may begin. A question that comes back, its embedding and the answer
+// follow each other, so that all of these together are less than five seconds: then whoever waits hears that there is
+// no answer, where Gemini says so. What is embedded besides has a queue that comes back to it.
 const (
-	retryBudget = 4 * time.Second
-	leastDelay  = 250 * time.Millisecond
-	mostDelay   = 4 * time.Second
-	mostRetries = 2
+	answerBudget   = 3 * time.Second
+	completeBudget = time.Second
+	questionBudget = 750 * time.Millisecond
+	passagesBudget = 3 * time.Second
+	mostRetries    = 2 // of answers and passages
+	leastDelay     = 250 * time.Millisecond
+	mostDelay      = 4 * time.Second
 )
 
 // tries counts what was tried for one request.
@@ -25,7 +29,7 @@ type tries struct {
 }
 
 func (g *Gemini) newTries(budget time.Duration, retries int) *tries {
-	return &tries{until: time.Now().Add(budget), left: retries, delay: time.Second, random: g.cfg.random}
+	return &tries{until: time.Now().Add(budget), left: retries, delay: min(budget, time.Second), random: g.cfg.random}
 }
 
 // patience is how long there is still to wait for a try to begin.

@@ -10,11 +10,12 @@ import (
 	"kyrochat/kyro"
 )
 
-// Complete asks for a short text, given at once. It takes three seconds at most, with one further try.
+// Complete asks for a short text, given at once. It takes three seconds at most, and is tried
+// again once, within the first of them.
 func (g *Gemini) Complete(ctx context.Context, q kyro.Completion) (kyro.Completed, error) {
 	within, cancel := context.WithTimeoutCause(ctx, completeTimeout, errSlow)
 	defer cancel()
-	tries := g.newTries(completeTimeout, 1)
+	tries := g.newTries(completeBudget, 1)
 	for {
 		done, f := g.complete(ctx, within, q, tries)
 		if f == nil {

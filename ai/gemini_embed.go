@@ -20,7 +20,7 @@ const (
 	mostBatchTokens = 20_000 // estimated tokens in a call
 	mostBatches     = 3      // calls with passages at once, over all documents: questions are never behind them
 	passagesTimeout = 30 * time.Second
-	questionTimeout = 4 * time.Second
+	questionTimeout = 3 * time.Second // then words alone must find the passages
 )
 
 // task is what an embedding is for: a question is near its answers, not near other questions.
@@ -46,7 +46,7 @@ func (g *Gemini) EmbedPassages(ctx context.Context, texts []string) ([][]float32
 				return within.Err()
 			}
 			defer func() { <-g.batches }()
-			vectors, err := g.embedTexts(within, distinct[b.from:b.to], forPassages, passagesTimeout)
+			vectors, err := g.embedTexts(within, distinct[b.from:b.to], forPassages, passagesTimeout, g.newTries(passagesBudget, mostRetries))
 			copy(found[b.from:b.to], vectors)
 			return err
 		})
@@ -69,7 +69,7 @@ func (g *Gemini) EmbedQuestion(ctx context.Context, question string) ([]float32,
 
 // embedQuestions embeds a few questions.
 func (g *Gemini) embedQuestions(ctx context.Context, texts []string) ([][]float32, error) {
-	return g.embedTexts(ctx, texts, forQuestions, questionTimeout)
+	return g.embedTexts(ctx, texts, forQuestions, questionTimeout, g.newTries(questionBudget, 1))
 }
 
 func distinctTexts(texts []string) (distinct []string, at []int) {
@@ -122,10 +122,9 @@ func (g *Gemini) readable() int {
 }
 
 // embedTexts makes one call, with its tries, that takes no longer than the timeout.
-func (g *Gemini) embedTexts(caller context.Context, texts []string, use task, timeout time.Duration) ([][]float32, error) {
+func (g *Gemini) embedTexts(caller context.Context, texts []string, use task, timeout time.Duration, tries *tries) ([][]float32, error) {
 	ctx, cancel := context.WithTimeoutCause(caller, timeout, errSlow)
 	defer cancel()
-	tries := g.newTries(retryBudget, mostRetries)
 	for {
 		vectors, f := g.tryEmbed(caller, ctx, texts, use, tries)
 		if f == nil {

@@ -1,6 +1,7 @@
 package ai_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -115,6 +116,57 @@ func TestGeminiIsLeftAloneWhereItFails(t *testing.T) {
 			t.Errorf("the one that tried heard %+v", h)
 		}
 	})
+}
+
+// TestGeminiIsNotBlamedForWhoLeaves: people who give up, by themselves or by their clocks, say nothing about it.
+func TestGeminiIsNotBlamedForWhoLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := within(t)
+		w.e.Script(gemini.Script{Then: gemini.Hang})
+		for range 20 {
+			ctx, leave := context.WithTimeout(t.Context(), time.Second)
+			if h := listen(t, w.Answer(ctx, prompt("hi"))); !errors.Is(h.err, context.DeadlineExceeded) {
+				t.Errorf("heard %+v", h)
+			}
+			leave()
+		}
+		if err := w.Away(); err != nil {
+			t.Errorf("after twenty who left: %v", err)
+		}
+		for range 5 {
+			if h := listen(t, w.Answer(t.Context(), prompt("hi"))); kyro.ErrorCode(h.err) != kyro.CodeTimeout {
+				t.Errorf("heard %+v", h)
+			}
+		}
+		if w.Away() == nil {
+			t.Error("it hung for five who waited, and is still asked")
+		}
+	})
+}
+
+// TestGeminiSaysNoInTime: the calls for one turn follow each other, and where all fail it takes less than five seconds.
+func TestGeminiSaysNoInTime(t *testing.T) {
+	t.Parallel()
+	for _, script := range []gemini.Script{{Status: 503}, {Status: 429}, {Then: gemini.Drop}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := within(t)
+			w.e.Script(script)
+			start := time.Now()
+			if _, err := w.Complete(t.Context(), kyro.Completion{Text: "hi"}); err == nil {
+				t.Error("it completed")
+			}
+			if _, err := w.EmbedQuestion(t.Context(), "hi"); err == nil {
+				t.Error("it embedded")
+			}
+			if h := listen(t, w.Answer(t.Context(), prompt("hi"))); h.err == nil {
+				t.Error("it answered")
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%+v took %v", script, took)
+			}
+		})
+	}
 }
 
 // TestGeminiStaysForOthersWhereABotIsWrong: a model that does not exist is no failure of Gemini.

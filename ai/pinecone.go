@@ -22,6 +22,10 @@ type PineconeConfig struct {
 	Host       string // where it is; empty: looked up. One that begins with http:// is spoken to in the clear
 	ControlURL string // where it is looked up; empty: at Pinecone's own address
 
+	// Installation is the name under which this database keeps its vectors apart from those of others that share the
+	// index. It must be given, and stay.
+	Installation string
+
 	// SharedNamespace puts all bots into one namespace, where the bot is part of every filter and every id. It is for
 	// plans with few namespaces. Otherwise each bot has its own.
 	SharedNamespace bool
@@ -75,12 +79,15 @@ func newPinecone(
 	if err := checkPineconeKey(c.APIKey); err != nil {
 		return nil, err
 	}
+	if c.Installation == "" {
+		return nil, errors.New("vectors in Pinecone need the name of the installation that they belong to")
+	}
 	if c.Model == "" || c.Dims < 1 {
 		return nil, errors.New("vectors in Pinecone need an embedding model: set GEMINI_API_KEY")
 	}
 	log := c.Log.With("part", "pinecone")
 	p := &Pinecone{
-		placing: placing{shared: c.SharedNamespace}, index: c.Index, model: c.Model, dims: c.Dims, key: c.APIKey,
+		placing: placing{shared: c.SharedNamespace, installation: c.Installation}, index: c.Index, model: c.Model, dims: c.Dims, key: c.APIKey,
 		log: log, pause: pause,
 	}
 	p.queries = patience{

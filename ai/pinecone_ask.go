@@ -58,21 +58,29 @@ func (p *Pinecone) try(ctx context.Context, how patience, method string, call fu
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil { // whoever asked has left
-			return fmt.Errorf("%s: %w", method, ctx.Err())
+		if left := over(ctx); left != nil { // whoever asked has left
+			return fmt.Errorf("%s: %w", method, left)
 		}
 		least := toldToWait(err)
 		if tried == how.tries || !passing(err) || least > pineconeLongest {
 			return p.told(method, err)
 		}
 		random := min(how.pause<<(tried-1), pineconeLongest)
-		if p.pause(asked, least, random) != nil || asked.Err() != nil {
-			if ctx.Err() != nil {
-				return fmt.Errorf("%s: %w", method, ctx.Err())
+		if p.pause(asked, least, random) != nil || over(asked) != nil {
+			if left := over(ctx); left != nil {
+				return fmt.Errorf("%s: %w", method, left)
 			}
 			return p.told(method, err)
 		}
 	}
+}
+
+// over is the error of a ctx that is done, or about to be: gRPC looks at the clock, and may be a moment ahead of it.
+func over(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func (p *Pinecone) once(ctx context.Context, limit time.Duration, call func(ctx context.Context) error) error {

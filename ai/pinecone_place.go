@@ -12,21 +12,24 @@ import (
 	"kyrochat/kyro"
 )
 
-// placing says where vectors are: each bot in a namespace of its own, b_ and its key, or all in one. The id of a vector
-// is made of the document's key, the version and the number of the chunk, 7#2#00013, so that the ids of a version can be
-// worked out from its row. In the shared namespace the bot's key comes before it: 3#7#2#00013.
-type placing struct{ shared bool }
+// placing says where vectors are: each bot in a namespace of its own, or all in one. Namespaces begin with the name of
+// the installation, since keys of rows are unique within a database only: two that share an index must not search, or
+// clear away, each other's vectors. The id of a vector is made of the document's key, the version and the number of the
+// chunk, 7#2#00013, so that the ids of a version can be worked out from its row. In the shared namespace the bot's key
+// comes before it: 3#7#2#00013.
+type placing struct {
+	shared       bool
+	installation string
+}
 
-const (
-	pineconePrefix = "b_"       // of namespaces of bots
-	pineconeShared = "kyrochat" // the namespace that all bots share
-)
+// prefix is how the namespaces of bots begin.
+func (p placing) prefix() string { return p.installation + "_b_" }
 
 func (p placing) namespace(bot kyro.ID) string {
 	if p.shared {
-		return pineconeShared
+		return p.installation
 	}
-	return pineconePrefix + strconv.FormatInt(bot.Key, 10)
+	return p.prefix() + strconv.FormatInt(bot.Key, 10)
 }
 
 func (p placing) id(v kyro.VectorPlace) string {
@@ -39,7 +42,7 @@ func (p placing) id(v kyro.VectorPlace) string {
 
 // bot reads a namespace. Whatever has another form is not ours.
 func (p placing) bot(namespace string) (kyro.ID, bool) {
-	rest, ours := strings.CutPrefix(namespace, pineconePrefix)
+	rest, ours := strings.CutPrefix(namespace, p.prefix())
 	key, err := strconv.ParseInt(rest, 10, 64)
 	bot := kyro.BotID(key)
 	return bot, ours && err == nil && key > 0 && p.namespace(bot) == namespace

@@ -34,7 +34,7 @@ func (p *Pinecone) RemoveBot(ctx context.Context, bot kyro.ID) error {
 			"bot": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"$eq": keyText(bot)}}),
 		}}
 		method, call = "Delete", func(ctx context.Context) error {
-			return p.in(pineconeShared).DeleteVectorsByFilter(ctx, filter)
+			return p.in(p.placing.installation).DeleteVectorsByFilter(ctx, filter)
 		}
 	}
 	if err := p.ask(ctx, p.writes, method, func(ctx context.Context) error { return gone(call(ctx)) }); err != nil {

@@ -53,7 +53,7 @@ func TestPineconeStops(t *testing.T) {
 		"a host that is no index": {change: func(c *PineconeConfig) { c.Host = l.at.Host },
 			script: pinecone.Script{Faults: []pinecone.Fault{{Method: "DescribeIndexStats", Code: "Unimplemented"}}}, says: []string{"KYRO_PINECONE_HOST"}},
 	} {
-		c := PineconeConfig{APIKey: pineconeTestKey, Index: l.at.Index, ControlURL: l.at.ControlURL, Model: pineconeTestModel, Dims: 3}
+		c := PineconeConfig{Installation: "inst", APIKey: pineconeTestKey, Index: l.at.Index, ControlURL: l.at.ControlURL, Model: pineconeTestModel, Dims: 3}
 		if test.change != nil {
 			test.change(&c)
 		}
@@ -76,7 +76,7 @@ func TestPineconeStops(t *testing.T) {
 	}
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
-	_, err := newPinecone(ctx, PineconeConfig{APIKey: pineconeTestKey, Host: l.at.Host, Model: "m", Dims: 3, Log: l.Pinecone.log}, pineconePause)
+	_, err := newPinecone(ctx, PineconeConfig{Installation: "inst", APIKey: pineconeTestKey, Host: l.at.Host, Model: "m", Dims: 3, Log: l.Pinecone.log}, pineconePause)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a start that was given up: %v", err)
 	}
@@ -108,7 +108,7 @@ func TestPineconeHosts(t *testing.T) {
 // TestPineconeStartsWithoutTheIndex starts while the index cannot be reached: it is looked at before it is used.
 func TestPineconeStartsWithoutTheIndex(t *testing.T) {
 	l := newLab(t, PineconeConfig{Dims: 3})
-	c := PineconeConfig{APIKey: pineconeTestKey, Index: l.at.Index, Host: l.at.Host, ControlURL: freePort(t), Model: pineconeTestModel, Dims: 3}
+	c := PineconeConfig{Installation: "inst", APIKey: pineconeTestKey, Index: l.at.Index, Host: l.at.Host, ControlURL: freePort(t), Model: pineconeTestModel, Dims: 3}
 	start := func() {
 		t.Helper()
 		l.Close()

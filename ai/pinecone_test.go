@@ -76,6 +76,7 @@ func newLab(t *testing.T, c PineconeConfig) *lab {
 			t.Errorf("the log shows the key: %s", l.log.text())
 		}
 	})
+	c.Installation = "inst"
 	c.APIKey, c.Index, c.ControlURL, c.Model = pineconeTestKey, at.Index, at.ControlURL, pineconeTestModel
 	if l.Pinecone, err = l.open(c); err != nil {
 		t.Fatal(err)
@@ -223,8 +224,8 @@ func TestPineconeFindsWhatIsNear(t *testing.T) {
 // TestPineconeScheme pins where vectors are and what they carry: whoever runs it relies on that between releases.
 func TestPineconeScheme(t *testing.T) {
 	want := map[string]pinecone.Record{
-		"namespaces": {Namespace: "b_3", ID: "7#2#00001"},
-		"shared":     {Namespace: "kyrochat", ID: "3#7#2#00001"},
+		"namespaces": {Namespace: "inst_b_3", ID: "7#2#00001"},
+		"shared":     {Namespace: "inst", ID: "3#7#2#00001"},
 	}
 	for name, shared := range modes {
 		l := newLab(t, PineconeConfig{SharedNamespace: shared, Dims: 3})
@@ -362,9 +363,9 @@ func TestPineconeWalks(t *testing.T) {
 			want[v.VectorPlace] = true
 		}
 		foreign := []pinecone.Record{
-			{Namespace: "b_1", ID: "of somebody else"}, {Namespace: "b_1", ID: "7#3#1"}, {Namespace: "b_1", ID: "07#3#00001"},
-			{Namespace: "b_1", ID: "7#-3#00001"}, {Namespace: "b_x", ID: "7#3#00001"}, {Namespace: "b_01", ID: "7#3#00001"},
-			{Namespace: "bots", ID: "7#3#00001"}, {Namespace: "kyrochat", ID: "x#7#3#00001"}, {Namespace: "kyrochat", ID: "1#7#3"},
+			{Namespace: "inst_b_1", ID: "of somebody else"}, {Namespace: "inst_b_1", ID: "7#3#1"}, {Namespace: "inst_b_1", ID: "07#3#00001"},
+			{Namespace: "inst_b_1", ID: "7#-3#00001"}, {Namespace: "inst_b_x", ID: "7#3#00001"}, {Namespace: "inst_b_01", ID: "7#3#00001"},
+			{Namespace: "bots", ID: "7#3#00001"}, {Namespace: "other_b_1", ID: "7#3#00001"}, {Namespace: "b_1", ID: "7#3#00001"}, {Namespace: "other", ID: "1#7#3#00001"}, {Namespace: "inst", ID: "x#7#3#00001"}, {Namespace: "inst", ID: "1#7#3"},
 		}
 		for i := range foreign {
 			foreign[i].Values = axis(0)

@@ -18,9 +18,9 @@ const pineconePage = 100
 // and is given back as it is.
 func (p *Pinecone) Walk(ctx context.Context, visit func([]kyro.VectorPlace) error) error {
 	if p.placing.shared {
-		return p.walkNamespace(ctx, pineconeShared, kyro.ID{}, visit)
+		return p.walkNamespace(ctx, p.placing.installation, kyro.ID{}, visit)
 	}
-	prefix := pineconePrefix
+	prefix := p.placing.prefix()
 	return p.pages(func(token *string) (next *string, err error) {
 		limit := uint32(pineconePage)
 		var page *pinecone.ListNamespacesResponse

@@ -33,8 +33,8 @@ type Store interface {
 	// for all nodes; Until of the claim is for the caller to set.
 	ClaimNext(ctx context.Context, conversation kyro.ID, owner string, lease time.Duration) (claim kyro.Claim, found bool, err error)
 	// Job gives what the attempt needs: the bot, the question and the final messages of earlier turns, newest
-	// last, at most history of them. Messages that cite a passage which is live no more have the text
-	// "[answer withdrawn: its source changed]".
+	// last, at most history of them. Answers that were made from a passage which is live no more have the text
+	// kyro.AnswerWithdrawn.
 	Job(ctx context.Context, claim kyro.Claim, history int) (Job, error)
 	// History is that of a Job, for a turn of the conversation.
 	History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error)
@@ -42,6 +42,9 @@ type Store interface {
 	// each in its order what became of it. A state that is older than the row's changes nothing. Where it fails,
 	// nothing is kept.
 	Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error)
+	// GoneAmong gives those of the chunks that no answer may be made from any more: their document was deleted or
+	// answers from another version now, or they are disabled or gone.
+	GoneAmong(ctx context.Context, chunks []kyro.ID) ([]kyro.ID, error)
 	// StopsAsked finds the running answers of a node that someone asked to stop.
 	StopsAsked(ctx context.Context, owner string) ([]kyro.ID, error)
 	// Finish stores the end of the attempt in one fact.
@@ -58,6 +61,10 @@ type Store interface {
 	// Restart those with text become PENDING too, without it and once only. It gives the messages it ended and the
 	// conversations in which a PENDING answer waits and none is running. Any number of nodes may call it at once.
 	Recover(ctx context.Context, r kyro.Recovery) (ended []kyro.Message, waiting []kyro.ID, err error)
+
+	// Retitle gives a live conversation another title where it still has the one that its first message gave it, and
+	// reports whether it did. It is a change of the conversation as any other.
+	Retitle(ctx context.Context, conversation kyro.ID, title string, now time.Time) (changed bool, err error)
 
 	// FollowedConversation reads the user's live conversation with the numbers of its changes; NOT_FOUND where there
 	// is none. Whoever sees a number sees all changes up to it.
@@ -114,10 +121,15 @@ type Embedder interface {
 	Lexical() bool
 }
 
-// Model writes answers. The last delta carries Finish; an error or a sequence that ends without Finish is a
+// Model writes answers: from the prompt's fields, or from its words where there is a Completer. The last delta carries Finish; an error or a sequence that ends without Finish is a
 // failed or cut answer. A sequence ends soon after ctx is done.
 type Model interface {
 	Answer(ctx context.Context, p kyro.Prompt) iter.Seq2[kyro.Delta, error]
+}
+
+// Completer writes short texts at once: a question put another way, a title. A call ends soon after ctx is done.
+type Completer interface {
+	Complete(ctx context.Context, c kyro.Completion) (kyro.Completed, error)
 }
 
 // Signals reach the other nodes, as long as that lasts: the row is what counts, and is looked at in any case.

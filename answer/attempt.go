@@ -36,6 +36,7 @@ type attempt struct {
 
 	// Of the running goroutine alone.
 	filter *Filter
+	nonce  string          // marks what is data in prompts of this attempt
 	first  time.Time       // when the first text was written
 	unsent []kyro.LogEntry // what the log did not take
 	mute   bool            // the log was given up
@@ -52,6 +53,8 @@ type attempt struct {
 	savedSeq   int64              // the last event that is on the row
 	shown      kyro.MessageStatus // that is on the row
 	dirty      bool               // there are events that the keeper has not taken
+	sources    []kyro.ID          // what the text is made from; nil: not known yet
+	placed     bool               // sources are on the row
 }
 
 func (s *Service) newAttempt(claim kyro.Claim) *attempt {
@@ -185,7 +188,7 @@ func (a *attempt) publish(ctx context.Context, e kyro.LogEntry) {
 func (a *attempt) state() kyro.Checkpoint {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq}
+	return kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq, Sources: a.sources}
 }
 
 // saveIn reports whether there is something that the keeper has not taken, and how long it may wait.
@@ -210,7 +213,18 @@ func (a *attempt) unsavedState() *kyro.Checkpoint {
 	if a.seq == a.savedSeq {
 		return nil
 	}
-	return &kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq}
+	state := &kyro.Checkpoint{Status: a.status, Text: a.text.String(), Seq: a.seq}
+	if !a.placed {
+		state.Sources = a.sources
+	}
+	return state
+}
+
+// madeFrom notes the sources of the text to come, before there is any.
+func (a *attempt) madeFrom(sources []kyro.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sources = sources
 }
 
 // keptUntil notes that the claim holds for longer, and what is on the row, unless that is nil. moved reports that the
@@ -224,6 +238,7 @@ func (a *attempt) keptUntil(until time.Time, state *kyro.Checkpoint) (moved bool
 	if state != nil {
 		moved = state.Status != a.shown
 		a.savedBytes, a.savedSeq, a.shown = len(state.Text), state.Seq, state.Status
+		a.placed = a.placed || state.Sources != nil
 	}
 	return moved
 }

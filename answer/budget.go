@@ -9,6 +9,9 @@ import (
 // many as help. Beyond them a model rather overlooks what answers than finds more.
 const DefaultPassageTokens = 4_000
 
+// DefaultHistoryTokens is how many tokens the messages before may have in a prompt where nothing else is set.
+const DefaultHistoryTokens = 8_000
+
 // budget is the room that an answer has for passages. Both answers and searches by hand ask it, in the order of rank.
 type budget struct {
 	passages int
@@ -36,14 +39,11 @@ func (b *budget) take(p kyro.Passage) bool {
 // full reports that nothing more fits.
 func (b *budget) full() bool { return b.passages <= 0 }
 
-// frameTokens is about how many tokens the lines around a passage take in a prompt.
-const frameTokens = 40
-
 // passageCost is about how many tokens a passage takes in a prompt.
 func passageCost(p kyro.Passage) int {
 	cost := p.Chunk.TokenCount
 	if cost <= 0 {
 		cost = text.Tokens(p.Chunk.Text)
 	}
-	return frameTokens + text.Tokens(p.DocumentTitle) + cost
+	return passageFrame + text.Tokens(p.DocumentTitle) + cost
 }

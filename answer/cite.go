@@ -9,14 +9,18 @@ import (
 	"kyrochat/kyro"
 )
 
-// Cite makes the citations of an answer: for each marker the text uses, the quotes it rests on, in the order of
-// markers and then of the document. A marker without quotes cites its whole passage. What cannot be shown is left
-// out: markers without a passage, and quotes that lie outside of their passage or cut a code point. Quotes of one
-// marker that touch, or have only white space between them, become one.
+// Cite makes the citations of an answer from the quotes that the model gave: for each marker the text uses, the quotes it
+// rests on, in the order of markers and then of the document. A marker without quotes cites its whole passage. What cannot
+// be shown is left out: markers without a passage, and quotes that lie outside of their passage or cut a code point. Quotes
+// of one marker that touch, or have only white space between them, become one. Where the model gives no quotes at all, the
+// answer is resolved.
 //
 // Verified means that the quote is the stored text between its offsets: it is cut from the chunk's own text, and
 // the chunk's offsets agree with that text.
 func Cite(passages []kyro.Passage, text string, quotes []kyro.Quote) []kyro.Citation {
+	if len(quotes) == 0 {
+		return Resolve(passages, text).Citations
+	}
 	byMarker := make(map[int][]kyro.Quote)
 	for _, q := range quotes {
 		byMarker[q.Marker] = append(byMarker[q.Marker], q)
@@ -63,7 +67,8 @@ func offsetsAgree(c kyro.Chunk) bool {
 }
 
 // usedMarkers gives the markers from 1 to limit that a text uses, each once, in ascending order. A marker is
-// written [1]; [1, 2] is two. What is followed by a parenthesis is the text of a link and none.
+// written [1]; [1, 2] is two. What is followed by a parenthesis is the text of a link and none. It is for models that give
+// their quotes themselves, whose markers stand where they put them, also behind a quote that holds half of a code span.
 func usedMarkers(text string, limit int) []int {
 	used := make([]bool, limit+1)
 	for at := 0; ; {
@@ -92,17 +97,6 @@ func usedMarkers(text string, limit int) []int {
 		}
 	}
 	return markers
-}
-
-func smallNumber(digits string) (int, bool) {
-	if len(digits) > 4 {
-		return 0, false
-	}
-	n := 0
-	for _, d := range digits {
-		n = n*10 + int(d-'0')
-	}
-	return n, true
 }
 
 // joinQuotes drops quotes that are no slice of the text, sorts the others and joins those that touch.

@@ -47,6 +47,7 @@ func (a *attempt) end(m made, err error) {
 		a.publish(ctx, kyro.LogEntry{Attempt: stored.Attempt, Seq: endSeq(stored), Status: stored.Status, Final: true})
 		return nil
 	})
+	a.entitle(m, stored)
 }
 
 // bounded calls what must not wait for ever on behalf of nobody.
@@ -60,11 +61,19 @@ func bounded(ctx context.Context, call func(context.Context) error) error {
 func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 	state, now := a.state(), a.now()
 	o := kyro.Outcome{
-		Text: state.Text, Seq: state.Seq + 1, Notices: distinct(m.notices), Now: now,
-		Citations: Cite(m.passages, state.Text, m.quotes),
+		Text: state.Text, Seq: state.Seq + 1, Notices: distinct(m.notices), Now: now, Sources: state.Sources,
 	}
+	var said Resolved
+	if len(m.quotes) > 0 {
+		said.Citations = Cite(m.passages, state.Text, m.quotes)
+	} else {
+		said = Resolve(m.passages, state.Text)
+	}
+	o.Citations = said.Citations
 	if f := m.finish; f != nil {
 		usage := f.Usage
+		usage.PromptTokens += m.spent.PromptTokens
+		usage.OutputTokens += m.spent.OutputTokens
 		usage.DurationMs = millis(now.Sub(a.began))
 		if !a.first.IsZero() {
 			usage.TimeToFirstTokenMs = millis(a.first.Sub(a.began))
@@ -74,7 +83,15 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 		if state.Text == "" && !filtered && f.Reason != kyro.FinishSafety {
 			err = kyro.Errorf(kyro.CodeUpstreamFailed, "The model gave an empty answer. Ask for it again.")
 		} else {
-			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &f.Grounding
+			grounding := f.Grounding
+			switch {
+			case grounding != "":
+			case f.Reason == kyro.FinishSafety:
+				grounding = kyro.GroundingBlocked
+			default:
+				grounding = said.Grounding(m.noAnswer)
+			}
+			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &grounding
 			return o
 		}
 	}

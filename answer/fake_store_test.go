@@ -20,6 +20,8 @@ type fakeStore struct {
 	keys          int64
 	events        fakeEvents
 
+	bot    kyro.Bot                // of every conversation, aside from its id
+	gone   map[kyro.ID]bool        // chunks that are live no more
 	bare   bool                    // no bot has documents
 	fail   func(call string) error // asked before every call; nil: none fails
 	poison string                  // text that cannot be stored
@@ -34,6 +36,7 @@ type fakeRow struct {
 	until     time.Time
 	stop      bool
 	restarted bool
+	sources   []kyro.ID
 	held      bool // by another transaction
 }
 
@@ -138,7 +141,9 @@ func (f *fakeStore) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, er
 	turn := kyro.Turn{Conversation: *c, User: user.Message}
 	if t.Owner != "" && alone {
 		turn.Claim = bot.claim(t.Owner, t.Lease)
-		turn.Job = &kyro.AnswerJob{Bot: kyro.Bot{ID: c.BotID}, Question: user.Message, Bare: f.bare, Unread: slices.ContainsFunc(f.rows, func(o *fakeRow) bool { return o.ConversationID == c.ID && o.Turn < user.Turn })}
+		bot := f.bot
+		bot.ID = c.BotID
+		turn.Job = &kyro.AnswerJob{Bot: bot, Question: user.Message, Bare: f.bare, Unread: slices.ContainsFunc(f.rows, func(o *fakeRow) bool { return o.ConversationID == c.ID && o.Turn < user.Turn })}
 	}
 	turn.Bot = bot.Message
 	return turn, nil
@@ -224,6 +229,7 @@ func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyr
 	}
 	defer f.mu.Unlock()
 	job := kyro.AnswerJob{Question: f.row(r.ParentID).Message}
+	job.Bot = f.bot
 	job.Bot.ID = f.conversations[r.ConversationID].BotID
 	job.History = f.history(r.ConversationID, r.Turn, history)
 	return job, nil
@@ -232,7 +238,11 @@ func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyr
 func (f *fakeStore) history(conversation kyro.ID, turn int64, limit int) (history []kyro.Message) {
 	for _, o := range f.rows {
 		if o.ConversationID == conversation && o.Turn < turn && o.Status.Final() && o.Text != "" {
-			history = append(history, o.Message)
+			m := o.Message
+			if m.Sources = o.sources; slices.ContainsFunc(o.sources, func(id kyro.ID) bool { return f.gone[id] }) {
+				m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
+			}
+			history = append(history, m)
 		}
 	}
 	return history[max(0, len(history)-limit):]
@@ -276,6 +286,9 @@ func (f *fakeStore) Keep(ctx context.Context, lease time.Duration, list []kyro.K
 		kept[i].Kept, kept[i].Stop, r.until = true, r.stop, time.Now().Add(lease)
 		if k.State != nil && k.State.Seq > r.Seq {
 			r.Status, r.Text, r.Seq = k.State.Status, k.State.Text, k.State.Seq
+			if k.State.Sources != nil {
+				r.sources = k.State.Sources
+			}
 			f.writes["Checkpoint"]++
 		}
 	}
@@ -303,6 +316,9 @@ func (f *fakeStore) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome
 	defer f.mu.Unlock()
 	r.Status, r.Text, r.Seq, r.Grounding, r.Notices, r.Citations = o.Status, o.Text, o.Seq, o.Grounding, o.Notices, o.Citations
 	r.Usage, r.Error, r.FinishReason, r.CompletedAt = o.Usage, o.Error, &o.FinishReason, &o.Now
+	if o.Sources != nil {
+		r.sources = o.Sources
+	}
 	return r.Message, nil
 }
 

@@ -45,6 +45,49 @@ func contextOf(question string, terms []text.QueryTerm, history []kyro.Message, 
 	return slices.DeleteFunc(text.Query(before, languages), func(t text.QueryTerm) bool { return t.Stop || said[t.Word] })
 }
 
+// Words that point back and hardly mean anything else, folded, and how many words of substance a question may have to
+// depend on the one before by one of them or by its opening, whatever it names.
+var (
+	pointing = wordSet(`it its they them their he she him this these those ello ellos ellas eso esto aquello alli
+		ihn ihm dies dieser dieses dort dafur davon dazu elle ils elles cela celui leur
+		other others otro otra otros otras andere anderen anderer anderes autre autres`)
+	pointingLast      = wordSet("that this one there es das sie er da ese esa alli ca la") // the last word of a question is no article
+	densePointing     = []string{"它", "他", "她", "这个", "那个", "这些", "那些", "上面", "それ", "その", "これ"}
+	dependingQuestion = 6
+)
+
+// dependsOn reports a question that may not be understood without the conversation before it. It is more easily said than
+// that a question leans, since a model that is asked to rewrite one that can stand alone leaves it as it is.
+func dependsOn(question string, history []kyro.Message) bool {
+	if lastQuestion(history) == "" {
+		return false
+	}
+	terms := text.Query(question, nil)
+	if leans(question, terms) {
+		return true
+	}
+	substance, points := 0, opensOn(text.Fold(question))
+	for i, t := range terms {
+		points = points || pointing[t.Word] || i == len(terms)-1 && pointingLast[t.Word]
+		switch {
+		case t.Stop:
+		case isDense(t.Word):
+			substance++
+		default:
+			substance += 2
+		}
+	}
+	for _, s := range densePointing {
+		points = points || strings.Contains(question, s)
+	}
+	return points && substance <= 2*dependingQuestion
+}
+
+// opensOn reports a folded question that goes on from the one before by its first words.
+func opensOn(folded string) bool {
+	return slices.ContainsFunc(openings, func(opening string) bool { return strings.HasPrefix(folded, opening) })
+}
+
 func lastQuestion(history []kyro.Message) string {
 	for _, m := range slices.Backward(history) {
 		if m.Role == kyro.RoleUser {
@@ -68,9 +111,7 @@ func leans(question string, terms []text.QueryTerm) bool {
 		dense = dense || isDense(t.Word)
 	}
 	folded := text.Fold(question)
-	for _, opening := range openings {
-		points = points || strings.HasPrefix(folded, opening)
-	}
+	points = points || opensOn(folded)
 	if dense {
 		// The words are pairs of characters here: a short word is one of them, and two words are three.
 		for _, s := range denseLeaning {

@@ -1,10 +1,13 @@
 package answer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"kyrochat/kyro"
@@ -12,6 +15,10 @@ import (
 
 // made is what an attempt got from retrieval and from the model, as far as it came.
 type made struct {
+	opens    bool // no earlier turn of the conversation has an answer
+	question string
+	noAnswer string            // what the bot says where it finds nothing
+	spent    kyro.MessageUsage // tokens of what was asked of a model before the answer
 	passages []kyro.Passage
 	notices  []kyro.MessageNotice
 	quotes   []kyro.Quote
@@ -33,22 +40,36 @@ func (a *attempt) generate() (m made, err error) {
 	if err := a.stage(a.ctx, kyro.MessageRetrieving); err != nil {
 		return m, err
 	}
+	if a.nonce, err = newNonce(a.cfg.Random); err != nil {
+		return m, err
+	}
+	read := a.cfg.Now()
 	job, err := a.job()
 	if err != nil {
 		return m, err
 	}
-	found, err := a.retrieve(job)
+	m.question, m.noAnswer = job.Question.Text, noAnswerText(job.Bot)
+	m.opens = !slices.ContainsFunc(job.History, func(h kyro.Message) bool { return h.Role == kyro.RoleBot })
+	found, err := a.retrieve(&m, job)
+	if err == nil {
+		err = context.Cause(a.ctx)
+	}
+	if err == nil {
+		err = a.recheck(&job, &found, read)
+	}
 	if err != nil {
 		return m, err
 	}
-	m.passages, m.notices = found.Passages, found.Notices
+	m.notices = found.Notices
+	prompt := a.prompt(job, found)
+	m.passages = prompt.Passages
 	if err := a.stage(a.ctx, kyro.MessageStreaming); err != nil {
 		return m, err
 	}
-	return m, a.stream(&m, kyro.Prompt{
-		Bot: job.Bot, History: job.History, Question: job.Question.Text,
-		Passages: found.Passages, Lexical: found.Lexical, Languages: found.Languages,
-	})
+	if job.Bot.Strict && len(prompt.Passages) == 0 && a.cfg.Completer != nil {
+		return m, a.decline(&m)
+	}
+	return m, a.stream(&m, prompt)
 }
 
 func (a *attempt) job() (Job, error) {
@@ -61,20 +82,91 @@ func (a *attempt) job() (Job, error) {
 	return job, err
 }
 
-// retrieve gets as long as the model gets for its first piece.
-func (a *attempt) retrieve(job Job) (Retrieved, error) {
+// retrieve gets as long as the model gets for its first piece, beside the time to rewrite the question.
+func (a *attempt) retrieve(m *made, job Job) (Retrieved, error) {
 	if job.Bare {
 		return Retrieved{}, nil
 	}
+	question, history := job.Question.Text, job.History
+	if alone, rewritten := a.rewrite(m, job); rewritten {
+		question, history = alone, nil
+	}
 	timer := time.AfterFunc(a.cfg.Limits.AnswerFirstByte, func() { a.cancel(errFirstByte) })
 	defer timer.Stop()
-	return a.cfg.Retriever.Retrieve(a.ctx, job.Bot, job.Question.Text, job.History)
+	return a.cfg.Retriever.Retrieve(a.ctx, job.Bot, question, history)
 }
 
-// stream passes the model's pieces on. The clock for silence stands while a piece is passed on.
+// recheckAfter is how old what was read of documents may be when a prompt is made of it.
+const recheckAfter = 20 * time.Millisecond
+
+// recheck leaves out what is live no more, where it took a while since that was read: passages, and what earlier answers
+// say that were made from such. So what a prompt holds was live at most 20 ms before it is made.
+func (a *attempt) recheck(job *Job, found *Retrieved, read time.Time) error {
+	if a.cfg.Now().Sub(read) < recheckAfter {
+		return nil
+	}
+	var asked []kyro.ID
+	for _, p := range found.Passages {
+		asked = append(asked, p.Chunk.ID)
+	}
+	for _, m := range job.History {
+		asked = append(asked, m.Sources...)
+	}
+	slices.SortFunc(asked, func(a, b kyro.ID) int { return cmp.Compare(a.Key, b.Key) })
+	asked = slices.Compact(asked)
+	if len(asked) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
+	defer cancel()
+	list, err := a.cfg.Store.GoneAmong(ctx, asked)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	gone := func(id kyro.ID) bool { return slices.Contains(list, id) }
+	found.Passages = slices.DeleteFunc(found.Passages, func(p kyro.Passage) bool { return gone(p.Chunk.ID) })
+	for i := range job.History {
+		if m := &job.History[i]; slices.ContainsFunc(m.Sources, gone) {
+			m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
+		}
+	}
+	return nil
+}
+
+// prompt puts together what the model gets to see, within the budgets of tokens where it reads, and notes what the answer
+// is made from, so that this is on the row with the first word of it.
+func (a *attempt) prompt(job Job, found Retrieved) kyro.Prompt {
+	p := kyro.Prompt{
+		Bot: job.Bot, Question: job.Question.Text, Passages: found.Passages, Lexical: found.Lexical, Languages: found.Languages,
+	}
+	reads, historyTokens := a.cfg.Completer != nil, math.MaxInt
+	if reads {
+		p.Passages, historyTokens = fitting(p.Passages, a.cfg.PassageTokens), a.cfg.HistoryTokens
+	}
+	var sources []kyro.ID
+	p.History, sources = newest(job.History, p.Passages, historyTokens)
+	a.madeFrom(sources)
+	if reads {
+		putInWords(&p, a.nonce)
+	}
+	return p
+}
+
+// decline answers for a bot that speaks from its documents only where they hold nothing: no model is asked, and none is
+// named.
+func (a *attempt) decline(m *made) error {
+	if err := a.write(a.ctx, a.filter.Write(m.noAnswer)); err != nil {
+		return err
+	}
+	m.finish = &kyro.Finish{Reason: kyro.FinishStop, Grounding: kyro.GroundingNotFound}
+	return nil
+}
+
+// stream passes the model's pieces on. The clock for silence stands while a piece is passed on. Models that are asked over
+// a network have clocks of their own for the same limits; these here are for a model that does not keep to them.
 func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 	a.filter.Guard(prompt.System)
-	first := time.AfterFunc(a.cfg.Limits.AnswerFirstByte, func() { a.cancel(errFirstByte) })
+	first := time.AfterFunc(outer(a.cfg.Limits.AnswerFirstByte), func() { a.cancel(errFirstByte) })
 	defer first.Stop()
 	idle := time.AfterFunc(time.Hour, func() { a.cancel(errIdle) })
 	idle.Stop()
@@ -109,11 +201,14 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 			m.finish = &kyro.Finish{Reason: kyro.FinishLength, Grounding: kyro.GroundedPartly}
 			return nil
 		case d.Text != "":
-			idle.Reset(a.cfg.Limits.AnswerIdle)
+			idle.Reset(outer(a.cfg.Limits.AnswerIdle))
 		}
 	}
 	return errCut
 }
+
+// outer is a limit that a model should have kept by itself, and a quarter.
+func outer(limit time.Duration) time.Duration { return limit + limit/4 }
 
 // errPanicked stands for a panic, which is logged where it is caught.
 var errPanicked = errors.New("making an answer panicked")

@@ -50,11 +50,11 @@ func TestAnswersThatFail(t *testing.T) {
 		after     time.Duration
 	}{
 		{name: "no first piece", model: silent(), reason: kyro.FinishTimeout, code: kyro.CodeTimeout, retryable: true,
-			message: "did not begin", after: 20 * time.Second},
+			message: "did not begin", after: 25 * time.Second},
 		{name: "retrieval hangs", model: echo(0), retriever: findsSlowly, reason: kyro.FinishTimeout, code: kyro.CodeTimeout,
 			retryable: true, message: "did not begin", after: 20 * time.Second},
 		{name: "no next piece", model: silent("Well, "), text: "Well, ", reason: kyro.FinishTimeout, code: kyro.CodeTimeout,
-			retryable: true, message: "halt", after: 15 * time.Second},
+			retryable: true, message: "halt", after: 18750 * time.Millisecond},
 		{name: "too long in all", model: saying(11*time.Second, strings.Split(strings.Repeat("a", 20), "")...),
 			text: strings.Repeat("a", 10), reason: kyro.FinishTimeout, code: kyro.CodeTimeout, retryable: true,
 			message: "too long", after: 120 * time.Second},

@@ -2,7 +2,9 @@ package answer
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,6 +22,14 @@ type Config struct {
 	Model     Model
 	Limits    kyro.Limits
 	Node      string // names this process as the owner of its claims
+
+	// Completer says that the model reads words, and writes the short texts beside its answers; nil where the model picks
+	// its answers from the passages: prompts then have no words and no budgets of tokens, questions are not rewritten, and
+	// conversations keep their first titles.
+	Completer Completer
+
+	PassageTokens int // that the passages of a prompt may take, as text.Tokens counts; 4,000
+	HistoryTokens int // that the history of a prompt may take; 8,000
 
 	// Signals tell other nodes of stops; nil where there are none, or no way to reach them.
 	Signals Signals
@@ -43,6 +53,7 @@ type Config struct {
 	FollowPollEmpty time.Duration // 500 ms
 
 	Now    func() time.Time
+	Random io.Reader // of the nonces in prompts; that of the operating system
 	Logger *slog.Logger
 }
 
@@ -62,6 +73,15 @@ func (c Config) withDefaults() Config {
 	if c.FollowPollEmpty <= 0 {
 		c.FollowPollEmpty = 500 * time.Millisecond
 	}
+	if c.PassageTokens <= 0 {
+		c.PassageTokens = DefaultPassageTokens
+	}
+	if c.HistoryTokens <= 0 {
+		c.HistoryTokens = DefaultHistoryTokens
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -80,6 +100,7 @@ type Service struct {
 	wg     sync.WaitGroup // the workers
 	keeper *keeper
 	looks  *looks
+	titles chan titling // to be written; nobody waits for room in it
 
 	mu       sync.Mutex
 	open     bool             // recovery is over: workers may start
@@ -113,6 +134,7 @@ func New(cfg Config) *Service {
 	}
 	s.keeper = newKeeper(&s.cfg)
 	s.looks = newLooks(s.cfg)
+	s.titles = make(chan titling, mostTitles)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
@@ -155,6 +177,11 @@ func (s *Service) beside(ctx context.Context) (end func()) {
 	running.Go(func() { s.keeper.run(ctx) })
 	if !s.cfg.Exclusive {
 		running.Go(func() { s.watchStops(ctx) })
+	}
+	if s.cfg.Completer != nil {
+		for range titleWriters {
+			running.Go(func() { s.writeTitles(ctx) })
+		}
 	}
 	return func() { cancel(); running.Wait() }
 }

@@ -26,11 +26,15 @@ type AnswerJob struct {
 	Bare   bool // the bot had no live document when this was read, so that there is nothing to look for
 }
 
+// AnswerWithdrawn stands in prompts for an answer that was made from what is live no more.
+const AnswerWithdrawn = "[answer withdrawn: its source changed]"
+
 // Checkpoint is the state of a running attempt that is kept on the row.
 type Checkpoint struct {
-	Status MessageStatus
-	Text   string
-	Seq    int64
+	Status  MessageStatus
+	Text    string
+	Seq     int64
+	Sources []ID // what the text is made from, as Message has them; nil: as they are on the row
 }
 
 // Keeping is what a running attempt wants of the store: another lease and, with a State, to have that on its row.
@@ -62,6 +66,7 @@ type Outcome struct {
 	Grounding    *Grounding
 	Notices      []MessageNotice
 	Citations    []Citation
+	Sources      []ID // what the text is made from, as Message has them; nil: as they are on the row
 	Usage        *MessageUsage
 	Error        *MessageError
 	Now          time.Time

@@ -98,6 +98,10 @@ type Message struct {
 	Error           *MessageError
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
+
+	// Sources are the chunks that an answer was made from: the passages of its prompt, and those that the answers in its
+	// history were made from. They are read where it is history itself.
+	Sources []ID
 }
 
 // NodeID makes Message a Node.

@@ -77,7 +77,11 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 	var message kyro.Message
 	end := messageRow{
 		Status: o.Status, Text: clean(o.Text), Seq: o.Seq, Grounding: o.Grounding, Notices: orEmpty(o.Notices),
-		Usage: o.Usage, Error: o.Error, CompletedAt: stampOrNil(o.Now),
+		Usage: o.Usage, Error: o.Error, CompletedAt: stampOrNil(o.Now), Sources: sourceKeys(o.Sources),
+	}
+	columns := []string{"changed", "status", "text", "seq", "grounding", "finish_reason", "notices", "usage", "error", "completed_at"}
+	if end.Sources != nil {
+		columns = append(columns, "sources")
 	}
 	if o.FinishReason != "" {
 		end.FinishReason = &o.FinishReason
@@ -90,7 +94,7 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 		}
 		r.Changed = number
 		result, err := tx.NewUpdate().Model(&r).
-			Column("changed", "status", "text", "seq", "grounding", "finish_reason", "notices", "usage", "error", "completed_at").
+			Column(columns...).
 			Where("id = ? AND attempt = ? AND lease_owner = ?", claim.MessageID.Key, claim.Attempt, claim.Owner).Where(running).
 			Returning("*").Exec(ctx)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {

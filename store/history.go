@@ -11,12 +11,10 @@ import (
 	"kyrochat/kyro"
 )
 
-// withdrawn stands for an answer that cites what is live no more, so that it reaches no prompt again.
-const withdrawn = "[answer withdrawn: its source changed]"
-
 // Job gives what the attempt needs: the bot, the question and the final messages of earlier turns, newest last, at
-// most history of them. Failed and superseded answers, and those without text, are left out. CONFLICT where the
-// claim is lost, NOT_FOUND where the bot is gone.
+// most history of them. Failed and superseded answers, and those without text, are left out. An answer of which any source
+// is live no more has the text kyro.AnswerWithdrawn: what it says may be in no prompt again, cited or not. CONFLICT where
+// the claim is lost, NOT_FOUND where the bot is gone.
 func (s *Store) Job(ctx context.Context, claim kyro.Claim, history int) (kyro.AnswerJob, error) {
 	job, err := s.job(ctx, claim, history)
 	return job, failed("read what the answer needs", err)
@@ -48,7 +46,7 @@ func (s *Store) job(ctx context.Context, claim kyro.Claim, history int) (kyro.An
 	return job, err
 }
 
-// history reads the messages of the turns before the answer's, oldest first.
+// history reads the messages of the turns before the answer's, oldest first, answers with what they were made from.
 func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]kyro.Message, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -66,38 +64,8 @@ func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]k
 	if err != nil {
 		return nil, err
 	}
-	gone, err := s.withdrawnAmong(ctx, messages)
-	if err != nil {
-		return nil, err
-	}
 	for i := range messages {
-		if gone[messages[i].ID.Key] {
-			messages[i].Text, messages[i].Citations = withdrawn, nil
-		}
+		messages[i].Sources = sourcesOf(&rows[i], messages[i].Citations)
 	}
-	return messages, nil
-}
-
-// withdrawnAmong finds the messages with a citation whose document was deleted or answers from another version
-// now, or whose chunk is disabled or gone.
-func (s *Store) withdrawnAmong(ctx context.Context, messages []kyro.Message) (map[int64]bool, error) {
-	var cited []kyro.ID
-	for _, m := range messages {
-		if len(m.Citations) > 0 {
-			cited = append(cited, m.ID)
-		}
-	}
-	if len(cited) == 0 {
-		return nil, nil
-	}
-	var gone []int64
-	err := s.read().NewSelect().TableExpr("citations AS ci").ColumnExpr("DISTINCT ci.message_id").
-		Join("LEFT JOIN documents AS d ON d.id = ci.document_id AND d.deleted_at IS NULL AND d.active_version = ci.document_version").
-		Join("LEFT JOIN chunks AS ch ON ch.id = ci.chunk_id AND ch.document_id = d.id AND ch.enabled").
-		Where("ci.message_id IN (?) AND ch.id IS NULL", keys(cited)).Scan(ctx, &gone)
-	set := make(map[int64]bool, len(gone))
-	for _, key := range gone {
-		set[key] = true
-	}
-	return set, err
+	return messages, s.withdraw(ctx, messages)
 }

@@ -45,7 +45,8 @@ func (s *Store) keepPostgres(ctx context.Context, tx *writeTx, lease time.Durati
 		k AS (SELECT k.*, n.number FROM given AS k` + claimed + ` LEFT JOIN numbers AS n ON n.id = m.id
 			WHERE n.id IS NOT NULL OR k.seq <= m.seq OR k.status = m.status FOR NO KEY UPDATE OF m SKIP LOCKED)
 		UPDATE messages AS m SET changed = COALESCE(k.number, m.changed), status = CASE WHEN k.seq > m.seq THEN k.status ELSE m.status END,
-			text = CASE WHEN k.seq > m.seq THEN k.text ELSE m.text END, seq = GREATEST(m.seq, k.seq), lease_until = `)
+			text = CASE WHEN k.seq > m.seq THEN k.text ELSE m.text END,
+			sources = CASE WHEN k.seq > m.seq THEN COALESCE(k.sources::jsonb, m.sources) ELSE m.sources END, seq = GREATEST(m.seq, k.seq), lease_until = `)
 	q.add(until, shift...).add(` FROM k WHERE m.id = k.id RETURNING m.id, m.stop_requested`)
 	stops := make(map[int64]bool, len(list))
 	var key int64
@@ -74,6 +75,7 @@ func (s *Store) keepPostgres(ctx context.Context, tx *writeTx, lease time.Durati
 type keepings struct {
 	ids, attempts, seqs     []int64
 	owners, statuses, texts []string
+	sources                 []*string // nil: as they are
 }
 
 func columnsOf(list []kyro.Keeping) *keepings {
@@ -82,6 +84,7 @@ func columnsOf(list []kyro.Keeping) *keepings {
 		state := stateOf(k)
 		c.ids, c.attempts, c.owners = append(c.ids, k.Claim.MessageID.Key), append(c.attempts, k.Claim.Attempt), append(c.owners, k.Claim.Owner)
 		c.statuses, c.texts, c.seqs = append(c.statuses, string(state.Status)), append(c.texts, state.Text), append(c.seqs, state.Seq)
+		c.sources = append(c.sources, sourcesText(state.Sources))
 	}
 	return c
 }
@@ -96,8 +99,8 @@ func stateOf(k kyro.Keeping) (state kyro.Checkpoint) {
 
 // given appends the rows, as k.
 func (c *keepings) given(q *query) {
-	q.add(`unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[]) AS k (id, attempt, owner, status, text, seq)`,
-		c.ids, c.attempts, c.owners, c.statuses, c.texts, c.seqs)
+	q.add(`unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[]) AS k (id, attempt, owner, status, text, seq, sources)`,
+		c.ids, c.attempts, c.owners, c.statuses, c.texts, c.seqs, c.sources)
 }
 
 // claimed joins k with the messages m that the claims still hold.
@@ -108,7 +111,8 @@ func (s *Store) keepSQLite(ctx context.Context, tx *writeTx, lease time.Duration
 	until, shift := s.byClock(lease)
 	q := s.query().add("UPDATE messages SET lease_until = ").add(until, shift...)
 	q.add(`, changed = CASE WHEN ?3 > seq AND ?4 <> status THEN (SELECT c.events + 1 FROM conversations AS c WHERE c.id = conversation_id) ELSE changed END,
-		status = CASE WHEN ?3 > seq THEN ?4 ELSE status END, text = CASE WHEN ?3 > seq THEN ?5 ELSE text END, seq = MAX(seq, ?3)
+		status = CASE WHEN ?3 > seq THEN ?4 ELSE status END, text = CASE WHEN ?3 > seq THEN ?5 ELSE text END,
+		sources = CASE WHEN ?3 > seq THEN COALESCE(?8, sources) ELSE sources END, seq = MAX(seq, ?3)
 		WHERE id = ?2 AND attempt = ?6 AND lease_owner = ?7 AND ` + running + `
 		RETURNING stop_requested, CASE WHEN changed > (SELECT c.events FROM conversations AS c WHERE c.id = conversation_id) THEN conversation_id ELSE 0 END`)
 	text := q.text.String()
@@ -123,7 +127,8 @@ func (s *Store) keepSQLite(ctx context.Context, tx *writeTx, lease time.Duration
 	var moved []int64 // conversations
 	for i, k := range list {
 		state, conversation := stateOf(k), int64(0)
-		err := update.QueryRowContext(ctx, q.values[0], k.Claim.MessageID.Key, state.Seq, string(state.Status), state.Text, k.Claim.Attempt, k.Claim.Owner).
+		err := update.QueryRowContext(ctx, q.values[0], k.Claim.MessageID.Key, state.Seq, string(state.Status), state.Text, k.Claim.Attempt, k.Claim.Owner,
+			sourcesText(state.Sources)).
 			Scan(&kept[i].Stop, &conversation)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err

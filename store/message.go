@@ -40,6 +40,7 @@ type messageRow struct {
 	Notices         []kyro.MessageNotice `bun:",type:jsonb"`
 	Usage           *kyro.MessageUsage   `bun:",type:jsonb"`
 	Error           *kyro.MessageError   `bun:",type:jsonb"`
+	Sources         []int64              `bun:",type:jsonb,nullzero"` // nil: not known
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
 	Added           int64

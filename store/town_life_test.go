@@ -20,7 +20,8 @@ func TestManyNodes(t *testing.T) {
 	t.Parallel()
 	w := newTown(t, 3)
 	bot, doomed := w.bot(t, w.viewer.UserID, "Bot", start), w.bot(t, w.viewer.UserID, "Doomed", start)
-	var talks []kyro.ID // the last two are deleted, one with its bot
+	w.document(t, bot, w.viewer.UserID, 1) // whose chunk is what the answers cite
+	var talks []kyro.ID                    // the last two are deleted, one with its bot
 	for i := range 10 {
 		c := kyro.Conversation{BotID: bot, UserID: w.viewer.UserID, LastMessageAt: start, CreatedAt: start, UpdatedAt: start}
 		if i == 9 {

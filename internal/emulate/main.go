@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"kyrochat/internal/gemini"
+	"kyrochat/internal/pinecone"
 )
 
 // settings are the flags.
@@ -31,18 +32,19 @@ type settings struct {
 // upstream is one that can be emulated.
 type upstream struct {
 	name, address string
-	start         func(l net.Listener, s settings) (running, error)
+	start         func(address string, s settings) (running, error)
 }
 
 // running is an upstream that is served.
 type running struct {
 	environment []string     // the lines by which KyroChat uses it
-	serve       func() error // until stop
+	serve       func() error // until stop; nil where it is served from the start
 	stop        func()
 }
 
 var upstreams = []upstream{
 	{"gemini", "127.0.0.1:8471", startGemini},
+	{"pinecone", "127.0.0.1:8472", startPinecone},
 }
 
 func main() {
@@ -76,20 +78,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if *addresses[u.name] == "" {
 			continue
 		}
-		l, err := net.Listen("tcp", *addresses[u.name])
+		r, err := u.start(*addresses[u.name], s)
 		if err != nil {
 			return fmt.Errorf("serve %s: %w", u.name, err)
-		}
-		r, err := u.start(l, s)
-		if err != nil {
-			return errors.Join(fmt.Errorf("serve %s: %w", u.name, err), l.Close())
 		}
 		defer r.stop()
 		for _, line := range r.environment {
 			fmt.Fprintln(out, "export "+line)
 		}
 		count++
-		serving.Go(func() { ended <- r.serve() })
+		if r.serve != nil {
+			serving.Go(func() { ended <- r.serve() })
+		}
 	}
 	if count == 0 {
 		return errors.New("there is nothing to serve")
@@ -105,7 +105,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // keepByHand is how many requests are kept for GET /_emulator/requests.
 const keepByHand = 1_000
 
-func startGemini(l net.Listener, s settings) (running, error) {
+func startGemini(address string, s settings) (running, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return running{}, err
+	}
 	e := gemini.New(gemini.Options{Latency: s.latency, Pace: s.pace, Keep: keepByHand})
 	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
 	return running{
@@ -115,5 +119,17 @@ func startGemini(l net.Listener, s settings) (running, error) {
 			e.Close()
 			_ = server.Close()
 		},
+	}, nil
+}
+
+// startPinecone serves the control plane at the address, and an index of 768 dimensions on another port.
+func startPinecone(address string, _ settings) (running, error) {
+	e, err := pinecone.Start(pinecone.Options{Control: address})
+	if err != nil {
+		return running{}, err
+	}
+	return running{
+		environment: []string{"PINECONE_API_KEY=" + e.APIKey, "KYRO_PINECONE_INDEX=" + e.Index, "KYRO_PINECONE_CONTROL_URL=" + e.ControlURL},
+		stop:        func() { _ = e.Close() },
 	}, nil
 }

@@ -1,0 +1,56 @@
+package answer_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+func (f *fakeStore) GoneAmong(ctx context.Context, chunks []kyro.ID) (gone []kyro.ID, err error) {
+	if err := f.enter(ctx, "GoneAmong"); err != nil {
+		return nil, err
+	}
+	defer f.mu.Unlock()
+	for _, id := range chunks {
+		if f.gone[id] {
+			gone = append(gone, id)
+		}
+	}
+	return gone, nil
+}
+
+// withdraw makes chunks such as no answer may be made from any more.
+func (f *fakeStore) withdraw(chunks ...kyro.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone == nil {
+		f.gone = map[kyro.ID]bool{}
+	}
+	for _, id := range chunks {
+		f.gone[id] = true
+	}
+}
+
+func (f *fakeStore) Retitle(ctx context.Context, conversation kyro.ID, title string, _ time.Time) (bool, error) {
+	if err := f.enter(ctx, "Retitle"); err != nil {
+		return false, err
+	}
+	defer f.mu.Unlock()
+	f.number()
+	c := f.conversations[conversation]
+	first := slices.IndexFunc(f.rows, func(r *fakeRow) bool { return r.ConversationID == conversation })
+	if c == nil || f.deleted[conversation] || c.Title != kyro.TitleFrom(f.rows[first].Text) {
+		return false, nil
+	}
+	c.Title = title
+	return true, nil
+}
+
+// sourcesOf gives what the row of an answer says that it is made from.
+func (f *fakeStore) sourcesOf(id kyro.ID) []kyro.ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.row(id).sources
+}

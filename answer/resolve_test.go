@@ -1,0 +1,195 @@
+package answer_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"kyrochat/answer"
+	"kyrochat/kyro"
+)
+
+const (
+	kilnText = "Kilns\n\nThe kiln reaches 1,260 degrees in four hours. It must cool down for a whole day before the door is opened. " +
+		"Never open the door while the lamp is red.\nThe mainte-\nnance is done by Ms. Okafor in March."
+	lakeText = "El lago tiene una profundidad de 84 metros. En invierno se congela."
+	longText = "# Regeln\n\nDie Werkstatt öffnet um neun Uhr und schließt am Abend, wenn der letzte Gast gegangen ist. " +
+		"Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig. " +
+		"Wer den Ofen benutzen will, meldet sich vorher an, denn er ist oft für Wochen vergeben. Der Hof ist immer offen, auch im Winter."
+)
+
+func threePassages() []kyro.Passage {
+	kiln, lake, long := passageOf("lead 🦉 ", kilnText), passageOf("", lakeText), passageOf("x", longText)
+	kiln.Language, lake.Language, long.Language = "en", "es", "de"
+	long.Chunk.HeadingPath = []string{"Regeln"}
+	return []kyro.Passage{kiln, lake, long}
+}
+
+// cited says what an answer cites: for each citation its marker and quote.
+func cited(citations []kyro.Citation) (all []string) {
+	for _, c := range citations {
+		all = append(all, fmt.Sprintf("%d %s", c.Marker, c.Quote))
+	}
+	return all
+}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	const heat, cool, door = "1 The kiln reaches 1,260 degrees in four hours.",
+		"1 It must cool down for a whole day before the door is opened.", "1 Never open the door while the lamp is red."
+	const depth, freeze = "2 El lago tiene una profundidad de 84 metros.", "2 En invierno se congela."
+	for _, c := range []struct {
+		name, text string
+		want       []string
+		grounding  kyro.Grounding
+	}{
+		{"the sentence it rests on", "The kiln gets as hot as 1,260 degrees [1].", []string{heat}, kyro.Grounded},
+		{"behind the full stop", "The kiln gets as hot as 1,260 degrees. [1] The lake is 84 metros deep. [2]", []string{heat, depth}, kyro.Grounded},
+		{"two neighbours", "It reaches 1,260 degrees in four hours and must cool for a day before the door is opened [1].",
+			[]string{heat + " " + cool[2:]}, kyro.Grounded},
+		{"two far apart are two", "It reaches 1,260 degrees [1]. The lamp is red: never open the door [1].", []string{heat, door}, kyro.Grounded},
+		{"several passages", "The kiln reaches 1,260 degrees and the lake tiene 84 metros [1, 2].", []string{heat, depth}, kyro.Grounded},
+		{"side by side", "The kiln reaches 1,260 degrees, the lake 84 metros [1][2].", []string{heat, depth}, kyro.Grounded},
+		{"a range", "1,260 degrees in four hours, 84 metros de profundidad [1-2].", []string{heat, depth}, kyro.Grounded},
+		{"wide brackets", "窑的温度达到1,260 degrees【1】。", []string{heat}, kyro.Grounded},
+		{"another language, short", "The lake freezes over during winter [2].", []string{"2 " + lakeText}, kyro.Grounded},
+		{"another language, long", "Pets are forbidden there [3].",
+			[]string{"3 Die Werkstatt öffnet um neun Uhr und schließt am Abend, wenn der letzte Gast gegangen ist."}, kyro.Grounded},
+		{"its own language", "Hunde und Katzen dürfen nicht hinein [3].",
+			[]string{"3 Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig."}, kyro.Grounded},
+		{"a list", "The rules:\n\n- [1] Never open the door at a red lamp.\n- En invierno se congela [2]\n", []string{door, freeze}, kyro.Grounded},
+
+		{"a quote", `The rule says "must cool down for a whole day" [1].`, []string{"1 must cool down for a whole day"}, kyro.Grounded},
+		{"a quote behind the marker", `As [1] says, "must cool down for a whole day".`, []string{"1 must cool down for a whole day"}, kyro.Grounded},
+		{"a quote over a line end", "“The maintenance is done by Ms. Okafor” [1].", []string{"1 The mainte-\nnance is done by Ms. Okafor"}, kyro.Grounded},
+		{"a quote of two sentences", "„En invierno se congela.“ [2]", []string{freeze}, kyro.Grounded},
+		{"a quote with an ellipsis", `"The kiln reaches 1,260 degrees … for a whole day before" [1].`,
+			[]string{"1 The kiln reaches 1,260 degrees", "1 for a whole day before"}, kyro.Grounded},
+		{"two quotes of two passages", `One says "reaches 1,260 degrees" [1], the other «una profundidad de 84» [2].`,
+			[]string{"1 reaches 1,260 degrees", "2 una profundidad de 84"}, kyro.Grounded},
+		{"two quotes of two passages together", `They say "reaches 1,260 degrees" and «una profundidad de 84» [1][2].`,
+			[]string{"1 reaches 1,260 degrees", "2 una profundidad de 84"}, kyro.Grounded},
+		{"a quote of one of two passages", `They say "reaches 1,260 degrees in four" [1][2].`, []string{"1 reaches 1,260 degrees in four"}, kyro.GroundedPartly},
+		{"a quote of neither", `They say "reaches 1,260 degrees" and "never gets warm at all" [1][2].`, nil, kyro.GroundingNotFound},
+		{"the name of the document", `The "Handbook" and the part "Regeln" say that dogs, Hunde, may not enter [3].`,
+			[]string{"3 Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig."}, kyro.Grounded},
+		{"a few words are no quote", `The so-called "kiln" reaches 1,260 degrees [1].`, []string{heat}, kyro.Grounded},
+		{"a quote that is not there", `It says "the kiln may be opened at once" [1]. It reaches 1,260 degrees [1].`, []string{heat}, kyro.GroundedPartly},
+		{"a quote of another passage", `It says "must cool down for a whole day" [2]. It reaches 1,260 degrees [1].`, []string{heat}, kyro.GroundedPartly},
+		{"a quote in another case", `It says "MUST COOL DOWN FOR A WHOLE DAY" [1].`, nil, kyro.GroundingNotFound},
+		{"half of a quote", `It says "must cool down for a whole week" [1].`, nil, kyro.GroundingNotFound},
+
+		{"no such passage", "It reaches 1,260 degrees [9].", nil, kyro.GroundingNotFound},
+		{"a passage and none", "It reaches 1,260 degrees [1, 9].", []string{heat}, kyro.GroundedPartly},
+		{"not markers", "See (1), [x], \\[1], [1](https://a.test), [1](b) and [].\n[1]: https://a.test", nil, kyro.GroundingNotFound},
+		{"in a code span", "Write `a[1]` or ``b`[1]`` here.", nil, kyro.GroundingNotFound},
+		{"in a block of code", "Look:\n\n```go\nx[1]\n```\n~~~\ny[2]\n", nil, kyro.GroundingNotFound},
+		{"beside code", "Write `a[2]` where 1,260 degrees are reached [1].", []string{heat}, kyro.Grounded},
+		{"nothing", "", nil, kyro.GroundingNotFound},
+		{"a marker alone", "[2]", []string{"2 " + lakeText}, kyro.Grounded},
+		{"a range that is none", "In the years [1914-1918] and [3-1].", nil, kyro.GroundingNotFound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			passages := threePassages()
+			r := answer.Resolve(passages, c.text)
+			if got := cited(r.Citations); !slices.Equal(got, c.want) {
+				t.Errorf("got %q\nwant %q", got, c.want)
+			}
+			if got := r.Grounding("I do not know."); got != c.grounding {
+				t.Errorf("grounding %s, want %s", got, c.grounding)
+			}
+			checkSlices(t, passages, r.Citations)
+		})
+	}
+}
+
+// checkSlices sees that every citation is a slice of the stored text, by its offsets and in the chunk.
+func checkSlices(t *testing.T, passages []kyro.Passage, citations []kyro.Citation) {
+	t.Helper()
+	for _, c := range citations {
+		if c.Marker < 1 || c.Marker > len(passages) {
+			t.Fatalf("marker %d of %d passages", c.Marker, len(passages))
+		}
+		chunk := passages[c.Marker-1].Chunk
+		units := utf16.Encode([]rune(chunk.Text))
+		from, to := c.CharStart-chunk.CharStart, c.CharEnd-chunk.CharStart
+		if from < 0 || from >= to || to > len(units) {
+			t.Fatalf("characters %d to %d of %d", from, to, len(units))
+		}
+		if got := string(utf16.Decode(units[from:to])); got != c.Quote || !strings.Contains(chunk.Text, c.Quote) || !c.Verified {
+			t.Errorf("the text has %q there, the citation %q (verified %v)", got, c.Quote, c.Verified)
+		}
+	}
+}
+
+func TestGrounding(t *testing.T) {
+	t.Parallel()
+	kiln := passageOf("", kilnText)
+	const noAnswer = "I could not find that."
+	for _, c := range []struct {
+		name, text string
+		want       kyro.Grounding
+	}{
+		{"the no-answer text", "I could not find that.", kyro.GroundingNotFound},
+		{"the no-answer text, marked", "I could not find that! [1]", kyro.GroundingNotFound},
+		{"a greeting", "Hello! Happy to help.\n\nThe kiln reaches 1,260 degrees [1]. I hope this helps! Let me know if you have more questions.", kyro.Grounded},
+		{"a lead", "Based on your documents, here is what the rules say about opening doors:\n\n- Never open the door at a red lamp [1].\n", kyro.Grounded},
+		{"a heading", "## Heat and safety of kilns\n\nIt reaches 1,260 degrees [1].", kyro.Grounded},
+		{"a question back", "It reaches 1,260 degrees [1]. Which of the other kilns in the workshop do you mean?", kyro.Grounded},
+		{"code", "It reaches 1,260 degrees [1].\n\n```\nheat the kiln slowly until the lamp burns\n```\n", kyro.Grounded},
+		{"one statement more", "It reaches 1,260 degrees [1]. The glaze melts long before that temperature.", kyro.GroundedPartly},
+		{"a statement between", "It reaches 1,260 degrees [1]. You must wear gloves near the furnace door. It cools for a day [1].", kyro.GroundedPartly},
+		{"a number", "It reaches 1,260 degrees [1]. It weighs 90 kg.", kyro.GroundedPartly},
+		{"an item of a list has a number", "1. It reaches 1,260 degrees [1].\n2. Yes.\n", kyro.Grounded},
+		{"general knowledge alone", "In general kilns are lined with bricks that resist heat.", kyro.GroundingNotFound},
+
+		{"es: greeting", "¡Hola! Con mucho gusto te ayudo.\n\nEl horno alcanza 1,260 grados [1]. Espero que te sirva.", kyro.Grounded},
+		{"es: lead", "Según tus documentos, las reglas para la puerta del taller son:\n\n- El horno alcanza 1,260 grados [1].", kyro.Grounded},
+		{"es: one more", "El horno alcanza 1,260 grados [1]. El esmalte se funde mucho antes de esa temperatura.", kyro.GroundedPartly},
+		{"de: greeting", "Gern helfe ich Ihnen weiter.\n\nDer Ofen erreicht 1,260 Grad [1]. Melden Sie sich gern bei weiteren Fragen.", kyro.Grounded},
+		{"de: one more", "Der Ofen erreicht 1,260 Grad [1]. Die Glasur schmilzt lange vor dieser Temperatur.", kyro.GroundedPartly},
+		{"zh: greeting", "您好！很高兴为您服务。\n\n窑的温度达到1,260度[1]。希望这对您有帮助。", kyro.Grounded},
+		{"zh: lead", "根据文档，打开窑门的规定如下：\n\n- 窑的温度达到1,260度[1]。", kyro.Grounded},
+		{"zh: one more", "窑的温度达到1,260度[1]。釉料在这个温度之前早就融化流动变形。", kyro.GroundedPartly},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := answer.Resolve([]kyro.Passage{kiln}, c.text)
+			if got := r.Grounding(noAnswer); got != c.want {
+				t.Errorf("got %s, want %s; citations %q", got, c.want, cited(r.Citations))
+			}
+		})
+	}
+}
+
+func TestCitationsAreBounded(t *testing.T) {
+	t.Parallel()
+	var passage, text strings.Builder
+	for i := range 3_000 {
+		fmt.Fprintf(&passage, "Word%d stands here. Nothing is between. ", i)
+		fmt.Fprintf(&text, "Here stands word%d [1]. ", i)
+	}
+	p := passageOf("", passage.String())
+	if n := len(answer.Resolve([]kyro.Passage{p}, text.String()).Citations); n != 200 {
+		t.Errorf("%d citations", n)
+	}
+}
+
+func FuzzResolve(f *testing.F) {
+	f.Add("The kiln “reaches 1,260 degrees” [1][2]. ```a[1]``` „El lago“ 【3】", kilnText)
+	f.Add("[1-3] \"«»\" `[1]\n\n[2]: (1) [ 1 , 2 ]", lakeText)
+	f.Add("~~~\n[1]\n> ~~~\n「窑的温度很高很高」[1]", "窑的温\n度很高很高。")
+	f.Fuzz(func(t *testing.T, text, passage string) {
+		if !utf8.ValidString(passage) {
+			return
+		}
+		passages := []kyro.Passage{passageOf("🦉", passage), passageOf("", lakeText)}
+		r := answer.Resolve(passages, text)
+		checkSlices(t, passages, r.Citations)
+		r.Grounding("no")
+	})
+}

@@ -1,0 +1,164 @@
+package answer
+
+import (
+	"slices"
+	"strings"
+
+	"kyrochat/kyro"
+	"kyrochat/text"
+)
+
+// shortPassage is how many characters a passage may have to be cited as a whole where nothing tells what of it is meant.
+const shortPassage = 300
+
+// neighbourShare is what a neighbour must add to the words that the best sentence shares with a statement to be cited with
+// it, of their whole weight.
+const neighbourShare = 0.25
+
+// supporting is a passage that statements may rest on. What it is taken apart into is made when it is first needed.
+type supporting struct {
+	kyro.Passage
+	quotes    *text.Verbatim
+	sentences []text.Span
+	terms     []map[string]bool // of each sentence
+}
+
+// quoted finds what a statement quotes, as it says or with something left out by an ellipsis. Words that only name the
+// document are found, but are no part of it.
+func (p *supporting) quoted(quote string) (spans []text.Span, found bool) {
+	if p.isNamed(quote) {
+		return nil, true
+	}
+	if span, whole := p.find(quote); whole {
+		return []text.Span{span}, true
+	}
+	pieces := strings.FieldsFunc(ellipses.Replace(quote), func(r rune) bool { return r == '…' })
+	if len(pieces) < 2 {
+		return nil, false
+	}
+	for _, piece := range pieces {
+		if strings.TrimSpace(piece) == "" {
+			continue
+		}
+		span, there := p.find(piece)
+		if !there {
+			return nil, false
+		}
+		if isLongQuote(piece) {
+			spans = append(spans, span)
+		}
+	}
+	return spans, true
+}
+
+var ellipses = strings.NewReplacer("[...]", "…", "[…]", "…", "(...)", "…", "(…)", "…", "...", "…")
+
+// find finds a quote, without the sign at its end where that is the answer's own.
+func (p *supporting) find(quote string) (text.Span, bool) {
+	if p.quotes == nil {
+		p.quotes = text.NewVerbatim(p.Chunk.Text)
+	}
+	quote = strings.TrimSpace(quote)
+	if span, found := p.quotes.Find(quote); found {
+		return span, true
+	}
+	if bare := strings.TrimRight(quote, ".,;:!?。，；：！？ "); bare != quote {
+		return p.quotes.Find(bare)
+	}
+	return text.Span{}, false
+}
+
+// isNamed reports the name of the document, or of the part of it that the passage stands in.
+func (p *supporting) isNamed(quote string) bool {
+	quote = text.Fold(strings.Trim(quote, " .,"))
+	return text.Fold(p.DocumentTitle) == quote || slices.ContainsFunc(p.Chunk.HeadingPath, func(h string) bool { return text.Fold(h) == quote })
+}
+
+// best gives the part of the passage that supports a statement: the sentence that shares most of its words of substance,
+// of which names and numbers count twice, and the neighbour that adds much to
+// it. Where nothing is shared it is the
+// whole of a short passage, or else its first sentence. A heading supports
+// nothing where there is anything else.
+func (p *supporting) best(s *statement) (span text.Span, found bool) {
+	p.takeApart()
+	if len(p.sentences) == 0 {
+		return span, false
+	}
+	words := s.wordsFor(p.Language)
+	total, best, most := 0.0, 0, 0.0
+	for _, w := range words {
+		total += weightOf(w)
+	}
+	for i := range p.sentences {
+		if shared := p.shares(words, i, -1); shared > most {
+			best, most = i, shared
+		}
+	}
+	if most == 0 {
+		return p.guess(), true
+	}
+	span = p.sentences[best]
+	gain, with := 0.0, -1
+	for _, near := range []int{best + 1, best - 1} {
+		if near >= 0 && near < len(p.sentences) {
+			if g := p.shares(words, near, best); g > gain {
+				gain, with = g, near
+			}
+		}
+	}
+	if with >= 0 && gain >= neighbourShare*total {
+		span = text.Span{Start: min(span.Start, p.sentences[with].Start), End: max(span.End, p.sentences[with].End)}
+	}
+	return span, true
+}
+
+func (p *supporting) guess() text.Span {
+	if kyro.CharCount(p.Chunk.Text) <= shortPassage {
+		return text.Span{Start: 0, End: len(p.Chunk.Text)}
+	}
+	return p.sentences[0]
+}
+
+// shares is the weight of the words that a sentence has, without those that another one, unless that is -1, has too.
+func (p *supporting) shares(words []text.QueryTerm, sentence, besides int) (sum float64) {
+	for _, w := range words {
+		if p.has(sentence, w) && (besides < 0 || !p.has(besides, w)) {
+			sum += weightOf(w)
+		}
+	}
+	return sum
+}
+
+func (p *supporting) has(sentence int, w text.QueryTerm) bool {
+	return slices.ContainsFunc(w.Variants, func(v string) bool { return !text.IsGram(v) && p.terms[sentence][v] })
+}
+
+func weightOf(w text.QueryTerm) float64 {
+	if w.Name {
+		return 2
+	}
+	return 1
+}
+
+func (p *supporting) isHeading(span text.Span) bool {
+	said := p.Chunk.Text[span.Start:span.End]
+	return strings.HasPrefix(said, "#") || slices.Contains(p.Chunk.HeadingPath, said)
+}
+
+func (p *supporting) takeApart() {
+	if p.sentences != nil {
+		return
+	}
+	all := text.Sentences(p.Chunk.Text)
+	p.sentences = slices.DeleteFunc(slices.Clone(all), p.isHeading)
+	if len(p.sentences) == 0 {
+		p.sentences = all
+	}
+	for _, span := range p.sentences {
+		terms := make(map[string]bool)
+		for _, term := range text.Terms(p.Chunk.Text[span.Start:span.End], p.Language) {
+			terms[term] = true
+		}
+		p.terms = append(p.terms, terms)
+	}
+}

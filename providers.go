@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"kyrochat/ai"
+	"kyrochat/answer"
+	"kyrochat/ingest"
+	"kyrochat/kyro"
+	"kyrochat/live"
+	"kyrochat/store"
+)
+
+// providers are who writes answers, makes embeddings and finds passages by them, as the settings say.
+type providers struct {
+	gemini   *ai.Gemini   // nil without a key
+	pinecone *ai.Pinecone // nil without a key
+
+	model     answer.Model
+	completer answer.Completer // nil offline
+	questions answer.Embedder
+	vectors   answer.Vectors
+	passages  ingest.Embedder
+	index     ingest.Index // nil where vectors are searched in the database's own
+}
+
+// signalQuota tells other nodes that a provider told this one to wait.
+const signalQuota = "quota"
+
+// quotaPause is how long a quota of a provider is used up.
+type quotaPause struct {
+	Quota string
+	For   time.Duration
+}
+
+// vectorMemory is how many bytes of documents' vectors are kept in memory, at most.
+const vectorMemory = 512 << 20
+
+func newProviders(
+	ctx context.Context, cfg Config, st *store.Store, installation string, bus *live.Bus, log *slog.Logger,
+) (_ *providers, err error) {
+	p, offline := &providers{}, &ai.Extractive{Pace: cfg.OfflinePace}
+	if cfg.Providers.GeminiKey == "" {
+		hash := &ai.HashEmbedder{}
+		model, dims := hash.Model()
+		p.model, p.questions, p.passages = offline, hash, hash
+		p.vectors = ai.NewVectors(st, model, dims, vectorMemory)
+		return p, nil
+	}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if err := p.useGemini(cfg, bus, log); err != nil {
+		return nil, err
+	}
+	if cfg.Providers.OfflineFallback {
+		p.model = &ai.Fallback{Model: p.gemini, Offline: offline}
+	}
+	if cfg.Providers.PineconeKey == "" {
+		p.vectors = ai.NewVectors(st, cfg.Providers.EmbeddingModel, cfg.Providers.EmbeddingDims, vectorMemory)
+		return p, nil
+	}
+	return p, p.usePinecone(ctx, cfg.Providers, installation, log)
+}
+
+func (p *providers) useGemini(cfg Config, bus *live.Bus, log *slog.Logger) (err error) {
+	p.gemini, err = ai.NewGemini(ai.GeminiConfig{
+		APIKey: cfg.Providers.GeminiKey, URL: cfg.Providers.GeminiURL, Model: cfg.Providers.GeminiModel,
+		EmbeddingModel: cfg.Providers.EmbeddingModel, EmbeddingDims: cfg.Providers.EmbeddingDims,
+		FirstByte: cfg.Limits.AnswerFirstByte, Idle: cfg.Limits.AnswerIdle, Log: log,
+		OnPause: func(quota string, d time.Duration) { live.Send(bus, signalQuota, quotaPause{Quota: quota, For: d}) },
+	})
+	if err != nil {
+		return err
+	}
+	live.On(bus, signalQuota, func(q quotaPause) { p.gemini.Pause(q.Quota, q.For) })
+	p.model, p.completer, p.questions, p.passages = p.gemini, p.gemini, p.gemini, p.gemini
+	return nil
+}
+
+func (p *providers) usePinecone(ctx context.Context, cfg providersConfig, installation string, log *slog.Logger) (err error) {
+	p.pinecone, err = ai.NewPinecone(ctx, ai.PineconeConfig{
+		APIKey: cfg.PineconeKey, Index: cfg.PineconeIndex, Host: cfg.PineconeHost, ControlURL: cfg.PineconeControlURL,
+		SharedNamespace: cfg.PineconeShared, Installation: installation, Model: cfg.identity(), Dims: cfg.EmbeddingDims, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	p.vectors, p.index = p.pinecone, p.pinecone
+	return nil
+}
+
+// info says who does what.
+func (p *providers) info(cfg providersConfig) (answers, embeddings kyro.ProviderInfo, vectors string) {
+	if p.gemini == nil {
+		model, _ := p.passages.Model()
+		return kyro.ProviderInfo{Provider: "offline", Model: ai.ExtractiveModel}, kyro.ProviderInfo{Provider: "offline", Model: model}, "embedded"
+	}
+	return kyro.ProviderInfo{Provider: "gemini", Model: cfg.GeminiModel}, kyro.ProviderInfo{Provider: "gemini", Model: cfg.EmbeddingModel},
+		pick(p.pinecone != nil, "pinecone", "embedded")
+}
+
+// embedded names what this process does itself.
+func (p *providers) embedded() (parts []string) {
+	if p.pinecone == nil {
+		parts = append(parts, "vectors in process")
+	}
+	if p.gemini == nil {
+		parts = append(parts, "offline answers ("+ai.ExtractiveModel+")")
+	}
+	return parts
+}
+
+// away names the providers that are not asked at the moment.
+func (p *providers) away() (names []string) {
+	if p.gemini != nil && p.gemini.Away() != nil {
+		names = append(names, "Gemini")
+	}
+	if p.pinecone != nil && p.pinecone.Away() != nil {
+		names = append(names, "Pinecone")
+	}
+	return names
+}
+
+func (p *providers) close() {
+	if p.gemini != nil {
+		p.gemini.Close()
+	}
+	if p.pinecone != nil {
+		p.pinecone.Close()
+	}
+}
