@@ -79,6 +79,13 @@ func (e *embedder) EmbedPassages(ctx context.Context, texts []string) ([][]float
 	return vectors, ctx.Err()
 }
 
+// paid counts the texts that were embedded.
+func (e *embedder) paid() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.texts)
+}
+
 // board is progress in memory. It can fail, drop what is published, and claim that changes were lost.
 type board struct {
 	mu      sync.Mutex

@@ -102,7 +102,7 @@ func TestRealWaitSurvivesARestart(t *testing.T) {
 		after := before.restarted(t, p, takes, nil)
 		after.start(t)
 		done := after.until(t, id, "after the restart", isReady)
-		if paid := len(refuses.texts) + len(takes.texts); paid != 5 || done.RetryAt != nil {
+		if paid := refuses.paid() + takes.paid(); paid != 5 || done.RetryAt != nil {
 			t.Errorf("paid for %d texts of 5; it waits until %v", paid, done.RetryAt)
 		}
 		if n := failures(t, p); n != 0 {
@@ -165,8 +165,8 @@ func TestRealChangeOfModelAndIndex(t *testing.T) {
 			g, err := after.store.BotKnowledge(t.Context(), after.bot)
 			return err == nil && g > generation
 		})
-		if now.Status != made.Status || now.UpdatedAt != made.UpdatedAt || x.of(id, 1) != 20 || len(other.texts) != 20 {
-			t.Errorf("the document is %s, %d vectors are in the index, %d texts were paid for", now.Status, x.of(id, 1), len(other.texts))
+		if now.Status != made.Status || now.UpdatedAt != made.UpdatedAt || x.of(id, 1) != 20 || other.paid() != 20 {
+			t.Errorf("the document is %s, %d vectors are in the index, %d texts were paid for", now.Status, x.of(id, 1), other.paid())
 		}
 		vectors := 0
 		err = after.store.BotVectors(t.Context(), after.bot, "other", 3, func(kyro.ChunkVector) error { vectors++; return nil })

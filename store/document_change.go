@@ -113,6 +113,10 @@ func (r *documentRow) move(step kyro.DocumentStep) {
 		r.MimeType = step.MimeType
 	}
 	r.StatusReason = clean(step.Reason)
-	r.StageDone, r.StageTotal, r.RetryAt = step.StageDone, step.StageTotal, stampPtr(step.RetryAt)
+	r.StageDone, r.StageTotal, r.RetryAt = step.StageDone, nil, stampPtr(step.RetryAt)
+	if step.StageTotal != nil {
+		total := *step.StageTotal // what is read back goes into it, and the caller's may be known to others
+		r.StageTotal = &total
+	}
 	r.UpdatedAt = kyro.Moment(step.Now)
 }

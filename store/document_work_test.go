@@ -24,6 +24,9 @@ func TestStepsOfAWorker(t *testing.T) {
 		want.Status, want.StatusReason, want.StageDone, want.StageTotal, want.RetryAt = kyro.DocumentWaitingQuota, "wait", 3, &total, &retry
 		want.MimeType, want.UpdatedAt = "text/markdown", k.now
 		expect(t, "step", got, want)
+		if got.StageTotal == &total {
+			t.Error("the caller's total is the document's")
+		}
 		expect(t, "stored", k.document(t, d.ID), want)
 
 		got, err = k.store.Step(ctx, d.ID, d.Run, kyro.DocumentStep{StageDone: 4, Now: k.now})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -268,5 +269,43 @@ func TestAChangedColumnIsNoticed(t *testing.T) {
 				w.exec(t, change)
 			}
 		}
+	}
+}
+
+// TestPoolersWithoutPreparedStatements: the URL may ask that nothing is prepared.
+func TestPoolersWithoutPreparedStatements(t *testing.T) {
+	t.Parallel()
+	url := testdb.PostgresURL(t)
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	pools, err := store.Open(t.Context(), store.Config{DatabaseURL: url + separator + "default_query_exec_mode=exec"})
+	fine(t, err)
+	t.Cleanup(func() { fine(t, pools.Close()) })
+	k := newKnowledge(t, pools)
+	w := &world{Store: k.store, pools: pools}
+	k.ready(t, "A", "the kiln reaches 1260 degrees")
+	first := saying(k.owner, kyro.ID{}, "1")
+	first.BotID = k.bot
+	turn, err := w.SaveTurn(t.Context(), first)
+	fine(t, err)
+	if turn.Claim == nil || turn.Job.Bare || turn.Job.Bot.ID != k.bot {
+		t.Errorf("%+v, %+v", turn.Claim, turn.Job)
+	}
+	w.finish(t, *turn.Claim, "done")
+	second, err := w.SaveTurn(t.Context(), saying(k.owner, turn.Conversation.ID, "2"))
+	fine(t, err)
+	if second.Conversation.MessageCount != 4 || second.Claim == nil {
+		t.Errorf("%+v", second)
+	}
+	found, result := k.search(t, "kiln", "reaches")
+	if !slices.Equal(found, []string{"the kiln reaches 1260 degrees"}) || result.Total != 1 {
+		t.Errorf("found %q, %+v", found, result)
+	}
+	var prepared int
+	fine(t, pools.Pgx.QueryRow(t.Context(), "SELECT count(*) FROM pg_prepared_statements").Scan(&prepared))
+	if prepared != 0 {
+		t.Errorf("%d statements are prepared", prepared)
 	}
 }

@@ -3,6 +3,7 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
@@ -13,6 +14,7 @@ import (
 //	DELETE /_emulator/script    take them back
 //	GET    /_emulator/requests  the requests so far; ?kind=answer for those of a kind
 //	DELETE /_emulator/requests  forget them
+//	POST   /_emulator/alike     a list of words that mean the same to embeddings
 const adminPath = "/_emulator/"
 
 func (e *Emulator) adminRoutes() {
@@ -43,6 +45,23 @@ func (e *Emulator) adminRoutes() {
 		e.Forget()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	e.routes.HandleFunc("POST "+adminPath+"alike", func(w http.ResponseWriter, r *http.Request) {
+		words, err := readWords(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		e.Alike(words...)
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+func readWords(r *http.Request) (words []string, err error) {
+	err = json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(&words)
+	if err == nil && len(words) == 0 {
+		err = errors.New("a list of words is needed")
+	}
+	return words, err
 }
 
 func readScripts(r *http.Request) ([]Script, error) {

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"maps"
 	"math"
 	"net/http"
 	"strings"
@@ -45,7 +46,7 @@ func (e *Emulator) embed(x *exchange) *apiError {
 		if s.Dims > 0 {
 			dims = s.Dims
 		}
-		out.Embeddings = append(out.Embeddings, embedding{embed(withoutTask(r.Content.text()), dims)})
+		out.Embeddings = append(out.Embeddings, embedding{e.vector(withoutTask(r.Content.text()), dims)})
 	}
 	switch {
 	case s.Missing > 0:
@@ -70,43 +71,73 @@ func withoutTask(s string) string {
 	return s
 }
 
-// embed makes the vector of a text by signed feature hashing: its words, what is common to forms of a word, and pairs
-// of neighbours, in any script. Texts are near each other where they share words or parts of them. Only vectors of full
-// length are normalised, as those of the real models.
-func embed(s string, dims int) []float32 {
-	counts := map[string]float64{}
-	var word []rune
-	end := func() {
-		if len(word) == 0 {
-			return
-		}
-		weight := min(1, float64(len(word))/5) // short words are mostly function words
-		counts[string(word)] += weight
-		for n := 3; n <= 5 && n < len(word); n++ {
-			counts["^"+string(word[:n])] += weight * 0.4
-		}
-		word = word[:0]
+// Alike makes words mean the same to embeddings, as a real model knows of car and automobile by itself: what is found by
+// meaning alone can be tried with them.
+func (e *Emulator) Alike(words ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	alike := maps.Clone(e.alike)
+	if alike == nil {
+		alike = map[string]string{}
 	}
-	var last rune
+	for _, word := range words {
+		alike[text.Fold(word)] = text.Fold(words[0])
+	}
+	e.alike = alike
+}
+
+// vector makes the vector of a text by signed feature hashing: its words, what is common to forms of a word, and pairs
+// of neighbours in scripts without spaces. Texts are near each other where they share words or parts of them. Only vectors
+// of full length are normalised, as those of the real models.
+func (e *Emulator) vector(s string, dims int) []float32 {
+	e.mu.Lock()
+	f := features{counts: map[string]float64{}, alike: e.alike}
+	e.mu.Unlock()
 	for _, r := range text.Fold(s) {
-		switch {
-		case dense(r):
-			end()
-			if last != 0 {
-				counts[string([]rune{last, r})]++
-			}
-			counts[string(r)] += 0.3
-			last = r
-			continue
-		case unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r):
-			word = append(word, r)
-		default:
-			end()
-		}
-		last = 0
+		f.add(r)
 	}
-	end()
-	return hashed(counts, dims)
+	f.endWord()
+	return hashed(f.counts, dims)
+}
+
+type features struct {
+	counts map[string]float64
+	alike  map[string]string
+	word   []rune
+	last   rune // the character before, where it belongs to a script without spaces
+}
+
+func (f *features) add(r rune) {
+	switch {
+	case dense(r):
+		f.endWord()
+		if f.last != 0 {
+			f.counts[string([]rune{f.last, r})]++
+		}
+		f.counts[string(r)] += 0.3
+		f.last = r
+		return
+	case unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r):
+		f.word = append(f.word, r)
+	default:
+		f.endWord()
+	}
+	f.last = 0
+}
+
+func (f *features) endWord() {
+	if len(f.word) == 0 {
+		return
+	}
+	if same, ok := f.alike[string(f.word)]; ok {
+		f.word = []rune(same)
+	}
+	weight := min(1, float64(len(f.word))/5) // short words are mostly function words
+	f.counts[string(f.word)] += weight
+	for n := 3; n <= 5 && n < len(f.word); n++ {
+		f.counts["^"+string(f.word[:n])] += weight * 0.4
+	}
+	f.word = f.word[:0]
 }
 
 func dense(r rune) bool {

@@ -37,6 +37,7 @@ type Emulator struct {
 
 	mu       sync.Mutex
 	scripts  []*scripted
+	alike    map[string]string // words by the one that they count as; never changed, only replaced
 	requests []*Request
 	counted  int           // requests so far
 	changed  chan struct{} // closed when anything about requests changes; nil: nobody waits

@@ -238,6 +238,13 @@ func TestEmbeddingsAreNearWhereWordsAreShared(t *testing.T) {
 	if cosine(v[0], v[3]) < 0.999999 {
 		t.Error("equal texts have different vectors")
 	}
+	if status, got := request(t, e, http.MethodPost, "/_emulator/alike", `["car","automobile"]`, ""); status != http.StatusNoContent {
+		t.Fatalf("%d %s", status, got)
+	}
+	w := embed(768, "An automobile.", "Cars and a car", "A lorry")
+	if near, far := cosine(w[0], w[1]), cosine(w[0], w[2]); near < 0.3 || far > 0.2 {
+		t.Errorf("words that mean the same: near %f, far %f", near, far)
+	}
 	if l := length(v[0]); math.Abs(l-1) < 0.1 {
 		t.Errorf("768 dimensions come normalised (%f), which the real ones do not", l)
 	}

@@ -282,6 +282,9 @@ func (g *generation) chunk(c *candidate, block string) generateResponse {
 	g.usage.Total = g.usage.Prompt + g.usage.Candidate + g.usage.Thoughts
 	out := generateResponse{Usage: g.usage, ModelVersion: g.x.request.Model, ResponseID: g.id}
 	if c != nil {
+		if g.s.Resumable {
+			c.Continuation = []byte("emulated continuation")
+		}
 		out.Candidates = []candidate{*c}
 	}
 	if block != "" {

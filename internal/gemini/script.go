@@ -54,6 +54,7 @@ type Script struct {
 	Finish        string               `json:"finish,omitempty"`        // finishReason instead of STOP; other than MAX_TOKENS without content in its chunk
 	After         int                  `json:"after,omitempty"`         // pieces, thoughts among them, before Then and Finish
 	Then          Trouble              `json:"then,omitempty"`
+	Resumable     bool                 `json:"resumable,omitempty"` // every piece has a token with which a client could ask for the rest
 
 	// Embeddings.
 	Dims    int `json:"dims,omitempty"`    // of every vector, whatever was asked for

@@ -71,10 +71,10 @@ type generateResponse struct {
 }
 
 type candidate struct {
-	Content       *content `json:"content,omitempty"`
-	FinishReason  string   `json:"finishReason,omitempty"`
-	FinishMessage string   `json:"finishMessage,omitempty"`
-	Index         int      `json:"index"`
+	Content      *content `json:"content,omitempty"`
+	FinishReason string   `json:"finishReason,omitempty"`
+	Index        int      `json:"index"`
+	Continuation []byte   `json:"continuationToken,omitempty"`
 }
 
 type promptFeedback struct {
