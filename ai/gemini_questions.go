@@ -9,6 +9,8 @@ import (
 
 	"github.com/graph-gophers/dataloader/v7"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"kyrochat/kyro"
 )
 
 // How questions are joined.
@@ -53,8 +55,13 @@ func newQuestions(embed func(ctx context.Context, texts []string) ([][]float32, 
 	if q.recent, err = simplelru.NewLRU[sum, *question](mostRemembered, nil); err != nil {
 		panic(err) // its size is a positive constant
 	}
-	batch := func(ctx context.Context, texts []string) []*dataloader.Result[[]float32] {
+	var batch dataloader.BatchFunc[string, []float32]
+	batch = func(ctx context.Context, texts []string) []*dataloader.Result[[]float32] {
 		vectors, err := embed(ctx, texts)
+		if n := len(texts); n > 1 && kyro.ErrorCode(err) == kyro.CodeValidation {
+			// One of them is refused for what it is, which is nothing to the others.
+			return append(batch(ctx, texts[:n/2]), batch(ctx, texts[n/2:])...)
+		}
 		results := make([]*dataloader.Result[[]float32], len(texts))
 		for i := range texts {
 			results[i] = &dataloader.Result[[]float32]{Error: err}
