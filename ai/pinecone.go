@@ -111,15 +111,15 @@ func newPinecone(
 	return p, nil
 }
 
-// Name tells this index from others: by its host and by how bots are told apart in it. Vectors that were put into one of
-// another name are not in this one.
+// Name tells this index from others: by its host, and by how installations and bots are told apart in it. Vectors that
+// were put into one of another name are not in this one.
 func (p *Pinecone) Name() string {
 	_, host, _ := strings.Cut(p.host, "://")
 	mode := "namespaces"
 	if p.placing.shared {
 		mode = "shared"
 	}
-	return fmt.Sprintf("pinecone %s %s", strings.TrimSuffix(host, ":443"), mode)
+	return fmt.Sprintf("pinecone %s %s %s", strings.TrimSuffix(host, ":443"), p.placing.installation, mode)
 }
 
 // Away says why the index is not asked at the moment; nil where it is.

@@ -60,7 +60,7 @@ func TestPineconeScheme(t *testing.T) {
 		if fmt.Sprint(got.Metadata) != fmt.Sprint(wantMetadata) {
 			t.Errorf("%s: it carries %v", name, got.Metadata)
 		}
-		if got := l.Name(); got != "pinecone "+strings.TrimPrefix(l.at.Host, "http://")+" "+name {
+		if got := l.Name(); got != "pinecone "+strings.TrimPrefix(l.at.Host, "http://")+" inst "+name {
 			t.Errorf("its name is %s", got)
 		}
 	}
