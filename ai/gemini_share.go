@@ -23,6 +23,7 @@ type share struct {
 	before  int       // in the one before it
 	most    int       // in a minute
 	limited time.Time // until then
+	yielded time.Time // when that became less
 }
 
 // whole is how many passages there are in a minute: those of a call should not be more.
@@ -55,19 +56,19 @@ func (s *share) back(passages int) {
 	s.taken = max(0, s.taken-passages)
 }
 
-// yield notes that a question was refused.
+// yield notes that a question was refused. Those that are refused within a minute, here and elsewhere, tell the same.
 func (s *share) yield() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.turn()
 	took := max(s.taken, s.before)
-	if took == 0 {
-		return // it was somebody else
+	if took == 0 || now.Sub(s.yielded) < time.Minute {
+		return // it was somebody else, or is known
 	}
 	if now.Before(s.limited) {
 		took = min(took, s.most)
 	}
-	s.most, s.limited = max(leastShare, int(sharePart*float64(took))), now.Add(shareTime)
+	s.most, s.limited, s.yielded = max(leastShare, int(sharePart*float64(took))), now.Add(shareTime), now
 }
 
 // turn begins another minute where this one is over. mu is held.
