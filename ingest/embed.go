@@ -21,6 +21,7 @@ type embedding struct {
 	title   string
 	wanted  func(ctx context.Context) error           // an error once nobody wants the version any more
 	tell    func(ctx context.Context, done int) error // how far it is, counted in chunks
+	looks   time.Duration                             // how long a turn looks for the version in the index
 	put     bool                                      // something went into the index in this turn
 }
 
