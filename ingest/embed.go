@@ -10,7 +10,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// elsewherePause is how long a document waits for passages that another one has embedded at the moment.
+// elsewherePause is how long a document waits for what is done to its passages elsewhere, such as another document's
+// worker that has the same ones embedded at the moment.
 const elsewherePause = time.Second
 
 // embedding is the work on the vectors of one version: they are made, kept in the store and put into the index.

@@ -34,7 +34,7 @@ func (e *embedding) project(ctx context.Context) error {
 			return err
 		}
 		if len(vectors) == 0 || vectors[len(vectors)-1].Index != at.Done+len(vectors)-1 {
-			return kyro.ErrJobAgain // some went meanwhile, or the document did: the next turn finds out
+			return kyro.JobAgainAfter(elsewherePause) // some went meanwhile, or the document did: the next turn finds out
 		}
 		e.put = true
 		if err := ask(ctx, theIndex, func(ctx context.Context) error { return e.index.Upsert(ctx, vectors) }); err != nil {
