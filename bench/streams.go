@@ -214,7 +214,7 @@ func (l *streamLab) profileStreams(ctx context.Context, s scenario) error {
 	}
 	defer func() { l.profiling = "" }()
 	for number, name := range sideNames {
-		l.profiling = filepath.Join(l.o.profiles, strings.ReplaceAll(fmt.Sprintf("%s %s", s, strings.ToLower(name)), " ", "-"))
+		l.profiling = filepath.Join(l.o.profiles, strings.NewReplacer(" ", "-", ",", "", "/", "-").Replace(fmt.Sprintf("%s %s", s, strings.ToLower(name))))
 		if _, err := l.sampleStreams(ctx, s, number); err != nil {
 			return err
 		}
