@@ -97,7 +97,7 @@ func NewGemini(cfg GeminiConfig) (*Gemini, error) {
 	g.client, err = genai.NewClient(context.Background(), &genai.ClientConfig{
 		APIKey: cfg.APIKey, Backend: genai.BackendGeminiAPI,
 		HTTPClient: &http.Client{
-			Transport: g.transport,
+			Transport: keeping{g.transport},
 			// The key is in a header that would go along to wherever a redirection leads.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

@@ -96,7 +96,7 @@ func (a *geminiAnswer) try(patience time.Duration) (f *failure) {
 		return f
 	}
 	defer func() { c.end(f) }()
-	for resp, err := range a.g.client.Models.GenerateContentStream(a.ctx, a.model, contentsOf(a.prompt.Messages), a.config()) {
+	for resp, err := range a.g.events(a.ctx, a.model, contentsOf(a.prompt.Messages), a.config()) {
 		if err != nil {
 			if a.finish != nil {
 				break // it was late with its end, or was cut after it

@@ -146,6 +146,9 @@ func (f *fakeStore) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, er
 		turn.Job = &kyro.AnswerJob{Bot: bot, Question: user.Message, Bare: f.bare, Unread: slices.ContainsFunc(f.rows, func(o *fakeRow) bool { return o.ConversationID == c.ID && o.Turn < user.Turn })}
 	}
 	turn.Bot = bot.Message
+	if turn.Claim != nil && t.Begin != nil {
+		t.Begin(turn)
+	}
 	return turn, nil
 }
 

@@ -26,6 +26,9 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		}
 		var question, answer messageRow
 		turn, question, answer = g.turn(t)
+		if turn.Claim != nil && t.Begin != nil {
+			t.Begin(turn)
+		}
 		err = p.commit(ctx, s.conversationStep(&g.conversation, t.ConversationID.IsZero()), s.turnStep(&question, &answer, t.Lease))
 		if isRepeated(err) { // since it was looked at
 			return errRepeated
