@@ -89,7 +89,9 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 			case f.Reason == kyro.FinishSafety:
 				grounding = kyro.GroundingBlocked
 			default:
-				grounding = said.Grounding(m.noAnswer)
+				if grounding = said.Grounding(m.noAnswer); grounding == kyro.GroundingNotFound {
+					o.Citations = nil // markers behind the no-answer text support nothing
+				}
 			}
 			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &grounding
 			return o

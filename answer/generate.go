@@ -165,7 +165,7 @@ func (a *attempt) decline(m *made) error {
 // stream passes the model's pieces on. The clock for silence stands while a piece is passed on. Models that are asked over
 // a network have clocks of their own for the same limits; these here are for a model that does not keep to them.
 func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
-	a.filter.Guard(prompt.System)
+	a.filter.Guard(prompt.System, saidIn(prompt.Passages)...)
 	first := time.AfterFunc(outer(a.cfg.Limits.AnswerFirstByte), func() { a.cancel(errFirstByte) })
 	defer first.Stop()
 	idle := time.AfterFunc(time.Hour, func() { a.cancel(errIdle) })
@@ -205,6 +205,15 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 		}
 	}
 	return errCut
+}
+
+// saidIn gives the texts of passages.
+func saidIn(passages []kyro.Passage) []string {
+	texts := make([]string, len(passages))
+	for i, p := range passages {
+		texts[i] = p.Chunk.Text
+	}
+	return texts
 }
 
 // outer is a limit that a model should have kept by itself, and a quarter.
