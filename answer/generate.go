@@ -22,6 +22,7 @@ type made struct {
 	passages []kyro.Passage
 	notices  []kyro.MessageNotice
 	quotes   []kyro.Quote
+	usage    kyro.MessageUsage // of the answer, as far as the model told
 	finish   *kyro.Finish // nil: the model did not end by itself
 }
 
@@ -189,10 +190,13 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 		if err := a.write(a.ctx, a.filter.Write(head(d.Text, room))); err != nil {
 			return err
 		}
+		if d.Usage != nil {
+			m.usage = *d.Usage
+		}
 		m.quotes = append(m.quotes, d.Quotes[:min(len(d.Quotes), maxQuotes-len(m.quotes))]...)
 		switch {
 		case d.Finish != nil:
-			m.finish = d.Finish
+			m.finish, m.usage = d.Finish, d.Finish.Usage
 			return nil
 		case a.filter.Cut():
 			m.finish = &kyro.Finish{Reason: kyro.FinishStop, Grounding: kyro.GroundedPartly}
