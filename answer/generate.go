@@ -15,6 +15,7 @@ import (
 
 // made is what an attempt got from retrieval and from the model, as far as it came.
 type made struct {
+	bot      kyro.ID
 	opens    bool // no earlier turn of the conversation has an answer
 	question string
 	noAnswer string            // what the bot says where it finds nothing
@@ -23,7 +24,7 @@ type made struct {
 	notices  []kyro.MessageNotice
 	quotes   []kyro.Quote
 	usage    kyro.MessageUsage // of the answer, as far as the model told
-	finish   *kyro.Finish // nil: the model did not end by itself
+	finish   *kyro.Finish      // nil: the model did not end by itself
 }
 
 // maxQuotes bounds the quotes of one answer.
@@ -49,7 +50,7 @@ func (a *attempt) generate() (m made, err error) {
 	if err != nil {
 		return m, err
 	}
-	m.question, m.noAnswer = job.Question.Text, noAnswerText(job.Bot)
+	m.bot, m.question, m.noAnswer = job.Bot.ID, job.Question.Text, noAnswerText(job.Bot)
 	m.opens = !slices.ContainsFunc(job.History, func(h kyro.Message) bool { return h.Role == kyro.RoleBot })
 	found, err := a.retrieve(&m, job)
 	if err == nil {
@@ -120,11 +121,15 @@ func (a *attempt) recheck(job *Job, found *Retrieved, read time.Time) error {
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
 	defer cancel()
-	list, err := a.cfg.Store.GoneAmong(ctx, asked)
-	if err != nil || len(list) == 0 {
+	list, err := a.cfg.Store.LiveChunks(ctx, job.Bot.ID, asked)
+	if err != nil || len(list) == len(asked) {
 		return err
 	}
-	gone := func(id kyro.ID) bool { return slices.Contains(list, id) }
+	live := make(map[kyro.ID]bool, len(list))
+	for _, id := range list {
+		live[id] = true
+	}
+	gone := func(id kyro.ID) bool { return !live[id] }
 	found.Passages = slices.DeleteFunc(found.Passages, func(p kyro.Passage) bool { return gone(p.Chunk.ID) })
 	for i := range job.History {
 		if m := &job.History[i]; slices.ContainsFunc(m.Sources, gone) {
