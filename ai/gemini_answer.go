@@ -153,7 +153,8 @@ func (a *geminiAnswer) take(resp *genai.GenerateContentResponse) *failure {
 	candidate := resp.Candidates[0]
 	if s := visible(candidate); s != "" {
 		a.wrote = true
-		if !a.yield(kyro.Delta{Text: s}, nil) {
+		soFar := a.usage
+		if !a.yield(kyro.Delta{Text: s, Usage: &soFar}, nil) {
 			a.stopped = true
 			return &failure{err: context.Canceled, left: true}
 		}

@@ -251,7 +251,7 @@ func (f *fakeStore) history(conversation kyro.ID, turn int64, limit int) (histor
 	return history[max(0, len(history)-limit):]
 }
 
-func (f *fakeStore) History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
+func (f *fakeStore) History(ctx context.Context, _, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
 	if err := f.enter(ctx, "History"); err != nil {
 		return nil, err
 	}

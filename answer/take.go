@@ -145,6 +145,6 @@ func (a *attempt) read(ctx context.Context) (Job, error) {
 		return job, nil
 	}
 	var err error
-	job.History, err = a.cfg.Store.History(ctx, a.claim.ConversationID, job.Question.Turn, a.cfg.History)
+	job.History, err = a.cfg.Store.History(ctx, job.Bot.ID, a.claim.ConversationID, job.Question.Turn, a.cfg.History)
 	return job, err
 }

@@ -109,7 +109,7 @@ func TestAnAnswerIsClaimedWithItsTurn(t *testing.T) {
 		if j := fourth.Job; j == nil || j.Bot.NoAnswerText != "No." || !j.Unread {
 			t.Errorf("the job of a later turn is %+v", j)
 		}
-		history, err := w.History(t.Context(), id, fourth.User.Turn, 3)
+		history, err := w.History(t.Context(), bot, id, fourth.User.Turn, 3)
 		fine(t, err)
 		if got := texts(history); !slices.Equal(got, []string{"done", "3", "done"}) {
 			t.Errorf("history %q", got)
