@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -143,14 +142,6 @@ func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() 
 		cancel()
 		return "", nil, errors.Join(errors.New("the server did not start"), err)
 	}
-}
-
-func newLogger(cfg Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // version is the version of the module, or the revision it was built from.
