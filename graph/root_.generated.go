@@ -2810,7 +2810,7 @@ type Bot implements Node {
   "How freely the model writes, 0 to 2; null: the model's default. Offline it has no meaning."
   temperature: Float
   """
-  The longest answer in tokens, 1 to 8,192; null: the server's default. One that would be longer is cut there, with the
+  The longest answer in tokens, 1 to 8,192; null: 8,192. One that would be longer is cut there, with the
   finishReason LENGTH. Offline it has no meaning.
   """
   maxOutputTokens: Int
@@ -3600,11 +3600,11 @@ input CreateBotInput {
   welcomeMessage: String
   "At most 6 of at most 200 characters."
   suggestedQuestions: [String!]
-  "Null: the server's default."
+  "A name such as ` + "`" + `gemini-3.8-flash` + "`" + `, as its provider names it; null: the server's default."
   model: String
-  "0 to 2; null: the server's default."
+  "0 to 2; null: the model's default."
   temperature: Float
-  "1 to 8,192; null: the server's default."
+  "1 to 8,192; null: 8,192."
   maxOutputTokens: Int
   "1 to 20, default 5."
   topK: Int
@@ -3630,11 +3630,11 @@ input UpdateBotInput {
   welcomeMessage: String
   "At most 6 of at most 200 characters; null: none."
   suggestedQuestions: [String!]
-  "Null: the server's default."
+  "A name such as ` + "`" + `gemini-3.8-flash` + "`" + `, as its provider names it; null: the server's default."
   model: String
-  "0 to 2; null: the server's default."
+  "0 to 2; null: the model's default."
   temperature: Float
-  "1 to 8,192; null: the server's default."
+  "1 to 8,192; null: 8,192."
   maxOutputTokens: Int
   "1 to 20; null: 5."
   topK: Int

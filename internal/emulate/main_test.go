@@ -14,7 +14,11 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-gemini", "127.0.0.1:0", "-pinecone", "127.0.0.1:0", "-pace", "0s"}, in) }()
+	go func() {
+		err := run(ctx, []string{"-gemini", "127.0.0.1:0", "-pinecone", "127.0.0.1:0", "-pace", "0s"}, in)
+		in.CloseWithError(err)
+		ended <- err
+	}()
 	settings := map[string]string{}
 	lines := bufio.NewScanner(out)
 	for len(settings) < 5 && lines.Scan() {
@@ -22,22 +26,25 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 			settings[name] = value
 		}
 	}
-	for _, asked := range []struct{ url, header, key string }{
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ url, header, key string }{
 		{settings["KYRO_GEMINI_URL"] + "/v1beta/models/gemini-3.8-flash", "x-goog-api-key", settings["GEMINI_API_KEY"]},
 		{settings["KYRO_PINECONE_CONTROL_URL"] + "/indexes/" + settings["KYRO_PINECONE_INDEX"], "Api-Key", settings["PINECONE_API_KEY"]},
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, asked.url, nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set(asked.header, asked.key)
+		r.Header.Set(c.header, c.key)
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			t.Errorf("%s says %s to what it is to be asked with", asked.url, response.Status)
+			t.Errorf("asked with %v, %s says %s", settings, c.url, response.Status)
 		}
 	}
 	stop()
@@ -48,7 +55,8 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 
 func TestEmulateRefusesToServeNothing(t *testing.T) {
 	t.Parallel()
-	if err := run(t.Context(), []string{"-gemini", "", "-pinecone", ""}, io.Discard); err == nil {
-		t.Error("it served nothing")
+	err := run(t.Context(), []string{"-gemini", "", "-pinecone", ""}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "nothing to serve") {
+		t.Errorf("it says %v", err)
 	}
 }
