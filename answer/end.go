@@ -150,7 +150,12 @@ func (a *attempt) failure(err error) (kyro.MessageStatus, kyro.FinishReason, *ky
 	case kyro.CodeTimeout:
 		reason = kyro.FinishTimeout
 	}
-	return kyro.MessageFailed, reason, &kyro.MessageError{Code: known.Code, Message: known.Message, Retryable: retryable(known.Code)}
+	failed := &kyro.MessageError{Code: known.Code, Message: known.Message, Retryable: retryable(known.Code)}
+	if failed.Retryable && known.RetryAfter > 0 {
+		at := a.now().Add(known.RetryAfter)
+		failed.RetryAt = &at
+	}
+	return kyro.MessageFailed, reason, failed
 }
 
 // finish stores the outcome. A store that fails is tried again while the lease lasts; after it the message is
