@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func readiness(t *testing.T, url string) string {
 // is back, and that a document which waited goes on by itself.
 func TestGeminiIsAwayForAWhile(t *testing.T) {
 	t.Parallel()
-	w := startUpstreams(t, gemini.Options{}).serve(t, map[string]string{"KYRO_ANSWER_FIRST_BYTE_TIMEOUT": "2s"})
+	w := startUpstreams(t, gemini.Options{}).serve(t, nil)
 	admin := "http://" + w.app.adminListener.Addr().String()
 	p := w.signUp(t)
 	bot := p.newBot()
@@ -70,19 +69,29 @@ func TestGeminiIsAwayForAWhile(t *testing.T) {
 
 	// Once it may be asked again, one of many does, and the others do not wait for that.
 	w.gemini.Reset()
-	w.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Then: gemini.Hang})
+	letGo := w.gate.hold("streamGenerateContent")
 	untilSo(t, "it may be asked again", func() bool { return !strings.Contains(readiness(t, admin), "Gemini") })
-	var all sync.WaitGroup
-	for range 6 {
-		all.Go(func() {
-			if finished, _ := p.chat(vars{"botId": bot, "text": question}); finished.text("messageStream.message.status") != "FAILED" {
-				t.Errorf("%s", finished.body)
-			}
-		})
+	ends := make(chan string, 6)
+	for range cap(ends) {
+		go func() {
+			finished, _ := p.chat(vars{"botId": bot, "text": question})
+			ends <- finished.text("messageStream.message.status")
+		}()
 	}
-	all.Wait()
+	for range cap(ends) - 1 {
+		if status := <-ends; status != "FAILED" {
+			t.Errorf("while one finds out, another is %s", status)
+		}
+	}
+	letGo()
+	if status := <-ends; status != "COMPLETED" {
+		t.Errorf("the one that finds out is %s", status)
+	}
 	if n := answers(); n != 6 {
 		t.Errorf("%d asked at once whether it is back, want one", n-5)
+	}
+	if finished, _ := p.chat(vars{"botId": bot, "text": question}); finished.text("messageStream.message.status") != "COMPLETED" {
+		t.Errorf("afterwards: %s", finished.body)
 	}
 	if status := p.settled(document); status != "READY" { // which nobody helped
 		t.Errorf("the document that waited is %s", status)

@@ -33,13 +33,13 @@ type trouble struct {
 
 const (
 	whole      = "The tea house on Pepper Lane was founded by Ottilie Brandt in 1904 [1]."
-	begun      = "The tea house was founded by "
+	begun      = "Ottilie Brandt founded the tea house in 1904 [1]. "
 	askedOften = 3 // a request with its two further tries
 	questioned = "Who founded the tea house on Pepper Lane, please, at question-canary-17320?"
 )
 
 // beginning is an answer in pieces, of which an emulated trouble lets some through.
-var beginning = []string{"The tea house ", "was founded ", "by ", "somebody, ", "and so on."}
+var beginning = []string{"Ottilie Brandt ", "founded the tea house ", "in 1904 [1]. ", "And later ", "she left."}
 
 func wrong(s gemini.Script) []gemini.Script {
 	s.Kind = gemini.KindAnswer
@@ -100,12 +100,14 @@ var troubles = []trouble{
 	// After the first piece: what was shown is kept, and nobody begins anew behind the reader's back.
 	{name: "silence in the middle", settings: impatient, gemini: midway(gemini.Stall), status: "FAILED", reason: "TIMEOUT", code: "TIMEOUT", text: begun, calls: 1},
 	{name: "a cut in the middle", gemini: midway(gemini.Cut), status: "FAILED", reason: "ERROR", code: "UPSTREAM_FAILED", text: begun, calls: 1},
+	{name: "a cut that could be gone on from", gemini: wrong(gemini.Script{Times: 1, Pieces: beginning, After: 3, Then: gemini.Cut, Resumable: true}),
+		status: "FAILED", reason: "ERROR", code: "UPSTREAM_FAILED", text: begun, calls: 1},
 	{name: "a clean end in the middle", gemini: midway(gemini.End), status: "FAILED", reason: "ERROR", code: "UPSTREAM_FAILED", text: begun, calls: 1},
 	{name: "an error in the middle", gemini: midway(gemini.Break), status: "FAILED", reason: "ERROR", code: "UPSTREAM_FAILED", text: begun, calls: 1},
 	{name: "safety in the middle", gemini: wrong(gemini.Script{Times: 1, Pieces: beginning, After: 3, Finish: "SAFETY"}),
 		status: "FAILED", reason: "SAFETY", code: "CONTENT_BLOCKED", final: true, text: begun, grounding: "BLOCKED", calls: 1},
 	{name: "the longest length", gemini: wrong(gemini.Script{Times: 1, Pieces: beginning, After: 3, Finish: "MAX_TOKENS"}),
-		reason: "LENGTH", text: begun, grounding: "NOT_FOUND", calls: 1},
+		reason: "LENGTH", text: begun, calls: 1},
 
 	// The embedding of the question: then words find the passages.
 	{name: "the question has another length", gemini: asked(gemini.Script{Dims: 256}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
@@ -250,10 +252,10 @@ func (c trouble) compare(t *testing.T, l *listener, stored *reply) {
 		t.Errorf("grounding is %v", grounding)
 	}
 	citationsHold(t, stored, "message.")
-	if completed && c.reason == "STOP" {
-		if cited := len(stored.list("message.citations")); cited == 0 {
-			t.Error("nothing is cited")
-		}
+	if cited := len(stored.list("message.citations")); (cited > 0) != (l.text != "") {
+		t.Errorf("%d citations of %q", cited, l.text)
+	}
+	if completed {
 		if model := stored.text("message.usage.model"); offline != (model == "kyro-extractive-1") {
 			t.Errorf("written by %s", model)
 		}
