@@ -184,8 +184,8 @@ func (a *app) newIngest(st *store.Store) error {
 	a.queue.Handle(kyro.JobEmbed, a.documents.Embed)
 	a.queue.OnExhausted(kyro.JobEmbed, a.documents.GiveUpEmbed)
 	a.queue.Periodic(kyro.JobSweepFiles, time.Hour, a.documents.Sweep)
-	a.queue.Periodic(kyro.JobRefresh, 5*time.Minute, a.documents.Refresh)
-	a.queue.Periodic(kyro.JobReconcile, time.Hour, a.documents.Reconcile)
+	a.queue.Periodic(kyro.JobRefresh, a.cfg.RefreshEvery, a.documents.Refresh)
+	a.queue.Periodic(kyro.JobReconcile, a.cfg.ReconcileEvery, a.documents.Reconcile)
 	return nil
 }
 

@@ -50,16 +50,18 @@ type Config struct {
 
 	Providers providersConfig
 
-	Documents     transport.DocumentOptions
-	Carriers      carriers
-	HeaderTimeout time.Duration // for the head of a request
-	Limits        kyro.Limits
-	AnswerRestart bool // an answer that was lost after it wrote text is begun again, once
-	IngestWorkers int
-	OfflinePace   time.Duration // between two pieces of an offline answer
-	VectorTimeout time.Duration // for the embedding of a question and the search by it; then words alone do
-	PassageTokens int           // of one prompt, as estimated
-	HistoryTokens int           // of one prompt, as estimated
+	Documents      transport.DocumentOptions
+	Carriers       carriers
+	HeaderTimeout  time.Duration // for the head of a request
+	Limits         kyro.Limits
+	AnswerRestart  bool // an answer that was lost after it wrote text is begun again, once
+	IngestWorkers  int
+	RefreshEvery   time.Duration // how often documents are looked for whose vectors are of another model or index
+	ReconcileEvery time.Duration // how often the vector index is compared with the database
+	OfflinePace    time.Duration // between two pieces of an offline answer
+	VectorTimeout  time.Duration // for the embedding of a question and the search by it; then words alone do
+	PassageTokens  int           // of one prompt, as estimated
+	HistoryTokens  int           // of one prompt, as estimated
 
 	LogLevel slog.Level
 	LogJSON  bool
@@ -104,15 +106,17 @@ func readConfig(getenv func(string) string) (Config, error) {
 			DrainTimeout:     r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
 			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
 		},
-		AnswerRestart: r.choice("KYRO_ANSWER_RESTART", "false", "true", "false") == "true",
-		HeaderTimeout: r.duration("KYRO_HTTP_HEADER_TIMEOUT", 5*time.Second),
-		CacheEntries:  r.integer("KYRO_CACHE_ENTRIES", 10_000, 1, 10_000_000),
-		CacheTTL:      r.durationOrZero("KYRO_CACHE_TTL", 5*time.Second),
-		IngestWorkers: r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
-		OfflinePace:   r.durationOrZero("KYRO_OFFLINE_PACE", 0),
-		VectorTimeout: r.duration("KYRO_VECTOR_TIMEOUT", answer.DefaultVectorTimeout),
-		PassageTokens: r.integer("KYRO_PROMPT_PASSAGE_TOKENS", answer.DefaultPassageTokens, 100, 200_000),
-		HistoryTokens: r.integer("KYRO_PROMPT_HISTORY_TOKENS", answer.DefaultHistoryTokens, 1, 200_000),
+		AnswerRestart:  r.choice("KYRO_ANSWER_RESTART", "false", "true", "false") == "true",
+		HeaderTimeout:  r.duration("KYRO_HTTP_HEADER_TIMEOUT", 5*time.Second),
+		CacheEntries:   r.integer("KYRO_CACHE_ENTRIES", 10_000, 1, 10_000_000),
+		CacheTTL:       r.durationOrZero("KYRO_CACHE_TTL", 5*time.Second),
+		IngestWorkers:  r.integer("KYRO_INGEST_WORKERS", 4, 1, 256),
+		RefreshEvery:   r.duration("KYRO_REFRESH_EVERY", time.Minute),
+		ReconcileEvery: r.duration("KYRO_RECONCILE_EVERY", time.Hour),
+		OfflinePace:    r.durationOrZero("KYRO_OFFLINE_PACE", 0),
+		VectorTimeout:  r.duration("KYRO_VECTOR_TIMEOUT", answer.DefaultVectorTimeout),
+		PassageTokens:  r.integer("KYRO_PROMPT_PASSAGE_TOKENS", answer.DefaultPassageTokens, 100, 200_000),
+		HistoryTokens:  r.integer("KYRO_PROMPT_HISTORY_TOKENS", answer.DefaultHistoryTokens, 1, 200_000),
 
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}

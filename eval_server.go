@@ -69,7 +69,7 @@ func (a *app) settled(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for left := "it is not known how many jobs"; ; {
-		n, err := a.queue.Unfinished(ctx, kyro.JobPurge, kyro.JobPurgeBot)
+		n, err := a.queue.Unfinished(ctx, kyro.JobPurge)
 		switch {
 		case err == nil && n == 0:
 			return nil

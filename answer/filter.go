@@ -21,18 +21,21 @@ const filterHold = 2 << 10
 //
 // With Guard it ends the answer besides where that reads out its prompt.
 type Filter struct {
-	tail     string // an incomplete code point
-	pending  string // text without control characters whose meaning is not decided
-	line     []byte // how the current line begins, while it may still be indentation or list marks
-	word     []byte // what stands before, back to the last white space, as far as it matters
-	inText   bool   // the current line has more than indentation and list marks
-	doubtful bool   // code spans cannot be told for sure until the next blank line
-	escape   bool   // a backslash was taken last, alone
-	noCode   bool   // fences cannot be told for sure any more
-	fence    *fence
-	filtered bool
-	guard    *guard // of the prompt; nil where there is none
-	cut      bool   // nothing more comes
+	tail    string // an incomplete code point
+	pending string // text without control characters whose meaning is not decided
+	line    []byte // how the current line begins, while it may still be indentation or list marks
+	word    word
+	// The word may be an address that renderers link without being asked to. Those end at white space, so that a backtick
+	// or a backslash within one is part of it.
+	inAddress bool
+	inText    bool // the current line has more than indentation and list marks
+	doubtful  bool // code spans cannot be told for sure until the next blank line
+	escape    bool // a backslash was taken last, alone
+	noCode    bool // fences cannot be told for sure any more
+	fence     *fence
+	filtered  bool
+	guard     *guard // of the prompt; nil where there is none
+	cut       bool   // nothing more comes
 }
 
 // NewFilter makes the filter of one answer.
@@ -194,32 +197,36 @@ func (f *Filter) advance(taken string) {
 		if !f.inText && strings.Trim(string(f.line), " \t") == "" {
 			f.doubtful = false
 		}
-		f.line, f.word, f.inText, taken = f.line[:0], f.word[:0], false, after
+		f.line, f.word, f.inAddress, f.inText, taken = f.line[:0], word{}, false, false, after
 	}
 }
 
 func (f *Filter) follow(taken string) {
 	if space := strings.LastIndexAny(taken, " \t"); space >= 0 {
-		f.word, taken = f.word[:0], taken[space+1:]
+		f.word, f.inAddress, taken = word{}, false, taken[space+1:]
 	}
-	if len(f.word) < filterHold {
-		f.word = append(f.word, taken...)
+	if taken == "" {
+		return
 	}
+	here := strings.ToLower(f.word.end + taken)
+	f.word = word{length: f.word.length + len(taken), end: here[max(0, len(here)-wordEnd):]}
+	f.inAddress = f.inAddress || f.word.length >= filterHold ||
+		strings.Contains(here, "://") || strings.Contains(here, "www.") || strings.Contains(here, "@")
 }
 
-// inAddress reports whether the text before may be an address that renderers link without being asked to. Those
-// end at white space, so that a backtick within one opens no code.
-func (f *Filter) inAddress() bool {
-	word := strings.ToLower(string(f.word))
-	return len(word) >= filterHold || strings.Contains(word, "://") || strings.Contains(word, "www.") || strings.Contains(word, "@")
+// word is what stands before, back to the last white space.
+type word struct {
+	length int
+	end    string // its last bytes, in lower case
 }
+
+const wordEnd = len("xmpp")
 
 func (f *Filter) atLineStart() bool { return len(f.line) == 0 && !f.inText }
 
 // colon escapes the colon of an address that renderers link without being asked to, and that is none of the web's.
 func (f *Filter) colon(window string, whole bool) (taken int, shown string) {
-	word := strings.ToLower(string(f.word[max(0, len(f.word)-len("xmpp")):]))
-	files, chat := strings.HasSuffix(word, "ftp"), word == "xmpp"
+	files, chat := strings.HasSuffix(f.word.end, "ftp"), f.word.end == "xmpp"
 	switch {
 	case !files && !chat:
 		return 1, ":"
@@ -239,7 +246,7 @@ func (f *Filter) escaped(window string, whole bool) (taken int, shown string) {
 	if len(window) < 2 && !whole {
 		return 0, ""
 	}
-	if len(window) < 2 || window[1] == '!' || window[1] == ']' || !isPunct(window[1]) || f.inAddress() {
+	if len(window) < 2 || window[1] == '!' || window[1] == ']' || !isPunct(window[1]) || f.inAddress {
 		return 1, window[:1]
 	}
 	return 2, window[:2]

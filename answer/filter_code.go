@@ -109,7 +109,7 @@ func (f *Filter) codeSpan(window string, whole bool) (taken int, shown string) {
 	if f.noCode || f.doubtful {
 		return length, window[:length]
 	}
-	if end < 0 || strings.Contains(window[:end], "|") || f.afterTilde() || f.inAddress() || startsAddress(window[length:end]) {
+	if end < 0 || strings.Contains(window[:end], "|") || f.afterTilde() || f.inAddress || startsAddress(window[length:end]) {
 		f.doubtful = true
 		return length, window[:length]
 	}
@@ -117,7 +117,7 @@ func (f *Filter) codeSpan(window string, whole bool) (taken int, shown string) {
 }
 
 // afterTilde reports a tilde right before, with which some read backticks as one run.
-func (f *Filter) afterTilde() bool { return len(f.word) > 0 && f.word[len(f.word)-1] == '~' }
+func (f *Filter) afterTilde() bool { return strings.HasSuffix(f.word.end, "~") }
 
 // startsAddress reports whether a text may go on as a mail address that began before it.
 func startsAddress(s string) bool {

@@ -195,7 +195,7 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 			m.finish = d.Finish
 			return nil
 		case a.filter.Cut():
-			m.finish = &kyro.Finish{Reason: kyro.FinishStop, Grounding: kyro.GroundedPartly}
+			m.finish = &kyro.Finish{Reason: kyro.FinishStop} // what is left of it is grounded as its citations say
 			return nil
 		case read > maxAnswerBytes:
 			m.finish = &kyro.Finish{Reason: kyro.FinishLength, Grounding: kyro.GroundedPartly}

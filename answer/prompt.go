@@ -130,11 +130,11 @@ func (w *wording) take() string {
 	return made
 }
 
-// fitting gives the first passages that take at most so many tokens together. A passage is whole or not there.
+// fitting gives the first passages that take at most so many tokens together, and the best in any case, as budget has it.
 func fitting(passages []kyro.Passage, tokens int) []kyro.Passage {
+	room := budget{passages: len(passages), tokens: tokens}
 	for i, p := range passages {
-		tokens -= passageCost(p)
-		if tokens < 0 {
+		if !room.take(p) {
 			return passages[:i]
 		}
 	}
