@@ -51,8 +51,8 @@ func midway(then gemini.Trouble) []gemini.Script {
 	return wrong(gemini.Script{Times: 1, Pieces: beginning, After: 3, Then: then})
 }
 
-// asked is a trouble with the embedding of the question.
-func asked(s gemini.Script) []gemini.Script {
+// questionOf is a trouble with the embedding of the question.
+func questionOf(s gemini.Script) []gemini.Script {
 	s.Kind, s.Match = gemini.KindEmbed, "question-canary"
 	return []gemini.Script{s}
 }
@@ -110,12 +110,12 @@ var troubles = []trouble{
 		reason: "LENGTH", text: begun, calls: 1},
 
 	// The embedding of the question: then words find the passages.
-	{name: "the question has another length", gemini: asked(gemini.Script{Dims: 256}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
-	{name: "no embedding of the question", gemini: asked(gemini.Script{Missing: 1}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
-	{name: "two embeddings of the question", gemini: asked(gemini.Script{Missing: -1}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
-	{name: "the quota of embeddings", gemini: asked(gemini.Script{Status: 429, RetryAfter: time.Minute}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
-	{name: "embeddings fail", gemini: asked(gemini.Script{Status: 500, Message: bodyCanary}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
-	{name: "embeddings hang", settings: map[string]string{"KYRO_VECTOR_TIMEOUT": "300ms"}, gemini: asked(gemini.Script{Then: gemini.Hang}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
+	{name: "the question has another length", gemini: questionOf(gemini.Script{Dims: 256}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
+	{name: "no embedding of the question", gemini: questionOf(gemini.Script{Missing: 1}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
+	{name: "two embeddings of the question", gemini: questionOf(gemini.Script{Missing: -1}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
+	{name: "the quota of embeddings", gemini: questionOf(gemini.Script{Status: 429, RetryAfter: time.Minute}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
+	{name: "embeddings fail", gemini: questionOf(gemini.Script{Status: 500, Message: bodyCanary}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
+	{name: "embeddings hang", settings: map[string]string{"KYRO_VECTOR_TIMEOUT": "300ms"}, gemini: questionOf(gemini.Script{Then: gemini.Hang}), text: whole, notices: "LEXICAL_ONLY", calls: 1},
 
 	// The index.
 	{name: "the index fails once", pinecone: faulty(pinecone.Fault{Method: "Query", Calls: 1, Code: "Unavailable", Message: indexCanary}), text: whole, calls: 1},
