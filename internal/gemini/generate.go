@@ -331,6 +331,7 @@ func (e *Emulator) countTokens(x *exchange) *apiError {
 	if refused := x.trouble(e.script(x.request)); refused != nil {
 		return refused
 	}
+	x.note(func(q *Request) { q.Status = http.StatusOK })
 	writeJSON(x.w, http.StatusOK, map[string]int{"totalTokens": g.tokens()})
 	return nil
 }
