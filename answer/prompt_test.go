@@ -302,7 +302,7 @@ func TestWhatIsWithdrawnMeanwhileIsInNoPrompt(t *testing.T) {
 		during = func() { w.store.withdraw(lake.Chunk.ID) }
 		m = w.final(w.say("¿Qué dicen los documentos sobre el taller?", first.Conversation.ID).Bot.ID)
 		p := r.last(t)
-		if text := inFull(p); strings.Contains(text, "84") || len(p.Passages) != 1 || p.Passages[0].Chunk.ID != kiln.Chunk.ID {
+		if text := inFull(p); strings.Contains(text, "84 metros") || len(p.Passages) != 1 || p.Passages[0].Chunk.ID != kiln.Chunk.ID {
 			t.Errorf("in the prompt:\n%s", text)
 		}
 		if p.History[1].Text != kyro.AnswerWithdrawn || p.History[3].Text != kyro.AnswerWithdrawn {

@@ -58,7 +58,9 @@ func TestResolve(t *testing.T) {
 		{"wide brackets", "窑的温度达到1,260 degrees【1】。", []string{heat}, kyro.Grounded},
 		{"another language, short", "The lake freezes over during winter [2].", []string{"2 " + lakeText}, kyro.Grounded},
 		{"another language, long", "Pets are forbidden there [3].",
-			[]string{"3 Die Werkstatt öffnet um neun Uhr und schließt am Abend, wenn der letzte Gast gegangen ist."}, kyro.Grounded},
+			[]string{"3 " + longText}, kyro.Grounded},
+		{"a word alone beside more", "No [3]. Hunde und Katzen dürfen nicht hinein [3].",
+			[]string{"3 Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig."}, kyro.Grounded},
 		{"its own language", "Hunde und Katzen dürfen nicht hinein [3].",
 			[]string{"3 Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig."}, kyro.Grounded},
 		{"a list", "The rules:\n\n- [1] Never open the door at a red lamp.\n- En invierno se congela [2]\n", []string{door, freeze}, kyro.Grounded},
@@ -194,7 +196,7 @@ func TestCitationsAreBounded(t *testing.T) {
 func TestResolvingTakesNoLongerThanItMust(t *testing.T) {
 	t.Parallel()
 	const whole = 128 << 10
-	for _, stuck := range []string{"[1]", "[1] ", "[9]", "[1]:", "a [1]: ", "[", "【", "[1]\n", "| a [1] | 2 |\n", `"reaches 1,260 degrees" [1-3] `, "Dr. ", "` `` ``` ", "\n "} {
+	for _, stuck := range []string{"[1]", "[1] ", "[9]", "[1]:", "a [1]: ", "[", "【", "[1]\n", "| a [1] | 2 |\n", `"reaches 1,260 degrees" [1-3] `, "Dr. ", "` `` ``` ", "\n ", " "} {
 		text := strings.Repeat(stuck, whole/len(stuck)) + " The kiln reaches 1,260 degrees [1]."
 		done := make(chan struct{})
 		go func() {

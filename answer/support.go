@@ -3,13 +3,11 @@ package answer
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"kyrochat/kyro"
 	"kyrochat/text"
 )
-
-// shortPassage is how many characters a passage may have to be cited as a whole where nothing tells what of it is meant.
-const shortPassage = 300
 
 // neighbourShare is what a neighbour must add to the words that the best sentence shares with a statement to be cited with
 // it, of their whole weight.
@@ -18,6 +16,7 @@ const neighbourShare = 0.25
 // supporting is a passage that statements may rest on. What it is taken apart into is made when it is first needed.
 type supporting struct {
 	kyro.Passage
+	vague     bool // a statement rests on it, and nothing tells on what of it
 	quotes    *text.Verbatim
 	sentences []text.Span
 	terms     []map[string]bool // of each sentence
@@ -75,15 +74,10 @@ func (p *supporting) isNamed(quote string) bool {
 }
 
 // best gives the part of the passage that supports a statement: the sentence that shares most of its words of substance,
-// of which names and numbers count twice, and the neighbour that adds much to
-// it. Where nothing is shared it is the
-// whole of a short passage, or else its first sentence. A heading supports
-// nothing where there is anything else.
+// of which names and numbers count twice, and the neighbour that adds much to it. There is none where nothing is shared, as
+// between two languages. A heading supports nothing where there is anything else.
 func (p *supporting) best(s *statement) (span text.Span, found bool) {
 	p.takeApart()
-	if len(p.sentences) == 0 {
-		return span, false
-	}
 	words := s.wordsFor(p.Language)
 	total, best, most := 0.0, 0, 0.0
 	for _, w := range words {
@@ -95,7 +89,7 @@ func (p *supporting) best(s *statement) (span text.Span, found bool) {
 		}
 	}
 	if most == 0 {
-		return p.guess(), true
+		return span, false
 	}
 	span = p.sentences[best]
 	gain, with := 0.0, -1
@@ -112,11 +106,10 @@ func (p *supporting) best(s *statement) (span text.Span, found bool) {
 	return span, true
 }
 
-func (p *supporting) guess() text.Span {
-	if kyro.CharCount(p.Chunk.Text) <= shortPassage {
-		return text.Span{Start: 0, End: len(p.Chunk.Text)}
-	}
-	return p.sentences[0]
+// whole is the passage without the white space around it.
+func (p *supporting) whole() text.Span {
+	s := p.Chunk.Text
+	return text.Span{Start: len(s) - len(strings.TrimLeftFunc(s, unicode.IsSpace)), End: len(strings.TrimRightFunc(s, unicode.IsSpace))}
 }
 
 // shares is the weight of the words that a sentence has, without those that another one, unless that is -1, has too.
