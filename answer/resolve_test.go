@@ -129,6 +129,28 @@ func checkSlices(t *testing.T, passages []kyro.Passage, citations []kyro.Citatio
 	}
 }
 
+// TestQuotesOfMarkup: what the output filter makes inert is still a quote of the passage.
+func TestQuotesOfMarkup(t *testing.T) {
+	t.Parallel()
+	const manual = "Put the <img src=\"x\"> tag into a <div> element. Write ![a kiln](https://kiln.test/a.png) for an image.\n\n[kiln]: https://kiln.test"
+	passages := []kyro.Passage{passageOf("", manual)}
+	for said, want := range map[string]string{
+		"It says “tag into a <div> element” [1].":                                 "1 tag into a <div> element",
+		"It says “Write ![a kiln](https://kiln.test/a.png) for an image.” [1]":    "1 Write ![a kiln](https://kiln.test/a.png) for an image.",
+		"It ends with “for an image. [kiln]: https://kiln.test” [1].":             "1 for an image.\n\n[kiln]: https://kiln.test",
+		"It says “tag into a <span> element”, which is not there at all, no [1].": "",
+	} {
+		f := answer.NewFilter()
+		text := f.Write(said)
+		rest, _ := f.Close()
+		r := answer.Resolve(passages, text+rest)
+		if got := strings.Join(cited(r.Citations), "|"); got != want {
+			t.Errorf("%q: cited %q, want %q", text+rest, got, want)
+		}
+		checkSlices(t, passages, r.Citations)
+	}
+}
+
 func TestGrounding(t *testing.T) {
 	t.Parallel()
 	kiln := passageOf("", kilnText)

@@ -52,20 +52,28 @@ func (p *supporting) quoted(quote string) (spans []text.Span, found bool) {
 
 var ellipses = strings.NewReplacer("[...]", "…", "[…]", "…", "(...)", "…", "(…)", "…", "...", "…")
 
-// find finds a quote, without the sign at its end where that is the answer's own.
-func (p *supporting) find(quote string) (text.Span, bool) {
+// find finds a quote, without the sign at its end where that is the answer's own, and without what the output filter put
+// into it where it quotes markup.
+func (p *supporting) find(quote string) (span text.Span, found bool) {
 	if p.quotes == nil {
 		p.quotes = text.NewVerbatim(p.Chunk.Text)
 	}
 	quote = strings.TrimSpace(quote)
-	if span, found := p.quotes.Find(quote); found {
-		return span, true
+	for _, said := range []string{quote, unfiltered.Replace(quote)} {
+		if span, found = p.quotes.Find(said); found {
+			return span, true
+		}
+		if bare := strings.TrimRight(said, ".,;:!?。，；：！？ "); bare != said {
+			if span, found = p.quotes.Find(bare); found {
+				return span, true
+			}
+		}
 	}
-	if bare := strings.TrimRight(quote, ".,;:!?。，；：！？ "); bare != quote {
-		return p.quotes.Find(bare)
-	}
-	return text.Span{}, false
+	return span, false
 }
+
+// unfiltered undoes what Filter does to markup.
+var unfiltered = strings.NewReplacer("&lt;", "<", `\!`, "!", `\[`, "[", `\(`, "(", `\:`, ":")
 
 // isNamed reports the name of the document, or of the part of it that the passage stands in.
 func (p *supporting) isNamed(quote string) bool {
