@@ -259,6 +259,9 @@ func (a *app) run(ctx context.Context, ready func()) error {
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if gemini := a.providers.gemini; gemini != nil {
+		group.Go(func() error { gemini.Look(ctx); return nil })
+	}
 	if a.cfg.Role.serves() {
 		group.Go(func() error {
 			defer close(a.answered)
@@ -315,7 +318,7 @@ func (a *app) close() error {
 func (a *app) logReady(log *slog.Logger) {
 	if !a.cfg.Role.serves() {
 		log.Info("ready", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
-			"database", a.info.Database, "live", a.info.Live)
+			"database", a.info.Database, "live", a.info.Live, "embeddings", a.info.Embeddings.Model, "vectors", a.info.Vectors)
 		return
 	}
 	embedded := a.providers.embedded()
@@ -325,7 +328,11 @@ func (a *app) logReady(log *slog.Logger) {
 	if !a.pools.Postgres() {
 		embedded = append([]string{"SQLite in " + a.cfg.DataDir}, embedded...)
 	}
+	if len(embedded) == 0 {
+		embedded = []string{"nothing"}
+	}
 	log.Info("ready",
 		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
-		"database", a.info.Database, "live", a.info.Live, "answers", a.info.Answers.Model, "vectors", a.info.Vectors, "embedded", strings.Join(embedded, ", "))
+		"database", a.info.Database, "live", a.info.Live, "answers", a.info.Answers.Model, "embeddings", a.info.Embeddings.Model,
+		"vectors", a.info.Vectors, "embedded", strings.Join(embedded, ", "))
 }

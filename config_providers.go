@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"kyrochat/ai"
+	"kyrochat/kyro"
 )
 
 // providersConfig is who writes answers, makes embeddings and finds passages by them. Without keys the embedded parts do.
@@ -35,8 +36,8 @@ func (r *reader) readProviders(c *Config) {
 	p := &c.Providers
 	p.GeminiKey = r.key("GEMINI_API_KEY")
 	p.GeminiURL = strings.TrimSuffix(r.service("KYRO_GEMINI_URL", checkBaseURL, "http", "https"), "/")
-	p.GeminiModel = r.text("KYRO_GEMINI_MODEL", ai.DefaultGeminiModel)
-	p.EmbeddingModel = r.text("KYRO_EMBEDDING_MODEL", ai.DefaultEmbeddingModel)
+	p.GeminiModel = r.model("KYRO_GEMINI_MODEL", ai.DefaultGeminiModel)
+	p.EmbeddingModel = r.model("KYRO_EMBEDDING_MODEL", ai.DefaultEmbeddingModel)
 	p.EmbeddingDims = r.integer("KYRO_EMBEDDING_DIMS", ai.DefaultEmbeddingDims, 128, 3072)
 	p.OfflineFallback = r.choice("KYRO_OFFLINE_FALLBACK", "false", "true", "false") == "true"
 
@@ -62,6 +63,15 @@ func (r *reader) key(name string) string {
 	s := r.text(name, "")
 	if strings.ContainsFunc(s, func(c rune) bool { return c > unicode.MaxASCII || unicode.IsSpace(c) || unicode.IsControl(c) }) {
 		r.wrong(name, "holds a character that no key has, such as a space")
+	}
+	return s
+}
+
+// model reads the name of a model. Whether there is one of that name, its provider alone can say.
+func (r *reader) model(name, fallback string) string {
+	s := r.text(name, fallback)
+	if !kyro.IsModelName(s) {
+		r.wrong(name, "is %q, which cannot be the name of a model: use one such as %s", s, fallback)
 	}
 	return s
 }

@@ -182,6 +182,7 @@ func TestWhoAnswers(t *testing.T) {
 		"GEMINI_API_KEY":      {"PINECONE_API_KEY": "p", "KYRO_PINECONE_INDEX": "kyro"},
 		"KYRO_PINECONE_INDEX": {"PINECONE_API_KEY": "p", "GEMINI_API_KEY": "g"},
 		"KYRO_GEMINI_URL":     {"GEMINI_API_KEY": "g", "KYRO_GEMINI_URL": "http://user:secret@host"},
+		"KYRO_GEMINI_MODEL":   {"GEMINI_API_KEY": "g", "KYRO_GEMINI_MODEL": "a b"},
 		"PINECONE_API_KEY":    {"GEMINI_API_KEY": "g", "PINECONE_API_KEY": "sec ret", "KYRO_PINECONE_INDEX": "kyro"},
 	} {
 		if _, err := readConfig(env(settings)); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "sec") {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kyrochat/client"
@@ -19,7 +20,8 @@ import (
 const demoUsage = `usage: kyrochat demo FILE... [-ask QUESTION]...
 
 Starts a server of its own on a free port, makes a bot, feeds it the files and answers the questions from them.
-Without -ask it takes questions from the keyboard. Nothing is kept.
+Without -ask it takes questions from the keyboard. Nothing is kept. Where GEMINI_API_KEY is set,
+Gemini answers, and gets the text of the files; else all is done on this machine.
 `
 
 // demo plays the whole product as an ordinary client of the public API, against a server that start runs in a
@@ -233,6 +235,9 @@ func (d *demoRun) setUp(ctx context.Context) error {
 		return errors.New("sign up: the server wants the e-mail address confirmed first")
 	}
 	d.api.SetToken(signedUp.RegisterUser.AccessToken)
+	if err := d.introduce(ctx); err != nil {
+		return err
+	}
 	var made struct {
 		CreateBot struct {
 			Bot    struct{ ID string }
@@ -243,6 +248,22 @@ func (d *demoRun) setUp(ctx context.Context) error {
 		input("name", "Demo"), &made)
 	d.bot = made.CreateBot.Bot.ID
 	return firstError("make a bot", err, made.CreateBot.Errors)
+}
+
+// introduce names a provider that gets what is in the files.
+func (d *demoRun) introduce(ctx context.Context) error {
+	var who struct {
+		ServerInfo struct {
+			Answers struct{ Provider, Model string }
+		}
+	}
+	if err := d.api.Do(ctx, `{ serverInfo { answers { provider model } } }`, nil, &who); err != nil {
+		return fmt.Errorf("ask who answers: %w", err)
+	}
+	if a := who.ServerInfo.Answers; a.Provider != "offline" {
+		d.screen.line(d.screen.dim(fmt.Sprintf("Answers come from %s (%s), which gets the text of the files.", a.Provider, a.Model)))
+	}
+	return nil
 }
 
 type demoDocument struct {
@@ -305,26 +326,33 @@ func (d *demoRun) feed(ctx context.Context, name string) (ok bool, err error) {
 	return now.Document.ready(), nil
 }
 
-// follow shows a document's progress until it is final.
+// demoFinal are the states after which nothing more happens to a document.
+var demoFinal = []string{"READY", "READY_WITH_WARNINGS", "NEEDS_OCR", "FAILED", "CANCELED"}
+
+// follow shows a document's progress until it is final, and what it waits for.
 func (d *demoRun) follow(ctx context.Context, id string, bar *bar) error {
-	events := d.api.Subscribe(ctx, `subscription($id: ID!) { documentProgress(documentId: $id) { status percent } }`, map[string]any{"id": id})
+	events := d.api.Subscribe(ctx, `subscription($id: ID!) { documentProgress(documentId: $id) { status percent retryAt document { statusReason } } }`, map[string]any{"id": id})
 	for data, err := range events {
 		if err != nil {
 			return fmt.Errorf("follow the document: %w", err)
 		}
 		var event struct {
 			DocumentProgress struct {
-				Status  string
-				Percent float64
+				Status   string
+				Percent  float64
+				RetryAt  *string
+				Document *struct{ StatusReason string }
 			}
 		}
 		if err := json.Unmarshal(data, &event); err != nil {
 			return fmt.Errorf("follow the document: %w", err)
 		}
-		switch status := event.DocumentProgress.Status; status {
-		case "READY", "READY_WITH_WARNINGS", "NEEDS_OCR", "FAILED", "CANCELED": // final: the outcome says more
+		switch now := event.DocumentProgress; {
+		case slices.Contains(demoFinal, now.Status): // the outcome says more
+		case now.RetryAt != nil && now.Document != nil && now.Document.StatusReason != "":
+			bar.show("waiting: "+printable(now.Document.StatusReason), now.Percent)
 		default:
-			bar.show(strings.ToLower(strings.ReplaceAll(status, "_", " ")), event.DocumentProgress.Percent)
+			bar.show(strings.ToLower(strings.ReplaceAll(now.Status, "_", " ")), now.Percent)
 		}
 	}
 	return nil

@@ -111,6 +111,12 @@ var groundings = map[string]string{
 	"BLOCKED":   "The answer was blocked.",
 }
 
+// demoNotices says in words what a reader should know of an answer.
+var demoNotices = map[string]string{
+	"LEXICAL_ONLY": "The documents were searched by words alone.",
+	"FILTERED":     "Something in the answer was made harmless, or left out.",
+}
+
 // conclude prints the citations and what else there is to say about an answer.
 func (d *demoRun) conclude(m *demoMessage) {
 	for _, c := range m.Citations {
@@ -123,6 +129,11 @@ func (d *demoRun) conclude(m *demoMessage) {
 	}
 	if words, ok := groundings[m.Grounding]; ok {
 		d.screen.line(d.screen.yellow(words))
+	}
+	for _, notice := range m.Notices {
+		if words, ok := demoNotices[notice]; ok {
+			d.screen.line(d.screen.yellow(words))
+		}
 	}
 	if slices.Contains(m.Notices, "OFFLINE_ANSWER") && !d.saidOffline {
 		d.saidOffline = true

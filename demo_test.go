@@ -43,7 +43,7 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	for key, reply := range f.replies {
-		if strings.Contains(query, key+"(") {
+		if strings.Contains(query, key+"(") || key == "serverInfo" && strings.Contains(query, key) {
 			if key == "sendMessage" {
 				f.mu.Lock()
 				f.asked = append(f.asked, query)
@@ -89,6 +89,7 @@ func (f *fakeAPI) subscribe(w http.ResponseWriter, r *http.Request) {
 func newFakeAPI() *fakeAPI {
 	return &fakeAPI{
 		replies: map[string]string{
+			"serverInfo":     `{"data":{"serverInfo":{"answers":{"provider":"offline","model":"kyro-extractive-1"}}}}`,
 			"registerUser":   `{"data":{"registerUser":{"accessToken":"tok","errors":[]}}}`,
 			"createBot":      `{"data":{"createBot":{"bot":{"id":"bot_1"},"errors":[]}}}`,
 			"uploadDocument": `{"data":{"uploadDocument":{"document":{"id":"doc_1","status":"QUEUED"},"errors":[]}}}`,
@@ -174,6 +175,24 @@ guide.txt: ready, 7 passages from 3 pages
 	if len(api.asked) != 2 || !strings.Contains(api.asked[0], `"botId":"bot_1"`) || !strings.Contains(api.asked[1], `"conversationId":"conv_1"`) ||
 		strings.Contains(api.asked[1], `"botId"`) {
 		t.Errorf("asked %q", api.asked)
+	}
+}
+
+func TestDemoSaysWhoGetsTheFilesAndWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI()
+	api.replies["serverInfo"] = `{"data":{"serverInfo":{"answers":{"provider":"gemini","model":"gemini-3.8-flash"}}}}`
+	api.events["documentProgress"] = []string{
+		`{"data":{"documentProgress":{"status":"WAITING_QUOTA","percent":45,"retryAt":"2026-01-01T00:00:00Z","document":{"statusReason":"The quota is used up."}}}}`,
+	}
+	out, err := runDemo(t, api, "", "-ask", "What?", testFile(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Answers come from gemini (gemini-3.8-flash), which gets the text of the files.\n", "guide.txt: waiting: The quota is used up.\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
 	}
 }
 

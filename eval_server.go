@@ -22,6 +22,7 @@ var ownSettings = map[string]string{
 	"DATABASE_URL": "", "REDIS_URL": "", "SMTP_URL": "", "KYRO_MAIL_FROM": "", "KYRO_SECRET": "", "KYRO_PUBLIC_URL": "",
 	"KYRO_ALLOWED_ORIGINS": "", "KYRO_TOKEN_GRACE": "", "KYRO_MAX_CONNECTIONS": "", "KYRO_MAX_LIVE_OPERATIONS": "",
 	"KYRO_TRUSTED_PROXIES": "", "KYRO_REFRESH_TOKEN_TTL": "",
+	"KYRO_PINECONE_NAMESPACE": "bot", // which can be deleted at the end, as the one that bots share cannot
 }
 
 // ownPrefixes are the settings of how the API is served, all of which have their defaults.
@@ -58,8 +59,21 @@ func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
 			return eval.Server{}, err
 		}
 		url, stop, err := app.runInBackground(ctx)
-		return eval.Server{URL: url, Settled: app.settled, Stop: stop}, err
+		return eval.Server{URL: url, Settled: app.removed, Stop: stop}, err
 	}
+}
+
+// removed waits until the server has settled, and takes what may be left of the deleted bot out of the index: its
+// namespace, which an index may have few of.
+func (a *app) removed(ctx context.Context, bot string) error {
+	if err := a.settled(ctx); err != nil || a.providers.index == nil {
+		return err
+	}
+	id, err := kyro.ParseID(bot)
+	if err != nil {
+		return err
+	}
+	return a.providers.index.RemoveBot(ctx, id)
 }
 
 // settled returns once nothing is left of what a delete has to do, and no other job runs that could undo it. When ctx

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"kyrochat/eval"
+	"kyrochat/internal/gemini"
+	"kyrochat/internal/pinecone"
 	"kyrochat/internal/retrievalset"
 )
 
@@ -234,5 +237,40 @@ func TestEvalWaitsForTheRemoval(t *testing.T) {
 	end()
 	if err := s.app.settled(over); err == nil || !strings.Contains(err.Error(), "were not done in time") {
 		t.Errorf("without time: %v", err)
+	}
+}
+
+// TestEvalLeavesNothingInAnIndex runs the example with Gemini and Pinecone: neither vectors nor a namespace are left.
+func TestEvalLeavesNothingInAnIndex(t *testing.T) {
+	t.Parallel()
+	writes := gemini.Start(t, gemini.Options{})
+	finds, err := pinecone.Start(pinecone.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = finds.Close() })
+	env := map[string]string{
+		"GEMINI_API_KEY": writes.Key, "KYRO_GEMINI_URL": writes.URL,
+		"PINECONE_API_KEY": finds.APIKey, "KYRO_PINECONE_INDEX": finds.Index, "KYRO_PINECONE_CONTROL_URL": finds.ControlURL,
+		"KYRO_PINECONE_NAMESPACE": "shared", // which an evaluation has no use for
+	}
+	var out, errOut bytes.Buffer
+	err = evaluate(t.Context(), []string{"examples/eval/eval.json", "-fail-under", "recall5=1,citations=1,completed=1"}, &out, &errOut,
+		evalServer(func(name string) string { return env[name] }, &errOut))
+	if err != nil {
+		t.Fatalf("%v; printed:\n%s\n%s", err, out.String(), errOut.String())
+	}
+	if len(finds.Records()) > 0 {
+		t.Errorf("%d vectors are left", len(finds.Records()))
+	}
+	made, deleted := map[string]bool{}, map[string]bool{}
+	for _, c := range finds.Calls("Upsert") {
+		made[c.Namespace] = true
+	}
+	for _, c := range finds.Calls("DeleteNamespace") {
+		deleted[c.Namespace] = true
+	}
+	if len(made) == 0 || !maps.Equal(made, deleted) {
+		t.Errorf("made were the namespaces %v, deleted %v", made, deleted)
 	}
 }

@@ -68,11 +68,15 @@ func newProviders(
 }
 
 func (p *providers) useGemini(cfg Config, bus *live.Bus, log *slog.Logger) (err error) {
+	log = log.With("part", "gemini")
 	p.gemini, err = ai.NewGemini(ai.GeminiConfig{
 		APIKey: cfg.Providers.GeminiKey, URL: cfg.Providers.GeminiURL, Model: cfg.Providers.GeminiModel,
 		EmbeddingModel: cfg.Providers.EmbeddingModel, EmbeddingDims: cfg.Providers.EmbeddingDims,
 		FirstByte: cfg.Limits.AnswerFirstByte, Idle: cfg.Limits.AnswerIdle, Log: log,
-		OnPause: func(quota string, d time.Duration) { live.Send(bus, signalQuota, quotaPause{Quota: quota, For: d}) },
+		OnPause: func(quota string, d time.Duration) {
+			log.Warn("a quota of Gemini is used up", "quota", quota, "for", d.Round(time.Millisecond))
+			live.Send(bus, signalQuota, quotaPause{Quota: quota, For: d})
+		},
 	})
 	if err != nil {
 		return err
@@ -115,15 +119,25 @@ func (p *providers) embedded() (parts []string) {
 	return parts
 }
 
-// away names the providers that are not asked at the moment.
-func (p *providers) away() (names []string) {
-	if p.gemini != nil && p.gemini.Away() != nil {
-		names = append(names, "Gemini")
+// away says which providers are not asked at the moment, and why.
+func (p *providers) away() (list []string) {
+	if p.gemini != nil {
+		list = awayFor(list, "Gemini", p.gemini.Away())
 	}
-	if p.pinecone != nil && p.pinecone.Away() != nil {
-		names = append(names, "Pinecone")
+	if p.pinecone != nil {
+		list = awayFor(list, "Pinecone", p.pinecone.Away())
 	}
-	return names
+	return list
+}
+
+func awayFor(list []string, name string, err error) []string {
+	switch {
+	case err == nil:
+		return list
+	case kyro.ErrorCode(err) == kyro.CodeUpstreamQuota:
+		return append(list, name+", whose quota is used up")
+	}
+	return append(list, name+", which does not answer")
 }
 
 func (p *providers) close() {

@@ -109,19 +109,16 @@ func (a *app) adminRoutes() http.Handler {
 	return r
 }
 
-// state says that the server is ready, and which of the services it has do not answer now: it does without them.
+// state says that the server is ready, and which of its services it does without now, and why.
 func (a *app) state() string {
 	away := a.providers.away()
 	if a.nodes.redis != nil && !a.nodes.redis.Connected() {
-		away = append([]string{"Redis"}, away...)
+		away = append([]string{"Redis, which does not answer"}, away...)
 	}
-	switch len(away) {
-	case 0:
+	if len(away) == 0 {
 		return "ready"
-	case 1:
-		return "ready, without " + away[0] + ", which does not answer"
 	}
-	return "ready, without " + strings.Join(away, " and ") + ", which do not answer"
+	return "ready, without " + strings.Join(away, ", and without ")
 }
 
 // cors lets the pages of the allowed origins use the API. There are no cookies, so no credentials are allowed.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -53,7 +52,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 	case "serve":
 		return serve(ctx, getenv, errOut)
 	case "demo":
-		return demo(ctx, args, in, out, errOut, demoServer(errOut))
+		return demo(ctx, args, in, out, errOut, demoServer(getenv, errOut))
 	case "eval":
 		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
 	case "migrate":
@@ -102,16 +101,23 @@ func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writ
 	return pools.Close()
 }
 
-// demoServer gives what runs a server of its own on free ports, in a folder, with every setting at its default
-// but for the rates, which whoever shows it many files would meet.
-func demoServer(errOut io.Writer) func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
+// demoSettings are what a demo takes from the environment: who answers, and who makes embeddings.
+var demoSettings = []string{"GEMINI_API_KEY", "KYRO_GEMINI_URL", "KYRO_GEMINI_MODEL", "KYRO_EMBEDDING_MODEL", "KYRO_EMBEDDING_DIMS", "KYRO_OFFLINE_FALLBACK"}
+
+// demoServer gives what runs a server of its own on free ports, in a folder, with Gemini where its key is set, and every
+// other setting at its default but for the rates, which whoever shows it many files would meet.
+func demoServer(
+	getenv func(string) string, errOut io.Writer,
+) func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
 	return func(ctx context.Context, dataDir string) (string, func() error, error) {
-		cfg, err := readConfig(func(name string) string {
-			return map[string]string{
-				"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
-				"KYRO_RATE_SCALE": "0",
-			}[name]
-		})
+		own := map[string]string{
+			"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
+			"KYRO_RATE_SCALE": "0",
+		}
+		for _, name := range demoSettings {
+			own[name] = getenv(name)
+		}
+		cfg, err := readConfig(func(name string) string { return own[name] })
 		if err != nil {
 			return "", nil, err
 		}
@@ -136,14 +142,6 @@ func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() 
 		cancel()
 		return "", nil, errors.Join(errors.New("the server did not start"), err)
 	}
-}
-
-func newLogger(cfg Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // version is the version of the module, or the revision it was built from.

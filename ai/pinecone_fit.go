@@ -95,24 +95,28 @@ func (p *Pinecone) misfit(dims int, metric string) string {
 	}
 	switch {
 	case dims == 0:
-		return fmt.Sprintf("KYRO_PINECONE_INDEX: the index %s holds sparse vectors, and those of KyroChat are dense; %s", name, p.howToMakeOne())
+		return fmt.Sprintf("KYRO_PINECONE_INDEX: the index %s holds sparse vectors, and those of KyroChat are dense; %s", name, p.howToMakeOne(p.otherName()))
 	case dims != p.dims:
 		return fmt.Sprintf("KYRO_PINECONE_INDEX: the index %s has %d dimensions, and KYRO_EMBEDDING_DIMS is %d: set KYRO_EMBEDDING_DIMS to %d, "+
-			"where the embedding model makes such vectors, or name another index; %s", name, dims, p.dims, dims, p.howToMakeOne())
+			"where the embedding model makes such vectors, or name another index; %s", name, dims, p.dims, dims, p.howToMakeOne(p.otherName()))
 	case metric != "" && metric != string(pinecone.Cosine) && metric != string(pinecone.Dotproduct):
 		return fmt.Sprintf("KYRO_PINECONE_INDEX: the index %s compares by %s, and similarities are told by cosine or dotproduct alone: "+
-			"name another index; %s", name, metric, p.howToMakeOne())
+			"name another index; %s", name, metric, p.howToMakeOne(p.otherName()))
 	}
 	return ""
 }
 
-// howToMakeOne says how an index that fits is made.
-func (p *Pinecone) howToMakeOne() string {
-	name := cmp.Or(p.index, "kyrochat")
+// otherName is a name for an index beside one that does not fit.
+func (p *Pinecone) otherName() string {
+	return fmt.Sprintf("%s-%d", cmp.Or(p.index, "kyrochat"), p.dims)
+}
+
+// howToMakeOne says how an index of the name that fits is made.
+func (p *Pinecone) howToMakeOne(name string) string {
 	return fmt.Sprintf("one that fits has dense vectors of %d dimensions and the metric cosine, and is made at app.pinecone.io or by "+
 		`curl https://api.pinecone.io/indexes -H "Api-Key: $PINECONE_API_KEY" -H "X-Pinecone-Api-Version: 2025-10" `+
-		`-H "Content-Type: application/json" -d '{"name":"%s-%d","dimension":%d,"metric":"cosine","spec":{"serverless":{"cloud":"aws","region":"us-east-1"}}}'`,
-		p.dims, name, p.dims, p.dims)
+		`-H "Content-Type: application/json" -d '{"name":"%s","dimension":%d,"metric":"cosine","spec":{"serverless":{"cloud":"aws","region":"us-east-1"}}}'`,
+		p.dims, name, p.dims)
 }
 
 // metricKey is where a call keeps the metric that the index told: the SDK drops it from what it gives.

@@ -27,7 +27,7 @@ func (p *Pinecone) findHost(ctx context.Context, c PineconeConfig) error {
 		return err
 	}
 	if c.Index == "" {
-		return errors.New("with PINECONE_API_KEY, KYRO_PINECONE_INDEX must name an index; " + p.howToMakeOne())
+		return errors.New("with PINECONE_API_KEY, KYRO_PINECONE_INDEX must name an index; " + p.howToMakeOne(p.otherName()))
 	}
 	control, err := pineconeURL("KYRO_PINECONE_CONTROL_URL", cmp.Or(c.ControlURL, pineconeControl))
 	if err != nil {
@@ -39,7 +39,7 @@ func (p *Pinecone) findHost(ctx context.Context, c PineconeConfig) error {
 	}
 	if found.Spec != nil && found.Spec.Pod != nil {
 		return fmt.Errorf("KYRO_PINECONE_INDEX: the index %s runs on pods, which cannot list what is in them: name a serverless one; %s",
-			c.Index, p.howToMakeOne())
+			c.Index, p.howToMakeOne(p.otherName()))
 	}
 	dims := 0
 	if found.Dimension != nil {
@@ -85,9 +85,9 @@ func (p *Pinecone) describe(ctx context.Context, control string) (*pinecone.Inde
 		if errors.As(err, &refused) {
 			switch refused.Code {
 			case http.StatusUnauthorized, http.StatusForbidden:
-				return nil, fmt.Errorf("%w (%w)", errPineconeKey, p.cause("DescribeIndex", err))
+				return nil, fmt.Errorf("%w (it answers with status %d)", errPineconeKey, refused.Code)
 			case http.StatusNotFound:
-				return nil, fmt.Errorf("KYRO_PINECONE_INDEX: PINECONE_API_KEY's project has no index %q; %s", p.index, p.howToMakeOne())
+				return nil, fmt.Errorf("KYRO_PINECONE_INDEX: PINECONE_API_KEY's project has no index %q; %s", p.index, p.howToMakeOne(p.index))
 			}
 		}
 		if tried == 3 {

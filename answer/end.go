@@ -82,8 +82,11 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 			case f.Reason == kyro.FinishSafety:
 				grounding = kyro.GroundingBlocked
 			default:
-				if grounding = said.Grounding(m.noAnswer); grounding == kyro.GroundingNotFound {
+				switch grounding = said.Grounding(m.noAnswer); {
+				case grounding == kyro.GroundingNotFound:
 					o.Citations = nil // markers behind the no-answer text support nothing
+				case m.cut:
+					grounding = kyro.GroundedPartly
 				}
 			}
 			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &grounding
@@ -150,7 +153,12 @@ func (a *attempt) failure(err error) (kyro.MessageStatus, kyro.FinishReason, *ky
 	case kyro.CodeTimeout:
 		reason = kyro.FinishTimeout
 	}
-	return kyro.MessageFailed, reason, &kyro.MessageError{Code: known.Code, Message: known.Message, Retryable: retryable(known.Code)}
+	failed := &kyro.MessageError{Code: known.Code, Message: known.Message, Retryable: retryable(known.Code)}
+	if failed.Retryable && known.RetryAfter > 0 {
+		at := a.now().Add(known.RetryAfter)
+		failed.RetryAt = &at
+	}
+	return kyro.MessageFailed, reason, failed
 }
 
 // finish stores the outcome. A store that fails is tried again while the lease lasts; after it the message is

@@ -40,9 +40,9 @@ type Options struct {
 // Server is a server to be measured, which nobody else uses.
 type Server struct {
 	URL string
-	// Settled returns once the server has nothing left to do in the background, or with an error that says what is
-	// left when ctx ends.
-	Settled func(ctx context.Context) error
+	// Settled returns once the server has nothing left to do in the background and the index outside of it nothing left
+	// of the deleted bot, or with an error that says what is left when ctx ends.
+	Settled func(ctx context.Context, bot string) error
 	Stop    func() error
 }
 
@@ -141,7 +141,7 @@ func (r *run) cleanUp(ctx context.Context, server Server) error {
 	}
 	r.progress.say("removing what was put into the index (%s)", r.info.Vectors)
 	defer r.progress.done()
-	if err := server.Settled(ctx); err != nil {
+	if err := server.Settled(ctx, r.bot); err != nil {
 		return fmt.Errorf("the index (%s) may still hold vectors of this run: %w", r.info.Vectors, err)
 	}
 	return nil

@@ -174,7 +174,7 @@ func (f *fakeServer) serveSocket(w http.ResponseWriter, r *http.Request) {
 		case "connection_init":
 			_ = wsjson.Write(r.Context(), conn, map[string]any{"type": "connection_ack"})
 		case "subscribe":
-			events := []string{`{"documentProgress":{"status":"WAITING_QUOTA"}}`, `{"documentProgress":{"status":"READY"}}`}
+			events := []string{`{"documentProgress":{"retryAt":"2026-01-01T00:00:00Z","document":{"statusReason":"The quota is used up."}}}`, `{"documentProgress":{"document":{}}}`}
 			if strings.Contains(m.Payload.Query, "messageStream(") {
 				f.mu.Lock()
 				question := f.asked(m.Payload.Variables["id"])

@@ -124,22 +124,28 @@ func (r *run) send(ctx context.Context, d *Document) (id string, err error) {
 	return file.UploadDocument.Document.ID, errors.Join(err, file.UploadDocument.err())
 }
 
-// follow waits for a document's end, however long its model's quota takes.
+// follow waits for a document's end, however long a quota or a provider that is away takes, and says what for.
 func (r *run) follow(ctx context.Context, id, name string) error {
-	waiting := false
-	for data, err := range r.api.Subscribe(ctx, `subscription($id: ID!) { documentProgress(documentId: $id) { status } }`, map[string]any{"id": id}) {
+	const events = `subscription($id: ID!) { documentProgress(documentId: $id) { retryAt document { statusReason } } }`
+	told := ""
+	for data, err := range r.api.Subscribe(ctx, events, map[string]any{"id": id}) {
 		if err != nil {
 			return fmt.Errorf("follow it: %w", err)
 		}
-		var event struct{ DocumentProgress struct{ Status string } }
+		var event struct {
+			DocumentProgress struct {
+				RetryAt  *string
+				Document *struct{ StatusReason string }
+			}
+		}
 		if err := json.Unmarshal(data, &event); err != nil {
 			return fmt.Errorf("follow it: %w", err)
 		}
-		now := event.DocumentProgress.Status == "WAITING_QUOTA"
-		if now && !waiting {
-			r.progress.say("document %q waits for the quota of the embedding model", name)
+		now := event.DocumentProgress
+		if now.RetryAt != nil && now.Document != nil && now.Document.StatusReason != told {
+			told = now.Document.StatusReason
+			r.progress.say("document %q waits: %s", name, told)
 		}
-		waiting = now
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func runEval(t *testing.T, ctx context.Context, f *fakeServer, set string, chang
 		folder = dataDir
 		return eval.Server{
 			URL:     f.start(t),
-			Settled: func(context.Context) error { out.settled++; return settled },
+			Settled: func(context.Context, string) error { out.settled++; return settled },
 			Stop:    func() error { stopped++; return nil },
 		}, nil
 	}, &screen)
@@ -151,7 +151,7 @@ func TestRun(t *testing.T) {
 	if want := "When does it leave? What is a ticket? Who owns it? When does it leave? And on Sundays?"; strings.Join(sent, " ") != want {
 		t.Errorf("asked %q", sent)
 	}
-	for _, want := range []string{"waits for the quota", "documents ready: 2 of 2\n", "questions asked: 4 of 4\n"} {
+	for _, want := range []string{"waits: The quota is used up.", "documents ready: 2 of 2\n", "questions asked: 4 of 4\n"} {
 		if !strings.Contains(got.screen, want) {
 			t.Errorf("the screen has no %q:\n%s", want, got.screen)
 		}

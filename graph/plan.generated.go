@@ -1778,6 +1778,10 @@ func (x *planned) objectMessageError(s *plan.Selection, obj *kyro.MessageError) 
 			x.String(string(obj.Message))
 		case "retryable":
 			x.Boolean(bool(obj.Retryable))
+		case "retryAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.RetryAt) {
+				return false
+			}
 		}
 	}
 	x.Close()

@@ -296,6 +296,7 @@ type ComplexityRoot struct {
 	MessageError struct {
 		Code      func(childComplexity int) int
 		Message   func(childComplexity int) int
+		RetryAt   func(childComplexity int) int
 		Retryable func(childComplexity int) int
 	}
 
@@ -1528,6 +1529,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MessageError.Message(childComplexity), true
+	case "MessageError.retryAt":
+		if e.ComplexityRoot.MessageError.RetryAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageError.RetryAt(childComplexity), true
 	case "MessageError.retryable":
 		if e.ComplexityRoot.MessageError.Retryable == nil {
 			break
@@ -2495,7 +2502,7 @@ Requests that name a document by its hash get PERSISTED_QUERY_NOT_FOUND where it
 trusted documents only answers DOCUMENT_NOT_TRUSTED to all others.
 """
 enum ErrorCode {
-  "A value of the input is out of its limits. In payloads."
+  "A value of the input is out of its limits. In payloads; in Message.error, the model does not take the text at all."
   VALIDATION
   "The new password is too short or too long. In payloads."
   WEAK_PASSWORD
@@ -2535,13 +2542,13 @@ enum ErrorCode {
   UNAVAILABLE
   "Our fault. The requestId finds it in the server's log. At the top level, and in Message.error."
   INTERNAL
-  "The model or the vector index failed. In Message.error."
+  "The model failed, broke off or cannot be reached: try again, from ` + "`" + `retryAt` + "`" + ` on where that is told. In Message.error."
   UPSTREAM_FAILED
-  "The quota of the model is used up. In Message.error."
+  "The quota of the model is used up: try again from ` + "`" + `retryAt` + "`" + ` on. In Message.error."
   UPSTREAM_QUOTA
-  "The model refused to answer. In Message.error."
+  "The model refused to answer: ask in other words. In Message.error."
   CONTENT_BLOCKED
-  "It took too long. At the top level, and in Message.error."
+  "It took too long. At the top level, and in Message.error: the answer did not begin, or came to a halt; try again."
   TIMEOUT
   "The server stopped while the answer was being written. In Message.error."
   INTERRUPTED
@@ -2795,22 +2802,32 @@ type Bot implements Node {
   welcomeMessage: String
   "Questions to offer, at most 6 of at most 200 characters."
   suggestedQuestions: [String!]!
-  "The model that answers; null: the server's default."
+  """
+  The model that answers, by the provider's name for it; null: ` + "`" + `serverInfo.answers.model` + "`" + `. One that the provider does not
+  know is found out by the first answer, which is UPSTREAM_FAILED. A server that answers offline takes no notice of it.
+  """
   model: String
-  "How freely the model writes, 0 to 2; null: the server's default."
+  "How freely the model writes, 0 to 2; null: the model's default. Offline it has no meaning."
   temperature: Float
-  "The longest answer in tokens, 1 to 8,192; null: the server's default."
+  """
+  The longest answer in tokens, 1 to 8,192; null: 8,192. One that would be longer is cut there, with the
+  finishReason LENGTH. Offline it has no meaning.
+  """
   maxOutputTokens: Int
-  "How many passages an answer may use, 1 to 20."
+  "How many passages an answer may use, 1 to 20. ` + "`" + `search` + "`" + ` shows which."
   topK: Int!
   """
   The least cosine similarity of a passage to the question, -1 to 1; null: none. Passages whose similarity is not known
-  are not touched: without an embedding model, while vectors cannot be searched, and until a passage has its vector.
+  are not touched: without an embedding model, while vectors cannot be searched, and until a passage has its vector. How
+  similar passages are depends on the model: see what ` + "`" + `search` + "`" + ` tells for questions of yours before you set it.
   """
   minScore: Float
-  "What the bot says when its documents do not hold the answer, at most 1,000 characters."
+  "What the bot says, and nothing else, when it is strict and its documents do not hold the answer; at most 1,000 characters."
   noAnswerText: String!
-  "Whether the bot answers from its documents only."
+  """
+  Whether the bot answers from its documents only: where no passage is found it then says ` + "`" + `noAnswerText` + "`" + ` without asking a
+  model. A bot that is not strict may answer from what its model knows; the ` + "`" + `grounding` + "`" + ` of the answer says so.
+  """
   strict: Boolean!
   "When the bot was made."
   createdAt: DateTime!
@@ -2898,7 +2915,7 @@ type Document implements Node {
   version: Int!
   "How far it has come."
   status: DocumentStatus!
-  "Why it is in this state, for people; null where there is nothing to say."
+  "Why it is in this state, or what it waits for, for people; null where there is nothing to say."
   statusReason: String
   "How far it has come, in numbers."
   progress: DocumentProgress!
@@ -2965,9 +2982,12 @@ enum DocumentStatus {
   EXTRACTING
   "Its text is being cut into passages."
   CHUNKING
-  "Its passages are being indexed."
+  """
+  Its passages are being indexed. While the embedding model or the vector index is away, it stays here, ` + "`" + `statusReason` + "`" + `
+  says so, and it goes on by itself at ` + "`" + `progress.retryAt` + "`" + `.
+  """
   EMBEDDING
-  "Waiting for the quota of the embedding model; goes on by itself at ` + "`" + `progress.retryAt` + "`" + `."
+  "Waiting for the quota of the embedding model; goes on by itself at ` + "`" + `progress.retryAt` + "`" + `, where it was."
   WAITING_QUOTA
   "Text was found, and it is searchable."
   READY
@@ -3008,7 +3028,7 @@ type DocumentProgress {
   where it was. It does not fall unless the document is started again.
   """
   percent: Float!
-  "When it goes on by itself, where it waits."
+  "When it goes on by itself, where it waits for a quota or for an upstream that is away; null where it does not wait."
   retryAt: DateTime
   "When this was so."
   updatedAt: DateTime!
@@ -3050,7 +3070,7 @@ by their ranks.
 type SearchHit {
   "The passage. Where ` + "`" + `dropped` + "`" + ` is NOT_LIVE it may be of another version of its document, and ` + "`" + `node` + "`" + ` does not find it."
   chunk: Chunk!
-  "How well it was ranked, 0 to 1: 1 is the best place in every list. It compares hits of one search only."
+  "How well it was ranked, 0 to 1: 1 is the best place in every list. It compares hits of one search only; ` + "`" + `minScore` + "`" + ` is about ` + "`" + `similarity` + "`" + `."
   score: Float!
   "The cosine similarity to the question, -1 to 1; null where it was not compared by meaning, as without an embedding model."
   similarity: Float
@@ -3144,7 +3164,10 @@ enum MessageStatus {
   INTERRUPTED
 }
 
-"How far the passages support an answer."
+"""
+How far the passages support an answer. Show it beside the answer: what is not GROUNDED is not, or not in all its parts,
+what the documents say.
+"""
 enum Grounding {
   "The answer rests on the passages it cites: every statement has a citation."
   GROUNDED
@@ -3152,7 +3175,7 @@ enum Grounding {
   PARTIAL
   "The documents do not hold the answer, and the bot says so; or the answer cites nothing."
   NOT_FOUND
-  "The model refused."
+  "The model refused, or its safety rules cut the answer."
   BLOCKED
 }
 
@@ -3174,13 +3197,22 @@ enum FinishReason {
   INTERRUPTED
 }
 
-"Something a reader should know about how an answer was made."
+"Something a reader should know about how an answer was made. None of these makes an answer wrong."
 enum MessageNotice {
-  "No model wrote it: the sentences that answer were picked from the documents by the server itself."
+  """
+  No model wrote it: the sentences that answer were picked from the documents by the server itself. Always, where
+  ` + "`" + `serverInfo.answers.provider` + "`" + ` is ` + "`" + `offline` + "`" + `; else while the model is away, where the operator allows that.
+  """
   OFFLINE_ANSWER
-  "Vectors could not be searched, or not in time: the passages were found by words alone."
+  """
+  Vectors could not be searched, or not in time: the passages were found by words alone, so that what is said in other
+  words than the question's may have been missed.
+  """
   LEXICAL_ONLY
-  "Something that could fetch or run was made harmless, or the text was cut where the bot read out what it was told to do."
+  """
+  Something that could fetch or run, such as an image, was made harmless, or the text was cut where the bot read out what
+  it was told to do.
+  """
   FILTERED
 }
 
@@ -3208,13 +3240,13 @@ type Message implements Node {
   completedAt: DateTime
   "The passages the answer rests on, by marker."
   citations: [Citation!]!
-  "How far the passages support the answer; null until it is final, and for messages of a person."
+  "How far the passages support the answer; null until it is final, where it did not come to its end but was not BLOCKED, and for messages of a person."
   grounding: Grounding
   "Why the answer ended; null until it is final, and for messages of a person."
   finishReason: FinishReason
   "What a reader should know about how the answer was made."
   notices: [MessageNotice!]!
-  "What the answer took; null until it is final, where its server was lost, and for messages of a person."
+  "What the answer took; null until it is final, where the server stopped in the middle, and for messages of a person."
   usage: MessageUsage
   "Why the answer failed or was interrupted."
   error: MessageError
@@ -3278,8 +3310,10 @@ type MessageError {
   code: ErrorCode!
   "The reason, for people."
   message: String!
-  "Whether regenerateMessage may succeed."
+  "Whether regenerateMessage may succeed: offer it. Where it is false, the same question fails again."
   retryable: Boolean!
+  "When it may: a quota is new then, or an upstream is asked again. Null where nobody knows; wait a few seconds then."
+  retryAt: DateTime
 }
 
 "A page of bots."
@@ -3566,11 +3600,11 @@ input CreateBotInput {
   welcomeMessage: String
   "At most 6 of at most 200 characters."
   suggestedQuestions: [String!]
-  "Null: the server's default."
+  "A name such as ` + "`" + `gemini-3.8-flash` + "`" + `, as its provider names it; null: the server's default."
   model: String
-  "0 to 2; null: the server's default."
+  "0 to 2; null: the model's default."
   temperature: Float
-  "1 to 8,192; null: the server's default."
+  "1 to 8,192; null: 8,192."
   maxOutputTokens: Int
   "1 to 20, default 5."
   topK: Int
@@ -3596,11 +3630,11 @@ input UpdateBotInput {
   welcomeMessage: String
   "At most 6 of at most 200 characters; null: none."
   suggestedQuestions: [String!]
-  "Null: the server's default."
+  "A name such as ` + "`" + `gemini-3.8-flash` + "`" + `, as its provider names it; null: the server's default."
   model: String
-  "0 to 2; null: the server's default."
+  "0 to 2; null: the model's default."
   temperature: Float
-  "1 to 8,192; null: the server's default."
+  "1 to 8,192; null: 8,192."
   maxOutputTokens: Int
   "1 to 20; null: 5."
   topK: Int
@@ -4368,6 +4402,8 @@ func (ec *executionContext) childFields_MessageError(ctx context.Context, field 
 		return ec.fieldContext_MessageError_message(ctx, field)
 	case "retryable":
 		return ec.fieldContext_MessageError_retryable(ctx, field)
+	case "retryAt":
+		return ec.fieldContext_MessageError_retryAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MessageError", field.Name)
 }

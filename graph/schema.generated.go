@@ -5338,6 +5338,29 @@ func (ec *executionContext) fieldContext_MessageError_retryable(_ context.Contex
 	return graphql.NewScalarFieldContext("MessageError", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _MessageError_retryAt(ctx context.Context, field graphql.CollectedField, obj *kyro.MessageError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MessageError_retryAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RetryAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MessageError_retryAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MessageError", field, false, false, "DateTime")
+}
+
 func (ec *executionContext) _MessageFinished_seq(ctx context.Context, field graphql.CollectedField, obj *kyro.MessageFinished) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11408,6 +11431,11 @@ func (ec *executionContext) _MessageError(ctx context.Context, sel ast.Selection
 		case "retryable":
 			out.Values[i] = ec._MessageError_retryable(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "retryAt":
+			out.Values[i] = ec._MessageError_retryAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:

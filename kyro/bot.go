@@ -2,6 +2,7 @@ package kyro
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,8 +145,16 @@ func (b *Bot) validate() error {
 	} else {
 		wrong = append(wrong, checkText("noAnswerText", "The no-answer text", b.NoAnswerText, 0, MaxNoAnswerText))
 	}
+	if b.Model != nil && len(*b.Model) <= MaxModelName && !IsModelName(*b.Model) {
+		wrong = append(wrong, Invalid("model", "The model must be named as its provider names it, such as gemini-3.8-flash: letters, digits, dots, dashes and slashes."))
+	}
 	return errors.Join(append(wrong, b.checkSuggested(), b.checkNumbers())...)
 }
+
+// IsModelName reports whether a model may be called so: it stands in the paths of requests.
+func IsModelName(s string) bool { return modelName.MatchString(s) }
+
+var modelName = regexp.MustCompile(`^(?:[A-Za-z]{1,40}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func (b *Bot) checkSuggested() error {
 	if len(b.SuggestedQuestions) > MaxSuggested {

@@ -140,6 +140,8 @@ type MessageError struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable"` // regenerateMessage may succeed
+	// RetryAt is when: before, it is of no use. Nil where nobody knows.
+	RetryAt *time.Time `json:"retryAt,omitempty"`
 }
 
 // MessagesOrder is the one order of messages: oldest turn first.

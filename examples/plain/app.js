@@ -1,5 +1,6 @@
 // The page: it shows what api.js and stream.js bring.
 import * as session from '../shared/session.js';
+import { remarks, underWay, whyNot } from '../shared/words.js';
 import { change, run } from './api.js';
 import { follow, resumed } from './stream.js';
 
@@ -86,7 +87,7 @@ async function show() {
 
 // Documents
 
-const parts = 'id title statusReason progress { status percent updatedAt }';
+const parts = 'id title statusReason progress { status percent retryAt updatedAt }';
 const library = $('.documents');
 const documents = $('ul', library);
 
@@ -104,18 +105,18 @@ async function watchDocuments(signal) {
   }
 }
 
-function showDocument({ id, title, statusReason, progress: { status, percent, updatedAt } }) {
+function showDocument(shown) {
+  const { id, title, statusReason, progress: { status, percent, updatedAt } } = shown;
   const old = document.getElementById(id);
   if (old?.dataset.updatedAt > updatedAt) return; // the answer to a query may be older than an event that came before it
-  const words = status.toLowerCase().replace('_', ' ');
   const ready = status.startsWith('READY');
   const failed = ['FAILED', 'NEEDS_OCR', 'CANCELED'].includes(status);
   const entry = make('li', { id },
     title,
     !ready && !failed && make('progress', { max: 100, value: percent, ariaLabel: 'Progress' }),
     ready ? make('p', { className: 'state ready' }, 'Ready')
-      : failed ? make('p', { className: 'state failed' }, statusReason ?? words)
-        : make('p', { className: 'state' }, `${words}, ${Math.round(percent)} %`),
+      : failed ? make('p', { className: 'state failed' }, statusReason ?? status.toLowerCase())
+        : make('p', { className: 'state' }, underWay(shown)),
   );
   entry.dataset.updatedAt = updatedAt;
   old ? old.replaceWith(entry) : documents.prepend(entry);
@@ -135,7 +136,7 @@ $('input[type=file]').addEventListener('change', async ({ target }) => {
 
 const messages = $('.messages');
 const composer = $('.composer');
-const messageParts = 'id role status text citations { marker documentTitle pageStart quote } error { message retryable }';
+const messageParts = 'id role status text grounding notices citations { marker documentTitle pageStart quote } error { message retryable retryAt }';
 
 const stopMessage = 'mutation ($input: StopMessageInput!) { stopMessage(input: $input) { errors { message } } }';
 const regenerateMessage = 'mutation ($input: RegenerateMessageInput!) { regenerateMessage(input: $input) { errors { message } } }';
@@ -178,7 +179,8 @@ async function followInto(entry, id, signal) {
 }
 
 /** Shows a final message with its citations. */
-function fill(entry, { id, role, status, text, citations, error }) {
+function fill(entry, message) {
+  const { id, role, status, text, citations, error } = message;
   entry.className = `message ${role === 'USER' ? 'user' : 'bot'}`;
   entry.dataset.status = status;
   const anchor = (marker) => `${id}-${marker}`;
@@ -195,7 +197,8 @@ function fill(entry, { id, role, status, text, citations, error }) {
   entry.replaceChildren(
     make('p', { className: 'text' }, ...marked),
     citations.length > 0 ? make('ol', { className: 'citations', ariaLabel: 'Citations' }, ...citations.map(cite)) : '',
-    error ? make('p', { className: 'error' }, error.message) : '',
+    ...remarks(message).map((words) => make('p', { className: 'hint' }, words)),
+    error ? make('p', { className: 'error' }, whyNot(error)) : '',
     status === 'STOPPED' ? make('p', { className: 'hint' }, 'Stopped.') : '',
     error?.retryable ? make('div', { className: 'after' }, again) : '',
   );

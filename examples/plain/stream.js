@@ -7,7 +7,7 @@ const MessageStream = `subscription ($id: ID!, $after: StreamCursor) {
     ... on MessageSnapshot { cursor message { status text } }
     ... on MessageStage { cursor status }
     ... on MessageDelta { cursor text }
-    ... on MessageFinished { cursor message { id role status text citations { marker documentTitle pageStart quote } error { message retryable } } }
+    ... on MessageFinished { cursor message { id role status text grounding notices citations { marker documentTitle pageStart quote } error { message retryable retryAt } } }
   }
 }`;
 

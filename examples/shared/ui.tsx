@@ -1,5 +1,6 @@
 // What the React examples look like: components that know nothing of GraphQL clients.
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
+import { remarks, underWay, whyNot } from './words.js';
 
 const inWords = (error: Error) => (error instanceof TypeError ? 'The server cannot be reached.' : error.message); // fetch throws TypeErrors
 
@@ -66,7 +67,7 @@ export function Top({ title, signOut }: { title: string; signOut(): void }) {
   );
 }
 
-type ShownDocument = { id: string; title: string; statusReason?: string | null; progress: { status: string; percent: number } };
+type ShownDocument = { id: string; title: string; statusReason?: string | null; progress: { status: string; percent: number; retryAt?: string | null } };
 
 export function Documents({ documents, upload }: { documents: ShownDocument[]; upload(file: File): Promise<void> }) {
   const [error, setError] = useState('');
@@ -98,7 +99,8 @@ export function Documents({ documents, upload }: { documents: ShownDocument[]; u
   );
 }
 
-function DocumentState({ statusReason, progress: { status, percent } }: ShownDocument) {
+function DocumentState(document: ShownDocument) {
+  const { statusReason, progress: { status, percent } } = document;
   switch (status) {
     case 'READY':
     case 'READY_WITH_WARNINGS':
@@ -111,7 +113,7 @@ function DocumentState({ statusReason, progress: { status, percent } }: ShownDoc
       return (
         <>
           <progress max={100} value={percent} aria-label="Progress" />
-          <p className="state">{status.toLowerCase().replace('_', ' ')}, {Math.round(percent)} %</p>
+          <p className="state">{underWay(document)}</p>
         </>
       );
   }
@@ -177,8 +179,10 @@ export type ShownMessage = {
   role: string;
   status: string;
   text: string;
+  grounding?: string | null;
+  notices?: readonly string[];
   citations?: Cited[];
-  error?: { message: string; retryable: boolean } | null;
+  error?: { message: string; retryable: boolean; retryAt?: string | null } | null;
 };
 
 /** A message: final with its citations, or running with a way to stop it. */
@@ -201,7 +205,8 @@ export function Message({ message, hint, stop, again }: { message: ShownMessage;
           ))}
         </ol>
       )}
-      {error && <p className="error">{error.message}</p>}
+      {remarks(message).map((words) => <p key={words} className="hint">{words}</p>)}
+      {error && <p className="error">{whyNot(error)}</p>}
       {status === 'STOPPED' && <p className="hint">Stopped.</p>}
       {(stop || hint || (again && error?.retryable)) && (
         <div className="after">

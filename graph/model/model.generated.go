@@ -99,11 +99,11 @@ type CreateBotInput struct {
 	WelcomeMessage graphql.Omittable[*string] `json:"welcomeMessage,omitempty"`
 	// At most 6 of at most 200 characters.
 	SuggestedQuestions graphql.Omittable[[]string] `json:"suggestedQuestions,omitempty"`
-	// Null: the server's default.
+	// A name such as `gemini-3.8-flash`, as its provider names it; null: the server's default.
 	Model graphql.Omittable[*string] `json:"model,omitempty"`
-	// 0 to 2; null: the server's default.
+	// 0 to 2; null: the model's default.
 	Temperature graphql.Omittable[*float64] `json:"temperature,omitempty"`
-	// 1 to 8,192; null: the server's default.
+	// 1 to 8,192; null: 8,192.
 	MaxOutputTokens graphql.Omittable[*int] `json:"maxOutputTokens,omitempty"`
 	// 1 to 20, default 5.
 	TopK graphql.Omittable[*int] `json:"topK,omitempty"`
@@ -267,11 +267,11 @@ type UpdateBotInput struct {
 	WelcomeMessage graphql.Omittable[*string] `json:"welcomeMessage,omitempty"`
 	// At most 6 of at most 200 characters; null: none.
 	SuggestedQuestions graphql.Omittable[[]string] `json:"suggestedQuestions,omitempty"`
-	// Null: the server's default.
+	// A name such as `gemini-3.8-flash`, as its provider names it; null: the server's default.
 	Model graphql.Omittable[*string] `json:"model,omitempty"`
-	// 0 to 2; null: the server's default.
+	// 0 to 2; null: the model's default.
 	Temperature graphql.Omittable[*float64] `json:"temperature,omitempty"`
-	// 1 to 8,192; null: the server's default.
+	// 1 to 8,192; null: 8,192.
 	MaxOutputTokens graphql.Omittable[*int] `json:"maxOutputTokens,omitempty"`
 	// 1 to 20; null: 5.
 	TopK graphql.Omittable[*int] `json:"topK,omitempty"`

@@ -8,9 +8,9 @@ import { useAnswer } from './stream';
 
 graphql(`
   fragment MessageParts on Message {
-    id role status text
+    id role status text grounding notices
     citations { marker documentTitle pageStart quote }
-    error { message retryable }
+    error { message retryable retryAt }
   }
 `);
 graphql(`

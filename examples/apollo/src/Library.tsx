@@ -6,7 +6,7 @@ import { done } from './client';
 import { graphql } from './gql';
 
 graphql(`
-  fragment DocumentParts on Document { id title statusReason progress { status percent updatedAt } }
+  fragment DocumentParts on Document { id title statusReason progress { status percent retryAt updatedAt } }
 `);
 const LibraryOfBot = graphql(`
   query LibraryOfBot($botId: ID!) {

@@ -7,7 +7,7 @@ import { graphql } from './gql';
 import type { DocumentPartsFragment } from './gql/graphql';
 
 graphql(`
-  fragment DocumentParts on Document { id title statusReason progress { status percent updatedAt } }
+  fragment DocumentParts on Document { id title statusReason progress { status percent retryAt updatedAt } }
 `);
 const LibraryOfBot = graphql(`
   query LibraryOfBot($botId: ID!) {

@@ -64,6 +64,8 @@ async function walk(options) {
   expect(message.citations[0]?.verified && message.text.includes('Saturday'), 'the answer is cited');
   await p.shot('answer-light');
 
+  const { search } = (await p.run('Search')).data.bot;
+  expect(search[0].dropped === null && search[0].chunk.text.includes('Saturday'), 'the search finds what the answer was written from');
   const page = (await p.run('Conversations')).data.viewer.conversations;
   expect(page.totalCount === 1 && page.nodes[0].messages.nodes.length === 2, 'the conversation is there');
   expect((await p.run('Knowledge')).data.bot.documents.nodes[0].chunks.nodes.length > 0, 'the passages are there');

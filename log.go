@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+func newLogger(cfg Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogJSON {
+		return slog.New(thinned{slog.NewJSONHandler(w, options), &repeats{}})
+	}
+	return slog.New(thinned{slog.NewTextHandler(w, options), &repeats{}})
+}
+
+// thinned is a log that an outage does not fill. A line that tells the same trouble in the same words as one of the
+// last minute is left out, whichever answer or document it is about: the row of that has the reason, too. The next line
+// after that minute says how many were left out. Errors are never left out, for each may be looked for.
+type thinned struct {
+	slog.Handler
+	repeats *repeats
+}
+
+const (
+	thinFor     = time.Minute
+	mostRepeats = 512 // kinds of trouble that are known at once
+)
+
+func (h thinned) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < slog.LevelError {
+		if trouble := troubleOf(r); trouble != "" {
+			left, out := h.repeats.count(r.Message+"\n"+trouble, r.Time)
+			if out {
+				return nil
+			}
+			if left > 0 {
+				r.AddAttrs(slog.Int("left_out", left))
+			}
+		}
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h thinned) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return thinned{h.Handler.WithAttrs(attrs), h.repeats}
+}
+
+func (h thinned) WithGroup(name string) slog.Handler {
+	return thinned{h.Handler.WithGroup(name), h.repeats}
+}
+
+// troubleOf is what a line says went wrong; empty where it says of nothing.
+func troubleOf(r slog.Record) (trouble string) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "error" || a.Key == "why" {
+			trouble = a.Value.String()
+		}
+		return trouble == ""
+	})
+	return trouble
+}
+
+// repeats counts lines that say the same.
+type repeats struct {
+	mu    sync.Mutex
+	known map[string]*repeat
+}
+
+type repeat struct {
+	written time.Time
+	left    int // out, since then
+}
+
+// count says whether the line is to be left out, and else how many like it were since one was written.
+func (s *repeats) count(line string, now time.Time) (left int, out bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if was := s.known[line]; was != nil {
+		if now.Sub(was.written) < thinFor {
+			was.left++
+			return 0, true
+		}
+		left = was.left
+	}
+	if s.known == nil || len(s.known) >= mostRepeats {
+		s.known = make(map[string]*repeat)
+	}
+	s.known[line] = &repeat{written: now}
+	return left, false
+}
