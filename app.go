@@ -41,10 +41,11 @@ type app struct {
 	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
-	accounts    *account.Service      // nil where the role does not serve
-	answers     *answer.Service       // nil where the role does not serve
-	answered    chan struct{}         // closed when no answer is being made any more
-	connections transport.Connections // websockets and event streams
+	accounts    *account.Service       // nil where the role does not serve
+	answers     *answer.Service        // nil where the role does not serve
+	retriever   *answer.IndexRetriever // nil where the role does not serve
+	answered    chan struct{}          // closed when no answer is being made any more
+	connections transport.Connections  // websockets and event streams
 	info        kyro.ServerInfo
 	nodes       *nodes
 	providers   *providers
@@ -117,10 +118,10 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err != nil {
 		return nil, err
 	}
-	retriever := answer.NewRetriever(st, a.providers.vectors, a.providers.questions, log)
-	retriever.VectorTimeout, retriever.PassageTokens = cfg.VectorTimeout, cfg.PassageTokens
+	a.retriever = answer.NewRetriever(st, a.providers.vectors, a.providers.questions, log)
+	a.retriever.VectorTimeout, a.retriever.PassageTokens = cfg.VectorTimeout, cfg.PassageTokens
 	a.answers = answer.New(answer.Config{
-		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: retriever,
+		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: a.retriever,
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 	})
@@ -294,6 +295,9 @@ func (a *app) close() error {
 		a.nodes.stop()
 	}
 	a.caches.close()
+	if a.retriever != nil && within(context.Background(), searchesTime, a.retriever.Wait) != nil {
+		a.log.Warn("searches of vectors were left behind")
+	}
 	if a.providers != nil {
 		a.providers.close()
 	}

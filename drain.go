@@ -18,6 +18,7 @@ const (
 	cutTime        = 3 * time.Second  // for requests that were cut to notice
 	jobsTime       = 20 * time.Second // for jobs, which are cancelled after a few seconds, to go back
 	diagnosticTime = time.Second      // for readers of the admin address, such as a profile of 30 s
+	searchesTime   = 2 * time.Second  // for searches of vectors whose answers went on without them
 )
 
 // drain ends what the server does for others: no document is taken in any more and no job begun, running answers

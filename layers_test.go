@@ -37,7 +37,7 @@ var layers = map[string][]string{
 	"transport":             {"kyro"},
 	"resolvers":             {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer"},
 	"web":                   {},
-	"bench":                 {"auth", "client", "kyro", "internal/postgres"},
+	"bench":                 {"auth", "client", "kyro", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":       {},
 	"internal/emulate":      {"internal/gemini", "internal/pinecone"},
 	"internal/gemini":       {"text"},

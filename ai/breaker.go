@@ -23,14 +23,18 @@ const (
 // breaker keeps calls off an upstream that fails: after five failures in a row, or where half of at least ten calls
 // within 30 s failed, all calls are refused at once for 15 s; then one is let through to try. A call that its own caller
 // gave up, and an answer that the upstream refused for what was in the request, say nothing about the upstream.
+//
+// It also keeps those that are let through from being tried again by everybody at once: an upstream that is short of
+// strength would get several times as much to do.
 type breaker struct {
-	name string
-	two  *gobreaker.TwoStepCircuitBreaker[struct{}]
-	row  atomic.Int64 // failures one after another, however long they took: the counts below forget after the window
+	what    string // it is, to people who have to do without it
+	two     *gobreaker.TwoStepCircuitBreaker[struct{}]
+	row     atomic.Int64 // failures one after another, however long they took: the counts below forget after the window
+	repeats repeats
 }
 
-func newBreaker(name string, log *slog.Logger) *breaker {
-	b := &breaker{name: name}
+func newBreaker(name, what string, log *slog.Logger) *breaker {
+	b := &breaker{what: what, repeats: repeats{left: mostRepeats, at: time.Now()}}
 	b.two = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: 1, Interval: breakerWindow, BucketPeriod: breakerWindow / 10, Timeout: breakerOpen,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
@@ -63,6 +67,7 @@ func (b *breaker) allow() (done func(error), err error) {
 	if err != nil {
 		return nil, b.away(err)
 	}
+	b.repeats.earn()
 	return func(err error) {
 		switch {
 		case err == nil:
@@ -75,10 +80,13 @@ func (b *breaker) allow() (done func(error), err error) {
 }
 
 func (b *breaker) away(cause error) *kyro.Error {
-	err := kyro.Errorf(kyro.CodeUpstreamFailed, "%s does not answer at the moment. Try again in a few seconds.", b.name).Because(cause)
+	err := kyro.Errorf(kyro.CodeUpstreamFailed, "The %s does not answer at the moment. Try again in a few seconds.", b.what).Because(cause)
 	err.RetryAfter = breakerOpen
 	return err
 }
+
+// mayRepeat reports that a call may be tried again, and counts that.
+func (b *breaker) mayRepeat() bool { return b.repeats.spend() }
 
 // probing reports that the call which is let through decides whether the others are.
 func (b *breaker) probing() bool { return b.two.State() == gobreaker.StateHalfOpen }

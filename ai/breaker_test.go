@@ -29,7 +29,7 @@ func outcome(t *testing.T, b *breaker, err error) bool {
 }
 
 func openBreaker(t *testing.T) *breaker {
-	b := newBreaker("It", slog.New(slog.DiscardHandler))
+	b := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
 	for range breakerInARow {
 		if !outcome(t, b, errAway) {
 			t.Fatal("it opened too soon")
@@ -46,7 +46,7 @@ func TestBreakerOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		openBreaker(t)
 
-		half := newBreaker("It", slog.New(slog.DiscardHandler))
+		half := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
 		for i := range breakerLeast {
 			if !outcome(t, half, []error{nil, errAway}[i%2]) {
 				t.Fatalf("it opened after %d calls", i)
@@ -57,7 +57,7 @@ func TestBreakerOpens(t *testing.T) {
 		}
 
 		// Calls that are under way are no successes: as soon as half of what ended failed, it is open.
-		busy := newBreaker("It", slog.New(slog.DiscardHandler))
+		busy := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
 		for range 100 {
 			if _, err := busy.allow(); err != nil {
 				t.Fatal(err)
@@ -70,7 +70,7 @@ func TestBreakerOpens(t *testing.T) {
 			t.Error("calls under way keep it closed")
 		}
 
-		slow := newBreaker("It", slog.New(slog.DiscardHandler))
+		slow := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
 		for range breakerInARow {
 			done, err := slow.allow()
 			if err != nil {
@@ -83,7 +83,7 @@ func TestBreakerOpens(t *testing.T) {
 			t.Error("five in a row that were slow to fail, and it is not open")
 		}
 
-		old := newBreaker("It", slog.New(slog.DiscardHandler))
+		old := newBreaker("It", "thing", slog.New(slog.DiscardHandler))
 		for range breakerInARow - 1 {
 			outcome(t, old, errAway)
 		}

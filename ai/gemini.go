@@ -13,10 +13,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"google.golang.org/genai"
 )
 
@@ -32,14 +30,13 @@ const (
 const (
 	defaultFirstByte = 15 * time.Second
 	defaultIdle      = 12 * time.Second
-	connectTimeout   = 4 * time.Second // so that somebody whose server cannot be reached hears of it within 5 s
-	mostConnections  = 512             // idle ones that are kept, where HTTP/2 does not make one enough
-	mostModels       = 64              // whose quotas are remembered
-	leastAnswers     = 16              // answers at once that are let through whatever was refused
-	mostAnswers      = 4_096
-	mostEmbeddings   = 8 // calls at once
-	minGeminiDims    = 128
-	maxGeminiDims    = 3_072
+	// connectTimeout holds for the connection, with looking up its address, and once more for TLS. The question put another
+	// way and its embedding have a second and a half each before the answer is asked for, and whoever waits hears
+	// within five that nothing can be reached.
+	connectTimeout  = 1500 * time.Millisecond
+	mostConnections = 512 // idle ones that are kept, where HTTP/2 does not make one enough
+	minGeminiDims   = 128
+	maxGeminiDims   = 3_072
 )
 
 // GeminiConfig says how to reach Gemini. Without a URL, a model, an embedding model or dimensions the defaults hold.
@@ -71,12 +68,12 @@ type Gemini struct {
 	log       *slog.Logger
 	owner     string // begins the names of quotas: whose key it is
 
-	generation, embedding *breaker
-	limiters              *lru.Cache[string, *limiter]
-	limitersMu            sync.Mutex
-	batches               chan struct{} // places for batches of passages
-	questions             *questions
-	complaints            complaints
+	ways
+	batches    chan struct{} // places for batches of passages
+	batch      batchSize
+	share      share // of passages
+	questions  *questions
+	complaints complaints
 }
 
 // NewGemini prepares the client. It asks nothing of Gemini yet. Close must be called.
@@ -86,19 +83,21 @@ func NewGemini(cfg GeminiConfig) (*Gemini, error) {
 	}
 	g := &Gemini{
 		cfg: cfg, log: cfg.Log, transport: newTransport(cfg.dial), batches: make(chan struct{}, mostBatches),
-		generation: newBreaker("Gemini", cfg.Log), embedding: newBreaker("Gemini's embedding", cfg.Log),
 	}
 	sum := sha256.Sum256([]byte(cfg.APIKey))
 	g.owner = "gemini/" + hex.EncodeToString(sum[:4]) + "/"
-	var err error
-	if g.limiters, err = lru.New[string, *limiter](mostModels); err != nil {
+	if err := g.openWays(); err != nil {
 		return nil, err
 	}
 	bridgeLog(cfg.Log)
+	if strings.HasPrefix(cfg.URL, "http://") && !loopback(cfg.URL) {
+		g.log.Warn("the key and all prompts go to Gemini in the clear, because KYRO_GEMINI_URL begins with http://")
+	}
+	var err error
 	g.client, err = genai.NewClient(context.Background(), &genai.ClientConfig{
 		APIKey: cfg.APIKey, Backend: genai.BackendGeminiAPI,
 		HTTPClient: &http.Client{
-			Transport: g.transport,
+			Transport: keeping{g.transport},
 			// The key is in a header that would go along to wherever a redirection leads.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -154,10 +153,15 @@ var modelName = regexp.MustCompile(`^(?:models/|tunedModels/)?[A-Za-z0-9][A-Za-z
 
 func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}).DialContext
+		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
+	}
+	inTime := func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
+		return dial(ctx, network, address)
 	}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSHandshakeTimeout: connectTimeout, ForceAttemptHTTP2: true,
+		Proxy: http.ProxyFromEnvironment, DialContext: inTime, TLSHandshakeTimeout: connectTimeout, ForceAttemptHTTP2: true,
 		MaxIdleConns: mostConnections, MaxIdleConnsPerHost: mostConnections, IdleConnTimeout: 90 * time.Second,
 		// A connection that died without a word would take every answer on it along, until each runs out of time.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
@@ -176,43 +180,3 @@ func (g *Gemini) Lexical() bool { return false }
 
 // Model names the embedding and its dimensions.
 func (g *Gemini) Model() (name string, dims int) { return g.cfg.EmbeddingModel, g.cfg.EmbeddingDims }
-
-// Pause keeps calls off a quota for d, as another node was told. Quotas of other keys are left alone.
-func (g *Gemini) Pause(quota string, d time.Duration) {
-	if model, ours := strings.CutPrefix(quota, g.owner); ours && modelName.MatchString(model) && d > 0 {
-		g.limiter(model).pause(d)
-	}
-}
-
-// Away says why Gemini is not asked at the moment, and for how long; nil where it is.
-func (g *Gemini) Away() error {
-	for _, way := range []struct {
-		b     *breaker
-		model string
-	}{{g.generation, g.cfg.Model}, {g.embedding, g.cfg.EmbeddingModel}} {
-		if way.b.open() {
-			return way.b.away(nil)
-		}
-		if wait := g.limiter(way.model).closed(); wait > 0 {
-			return quotaUsedUp(wait)
-		}
-	}
-	return nil
-}
-
-// limiter gives that of a model.
-func (g *Gemini) limiter(model string) *limiter {
-	model = strings.TrimPrefix(model, "models/")
-	g.limitersMu.Lock()
-	defer g.limitersMu.Unlock()
-	if l, ok := g.limiters.Get(model); ok {
-		return l
-	}
-	least, most := leastAnswers, mostAnswers
-	if model == strings.TrimPrefix(g.cfg.EmbeddingModel, "models/") {
-		least, most = 1, mostEmbeddings
-	}
-	l := newLimiter(g.owner+model, least, most, g.cfg.random, g.cfg.OnPause)
-	g.limiters.Add(model, l)
-	return l
-}

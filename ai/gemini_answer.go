@@ -67,6 +67,9 @@ type geminiAnswer struct {
 }
 
 func (a *geminiAnswer) run() error {
+	if !modelName.MatchString(a.model) {
+		return a.g.noModel(a.model).err
+	}
 	a.ctx, a.cancel = context.WithCancelCause(a.caller)
 	defer a.cancel(nil)
 	a.first = time.AfterFunc(a.g.cfg.FirstByte, func() { a.cancel(errFirstByte) })
@@ -80,7 +83,7 @@ func (a *geminiAnswer) run() error {
 		if f == nil {
 			return nil
 		}
-		if a.begun || !tries.again(a.ctx, f) {
+		if a.begun || !tries.again(a.ctx, a.g.way(a.model), f) {
 			return f.outcome(a.caller, a.ctx)
 		}
 	}
@@ -88,12 +91,12 @@ func (a *geminiAnswer) run() error {
 
 // try asks once.
 func (a *geminiAnswer) try(patience time.Duration) (f *failure) {
-	c, f := a.g.begin(a.ctx, a.g.generation, a.model, patience)
+	c, f := begin(a.ctx, a.g.way(a.model), patience)
 	if f != nil {
 		return f
 	}
 	defer func() { c.end(f) }()
-	for resp, err := range a.g.client.Models.GenerateContentStream(a.ctx, a.model, contentsOf(a.prompt.Messages), a.config()) {
+	for resp, err := range a.g.events(a.ctx, a.model, contentsOf(a.prompt.Messages), a.config()) {
 		if err != nil {
 			if a.finish != nil {
 				break // it was late with its end, or was cut after it
@@ -150,7 +153,8 @@ func (a *geminiAnswer) take(resp *genai.GenerateContentResponse) *failure {
 	candidate := resp.Candidates[0]
 	if s := visible(candidate); s != "" {
 		a.wrote = true
-		if !a.yield(kyro.Delta{Text: s}, nil) {
+		soFar := a.usage
+		if !a.yield(kyro.Delta{Text: s, Usage: &soFar}, nil) {
 			a.stopped = true
 			return &failure{err: context.Canceled, left: true}
 		}
@@ -184,7 +188,7 @@ func usageOf(resp *genai.GenerateContentResponse, model string, before kyro.Mess
 }
 
 func promptBlocked(resp *genai.GenerateContentResponse) *failure {
-	if resp.PromptFeedback == nil || len(resp.Candidates) > 0 {
+	if resp.PromptFeedback == nil || resp.PromptFeedback.BlockReason == "" || len(resp.Candidates) > 0 {
 		return nil
 	}
 	return &failure{err: blocked().Because(whyBlocked("prompt", string(resp.PromptFeedback.BlockReason))), alive: true}

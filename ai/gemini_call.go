@@ -36,18 +36,19 @@ func (g *Gemini) newTries(budget time.Duration, retries int) *tries {
 func (t *tries) patience() time.Duration { return max(0, time.Until(t.until)) }
 
 // again waits before another try, and reports whether there is one. After a refusal the limiter knows how long to wait,
-// and else it is up to twice as long each time, by chance.
-func (t *tries) again(ctx context.Context, f *failure) bool {
+// and else it is up to twice as long each time, by chance. What took long to fail is tried again only if there is time
+// for it to take as long once more; and not too much may be tried again on that way already.
+func (t *tries) again(ctx context.Context, w *way, f *failure) bool {
 	if !f.again || t.left == 0 || ctx.Err() != nil {
 		return false
 	}
 	t.left--
 	if f.quota {
-		return f.wait <= t.patience()
+		return f.wait <= t.patience() && w.breaker.mayRepeat()
 	}
 	d := leastDelay + time.Duration(t.random()*float64(min(t.delay, mostDelay)-leastDelay))
 	t.delay *= 2
-	if d > t.patience() {
+	if d+f.took > t.patience() || !w.breaker.mayRepeat() {
 		return false
 	}
 	timer := time.NewTimer(d)
@@ -62,26 +63,24 @@ func (t *tries) again(ctx context.Context, f *failure) bool {
 
 // call is one that the breaker and the quota let through.
 type call struct {
+	began  time.Time
 	place  *place
 	b      *breaker
 	settle func(error) // tells the breaker; nil once it was told
 }
 
 // begin waits for a call to be let through, as long as patience at most.
-func (g *Gemini) begin(ctx context.Context, b *breaker, model string, patience time.Duration) (*call, *failure) {
-	if !modelName.MatchString(model) {
-		return nil, g.noModel(model)
-	}
-	place, err := g.limiter(model).enter(ctx, patience)
+func begin(ctx context.Context, w *way, patience time.Duration) (*call, *failure) {
+	place, err := w.limiter.enter(ctx, patience)
 	if err != nil {
 		return nil, &failure{err: err}
 	}
-	settle, err := b.allow()
+	settle, err := w.breaker.allow()
 	if err != nil {
 		place.leave(false)
 		return nil, &failure{err: err}
 	}
-	return &call{place, b, settle}, nil
+	return &call{time.Now(), place, w.breaker, settle}, nil
 }
 
 // works notes that the upstream gave something, which is enough where all others wait for this call to say whether it is
@@ -94,6 +93,9 @@ func (c *call) works() {
 
 // end ends the call with what became of it; nil: all went well.
 func (c *call) end(f *failure) {
+	if f != nil {
+		f.took = time.Since(c.began)
+	}
 	switch {
 	case f == nil:
 		c.tell(nil)

@@ -21,7 +21,7 @@ func (g *Gemini) Complete(ctx context.Context, q kyro.Completion) (kyro.Complete
 		if f == nil {
 			return done, nil
 		}
-		if !tries.again(within, f) {
+		if !tries.again(within, g.answers, f) {
 			return kyro.Completed{}, f.outcome(ctx, within)
 		}
 	}
@@ -29,7 +29,7 @@ func (g *Gemini) Complete(ctx context.Context, q kyro.Completion) (kyro.Complete
 
 func (g *Gemini) complete(caller, ctx context.Context, q kyro.Completion, t *tries) (done kyro.Completed, f *failure) {
 	model := g.cfg.Model
-	c, f := g.begin(ctx, g.generation, model, t.patience())
+	c, f := begin(ctx, g.answers, t.patience())
 	if f != nil {
 		return done, f
 	}

@@ -32,33 +32,32 @@ const (
 )
 
 // EmbedPassages gives a vector for each text, L2-normalised. Equal texts are sent once, and share theirs. A text that is
-// longer than the model reads is cut. Any number may be given: they go in batches, a few at a time. It fails as a whole,
-// soon, and with a typed error: whoever has a queue tries again later.
+// longer than the model reads is cut. Any number may be given: they go in batches, a few at a time. Where a batch fails
+// the error, typed and soon, comes with the vectors of the others and nil in the places of those that have none: what was
+// paid for is not lost, and whoever has a queue asks for the rest later.
 func (g *Gemini) EmbedPassages(ctx context.Context, texts []string) ([][]float32, error) {
 	distinct, at := distinctTexts(texts)
 	found := make([][]float32, len(distinct))
-	group, within := errgroup.WithContext(ctx)
+	var group errgroup.Group // without a context: a batch that is under way is paid for, whatever becomes of another
 	for _, b := range g.batchesOf(distinct) {
 		group.Go(func() error {
 			select {
 			case g.batches <- struct{}{}:
-			case <-within.Done():
-				return within.Err()
+			case <-ctx.Done():
+				return ctx.Err()
 			}
 			defer func() { <-g.batches }()
-			vectors, err := g.embedTexts(within, distinct[b.from:b.to], forPassages, passagesTimeout, g.newTries(passagesBudget, mostRetries))
+			vectors, err := g.embedTexts(ctx, distinct[b.from:b.to], forPassages, passagesTimeout, g.newTries(passagesBudget, mostRetries))
 			copy(found[b.from:b.to], vectors)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
+	err := group.Wait()
 	vectors := make([][]float32, len(texts))
 	for i := range texts {
 		vectors[i] = found[at[i]]
 	}
-	return vectors, nil
+	return vectors, err
 }
 
 // EmbedQuestion gives the vector of a question, L2-normalised. Questions that come at the same time go in one call, and
@@ -92,10 +91,11 @@ type span struct{ from, to int }
 // batchesOf divides texts by their number and their estimated tokens.
 func (g *Gemini) batchesOf(texts []string) []span {
 	var spans []span
+	most := min(g.batch.now(), g.share.whole())
 	from, tokens := 0, 0
 	for i, s := range texts {
 		n := min(text.Tokens(s), g.readable())
-		if i > from && (i-from == mostBatch || tokens+n > mostBatchTokens) {
+		if i > from && (i-from == most || tokens+n > mostBatchTokens) {
 			spans = append(spans, span{from, i})
 			from, tokens = i, 0
 		}
@@ -125,12 +125,16 @@ func (g *Gemini) readable() int {
 func (g *Gemini) embedTexts(caller context.Context, texts []string, use task, timeout time.Duration, tries *tries) ([][]float32, error) {
 	ctx, cancel := context.WithTimeoutCause(caller, timeout, errSlow)
 	defer cancel()
+	w := g.passages
+	if use == forQuestions {
+		w = g.asked
+	}
 	for {
 		vectors, f := g.tryEmbed(caller, ctx, texts, use, tries)
 		if f == nil {
 			return vectors, nil
 		}
-		if !tries.again(ctx, f) {
+		if !tries.again(ctx, w, f) {
 			return nil, f.outcome(caller, ctx)
 		}
 	}
@@ -138,11 +142,16 @@ func (g *Gemini) embedTexts(caller context.Context, texts []string, use task, ti
 
 func (g *Gemini) tryEmbed(caller, ctx context.Context, texts []string, use task, t *tries) (vectors [][]float32, f *failure) {
 	model := g.cfg.EmbeddingModel
-	c, f := g.begin(ctx, g.embedding, model, t.patience())
+	c, f := g.beginEmbed(ctx, use, len(texts), t.patience())
 	if f != nil {
 		return nil, f
 	}
-	defer func() { c.end(f) }()
+	defer func() {
+		if p := recover(); p != nil { // batches have goroutines of their own, where it would end the process
+			vectors, f = nil, g.panicked(p)
+		}
+		g.endEmbed(c, use, len(texts), f)
+	}()
 	contents := make([]*genai.Content, len(texts)) // one for each: several parts of one would become one vector
 	for i, s := range texts {
 		contents[i] = genai.NewContentFromText(g.wording(cutTo(s, g.readable()), use), genai.RoleUser)

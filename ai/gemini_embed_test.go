@@ -131,7 +131,7 @@ func TestGeminiEmbeddingMisbehaves(t *testing.T) {
 				w.e.Script(c.script)
 				start := time.Now()
 				vectors, err := w.EmbedPassages(t.Context(), []string{opens, "Dogs stay outside."})
-				if kyro.ErrorCode(err) != c.code || (err == nil) != (len(vectors) == 2) {
+				if kyro.ErrorCode(err) != c.code || len(vectors) != 2 || (err == nil) != (vectors[0] != nil) || (err == nil) != (vectors[1] != nil) {
 					t.Errorf("%d vectors, %v, want %s", len(vectors), err, c.code)
 				}
 				var typed *kyro.Error
@@ -270,6 +270,40 @@ func TestGeminiQuestionersLeaveAndFail(t *testing.T) {
 		w.Close()
 		if r := <-ended; r.err == nil {
 			t.Error("the last got a vector of a client that was closed")
+		}
+	})
+}
+
+// TestGeminiQuestionsAreNotRefusedTogether: one that Gemini refuses for what it is spoils none of those it went with.
+func TestGeminiQuestionsAreNotRefusedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := within(t)
+		w.e.Script(gemini.Script{Match: "poison", Status: 400}, gemini.Script{Latency: 10 * time.Millisecond})
+		const people = 20
+		ended := make(chan error, people)
+		for i := range people {
+			question := fmt.Sprintf("Question %d?", i)
+			if i == 13 {
+				question = "poison?"
+			}
+			go func() {
+				_, err := w.EmbedQuestion(t.Context(), question)
+				if (question == "poison?") != (kyro.ErrorCode(err) == kyro.CodeValidation) || question != "poison?" && err != nil {
+					err = fmt.Errorf("%s got %w", question, err)
+				} else {
+					err = nil
+				}
+				ended <- err
+			}()
+		}
+		for range people {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		if n := len(w.e.Requests()); n > 12 {
+			t.Errorf("it took %d calls", n)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type failure struct {
 	quota bool  // 429, and how long to wait where that was told, or that it is the quota of a day
 	daily bool
 	wait  time.Duration
+	took  time.Duration // until it failed
 }
 
 // judge makes a failure of an error of the SDK, under ctx with its clocks, which the caller's own context is above.
@@ -79,6 +81,12 @@ func (g *Gemini) blame(what string, cause error) *failure {
 	}
 	err := kyro.Errorf(kyro.CodeUpstreamFailed, "The language model is not available. Try again later.")
 	return &failure{err: err.Because(cause), cause: cause, alive: true}
+}
+
+// panicked is a panic of the SDK, which fails one call. What it says may hold anything, and is left out.
+func (g *Gemini) panicked(p any) *failure {
+	g.log.Error("the client of Gemini panicked", "upstream", "Gemini", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+	return &failure{err: failed().Because(errors.New("the client panicked"))}
 }
 
 func failed() *kyro.Error {
@@ -200,7 +208,7 @@ func transportCause(err error) error {
 	case errors.As(err, &certificate):
 		return errors.New("the certificate is not trusted")
 	case errors.As(err, &op):
-		return fmt.Errorf("%s %s: %w", op.Op, op.Net, op.Err)
+		return fmt.Errorf("%s %s: %v", op.Op, op.Net, op.Err) // not wrapped: it may pass for the end of somebody's own time
 	}
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner

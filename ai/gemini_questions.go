@@ -2,12 +2,15 @@ package ai
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/graph-gophers/dataloader/v7"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"kyrochat/kyro"
 )
 
 // How questions are joined.
@@ -28,11 +31,14 @@ type questions struct {
 	cancel context.CancelFunc
 
 	mu       sync.Mutex
-	recent   *simplelru.LRU[string, *question]
+	recent   *simplelru.LRU[sum, *question]
 	underWay int
 	closed   bool
 	wait     sync.WaitGroup
 }
+
+// sum stands for a question, which may be long: what is kept of one is bounded.
+type sum = [sha256.Size]byte
 
 // question is one that was asked. Its vector is there once done is closed.
 type question struct {
@@ -46,11 +52,16 @@ func newQuestions(embed func(ctx context.Context, texts []string) ([][]float32, 
 	q := &questions{}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	var err error
-	if q.recent, err = simplelru.NewLRU[string, *question](mostRemembered, nil); err != nil {
+	if q.recent, err = simplelru.NewLRU[sum, *question](mostRemembered, nil); err != nil {
 		panic(err) // its size is a positive constant
 	}
-	batch := func(ctx context.Context, texts []string) []*dataloader.Result[[]float32] {
+	var batch dataloader.BatchFunc[string, []float32]
+	batch = func(ctx context.Context, texts []string) []*dataloader.Result[[]float32] {
 		vectors, err := embed(ctx, texts)
+		if n := len(texts); n > 1 && kyro.ErrorCode(err) == kyro.CodeValidation {
+			// One of them is refused for what it is, which is nothing to the others.
+			return append(batch(ctx, texts[:n/2]), batch(ctx, texts[n/2:])...)
+		}
 		results := make([]*dataloader.Result[[]float32], len(texts))
 		for i := range texts {
 			results[i] = &dataloader.Result[[]float32]{Error: err}
@@ -93,9 +104,10 @@ func (q *questions) ask(ctx context.Context, s string) ([]float32, error) {
 
 // find gives the question as it was asked before, or asks it.
 func (q *questions) find(s string) *question {
+	key := sha256.Sum256([]byte(s))
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if known, ok := q.recent.Get(s); ok {
+	if known, ok := q.recent.Get(key); ok {
 		return known
 	}
 	asked := &question{done: make(chan struct{})}
@@ -104,24 +116,24 @@ func (q *questions) find(s string) *question {
 		close(asked.done)
 		return asked
 	}
-	q.recent.Add(s, asked)
+	q.recent.Add(key, asked)
 	loader := q.together
 	if q.underWay == 0 {
 		loader = q.alone
 	}
 	q.underWay++
 	thunk := loader.Load(q.ctx, s)
-	q.wait.Go(func() { q.answer(s, asked, thunk) })
+	q.wait.Go(func() { q.answer(key, asked, thunk) })
 	return asked
 }
 
 // answer waits for the vector.
-func (q *questions) answer(s string, asked *question, thunk dataloader.Thunk[[]float32]) {
+func (q *questions) answer(key sum, asked *question, thunk dataloader.Thunk[[]float32]) {
 	asked.vector, asked.err = thunk()
 	q.mu.Lock()
 	q.underWay--
-	if known, ok := q.recent.Peek(s); ok && known == asked && asked.err != nil {
-		q.recent.Remove(s)
+	if known, ok := q.recent.Peek(key); ok && known == asked && asked.err != nil {
+		q.recent.Remove(key)
 	}
 	q.mu.Unlock()
 	close(asked.done)

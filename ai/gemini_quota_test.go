@@ -189,3 +189,37 @@ func TestGeminiStaysForOthersWhereABotIsWrong(t *testing.T) {
 		}
 	})
 }
+
+// TestGeminiFailsByModel: a model that a bot names and that fails takes nothing from the bots of others, and passages that
+// fail take nothing from questions.
+func TestGeminiFailsByModel(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := within(t)
+		w.e.Script(gemini.Script{Model: "gemini-3.6-flash", Status: 503}, gemini.Script{Match: "Room", Status: 503})
+		p := prompt("hi")
+		p.Bot = botWith("gemini-3.6-flash")
+		for range 10 {
+			if h := listen(t, w.Answer(t.Context(), p)); kyro.ErrorCode(h.err) != kyro.CodeUpstreamFailed {
+				t.Fatal(h.err)
+			}
+		}
+		if n := len(w.e.Requests()); n != 5 {
+			t.Errorf("%d calls before the model was left alone", n)
+		}
+		if h := listen(t, w.Answer(t.Context(), prompt("hi"))); h.err != nil || w.Away() != nil {
+			t.Errorf("another bot: %v, away: %v", h.err, w.Away())
+		}
+		for range 10 {
+			if _, err := w.EmbedPassages(t.Context(), []string{"Room 1."}); kyro.ErrorCode(err) != kyro.CodeUpstreamFailed {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.EmbedQuestion(t.Context(), "Dogs?"); err != nil {
+			t.Errorf("a question: %v", err)
+		}
+		if w.Away() == nil {
+			t.Error("passages fail, and nobody hears of it")
+		}
+	})
+}

@@ -301,6 +301,9 @@ func TestGeminiIsLeftByWhoHasHeardEnough(t *testing.T) {
 			if d.Text != "One " || err != nil {
 				t.Errorf("heard %q, %v", d.Text, err)
 			}
+			if u := d.Usage; u == nil || u.Model != ai.DefaultGeminiModel || u.PromptTokens == 0 {
+				t.Errorf("so far it took %+v", u)
+			}
 			break
 		}
 		w.e.MustAwait(t, func(list []gemini.Request) bool { return list[0].Gone != nil })

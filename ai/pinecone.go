@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pinecone-io/go-pinecone/v5/pinecone"
-
 	"kyrochat/kyro"
 )
 
@@ -56,7 +54,7 @@ type Pinecone struct {
 	key     string
 	log     *slog.Logger
 
-	conn    *pinecone.IndexConnection
+	line    line
 	queries patience
 	writes  patience
 	fit     atomic.Pointer[fitness] // nil: the index could not be looked at yet
@@ -91,17 +89,20 @@ func newPinecone(
 		log: log, pause: pause,
 	}
 	p.queries = patience{
-		breaker: newBreaker("Pinecone", log), whole: pineconeQueryTime, each: pineconeQueryTime, tries: 2,
-		pause: 100 * time.Millisecond,
+		breaker: newBreaker("Pinecone", "vector index", log), whole: pineconeQueryTime, each: pineconeQueryTime, tries: 2,
+		pause: 100 * time.Millisecond, sparing: true,
 	}
 	p.writes = patience{
-		breaker: newBreaker("Pinecone (documents)", log), each: pineconeCallTime, tries: 5, pause: 250 * time.Millisecond,
+		breaker: newBreaker("Pinecone (documents)", "vector index", log), each: pineconeCallTime, tries: 5, pause: 250 * time.Millisecond,
 	}
 	if err := p.findHost(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := p.connect(); err != nil {
+	if err := p.line.open(p.connect); err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(p.host, "http://") && !loopback(p.host) {
+		log.Warn("the key and all vectors go to Pinecone in the clear, because KYRO_PINECONE_HOST begins with http://")
 	}
 	if err := p.look(ctx); err != nil {
 		p.Close()
@@ -110,15 +111,15 @@ func newPinecone(
 	return p, nil
 }
 
-// Name tells this index from others: by its host and by how bots are told apart in it. Vectors that were put into one of
-// another name are not in this one.
+// Name tells this index from others: by its host, and by how installations and bots are told apart in it. Vectors that
+// were put into one of another name are not in this one.
 func (p *Pinecone) Name() string {
 	_, host, _ := strings.Cut(p.host, "://")
 	mode := "namespaces"
 	if p.placing.shared {
 		mode = "shared"
 	}
-	return fmt.Sprintf("pinecone %s %s", strings.TrimSuffix(host, ":443"), mode)
+	return fmt.Sprintf("pinecone %s %s %s", strings.TrimSuffix(host, ":443"), p.placing.installation, mode)
 }
 
 // Away says why the index is not asked at the moment; nil where it is.
@@ -133,7 +134,7 @@ func (p *Pinecone) Away() error {
 }
 
 // Close ends the connection. What is being asked fails.
-func (p *Pinecone) Close() { _ = p.conn.Close() }
+func (p *Pinecone) Close() { p.line.close() }
 
 // pineconeAway is the error of calls that fail in a way that waiting may mend.
 func pineconeAway() *kyro.Error {

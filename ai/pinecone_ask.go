@@ -21,6 +21,9 @@ const (
 	pineconeQuotaAfter = 10 * time.Second
 	pineconeMonthAfter = time.Hour       // the month's units are used up: look again now and then; also the most that is handed on
 	pineconeLongest    = 2 * time.Second // what a call itself waits at the most between two tries
+
+	// pineconeFair is how long a call must have had for it to be the index's fault that the caller's time ran out.
+	pineconeFair = 500 * time.Millisecond
 )
 
 // patience is how long and how often something is asked for.
@@ -30,6 +33,7 @@ type patience struct {
 	each    time.Duration // one try
 	tries   int
 	pause   time.Duration // at the most, before the second try; twice as long before each further one
+	sparing bool          // tried again only while not too much is; what has a queue behind it waits there
 }
 
 // ask asks the index for something, which must be safe to ask for twice. It is tried again, after a random pause, where
@@ -42,8 +46,15 @@ func (p *Pinecone) ask(ctx context.Context, how patience, method string, call fu
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	err = errors.New("the call panicked") // unless it returns
-	defer func() { done(err) }()
+	defer func() {
+		if errors.Is(err, context.DeadlineExceeded) && time.Since(began) < pineconeFair {
+			done(context.Canceled) // the caller's own time was all but over
+			return
+		}
+		done(err)
+	}()
 	return p.try(ctx, how, method, call)
 }
 
@@ -56,13 +67,15 @@ func (p *Pinecone) try(ctx context.Context, how patience, method string, call fu
 	for tried := 1; ; tried++ {
 		err := p.once(asked, how.each, call)
 		if err == nil {
+			p.line.heard(true)
 			return nil
 		}
 		if left := over(ctx); left != nil { // whoever asked has left
 			return fmt.Errorf("%s: %w", method, left)
 		}
+		p.line.heard(status.Code(err) != codes.DeadlineExceeded)
 		least := toldToWait(err)
-		if tried == how.tries || !passing(err) || least > pineconeLongest {
+		if tried == how.tries || !passing(err) || least > pineconeLongest || how.sparing && !how.breaker.mayRepeat() {
 			return p.told(method, err)
 		}
 		random := min(how.pause<<(tried-1), pineconeLongest)

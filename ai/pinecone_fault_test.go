@@ -69,7 +69,7 @@ func TestPineconeMisbehavesInQueries(t *testing.T) {
 		breaker, limits := l.queries.breaker, l.queries
 		for _, row := range tables {
 			l.queries = limits
-			if l.queries.breaker = newBreaker("fresh", l.Pinecone.log); row.short {
+			if l.queries.breaker = newBreaker("fresh", "vector index", l.Pinecone.log); row.short {
 				l.queries.whole = shortly
 			}
 			l.check(row, "Query", func() error {
@@ -117,7 +117,7 @@ func TestPineconeMisbehavesInWrites(t *testing.T) {
 		each := func(rows []failing, method string, do func(document int64) error) {
 			for i, row := range rows {
 				l.writes = limits
-				if l.writes.breaker = newBreaker("fresh", l.Pinecone.log); row.short {
+				if l.writes.breaker = newBreaker("fresh", "vector index", l.Pinecone.log); row.short {
 					l.writes.each = shortly
 				}
 				l.check(row, method, func() error { return l.say(do(int64(i + 1))) })
@@ -169,7 +169,7 @@ func (l *lab) check(row failing, method string, do func() error) {
 	if row.away {
 		l.await("it is back", func() bool {
 			_, err := l.Visible(l.t.Context(), versionOf(1, 999, 1, 1))
-			l.writes.breaker = newBreaker("fresh", l.Pinecone.log)
+			l.writes.breaker = newBreaker("fresh", "vector index", l.Pinecone.log)
 			return err == nil
 		})
 	}
@@ -217,7 +217,7 @@ func TestPineconeFailsNowAndThen(t *testing.T) {
 				t.Fatalf("a query fails with %v", err)
 			case err != nil:
 				failed++
-				l.queries.breaker = newBreaker("fresh", l.Pinecone.log)
+				l.queries.breaker = newBreaker("fresh", "vector index", l.Pinecone.log)
 			case len(got) != 45:
 				t.Fatalf("a query finds %d chunks", len(got))
 			}
@@ -372,7 +372,7 @@ func TestPineconeComesBack(t *testing.T) {
 		l.at.Behave()
 		l.await("a query is answered again", func() bool {
 			got, err := l.query(1)
-			l.queries.breaker = newBreaker("fresh", l.Pinecone.log)
+			l.queries.breaker = newBreaker("fresh", "vector index", l.Pinecone.log)
 			return err == nil && fmt.Sprint(got) == "[7000]"
 		})
 	}

@@ -75,7 +75,7 @@ func (p *Pinecone) looked(ctx context.Context) error {
 // examine asks the index what it is, and says what is wrong with that.
 func (p *Pinecone) examine(ctx context.Context) (misfit string, err error) {
 	metric := ""
-	stats, err := p.conn.DescribeIndexStats(context.WithValue(ctx, metricKey{}, &metric))
+	stats, err := p.line.to("").DescribeIndexStats(context.WithValue(ctx, metricKey{}, &metric))
 	if err != nil {
 		return "", err
 	}

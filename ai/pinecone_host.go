@@ -11,19 +11,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pinecone-io/go-pinecone/v5/pinecone"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/keepalive"
 )
 
 // pineconeControl is where indexes are looked up. It is always said, because the SDK reads the environment otherwise.
 const pineconeControl = "https://api.pinecone.io"
-
-// pineconeReceive is the longest answer that is taken: several times that of the largest query.
-const pineconeReceive = 16 << 20
 
 // findHost takes the host that was given, or looks the index up by its name; in that case it is known at once whether
 // it fits.
@@ -70,7 +63,12 @@ func (p *Pinecone) describe(ctx context.Context, control string) (*pinecone.Inde
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: pineconeCallTime}
 	defer transport.CloseIdleConnections()
 	client, err := pinecone.NewClient(pinecone.NewClientParams{
-		ApiKey: p.key, Host: control, RestClient: &http.Client{Transport: transport, Timeout: pineconeCallTime},
+		ApiKey: p.key, Host: control,
+		RestClient: &http.Client{
+			Transport: transport, Timeout: pineconeCallTime,
+			// The key is in a header that would go along to wherever a redirection leads.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	})
 	if err != nil {
 		return nil, p.cause("client", err)
@@ -103,39 +101,6 @@ func (p *Pinecone) describe(ctx context.Context, control string) (*pinecone.Inde
 }
 
 var errPineconeKey = errors.New("Pinecone refuses PINECONE_API_KEY: take a key of the project that the index is in, from app.pinecone.io")
-
-// connect makes the connection, which is opened when something is asked for. gRPC opens it again when it broke, and closes
-// it when nothing was asked for longer than what is on the way keeps it. It finds out in 13 s that the other end went
-// silent, asked or not: before the breaker lets the next query try.
-func (p *Pinecone) connect() error {
-	client, err := pinecone.NewClient(pinecone.NewClientParams{ApiKey: p.key, Host: pineconeControl})
-	if err != nil {
-		return p.cause("client", err)
-	}
-	p.conn, err = client.Index(pinecone.NewIndexConnParams{Host: p.host},
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(pineconeReceive)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{
-			Time: 10 * time.Second, Timeout: pineconeCallTime, PermitWithoutStream: true,
-		}),
-		grpc.WithIdleTimeout(4*time.Minute),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
-			MinConnectTimeout: pineconeCallTime,
-		}),
-		grpc.WithUnaryInterceptor(noteMetric))
-	if err != nil {
-		return p.cause("connection", err)
-	}
-	if strings.HasPrefix(p.host, "http://") && !loopback(p.host) {
-		p.log.Warn("the key and all vectors go to Pinecone in the clear, because KYRO_PINECONE_HOST begins with http://")
-	}
-	return nil
-}
-
-// in is a namespace of the index.
-func (p *Pinecone) in(namespace string) *pinecone.IndexConnection {
-	return p.conn.WithNamespace(namespace)
-}
 
 // hostName is what a host may be called, IPv6 addresses aside.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)

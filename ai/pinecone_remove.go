@@ -27,14 +27,14 @@ func (p *Pinecone) Remove(ctx context.Context, v kyro.IndexedVersion) error {
 // RemoveBot takes all vectors of a bot out of the index. None is no error.
 func (p *Pinecone) RemoveBot(ctx context.Context, bot kyro.ID) error {
 	method, call := "DeleteNamespace", func(ctx context.Context) error {
-		return p.conn.DeleteNamespace(ctx, p.placing.namespace(bot))
+		return p.line.to("").DeleteNamespace(ctx, p.placing.namespace(bot))
 	}
 	if p.placing.shared {
 		filter := &structpb.Struct{Fields: map[string]*structpb.Value{
 			"bot": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"$eq": keyText(bot)}}),
 		}}
 		method, call = "Delete", func(ctx context.Context) error {
-			return p.in(p.placing.installation).DeleteVectorsByFilter(ctx, filter)
+			return p.line.to(p.placing.installation).DeleteVectorsByFilter(ctx, filter)
 		}
 	}
 	if err := p.ask(ctx, p.writes, method, func(ctx context.Context) error { return gone(call(ctx)) }); err != nil {
@@ -65,7 +65,7 @@ func (p *Pinecone) RemovePlaces(ctx context.Context, places []kyro.VectorPlace) 
 func (p *Pinecone) remove(ctx context.Context, namespace string, ids []string) error {
 	for some := range slices.Chunk(ids, pineconeIDs) {
 		err := p.ask(ctx, p.writes, "Delete", func(ctx context.Context) error {
-			return gone(p.in(namespace).DeleteVectorsById(ctx, some))
+			return gone(p.line.to(namespace).DeleteVectorsById(ctx, some))
 		})
 		if err != nil {
 			return fmt.Errorf("remove vectors: %w", err)

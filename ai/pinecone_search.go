@@ -32,7 +32,7 @@ func (p *Pinecone) SearchVectors(ctx context.Context, bot kyro.ID, query []float
 	}
 	var found *pinecone.QueryVectorsResponse
 	err := p.ask(ctx, p.queries, "Query", func(ctx context.Context) (err error) {
-		found, err = p.in(p.placing.namespace(bot)).QueryByVectorValues(ctx, request)
+		found, err = p.line.to(p.placing.namespace(bot)).QueryByVectorValues(ctx, request)
 		if noNamespace(err) {
 			found, err = &pinecone.QueryVectorsResponse{}, nil
 		}

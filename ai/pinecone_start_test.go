@@ -131,7 +131,7 @@ func TestPineconeStartsWithoutTheIndex(t *testing.T) {
 	}
 	l.at.Behave()
 	l.await("it is used", func() bool {
-		l.writes.breaker = newBreaker("fresh", l.Pinecone.log)
+		l.writes.breaker = newBreaker("fresh", "vector index", l.Pinecone.log)
 		return l.Upsert(t.Context(), chunksOf(3, 1, 7, 1, 2)) == nil
 	})
 	if got, err := l.query(1); fmt.Sprint(got) != "[7000 7001]" || err != nil {
@@ -146,7 +146,7 @@ func TestPineconeStartsWithoutTheIndex(t *testing.T) {
 	l.script(pinecone.Script{Dimension: 5})
 	l.await("it is found not to fit", func() bool {
 		_, _ = l.query(1)
-		l.queries.breaker = newBreaker("fresh", l.Pinecone.log)
+		l.queries.breaker = newBreaker("fresh", "vector index", l.Pinecone.log)
 		return l.Away() != nil
 	})
 	var typed *kyro.Error

@@ -36,7 +36,7 @@ func (p *Pinecone) Upsert(ctx context.Context, vectors []kyro.IndexedVector) err
 	for _, name := range namespaces {
 		for batch := range p.batches(byNamespace[name]) {
 			err := p.ask(ctx, p.writes, "Upsert", func(ctx context.Context) error {
-				took, err := p.in(name).UpsertVectors(ctx, batch)
+				took, err := p.line.to(name).UpsertVectors(ctx, batch)
 				if err == nil && int(took) < len(batch) {
 					err = partial{int(took), len(batch)}
 				}
@@ -88,7 +88,7 @@ func (p *Pinecone) Visible(ctx context.Context, v kyro.IndexedVersion) (bool, er
 	}
 	var found *pinecone.FetchVectorsResponse
 	err := p.ask(ctx, p.writes, "Fetch", func(ctx context.Context) (err error) {
-		found, err = p.in(p.placing.namespace(v.BotID)).FetchVectors(ctx, ids)
+		found, err = p.line.to(p.placing.namespace(v.BotID)).FetchVectors(ctx, ids)
 		if noNamespace(err) {
 			found, err = &pinecone.FetchVectorsResponse{}, nil
 		}

@@ -25,7 +25,7 @@ func (p *Pinecone) Walk(ctx context.Context, visit func([]kyro.VectorPlace) erro
 		limit := uint32(pineconePage)
 		var page *pinecone.ListNamespacesResponse
 		err = p.ask(ctx, p.writes, "ListNamespaces", func(ctx context.Context) (err error) {
-			page, err = p.conn.ListNamespaces(ctx, &pinecone.ListNamespacesParams{
+			page, err = p.line.to("").ListNamespaces(ctx, &pinecone.ListNamespacesParams{
 				Prefix: &prefix, Limit: &limit, PaginationToken: token,
 			})
 			return err
@@ -54,7 +54,7 @@ func (p *Pinecone) walkNamespace(ctx context.Context, name string, bot kyro.ID, 
 		limit := uint32(pineconePage)
 		var page *pinecone.ListVectorsResponse
 		err = p.ask(ctx, p.writes, "List", func(ctx context.Context) (err error) {
-			page, err = p.in(name).ListVectors(ctx, &pinecone.ListVectorsRequest{Limit: &limit, PaginationToken: token})
+			page, err = p.line.to(name).ListVectors(ctx, &pinecone.ListVectorsRequest{Limit: &limit, PaginationToken: token})
 			if noNamespace(err) { // deleted meanwhile
 				page, err = &pinecone.ListVectorsResponse{}, nil
 			}

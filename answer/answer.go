@@ -36,15 +36,14 @@ type Store interface {
 	// last, at most history of them. Answers that were made from a passage which is live no more have the text
 	// kyro.AnswerWithdrawn.
 	Job(ctx context.Context, claim kyro.Claim, history int) (Job, error)
-	// History is that of a Job, for a turn of the conversation.
-	History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error)
+	// History is that of a Job, for a turn of the bot's conversation.
+	History(ctx context.Context, bot, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error)
 	// Keep gives attempts another lease and stores how far they have come, all of them in one transaction, and says of
 	// each in its order what became of it. A state that is older than the row's changes nothing. Where it fails,
 	// nothing is kept.
 	Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error)
-	// GoneAmong gives those of the chunks that no answer may be made from any more: their document was deleted or
-	// answers from another version now, or they are disabled or gone.
-	GoneAmong(ctx context.Context, chunks []kyro.ID) ([]kyro.ID, error)
+	// LiveChunks gives those of the chunks of a bot that answers may be made from, in any order, as that of Index does.
+	LiveChunks(ctx context.Context, bot kyro.ID, chunks []kyro.ID) ([]kyro.ID, error)
 	// StopsAsked finds the running answers of a node that someone asked to stop.
 	StopsAsked(ctx context.Context, owner string) ([]kyro.ID, error)
 	// Finish stores the end of the attempt in one fact.

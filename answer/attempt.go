@@ -34,10 +34,16 @@ type attempt struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the end is stored, or is not for this attempt to store
 
+	// Of an attempt that began before its turn was stored; see take.go.
+	once    sync.Once
+	settled chan struct{} // closed when it is known whether the turn is; nil: it was from the start
+
 	// Of the running goroutine alone.
 	filter *Filter
-	nonce  string          // marks what is data in prompts of this attempt
-	first  time.Time       // when the first text was written
+	nonce  string    // marks what is data in prompts of this attempt
+	first  time.Time // when the first text was written
+
+	saying sync.Mutex      // held while the log is written
 	unsent []kyro.LogEntry // what the log did not take
 	mute   bool            // the log was given up
 	warned bool            // that the log fails
@@ -55,6 +61,8 @@ type attempt struct {
 	dirty      bool               // there are events that the keeper has not taken
 	sources    []kyro.ID          // what the text is made from; nil: not known yet
 	placed     bool               // sources are on the row
+	early      bool               // the turn is not stored, as far as it is known
+	held       []kyro.LogEntry    // that are kept back until it is
 }
 
 func (s *Service) newAttempt(claim kyro.Claim) *attempt {
@@ -77,7 +85,9 @@ func (a *attempt) run() {
 
 	total.Stop()
 	a.keeper.leave(a)
-	a.end(made, err)
+	if a.stands() {
+		a.end(made, err)
+	}
 }
 
 // survive keeps a panic from ending the server. What it leaves undone is for the sweep, once the lease is over.
@@ -146,30 +156,47 @@ func (a *attempt) emit(ctx context.Context, e kyro.LogEntry) error {
 	if e.Status != "" {
 		a.status = e.Status
 	}
+	if a.early {
+		a.held = append(a.held, e)
+		a.mu.Unlock()
+		return nil
+	}
 	urgent := !a.dirty || e.Status != "" || a.text.Len()-a.savedBytes >= saveBytes
 	a.dirty = true
 	a.mu.Unlock()
 
 	a.publish(ctx, e)
 	if urgent {
-		if unsaved, wait := a.saveIn(); unsaved {
-			a.keeper.hurry(a, wait)
-		}
+		a.save()
 	}
 	return nil
+}
+
+// save tells the keeper of what it has not taken.
+func (a *attempt) save() {
+	if unsaved, wait := a.saveIn(); unsaved {
+		a.keeper.hurry(a, wait)
+	}
 }
 
 // publish appends to the log. The answer does not depend on it: what a failing log did not take is sent with the
 // next event, until that is too much; readers look at the row meanwhile.
 func (a *attempt) publish(ctx context.Context, e kyro.LogEntry) {
+	a.saying.Lock()
+	defer a.saying.Unlock()
+	a.append(ctx, e)
+}
+
+// append is publish for who holds saying.
+func (a *attempt) append(ctx context.Context, entries ...kyro.LogEntry) {
 	if a.mute {
 		return
 	}
 	var err error
 	if len(a.unsent) == 0 {
-		err = a.cfg.Log.Append(ctx, a.claim.MessageID, e)
+		err = a.cfg.Log.Append(ctx, a.claim.MessageID, entries...)
 	} else {
-		err = a.cfg.Log.Append(ctx, a.claim.MessageID, append(a.unsent, e)...)
+		err = a.cfg.Log.Append(ctx, a.claim.MessageID, append(a.unsent, entries...)...)
 	}
 	if err == nil {
 		a.unsent = nil
@@ -179,7 +206,7 @@ func (a *attempt) publish(ctx context.Context, e kyro.LogEntry) {
 		a.warned = true
 		a.logger.Warn("the stream log fails; readers follow the row", "error", err)
 	}
-	if a.unsent = append(a.unsent, e); len(a.unsent) > maxUnsent {
+	if a.unsent = append(a.unsent, entries...); len(a.unsent) > maxUnsent {
 		a.mute, a.unsent = true, nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // end stores how the attempt ended. The row comes first and the log after it, so that whoever reads the end in
@@ -69,16 +70,8 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 	} else {
 		said = Resolve(m.passages, state.Text)
 	}
-	o.Citations = said.Citations
+	o.Citations, o.Usage = said.Citations, a.usage(m, state.Text, now)
 	if f := m.finish; f != nil {
-		usage := f.Usage
-		usage.PromptTokens += m.spent.PromptTokens
-		usage.OutputTokens += m.spent.OutputTokens
-		usage.DurationMs = millis(now.Sub(a.began))
-		if !a.first.IsZero() {
-			usage.TimeToFirstTokenMs = millis(a.first.Sub(a.began))
-		}
-		o.Usage = &usage
 		o.Notices = distinct(append(m.notices, f.Notices...))
 		if state.Text == "" && !filtered && f.Reason != kyro.FinishSafety {
 			err = kyro.Errorf(kyro.CodeUpstreamFailed, "The model gave an empty answer. Ask for it again.")
@@ -89,7 +82,9 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 			case f.Reason == kyro.FinishSafety:
 				grounding = kyro.GroundingBlocked
 			default:
-				grounding = said.Grounding(m.noAnswer)
+				if grounding = said.Grounding(m.noAnswer); grounding == kyro.GroundingNotFound {
+					o.Citations = nil // markers behind the no-answer text support nothing
+				}
 			}
 			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &grounding
 			return o
@@ -101,6 +96,22 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 		o.Grounding = &blocked
 	}
 	return o
+}
+
+// usage is what the answer took, however it ended. A model that is left before its end may not have told yet of all that it
+// wrote.
+func (a *attempt) usage(m made, written string, now time.Time) *kyro.MessageUsage {
+	u := m.usage
+	if u.Model != "" && (m.finish == nil || m.finish.Usage.Model == "") {
+		u.OutputTokens = max(u.OutputTokens, text.Tokens(written))
+	}
+	u.PromptTokens += m.spent.PromptTokens
+	u.OutputTokens += m.spent.OutputTokens
+	u.DurationMs = millis(now.Sub(a.began))
+	if !a.first.IsZero() {
+		u.TimeToFirstTokenMs = millis(a.first.Sub(a.began))
+	}
+	return &u
 }
 
 // failure says in the contract's words why an answer has no proper end. Errors made for people pass through;

@@ -8,17 +8,12 @@ import (
 	"kyrochat/kyro"
 )
 
-func (f *fakeStore) GoneAmong(ctx context.Context, chunks []kyro.ID) (gone []kyro.ID, err error) {
-	if err := f.enter(ctx, "GoneAmong"); err != nil {
+func (f *fakeStore) LiveChunks(ctx context.Context, _ kyro.ID, chunks []kyro.ID) ([]kyro.ID, error) {
+	if err := f.enter(ctx, "LiveChunks"); err != nil {
 		return nil, err
 	}
 	defer f.mu.Unlock()
-	for _, id := range chunks {
-		if f.gone[id] {
-			gone = append(gone, id)
-		}
-	}
-	return gone, nil
+	return slices.DeleteFunc(slices.Clone(chunks), func(id kyro.ID) bool { return f.gone[id] }), nil
 }
 
 // withdraw makes chunks such as no answer may be made from any more.

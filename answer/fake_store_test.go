@@ -146,6 +146,9 @@ func (f *fakeStore) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, er
 		turn.Job = &kyro.AnswerJob{Bot: bot, Question: user.Message, Bare: f.bare, Unread: slices.ContainsFunc(f.rows, func(o *fakeRow) bool { return o.ConversationID == c.ID && o.Turn < user.Turn })}
 	}
 	turn.Bot = bot.Message
+	if turn.Claim != nil && t.Begin != nil {
+		t.Begin(turn)
+	}
 	return turn, nil
 }
 
@@ -248,7 +251,7 @@ func (f *fakeStore) history(conversation kyro.ID, turn int64, limit int) (histor
 	return history[max(0, len(history)-limit):]
 }
 
-func (f *fakeStore) History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
+func (f *fakeStore) History(ctx context.Context, _, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
 	if err := f.enter(ctx, "History"); err != nil {
 		return nil, err
 	}

@@ -44,8 +44,9 @@ func NewFilter() *Filter { return &Filter{} }
 // Guard keeps the system prompt of the answer to itself; it is called before anything is written. The answer is cut where
 // it tells the prompt's nonce, or reads out a run of 80 characters of its rules and instructions, without regard to
 // case, white space and the marks of quotes and lists. Where such a run arrives in pieces some 24 characters of it may
-// have passed by then. The no-answer text at the prompt's end is there to be said.
-func (f *Filter) Guard(system string) { f.guard = newGuard(system) }
+// have passed by then. The no-answer text at the prompt's end is there to be said, and so is what stands in one of the open
+// texts, such as a passage: owners put into their instructions what they want to be said.
+func (f *Filter) Guard(system string, open ...string) { f.guard = newGuard(system, open) }
 
 // Cut reports that the answer was cut: what is written from now on is dropped.
 func (f *Filter) Cut() bool { return f.cut }

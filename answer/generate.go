@@ -15,6 +15,7 @@ import (
 
 // made is what an attempt got from retrieval and from the model, as far as it came.
 type made struct {
+	bot      kyro.ID
 	opens    bool // no earlier turn of the conversation has an answer
 	question string
 	noAnswer string            // what the bot says where it finds nothing
@@ -22,7 +23,8 @@ type made struct {
 	passages []kyro.Passage
 	notices  []kyro.MessageNotice
 	quotes   []kyro.Quote
-	finish   *kyro.Finish // nil: the model did not end by itself
+	usage    kyro.MessageUsage // of the answer, as far as the model told
+	finish   *kyro.Finish      // nil: the model did not end by itself
 }
 
 // maxQuotes bounds the quotes of one answer.
@@ -48,7 +50,7 @@ func (a *attempt) generate() (m made, err error) {
 	if err != nil {
 		return m, err
 	}
-	m.question, m.noAnswer = job.Question.Text, noAnswerText(job.Bot)
+	m.bot, m.question, m.noAnswer = job.Bot.ID, job.Question.Text, noAnswerText(job.Bot)
 	m.opens = !slices.ContainsFunc(job.History, func(h kyro.Message) bool { return h.Role == kyro.RoleBot })
 	found, err := a.retrieve(&m, job)
 	if err == nil {
@@ -119,11 +121,15 @@ func (a *attempt) recheck(job *Job, found *Retrieved, read time.Time) error {
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
 	defer cancel()
-	list, err := a.cfg.Store.GoneAmong(ctx, asked)
-	if err != nil || len(list) == 0 {
+	list, err := a.cfg.Store.LiveChunks(ctx, job.Bot.ID, asked)
+	if err != nil || len(list) == len(asked) {
 		return err
 	}
-	gone := func(id kyro.ID) bool { return slices.Contains(list, id) }
+	live := make(map[kyro.ID]bool, len(list))
+	for _, id := range list {
+		live[id] = true
+	}
+	gone := func(id kyro.ID) bool { return !live[id] }
 	found.Passages = slices.DeleteFunc(found.Passages, func(p kyro.Passage) bool { return gone(p.Chunk.ID) })
 	for i := range job.History {
 		if m := &job.History[i]; slices.ContainsFunc(m.Sources, gone) {
@@ -165,7 +171,7 @@ func (a *attempt) decline(m *made) error {
 // stream passes the model's pieces on. The clock for silence stands while a piece is passed on. Models that are asked over
 // a network have clocks of their own for the same limits; these here are for a model that does not keep to them.
 func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
-	a.filter.Guard(prompt.System)
+	a.filter.Guard(prompt.System, saidIn(prompt.Passages)...)
 	first := time.AfterFunc(outer(a.cfg.Limits.AnswerFirstByte), func() { a.cancel(errFirstByte) })
 	defer first.Stop()
 	idle := time.AfterFunc(time.Hour, func() { a.cancel(errIdle) })
@@ -189,10 +195,13 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 		if err := a.write(a.ctx, a.filter.Write(head(d.Text, room))); err != nil {
 			return err
 		}
+		if d.Usage != nil {
+			m.usage = *d.Usage
+		}
 		m.quotes = append(m.quotes, d.Quotes[:min(len(d.Quotes), maxQuotes-len(m.quotes))]...)
 		switch {
 		case d.Finish != nil:
-			m.finish = d.Finish
+			m.finish, m.usage = d.Finish, d.Finish.Usage
 			return nil
 		case a.filter.Cut():
 			m.finish = &kyro.Finish{Reason: kyro.FinishStop} // what is left of it is grounded as its citations say
@@ -205,6 +214,15 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 		}
 	}
 	return errCut
+}
+
+// saidIn gives the texts of passages.
+func saidIn(passages []kyro.Passage) []string {
+	texts := make([]string, len(passages))
+	for i, p := range passages {
+		texts[i] = p.Chunk.Text
+	}
+	return texts
 }
 
 // outer is a limit that a model should have kept by itself, and a quarter.

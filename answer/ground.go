@@ -13,6 +13,9 @@ import (
 // without spaces counts half.
 const leastSubstance = 3
 
+// mostFraming is how many of them a sentence may have that greets, introduces or offers help.
+const mostFraming = 6
+
 // Grounding works out how far an answer rests on its passages:
 //
 //   - NOT_FOUND: it has no citation, or is the bot's no-answer text.
@@ -22,7 +25,8 @@ const leastSubstance = 3
 //
 // A sentence states something where it has at least three words of substance, or a number. Headings, code, questions, and
 // what ends in a colon state nothing. Neither do the sentences before the first that has a citation and those behind the
-// last, where they speak to the reader ("I hope this helps", "Melden Sie sich gern") and hold no number.
+// last, where they greet, introduce or offer help in a few words ("I hope this helps", "Melden Sie sich gern") and hold no
+// number. To tell the reader what to do, or what the documents say, is a statement.
 func (r *Resolved) Grounding(noAnswer string) kyro.Grounding {
 	if len(r.Citations) == 0 || r.says(noAnswer) {
 		return kyro.GroundingNotFound
@@ -46,16 +50,17 @@ func (r *Resolved) Grounding(noAnswer string) kyro.Grounding {
 	return kyro.Grounded
 }
 
-// says reports an answer that is the text, markers, case, white space and the signs at its ends aside.
+// says reports an answer that is the text, markers, case, white space and signs aside.
 func (r *Resolved) says(what string) bool {
+	words := func(s string) []string {
+		return strings.FieldsFunc(text.Fold(s), func(r rune) bool { return !isWordRune(r) })
+	}
 	var said []string
 	for i := range r.statements {
-		said = append(said, r.statements[i].said)
+		said = append(said, words(r.statements[i].said)...)
 	}
-	plain := func(s string) string {
-		return strings.TrimFunc(text.Fold(s), func(r rune) bool { return !isWordRune(r) })
-	}
-	return plain(what) != "" && plain(strings.Join(said, " ")) == plain(what)
+	wanted := words(what)
+	return len(wanted) > 0 && strings.Join(said, " ") == strings.Join(wanted, " ")
 }
 
 // states reports a sentence that says something which could be right or wrong.
@@ -65,23 +70,24 @@ func (s *statement) states() bool {
 	if strings.ContainsRune(":：?？", last) || strings.HasPrefix(said, "#") {
 		return false
 	}
-	if hasNumber(said) {
-		return true
-	}
-	substance := 0.0
-	for _, w := range s.wordsFor("") {
-		if isDense(w.Word) {
-			substance += 0.5
-		} else {
-			substance++
-		}
-	}
-	return substance >= leastSubstance
+	return hasNumber(said) || s.substance() >= leastSubstance
 }
 
-// frames reports a sentence that speaks to the reader rather than of the matter.
+// substance counts the words of substance.
+func (s *statement) substance() (sum float64) {
+	for _, w := range s.wordsFor("") {
+		if isDense(w.Word) {
+			sum += 0.5
+		} else {
+			sum++
+		}
+	}
+	return sum
+}
+
+// frames reports a short sentence in which the answer speaks of itself, rather than of the matter.
 func (s *statement) frames() bool {
-	if hasNumber(s.said) {
+	if hasNumber(s.said) || s.substance() > mostFraming {
 		return false
 	}
 	for _, w := range text.Query(s.said, nil) {
@@ -107,16 +113,15 @@ func hasNumber(said string) bool {
 	return strings.ContainsFunc(said, unicode.IsNumber)
 }
 
-// addressing are words of the first and second person, and such as answers begin and end with, in the languages most asked
-// in; folded.
-var addressing = wordSet(`i i'm i'd i'll i've me my we our us you your you're yours hope happy glad welcome hello hi thanks thank sorry please
-	based according
-	yo me mi nosotros nos te ti tu tus usted ustedes le espero hola gracias siento encantado claro avisame aviseme digame dime puedo segun
-	ich mir mich mein wir uns unser du dir dich dein ihnen sie ihr ihre hallo danke gern gerne hoffe bitte leider laut
-	je moi mon nous notre tu toi vous votre bonjour merci desole espere volontiers selon`)
+// addressing are words of the first person, and such as answers begin and end with, in the languages most asked in; folded.
+// The second person is none of them, and "we" neither, which is the bot's owner: what follows them may be right or wrong.
+var addressing = wordSet(`i i'm i'd i'll i've me my hope happy glad hello hi thanks thank sorry feel
+	yo me mi espero hola gusto gracias siento encantado avisame aviseme digame dime dudes dude
+	ich mir mich mein hallo danke gern gerne hoffe leider
+	je moi mon bonjour merci desole espere volontiers hesitez hesite`)
 
 // denseAddressing are the same of scripts without spaces.
-var denseAddressing = []string{"我", "您", "你", "希望", "请", "谢谢", "根据", "ください", "お役に"}
+var denseAddressing = []string{"我", "您好", "你好", "高兴", "希望", "谢谢", "随时", "お役に", "ありがとう", "喜んで"}
 
 func wordSet(words string) map[string]bool {
 	set := make(map[string]bool)

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,6 +45,7 @@ type guard struct {
 	first   rune  // of the canary
 	further []int // of each beginning of the canary, how much of it begins anew at its end
 	letters []rune
+	open    string           // letters of what may be said as it is, each text on a line of its own
 	places  []int32          // of each letter, how many characters are before it
 	grams   map[uint64]int32 // where the first of a kind ends
 	next    []int32          // of each gram, by end/gramStep: the next of its kind, or 0
@@ -70,13 +72,14 @@ type run struct{ end, length int } // letters
 var promptEnd = regexp.MustCompile(`<<<([0-9a-f]{32}) end>>>\s*$`)
 
 // newGuard guards a system prompt as it is sent to models: its nonce, and all of it before the block of the no-answer
-// text, which is there to be said. It gives nil where there is nothing to guard.
-func newGuard(system string) *guard {
+// text, which is there to be said. What stands in that or in the open texts as well is no secret. It gives nil where there
+// is nothing to guard.
+func newGuard(system string, open []string) *guard {
 	canary, kept := "", system
 	if end := promptEnd.FindStringSubmatch(system); end != nil {
 		canary = end[1]
 		if block := indexLine(system, "<<<"+canary+" no answer>>>"); block >= 0 {
-			kept = system[:block]
+			kept, open = system[:block], append(slices.Clone(open), system[block:])
 		}
 	}
 	if canary == "" && kept == "" {
@@ -87,6 +90,7 @@ func newGuard(system string) *guard {
 		g.first, g.further = g.canary[0], beginnings(g.canary)
 	}
 	g.learn(kept)
+	g.open = lettersOf(open)
 	return g
 }
 
@@ -272,12 +276,16 @@ func (g *guard) follow(c rune, offset int) bool {
 	}
 	g.runs = going
 	longest := 0
-	for _, r := range going {
+	for i, r := range going {
 		span := int(g.places[r.end]-g.places[r.end-r.length+1]) + 1
-		if span >= guardCut-guardSigns {
+		switch {
+		case span < guardCut-guardSigns:
+			longest = max(longest, span)
+		case g.isOpen(r.length):
+			going[i].length = gram // what comes next counts anew
+		default:
 			return g.find(r.length)
 		}
-		longest = max(longest, span)
 	}
 	switch {
 	case longest < guardHold-guardSigns/2:
@@ -286,6 +294,15 @@ func (g *guard) follow(c rune, offset int) bool {
 		g.holding = offset
 	}
 	return false
+}
+
+// isOpen reports that the last so many letters are there to be said.
+func (g *guard) isOpen(letters int) bool {
+	var said strings.Builder
+	for n := uint(letters); n > 0; n-- {
+		said.WriteRune(g.recent[(g.count-n)%recalled])
+	}
+	return strings.Contains(g.open, said.String())
 }
 
 // common is how many of the last letters of the answer are those of the prompt up to the one at end.

@@ -138,6 +138,41 @@ func TestGuardLetsTheRestPass(t *testing.T) {
 	}
 }
 
+// TestGuardLetsPassWhatIsThereToBeSaid reads out what stands in the instructions and in a passage, or in the no-answer text,
+// too; what stands in the instructions alone is cut all the same, also right behind that.
+func TestGuardLetsPassWhatIsThereToBeSaid(t *testing.T) {
+	t.Parallel()
+	const hours = "The workshop of Hallworth Pumps is open from nine to five on all days but Sundays, and in August by appointment alone."
+	prompt := rules + "Say: " + hours + " Or else: " + noAnswer + "\nTell nobody that the owner sleeps until ten o'clock on every single working day of the whole year.\n" +
+		"<<<" + nonce + " no answer>>>\n" + noAnswer + "\n<<<" + nonce + " end>>>"
+	passage := "# Hours\n\n> " + strings.ReplaceAll(hours, " and ", "\n> and ") + "\n\nThere is more."
+	for name, c := range map[string]struct {
+		said string
+		cut  bool
+	}{
+		"a passage":                  {"It says: " + hours + " [1] " + hours, false},
+		"a passage in other lines":   {strings.ReplaceAll(strings.ToUpper(hours), " ", "\n"), false},
+		"the no-answer text":         {noAnswer, false},
+		"both and what is between":   {hours + " Or else: " + noAnswer, true},
+		"what is behind one of them": {noAnswer + " Tell nobody that the owner sleeps until ten o'clock on every single working day of the whole year.", true},
+		"the rules":                  {hours + " " + secret, true},
+		"the nonce":                  {hours + " " + nonce, true},
+	} {
+		for _, size := range []int{1, 7, 40, 10_000} {
+			f := answer.NewFilter()
+			f.Guard(prompt, "Something else stands here.", passage)
+			var shown strings.Builder
+			for _, piece := range split(c.said, size) {
+				shown.WriteString(f.Write(piece))
+			}
+			rest, _ := f.Close()
+			if got := shown.String() + rest; f.Cut() != c.cut || !c.cut && got != c.said {
+				t.Errorf("%s in pieces of %d: cut %t, %q", name, size, f.Cut(), got)
+			}
+		}
+	}
+}
+
 func TestGuardHoldsNoMoreThanItMust(t *testing.T) {
 	t.Parallel()
 	f := answer.NewFilter()

@@ -47,6 +47,25 @@ func (l *lineReader) begin(r, c rune) ([]rune, rune) {
 	return before, c
 }
 
+// lettersOf gives what a lineReader reads of texts, each on a line of its own.
+func lettersOf(texts []string) string {
+	var all strings.Builder
+	for _, text := range texts {
+		lines := lineReader{fresh: true}
+		for _, r := range text + "\n" {
+			before, c := lines.read(r)
+			for _, digit := range before {
+				all.WriteRune(digit)
+			}
+			if c != 0 {
+				all.WriteRune(c)
+			}
+		}
+		all.WriteByte('\n')
+	}
+	return all.String()
+}
+
 // plainLetters are the letters and digits of ASCII in lower case, 0 for all else.
 var plainLetters = func() (t [0x80]rune) {
 	for c := range rune(0x80) {

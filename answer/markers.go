@@ -41,9 +41,10 @@ func findMarkers(s string, limit int) []marked {
 		if sign == '【' {
 			closing = "】"
 		}
-		inside, rest, closed := strings.Cut(s[at+opening:], closing)
-		end := len(s) - len(rest)
-		if !closed || !isMarker(inside) || leads(s, at, rest) {
+		near := s[at+opening : min(len(s), at+opening+mostMarker+len(closing))]
+		inside, _, closed := strings.Cut(near, closing)
+		end := at + opening + len(inside) + len(closing)
+		if !closed || !isMarker(inside) || leads(s, at, end) {
 			at += opening
 			continue
 		}
@@ -55,19 +56,22 @@ func findMarkers(s string, limit int) []marked {
 	return found
 }
 
-// leads reports a bracket that belongs to a link, [1](…), or defines a reference, [1]: … at the start of a line, and one
-// that was made inert.
-func leads(s string, at int, rest string) bool {
-	if strings.HasPrefix(rest, "(") || strings.HasSuffix(s[:at], `\`) {
+// leads reports brackets from at to end that belong to a link, [1](…), or define a reference, [1]: … at the start of a
+// line, and such as were made inert.
+func leads(s string, at, end int) bool {
+	if strings.HasPrefix(s[end:], "(") || strings.HasSuffix(s[:at], `\`) {
 		return true
 	}
-	line := s[strings.LastIndexByte(s[:at], '\n')+1 : at]
-	return strings.HasPrefix(rest, ":") && strings.TrimLeft(line, " \t>") == ""
+	before := strings.TrimRight(s[:at], " \t>")
+	return strings.HasPrefix(s[end:], ":") && (before == "" || strings.HasSuffix(before, "\n"))
 }
+
+// mostMarker is the most bytes between the brackets of a marker.
+const mostMarker = 64
 
 // isMarker reports what can stand between the brackets: numbers, and what lists and ranges are written with.
 func isMarker(inside string) bool {
-	if len(inside) > 64 || !strings.ContainsAny(inside, "0123456789") {
+	if len(inside) > mostMarker || !strings.ContainsAny(inside, "0123456789") {
 		return false
 	}
 	return strings.Trim(inside, "0123456789,;，、 -–—") == ""

@@ -26,14 +26,14 @@ type nearby struct {
 func (n *nearby) cut() bool { return len(n.hits) > 0 && len(n.hits) >= n.limit }
 
 // startVectors embeds the question and searches by it while the words are searched. The channel always gets one
-// value, at the latest when ctx is done, as far as the providers go by it.
+// value, at the latest when ctx is done, as far as the providers go by it; Wait waits for those that do not.
 func (r *IndexRetriever) startVectors(ctx context.Context, bot kyro.Bot, question string, depth int) <-chan nearby {
 	found := make(chan nearby, 1)
 	if r.vectors == nil || r.embedder == nil {
 		found <- nearby{}
 		return found
 	}
-	go func() {
+	r.searches.Go(func() {
 		defer func() { // a fault of a provider's client must not end the server
 			if fault := recover(); fault != nil {
 				found <- nearby{err: fmt.Errorf("search vectors: panic: %v\n%s", fault, debug.Stack())}
@@ -45,7 +45,7 @@ func (r *IndexRetriever) startVectors(ctx context.Context, bot kyro.Bot, questio
 			return
 		}
 		found <- r.searchNear(ctx, bot, vector, depth)
-	}()
+	})
 	return found
 }
 

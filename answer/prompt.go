@@ -130,7 +130,8 @@ func (w *wording) take() string {
 	return made
 }
 
-// fitting gives the first passages that take at most so many tokens together, and the best in any case, as budget has it.
+// fitting gives the first passages that take at most so many tokens together, and the best in any case. A passage is whole
+// or not there.
 func fitting(passages []kyro.Passage, tokens int) []kyro.Passage {
 	room := budget{passages: len(passages), tokens: tokens}
 	for i, p := range passages {

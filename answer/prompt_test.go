@@ -203,6 +203,49 @@ func TestPromptsStayWithinTheirBudgets(t *testing.T) {
 	}, reads(nothing, finds(passages...)), func(c *answer.Config) { c.PassageTokens, c.HistoryTokens = 1_200, 2_500 })
 }
 
+// The best passage is in the prompt whatever it takes, as a search by hand says of it.
+func TestTheBestPassageIsInThePromptInAnyCase(t *testing.T) {
+	t.Parallel()
+	r := &reading{pieces: []string{"It is hot [1]."}}
+	inWorld(t, model(r.model), func(t *testing.T, w *world) {
+		m := w.final(w.say("How hot?").Bot.ID)
+		if p := r.last(t); len(p.Passages) != 1 || !strings.Contains(inFull(p), "reaches 1,260 degrees") || len(m.Citations) != 1 {
+			t.Errorf("%d passages in the prompt, cited %q", len(p.Passages), cited(m.Citations))
+		}
+	}, reads(nothing, finds(passageOf("", kilnText), passageOf("", lakeText))), func(c *answer.Config) { c.PassageTokens = 10 })
+}
+
+// What the instructions and a passage have in common is there to be said; what the instructions alone have is not.
+func TestABotSaysWhatItsDocumentsSay(t *testing.T) {
+	t.Parallel()
+	const hours = "The workshop is open from nine in the morning to five in the afternoon on all days of the week but Sundays"
+	const secret = "The owner would rather that nobody came, and pays the clerk for each of those who have gone away again"
+	instructions := "Be kind. " + hours + ". " + secret + "."
+	for said, cut := range map[string]bool{hours + " [1].": false, secret + " [1].": true} {
+		r := &reading{pieces: strings.SplitAfter(said, " ")}
+		inWorld(t, model(r.model), func(t *testing.T, w *world) {
+			w.store.bot = kyro.Bot{Instructions: &instructions}
+			m := w.final(w.say("When is it open?").Bot.ID)
+			if filtered := slices.Contains(m.Notices, kyro.NoticeFiltered); filtered != cut || !cut && m.Text != said {
+				t.Errorf("filtered %t: %q", filtered, m.Text)
+			}
+		}, reads(nothing, finds(passageOf("", "# Hours\n\n"+hours+"."))))
+	}
+}
+
+// Markers behind the no-answer text cite nothing.
+func TestWhatIsNotFoundIsNotCited(t *testing.T) {
+	t.Parallel()
+	r := &reading{pieces: []string{"That is not ", "in my papers [1]."}}
+	inWorld(t, model(r.model), func(t *testing.T, w *world) {
+		w.store.bot = kyro.Bot{NoAnswerText: "That is not in my papers."}
+		m := w.final(w.say("Is it?").Bot.ID)
+		if *m.Grounding != kyro.GroundingNotFound || len(m.Citations) > 0 {
+			t.Errorf("%s, cited %q", *m.Grounding, cited(m.Citations))
+		}
+	}, reads(nothing, finds(passageOf("", kilnText))))
+}
+
 func TestStrictBotsThatFindNothingAskNoModel(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -136,6 +137,7 @@ func TestGrounding(t *testing.T) {
 	}{
 		{"the no-answer text", "I could not find that.", kyro.GroundingNotFound},
 		{"the no-answer text, marked", "I could not find that! [1]", kyro.GroundingNotFound},
+		{"the no-answer text, marked within", "*I could not* [1] find\n\"that\" [2].", kyro.GroundingNotFound},
 		{"a greeting", "Hello! Happy to help.\n\nThe kiln reaches 1,260 degrees [1]. I hope this helps! Let me know if you have more questions.", kyro.Grounded},
 		{"a lead", "Based on your documents, here is what the rules say about opening doors:\n\n- Never open the door at a red lamp [1].\n", kyro.Grounded},
 		{"a heading", "## Heat and safety of kilns\n\nIt reaches 1,260 degrees [1].", kyro.Grounded},
@@ -145,12 +147,20 @@ func TestGrounding(t *testing.T) {
 		{"a statement between", "It reaches 1,260 degrees [1]. You must wear gloves near the furnace door. It cools for a day [1].", kyro.GroundedPartly},
 		{"a number", "It reaches 1,260 degrees [1]. It weighs 90 kg.", kyro.GroundedPartly},
 		{"an item of a list has a number", "1. It reaches 1,260 degrees [1].\n2. Yes.\n", kyro.Grounded},
+		{"advice behind the last citation", "It reaches 1,260 degrees [1]. You should also bring a passport and a photo.", kyro.GroundedPartly},
+		{"advice before the first", "Please bring a passport and a photo. It reaches 1,260 degrees [1].", kyro.GroundedPartly},
+		{"what documents are said to say", "According to the handbook the pool is open all night. It reaches 1,260 degrees [1].", kyro.GroundedPartly},
+		{"the owner's voice", "It reaches 1,260 degrees [1]. We offer free parking near the lake.", kyro.GroundedPartly},
+		{"the first person for a long statement", "It reaches 1,260 degrees [1]. I know that guests pay the ministry a fee for gloves, furnaces, bricks and lamps.", kyro.GroundedPartly},
 		{"general knowledge alone", "In general kilns are lined with bricks that resist heat.", kyro.GroundingNotFound},
 
 		{"es: greeting", "¡Hola! Con mucho gusto te ayudo.\n\nEl horno alcanza 1,260 grados [1]. Espero que te sirva.", kyro.Grounded},
 		{"es: lead", "Según tus documentos, las reglas para la puerta del taller son:\n\n- El horno alcanza 1,260 grados [1].", kyro.Grounded},
 		{"es: one more", "El horno alcanza 1,260 grados [1]. El esmalte se funde mucho antes de esa temperatura.", kyro.GroundedPartly},
 		{"de: greeting", "Gern helfe ich Ihnen weiter.\n\nDer Ofen erreicht 1,260 Grad [1]. Melden Sie sich gern bei weiteren Fragen.", kyro.Grounded},
+		{"es: advice", "El horno alcanza 1,260 grados [1]. Usted debe llevar guantes gruesos cerca del horno.", kyro.GroundedPartly},
+		{"de: advice", "Der Ofen erreicht 1,260 Grad [1]. Sie müssen dicke Handschuhe und eine Brille tragen.", kyro.GroundedPartly},
+		{"zh: advice", "窑的温度达到1,260度[1]。您必须戴厚手套和护目镜进入车间。", kyro.GroundedPartly},
 		{"de: one more", "Der Ofen erreicht 1,260 Grad [1]. Die Glasur schmilzt lange vor dieser Temperatur.", kyro.GroundedPartly},
 		{"zh: greeting", "您好！很高兴为您服务。\n\n窑的温度达到1,260度[1]。希望这对您有帮助。", kyro.Grounded},
 		{"zh: lead", "根据文档，打开窑门的规定如下：\n\n- 窑的温度达到1,260度[1]。", kyro.Grounded},
@@ -176,6 +186,27 @@ func TestCitationsAreBounded(t *testing.T) {
 	p := passageOf("", passage.String())
 	if n := len(answer.Resolve([]kyro.Passage{p}, text.String()).Citations); n != 200 {
 		t.Errorf("%d citations", n)
+	}
+}
+
+// TestResolvingTakesNoLongerThanItMust gives answers as long as they can be, as of models that got stuck: their attempt
+// has the rest of its lease for what is done at its end. Each took half a minute where work grew with the square of the length.
+func TestResolvingTakesNoLongerThanItMust(t *testing.T) {
+	t.Parallel()
+	const whole = 128 << 10
+	for _, stuck := range []string{"[1]", "[1] ", "[9]", "[1]:", "a [1]: ", "[", "【", "[1]\n", "| a [1] | 2 |\n", `"reaches 1,260 degrees" [1-3] `, "Dr. ", "` `` ``` ", "\n "} {
+		text := strings.Repeat(stuck, whole/len(stuck)) + " The kiln reaches 1,260 degrees [1]."
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r := answer.Resolve(threePassages(), text)
+			r.Grounding("no")
+		}()
+		select {
+		case <-done:
+		case <-time.After(15 * time.Second):
+			t.Fatalf("%q again and again takes too long", stuck)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"kyrochat/kyro"
@@ -33,6 +34,7 @@ type IndexRetriever struct {
 	vectors  Vectors
 	embedder Embedder
 	log      *slog.Logger
+	searches sync.WaitGroup // of vectors, on their way
 }
 
 // NewRetriever finds passages in the index and the vectors. Without vectors or embedder it uses words alone.
@@ -40,6 +42,22 @@ func NewRetriever(index Index, vectors Vectors, embedder Embedder, log *slog.Log
 	return &IndexRetriever{
 		VectorTimeout: DefaultVectorTimeout, PassageTokens: DefaultPassageTokens,
 		index: index, vectors: vectors, embedder: embedder, log: log.With("part", "retrieve"),
+	}
+}
+
+// Wait waits for searches of vectors that nobody waits for any more, since they took too long; not longer than ctx. It is
+// called once nothing is searched any more, and before what is searched is closed.
+func (r *IndexRetriever) Wait(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.searches.Wait()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for searches of vectors: %w", ctx.Err())
 	}
 }
 

@@ -235,7 +235,8 @@ func TestVectorsHaveADeadlineOfTheirOwn(t *testing.T) {
 				s.words["pump"] = []int64{2}
 				v := slow{&compass{hits: near(0.9)}, c.embed, c.search, c.deaf}
 				begin := time.Now()
-				found, err := answer.NewRetriever(s, v, v, slog.New(slog.DiscardHandler)).Retrieve(t.Context(), kyro.Bot{TopK: 3}, "pump", nil)
+				r := answer.NewRetriever(s, v, v, slog.New(slog.DiscardHandler))
+				found, err := r.Retrieve(t.Context(), kyro.Bot{TopK: 3}, "pump", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -248,8 +249,13 @@ func TestVectorsHaveADeadlineOfTheirOwn(t *testing.T) {
 				if want := map[bool][]int64{true: {2}, false: {1, 2}}[c.late]; !slices.Equal(keysOf(found), want) {
 					t.Errorf("found %v, want %v", keysOf(found), want)
 				}
-				if c.deaf {
-					time.Sleep(c.search) // until it has ended all the same
+				soon, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if left := r.Wait(soon) != nil; left != c.deaf {
+					t.Errorf("a search was left behind: %t", left)
+				}
+				if err := r.Wait(t.Context()); err != nil || c.deaf && time.Since(begin) != c.search {
+					t.Errorf("waited %s for it to end, %v", time.Since(begin), err)
 				}
 			})
 		})

@@ -43,16 +43,29 @@ func (s *Service) Send(ctx context.Context, viewer kyro.Viewer, in SendInput) (k
 		t.Owner, t.Lease = s.cfg.Node, s.cfg.Limits.AnswerLease
 	}
 	asked := s.cfg.Now()
+	var begun *attempt
+	t.Begin = func(turn kyro.Turn) {
+		if reserved {
+			begun = s.anticipate(turn, asked)
+			reserved = begun == nil
+		}
+	}
+	defer func() { begun.settle(false) }() // unless it is already
 	turn, err := s.cfg.Store.SaveTurn(ctx, t)
 	if err != nil {
 		return kyro.Turn{}, err
 	}
-	if turn.Claim == nil {
+	claim := turn.Claim
+	turn.Claim, turn.Job = nil, nil
+	switch {
+	case claim == nil:
 		s.begin(turn)
 		return turn, nil
+	case begun.has(claim):
+		begun.settle(true)
+	default:
+		s.giveBack(ctx, &turn, *claim)
 	}
-	reserved = false
-	s.take(ctx, &turn, asked)
 	s.cfg.Wakes.Wake(turn.Conversation.ID)
 	return turn, nil
 }

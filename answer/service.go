@@ -103,13 +103,13 @@ type Service struct {
 	titles chan titling // to be written; nobody waits for room in it
 
 	mu       sync.Mutex
-	open     bool             // recovery is over: workers may start
-	draining bool             // no new work
-	busy     map[kyro.ID]bool // conversations that have a worker; true: look again before it goes
-	queue    []kyro.ID        // conversations that wait for a worker, each once
-	queued   map[kyro.ID]bool // those in the queue
-	reserved int              // places for workers that are kept for turns which are being stored
-	taken    map[kyro.ID]taken
+	open     bool                 // recovery is over: workers may start
+	draining bool                 // no new work
+	busy     map[kyro.ID]bool     // conversations that have a worker; true: look again before it goes
+	queue    []kyro.ID            // conversations that wait for a worker, each once
+	queued   map[kyro.ID]bool     // those in the queue
+	reserved int                  // places for workers that are kept for turns which are being stored
+	taken    map[kyro.ID]*attempt // begun for a conversation whose worker has not come to it yet
 	attempts map[kyro.ID]*attempt
 }
 
@@ -130,7 +130,7 @@ const storeTimeout = 5 * time.Second
 func New(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg.withDefaults(), busy: map[kyro.ID]bool{}, queued: map[kyro.ID]bool{}, attempts: map[kyro.ID]*attempt{},
-		taken: map[kyro.ID]taken{},
+		taken: map[kyro.ID]*attempt{},
 	}
 	s.keeper = newKeeper(&s.cfg)
 	s.looks = newLooks(s.cfg)

@@ -51,8 +51,9 @@ func statementsOf(answer string, markers []marked) []statement {
 	for i := range all {
 		all[i].said = plain[all[i].Start:all[i].End]
 	}
+	places := placing{plain: plain, all: all}
 	for _, m := range markers {
-		all[standsAt(plain, all, m)].add(plain, m)
+		all[places.of(m)].add(plain, m)
 	}
 	at := 0
 	for _, q := range quotes {
@@ -87,9 +88,25 @@ func withoutMarkers(answer string, markers []marked) string {
 	return string(plain)
 }
 
-// standsAt gives the statement that a marker stands at.
-func standsAt(plain string, all []statement, m marked) int {
-	after, found := slices.BinarySearchFunc(all, m.Start, func(s statement, at int) int {
+// placing finds the statements that markers stand at, one marker after another in their order: answers can be markers
+// mostly, and what lies between two of them is looked at once.
+type placing struct {
+	plain  string
+	all    []statement
+	end    int  // of the marker before
+	begins bool // which stands at the beginning of a line
+	line   int  // where a line ends, behind that marker or further on
+}
+
+// of gives the statement that a marker stands at.
+func (p *placing) of(m marked) int {
+	between := p.plain[p.end:m.Start]
+	if newline := strings.LastIndexByte(between, '\n'); newline >= 0 || p.end == 0 {
+		p.begins, between = true, between[newline+1:]
+	}
+	p.begins = p.begins && strings.Trim(between, " \t>-*+•#|0123456789.") == ""
+	p.end = m.End
+	after, found := slices.BinarySearchFunc(p.all, m.Start, func(s statement, at int) int {
 		switch {
 		case s.End <= at:
 			return -1
@@ -101,12 +118,21 @@ func standsAt(plain string, all []statement, m marked) int {
 	if found {
 		return after
 	}
-	lineStart := strings.LastIndexByte(plain[:m.Start], '\n') + 1
-	begins := strings.Trim(plain[lineStart:m.Start], " \t>-*+•#|0123456789.") == ""
-	if after < len(all) && begins && !strings.Contains(plain[m.End:all[after].Start], "\n") {
+	if after < len(p.all) && p.begins && p.lineEnd(m.End) > p.all[after].Start {
 		return after
 	}
 	return max(0, after-1)
+}
+
+// lineEnd is where the line of a place ends, which is not before those that were asked for.
+func (p *placing) lineEnd(at int) int {
+	if p.line < at || p.line == 0 {
+		p.line = len(p.plain)
+		if n := strings.IndexByte(p.plain[at:], '\n'); n >= 0 {
+			p.line = at + n
+		}
+	}
+	return p.line
 }
 
 func (s *statement) add(plain string, m marked) {

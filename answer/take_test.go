@@ -23,9 +23,13 @@ type seeing struct {
 }
 
 type steps struct {
+	saving    func()    // a turn is sent, and nothing of it has begun
 	saved     func()    // a turn is stored, but Send does not know yet
 	claimNext func()    // an answer is looked for
 	waiting   []kyro.ID // what Recover says besides
+
+	began    func(begin func(kyro.Turn))       // a turn begins to be stored, and does so anew after this
+	unstored func(begin func(kyro.Turn)) error // the same, and that is all
 }
 
 func (s *seeing) step(into steps) {
@@ -41,6 +45,15 @@ func (s *seeing) now() steps {
 }
 
 func (s *seeing) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error) {
+	if saving := s.now().saving; saving != nil {
+		saving()
+	}
+	if unstored := s.now().unstored; unstored != nil {
+		return kyro.Turn{}, unstored(t.Begin)
+	}
+	if began := s.now().began; began != nil {
+		began(t.Begin)
+	}
 	turn, err := s.fakeStore.SaveTurn(ctx, t)
 	if saved := s.now().saved; saved != nil {
 		saved()
@@ -188,7 +201,7 @@ func TestAWorkerThatCameMeanwhileMakesTheAnswer(t *testing.T) {
 		store.step(steps{
 			waiting:   []kyro.ID{first.Conversation.ID},
 			claimNext: func() { store.looked.Add(1); time.Sleep(4 * time.Second) },
-			saved: func() {
+			saving: func() {
 				time.Sleep(4 * time.Second) // until a sweep has come, and its worker is at the store
 				if store.looked.Load() != 1 {
 					t.Error("no worker came meanwhile")
@@ -212,7 +225,7 @@ func TestATurnThatIsStoredWhileTheServerShutsDownIsGivenBack(t *testing.T) {
 	store := &seeing{fakeStore: newFakeStore()}
 	inWorld(t, echo(time.Second), func(t *testing.T, w *world) {
 		w.store = store.fakeStore
-		store.step(steps{saved: w.Drain})
+		store.step(steps{saving: w.Drain})
 		turn := w.say("Hi")
 		if stored := w.message(turn.Bot.ID); turn.Bot.Status != kyro.MessagePending || stored.Status != kyro.MessagePending {
 			t.Errorf("given as %s, stored as %s", turn.Bot.Status, stored.Status)
@@ -229,7 +242,7 @@ func TestATurnThatIsStoredWhileTheServerShutsDownIsGivenBack(t *testing.T) {
 // The lease counts from before it was asked for: what a node has lost while it waited for its store, it does not begin.
 func TestAClaimThatIsOldWhenItArrivesIsNotBegun(t *testing.T) {
 	t.Parallel()
-	store := &seeing{fakeStore: newFakeStore(), steps: steps{saved: func() { time.Sleep(16 * time.Second) }}}
+	store := &seeing{fakeStore: newFakeStore(), steps: steps{saving: func() { time.Sleep(16 * time.Second) }}}
 	var asked atomic.Int64
 	counted := func(ctx context.Context, p kyro.Prompt, yield func(kyro.Delta, error) bool) {
 		asked.Add(1)

@@ -117,6 +117,7 @@ func TestNoTitleFromWhatIsWithdrawn(t *testing.T) {
 			last = w.say("How hot?")
 			w.final(last.Bot.ID)
 		}
+		synctest.Wait()
 		w.store.withdraw(kyro.ChunkID(3))
 		time.Sleep(3 * time.Second)
 		if got := w.title(last.Conversation.ID); got != "How hot?" || asked.Load() != 2 {

@@ -86,23 +86,25 @@ func (s *Service) leave(conversation kyro.ID) (next kyro.ID, found bool) {
 
 // answerNext makes the next answer of the conversation and reports whether there was one.
 func (s *Service) answerNext(conversation kyro.ID) bool {
-	next, found := s.takenIn(conversation)
+	a, found := s.takenIn(conversation)
 	if !found {
-		if next.claim, found = s.claimNext(conversation); !found {
+		claim, found := s.claimNext(conversation)
+		if !found {
 			return false
 		}
 		s.cfg.Wakes.Wake(conversation)
+		a = s.newAttempt(claim)
 	}
-	claim := next.claim
-	a := s.newAttempt(claim)
-	a.given = next.job
+	message := a.claim.MessageID
 	s.mu.Lock()
-	s.attempts[claim.MessageID] = a
+	s.attempts[message] = a
 	s.mu.Unlock()
 	defer func() {
 		a.survive(recover())
 		s.mu.Lock()
-		delete(s.attempts, claim.MessageID)
+		if s.attempts[message] == a { // where a turn is not stored, another may get its ids
+			delete(s.attempts, message)
+		}
 		s.mu.Unlock()
 		a.cancel(nil)
 		close(a.done)

@@ -16,12 +16,14 @@ import (
 	"kyrochat/internal/testdb"
 )
 
-// TestMain lets the test binary be the hand-written servers too.
+// TestMain lets the test binary be the hand-written servers and the upstream too.
 func TestMain(m *testing.M) {
-	if len(os.Args) != 2 || os.Args[1] != baselineArgument && os.Args[1] != relayArgument {
+	serve, found := map[string]func(context.Context, io.Reader, io.Writer) error{
+		baselineArgument: serveByHand, relayArgument: serveRelay, upstreamArgument: serveUpstream,
+	}[os.Args[len(os.Args)-1]]
+	if !found || len(os.Args) != 2 {
 		os.Exit(m.Run())
 	}
-	serve := map[string]func(context.Context, io.Reader, io.Writer) error{baselineArgument: serveByHand, relayArgument: serveRelay}[os.Args[1]]
 	if serve(context.Background(), os.Stdin, os.Stdout) != nil {
 		os.Exit(1)
 	}
@@ -60,22 +62,31 @@ func TestBothSidesGiveTheSame(t *testing.T) {
 func TestStreamsAreExactAndCounted(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"-database", testdb.PostgresURL(t), "-streams=6x100-2,5x0", "-rounds", "1"}, &out, t.Output())
+	err := run(t.Context(), []string{"-database", testdb.PostgresURL(t), "-streams=6x100-2,4x100+documents+once,5x0", "-rounds", "1", "-latency", "20ms"}, &out, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
 	page := out.String()
-	for _, want := range []string{"**6 streams of 100 tokens/s, of which 2 never read**", "**5 idle sockets**"} {
+	for _, want := range []string{
+		"**6 streams of 100 tokens/s, of which 2 never read**", "**4 streams of 100 tokens/s, bots with documents, all begun at once**", "**5 idle sockets**",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %s:\n%s", want, page)
 		}
 	}
-	for _, side := range []string{"KyroChat", "relay"} {
-		_, row, _ := strings.Cut(page, "| "+side+" |")
-		row, _, _ = strings.Cut(row, "\n")
-		if cells := strings.Split(row, "|"); len(cells) < 11 || strings.TrimSpace(cells[len(cells)-2]) != "0.00" {
-			t.Errorf("%s was not exact: %s", side, row)
+	exact := 0
+	for line := range strings.Lines(page) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) < 11 || cells[1] != " KyroChat " && cells[1] != " relay " {
+			continue
 		}
+		if strings.TrimSpace(cells[len(cells)-2]) != "0.00" {
+			t.Errorf("a side was not exact: %s", line)
+		}
+		exact++
+	}
+	if exact != 4 {
+		t.Errorf("the page has %d rows of streams:\n%s", exact, page)
 	}
 }
 
@@ -155,7 +166,7 @@ func TestRatiosAreOfRounds(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []string{"-queries nothing", "-connections 0", "-connections x", "-rounds 0", "-pool 2", "more", "-streams=100", "-streams=10x20-10", "-streams=0x20"} {
+	for _, wrong := range []string{"-queries nothing", "-connections 0", "-connections x", "-rounds 0", "-pool 2", "more", "-streams=100", "-streams=10x20-10", "-streams=0x20", "-streams=10x20+more", "-latency -1s"} {
 		if _, err := readOptions(strings.Fields(wrong), new(bytes.Buffer)); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}

@@ -129,15 +129,12 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return body, err
 }
 
-// byHandConfig and relayConfig are what the hand-written servers are told at their start, and byHandReady what they
-// answer, all as a line of JSON. They serve until their input ends.
+// byHandConfig and relayConfig are what the hand-written servers are told at their start, as upstreamConfig is what the
+// upstream is, and byHandReady is what they answer, all as a line of JSON. They serve until their input ends.
 type (
 	byHandConfig struct{ DatabaseURL, Secret string }
-	relayConfig  struct {
-		Text string
-		Pace time.Duration
-	}
-	byHandReady struct{ Address, Admin string }
+	relayConfig  struct{ Upstream, Key string }
+	byHandReady  struct{ Address, Admin string }
 )
 
 // startByHand starts this program once more, as one of the hand-written servers: the one that the argument names.

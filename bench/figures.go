@@ -15,7 +15,7 @@ import (
 
 // figures are what came of the run.
 func (w *streamLoad) figures(s *streamSample) {
-	var firsts, delays []time.Duration
+	var firsts, before, delays []time.Duration
 	wrong := 0
 	for _, f := range w.followers {
 		if f.silent {
@@ -29,7 +29,15 @@ func (w *streamLoad) figures(s *streamSample) {
 		if len(f.at) == 0 {
 			continue
 		}
-		firsts = append(firsts, f.at[0]-f.asked-w.pace())
+		noted := w.noted[f.number]
+		if noted.Model[1] == 0 {
+			f.note("the upstream was not asked")
+			wrong++
+			continue
+		}
+		sent := w.begun.Add(f.asked).UnixNano()
+		firsts = append(firsts, f.at[0]-f.asked-noted.own())
+		before = append(before, time.Duration(noted.Model[0]-sent-noted.Embedding[1]+noted.Embedding[0]))
 		// Tokens are due at fixed times. The one that came soonest after its time, of all of a stream, tells when
 		// that was, but for the way that even it took.
 		soonest := time.Duration(math.MaxInt64)
@@ -43,15 +51,18 @@ func (w *streamLoad) figures(s *streamSample) {
 		}
 	}
 	slices.Sort(firsts)
+	slices.Sort(before)
 	slices.Sort(delays)
 	tokens := float64(w.window[1] - w.window[0])
 	million := tokens / 1e6
 	due := float64(w.streams-w.silent) * (w.to.at - w.from.at).Seconds() * float64(w.rate)
 	s[delivered] = 100 * tokens / due
 	s[firstP50], s[firstP99] = milliseconds(part(firsts, 50)), milliseconds(part(firsts, 99))
+	s[askedP50] = milliseconds(part(before, 50))
 	s[delayP50], s[delayP95], s[delayP99] = milliseconds(part(delays, 50)), milliseconds(part(delays, 95)), milliseconds(part(delays, 99))
 	s[streamCPU] = (w.to.side - w.from.side).Seconds() / million
 	s[loadCPU] = (w.to.ours - w.from.ours).Seconds() / million
+	s[upstreamCPU] = (w.to.upstream - w.from.upstream).Seconds() / million
 	if w.to.postgresKnown && w.number == 0 {
 		s[postgresCPU] = (w.to.postgres - w.from.postgres).Seconds() / million
 	}

@@ -17,6 +17,9 @@ import (
 // start is when a stream begins: one after another over two fifths of the time that a stream takes, so that all run at
 // once for more than half of it.
 func (w *streamLoad) start(number int) time.Duration {
+	if w.once {
+		return 0
+	}
 	return time.Duration(spokenTokens) * w.pace() * 2 / 5 * time.Duration(number) / time.Duration(w.streams)
 }
 
@@ -47,7 +50,9 @@ type streamLoad struct {
 	scenario
 	lab    *streamLab
 	side   side
-	number int // of the side
+	number int           // of the side
+	asks   side          // the upstream, of both
+	noted  map[int]asked // by the upstream, by the number of the stream
 
 	begun     time.Time
 	poll      *poll
@@ -66,6 +71,7 @@ type streamLoad struct {
 type usage struct {
 	at                           time.Duration
 	side, postgres, redis, ours  time.Duration
+	upstream                     time.Duration
 	resident                     int64
 	postgresKnown, redisMeasured bool
 }
@@ -161,11 +167,17 @@ func (w *streamLoad) await() error {
 // ask begins a stream: by a message to the bot, or at the relay by the stream itself.
 func (w *streamLoad) ask(f *follower) error {
 	if w.number == 1 {
-		return w.follow(f, "")
+		return w.follow(f, question(f.number))
 	}
 	return w.operate(f, "ask", sendQuery, map[string]any{"i": map[string]string{
-		"botId": w.lab.bots[f.number%len(w.lab.bots)], "text": "What is new?", "clientMessageId": fmt.Sprintf("%d-%d", w.begun.UnixNano(), f.number),
+		"botId": w.lab.botOf(f.number, w.documents), "text": question(f.number),
+		"clientMessageId": fmt.Sprintf("%d-%d", w.begun.UnixNano(), f.number),
 	}})
+}
+
+// question is what is asked over a stream: another one over each, since one that was asked of late is embedded already.
+func question(number int) string {
+	return "When does the warranty of " + mark(number) + " end?"
 }
 
 func (w *streamLoad) follow(f *follower, message string) error {
@@ -247,6 +259,9 @@ func (w *streamLoad) mark() {
 		}
 		if p, err := readProcess(os.Getpid()); err == nil {
 			u.ours = p.used
+		}
+		if p, err := readProcess(w.asks.process.pid()); err == nil {
+			u.upstream = p.used
 		}
 		u.redis, u.redisMeasured = redisUsed(w.lab.o.redis)
 		if w.lab.database.postmaster != 0 {

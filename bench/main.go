@@ -5,6 +5,8 @@
 //	go run ./bench -queries nested -connections 16 -duration 2s -rounds 3 # one query, quickly
 //	go run ./bench -streams                                               # many streams at once, some fifteen minutes
 //
+// Streams are measured beside a plain relay, and both have the same upstream: Gemini, emulated in a process of its own.
+//
 // It builds the server from this source, starts a private PostgreSQL from the installed binaries, makes people with
 // bots, conversations and messages, checks that both sides give the same data, and then measures. The result is a
 // page of Markdown; docs/performance.md says what its figures mean.
@@ -38,6 +40,8 @@ func main() {
 		err = serveByHand(ctx, os.Stdin, os.Stdout)
 	case len(os.Args) == 2 && os.Args[1] == relayArgument:
 		err = serveRelay(ctx, os.Stdin, os.Stdout)
+	case len(os.Args) == 2 && os.Args[1] == upstreamArgument:
+		err = serveUpstream(ctx, os.Stdin, os.Stdout)
 	default:
 		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	}
@@ -60,7 +64,8 @@ type options struct {
 	pool        int
 	gogc        int
 	people      int
-	redis       string // an address; empty: the server runs without
+	redis       string        // an address; empty: the server runs without
+	latency     time.Duration // of the emulated model
 }
 
 func readOptions(args []string, errOut io.Writer) (options, error) {
@@ -71,11 +76,12 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 		o.queries, err = chosenQueries(s)
 		return err
 	})
-	flags.BoolFunc("streams", "measure streams instead of queries; as in -streams=100x20,2000x20-100,5000x0, `those` of so many streams, tokens a second, and those that never read", func(s string) (err error) {
+	flags.BoolFunc("streams", "measure streams instead of queries; as in -streams=100x20,100x20+documents,2000x20-100,5000x0, `those` of so many streams, tokens a second, and those that never read; +documents: of bots that have some, +once: all begin at once", func(s string) (err error) {
 		o.streams, err = chosenScenarios(s)
 		return err
 	})
 	flags.StringVar(&o.redis, "redis", "", "the `address` of a running Redis that the server shall use for streams")
+	flags.DurationVar(&o.latency, "latency", 200*time.Millisecond, "how `long` the emulated model takes to the first byte of an answer, and four times as long as to embed a question")
 	flags.Func("connections", "`numbers` of connections, separated by commas (default 1,16,64)", func(s string) (err error) {
 		o.connections, err = numbers(s)
 		return err
@@ -94,6 +100,8 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("there is no argument %q", flags.Arg(0))
+	case o.latency < 0:
+		return o, fmt.Errorf("-latency cannot be negative")
 	case o.duration <= 0 || o.rounds < 1 || o.pool < 4 || o.gogc < 1 || o.people < 1:
 		return o, fmt.Errorf("-duration, -rounds, -gogc and -people must be positive, and -pool at least 4")
 	}

@@ -15,11 +15,13 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"kyrochat/client"
+	"kyrochat/internal/gemini"
 )
 
-// scriptedAnswer is what the bot says that has no documents, 1,000 characters at most. The offline model writes word by
-// word: each of these is a token.
+// scriptedAnswer is what the upstream answers, whatever is asked: each word is a token.
 var scriptedAnswer = strings.Repeat("one two six ten red ", 1000/20-1) + "one two six ten last"
 
 // spokenTokens is how many tokens every answer has.
@@ -32,7 +34,7 @@ const followers = 8
 type streamLab struct {
 	*lab
 	secret string
-	bots   []string // of each person, the one that speaks
+	bots   [2][]string // of each person, the one without documents and the one with some
 	errOut io.Writer
 
 	profiling string // how the files of profiles begin that the next samples save; empty: none are made
@@ -58,8 +60,8 @@ func measureStreams(ctx context.Context, o options, errOut io.Writer) (page func
 				c.samples[side] = append(c.samples[side], sample)
 			}
 		}
-		fmt.Fprintf(errOut, "%s: CPU s/M tokens %.1f, relay %.1f; KB each %.0f, relay %.0f\n", s,
-			c.median(0, streamCPU), c.median(1, streamCPU), c.median(0, streamKB), c.median(1, streamKB))
+		fmt.Fprintf(errOut, "%s: first token %.1f ms, relay %.1f; CPU s/M tokens %.1f, relay %.1f; KB each %.0f, relay %.0f\n", s,
+			c.median(0, firstP50), c.median(1, firstP50), c.median(0, streamCPU), c.median(1, streamCPU), c.median(0, streamKB), c.median(1, streamKB))
 		cells = append(cells, c)
 		if err := l.profileStreams(ctx, s); err != nil {
 			return nil, err
@@ -81,94 +83,88 @@ func (l *streamLab) open(ctx context.Context) (err error) {
 	if l.database, err = openDatabase(ctx, l.o.database); err != nil {
 		return err
 	}
-	server, err := startServer(ctx, l.lab, l.secret, l.errOut)
+	model, server, err := l.startStreaming(ctx, 0, upstreamConfig{Text: scriptedAnswer})
 	if err != nil {
 		return err
 	}
+	defer model.process.stop()
 	defer server.process.stop()
 	for i := range followers {
 		p, err := signUp(ctx, "http://"+server.address, i)
 		if err != nil {
 			return err
 		}
-		bot, err := createSpeaker(ctx, "http://"+server.address, p.token)
-		if err != nil {
-			return err
-		}
-		l.people, l.bots = append(l.people, p), append(l.bots, bot)
+		l.people = append(l.people, p)
 	}
-	return nil
+	return l.openBots(ctx, "http://"+server.address)
 }
 
-func createSpeaker(ctx context.Context, url, token string) (string, error) {
-	c, err := client.New(url, client.Options{Token: token})
-	if err != nil {
-		return "", err
+// startStreaming starts the upstream, and the side of that number, which asks it.
+func (l *streamLab) startStreaming(ctx context.Context, number int, told upstreamConfig) (model, measured side, err error) {
+	if model, err = startByHand(ctx, l.lab, upstreamArgument, told, l.errOut); err != nil {
+		return model, measured, err
 	}
-	var made struct {
-		CreateBot struct {
-			Bot    *struct{ ID string }
-			Errors []struct{ Message string }
+	if number == 1 {
+		measured, err = startByHand(ctx, l.lab, relayArgument, relayConfig{"http://" + model.address, gemini.DefaultKey}, l.errOut)
+	} else {
+		settings := []string{
+			"GEMINI_API_KEY=" + gemini.DefaultKey, "KYRO_GEMINI_URL=http://" + model.address,
+			"KYRO_WS_MAX_SOCKETS=100000", "KYRO_MAX_RUNNING_ANSWERS=8192", "KYRO_LOG_LEVEL=error",
 		}
-	}
-	err = c.Do(ctx, `mutation($text: String!) { createBot(input: {name: "Speaker", noAnswerText: $text}) { bot { id } errors { message } } }`,
-		map[string]any{"text": scriptedAnswer}, &made)
-	if err == nil && made.CreateBot.Bot == nil {
-		err = fmt.Errorf("the bot was not made: %v", made.CreateBot.Errors)
-	}
-	if err != nil {
-		return "", err
-	}
-	return made.CreateBot.Bot.ID, nil
-}
-
-// warm has the server make some answers, which are stopped soon: its statements are prepared then.
-func (l *streamLab) warm(ctx context.Context, server side) error {
-	for i := range 4 * followers {
-		c, err := client.New("http://"+server.address, client.Options{Token: l.people[i%followers].token})
-		if err != nil {
-			return err
-		}
-		var made struct {
-			SendMessage struct{ BotMessage *struct{ ID string } }
-		}
-		input := map[string]any{"botId": l.bots[i%followers], "text": "Hello", "clientMessageId": rand.Text()}
-		err = c.Do(ctx, sendQuery, map[string]any{"i": input}, &made)
-		if err == nil && made.SendMessage.BotMessage == nil {
-			err = errors.New("a message was not taken")
-		}
-		if err == nil {
-			err = c.Do(ctx, `mutation($i: StopMessageInput!) { stopMessage(input: $i) { errors { message } } }`,
-				map[string]any{"i": map[string]any{"messageId": made.SendMessage.BotMessage.ID}}, nil)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sampleStreams measures one side once, in a process that has done little else.
-func (l *streamLab) sampleStreams(ctx context.Context, s scenario, number int) (sample streamSample, err error) {
-	var measured side
-	if number == 0 {
-		settings := []string{"KYRO_OFFLINE_PACE=" + s.pace().String(), "KYRO_WS_MAX_SOCKETS=100000", "KYRO_MAX_RUNNING_ANSWERS=8192", "KYRO_LOG_LEVEL=error"}
 		if l.o.redis != "" {
 			settings = append(settings, "REDIS_URL=redis://"+l.o.redis)
 		}
 		measured, err = startServer(ctx, l.lab, l.secret, l.errOut, settings...)
-	} else {
-		measured, err = startByHand(ctx, l.lab, relayArgument, relayConfig{Text: scriptedAnswer, Pace: s.pace()}, l.errOut)
 	}
+	if err != nil {
+		model.process.stop()
+	}
+	return model, measured, err
+}
+
+// warm has the server make some answers at once, which are stopped soon: its connections are there then, and its statements
+// prepared.
+func (l *streamLab) warm(ctx context.Context, server side, documents bool) error {
+	var group errgroup.Group
+	for i := range 8 * followers {
+		group.Go(func() error {
+			c, err := client.New("http://"+server.address, client.Options{Token: l.people[i%followers].token})
+			if err != nil {
+				return err
+			}
+			var made struct {
+				SendMessage struct{ BotMessage *struct{ ID string } }
+			}
+			input := map[string]any{"botId": l.botOf(i, documents), "text": "Hello", "clientMessageId": rand.Text()}
+			err = c.Do(ctx, sendQuery, map[string]any{"i": input}, &made)
+			if err == nil && made.SendMessage.BotMessage == nil {
+				err = errors.New("a message was not taken")
+			}
+			if err == nil {
+				err = c.Do(ctx, `mutation($i: StopMessageInput!) { stopMessage(input: $i) { errors { message } } }`,
+					map[string]any{"i": map[string]any{"messageId": made.SendMessage.BotMessage.ID}}, nil)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// sampleStreams measures one side once, in a process that has done little else.
+func (l *streamLab) sampleStreams(ctx context.Context, s scenario, number int) (sample streamSample, err error) {
+	model, measured, err := l.startStreaming(ctx, number, upstreamConfig{
+		Text: scriptedAnswer, Pace: s.pace(), Latency: l.o.latency, Embedding: l.o.latency / 4,
+	})
 	if err != nil {
 		return sample, err
 	}
+	defer model.process.stop()
 	defer measured.process.stop()
 	for f := range sample {
 		sample[f] = math.NaN()
 	}
 	if number == 0 {
-		if err := l.warm(ctx, measured); err != nil {
+		if err := l.warm(ctx, measured, s.documents); err != nil {
 			return sample, err
 		}
 	}
@@ -176,7 +172,7 @@ func (l *streamLab) sampleStreams(ctx context.Context, s scenario, number int) (
 	if err != nil {
 		return sample, err
 	}
-	w := &streamLoad{lab: l, scenario: s, side: measured, number: number}
+	w := &streamLoad{lab: l, scenario: s, side: measured, number: number, asks: model}
 	defer func() { err = errors.Join(err, w.close()) }()
 	if err := w.open(); err != nil {
 		return sample, err
@@ -200,6 +196,9 @@ func (l *streamLab) sampleStreams(ctx context.Context, s scenario, number int) (
 			return sample, err
 		}
 	}
+	if w.noted, err = askedOf(ctx, model); err != nil {
+		return sample, err
+	}
 	w.figures(&sample)
 	sample[streamKB] = float64(w.to.resident-before) / 1000 / float64(s.streams)
 	return sample, nil
@@ -215,7 +214,7 @@ func (l *streamLab) profileStreams(ctx context.Context, s scenario) error {
 	}
 	defer func() { l.profiling = "" }()
 	for number, name := range sideNames {
-		l.profiling = filepath.Join(l.o.profiles, fmt.Sprintf("%dx%d-%s", s.streams, s.rate, strings.ToLower(name)))
+		l.profiling = filepath.Join(l.o.profiles, strings.NewReplacer(" ", "-", ",", "", "/", "-").Replace(fmt.Sprintf("%s %s", s, strings.ToLower(name))))
 		if _, err := l.sampleStreams(ctx, s, number); err != nil {
 			return err
 		}

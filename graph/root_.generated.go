@@ -3246,7 +3246,7 @@ type Message implements Node {
   finishReason: FinishReason
   "What a reader should know about how the answer was made."
   notices: [MessageNotice!]!
-  "What the answer took; null until it is final, where the server stopped in the middle, and for messages of a person."
+  "What the answer took; null until it is final, where its server was lost, and for messages of a person."
   usage: MessageUsage
   "Why the answer failed or was interrupted."
   error: MessageError
@@ -3289,14 +3289,14 @@ type Citation {
 type MessageUsage {
   """
   Tokens of the question, the history and the passages, and of the call that rewrites a question which depends on the
-  history. Estimated where the answer was made offline.
+  history. Estimated where the answer was made offline; 0 where it was stopped or failed before its model told.
   """
   promptTokens: Int!
   "Tokens of the answer, and of the rewritten question."
   outputTokens: Int!
   "Both together."
   totalTokens: Int!
-  "The model that wrote the answer; empty where none was asked, since a strict bot found nothing."
+  "The model that wrote the answer; empty where none was asked, since a strict bot found nothing, or none wrote a word."
   model: String!
   "Milliseconds from the beginning of the attempt to the first piece of the answer."
   timeToFirstTokenMs: Int

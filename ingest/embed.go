@@ -10,7 +10,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// elsewherePause is how long a document waits for passages that another one has embedded at the moment.
+// elsewherePause is how long a document waits for what is done to its passages elsewhere, such as another document's
+// worker that has the same ones embedded at the moment.
 const elsewherePause = time.Second
 
 // embedding is the work on the vectors of one version: they are made, kept in the store and put into the index.
@@ -21,6 +22,7 @@ type embedding struct {
 	title   string
 	wanted  func(ctx context.Context) error           // an error once nobody wants the version any more
 	tell    func(ctx context.Context, done int) error // how far it is, counted in chunks
+	looks   time.Duration                             // how long a turn looks for the version in the index
 	put     bool                                      // something went into the index in this turn
 }
 

@@ -11,7 +11,7 @@ import (
 const (
 	indexBatches  = 4                      // batches of embeddings that are put into the index at once, each time a checkpoint
 	lookPause     = 250 * time.Millisecond // the first one between two looks into the index
-	lookMost      = 8 * time.Second        // how long a turn looks
+	lookMost      = 8 * time.Second        // how long a turn looks where somebody waits for the document
 	lookAgain     = 5 * time.Second        // before the next turn looks, doubled each time
 	lookPatience  = 5                      // turns that look in vain before everything is put in again
 	takeBackShare = 5 * time.Second        // for what is done after the end of a turn
@@ -34,7 +34,7 @@ func (e *embedding) project(ctx context.Context) error {
 			return err
 		}
 		if len(vectors) == 0 || vectors[len(vectors)-1].Index != at.Done+len(vectors)-1 {
-			return kyro.ErrJobAgain // some went meanwhile, or the document did: the next turn finds out
+			return kyro.JobAgainAfter(elsewherePause) // some went meanwhile, or the document did: the next turn finds out
 		}
 		e.put = true
 		if err := ask(ctx, theIndex, func(ctx context.Context) error { return e.index.Upsert(ctx, vectors) }); err != nil {
@@ -65,7 +65,7 @@ func (e *embedding) look(ctx context.Context, at kyro.Indexing) error {
 		if err != nil || seen {
 			return err
 		}
-		if time.Since(began)+pause > lookMost || e.late(ctx) {
+		if time.Since(began)+pause > e.looks || e.late(ctx) {
 			break
 		}
 		if err := sleep(ctx, pause); err != nil {

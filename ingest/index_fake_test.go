@@ -24,6 +24,7 @@ type index struct {
 	took    func(call string)       // called after the effect, outside of the lock
 	onPage  func()                  // called when a walk has read what it gives
 	endless bool                    // a walk does not come to its end
+	breaks  error                   // what every walk ends with
 }
 
 func newIndex(name string) *index {
@@ -100,6 +101,9 @@ func (x *index) Walk(ctx context.Context, visit func([]kyro.VectorPlace) error) 
 	}
 	if x.endless {
 		<-ctx.Done()
+	}
+	if x.breaks != nil {
+		return x.breaks
 	}
 	return ctx.Err()
 }

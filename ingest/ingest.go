@@ -77,7 +77,7 @@ type VectorStore interface {
 	Unembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims, after, limit int) ([]kyro.Chunk, error)
 	// CountUnembedded counts them all.
 	CountUnembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims int) (int, error)
-	// SaveEmbeddings keeps vectors under their chunks' content hashes.
+	// SaveEmbeddings keeps vectors under their chunks' content hashes; those of which no chunk is left are not kept.
 	SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error
 	// VersionVectors gives up to limit stored vectors of a version of a live document, in the order of its chunks,
 	// beginning with the chunk index from. Chunks without an embedding by the model are left out.
@@ -93,8 +93,9 @@ type VectorStore interface {
 	// document, in the order of their ids.
 	Embedded(ctx context.Context, with string, after kyro.ID, limit int) ([]kyro.VectorState, error)
 	// BeginRefresh enqueues a JobEmbed for up to limit live documents whose active version's vectors are not what with
-	// says, once for each and with, as long as there are fewer than most such documents with a job. It says for how many.
-	BeginRefresh(ctx context.Context, with string, limit, most int) (begun int, err error)
+	// says, once for each and with, as long as there are fewer than most such documents with a job. It says for how many,
+	// and whether there may be more that have none.
+	BeginRefresh(ctx context.Context, with string, limit, most int) (begun int, more bool, err error)
 	// FinishRefresh notes that the vectors of a live document's active version are where with says; CONFLICT where the
 	// version is not that any more. The bot's knowledge has grown then.
 	FinishRefresh(ctx context.Context, v kyro.IndexedVersion, with string) error

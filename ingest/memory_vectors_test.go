@@ -135,7 +135,7 @@ func (m *memory) Embedded(_ context.Context, with string, after kyro.ID, limit i
 	return states, err
 }
 
-func (m *memory) BeginRefresh(_ context.Context, with string, limit, most int) (begun int, err error) {
+func (m *memory) BeginRefresh(_ context.Context, with string, limit, most int) (begun int, more bool, err error) {
 	err = m.call("BeginRefresh", func() error {
 		for _, r := range m.rows {
 			if r.refreshingWith == with {
@@ -143,7 +143,10 @@ func (m *memory) BeginRefresh(_ context.Context, with string, limit, most int) (
 			}
 		}
 		for _, r := range m.rows {
-			if !r.deleted && r.ActiveVersion > 0 && r.embeddedWith != with && r.refreshingWith != with && begun < min(limit, most) {
+			if r.deleted || r.ActiveVersion == 0 || r.embeddedWith == with || r.refreshingWith == with {
+				continue
+			}
+			if more = begun >= min(limit, most); !more {
 				r.refreshingWith = with
 				m.queue = append(m.queue, kyro.Job{Kind: kyro.JobEmbed, Key: r.ID.Key})
 				begun++
@@ -151,7 +154,7 @@ func (m *memory) BeginRefresh(_ context.Context, with string, limit, most int) (
 		}
 		return nil
 	})
-	return begun, err
+	return begun, more, err
 }
 
 func (m *memory) FinishRefresh(_ context.Context, v kyro.IndexedVersion, with string) error {
@@ -208,6 +211,15 @@ func (m *memory) renew(id kyro.ID, content string) kyro.Document {
 	r.move(kyro.DocumentStep{Status: kyro.DocumentQueued, Now: m.now})
 	m.placed[m.Path(id, r.Version)] = []byte(content)
 	return r.Document
+}
+
+// copy adds a document that is like another one.
+func (m *memory) copy(id kyro.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := *m.rows[id.Key-1]
+	r.ID = kyro.DocumentID(int64(len(m.rows) + 1))
+	m.rows = append(m.rows, &r)
 }
 
 // pass lets time go by.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"kyrochat/kyro"
@@ -14,9 +15,17 @@ const (
 
 // Purge does a turn of a JobPurge: it removes the rows that a deleted document, or the former versions of a live
 // one, left; before that their vectors in the index, whose ids are worked out from the rows; and the files that this
-// node has of a deleted one. It answers kyro.ErrJobAgain when its time is up, and while the index is away.
+// node has of a deleted one. It answers kyro.ErrJobAgain when its time is up, and also where something is away or fails:
+// nothing else would ever remove what it is to remove.
 func (s *Service) Purge(ctx context.Context, job kyro.Job) error {
-	id := kyro.DocumentID(job.Key)
+	err := s.purge(ctx, kyro.DocumentID(job.Key))
+	if err == nil || errors.Is(err, kyro.ErrJobAgain) {
+		return err
+	}
+	return s.later(ctx, kyro.JobPurge, job.Key, awayPause, err)
+}
+
+func (s *Service) purge(ctx context.Context, id kyro.ID) error {
 	deleted, err := s.store.Deleted(ctx, []kyro.ID{id})
 	if err != nil {
 		return err
@@ -54,7 +63,7 @@ func (s *Service) purgeIndex(ctx context.Context, id kyro.ID) error {
 	for _, version := range dead {
 		err := ask(ctx, theIndex, func(ctx context.Context) error { return s.index.Remove(ctx, version) })
 		if err != nil {
-			return s.later(ctx, kyro.JobPurge, id.Key, err)
+			return err
 		}
 	}
 	return nil
@@ -69,7 +78,7 @@ func (s *Service) PurgeBot(ctx context.Context, job kyro.Job) error {
 	bot := kyro.BotID(job.Key)
 	err := ask(ctx, theIndex, func(ctx context.Context) error { return s.index.RemoveBot(ctx, bot) })
 	if err != nil {
-		return s.later(ctx, kyro.JobPurgeBot, job.Key, err)
+		return s.later(ctx, kyro.JobPurgeBot, job.Key, awayPause, err)
 	}
 	return nil
 }

@@ -42,6 +42,33 @@ func TestPurgeGivesOthersTheirTurn(t *testing.T) {
 	}
 }
 
+// Nothing else would ever remove what a purge is for, so no number of faults ends it.
+func TestPurgeIsNeverGivenUp(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	d := h.upload(t, "a.txt", five)
+	if err := h.Delete(t.Context(), alice, d.ID); err != nil {
+		t.Fatal(err)
+	}
+	job := kyro.Job{Kind: kyro.JobPurge, Key: d.ID.Key}
+	for _, at := range []string{"Deleted", "Purge"} {
+		h.fault = func(call string, _ bool) error {
+			if call == at {
+				return errBoom
+			}
+			return nil
+		}
+		err := h.Service.Purge(t.Context(), job)
+		if wait, ok := errors.AsType[*kyro.Error](err); !errors.Is(err, kyro.ErrJobAgain) || !ok || wait.RetryAfter < time.Second {
+			t.Errorf("%s: the turn ended with %v", at, err)
+		}
+	}
+	h.fault = nil
+	if err := h.Service.Purge(t.Context(), job); err != nil || !slices.Equal(h.removed, []kyro.ID{d.ID}) {
+		t.Errorf("then: %v, files of %v are gone", err, h.removed)
+	}
+}
+
 func TestSweepRemovesFilesWithoutADocument(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -148,9 +148,7 @@ func TestRealChangeOfModelAndIndex(t *testing.T) {
 		x.fail = func(call string) error {
 			if call == "Upsert" && len(x.upserts) == 1 && !failed {
 				failed = true
-				err := kyro.Errorf(kyro.CodeUpstreamFailed, "down")
-				err.RetryAfter = time.Millisecond
-				return err
+				return errBoom
 			}
 			return nil
 		}
@@ -181,8 +179,8 @@ func TestRealChangeOfModelAndIndex(t *testing.T) {
 				t.Fatalf("%d vectors of the deleted document and %d of nobody's are left", x.of(id, 1), x.of(kyro.DocumentID(4711), 1))
 			}
 		}
-		if n := failures(t, p); n != 0 {
-			t.Errorf("%d jobs failed", n)
+		if n := failures(t, p); n != 1 {
+			t.Errorf("%d jobs failed of the one that should", n)
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"kyrochat/kyro"
 )
@@ -14,8 +16,9 @@ const (
 
 // Reconcile compares the index with the rows, which alone decide: what belongs to no version that is there, or that may
 // be there again, is removed; and where something is missing, the next Refresh finds the document. It answers
-// kyro.ErrJobAgain where there is more to remove, or the index is away. Of an index that is too large for one turn the
-// rest is left alone.
+// kyro.ErrJobAgain where there is more to remove, or the index is away. What a walk found before it broke off is removed
+// all the same, so that an index that fails now and then comes clean too; of one that is too large for a turn the rest is
+// left alone.
 func (s *Service) Reconcile(ctx context.Context) error {
 	if s.index == nil {
 		return nil
@@ -24,9 +27,9 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	if err := r.expect(ctx); err != nil {
 		return err
 	}
-	complete, err := r.walk(ctx)
-	if err != nil {
-		return err
+	complete, walked := r.walk(ctx)
+	if _, away := errors.AsType[*upstream](walked); walked != nil && !away {
+		return walked
 	}
 	var missing []kyro.IndexedVersion
 	if complete {
@@ -39,11 +42,17 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		if err := s.store.Doubt(ctx, s.with, missing); err != nil {
 			return err
 		}
-		if err := s.Refresh(ctx); err != nil {
+		if err := s.Refresh(ctx); err != nil && !errors.Is(err, kyro.ErrJobAgain) {
 			return err
 		}
 	}
-	return r.remove(ctx)
+	if err := cmp.Or(r.remove(ctx), walked); err != nil {
+		return s.later(ctx, kyro.JobReconcile, 0, laterPause, err)
+	}
+	if len(r.dead) == removeMost {
+		return kyro.JobAgainAfter(laterPause) // there may be more, and what was removed may be listed for a while
+	}
+	return nil
 }
 
 // reconciliation is one walk through the index.
@@ -76,7 +85,7 @@ func (r *reconciliation) expect(ctx context.Context) error {
 	}
 }
 
-// walk judges everything that is in the index, unless the turn is too short for that.
+// walk judges everything that is in the index, unless the turn is too short for that, or the index breaks it off.
 func (r *reconciliation) walk(ctx context.Context) (complete bool, err error) {
 	within, cancel := withinTurn(ctx)
 	defer cancel(nil)
@@ -93,7 +102,7 @@ func (r *reconciliation) walk(ctx context.Context) (complete bool, err error) {
 	case err != nil && ctx.Err() == nil && within.Err() != nil:
 		r.log.WarnContext(ctx, "the index is too large to be compared with the database in one turn", "judged", r.judged)
 	case err != nil:
-		return false, r.later(ctx, kyro.JobReconcile, 0, theIndex.because(err))
+		return false, cmp.Or(r.judge(ctx), theIndex.because(err))
 	}
 	return err == nil, r.judge(ctx)
 }
@@ -101,6 +110,9 @@ func (r *reconciliation) walk(ctx context.Context) (complete bool, err error) {
 // judge decides by the rows, which are read after the places were: so what is of a version that is being made has its
 // row by then, and what is dead now was dead or never is alive again.
 func (r *reconciliation) judge(ctx context.Context) error {
+	if len(r.places) == 0 {
+		return nil
+	}
 	ids := map[kyro.ID]bool{}
 	for _, p := range r.places {
 		ids[p.DocumentID] = true
@@ -148,11 +160,8 @@ func (r *reconciliation) remove(ctx context.Context) error {
 	for at := 0; at < len(r.dead); at += judgeBatch {
 		batch := r.dead[at:min(at+judgeBatch, len(r.dead))]
 		if err := ask(ctx, theIndex, func(ctx context.Context) error { return r.index.RemovePlaces(ctx, batch) }); err != nil {
-			return r.later(ctx, kyro.JobReconcile, 0, err)
+			return err
 		}
-	}
-	if len(r.dead) == removeMost {
-		return kyro.ErrJobAgain // there may be more
 	}
 	return nil
 }

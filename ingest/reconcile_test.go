@@ -158,6 +158,47 @@ func TestReconcilingOutlastsTheIndex(t *testing.T) {
 	}
 }
 
+// An index that breaks every walk off comes clean all the same, and what was not seen is not taken for missing.
+func TestReconcilingRemovesWhatItCameTo(t *testing.T) {
+	t.Parallel()
+	h := newIndexed(t)
+	d := h.ready(t, "a.txt", five)
+	h.index.put(place(d.ID, 1, 7))
+	h.index.breaks = away(kyro.CodeUpstreamFailed)
+	err := h.Reconcile(t.Context())
+	if wait, ok := errors.AsType[*kyro.Error](err); !errors.Is(err, kyro.ErrJobAgain) || !ok || wait.RetryAfter < time.Second {
+		t.Errorf("it ended with %v", err)
+	}
+	delete(h.index.vectors, place(d.ID, 1, 1))
+	if err := h.Reconcile(t.Context()); !errors.Is(err, kyro.ErrJobAgain) {
+		t.Errorf("then it ended with %v", err)
+	}
+	if n := h.index.of(d.ID, 1); n != 4 || len(h.jobs(kyro.JobEmbed)) != 0 {
+		t.Errorf("%d vectors are left", n)
+	}
+}
+
+// An index may list for a while what was removed from it; so it is not walked again at once.
+func TestReconcilingPausesBeforeItRemovesMore(t *testing.T) {
+	t.Parallel()
+	h := newIndexed(t)
+	d := h.ready(t, "a.txt", five)
+	const dead = 50_001
+	for i := range dead {
+		h.index.put(place(kyro.DocumentID(99), 1, i))
+	}
+	err := h.Reconcile(t.Context())
+	if wait, ok := errors.AsType[*kyro.Error](err); !errors.Is(err, kyro.ErrJobAgain) || !ok || wait.RetryAfter < time.Second {
+		t.Errorf("the first turn ended with %v", err)
+	}
+	if n := h.index.of(kyro.DocumentID(99), 1); n != 1 {
+		t.Errorf("%d are left after the first turn", n)
+	}
+	if err := h.Reconcile(t.Context()); err != nil || h.index.of(kyro.DocumentID(99), 1) != 0 || h.index.of(d.ID, 1) != 5 {
+		t.Errorf("the second turn ended with %v", err)
+	}
+}
+
 func TestAnIndexTooLargeForATurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

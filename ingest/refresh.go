@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"kyrochat/kyro"
 )
@@ -13,6 +14,7 @@ import (
 const (
 	refreshBatch = 200
 	refreshMost  = 1_000
+	refreshPause = 10 * time.Second // before the next ones are looked for, while there are more
 )
 
 // embeddedWith is what tells vectors of one configuration from those of every other: model, dimensions, and where they
@@ -28,12 +30,16 @@ func embeddedWith(embedder Embedder, index Index) string {
 
 // Refresh looks for documents whose vectors are not those of the configured model in the configured index, and has a job
 // do each, some at a time. It is how another model is changed to, and how a new or empty index is filled from the
-// database. Meanwhile the documents are ready, and found by words.
+// database. Meanwhile the documents are ready, and found by words. It answers kyro.ErrJobAgain while there are more than
+// are done at a time.
 func (s *Service) Refresh(ctx context.Context) error {
 	for {
-		begun, err := s.store.BeginRefresh(ctx, s.with, refreshBatch, refreshMost)
-		if err != nil || begun < refreshBatch {
+		begun, more, err := s.store.BeginRefresh(ctx, s.with, refreshBatch, refreshMost)
+		switch {
+		case err != nil, !more:
 			return err
+		case begun == 0:
+			return kyro.JobAgainAfter(refreshPause)
 		}
 	}
 }
@@ -54,7 +60,7 @@ func (s *Service) Embed(ctx context.Context, job kyro.Job) error {
 	}
 	turn := s.beginTurn(ctx)
 	e := &embedding{
-		Service: s, turn: &turn, version: state.Active(), title: state.Title,
+		Service: s, turn: &turn, version: state.Active(), title: state.Title, looks: 0, // many may wait for this worker
 		tell: func(context.Context, int) error { return nil },
 		wanted: func(ctx context.Context) error {
 			now, found, err := s.vectorState(ctx, id)
@@ -83,12 +89,14 @@ func (s *Service) concludeEmbed(ctx context.Context, id kyro.ID, err error) erro
 		return kyro.ErrJobAgain // the document was changed or deleted: the next turn sees which
 	case errors.Is(err, kyro.ErrJobAgain), ctx.Err() != nil:
 		return err
+	case isUpstream && up.late:
+		return kyro.JobAgainAfter(s.spread(asked(err)))
 	case isUpstream && up.waits():
-		return s.later(ctx, kyro.JobEmbed, id.Key, err)
+		return s.later(ctx, kyro.JobEmbed, id.Key, laterPause, err)
 	case isUpstream && up.refuses():
-		// Another try would be refused as well, so it is not ended: that would begin the next.
+		// That may have been a fault of the model's, or of its settings.
 		s.log.WarnContext(ctx, "the model refuses a passage of a document, which is found by words only", "document", id.String(), "error", err)
-		return nil
+		return kyro.JobAgainAfter(s.spread(refusal))
 	case !isUpstream && overIsFine(err) == nil:
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kyrochat/kyro"
@@ -162,20 +163,31 @@ func TestWhatCannotBeEmbeddedAgain(t *testing.T) {
 	h := newHouse(t).ready0(t).with(t, "other", nil)
 	job := h.begin(t)
 	h.embedder.fail = func(int) error { return away(kyro.CodeValidation) }
-	if err := h.Embed(t.Context(), job); err != nil {
-		t.Fatal(err)
+	err := h.Embed(t.Context(), job)
+	if wait, ok := errors.AsType[*kyro.Error](err); !errors.Is(err, kyro.ErrJobAgain) || !ok || wait.RetryAfter < time.Hour {
+		t.Errorf("refused, the turn ended with %v", err)
 	}
 	if r := h.row(kyro.DocumentID(1)); r.Status != kyro.DocumentReady || r.embeddedWith != "test@3" {
 		t.Errorf("refused, the document is %s with %q", r.Status, r.embeddedWith)
 	}
 	if again := h.refresh(t); len(again) != 0 {
-		t.Errorf("what is refused is asked for again: %v", again)
+		t.Errorf("what is refused has another job: %v", again)
 	}
-	// A fault may be gone by the next time.
+	// The refusal may have been a fault, which an operator has mended by the next time.
+	h.embedder.fail = nil
+	if err := h.Embed(t.Context(), job); err != nil || h.row(kyro.DocumentID(1)).embeddedWith != "other@3" {
+		t.Errorf("what was refused is not tried again: %v", err)
+	}
+}
+
+// A fault may be gone by the next time.
+func TestWhatFailedIsEmbeddedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t).ready0(t).with(t, "other", nil)
+	job := h.begin(t)
 	if err := h.GiveUpEmbed(t.Context(), job, errBoom); err != nil {
 		t.Fatal(err)
 	}
-	h.embedder.fail = nil
 	if again := h.refresh(t); len(again) != 1 || h.row(kyro.DocumentID(1)).embeddedWith != "other@3" {
 		t.Errorf("what was given up is not tried again: %v", again)
 	}
@@ -214,4 +226,56 @@ func TestEmbeddingAgainEndsWithItsVersion(t *testing.T) {
 			t.Errorf("the new version's vectors are %q, %d of them", r.embeddedWith, h.index.of(d.ID, 2))
 		}
 	}
+}
+
+// However many documents there are, all come to their turn, without a pause that grows with them.
+func TestRefreshGoesOnWhileThereAreMore(t *testing.T) {
+	t.Parallel()
+	before := newHouse(t)
+	const all = 1_300
+	first := before.ready(t, "a.txt", "one")
+	for range all - 1 {
+		before.copy(first.ID)
+	}
+	h := before.with(t, "other", nil)
+	err := h.Refresh(t.Context())
+	if wait, ok := errors.AsType[*kyro.Error](err); !errors.Is(err, kyro.ErrJobAgain) || !ok || wait.RetryAfter <= 0 || wait.RetryAfter > time.Minute {
+		t.Errorf("with more than are done at a time it ends with %v", err)
+	}
+	jobs := h.jobs(kyro.JobEmbed)
+	if n := len(jobs); n < 100 || n >= all {
+		t.Fatalf("%d jobs at a time", n)
+	}
+	for _, job := range jobs {
+		if err := h.Embed(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rest := h.refresh(t); len(rest) != all-len(jobs) {
+		t.Errorf("%d of the rest are done", len(rest))
+	}
+	if n := len(h.embedder.texts); n != 1 {
+		t.Errorf("paid for the same text %d times", n)
+	}
+}
+
+// An index that shows late what it took does not hold the worker that many documents wait for.
+func TestEmbeddingAgainDoesNotWaitForTheIndex(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t).ready0(t).with(t, "other", newIndex("two"))
+		job, began := h.begin(t), time.Now()
+		h.index.hidden = 1
+		err := h.Embed(t.Context(), job)
+		wait, ok := errors.AsType[*kyro.Error](err)
+		if !errors.Is(err, kyro.ErrJobAgain) || !ok || wait.RetryAfter < time.Second || wait.RetryAfter > time.Minute {
+			t.Errorf("the turn ended with %v", err)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the worker was held for %v", took)
+		}
+		if err := h.Embed(t.Context(), job); err != nil || len(h.index.upserts) != 1 {
+			t.Errorf("then: %v, after %d upserts", err, len(h.index.upserts))
+		}
+	})
 }

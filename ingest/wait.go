@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,6 +17,7 @@ const (
 	quotaPause = time.Minute
 	mostPause  = 250 * time.Second // with its spread, five minutes
 	laterPause = 2 * time.Minute   // of work that nobody is waiting for
+	refusal    = time.Hour         // before that is asked for again which was refused
 )
 
 // upstream is an error of what a document needs besides the database and the disk.
@@ -23,6 +25,7 @@ type upstream struct {
 	name   string // for the log
 	reason string // what a document waits for meanwhile, for a person
 	quota  bool   // that a model's quota is used up has a state of its own
+	late   bool   // it took everything, and shows it later
 	err    error
 }
 
@@ -37,7 +40,7 @@ var (
 	theEmbedder = upstream{name: "embedding model", reason: "The embedding model does not answer at the moment. This goes on by itself."}
 	theQuota    = upstream{name: "embedding model", reason: "The quota of the embedding model is used up for now. This goes on by itself.", quota: true}
 	theIndex    = upstream{name: "vector index", reason: "The vector index does not answer at the moment. This goes on by itself."}
-	notVisible  = upstream{name: "vector index", reason: "The vector index has not taken everything up yet. This goes on by itself."}
+	notVisible  = upstream{name: "vector index", reason: "The vector index has not taken everything up yet. This goes on by itself.", late: true}
 )
 
 // because is the upstream with what it answered.
@@ -83,27 +86,26 @@ func ask(ctx context.Context, who upstream, call func(ctx context.Context) error
 	return who.because(err)
 }
 
-// pauseFor is how long to wait for an upstream: what it asks for, or twice the last pause where that was too short, and
-// at least least where it asks for nothing.
-func (s *Service) pauseFor(err error, last, least time.Duration) time.Duration {
-	pause := time.Duration(0)
+// asked is how long an upstream asks to be left alone; 0 where it does not say.
+func asked(err error) time.Duration {
 	if known, ok := errors.AsType[*kyro.Error](err); ok {
-		pause = known.RetryAfter
+		return max(0, known.RetryAfter)
 	}
-	if pause <= 0 {
-		pause = least
-	}
-	pause = max(pause, min(2*last, mostPause))
+	return 0
+}
+
+// spread makes a pause up to a fifth longer.
+func (s *Service) spread(pause time.Duration) time.Duration {
 	return pause + time.Duration(s.random()*float64(pause)/5)
 }
 
-// later puts work off that waits for an upstream and that nobody is waiting for, whatever it answered: it is never given
-// up.
-func (s *Service) later(ctx context.Context, job kyro.JobKind, key int64, err error) error {
+// later puts work off that nobody is waiting for, whatever went wrong: it is never given up. The pause is what an upstream
+// asks for, and never less than least, since much may be waiting for the same.
+func (s *Service) later(ctx context.Context, job kyro.JobKind, key int64, least time.Duration, err error) error {
 	if ctx.Err() != nil {
 		return kyro.ErrJobAgain
 	}
-	pause := s.pauseFor(err, 0, laterPause)
+	pause := s.spread(max(asked(err), least))
 	level := slog.LevelWarn
 	if up, ok := errors.AsType[*upstream](err); ok && up.waits() {
 		level = slog.LevelDebug // that it is away is told where it is asked, once for all that it is asked for
@@ -123,7 +125,7 @@ func (w *work) waitFor(ctx context.Context, up *upstream) error {
 	if w.busy {
 		last = 0 // it was there in between
 	}
-	pause := w.pauseFor(up.err, last, least)
+	pause := w.spread(max(cmp.Or(asked(up.err), least), min(2*last, mostPause)))
 	now := w.time()
 	at := now.Add(pause)
 	d, err := w.store.Step(ctx, w.id, w.run, kyro.DocumentStep{

@@ -114,6 +114,33 @@ func TestADocumentWaitsForTheIndex(t *testing.T) {
 	}
 }
 
+// A document that goes on does not show that it waits, also where it has to do again what was done before.
+func TestWhatGoesOnDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		before := newIndexed(t)
+		d := before.upload(t, "a.txt", five)
+		before.index.hidden = 1_000
+		before.pass(before.turnOf(t, d))
+		if r := before.row(d.ID); r.RetryAt == nil || r.StatusReason == "" {
+			t.Fatalf("it does not wait: %s", r.Status)
+		}
+		h := before.with(t, "other", newIndex("two"))
+		asked := 0
+		h.embedder.wait = func(int) {
+			asked++
+			if r := h.row(d.ID); r.Status != kyro.DocumentEmbedding || r.RetryAt != nil || r.StatusReason != "" {
+				t.Errorf("while it is embedded it is %s until %v: %q", r.Status, r.RetryAt, r.StatusReason)
+			}
+		}
+		h.work(t, d)
+		if asked == 0 {
+			t.Error("nothing was embedded again")
+		}
+		checkProgress(t, append(before.board.of(d.ID), h.board.of(d.ID)...))
+	})
+}
+
 func TestPauses(t *testing.T) {
 	t.Parallel()
 	spread := 0.0

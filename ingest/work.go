@@ -81,7 +81,7 @@ func (w *work) do(ctx context.Context) (err error) {
 func (w *work) embedding() *embedding {
 	total := w.doc.ChunkCount
 	return &embedding{
-		Service: w.Service, turn: &w.turn, title: w.doc.Title,
+		Service: w.Service, turn: &w.turn, title: w.doc.Title, looks: lookMost,
 		version: kyro.IndexedVersion{BotID: w.doc.BotID, DocumentID: w.id, Version: w.doc.Version, Chunks: total},
 		tell: func(ctx context.Context, done int) error {
 			w.done = done // which is not told more often than a watcher can read
@@ -161,11 +161,14 @@ func (w *work) step(ctx context.Context, step kyro.DocumentStep) error {
 }
 
 // advance moves the document within its way. What would be a move back is left out: a turn that repeats what a
-// crash undid never shows less than was shown before.
+// crash undid never shows less than was shown before. But one that waited does not show that it waits any more.
 func (w *work) advance(ctx context.Context, status kyro.DocumentStatus, done int, total *int) error {
 	next := kyro.DocumentProgress{Status: status, StageDone: done, StageTotal: total}
 	if next.Percent() < w.doc.Progress().Percent() {
-		return nil
+		if w.doc.RetryAt == nil {
+			return nil
+		}
+		done, total = w.doc.StageDone, w.doc.StageTotal
 	}
 	w.told = w.now()
 	return w.step(ctx, kyro.DocumentStep{Status: status, StageDone: done, StageTotal: total})

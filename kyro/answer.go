@@ -116,6 +116,7 @@ type Quote struct {
 type Delta struct {
 	Text   string // whole code points
 	Quotes []Quote
+	Usage  *MessageUsage // so far, where the model tells; for answers that are ended before it ends
 	Finish *Finish
 }
 

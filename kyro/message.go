@@ -196,4 +196,7 @@ type NewTurn struct {
 	// conversation.
 	Owner string
 	Lease time.Duration
+	// Begin is called, where the answer is claimed, with the turn as it is about to be stored: whoever claims may begin to
+	// work then, and must keep it to itself until the turn is stored. It is called again where that is tried again.
+	Begin func(Turn)
 }

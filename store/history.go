@@ -42,12 +42,12 @@ func (s *Store) job(ctx context.Context, claim kyro.Claim, history int) (kyro.An
 		return job, notFound(err, kyro.KindMessage)
 	}
 	job.Bot, job.Question = bot.noun(), question.noun()
-	job.History, err = s.history(ctx, &answer, history)
+	job.History, err = s.history(ctx, job.Bot.ID, &answer, history)
 	return job, err
 }
 
 // history reads the messages of the turns before the answer's, oldest first, answers with what they were made from.
-func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]kyro.Message, error) {
+func (s *Store) history(ctx context.Context, bot kyro.ID, answer *messageRow, limit int) ([]kyro.Message, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -67,5 +67,5 @@ func (s *Store) history(ctx context.Context, answer *messageRow, limit int) ([]k
 	for i := range messages {
 		messages[i].Sources = sourcesOf(&rows[i], messages[i].Citations)
 	}
-	return messages, s.withdraw(ctx, messages)
+	return messages, s.withdraw(ctx, bot, messages)
 }

@@ -168,14 +168,7 @@ func TestAnswersAreWithdrawnForWhatTheyWereMadeFrom(t *testing.T) {
 						t.Errorf("%q was made from %v, want %v", texts[i], got, want)
 					}
 				}
-				if gone, err := w.GoneAmong(t.Context(), chunks(1, 2)); err != nil || gone != nil {
-					t.Errorf("gone %v, %v", gone, err)
-				}
 				w.exec(t, change)
-				gone, err := w.GoneAmong(t.Context(), chunks(1, 2))
-				if fine(t, err); !slices.Equal(gone, chunks(2)) {
-					t.Errorf("gone %v", gone)
-				}
 				texts, job = read()
 				out := kyro.AnswerWithdrawn
 				if want := []string{"from one", out, out, "from nothing", out}; !slices.Equal(texts, want) {

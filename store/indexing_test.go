@@ -49,6 +49,8 @@ func TestIndexingIsRemembered(t *testing.T) {
 		}
 		d := k.prepare(t, k.add(t, "one"), "a", "b")
 		v := versionOf(d)
+		check(t, k.store.SaveIndexing(ctx, v, "m@1|x", kyro.Indexing{Done: 2}))
+		d = k.prepare(t, d, "a", "b") // its chunks are others now, which the index knows nothing of
 		expect(t, "at first", at(v, "m@1|x"), kyro.Indexing{})
 		check(t, k.store.SaveIndexing(ctx, v, "m@1|x", kyro.Indexing{Done: 1}))
 		check(t, k.store.SaveIndexing(ctx, v, "m@1|x", kyro.Indexing{Done: 2, Looked: 3}))

@@ -8,10 +8,19 @@ import (
 	"kyrochat/kyro"
 )
 
-// embeddingsLock is the PostgreSQL advisory lock between storing chunks, which holds it shared, and removing
+// embeddingsLock is the PostgreSQL advisory lock between storing chunks or embeddings, which hold it shared, and removing
 // embeddings that no chunk uses. Without it a removal would not see chunks that are about to be committed, and
-// take away an embedding on which they count.
+// take away an embedding on which they count; and an embedding could be stored beside the removal of its last chunk.
 const embeddingsLock = 0x6b79_726f_656d
+
+// countOnEmbeddings keeps embeddings from being removed until the transaction has ended.
+func (s *Store) countOnEmbeddings(ctx context.Context, tx *writeTx) error {
+	if !s.postgres() {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock_shared(?)", int64(embeddingsLock))
+	return err
+}
 
 // SavePrepared implements ingest.Store. Chunks are numbered by their place. The index is made before the
 // transaction begins, and the fence is checked at both of its ends, so that it holds the document's row only for
@@ -36,10 +45,8 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		if err := dropVersion(ctx, tx, before); err != nil {
 			return err
 		}
-		if s.postgres() {
-			if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock_shared(?)", int64(embeddingsLock)); err != nil {
-				return err
-			}
+		if err := s.countOnEmbeddings(ctx, tx); err != nil {
+			return err
 		}
 		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text)); err != nil {
 			return err
@@ -70,9 +77,10 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 	return row.noun(), nil
 }
 
-// dropVersion removes what an earlier try left of the version being made.
+// dropVersion removes what an earlier try left of the version being made. Vectors that are in an index by then are of
+// chunks that are no more, so that they are put in again.
 func dropVersion(ctx context.Context, tx *writeTx, d documentRow) error {
-	for _, table := range []string{"document_texts", "chunks", "postings"} {
+	for _, table := range []string{"document_texts", "chunks", "postings", "indexings"} {
 		_, err := tx.NewDelete().Table(table).Where("document_id = ? AND version = ?", d.ID, d.Version).Exec(ctx)
 		if err != nil {
 			return err

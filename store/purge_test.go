@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"kyrochat/kyro"
@@ -49,6 +50,54 @@ func TestPurgeOfADeletedDocument(t *testing.T) {
 		expect(t, "the shared one", k.count(t, "embeddings", "content_hash = '"+sha("shared")+"'"), 1)
 
 		expect(t, "turns of a purge of nothing", k.purge(t, d.ID)+k.purge(t, kyro.DocumentID(1<<40)), 2)
+	})
+}
+
+// A worker that was at it while its document was deleted and purged leaves nothing that no purge would come to.
+func TestVectorsOfWhatIsGoneAreNotKept(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		d, kept := k.ready(t, "gone", "shared", "own"), k.ready(t, "kept", "shared")
+		_, err := k.store.DeleteDocument(t.Context(), k.owner, d.ID, k.tick())
+		check(t, err)
+		k.purge(t, d.ID)
+		check(t, k.store.SaveEmbeddings(t.Context(), "m", 1, map[string][]float32{sha("own"): {1}}))
+		check(t, k.store.SaveEmbeddings(t.Context(), "m", 1, map[string][]float32{sha("shared"): {1}, sha("own"): {1}}))
+		expect(t, "embeddings", k.count(t, "embeddings", "1 = 1"), 1)
+		_, err = k.store.DeleteDocument(t.Context(), k.owner, kept.ID, k.tick())
+		check(t, err)
+		k.purge(t, kept.ID)
+		expect(t, "embeddings then", k.count(t, "embeddings", "1 = 1"), 0)
+	})
+}
+
+// However a purge and the storing of vectors fall together, no vector outlives the last chunk with its content.
+func TestVectorsAndPurgesAtOnce(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		var all sync.WaitGroup
+		for i := range 12 {
+			texts := []string{fmt.Sprint("own ", i), "shared"}
+			d := k.ready(t, fmt.Sprint(i), texts...)
+			_, err := k.store.DeleteDocument(t.Context(), k.owner, d.ID, k.tick())
+			check(t, err)
+			for range 3 {
+				all.Go(func() {
+					vectors := map[string][]float32{sha(texts[0]): {1}, sha(texts[1]): {1}}
+					if err := k.store.SaveEmbeddings(t.Context(), "m", 1, vectors); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Go(func() {
+				if _, err := k.store.Purge(t.Context(), d.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		expect(t, "chunks", k.count(t, "chunks", "1 = 1"), 0)
+		expect(t, "embeddings", k.count(t, "embeddings", "1 = 1"), 0)
 	})
 }
 

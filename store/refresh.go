@@ -47,17 +47,19 @@ func (s *Store) vectorStates(ctx context.Context, some func(*bun.SelectQuery) *b
 }
 
 // BeginRefresh implements ingest.Store. Where there is nothing to do, nothing is written.
-func (s *Store) BeginRefresh(ctx context.Context, with string, limit, most int) (begun int, err error) {
+func (s *Store) BeginRefresh(ctx context.Context, with string, limit, most int) (begun int, more bool, err error) {
 	var found []int64
 	err = s.stale(with).Column("id").Where("refreshing_with <> ?", with).Limit(int64(limit)).Scan(ctx, &found)
 	if err != nil || len(found) == 0 {
-		return 0, failed("look for vectors to refresh", err)
+		return 0, false, failed("look for vectors to refresh", err)
 	}
 	under, err := s.stale(with).Where("refreshing_with = ?", with).Count(ctx)
 	if err != nil || int(under) >= most {
-		return 0, failed("count vectors to refresh", err)
+		return 0, err == nil, failed("count vectors to refresh", err)
 	}
-	found = found[:min(len(found), most-int(under))]
+	free := most - int(under)
+	more = len(found) == limit || len(found) > free
+	found = found[:min(len(found), free)]
 	err = s.write(ctx, "begin to refresh vectors", func(ctx context.Context, tx *writeTx) error {
 		var ids []int64
 		err := tx.NewUpdate().Table("documents").Set("refreshing_with = ?", with).
@@ -69,7 +71,7 @@ func (s *Store) BeginRefresh(ctx context.Context, with string, limit, most int) 
 		begun = len(ids)
 		return tx.Enqueue(ctx, convert(ids, func(key *int64) kyro.Job { return kyro.Job{Kind: kyro.JobEmbed, Key: *key} })...)
 	})
-	return begun, err
+	return begun, more, err
 }
 
 // stale asks for live documents whose active version's vectors are not what with says. Two ranges, one below it and one

@@ -13,7 +13,7 @@ import (
 func (k *knowledge) begun(t testing.TB, with string, limit, most int) (ids []kyro.ID) {
 	t.Helper()
 	k.jobs.take()
-	n, err := k.store.BeginRefresh(t.Context(), with, limit, most)
+	n, _, err := k.store.BeginRefresh(t.Context(), with, limit, most)
 	check(t, err)
 	for _, job := range k.jobs.take() {
 		if job.Kind != kyro.JobEmbed {
@@ -96,8 +96,18 @@ func TestRefreshIsBounded(t *testing.T) {
 			counts = append(counts, len(k.begun(t, "n@1", 2, 5)))
 		}
 		expect(t, "begun", append(counts, len(k.begun(t, "n@1", 2, 5))), []int{2, 2, 1, 0})
+		more := func(what string, limit, most int, want bool) {
+			t.Helper()
+			_, more, err := k.store.BeginRefresh(t.Context(), "n@1", limit, most)
+			check(t, err)
+			expect(t, what, more, want)
+		}
+		more("two have no job", 2, 5, true)
 		check(t, k.store.FinishRefresh(t.Context(), k.vectorState(t, kyro.DocumentID(1)).Active(), "n@1"))
 		expect(t, "after one is done", len(k.begun(t, "n@1", 2, 5)), 1)
+		more("one has no job", 9, 5, true)
+		more("it gets one", 9, 9, false)
+		more("all have one", 9, 9, false)
 	})
 }
 
@@ -113,7 +123,7 @@ func TestRefreshBeginsOnceForAllProcesses(t *testing.T) {
 		for range 4 {
 			all.Go(func() {
 				for range 20 {
-					if _, err := k.store.BeginRefresh(t.Context(), "n@1", 3, 100); err != nil {
+					if _, _, err := k.store.BeginRefresh(t.Context(), "n@1", 3, 100); err != nil {
 						t.Error(err)
 					}
 				}

@@ -6,18 +6,21 @@ import (
 	"kyrochat/kyro"
 )
 
-// LiveChunks implements answer.Index.
+// LiveChunks implements answer.Index and answer.Store.
 func (s *Store) LiveChunks(ctx context.Context, bot kyro.ID, chunks []kyro.ID) ([]kyro.ID, error) {
 	if len(chunks) == 0 {
 		return nil, nil
 	}
-	var found []int64
-	err := active(s.read().NewSelect().Model((*chunkRow)(nil))).Column("c.id").
-		Where("c.id IN (?) AND d.bot_id = ? AND c.enabled", keys(chunks), bot.Key).Scan(ctx, &found)
+	q := s.query().add("SELECT c.id FROM chunks AS c JOIN documents AS d ON d.id = c.document_id"+
+		" WHERE "+liveChunk+" AND c.enabled AND d.bot_id = ? AND ", bot.Key)
+	in(q, "c.id", rowKeys(chunks))
+	var live []kyro.ID
+	var key int64
+	err := s.each(ctx, q, []any{&key}, func() { live = append(live, kyro.ChunkID(key)) })
 	if err != nil {
 		return nil, failed("see which chunks are live", err)
 	}
-	return convert(found, func(key *int64) kyro.ID { return kyro.ChunkID(*key) }), nil
+	return live, nil
 }
 
 // StaleChunks implements answer.Index.

@@ -26,6 +26,9 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		}
 		var question, answer messageRow
 		turn, question, answer = g.turn(t)
+		if turn.Claim != nil && t.Begin != nil {
+			t.Begin(turn)
+		}
 		err = p.commit(ctx, s.conversationStep(&g.conversation, t.ConversationID.IsZero()), s.turnStep(&question, &answer, t.Lease))
 		if isRepeated(err) { // since it was looked at
 			return errRepeated
@@ -277,9 +280,9 @@ func idempotencyConflict() error {
 		"This clientMessageId was used for another message. Use a new one for each message.").At("clientMessageId")
 }
 
-// History gives the final messages of earlier turns of a conversation, as Job does. It is for whoever has the claim of an
+// History gives the final messages of earlier turns of a bot's conversation, as Job does. It is for whoever has the claim of an
 // answer and the rest of its job.
-func (s *Store) History(ctx context.Context, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
-	messages, err := s.history(ctx, &messageRow{ConversationID: conversation.Key, Turn: turn}, limit)
+func (s *Store) History(ctx context.Context, bot, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
+	messages, err := s.history(ctx, bot, &messageRow{ConversationID: conversation.Key, Turn: turn}, limit)
 	return messages, failed("read the history", err)
 }

@@ -23,6 +23,37 @@ func saying(user, conversation kyro.ID, text string) kyro.NewTurn {
 	}
 }
 
+// Who claims hears of the turn before anybody can see it, and only where there is something to begin.
+func TestAnAnswerCanBeBegunBeforeItsTurnIsStored(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, _, id := w.talk(t)
+		var begun []kyro.Turn
+		save := func(text string) (kyro.Turn, error) {
+			turn := saying(user, id, text)
+			turn.Begin = func(turn kyro.Turn) {
+				begun = append(begun, turn)
+				if _, err := w.Message(t.Context(), user, turn.Bot.ID); kyro.ErrorCode(err) != kyro.CodeNotFound {
+					t.Errorf("it is there already: %v", err)
+				}
+			}
+			return w.SaveTurn(t.Context(), turn)
+		}
+		first, err := save("1")
+		fine(t, err)
+		if len(begun) != 1 || begun[0].Bot.ID != first.Bot.ID || *begun[0].Claim != *first.Claim || begun[0].Job == nil {
+			t.Fatalf("begun %+v, stored %+v", begun, first)
+		}
+		for _, text := range []string{"1", "2"} { // sent again, and behind one that runs
+			_, err := save(text)
+			fine(t, err)
+		}
+		w.finish(t, *first.Claim, "done")
+		if len(begun) != 1 {
+			t.Errorf("%d were begun, want one", len(begun))
+		}
+	})
+}
+
 func TestAnAnswerIsClaimedWithItsTurn(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		user, bot, id := w.talk(t)
@@ -78,7 +109,7 @@ func TestAnAnswerIsClaimedWithItsTurn(t *testing.T) {
 		if j := fourth.Job; j == nil || j.Bot.NoAnswerText != "No." || !j.Unread {
 			t.Errorf("the job of a later turn is %+v", j)
 		}
-		history, err := w.History(t.Context(), id, fourth.User.Turn, 3)
+		history, err := w.History(t.Context(), bot, id, fourth.User.Turn, 3)
 		fine(t, err)
 		if got := texts(history); !slices.Equal(got, []string{"done", "3", "done"}) {
 			t.Errorf("history %q", got)

@@ -25,21 +25,32 @@ type embeddingRow struct {
 	Vector      []byte
 }
 
-// SaveEmbeddings implements ingest.Store. What is stored already stays: the same content gives the same vector.
+// SaveEmbeddings implements ingest.Store. What is stored already stays: the same content gives the same vector. What no
+// chunk has any more is left out, since a vector says much about its text, and no purge would come to it again.
 func (s *Store) SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error {
 	if len(vectors) == 0 {
 		return nil
 	}
-	rows := make([]embeddingRow, 0, len(vectors))
-	// In order, so that two workers that store the same content cannot wait for each other.
-	for _, hash := range slices.Sorted(maps.Keys(vectors)) {
-		if len(vectors[hash]) != dims {
-			return fmt.Errorf("save embeddings: a vector of %d dimensions where %s gives %d", len(vectors[hash]), model, dims)
+	for _, vector := range vectors {
+		if len(vector) != dims {
+			return fmt.Errorf("save embeddings: a vector of %d dimensions where %s gives %d", len(vector), model, dims)
 		}
-		rows = append(rows, embeddingRow{ContentHash: hash, Model: model, Dims: dims, Vector: encodeVector(vectors[hash])})
 	}
 	return s.write(ctx, "save embeddings", func(ctx context.Context, tx *writeTx) error {
-		_, err := tx.NewInsert().Model(&rows).On("CONFLICT (content_hash, model, dims) DO NOTHING").Exec(ctx)
+		if err := s.countOnEmbeddings(ctx, tx); err != nil {
+			return err
+		}
+		var hashes []string
+		err := tx.NewSelect().Table("chunks").ColumnExpr("DISTINCT content_hash").
+			Where("content_hash IN (?)", list(slices.Collect(maps.Keys(vectors)))).Scan(ctx, &hashes)
+		if err != nil || len(hashes) == 0 {
+			return err
+		}
+		slices.Sort(hashes) // so that two workers that store the same content cannot wait for each other
+		rows := convert(hashes, func(hash *string) embeddingRow {
+			return embeddingRow{ContentHash: *hash, Model: model, Dims: dims, Vector: encodeVector(vectors[*hash])}
+		})
+		_, err = tx.NewInsert().Model(&rows).On("CONFLICT (content_hash, model, dims) DO NOTHING").Exec(ctx)
 		return err
 	})
 }

@@ -27,6 +27,7 @@ import (
 // settings are the flags.
 type settings struct {
 	latency, pace time.Duration
+	quota         int
 }
 
 // upstream is one that can be emulated.
@@ -62,6 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	var s settings
 	flags.DurationVar(&s.latency, "latency", 0, "before the first byte of every answer")
 	flags.DurationVar(&s.pace, "pace", 20*time.Millisecond, "before every further piece of a streamed answer")
+	flags.IntVar(&s.quota, "quota", 0, "how many texts are embedded in a minute; 0 for any number")
 	addresses := map[string]*string{}
 	for _, u := range upstreams {
 		addresses[u.name] = flags.String(u.name, u.address, "where to serve "+u.name+`; "" for not at all`)
@@ -110,7 +112,7 @@ func startGemini(address string, s settings) (running, error) {
 	if err != nil {
 		return running{}, err
 	}
-	e := gemini.New(gemini.Options{Latency: s.latency, Pace: s.pace, Keep: keepByHand})
+	e := gemini.New(gemini.Options{Latency: s.latency, Pace: s.pace, Quota: s.quota, Keep: keepByHand})
 	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
 	return running{
 		environment: []string{"GEMINI_API_KEY=" + e.Key, "KYRO_GEMINI_URL=http://" + l.Addr().String()},

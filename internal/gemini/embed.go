@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
 	"kyrochat/text"
@@ -35,6 +36,9 @@ func (e *Emulator) embed(x *exchange) *apiError {
 	if refused := x.trouble(s); refused != nil {
 		return refused
 	}
+	if wait := e.spend(len(in.Requests)); wait > 0 {
+		return quotaError(x.request.Model, x.method, false, wait)
+	}
 	var out struct {
 		Embeddings []embedding `json:"embeddings"`
 	}
@@ -58,6 +62,22 @@ func (e *Emulator) embed(x *exchange) *apiError {
 	}
 	writeJSON(x.w, http.StatusOK, out)
 	return nil
+}
+
+// spend takes so many texts off the quota of this minute; where there are fewer it takes none, and says how long it is to
+// the next.
+func (e *Emulator) spend(texts int) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	if minute := now.Truncate(time.Minute); !minute.Equal(e.minute) {
+		e.minute, e.embedded = minute, 0
+	}
+	if e.options.Quota > 0 && e.embedded+texts > e.options.Quota {
+		return e.minute.Add(time.Minute).Sub(now)
+	}
+	e.embedded += texts
+	return 0
 }
 
 // withoutTask takes off what the second generation of models is told a text is for.

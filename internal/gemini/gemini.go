@@ -23,6 +23,7 @@ type Options struct {
 	Latency time.Duration // before the first byte of every answer
 	Pace    time.Duration // before every further piece of a streamed answer
 	Keep    int           // how many requests are kept, the last ones; 0: 10,000
+	Quota   int           // how many texts are embedded in a minute of the clock, each counting as a request; 0: any number
 }
 
 // Emulator is the API. It is safe for use by many at once.
@@ -40,6 +41,8 @@ type Emulator struct {
 	alike    map[string]string // words by the one that they count as; never changed, only replaced
 	requests []*Request
 	counted  int           // requests so far
+	minute   time.Time     // in which texts were embedded
+	embedded int           // so many
 	changed  chan struct{} // closed when anything about requests changes; nil: nobody waits
 }
 

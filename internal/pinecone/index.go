@@ -55,7 +55,8 @@ func (x *index) listen() error {
 	x.address = listener.Addr().String()
 	x.server = grpc.NewServer(
 		grpc.MaxRecvMsgSize(16<<20), grpc.WaitForHandlers(true),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		// What servers of gRPC begin with: whoever pings more often than every five minutes, or without a call, is cut off.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Minute}),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error { return x.serve(service, stream) }),
 	)
 	server := x.server
