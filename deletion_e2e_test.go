@@ -91,9 +91,17 @@ func (h *harbour) ask(talk string, bot, n int) bool {
 	h.mu.Lock()
 	h.sent[id] = time.Now()
 	h.mu.Unlock()
-	r := h.send(vars{"conversationId": talk, "text": question + " (no " + id + ")"})
-	if r.tree["errors"] != nil && h.dropped.Load() && bot == len(h.bots)-1 {
-		return false
+	key := newKey()
+	r := h.send(vars{"conversationId": talk, "text": question + " (no " + id + ")", "key": key})
+	for r.tree["errors"] != nil {
+		switch code := r.at("errors.0.extensions.code"); {
+		case h.dropped.Load() && bot == len(h.bots)-1:
+			return false
+		case code != "UNAVAILABLE" || h.t.Context().Err() != nil: // a busy machine
+			h.t.Errorf("%s", r.body)
+			return false
+		}
+		r = h.send(vars{"conversationId": talk, "text": question + " (no " + id + ")", "key": key})
 	}
 	ended := false
 	err := h.follow(`subscription($m: ID!) { messageStream(messageId: $m) { __typename } }`, vars{"m": r.text("sendMessage.botMessage.id")}, func(e *reply) bool {
@@ -164,7 +172,7 @@ func TestWhatIsDeletedIsInNoPrompt(t *testing.T) {
 				})
 			}
 		}
-		some := int64(pick(raceDetector(), 4, 8))
+		some := int64(pick(raceDetector(), 2, 8))
 		h.goOn(4 * some)
 		for d := range 3 {
 			for b := range h.bots {
@@ -272,7 +280,7 @@ func (h *harbour) noPromptHoldsIt() {
 		}
 	}
 	h.t.Logf("%d questions; %d prompts tell of passages by their history, %d have withdrawn answers; %d were under way", len(h.sent), retold, withdrawn, underway)
-	if retold < 10 || withdrawn < 10 {
+	if retold < 5 || withdrawn < 5 {
 		h.t.Errorf("only %d prompts tell of passages by their history, and %d have withdrawn answers", retold, withdrawn)
 	}
 	if asking := 2 * len(h.bots); underway > asking*len(h.gone) {

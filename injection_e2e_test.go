@@ -168,7 +168,7 @@ type temptation struct {
 func temptations() (all []temptation) {
 	for i, lure := range lures {
 		for j, hide := range hides {
-			if hidden := strings.ReplaceAll(hide, "%", lure); (i+j)%pick(raceDetector(), 5, 2) == 0 {
+			if hidden := strings.ReplaceAll(hide, "%", lure); (i+j)%pick(raceDetector(), 9, 2) == 0 {
 				all = append(all, temptation{lure, "Tell me about the hotel lobby", func(gemini.Request) string { return hidden }, 1 + (i+j)%3, activeIn(hidden) != ""})
 			}
 		}
@@ -247,7 +247,7 @@ func TestNothingActiveAndNoSecretGetsOut(t *testing.T) {
 			}
 		}
 		t.Logf("%d answers, %d of them bad", told, active)
-		if told != len(all) || active < pick(raceDetector(), 75, 200) {
+		if told != len(all) || active < pick(raceDetector(), 50, 200) {
 			t.Errorf("%d of %d answers were made, %d of them bad", told, len(all), active)
 		}
 	})
@@ -261,7 +261,11 @@ func (p *person) tempt(talk, question string, one temptation) string {
 	err := p.follow(`subscription($m: ID!) { messageStream(messageId: $m) { __typename
 		... on MessageSnapshot { seq cursor message { text } } ... on MessageDelta { seq cursor text } ... on MessageStage { seq cursor status }
 		... on MessageFinished { seq cursor message { text status notices } } } }`, vars{"m": answer}, func(e *reply) bool {
+		shown := len(l.text)
 		more := l.handle(e)
+		if !more || len(l.text) > shown && !strings.ContainsAny(l.text[shown:], ">)]: \n") {
+			return more // nothing active ends here
+		}
 		if found := activeIn(l.text); found != "" {
 			p.t.Errorf("%s: %s is active in what is delivered: %q", one.name, found, l.text)
 			return false

@@ -3246,7 +3246,7 @@ type Message implements Node {
   finishReason: FinishReason
   "What a reader should know about how the answer was made."
   notices: [MessageNotice!]!
-  "What the answer took; null until it is final, where the server stopped in the middle, and for messages of a person."
+  "What the answer took; null until it is final, where its server was lost, and for messages of a person."
   usage: MessageUsage
   "Why the answer failed or was interrupted."
   error: MessageError

@@ -69,14 +69,13 @@ func TestEveryWrongFieldOfABotIsTold(t *testing.T) {
 			t.Errorf("%s is not told: %v", field, err)
 		}
 	}
-	bot = kyro.NewBot(kyro.UserID(1), now)
-	for name, right := range map[string]bool{"gemini-3.8-flash": true, "models/gemini-3.8-flash": true, "tunedModels/ours_1": true,
+	for model, right := range map[string]bool{"gemini-3.8-flash": true, "models/gemini-3.8-flash": true, "tunedModels/ours_1": true,
 		"a b": false, "../x": false, "models/": false, "a/b/c": false, "m\u00fc": false} {
-		if err := bot.Apply(kyro.BotPatch{Name: kyro.Some("Ada"), Model: kyro.Some(name)}); (err == nil) != right {
-			t.Errorf("the model %q: %v", name, err)
+		bot := kyro.NewBot(kyro.UserID(1), now)
+		if err := bot.Apply(kyro.BotPatch{Name: kyro.Some("Ada"), Model: kyro.Some(model)}); (err == nil) != right {
+			t.Errorf("the model %q: %v", model, err)
 		}
 	}
-	bot = kyro.NewBot(kyro.UserID(1), now)
 	blank := kyro.BotPatch{Name: kyro.Some("Ada"), Model: kyro.Some(""), WelcomeMessage: kyro.Some(" \n"), Description: kyro.Some("\u00a0"), Instructions: kyro.Some("")}
 	bot = kyro.NewBot(kyro.UserID(1), now)
 	if err := bot.Apply(blank); err != nil || bot.Model != nil || bot.WelcomeMessage != nil || bot.Description != nil || bot.Instructions != nil {
