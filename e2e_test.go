@@ -76,6 +76,12 @@ func oneAfterAnother(t *testing.T, test func(t *testing.T, s *testServer)) {
 // startServer starts a server in this process with the settings, and stops it when the test ends.
 func startServer(t *testing.T, env map[string]string) *testServer {
 	t.Helper()
+	return startServerWriting(t, env, testLog{t})
+}
+
+// startServerWriting is startServer with a place for the log.
+func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *testServer {
+	t.Helper()
 	s := &testServer{env: map[string]string{
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": t.TempDir(), "KYRO_LOG_LEVEL": "warn",
 		"KYRO_DRAIN_TIMEOUT": "1s", "KYRO_RATE_SCALE": "0",
@@ -93,7 +99,7 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 			(*hear)(ctx, statement)
 		}
 	}
-	if s.app, err = build(t.Context(), cfg, newLogger(cfg, testLog{t})); err != nil {
+	if s.app, err = build(t.Context(), cfg, newLogger(cfg, log)); err != nil {
 		t.Fatal(err)
 	}
 	if s.url, s.stop, err = s.app.runInBackground(t.Context()); err != nil {

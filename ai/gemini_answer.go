@@ -147,7 +147,7 @@ func (a *geminiAnswer) take(resp *genai.GenerateContentResponse) *failure {
 	if f := promptBlocked(resp); f != nil {
 		return f
 	}
-	if len(resp.Candidates) == 0 {
+	if len(resp.Candidates) == 0 || resp.Candidates[0] == nil {
 		return nil
 	}
 	candidate := resp.Candidates[0]

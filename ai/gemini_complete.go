@@ -46,7 +46,7 @@ func (g *Gemini) complete(caller, ctx context.Context, q kyro.Completion, t *tri
 	if f := promptBlocked(resp); f != nil {
 		return done, f
 	}
-	if len(resp.Candidates) == 0 {
+	if len(resp.Candidates) == 0 || resp.Candidates[0] == nil {
 		return done, &failure{err: failed(), again: true}
 	}
 	done.Text = visible(resp.Candidates[0])

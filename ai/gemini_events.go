@@ -26,22 +26,25 @@ func (g *Gemini) events(
 ) iter.Seq2[*genai.GenerateContentResponse, error] {
 	return func(yield func(*genai.GenerateContentResponse, error) bool) {
 		kept := &keptBody{ReadCloser: http.NoBody}
+		defer func() { _ = kept.Close() }()
 		for _, err := range g.client.Models.GenerateContentStream(context.WithValue(ctx, keepBody{}, kept), model, contents, config) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 		}
-		defer func() { _ = kept.Close() }()
 		lines := bufio.NewScanner(kept)
 		lines.Buffer(make([]byte, 0, 1<<10), maxEvent)
 		for lines.Scan() {
-			if data, found := bytes.CutPrefix(lines.Bytes(), []byte("data:")); found {
-				if resp, err := readEvent(data); !yield(resp, err) || err != nil {
-					return
-				}
-			} else if len(lines.Bytes()) > 0 {
-				yield(nil, errors.New("a stream with something else than events"))
+			data, wanted, err := dataOf(lines.Bytes())
+			if !wanted {
+				continue
+			}
+			var resp *genai.GenerateContentResponse
+			if err == nil {
+				resp, err = readEvent(data)
+			}
+			if !yield(resp, err) || err != nil {
 				return
 			}
 		}
@@ -49,6 +52,22 @@ func (g *Gemini) events(
 			yield(nil, err)
 		}
 	}
+}
+
+// dataOf gives what a line of a stream says: that of an event, or an error that comes bare. Lines between events, comments
+// and fields that say nothing here are passed over.
+func dataOf(line []byte) (data []byte, wanted bool, err error) {
+	if data, found := bytes.CutPrefix(line, []byte("data:")); found {
+		return data, true, nil
+	}
+	field, _, _ := bytes.Cut(line, []byte(":"))
+	switch {
+	case len(field) == 0, string(field) == "event", string(field) == "id", string(field) == "retry":
+		return nil, false, nil
+	case line[0] == '{':
+		return line, true, nil
+	}
+	return nil, true, errors.New("a stream with something else than events")
 }
 
 // readEvent reads what an event says, as far as it is used. An error within a stream is one of the SDK.

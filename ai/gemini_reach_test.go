@@ -130,12 +130,16 @@ func TestGeminiUnderstands(t *testing.T) {
 			text: "One two.", reason: kyro.FinishStop},
 		"parts of other kinds": {events: []string{one, `{"candidates":[{"content":{"parts":[{"thought":true,"text":"hm"},{"functionCall":{"name":"f","args":{}}},{"executableCode":{"code":"x"}},{"text":"two."}]},"finishReason":"STOP"}]}`},
 			text: "One two.", reason: kyro.FinishStop},
-		"half a pair":            {events: []string{`{"candidates":[{"content":{"parts":[{"text":"One \ud83d"}]}}]}`, two}, text: "One \ufffdtwo.", reason: kyro.FinishStop},
-		"blocked after text":     {events: []string{one, `{"promptFeedback":{"blockReason":"SAFETY"}}`}, text: "One ", code: kyro.CodeContentBlocked},
-		"armour":                 {events: []string{one, `{"candidates":[{"finishReason":"SPII"}]}`}, text: "One ", code: kyro.CodeContentBlocked},
-		"quota in the middle":    {events: []string{one, `{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"secret","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"20s"}]}}`}, text: "One ", code: kyro.CodeUpstreamQuota},
-		"no JSON in the middle":  {events: []string{one, `{"candidates":[{"content":{"parts":[{"text":"secr`}, text: "One ", code: kyro.CodeUpstreamFailed},
-		"a finish without a why": {events: []string{one, `{"candidates":[{"finishReason":"FINISH_REASON_UNSPECIFIED"}]}`}, text: "One ", code: kyro.CodeUpstreamFailed},
+		"half a pair":             {events: []string{`{"candidates":[{"content":{"parts":[{"text":"One \ud83d"}]}}]}`, two}, text: "One \ufffdtwo.", reason: kyro.FinishStop},
+		"blocked after text":      {events: []string{one, `{"promptFeedback":{"blockReason":"SAFETY"}}`}, text: "One ", code: kyro.CodeContentBlocked},
+		"armour":                  {events: []string{one, `{"candidates":[{"finishReason":"SPII"}]}`}, text: "One ", code: kyro.CodeContentBlocked},
+		"quota in the middle":     {events: []string{one, `{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"secret","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"20s"}]}}`}, text: "One ", code: kyro.CodeUpstreamQuota},
+		"comments and fields":     {events: []string{"bare : keep it open", "bare event: x", "bare id: 1", "bare retry: 10", one, "bare :", two}, text: "One two.", reason: kyro.FinishStop},
+		"a bare error":            {events: []string{one, `bare {"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"secret"}}`}, text: "One ", code: kyro.CodeUpstreamQuota},
+		"something else":          {events: []string{one, "bare <html>secret"}, text: "One ", code: kyro.CodeUpstreamFailed},
+		"nothing for a candidate": {events: []string{`{"candidates":[null]}`, one, two}, text: "One two.", reason: kyro.FinishStop},
+		"no JSON in the middle":   {events: []string{one, `{"candidates":[{"content":{"parts":[{"text":"secr`}, text: "One ", code: kyro.CodeUpstreamFailed},
+		"a finish without a why":  {events: []string{one, `{"candidates":[{"finishReason":"FINISH_REASON_UNSPECIFIED"}]}`}, text: "One ", code: kyro.CodeUpstreamFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,6 +148,10 @@ func TestGeminiUnderstands(t *testing.T) {
 				asked++
 				w.Header().Set("Content-Type", "text/event-stream")
 				for _, e := range c.events {
+					if line, bare := strings.CutPrefix(e, "bare "); bare {
+						fmt.Fprintf(w, "%s\r\n", line)
+						continue
+					}
 					fmt.Fprintf(w, "data: %s\r\n\r\n", e)
 				}
 			}))

@@ -82,8 +82,11 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 			case f.Reason == kyro.FinishSafety:
 				grounding = kyro.GroundingBlocked
 			default:
-				if grounding = said.Grounding(m.noAnswer); grounding == kyro.GroundingNotFound {
+				switch grounding = said.Grounding(m.noAnswer); {
+				case grounding == kyro.GroundingNotFound:
 					o.Citations = nil // markers behind the no-answer text support nothing
+				case m.cut:
+					grounding = kyro.GroundedPartly
 				}
 			}
 			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &grounding

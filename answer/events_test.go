@@ -193,13 +193,6 @@ func TestChangesAreFoundWithoutWakes(t *testing.T) {
 	}
 }
 
-// deaf are wakes that never arrive.
-type deaf struct{ connected bool }
-
-func (deaf) Wake(kyro.ID)                            {}
-func (deaf) Watch(kyro.ID) (<-chan struct{}, func()) { return nil, func() {} }
-func (d deaf) Connected() bool                       { return d.connected }
-
 func TestComingBackGivesTheRest(t *testing.T) {
 	t.Parallel()
 	inWorld(t, echo(0), func(t *testing.T, w *world) {

@@ -115,3 +115,10 @@ func (f *fakeStore) rename(id kyro.ID, title string) {
 	f.number()
 	f.conversations[id].Title = title
 }
+
+// deaf are wakes that never arrive.
+type deaf struct{ connected bool }
+
+func (deaf) Wake(kyro.ID)                            {}
+func (deaf) Watch(kyro.ID) (<-chan struct{}, func()) { return nil, func() {} }
+func (d deaf) Connected() bool                       { return d.connected }

@@ -225,40 +225,6 @@ func (f *fakeStore) fenced(ctx context.Context, call string, c kyro.Claim) (*fak
 	return r, nil
 }
 
-func (f *fakeStore) Job(ctx context.Context, claim kyro.Claim, history int) (kyro.AnswerJob, error) {
-	r, err := f.fenced(ctx, "Job", claim)
-	if err != nil {
-		return kyro.AnswerJob{}, err
-	}
-	defer f.mu.Unlock()
-	job := kyro.AnswerJob{Question: f.row(r.ParentID).Message}
-	job.Bot = f.bot
-	job.Bot.ID = f.conversations[r.ConversationID].BotID
-	job.History = f.history(r.ConversationID, r.Turn, history)
-	return job, nil
-}
-
-func (f *fakeStore) history(conversation kyro.ID, turn int64, limit int) (history []kyro.Message) {
-	for _, o := range f.rows {
-		if o.ConversationID == conversation && o.Turn < turn && o.Status.Final() && o.Text != "" {
-			m := o.Message
-			if m.Sources = o.sources; slices.ContainsFunc(o.sources, func(id kyro.ID) bool { return f.gone[id] }) {
-				m.Text, m.Citations, m.Sources = kyro.AnswerWithdrawn, nil, nil
-			}
-			history = append(history, m)
-		}
-	}
-	return history[max(0, len(history)-limit):]
-}
-
-func (f *fakeStore) History(ctx context.Context, _, conversation kyro.ID, turn int64, limit int) ([]kyro.Message, error) {
-	if err := f.enter(ctx, "History"); err != nil {
-		return nil, err
-	}
-	defer f.mu.Unlock()
-	return f.history(conversation, turn, limit), nil
-}
-
 func (r *fakeRow) heldBy(c kyro.Claim) bool {
 	return r.Attempt == c.Attempt && r.owner == c.Owner && !r.Status.Final() && r.Status != kyro.MessagePending
 }

@@ -25,6 +25,7 @@ type made struct {
 	quotes   []kyro.Quote
 	usage    kyro.MessageUsage // of the answer, as far as the model told
 	finish   *kyro.Finish      // nil: the model did not end by itself
+	cut      bool              // there was more of the answer than is shown
 }
 
 // maxQuotes bounds the quotes of one answer.
@@ -204,10 +205,10 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 			m.finish, m.usage = d.Finish, d.Finish.Usage
 			return nil
 		case a.filter.Cut():
-			m.finish = &kyro.Finish{Reason: kyro.FinishStop} // what is left of it is grounded as its citations say
+			m.finish, m.cut = &kyro.Finish{Reason: kyro.FinishStop}, true
 			return nil
 		case read > maxAnswerBytes:
-			m.finish = &kyro.Finish{Reason: kyro.FinishLength, Grounding: kyro.GroundedPartly}
+			m.finish, m.cut = &kyro.Finish{Reason: kyro.FinishLength}, true
 			return nil
 		case d.Text != "":
 			idle.Reset(outer(a.cfg.Limits.AnswerIdle))

@@ -16,7 +16,8 @@ type Resolved struct {
 
 // Resolve makes the citations of an answer that says by markers alone what it rests on. What is in quotation marks, and
 // long enough, must stand in the passage word for word; where it does not, the marker cites nothing for that statement.
-// A statement without quotes cites what of the passage supports it best. Markers that name no passage cite nothing.
+// A statement without quotes cites what of the passage supports it best; where it shares no word with it, that is for the
+// other statements that cite the passage to say, and without such it is the whole. Markers that name no passage cite nothing.
 // However it is found, a citation is a slice of the chunk's own text.
 func Resolve(passages []kyro.Passage, answer string) Resolved {
 	var r Resolved
@@ -43,6 +44,10 @@ func Resolve(passages []kyro.Passage, answer string) Resolved {
 		}
 	}
 	for i, p := range passages {
+		if sources[i].vague && len(quotes[i]) == 0 {
+			whole := sources[i].whole()
+			quotes[i] = []kyro.Quote{{Marker: i + 1, ByteStart: whole.Start, ByteEnd: whole.End}}
+		}
 		for _, q := range joinQuotes(p.Chunk.Text, quotes[i]) {
 			if len(r.Citations) < maxQuotes {
 				r.Citations = append(r.Citations, citation(p, q))
@@ -75,11 +80,15 @@ func (s *statement) look(sources []supporting, g markedGroup) map[int][]text.Spa
 		}
 	}
 	for _, number := range g.numbers {
-		if named && len(found[number]) == 0 {
-			if span, any := sources[number-1].best(s); any {
-				found[number] = []text.Span{span}
-			}
+		if !named || len(found[number]) > 0 {
+			continue
 		}
+		if span, any := sources[number-1].best(s); any {
+			found[number] = []text.Span{span}
+			continue
+		}
+		sources[number-1].vague, s.cited = true, true
+		delete(found, number)
 	}
 	return found
 }

@@ -58,7 +58,9 @@ func TestResolve(t *testing.T) {
 		{"wide brackets", "窑的温度达到1,260 degrees【1】。", []string{heat}, kyro.Grounded},
 		{"another language, short", "The lake freezes over during winter [2].", []string{"2 " + lakeText}, kyro.Grounded},
 		{"another language, long", "Pets are forbidden there [3].",
-			[]string{"3 Die Werkstatt öffnet um neun Uhr und schließt am Abend, wenn der letzte Gast gegangen ist."}, kyro.Grounded},
+			[]string{"3 " + longText}, kyro.Grounded},
+		{"a word alone beside more", "No [3]. Hunde und Katzen dürfen nicht hinein [3].",
+			[]string{"3 Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig."}, kyro.Grounded},
 		{"its own language", "Hunde und Katzen dürfen nicht hinein [3].",
 			[]string{"3 Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig."}, kyro.Grounded},
 		{"a list", "The rules:\n\n- [1] Never open the door at a red lamp.\n- En invierno se congela [2]\n", []string{door, freeze}, kyro.Grounded},
@@ -124,6 +126,28 @@ func checkSlices(t *testing.T, passages []kyro.Passage, citations []kyro.Citatio
 		if got := string(utf16.Decode(units[from:to])); got != c.Quote || !strings.Contains(chunk.Text, c.Quote) || !c.Verified {
 			t.Errorf("the text has %q there, the citation %q (verified %v)", got, c.Quote, c.Verified)
 		}
+	}
+}
+
+// TestQuotesOfMarkup: what the output filter makes inert is still a quote of the passage.
+func TestQuotesOfMarkup(t *testing.T) {
+	t.Parallel()
+	const manual = "Put the <img src=\"x\"> tag into a <div> element. Write ![a kiln](https://kiln.test/a.png) for an image.\n\n[kiln]: https://kiln.test"
+	passages := []kyro.Passage{passageOf("", manual)}
+	for said, want := range map[string]string{
+		"It says “tag into a <div> element” [1].":                                 "1 tag into a <div> element",
+		"It says “Write ![a kiln](https://kiln.test/a.png) for an image.” [1]":    "1 Write ![a kiln](https://kiln.test/a.png) for an image.",
+		"It ends with “for an image. [kiln]: https://kiln.test” [1].":             "1 for an image.\n\n[kiln]: https://kiln.test",
+		"It says “tag into a <span> element”, which is not there at all, no [1].": "",
+	} {
+		f := answer.NewFilter()
+		text := f.Write(said)
+		rest, _ := f.Close()
+		r := answer.Resolve(passages, text+rest)
+		if got := strings.Join(cited(r.Citations), "|"); got != want {
+			t.Errorf("%q: cited %q, want %q", text+rest, got, want)
+		}
+		checkSlices(t, passages, r.Citations)
 	}
 }
 
@@ -194,7 +218,7 @@ func TestCitationsAreBounded(t *testing.T) {
 func TestResolvingTakesNoLongerThanItMust(t *testing.T) {
 	t.Parallel()
 	const whole = 128 << 10
-	for _, stuck := range []string{"[1]", "[1] ", "[9]", "[1]:", "a [1]: ", "[", "【", "[1]\n", "| a [1] | 2 |\n", `"reaches 1,260 degrees" [1-3] `, "Dr. ", "` `` ``` ", "\n "} {
+	for _, stuck := range []string{"[1]", "[1] ", "[9]", "[1]:", "a [1]: ", "[", "【", "[1]\n", "| a [1] | 2 |\n", `"reaches 1,260 degrees" [1-3] `, "Dr. ", "` `` ``` ", "\n ", " "} {
 		text := strings.Repeat(stuck, whole/len(stuck)) + " The kiln reaches 1,260 degrees [1]."
 		done := make(chan struct{})
 		go func() {

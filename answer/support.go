@@ -3,13 +3,11 @@ package answer
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"kyrochat/kyro"
 	"kyrochat/text"
 )
-
-// shortPassage is how many characters a passage may have to be cited as a whole where nothing tells what of it is meant.
-const shortPassage = 300
 
 // neighbourShare is what a neighbour must add to the words that the best sentence shares with a statement to be cited with
 // it, of their whole weight.
@@ -18,6 +16,7 @@ const neighbourShare = 0.25
 // supporting is a passage that statements may rest on. What it is taken apart into is made when it is first needed.
 type supporting struct {
 	kyro.Passage
+	vague     bool // a statement rests on it, and nothing tells on what of it
 	quotes    *text.Verbatim
 	sentences []text.Span
 	terms     []map[string]bool // of each sentence
@@ -53,20 +52,28 @@ func (p *supporting) quoted(quote string) (spans []text.Span, found bool) {
 
 var ellipses = strings.NewReplacer("[...]", "…", "[…]", "…", "(...)", "…", "(…)", "…", "...", "…")
 
-// find finds a quote, without the sign at its end where that is the answer's own.
-func (p *supporting) find(quote string) (text.Span, bool) {
+// find finds a quote, without the sign at its end where that is the answer's own, and without what the output filter put
+// into it where it quotes markup.
+func (p *supporting) find(quote string) (span text.Span, found bool) {
 	if p.quotes == nil {
 		p.quotes = text.NewVerbatim(p.Chunk.Text)
 	}
 	quote = strings.TrimSpace(quote)
-	if span, found := p.quotes.Find(quote); found {
-		return span, true
+	for _, said := range []string{quote, unfiltered.Replace(quote)} {
+		if span, found = p.quotes.Find(said); found {
+			return span, true
+		}
+		if bare := strings.TrimRight(said, ".,;:!?。，；：！？ "); bare != said {
+			if span, found = p.quotes.Find(bare); found {
+				return span, true
+			}
+		}
 	}
-	if bare := strings.TrimRight(quote, ".,;:!?。，；：！？ "); bare != quote {
-		return p.quotes.Find(bare)
-	}
-	return text.Span{}, false
+	return span, false
 }
+
+// unfiltered undoes what Filter does to markup.
+var unfiltered = strings.NewReplacer("&lt;", "<", `\!`, "!", `\[`, "[", `\(`, "(", `\:`, ":")
 
 // isNamed reports the name of the document, or of the part of it that the passage stands in.
 func (p *supporting) isNamed(quote string) bool {
@@ -75,15 +82,10 @@ func (p *supporting) isNamed(quote string) bool {
 }
 
 // best gives the part of the passage that supports a statement: the sentence that shares most of its words of substance,
-// of which names and numbers count twice, and the neighbour that adds much to
-// it. Where nothing is shared it is the
-// whole of a short passage, or else its first sentence. A heading supports
-// nothing where there is anything else.
+// of which names and numbers count twice, and the neighbour that adds much to it. There is none where nothing is shared, as
+// between two languages. A heading supports nothing where there is anything else.
 func (p *supporting) best(s *statement) (span text.Span, found bool) {
 	p.takeApart()
-	if len(p.sentences) == 0 {
-		return span, false
-	}
 	words := s.wordsFor(p.Language)
 	total, best, most := 0.0, 0, 0.0
 	for _, w := range words {
@@ -95,7 +97,7 @@ func (p *supporting) best(s *statement) (span text.Span, found bool) {
 		}
 	}
 	if most == 0 {
-		return p.guess(), true
+		return span, false
 	}
 	span = p.sentences[best]
 	gain, with := 0.0, -1
@@ -112,11 +114,10 @@ func (p *supporting) best(s *statement) (span text.Span, found bool) {
 	return span, true
 }
 
-func (p *supporting) guess() text.Span {
-	if kyro.CharCount(p.Chunk.Text) <= shortPassage {
-		return text.Span{Start: 0, End: len(p.Chunk.Text)}
-	}
-	return p.sentences[0]
+// whole is the passage without the white space around it.
+func (p *supporting) whole() text.Span {
+	s := p.Chunk.Text
+	return text.Span{Start: len(s) - len(strings.TrimLeftFunc(s, unicode.IsSpace)), End: len(strings.TrimRightFunc(s, unicode.IsSpace))}
 }
 
 // shares is the weight of the words that a sentence has, without those that another one, unless that is -1, has too.

@@ -66,3 +66,21 @@ func TestUsageOfAnswersThatNeverBegan(t *testing.T) {
 		}
 	}, func(c *answer.Config) { c.Completer = nothing })
 }
+
+// TestGroundingOfAnswersThatAreCut: what is shown of them answers in part, or not at all.
+func TestGroundingOfAnswersThatAreCut(t *testing.T) {
+	t.Parallel()
+	instructions := strings.Repeat("Do not say that the owner of the house sleeps. ", 2)
+	for beginning, want := range map[string]kyro.Grounding{"It is warm [1]. ": kyro.GroundedPartly, "It is warm. ": kyro.GroundingNotFound} {
+		for end, reason := range map[string]kyro.FinishReason{instructions: kyro.FinishStop, strings.Repeat(" ", 200<<10): kyro.FinishLength} {
+			r := &reading{pieces: []string{beginning, end}}
+			inWorld(t, model(r.model), func(t *testing.T, w *world) {
+				w.store.bot = kyro.Bot{Instructions: &instructions}
+				m := w.final(w.say("How is it?").Bot.ID)
+				if *m.Grounding != want || *m.FinishReason != reason || (len(m.Citations) > 0) != (want == kyro.GroundedPartly) {
+					t.Errorf("%s %s, cited %q", *m.Grounding, *m.FinishReason, cited(m.Citations))
+				}
+			}, reads(nothing, findsPassage))
+		}
+	}
+}

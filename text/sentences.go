@@ -105,7 +105,7 @@ func isItem(line string) bool {
 // appendSentences adds the sentences of lines that belong together.
 func appendSentences(spans []Span, s string, from, to int) []Span {
 	block := s[from:to]
-	iter := sentences.FromString(unwrapped(block))
+	iter := sentences.FromString(shortened(unwrapped(block)))
 	start := 0
 	for iter.Next() {
 		end := iter.End()
@@ -133,6 +133,55 @@ func unwrapped(block string) string {
 		return block
 	}
 	return strings.ReplaceAll(block, "\n", " ")
+}
+
+// longRun is how many bytes of spaces and signs may follow each other as they are. Behind a full stop each of them is
+// looked at with all that follow it, which for a hundred thousand takes a minute.
+const longRun = 64
+
+// shortened is a block in whose long runs of spaces and signs all but the beginning and the end are soft hyphens, which do
+// not count; byte for byte as long.
+func shortened(block string) string {
+	var b []byte
+	start := 0 // of the run
+	for i, r := range block {
+		if !isWord(r) && !strings.ContainsRune(".?!。？！…．｡", r) {
+			continue
+		}
+		b = shorten(b, block, start, i)
+		start = i + utf8.RuneLen(r)
+	}
+	b = shorten(b, block, start, len(block))
+	if b == nil {
+		return block
+	}
+	return string(b)
+}
+
+// shorten does so with the run from start to end, in a copy of the block that it makes where there is none.
+func shorten(b []byte, block string, start, end int) []byte {
+	if end-start <= longRun {
+		return b
+	}
+	if b == nil {
+		b = []byte(block)
+	}
+	_, first := utf8.DecodeRuneInString(block[start:])
+	_, last := utf8.DecodeLastRuneInString(block[:end])
+	for start, end = start+first, end-last; end-start >= 2; start += 2 {
+		copy(b[start:], "\u00AD")
+	}
+	if start < end {
+		b[start] = ' '
+	}
+	return b
+}
+
+func isWord(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
 }
 
 func appendTrimmed(spans []Span, s string, start, end int) []Span {

@@ -3,6 +3,7 @@ package text_test
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -82,4 +83,25 @@ func count(s string) (n int) {
 		}
 	}
 	return n
+}
+
+// TestLongRunsOfSignsAreNoSentences: what stands between two words changes no sentence, however long it is, and is passed
+// over in time.
+func TestLongRunsOfSignsAreNoSentences(t *testing.T) {
+	t.Parallel()
+	for _, sign := range []string{" ", "\t", "\u3000", ")", "」", "\" ", "* "} {
+		for _, n := range []int{10, 21, 22, 63, 64, 65, 66, 67, 1_000, 50_000} {
+			s := "It is warm." + strings.Repeat(sign, n) + " The kiln cools."
+			done := make(chan []text.Span, 1)
+			go func() { done <- text.Sentences(s) }()
+			select {
+			case spans := <-done:
+				if len(spans) != 2 || !strings.HasPrefix(s[spans[0].Start:spans[0].End], "It is warm.") || !strings.HasSuffix(s[spans[1].Start:spans[1].End], "The kiln cools.") {
+					t.Errorf("%d times %q: %d sentences", n, sign, len(spans))
+				}
+			case <-time.After(15 * time.Second):
+				t.Fatalf("%d times %q takes too long", n, sign)
+			}
+		}
+	}
 }

@@ -60,6 +60,7 @@ func (e *Emulator) embed(x *exchange) *apiError {
 			out.Embeddings = append(out.Embeddings, out.Embeddings[0])
 		}
 	}
+	x.note(func(q *Request) { q.Status = http.StatusOK })
 	writeJSON(x.w, http.StatusOK, out)
 	return nil
 }

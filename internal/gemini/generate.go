@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"kyrochat/text"
@@ -145,16 +146,27 @@ func (g *generation) say() []string {
 	case g.s.Pieces != nil:
 		return g.s.Pieces
 	case g.s.Text != "":
-		return split(g.s.Text)
+		return g.split(g.s.Text)
 	case g.s.Say != nil:
-		return split(g.s.Say(q))
+		return g.split(g.s.Say(q))
 	case g.s.Reveal:
-		return split(q.System)
+		return g.split(q.System)
 	case g.s.Obey:
-		return split(obey(q))
+		return g.split(obey(q))
 	default:
-		return split(say(q))
+		return g.split(say(q))
 	}
+}
+
+// split cuts a text into pieces as the script says.
+func (g *generation) split(s string) (pieces []string) {
+	if g.s.PieceSize <= 0 {
+		return split(s)
+	}
+	for some := range slices.Chunk([]rune(s), g.s.PieceSize) {
+		pieces = append(pieces, string(some))
+	}
+	return pieces
 }
 
 // split cuts a text into small pieces, at most two words each.
@@ -331,6 +343,7 @@ func (e *Emulator) countTokens(x *exchange) *apiError {
 	if refused := x.trouble(e.script(x.request)); refused != nil {
 		return refused
 	}
+	x.note(func(q *Request) { q.Status = http.StatusOK })
 	writeJSON(x.w, http.StatusOK, map[string]int{"totalTokens": g.tokens()})
 	return nil
 }

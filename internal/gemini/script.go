@@ -48,6 +48,7 @@ type Script struct {
 	Obey          bool                 `json:"obey,omitempty"`          // do what instructions in the passages and the question say
 	Reveal        bool                 `json:"reveal,omitempty"`        // say the system prompt
 	Say           func(Request) string `json:"-"`                       // made from the request
+	PieceSize     int                  `json:"pieceSize,omitempty"`     // characters of each piece where Pieces does not say; 0: a few words
 	Thoughts      int                  `json:"thoughts,omitempty"`      // thought parts before the first text
 	ThoughtTokens int                  `json:"thoughtTokens,omitempty"` // what thinking takes of the output tokens
 	Pace          time.Duration        `json:"pace,omitempty"`          // before every piece
