@@ -103,20 +103,16 @@ func TestTenantsWithTheSameDocuments(t *testing.T) {
 // settle makes the tenants with all that they have.
 func settle(t *testing.T, s *testServer) (tenants []*tenant) {
 	t.Helper()
-	var all sync.WaitGroup
 	for i := range 5 {
 		p := s.signUp(t)
 		for j := range 2 {
 			one := &tenant{person: p, place: place{i, j}, id: p.newBot()}
 			tenants = append(tenants, one)
-			all.Go(func() {
-				for n, d := range marked {
-					one.documents = append(one.documents, p.know(one.id, fmt.Sprintf(d.title, one.mark(n)), strings.ReplaceAll(d.text, "%s", one.mark(n))))
-				}
-			})
+			for n, d := range marked {
+				one.documents = append(one.documents, p.know(one.id, fmt.Sprintf(d.title, one.mark(n)), strings.ReplaceAll(d.text, "%s", one.mark(n))))
+			}
 		}
 	}
-	all.Wait()
 	return tenants
 }
 
@@ -168,7 +164,8 @@ func onlyOwnPrompts(t *testing.T, requests []gemini.Request, tenants []*tenant, 
 			}
 		}
 	}
-	if kinds[gemini.KindAnswer] != asked || kinds[gemini.KindRewrite] < asked/8 || kinds[gemini.KindTitle] == 0 || kinds[gemini.KindOther] > 0 {
+	if kinds[gemini.KindAnswer] < asked || // more where a node lost a claim
+		kinds[gemini.KindRewrite] < asked/8 || kinds[gemini.KindTitle] == 0 || kinds[gemini.KindOther] > 0 {
 		t.Errorf("%d questions, and the model was asked %v", asked, kinds)
 	}
 	for _, one := range tenants {
