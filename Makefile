@@ -32,7 +32,7 @@ bench: ## Run the Go benchmarks of the hot paths
 bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
 	go run ./bench
 
-bench-streams: ## Measure many streams at once beside a plain relay, some fifteen minutes (PostgreSQL required)
+bench-streams: ## Measure many streams at once beside a plain relay, some half an hour (PostgreSQL required)
 	go run ./bench -streams
 
 fuzz: ## Fuzz every parser for ten seconds

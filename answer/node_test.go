@@ -74,8 +74,9 @@ func TestTakeOverBeforeTheFirstWord(t *testing.T) {
 	t.Parallel()
 	inTwoNodes(t, silent(), echo(time.Second), func(t *testing.T, a, b *world, cutA *partition) {
 		turn := a.say("Hi")
+		synctest.Wait()
 		r := &reader{t: t, id: turn.Bot.ID}
-		r.follow(t.Context(), b.Service, b.viewer, 3)
+		r.follow(t.Context(), b.Service, b.viewer, 1)
 		cutA.cut.Store(true)
 		cut := time.Now()
 		r.follow(t.Context(), b.Service, b.viewer, -1)
@@ -85,7 +86,7 @@ func TestTakeOverBeforeTheFirstWord(t *testing.T) {
 		if d := time.Since(cut); d > 22*time.Second {
 			t.Errorf("the take-over was over after %v", d)
 		}
-		want := `snapshot 1.0 RETRIEVING "", RETRIEVING, STREAMING, snapshot 2.`
+		want := `snapshot 1.2 STREAMING "", snapshot 2.`
 		if got := strings.Join(r.seen, ", "); !strings.HasPrefix(got, want) {
 			t.Errorf("events %s, want %s…", got, want)
 		}

@@ -1,9 +1,11 @@
 package answer_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kyrochat/answer"
@@ -20,9 +22,10 @@ func TestSendAnswersFromTheDocuments(t *testing.T) {
 		if turn.Bot.Status != kyro.MessageRetrieving || turn.Bot.Attempt != 1 {
 			t.Errorf("the answer is %s in attempt %d when Send returns", turn.Bot.Status, turn.Bot.Attempt)
 		}
+		synctest.Wait()
 		r := &reader{t: t, id: turn.Bot.ID}
 		r.follow(t.Context(), w.Service, w.viewer, -1)
-		want := `snapshot 1.0 RETRIEVING "", RETRIEVING, STREAMING, "It reaches ", "1,260 degrees ", "[1].", finished COMPLETED STOP`
+		want := `snapshot 1.1 RETRIEVING "", STREAMING, "It reaches ", "1,260 degrees ", "[1].", finished COMPLETED STOP`
 		if got := strings.Join(r.seen, ", "); got != want {
 			t.Errorf("events\n%s, want\n%s", got, want)
 		}
@@ -30,7 +33,7 @@ func TestSendAnswersFromTheDocuments(t *testing.T) {
 		if len(m.Citations) != 1 || m.Citations[0].Quote != passageText || !m.Citations[0].Verified {
 			t.Errorf("citations %+v", m.Citations)
 		}
-		if m.Usage == nil || *m.Usage.TimeToFirstTokenMs != 100 || *m.Usage.DurationMs != 300 || m.Usage.Model != "scripted" {
+		if m.Usage == nil || *m.Usage.TimeToFirstTokenMs != 1100 || *m.Usage.DurationMs != 1300 || m.Usage.Model != "scripted" {
 			t.Errorf("usage %+v", m.Usage)
 		}
 		if m.Grounding == nil || *m.Grounding != kyro.Grounded || !slices.Equal(m.Notices, []kyro.MessageNotice{kyro.NoticeLexicalOnly}) {
@@ -39,7 +42,14 @@ func TestSendAnswersFromTheDocuments(t *testing.T) {
 		if m.Attempt != 1 || m.Seq != 6 || m.CompletedAt == nil {
 			t.Errorf("attempt %d, seq %d, completed %v", m.Attempt, m.Seq, m.CompletedAt)
 		}
-	}, func(c *answer.Config) { c.Retriever = retriever(findsPassage) })
+	}, func(c *answer.Config) {
+		c.Retriever = retriever(func(ctx context.Context, question string) (answer.Retrieved, error) {
+			if err := wait(ctx, time.Second); err != nil {
+				return answer.Retrieved{}, err
+			}
+			return findsPassage(ctx, question)
+		})
+	})
 }
 
 func TestSendRefuses(t *testing.T) {

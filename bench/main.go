@@ -3,7 +3,7 @@
 //
 //	go run ./bench                                                        # everything, some fifteen minutes
 //	go run ./bench -queries nested -connections 16 -duration 2s -rounds 3 # one query, quickly
-//	go run ./bench -streams                                               # many streams at once, some fifteen minutes
+//	go run ./bench -streams                                               # many streams at once, some half an hour
 //
 // Streams are measured beside a plain relay, and both have the same upstream: Gemini, emulated in a process of its own.
 //

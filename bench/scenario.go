@@ -25,7 +25,7 @@ type scenario struct {
 var scenarios = []scenario{
 	{streams: 100, rate: 20}, {streams: 100, rate: 20, documents: true},
 	{streams: 100, rate: 20, once: true}, {streams: 100, rate: 20, documents: true, once: true},
-	{streams: 1000, rate: 10}, {streams: 1000, rate: 20}, {streams: 2000, rate: 20}, {streams: 2000, rate: 20, silent: 100}, {streams: 5000},
+	{streams: 1000, rate: 20}, {streams: 2000, rate: 20}, {streams: 2000, rate: 20, silent: 100}, {streams: 5000},
 }
 
 func (s scenario) String() string {

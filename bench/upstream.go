@@ -66,6 +66,7 @@ func serveUpstream(ctx context.Context, in io.Reader, out io.Writer) error {
 		u.events = sync.OnceValue(u.record)
 		mux := http.NewServeMux()
 		mux.HandleFunc("POST /v1beta/models/{call}", u.serve)
+		mux.Handle("GET /v1beta/models/{model}", u.emulator)
 		mux.HandleFunc("GET /asked", u.tell)
 		return mux, u.emulator.Close, nil
 	})
