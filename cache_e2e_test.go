@@ -52,6 +52,21 @@ func TestWhatWasReadIsNotReadAgain(t *testing.T) {
 	})
 }
 
+// TestTextOfWhatAnotherProcessDeleted: a row that is still remembered has no text any more, which costs nothing else of
+// the answer.
+func TestTextOfWhatAnotherProcessDeleted(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p := s.signUp(t)
+		document := p.know(p.newBot(), "Tea", "Green tea is brewed at 80 degrees.")
+		query := `query($d: ID!) { document(id: $d) { title text } }`
+		p.must(query, vars{"d": document})
+		s.exec(t, "UPDATE documents SET deleted_at = updated_at WHERE title = 'Tea'")
+		if r := p.must(query, vars{"d": document}); r.get("document") != nil && (r.text("document.title") != "Tea" || r.get("document.text") != nil) {
+			t.Errorf("%s", r.body)
+		}
+	})
+}
+
 // TestChangesAreSeenAtOnce: as soon as a change is acknowledged, no query gives what was there before, however many
 // read at the time.
 func TestChangesAreSeenAtOnce(t *testing.T) {

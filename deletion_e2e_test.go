@@ -182,9 +182,11 @@ func TestWhatIsDeletedIsInNoPrompt(t *testing.T) {
 		}
 		replaced, off := place{0, 0}.mark(3), place{0, 1}.mark(3)
 		h.forget(func() {
-			s.sql(t, "UPDATE documents SET version = version + 1, active_version = version + 1, active_chunks = 0 WHERE id = ", h.documents[replaced])
+			s.exec(t, "UPDATE documents SET version = version + 1, active_version = version + 1, active_chunks = 0 WHERE id = "+strings.TrimPrefix(h.documents[replaced], "doc_"))
 		}, replaced)
-		h.forget(func() { s.sql(t, "UPDATE chunks SET enabled = false WHERE document_id = ", h.documents[off]) }, off)
+		h.forget(func() {
+			s.exec(t, "UPDATE chunks SET enabled = false WHERE document_id = "+strings.TrimPrefix(h.documents[off], "doc_"))
+		}, off)
 		h.goOn(some)
 		last := len(h.bots) - 1
 		h.dropped.Store(true)
@@ -213,21 +215,6 @@ func TestWhatIsDeletedIsInNoPrompt(t *testing.T) {
 		h.person.s = startServer(t, env)
 		h.onlyLiveVectors(off) // which may be switched on again
 	})
-}
-
-// sql changes rows of a document past the API, for what that does not offer yet.
-func (s *testServer) sql(t *testing.T, statement, document string) {
-	t.Helper()
-	statement += strings.TrimPrefix(document, "doc_")
-	var err error
-	if s.app.pools.Postgres() {
-		_, err = s.app.pools.Pgx.Exec(t.Context(), statement)
-	} else {
-		_, err = s.app.pools.SQLite.ExecContext(t.Context(), statement)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // deleteWhileRewriting deletes the last document of the first bot while a question that its passage is to answer waits

@@ -113,6 +113,23 @@ func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *tes
 	return s
 }
 
+// exec changes rows past the API, for what that does not offer, or as another process would.
+func (s *testServer) exec(t *testing.T, statement string) {
+	t.Helper()
+	if err := s.tryExec(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *testServer) tryExec(ctx context.Context, statement string) (err error) {
+	if pools := s.app.pools; pools.Postgres() {
+		_, err = pools.Pgx.Exec(ctx, statement)
+	} else {
+		_, err = pools.SQLite.ExecContext(ctx, statement)
+	}
+	return err
+}
+
 // testLog shows a server's warnings with the test they belong to.
 type testLog struct{ t *testing.T }
 

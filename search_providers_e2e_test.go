@@ -66,15 +66,7 @@ func searchByMeaning(t *testing.T, s *testServer, model *gemini.Emulator, index 
 	}
 
 	// A vector that is still there of a chunk that is switched off.
-	const off = "UPDATE chunks SET enabled = FALSE WHERE text LIKE 'The kettle%'"
-	if s.app.pools.Postgres() {
-		_, err := s.app.pools.Pgx.Exec(t.Context(), off)
-		if err != nil {
-			t.Fatal(err)
-		}
-	} else if _, err := s.app.pools.SQLite.ExecContext(t.Context(), off); err != nil {
-		t.Fatal(err)
-	}
+	s.exec(t, "UPDATE chunks SET enabled = FALSE WHERE text LIKE 'The kettle%'")
 	if r, hits = ask("boiler"); hits["Kettle"] != "NOT_LIVE" || !strings.Contains(string(r.body), "holds four litres") {
 		t.Errorf("switched off: %s", r.body)
 	}

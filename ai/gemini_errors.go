@@ -109,9 +109,14 @@ const (
 )
 
 func (g *Gemini) complain(what string, cause error) {
-	if g.complaints.due(what, time.Now()) {
-		g.log.Error(what, "upstream", "Gemini", "cause", cause)
+	if !g.complaints.due(what, time.Now()) {
+		return
 	}
+	log := g.log.With("upstream", "Gemini")
+	if cause != nil {
+		log = log.With("cause", cause)
+	}
+	log.Error(what)
 }
 
 func (c *complaints) due(what string, now time.Time) bool {

@@ -3843,7 +3843,10 @@ type Subscription {
 "One event of an answer. Events of an attempt count ` + "`" + `seq` + "`" + ` 1, 2, 3 … without a gap."
 union MessageStreamEvent = MessageSnapshot | MessageDelta | MessageStage | MessageFinished
 
-"The answer as far as it is written: replaces what you show."
+"""
+The answer as far as it is written: replaces what you show. Its status may be final already; MessageFinished follows all
+the same.
+"""
 type MessageSnapshot {
   "The last event it holds."
   seq: Int!

@@ -89,8 +89,13 @@ func (r documentFields) Chunks(
 	}, d.ID))
 }
 
+// Text is null also where the document was deleted since its row was read: that must not cost the rest of the answer.
 func (r documentFields) Text(ctx context.Context, d *kyro.Document, start, length *int) (*string, error) {
-	return r.Ingest.Text(ctx, kyro.ViewerFrom(ctx), d.ID, orDefault(start, 0), orDefault(length, ingest.MaxTextSlice))
+	text, err := r.Ingest.Text(ctx, kyro.ViewerFrom(ctx), d.ID, orDefault(start, 0), orDefault(length, ingest.MaxTextSlice))
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		return nil, nil
+	}
+	return text, err
 }
 
 // orDefault is the argument, or its default where null was given.

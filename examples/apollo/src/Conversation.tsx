@@ -4,7 +4,7 @@ import { useOffline } from '../../shared/socket';
 import { Chat, Message, stageHint, type ShownMessage } from '../../shared/ui';
 import { done } from './client';
 import { graphql } from './gql';
-import { useAnswer } from './stream';
+import { final, useAnswer } from './stream';
 
 graphql(`
   fragment MessageParts on Message {
@@ -36,8 +36,6 @@ const Again = graphql(`
     regenerateMessage(input: $input) { conversation { id bot { ...NewestConversation } } errors { message } }
   }
 `);
-
-const final = ['COMPLETED', 'STOPPED', 'FAILED', 'INTERRUPTED'];
 
 export function Conversation({ botId }: { botId: string }) {
   const { data } = useQuery(Newest, { variables: { botId } });

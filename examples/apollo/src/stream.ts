@@ -5,16 +5,21 @@ import { graphql } from './gql';
 import type { MessageStreamSubscription } from './gql/graphql';
 
 const MessageStream = graphql(`
+  # A snapshot may be that of an answer which has ended meanwhile. Whoever shows the answer finds in the cache that it has,
+  # and stops listening before the end comes: so the snapshot brings all there is to show.
   subscription MessageStream($id: ID!, $after: StreamCursor) {
     messageStream(messageId: $id, after: $after) {
       __typename
-      ... on MessageSnapshot { seq cursor message { id status text } }
+      ... on MessageSnapshot { seq cursor message { ...MessageParts } }
       ... on MessageStage { seq cursor status }
       ... on MessageDelta { seq cursor text }
       ... on MessageFinished { seq cursor message { ...MessageParts } }
     }
   }
 `);
+
+/** The states after which nothing more happens to a message. */
+export const final = ['COMPLETED', 'STOPPED', 'FAILED', 'INTERRUPTED'];
 
 /** What is shown of an answer, and the place in its stream behind that. */
 type Answer = { text: string; status: string; seq: number; cursor?: string };
@@ -69,7 +74,7 @@ export function useAnswer(id: string): Answer & { error?: string } {
         if (!data) return;
         answer = fold(answer, data.messageStream);
         setAnswer(answer);
-        if (data.messageStream.__typename === 'MessageFinished') place.drop(id);
+        if (final.includes(answer.status)) place.drop(id);
         else place.save(id, answer);
       },
       error: () => setError('The stream is lost. Reload the page to go on.'),
