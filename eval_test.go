@@ -175,12 +175,17 @@ func TestEvalOfTheRetrievalSet(t *testing.T) {
 	type object = map[string]any
 	var documents, questions []object
 	texts := map[string]string{}
+	// With the race detector a third of it has to do.
+	asked := func(language string) bool { return !raceDetector() || language == "en" }
 	for _, p := range set.Paragraphs {
+		if !asked(p.Language) {
+			continue
+		}
 		documents = append(documents, object{"id": p.ID, "title": p.Title, "text": p.Text})
 		texts[p.ID] = p.Text
 	}
 	for _, q := range set.Questions {
-		if q.Group == retrievalset.Words || q.Group == retrievalset.Names {
+		if asked(q.Language) && (q.Group == retrievalset.Words || q.Group == retrievalset.Names) {
 			questions = append(questions, object{
 				"question": q.Text, "language": q.Group, "answers": []string{q.Answer},
 				"passages": []object{{"document": q.Paragraph, "text": texts[q.Paragraph]}},

@@ -22,12 +22,18 @@ type heard struct {
 func (h *heard) take(ctx context.Context, statement string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if aside.MatchString(statement) {
+		return
+	}
 	if kyro.ViewerFrom(ctx).SignedIn() {
 		h.asking = append(h.asking, statement)
 	} else {
 		h.writing = append(h.writing, statement)
 	}
 }
+
+// aside is what is read of sessions: who asks is remembered for a few seconds, and looked at again now and then.
+var aside = regexp.MustCompile(`(?s)^\s*SELECT .*\bFROM "?sessions\b`)
 
 // words are what a statement begins with and what it is about.
 var words = regexp.MustCompile(`^\s*\w+|\b(?:FROM|INTO|UPDATE|JOIN) "?\w+`)
