@@ -64,7 +64,10 @@ func newProviders(
 		p.vectors = ai.NewVectors(st, cfg.Providers.EmbeddingModel, cfg.Providers.EmbeddingDims, vectorMemory)
 		return p, nil
 	}
-	return p, p.usePinecone(ctx, cfg.Providers, installation, log)
+	if err := p.usePinecone(ctx, cfg.Providers, installation, log); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func (p *providers) useGemini(cfg Config, bus *live.Bus, log *slog.Logger) (err error) {

@@ -157,12 +157,5 @@ func checkPineconeKey(key string) error {
 }
 
 func pineconePause(ctx context.Context, least, random time.Duration) error {
-	timer := time.NewTimer(least + rand.N(random+1))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause(ctx, least+rand.N(random+1))
 }
