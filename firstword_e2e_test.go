@@ -65,7 +65,7 @@ func TestLittleStandsBeforeTheFirstWord(t *testing.T) {
 		const question = "How long does black tea steep?"
 		least := func(v vars) *heard {
 			var least *heard
-			for i := range 6 {
+			for i := range pick(raceDetector(), 12, 6) { // which is slow enough for much else to come between
 				h := &heard{}
 				hear := h.take
 				s.overhear.Store(&hear)

@@ -111,6 +111,10 @@ func (q *Queue) inserts(jobs []kyro.Job) []river.InsertManyParams {
 // because River would drop a job whose process dies in its last attempt without telling anybody.
 func (q *Queue) riverAttempts() int { return q.cfg.MaxFailures + q.cfg.MaxCrashes + 100 }
 
+// patientPolls is how many times longer jobs that come by themselves may wait to be found than those that people wait for:
+// every look is a transaction, also while there is nothing.
+const patientPolls = 4
+
 func (q *Queue) riverConfig() *river.Config {
 	config := &river.Config{
 		Queues:               map[string]river.QueueConfig{},
@@ -124,7 +128,11 @@ func (q *Queue) riverConfig() *river.Config {
 		RetryPolicy:          retryPolicy{q.cfg.Backoff},
 	}
 	for kind, h := range q.handlers {
-		config.Queues[string(kind)] = river.QueueConfig{MaxWorkers: q.cfg.workers(kind)}
+		queue := river.QueueConfig{MaxWorkers: q.cfg.workers(kind)}
+		if h.every > 0 { // nobody waits for it
+			queue.FetchPollInterval = max(min(patientPolls*q.cfg.PollInterval, h.every), q.cfg.FetchCooldown)
+		}
+		config.Queues[string(kind)] = queue
 		river.AddWorkerArgs(config.Workers, args{kind: kind}, &worker{queue: q, kind: kind, handler: h})
 		if h.every > 0 {
 			config.PeriodicJobs = append(config.PeriodicJobs, periodic(kind, h.every))

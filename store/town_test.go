@@ -122,10 +122,14 @@ func (n *node) thaw() {
 // SaveTurn notes who begins which attempt. The bot has no documents, but onePassage finds something.
 func (n *node) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error) {
 	n.thaw()
+	begin := t.Begin
+	t.Begin = func(turn kyro.Turn) { // the attempt is at its job from here on
+		turn.Job.Bare = false
+		begin(turn)
+	}
 	turn, err := n.Store.SaveTurn(ctx, t)
 	if turn.Claim != nil {
 		n.town.begins(*turn.Claim)
-		turn.Job.Bare = false
 	}
 	return turn, err
 }
