@@ -15,6 +15,7 @@ type SignedIn struct {
 	AccessToken   string
 	AccessExpires time.Time
 	RefreshToken  string
+	DeviceToken   string // empty where none is made
 }
 
 // Register makes an account and signs it in at once. All fields that are wrong are told together, joined by
@@ -47,7 +48,7 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 
 // LogIn starts a session. A wrong password and an unknown address are the same INVALID_CREDENTIALS after the
 // same work. Beyond 20 live sessions the oldest ends.
-func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password string) (SignedIn, error) {
+func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password, device string) (SignedIn, error) {
 	known, err := s.credentials(ctx, email)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("read the credentials of a log-in: %w", err)

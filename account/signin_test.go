@@ -79,7 +79,7 @@ func TestWithoutDatabase(t *testing.T) {
 	in := w.register(t)
 	v := w.sessionOf(in)
 	w.store.failing = kyro.Errorf(kyro.CodeUnavailable, "The database does not answer.")
-	_, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword)
+	_, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "")
 	wantCode(t, err, kyro.CodeUnavailable)
 	_, err = w.Refresh(t.Context(), in.RefreshToken)
 	wantCode(t, err, kyro.CodeUnavailable)
@@ -87,7 +87,7 @@ func TestWithoutDatabase(t *testing.T) {
 	wantCode(t, err, kyro.CodeUnavailable)
 	w.store.failing = nil
 	w.hash.failing = kyro.Errorf(kyro.CodeUnavailable, "busy")
-	_, err = w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword)
+	_, err = w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "")
 	wantCode(t, err, kyro.CodeUnavailable)
 }
 
@@ -95,7 +95,7 @@ func TestLogIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
 	w.register(t)
-	in, err := w.LogIn(t.Context(), kyro.Viewer{}, "ADA@example.org", goodPassword)
+	in, err := w.LogIn(t.Context(), kyro.Viewer{}, "ADA@example.org", goodPassword, "")
 	if err != nil || in.User.ID != kyro.UserID(1) || in.RefreshToken != "2.1" {
 		t.Fatalf("got %+v, %v", in, err)
 	}
@@ -109,7 +109,7 @@ func TestLogInEndsWhatIsTooOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.store.evicted = []kyro.ID{first.SessionID}
-	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword); err != nil {
+	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, ""); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.ended) != 1 || w.ended[0] != first.SessionID {
@@ -129,7 +129,7 @@ func TestLogInRefusesAllAlike(t *testing.T) {
 		{"no address", goodPassword},
 		{"", ""},
 	} {
-		_, err := w.LogIn(t.Context(), kyro.Viewer{}, c.email, c.password)
+		_, err := w.LogIn(t.Context(), kyro.Viewer{}, c.email, c.password, "")
 		wantCode(t, err, kyro.CodeInvalidCredentials)
 		messages = append(messages, err.Error())
 	}
@@ -156,7 +156,7 @@ func TestLogInRenewsStaleHash(t *testing.T) {
 	w.store.users["ada@example.org"] = c
 	w.hash.stale = true
 	w.store.readOnly = errors.New("no disk")
-	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword); err != nil {
+	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, ""); err != nil {
 		t.Fatalf("a failure to renew the hash stopped the log-in: %v", err)
 	}
 	if got := w.store.users["ada@example.org"].PasswordHash; got != "hash:"+goodPassword {

@@ -56,7 +56,7 @@ type watcher struct {
 
 // run tells until the reader leaves or the conversation is no more. It waits only for wakes that come after it has read.
 func (w *watcher) run(ctx context.Context, after *kyro.StreamCursor) error {
-	if err := w.viewer.MustSignInFor(w.id, kyro.KindConversation); err != nil {
+	if err := w.viewer.MustFor(w.id, kyro.KindConversation, kyro.ScopeRead, kyro.ScopeChat); err != nil {
 		return err
 	}
 	woken, stop := w.cfg.Wakes.Watch(w.id)

@@ -98,7 +98,7 @@ func (f *follower) run(ctx context.Context, after *kyro.StreamCursor) error {
 
 // begin checks that the viewer may follow the message from there.
 func (f *follower) begin(ctx context.Context, after *kyro.StreamCursor) (kyro.Message, error) {
-	if err := f.viewer.MustSignInFor(f.id, kyro.KindMessage); err != nil {
+	if err := f.viewer.MustFor(f.id, kyro.KindMessage, kyro.ScopeRead, kyro.ScopeChat); err != nil {
 		return kyro.Message{}, err
 	}
 	m, err := f.row(ctx)

@@ -17,7 +17,7 @@ const maxQueryChars = 8_000
 // whether an answer would get it. Only the bot's owner may; for others the bot is not there. BAD_USER_INPUT for a query
 // or number out of its limits.
 func (s *Service) Search(ctx context.Context, viewer kyro.Viewer, bot kyro.ID, query string, first *int) ([]kyro.SearchHit, error) {
-	if err := viewer.MustSignInFor(bot, kyro.KindBot); err != nil {
+	if err := viewer.MustFor(bot, kyro.KindBot, kyro.ScopeRead); err != nil {
 		return nil, err
 	}
 	query, limit, err := checkSearch(query, first)
@@ -29,7 +29,7 @@ func (s *Service) Search(ctx context.Context, viewer kyro.Viewer, bot kyro.ID, q
 	if err != nil {
 		return nil, err
 	}
-	if !found.EditableBy(viewer) {
+	if !found.OwnedBy(viewer) {
 		return nil, kyro.NotFound(kyro.KindBot)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.AnswerFirstByte) // as long as an answer's retrieval gets

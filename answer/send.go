@@ -93,7 +93,7 @@ func (s *Service) Regenerate(ctx context.Context, viewer kyro.Viewer, message ky
 // admit answers UNAUTHENTICATED for nobody, and UNAVAILABLE while the server shuts down: another node, or this
 // one once it is back, takes the message then.
 func (s *Service) admit(viewer kyro.Viewer) error {
-	if err := viewer.MustSignIn(); err != nil {
+	if err := viewer.Must(kyro.ScopeChat); err != nil {
 		return err
 	}
 	if s.isDraining() {

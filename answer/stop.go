@@ -14,7 +14,7 @@ const stopWait = 2 * time.Second
 // stays as it is. One that runs on another node is stopped there within about a second. What is not stored after two
 // seconds is given as it is then; its stop is on the row and takes effect. Only who sees the message may stop it.
 func (s *Service) Stop(ctx context.Context, viewer kyro.Viewer, id kyro.ID) (kyro.Message, error) {
-	if err := viewer.MustSignInFor(id, kyro.KindMessage); err != nil {
+	if err := viewer.MustFor(id, kyro.KindMessage, kyro.ScopeChat); err != nil {
 		return kyro.Message{}, err
 	}
 	m, err := s.cfg.Store.Message(ctx, viewer.UserID, id)

@@ -10,7 +10,7 @@ import (
 
 // CreateBot makes a bot of the viewer. VALIDATION where the patch breaks a limit.
 func (s *Service) CreateBot(ctx context.Context, v kyro.Viewer, patch kyro.BotPatch) (kyro.Bot, error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.MustBePerson(); err != nil {
 		return kyro.Bot{}, err
 	}
 	bot := kyro.NewBot(v.UserID, s.time())
@@ -22,7 +22,7 @@ func (s *Service) CreateBot(ctx context.Context, v kyro.Viewer, patch kyro.BotPa
 
 // UpdateBot changes a bot. Only its owner may; for everybody else it is NOT_FOUND.
 func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patch kyro.BotPatch) (kyro.Bot, error) {
-	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
+	if err := v.MustBePersonFor(id, kyro.KindBot); err != nil {
 		return kyro.Bot{}, err
 	}
 	changed, err := s.store.UpdateBot(ctx, v.UserID, id, func(bot *kyro.Bot) error {
@@ -44,7 +44,7 @@ func (s *Service) UpdateBot(ctx context.Context, v kyro.Viewer, id kyro.ID, patc
 
 // DeleteBot deletes a bot with its documents and conversations. Only its owner may.
 func (s *Service) DeleteBot(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
-	if err := v.MustSignInFor(id, kyro.KindBot); err != nil {
+	if err := v.MustBePersonFor(id, kyro.KindBot); err != nil {
 		return err
 	}
 	err := s.store.DeleteBot(ctx, v.UserID, id, s.time())

@@ -8,7 +8,7 @@ import (
 
 // Message reads one message of the viewer's conversations, or NOT_FOUND.
 func (s *Service) Message(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Message, error) {
-	if err := v.MustSignInFor(id, kyro.KindMessage); err != nil {
+	if err := v.MustFor(id, kyro.KindMessage, kyro.ScopeRead, kyro.ScopeChat); err != nil {
 		return kyro.Message{}, err
 	}
 	rows, err := s.store.Messages(ctx, v.UserID, []kyro.ID{id})
@@ -17,7 +17,7 @@ func (s *Service) Message(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.
 
 // Messages reads messages of the viewer's conversations in any order and leaves out what is not the viewer's.
 func (s *Service) Messages(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyro.Message, error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeChat); err != nil {
 		return nil, err
 	}
 	return s.store.Messages(ctx, v.UserID, ids)
@@ -28,7 +28,7 @@ func (s *Service) Messages(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([
 func (s *Service) ListMessages(
 	ctx context.Context, v kyro.Viewer, conversations []kyro.ID, superseded bool, page kyro.PageRequest,
 ) (map[kyro.ID]kyro.Page[kyro.Message], error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeChat); err != nil {
 		return nil, err
 	}
 	return s.store.MessagePages(ctx, v.UserID, conversations, superseded, page)
@@ -36,7 +36,7 @@ func (s *Service) ListMessages(
 
 // Siblings gives, for each user message, the answers to it, oldest first.
 func (s *Service) Siblings(ctx context.Context, v kyro.Viewer, parents []kyro.ID) (map[kyro.ID][]kyro.Message, error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeChat); err != nil {
 		return nil, err
 	}
 	return s.store.Siblings(ctx, v.UserID, parents)
@@ -44,7 +44,7 @@ func (s *Service) Siblings(ctx context.Context, v kyro.Viewer, parents []kyro.ID
 
 // LastMessages gives the newest message of each conversation that has one.
 func (s *Service) LastMessages(ctx context.Context, v kyro.Viewer, conversations []kyro.ID) (map[kyro.ID]kyro.Message, error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeChat); err != nil {
 		return nil, err
 	}
 	return s.store.LastMessages(ctx, v.UserID, conversations)

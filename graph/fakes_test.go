@@ -108,6 +108,9 @@ func failure(d *rand.Rand, at string) error {
 // fakes are the resolvers of the whole schema.
 type fakes struct{}
 
+func (fakes) ApiKey() graph.ApiKeyResolver                     { return fakeKey{} }
+func (fakes) AuditEntry() graph.AuditEntryResolver             { return fakeEntry{} }
+func (fakes) Session() graph.SessionResolver                   { return fakeSession{} }
 func (fakes) Bot() graph.BotResolver                           { return fakeBot{} }
 func (fakes) Chunk() graph.ChunkResolver                       { return fakeChunk{} }
 func (fakes) Citation() graph.CitationResolver                 { return fakeCitation{} }
@@ -123,6 +126,9 @@ func (fakes) User() graph.UserResolver                         { return fakeUser
 type (
 	fakeQuery        struct{}
 	fakeUser         struct{}
+	fakeSession      struct{}
+	fakeKey          struct{}
+	fakeEntry        struct{}
 	fakeBot          struct{}
 	fakeDocument     struct{}
 	fakeProgress     struct{}
@@ -165,6 +171,49 @@ func (fakeUser) Bots(ctx context.Context, u *kyro.User, filter *model.BotFilter,
 }
 func (fakeUser) Conversations(ctx context.Context, u *kyro.User, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
 	return told[*model.ConversationConnection](ctx, u.ID.String(), "conversations", filter, orderBy, first, after, last, before)
+}
+
+func (fakeUser) Sessions(ctx context.Context, u *kyro.User) ([]kyro.Session, error) {
+	return told[[]kyro.Session](ctx, u.ID.String(), "sessions")
+}
+func (fakeUser) APIKeys(ctx context.Context, u *kyro.User) ([]kyro.APIKey, error) {
+	return told[[]kyro.APIKey](ctx, u.ID.String(), "apiKeys")
+}
+func (fakeUser) AuditLog(ctx context.Context, u *kyro.User, first *int, after *string) (*model.AuditEntryConnection, error) {
+	return told[*model.AuditEntryConnection](ctx, u.ID.String(), "auditLog", first, after)
+}
+
+func (fakeSession) UserAgent(ctx context.Context, s *kyro.Session) (*string, error) {
+	return told[*string](ctx, s.ID.String(), "userAgent")
+}
+func (fakeSession) AddressPrefix(ctx context.Context, s *kyro.Session) (*string, error) {
+	return told[*string](ctx, s.ID.String(), "addressPrefix")
+}
+func (fakeSession) Current(ctx context.Context, s *kyro.Session) (bool, error) {
+	return told[bool](ctx, s.ID.String(), "current")
+}
+
+func (fakeKey) AllowedNetworks(ctx context.Context, k *kyro.APIKey) ([]string, error) {
+	return told[[]string](ctx, k.ID.String(), "allowedNetworks")
+}
+
+func (fakeEntry) By(ctx context.Context, e *kyro.AuditEntry) (*kyro.ID, error) {
+	return told[*kyro.ID](ctx, e.ID.String(), "by")
+}
+func (fakeEntry) Target(ctx context.Context, e *kyro.AuditEntry) (*kyro.ID, error) {
+	return told[*kyro.ID](ctx, e.ID.String(), "target")
+}
+func (fakeEntry) AddressPrefix(ctx context.Context, e *kyro.AuditEntry) (*string, error) {
+	return told[*string](ctx, e.ID.String(), "addressPrefix")
+}
+func (fakeEntry) UserAgent(ctx context.Context, e *kyro.AuditEntry) (*string, error) {
+	return told[*string](ctx, e.ID.String(), "userAgent")
+}
+func (fakeEntry) RequestID(ctx context.Context, e *kyro.AuditEntry) (*string, error) {
+	return told[*string](ctx, e.ID.String(), "requestId")
+}
+func (fakeEntry) Detail(ctx context.Context, e *kyro.AuditEntry) (*string, error) {
+	return told[*string](ctx, e.ID.String(), "detail")
 }
 
 func (fakeBot) Instructions(ctx context.Context, b *kyro.Bot) (*string, error) {

@@ -19,6 +19,365 @@ type planned struct {
 	ec *executionContext
 }
 
+func (x *planned) objectApiKey(s *plan.Selection, obj *kyro.APIKey) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("ApiKey")
+		case "id":
+			x.Buf = scalar.AppendID(x.Buf, obj.ID)
+		case "name":
+			x.String(string(obj.Name))
+		case "prefix":
+			x.String(string(obj.Prefix))
+		case "scopes":
+			x.Enter(f)
+			if !x.putNApiKeyScope2ᚕkyrochatᚋkyroᚐScopeᚄ(f, obj.Scopes) {
+				return false
+			}
+			x.Leave()
+		case "allowedNetworks":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]string, error) {
+				return x.ec.Resolvers.ApiKey().AllowedNetworks(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNString2ᚕstringᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "createdAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.CreatedAt)
+		case "expiresAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.ExpiresAt) {
+				return false
+			}
+		case "lastUsedAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.LastUsedAt) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNID2kyrochatᚋkyroᚐID(f *plan.Field, v kyro.ID) bool {
+	x.Buf = scalar.AppendID(x.Buf, v)
+	return true
+}
+
+func (x *planned) putNString2string(f *plan.Field, v string) bool {
+	x.String(string(v))
+	return true
+}
+
+func (x *planned) putNApiKeyScope2ᚕkyrochatᚋkyroᚐScopeᚄ(f *plan.Field, v []kyro.Scope) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNApiKeyScope2kyrochatᚋkyroᚐScope(f, v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNApiKeyScope2kyrochatᚋkyroᚐScope(f *plan.Field, v kyro.Scope) bool {
+	x.wordApiKeyScope(v)
+	return true
+}
+
+func (x *planned) putNString2ᚕstringᚄ(f *plan.Field, v []string) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNString2string(f, v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNDateTime2timeᚐTime(f *plan.Field, v time.Time) bool {
+	x.Buf = scalar.AppendDateTime(x.Buf, v)
+	return true
+}
+
+func (x *planned) putODateTime2ᚖtimeᚐTime(f *plan.Field, v *time.Time) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.Buf = scalar.AppendDateTime(x.Buf, *v)
+	return true
+}
+
+func (x *planned) objectAuditEntry(s *plan.Selection, obj *kyro.AuditEntry) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("AuditEntry")
+		case "id":
+			x.Buf = scalar.AppendID(x.Buf, obj.ID)
+		case "at":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.At)
+		case "action":
+			x.wordAuditAction(obj.Action)
+		case "succeeded":
+			x.Boolean(bool(obj.Succeeded))
+		case "actor":
+			x.wordAuditActor(obj.Actor)
+		case "by":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.ID, error) {
+				return x.ec.Resolvers.AuditEntry().By(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOID2ᚖkyrochatᚋkyroᚐID(f, v):
+				return false
+			}
+			x.Leave()
+		case "target":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.ID, error) {
+				return x.ec.Resolvers.AuditEntry().Target(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOID2ᚖkyrochatᚋkyroᚐID(f, v):
+				return false
+			}
+			x.Leave()
+		case "addressPrefix":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.AuditEntry().AddressPrefix(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "userAgent":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.AuditEntry().UserAgent(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "requestId":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.AuditEntry().RequestID(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "detail":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.AuditEntry().Detail(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNAuditAction2kyrochatᚋkyroᚐAuditAction(f *plan.Field, v kyro.AuditAction) bool {
+	x.wordAuditAction(v)
+	return true
+}
+
+func (x *planned) putNBoolean2bool(f *plan.Field, v bool) bool {
+	x.Boolean(bool(v))
+	return true
+}
+
+func (x *planned) putNAuditActor2kyrochatᚋkyroᚐAuditActor(f *plan.Field, v kyro.AuditActor) bool {
+	x.wordAuditActor(v)
+	return true
+}
+
+func (x *planned) putOID2ᚖkyrochatᚋkyroᚐID(f *plan.Field, v *kyro.ID) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.Buf = scalar.AppendID(x.Buf, *v)
+	return true
+}
+
+func (x *planned) putOString2ᚖstring(f *plan.Field, v *string) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.String(string(*v))
+	return true
+}
+
+func (x *planned) objectAuditEntryConnection(s *plan.Selection, obj *kyro.Page[kyro.AuditEntry]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("AuditEntryConnection")
+		case "edges":
+			x.Enter(f)
+			if !x.putNAuditEntryEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
+				return false
+			}
+			x.Leave()
+		case "nodes":
+			x.Enter(f)
+			if !x.putNAuditEntry2ᚕkyrochatᚋkyroᚐAuditEntryᚄ(f, obj.Nodes) {
+				return false
+			}
+			x.Leave()
+		case "pageInfo":
+			x.Enter(f)
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
+				return false
+			}
+			x.Leave()
+		case "totalCount":
+			x.Int(int64(obj.Total))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNAuditEntryEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.AuditEntry]) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNAuditEntryEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNAuditEntryEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.AuditEntry]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "AuditEntryEdge!")
+	}
+	return x.objectAuditEntryEdge(f.Below(), v)
+}
+
+func (x *planned) putNAuditEntry2ᚕkyrochatᚋkyroᚐAuditEntryᚄ(f *plan.Field, v []kyro.AuditEntry) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNAuditEntry2kyrochatᚋkyroᚐAuditEntry(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNAuditEntry2kyrochatᚋkyroᚐAuditEntry(f *plan.Field, v *kyro.AuditEntry) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "AuditEntry!")
+	}
+	return x.objectAuditEntry(f.Below(), v)
+}
+
+func (x *planned) putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f *plan.Field, v *kyro.PageInfo) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "PageInfo!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectPageInfo(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNInt2int(f *plan.Field, v int) bool {
+	x.Int(int64(v))
+	return true
+}
+
+func (x *planned) objectAuditEntryEdge(s *plan.Selection, obj *kyro.Edge[kyro.AuditEntry]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("AuditEntryEdge")
+		case "cursor":
+			x.String(string(obj.Cursor()))
+		case "node":
+			x.Enter(f)
+			if !x.putNAuditEntry2ᚖkyrochatᚋkyroᚐAuditEntry(f, obj.Node()) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNAuditEntry2ᚖkyrochatᚋkyroᚐAuditEntry(f *plan.Field, v *kyro.AuditEntry) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "AuditEntry!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectAuditEntry(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
 func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -161,25 +520,6 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 	return true
 }
 
-func (x *planned) putNID2kyrochatᚋkyroᚐID(f *plan.Field, v kyro.ID) bool {
-	x.Buf = scalar.AppendID(x.Buf, v)
-	return true
-}
-
-func (x *planned) putNString2string(f *plan.Field, v string) bool {
-	x.String(string(v))
-	return true
-}
-
-func (x *planned) putOString2ᚖstring(f *plan.Field, v *string) bool {
-	if v == nil {
-		x.Null()
-		return true
-	}
-	x.String(string(*v))
-	return true
-}
-
 func (x *planned) putOUser2ᚖkyrochatᚋkyroᚐUser(f *plan.Field, v *kyro.User) bool {
 	if v == nil {
 		x.Null()
@@ -194,18 +534,6 @@ func (x *planned) putOUser2ᚖkyrochatᚋkyroᚐUser(f *plan.Field, v *kyro.User
 		return true
 	}
 	x.Wrote(f, v, mark)
-	return true
-}
-
-func (x *planned) putNString2ᚕstringᚄ(f *plan.Field, v []string) bool {
-	x.OpenList()
-	for i := range v {
-		x.Item(i)
-		if !x.putNString2string(f, v[i]) {
-			return false
-		}
-	}
-	x.CloseList()
 	return true
 }
 
@@ -226,21 +554,6 @@ func (x *planned) putOInt2ᚖint(f *plan.Field, v *int) bool {
 		return true
 	}
 	x.Int(int64(*v))
-	return true
-}
-
-func (x *planned) putNInt2int(f *plan.Field, v int) bool {
-	x.Int(int64(v))
-	return true
-}
-
-func (x *planned) putNBoolean2bool(f *plan.Field, v bool) bool {
-	x.Boolean(bool(v))
-	return true
-}
-
-func (x *planned) putNDateTime2timeᚐTime(f *plan.Field, v time.Time) bool {
-	x.Buf = scalar.AppendDateTime(x.Buf, v)
 	return true
 }
 
@@ -363,21 +676,6 @@ func (x *planned) putNBot2kyrochatᚋkyroᚐBot(f *plan.Field, v *kyro.Bot) bool
 		return x.MustNotBeNull(f, "Bot!")
 	}
 	return x.objectBot(f.Below(), v)
-}
-
-func (x *planned) putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f *plan.Field, v *kyro.PageInfo) bool {
-	if v == nil {
-		return x.MustNotBeNull(f, "PageInfo!")
-	}
-	if x.Again(f, v) {
-		return true
-	}
-	mark := x.Mark()
-	if !x.objectPageInfo(f.Below(), v) {
-		return false
-	}
-	x.Wrote(f, v, mark)
-	return true
 }
 
 func (x *planned) objectBotEdge(s *plan.Selection, obj *kyro.Edge[kyro.Bot]) bool {
@@ -1193,15 +1491,6 @@ func (x *planned) putNDocumentWarning2kyrochatᚋkyroᚐDocumentWarning(f *plan.
 		return x.MustNotBeNull(f, "DocumentWarning!")
 	}
 	return x.objectDocumentWarning(f.Below(), v)
-}
-
-func (x *planned) putODateTime2ᚖtimeᚐTime(f *plan.Field, v *time.Time) bool {
-	if v == nil {
-		x.Null()
-		return true
-	}
-	x.Buf = scalar.AppendDateTime(x.Buf, *v)
-	return true
 }
 
 func (x *planned) putNChunkConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Chunk]) bool {
@@ -2076,6 +2365,16 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 			x.Undo(mark)
 		}
 		return true
+	case *kyro.Session:
+		if v == nil {
+			x.Null()
+			return true
+		}
+		mark := x.Mark()
+		if !x.objectSession(f.As("Session"), v) {
+			x.Undo(mark)
+		}
+		return true
 	case *kyro.Message:
 		if v == nil {
 			x.Null()
@@ -2123,6 +2422,16 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 		}
 		mark := x.Mark()
 		if !x.objectBot(f.As("Bot"), v) {
+			x.Undo(mark)
+		}
+		return true
+	case *kyro.APIKey:
+		if v == nil {
+			x.Null()
+			return true
+		}
+		mark := x.Mark()
+		if !x.objectApiKey(f.As("ApiKey"), v) {
 			x.Undo(mark)
 		}
 		return true
@@ -2382,6 +2691,62 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 	return true
 }
 
+func (x *planned) objectSession(s *plan.Selection, obj *kyro.Session) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Session")
+		case "id":
+			x.Buf = scalar.AppendID(x.Buf, obj.ID)
+		case "createdAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.CreatedAt)
+		case "lastUsedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.LastUsedAt)
+		case "userAgent":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.Session().UserAgent(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "addressPrefix":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.Session().AddressPrefix(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "current":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (bool, error) {
+				return x.ec.Resolvers.Session().Current(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNBoolean2bool(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -2424,6 +2789,42 @@ func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
 				return false
 			}
 			x.Leave()
+		case "sessions":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.Session, error) {
+				return x.ec.Resolvers.User().Sessions(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNSession2ᚕkyrochatᚋkyroᚐSessionᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "apiKeys":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.APIKey, error) {
+				return x.ec.Resolvers.User().APIKeys(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNApiKey2ᚕkyrochatᚋkyroᚐAPIKeyᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "auditLog":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_User_auditLog_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.AuditEntry], error) {
+				return x.ec.Resolvers.User().AuditLog(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNAuditEntryConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
+				return false
+			}
+			x.Leave()
 		}
 	}
 	x.Close()
@@ -2439,6 +2840,59 @@ func (x *planned) putNBotConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *
 	}
 	mark := x.Mark()
 	if !x.objectBotConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNSession2ᚕkyrochatᚋkyroᚐSessionᚄ(f *plan.Field, v []kyro.Session) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNSession2kyrochatᚋkyroᚐSession(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNSession2kyrochatᚋkyroᚐSession(f *plan.Field, v *kyro.Session) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Session!")
+	}
+	return x.objectSession(f.Below(), v)
+}
+
+func (x *planned) putNApiKey2ᚕkyrochatᚋkyroᚐAPIKeyᚄ(f *plan.Field, v []kyro.APIKey) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNApiKey2kyrochatᚋkyroᚐAPIKey(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNApiKey2kyrochatᚋkyroᚐAPIKey(f *plan.Field, v *kyro.APIKey) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "ApiKey!")
+	}
+	return x.objectApiKey(f.Below(), v)
+}
+
+func (x *planned) putNAuditEntryConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.AuditEntry]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "AuditEntryConnection!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectAuditEntryConnection(f.Below(), v) {
 		return false
 	}
 	x.Wrote(f, v, mark)
@@ -2536,6 +2990,95 @@ func (x *planned) putNConversationEvent2kyrochatᚋkyroᚐConversationEvent(f *p
 	default:
 		x.Stranger(f, v)
 		return false
+	}
+}
+
+func (x *planned) wordApiKeyScope(v kyro.Scope) {
+	switch v {
+	case kyro.ScopeRead:
+		x.Word("READ")
+	case kyro.ScopeChat:
+		x.Word("CHAT")
+	case kyro.ScopeIngest:
+		x.Word("INGEST")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordAuditAction(v kyro.AuditAction) {
+	switch v {
+	case kyro.AuditSignedUp:
+		x.Word("SIGNED_UP")
+	case kyro.AuditLoggedIn:
+		x.Word("LOGGED_IN")
+	case kyro.AuditLoggedOut:
+		x.Word("LOGGED_OUT")
+	case kyro.AuditRefreshReused:
+		x.Word("REFRESH_REUSED")
+	case kyro.AuditSessionRevoked:
+		x.Word("SESSION_REVOKED")
+	case kyro.AuditSessionsRevoked:
+		x.Word("SESSIONS_REVOKED")
+	case kyro.AuditProfileChanged:
+		x.Word("PROFILE_CHANGED")
+	case kyro.AuditPasswordChanged:
+		x.Word("PASSWORD_CHANGED")
+	case kyro.AuditPasswordResetRequested:
+		x.Word("PASSWORD_RESET_REQUESTED")
+	case kyro.AuditPasswordReset:
+		x.Word("PASSWORD_RESET")
+	case kyro.AuditEmailVerified:
+		x.Word("EMAIL_VERIFIED")
+	case kyro.AuditEmailChangeRequested:
+		x.Word("EMAIL_CHANGE_REQUESTED")
+	case kyro.AuditEmailChanged:
+		x.Word("EMAIL_CHANGED")
+	case kyro.AuditEmailReverted:
+		x.Word("EMAIL_REVERTED")
+	case kyro.AuditDeactivated:
+		x.Word("DEACTIVATED")
+	case kyro.AuditReactivated:
+		x.Word("REACTIVATED")
+	case kyro.AuditPurged:
+		x.Word("PURGED")
+	case kyro.AuditAPIKeyCreated:
+		x.Word("API_KEY_CREATED")
+	case kyro.AuditAPIKeyRevoked:
+		x.Word("API_KEY_REVOKED")
+	case kyro.AuditBotCreated:
+		x.Word("BOT_CREATED")
+	case kyro.AuditBotDeleted:
+		x.Word("BOT_DELETED")
+	case kyro.AuditDocumentAdded:
+		x.Word("DOCUMENT_ADDED")
+	case kyro.AuditDocumentDeleted:
+		x.Word("DOCUMENT_DELETED")
+	case kyro.AuditLimitHit:
+		x.Word("LIMIT_HIT")
+	case kyro.AuditAccessDenied:
+		x.Word("ACCESS_DENIED")
+	case kyro.AuditSecretRotated:
+		x.Word("SECRET_ROTATED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordAuditActor(v kyro.AuditActor) {
+	switch v {
+	case kyro.ActorUser:
+		x.Word("USER")
+	case kyro.ActorAPIKey:
+		x.Word("API_KEY")
+	case kyro.ActorAdmin:
+		x.Word("ADMIN")
+	case kyro.ActorSystem:
+		x.Word("SYSTEM")
+	case kyro.ActorNobody:
+		x.Word("NOBODY")
+	default:
+		x.Word("")
 	}
 }
 

@@ -23,6 +23,8 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	ApiKey() ApiKeyResolver
+	AuditEntry() AuditEntryResolver
 	Bot() BotResolver
 	Chunk() ChunkResolver
 	Citation() CitationResolver
@@ -32,6 +34,7 @@ type ResolverRoot interface {
 	Message() MessageResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Session() SessionResolver
 	Subscription() SubscriptionResolver
 	User() UserResolver
 }
@@ -40,9 +43,52 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	AcceptedPayload struct {
+		Accepted func(childComplexity int) int
+		Errors   func(childComplexity int) int
+	}
+
+	ApiKey struct {
+		AllowedNetworks func(childComplexity int) int
+		CreatedAt       func(childComplexity int) int
+		ExpiresAt       func(childComplexity int) int
+		ID              func(childComplexity int) int
+		LastUsedAt      func(childComplexity int) int
+		Name            func(childComplexity int) int
+		Prefix          func(childComplexity int) int
+		Scopes          func(childComplexity int) int
+	}
+
+	AuditEntry struct {
+		Action        func(childComplexity int) int
+		Actor         func(childComplexity int) int
+		AddressPrefix func(childComplexity int) int
+		At            func(childComplexity int) int
+		By            func(childComplexity int) int
+		Detail        func(childComplexity int) int
+		ID            func(childComplexity int) int
+		RequestID     func(childComplexity int) int
+		Succeeded     func(childComplexity int) int
+		Target        func(childComplexity int) int
+		UserAgent     func(childComplexity int) int
+	}
+
+	AuditEntryConnection struct {
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
+	}
+
+	AuditEntryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	AuthPayload struct {
 		AccessToken          func(childComplexity int) int
 		AccessTokenExpiresAt func(childComplexity int) int
+		DeviceToken          func(childComplexity int) int
 		Errors               func(childComplexity int) int
 		RefreshToken         func(childComplexity int) int
 		User                 func(childComplexity int) int
@@ -171,6 +217,12 @@ type ComplexityRoot struct {
 		Conversation func(childComplexity int) int
 		Cursor       func(childComplexity int) int
 		Seq          func(childComplexity int) int
+	}
+
+	CreateApiKeyPayload struct {
+		APIKey func(childComplexity int) int
+		Errors func(childComplexity int) int
+		Secret func(childComplexity int) int
 	}
 
 	DeletePayload struct {
@@ -334,24 +386,39 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AddTextDocument    func(childComplexity int, input model.AddTextDocumentInput) int
-		CancelDocument     func(childComplexity int, input model.CancelDocumentInput) int
-		CreateBot          func(childComplexity int, input model.CreateBotInput) int
-		CreateConversation func(childComplexity int, input model.CreateConversationInput) int
-		DeleteBot          func(childComplexity int, input model.DeleteBotInput) int
-		DeleteConversation func(childComplexity int, input model.DeleteConversationInput) int
-		DeleteDocument     func(childComplexity int, input model.DeleteDocumentInput) int
-		LogIn              func(childComplexity int, input model.LogInInput) int
-		LogOut             func(childComplexity int) int
-		RefreshSession     func(childComplexity int, input model.RefreshSessionInput) int
-		RegenerateMessage  func(childComplexity int, input model.RegenerateMessageInput) int
-		RegisterUser       func(childComplexity int, input model.RegisterUserInput) int
-		RetryDocument      func(childComplexity int, input model.RetryDocumentInput) int
-		SendMessage        func(childComplexity int, input model.SendMessageInput) int
-		StopMessage        func(childComplexity int, input model.StopMessageInput) int
-		UpdateBot          func(childComplexity int, input model.UpdateBotInput) int
-		UpdateConversation func(childComplexity int, input model.UpdateConversationInput) int
-		UploadDocument     func(childComplexity int, input model.UploadDocumentInput) int
+		AddTextDocument          func(childComplexity int, input model.AddTextDocumentInput) int
+		CancelDocument           func(childComplexity int, input model.CancelDocumentInput) int
+		ChangePassword           func(childComplexity int, input model.ChangePasswordInput) int
+		ConfirmEmailChange       func(childComplexity int, input model.ConfirmEmailChangeInput) int
+		CreateAPIKey             func(childComplexity int, input model.CreateAPIKeyInput) int
+		CreateBot                func(childComplexity int, input model.CreateBotInput) int
+		CreateConversation       func(childComplexity int, input model.CreateConversationInput) int
+		DeactivateAccount        func(childComplexity int, input model.DeactivateAccountInput) int
+		DeleteBot                func(childComplexity int, input model.DeleteBotInput) int
+		DeleteConversation       func(childComplexity int, input model.DeleteConversationInput) int
+		DeleteDocument           func(childComplexity int, input model.DeleteDocumentInput) int
+		LogIn                    func(childComplexity int, input model.LogInInput) int
+		LogOut                   func(childComplexity int) int
+		ReactivateAccount        func(childComplexity int, input model.ReactivateAccountInput) int
+		RefreshSession           func(childComplexity int, input model.RefreshSessionInput) int
+		RegenerateMessage        func(childComplexity int, input model.RegenerateMessageInput) int
+		RegisterUser             func(childComplexity int, input model.RegisterUserInput) int
+		RequestEmailChange       func(childComplexity int, input model.RequestEmailChangeInput) int
+		RequestEmailVerification func(childComplexity int, input model.RequestEmailVerificationInput) int
+		RequestPasswordReset     func(childComplexity int, input model.RequestPasswordResetInput) int
+		ResetPassword            func(childComplexity int, input model.ResetPasswordInput) int
+		RetryDocument            func(childComplexity int, input model.RetryDocumentInput) int
+		RevertEmailChange        func(childComplexity int, input model.RevertEmailChangeInput) int
+		RevokeAPIKey             func(childComplexity int, input model.RevokeAPIKeyInput) int
+		RevokeOtherSessions      func(childComplexity int, input model.RevokeOtherSessionsInput) int
+		RevokeSession            func(childComplexity int, input model.RevokeSessionInput) int
+		SendMessage              func(childComplexity int, input model.SendMessageInput) int
+		StopMessage              func(childComplexity int, input model.StopMessageInput) int
+		UpdateBot                func(childComplexity int, input model.UpdateBotInput) int
+		UpdateConversation       func(childComplexity int, input model.UpdateConversationInput) int
+		UpdateProfile            func(childComplexity int, input model.UpdateProfileInput) int
+		UploadDocument           func(childComplexity int, input model.UploadDocumentInput) int
+		VerifyEmail              func(childComplexity int, input model.VerifyEmailInput) int
 	}
 
 	PageInfo struct {
@@ -425,6 +492,15 @@ type ComplexityRoot struct {
 		MaxUploadBytes        func(childComplexity int) int
 	}
 
+	Session struct {
+		AddressPrefix func(childComplexity int) int
+		CreatedAt     func(childComplexity int) int
+		Current       func(childComplexity int) int
+		ID            func(childComplexity int) int
+		LastUsedAt    func(childComplexity int) int
+		UserAgent     func(childComplexity int) int
+	}
+
 	Subscription struct {
 		ConversationEvents func(childComplexity int, conversationID kyro.ID, after *kyro.StreamCursor) int
 		DocumentProgress   func(childComplexity int, botID *kyro.ID, documentID *kyro.ID) int
@@ -432,6 +508,8 @@ type ComplexityRoot struct {
 	}
 
 	User struct {
+		APIKeys       func(childComplexity int) int
+		AuditLog      func(childComplexity int, first *int, after *string) int
 		Bots          func(childComplexity int, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string, last *int, before *string) int
 		Conversations func(childComplexity int, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) int
 		CreatedAt     func(childComplexity int) int
@@ -439,12 +517,18 @@ type ComplexityRoot struct {
 		EmailVerified func(childComplexity int) int
 		ID            func(childComplexity int) int
 		Name          func(childComplexity int) int
+		Sessions      func(childComplexity int) int
 	}
 
 	UserError struct {
 		Code    func(childComplexity int) int
 		Field   func(childComplexity int) int
 		Message func(childComplexity int) int
+	}
+
+	UserPayload struct {
+		Errors func(childComplexity int) int
+		User   func(childComplexity int) int
 	}
 }
 
@@ -462,6 +546,173 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	_ = ec
 	switch typeName + "." + field {
 
+	case "AcceptedPayload.accepted":
+		if e.ComplexityRoot.AcceptedPayload.Accepted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcceptedPayload.Accepted(childComplexity), true
+	case "AcceptedPayload.errors":
+		if e.ComplexityRoot.AcceptedPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcceptedPayload.Errors(childComplexity), true
+
+	case "ApiKey.allowedNetworks":
+		if e.ComplexityRoot.ApiKey.AllowedNetworks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.AllowedNetworks(childComplexity), true
+	case "ApiKey.createdAt":
+		if e.ComplexityRoot.ApiKey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.CreatedAt(childComplexity), true
+	case "ApiKey.expiresAt":
+		if e.ComplexityRoot.ApiKey.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ExpiresAt(childComplexity), true
+	case "ApiKey.id":
+		if e.ComplexityRoot.ApiKey.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ID(childComplexity), true
+	case "ApiKey.lastUsedAt":
+		if e.ComplexityRoot.ApiKey.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.LastUsedAt(childComplexity), true
+	case "ApiKey.name":
+		if e.ComplexityRoot.ApiKey.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Name(childComplexity), true
+	case "ApiKey.prefix":
+		if e.ComplexityRoot.ApiKey.Prefix == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Prefix(childComplexity), true
+	case "ApiKey.scopes":
+		if e.ComplexityRoot.ApiKey.Scopes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Scopes(childComplexity), true
+
+	case "AuditEntry.action":
+		if e.ComplexityRoot.AuditEntry.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Action(childComplexity), true
+	case "AuditEntry.actor":
+		if e.ComplexityRoot.AuditEntry.Actor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Actor(childComplexity), true
+	case "AuditEntry.addressPrefix":
+		if e.ComplexityRoot.AuditEntry.AddressPrefix == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.AddressPrefix(childComplexity), true
+	case "AuditEntry.at":
+		if e.ComplexityRoot.AuditEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.At(childComplexity), true
+	case "AuditEntry.by":
+		if e.ComplexityRoot.AuditEntry.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.By(childComplexity), true
+	case "AuditEntry.detail":
+		if e.ComplexityRoot.AuditEntry.Detail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Detail(childComplexity), true
+	case "AuditEntry.id":
+		if e.ComplexityRoot.AuditEntry.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ID(childComplexity), true
+	case "AuditEntry.requestId":
+		if e.ComplexityRoot.AuditEntry.RequestID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.RequestID(childComplexity), true
+	case "AuditEntry.succeeded":
+		if e.ComplexityRoot.AuditEntry.Succeeded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Succeeded(childComplexity), true
+	case "AuditEntry.target":
+		if e.ComplexityRoot.AuditEntry.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Target(childComplexity), true
+	case "AuditEntry.userAgent":
+		if e.ComplexityRoot.AuditEntry.UserAgent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.UserAgent(childComplexity), true
+
+	case "AuditEntryConnection.edges":
+		if e.ComplexityRoot.AuditEntryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Edges(childComplexity), true
+	case "AuditEntryConnection.pageInfo":
+		if e.ComplexityRoot.AuditEntryConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Info(childComplexity), true
+	case "AuditEntryConnection.nodes":
+		if e.ComplexityRoot.AuditEntryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Nodes(childComplexity), true
+	case "AuditEntryConnection.totalCount":
+		if e.ComplexityRoot.AuditEntryConnection.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Total(childComplexity), true
+
+	case "AuditEntryEdge.cursor":
+		if e.ComplexityRoot.AuditEntryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Cursor(childComplexity), true
+	case "AuditEntryEdge.node":
+		if e.ComplexityRoot.AuditEntryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
+
 	case "AuthPayload.accessToken":
 		if e.ComplexityRoot.AuthPayload.AccessToken == nil {
 			break
@@ -474,6 +725,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuthPayload.AccessTokenExpiresAt(childComplexity), true
+	case "AuthPayload.deviceToken":
+		if e.ComplexityRoot.AuthPayload.DeviceToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuthPayload.DeviceToken(childComplexity), true
 	case "AuthPayload.errors":
 		if e.ComplexityRoot.AuthPayload.Errors == nil {
 			break
@@ -1024,6 +1281,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConversationResync.Seq(childComplexity), true
+
+	case "CreateApiKeyPayload.apiKey":
+		if e.ComplexityRoot.CreateApiKeyPayload.APIKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.APIKey(childComplexity), true
+	case "CreateApiKeyPayload.errors":
+		if e.ComplexityRoot.CreateApiKeyPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.Errors(childComplexity), true
+	case "CreateApiKeyPayload.secret":
+		if e.ComplexityRoot.CreateApiKeyPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.Secret(childComplexity), true
 
 	case "DeletePayload.deletedId":
 		if e.ComplexityRoot.DeletePayload.DeletedID == nil {
@@ -1677,6 +1953,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelDocument(childComplexity, args["input"].(model.CancelDocumentInput)), true
+	case "Mutation.changePassword":
+		if e.ComplexityRoot.Mutation.ChangePassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_changePassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(model.ChangePasswordInput)), true
+	case "Mutation.confirmEmailChange":
+		if e.ComplexityRoot.Mutation.ConfirmEmailChange == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_confirmEmailChange_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConfirmEmailChange(childComplexity, args["input"].(model.ConfirmEmailChangeInput)), true
+	case "Mutation.createApiKey":
+		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["input"].(model.CreateAPIKeyInput)), true
 	case "Mutation.createBot":
 		if e.ComplexityRoot.Mutation.CreateBot == nil {
 			break
@@ -1699,6 +2008,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateConversation(childComplexity, args["input"].(model.CreateConversationInput)), true
+	case "Mutation.deactivateAccount":
+		if e.ComplexityRoot.Mutation.DeactivateAccount == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deactivateAccount_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeactivateAccount(childComplexity, args["input"].(model.DeactivateAccountInput)), true
 	case "Mutation.deleteBot":
 		if e.ComplexityRoot.Mutation.DeleteBot == nil {
 			break
@@ -1749,6 +2069,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LogOut(childComplexity), true
+	case "Mutation.reactivateAccount":
+		if e.ComplexityRoot.Mutation.ReactivateAccount == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reactivateAccount_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReactivateAccount(childComplexity, args["input"].(model.ReactivateAccountInput)), true
 	case "Mutation.refreshSession":
 		if e.ComplexityRoot.Mutation.RefreshSession == nil {
 			break
@@ -1782,6 +2113,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RegisterUser(childComplexity, args["input"].(model.RegisterUserInput)), true
+	case "Mutation.requestEmailChange":
+		if e.ComplexityRoot.Mutation.RequestEmailChange == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestEmailChange_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestEmailChange(childComplexity, args["input"].(model.RequestEmailChangeInput)), true
+	case "Mutation.requestEmailVerification":
+		if e.ComplexityRoot.Mutation.RequestEmailVerification == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestEmailVerification_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestEmailVerification(childComplexity, args["input"].(model.RequestEmailVerificationInput)), true
+	case "Mutation.requestPasswordReset":
+		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestPasswordReset_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(model.RequestPasswordResetInput)), true
+	case "Mutation.resetPassword":
+		if e.ComplexityRoot.Mutation.ResetPassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resetPassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(model.ResetPasswordInput)), true
 	case "Mutation.retryDocument":
 		if e.ComplexityRoot.Mutation.RetryDocument == nil {
 			break
@@ -1793,6 +2168,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RetryDocument(childComplexity, args["input"].(model.RetryDocumentInput)), true
+	case "Mutation.revertEmailChange":
+		if e.ComplexityRoot.Mutation.RevertEmailChange == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revertEmailChange_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevertEmailChange(childComplexity, args["input"].(model.RevertEmailChangeInput)), true
+	case "Mutation.revokeApiKey":
+		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(model.RevokeAPIKeyInput)), true
+	case "Mutation.revokeOtherSessions":
+		if e.ComplexityRoot.Mutation.RevokeOtherSessions == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeOtherSessions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeOtherSessions(childComplexity, args["input"].(model.RevokeOtherSessionsInput)), true
+	case "Mutation.revokeSession":
+		if e.ComplexityRoot.Mutation.RevokeSession == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeSession_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeSession(childComplexity, args["input"].(model.RevokeSessionInput)), true
 	case "Mutation.sendMessage":
 		if e.ComplexityRoot.Mutation.SendMessage == nil {
 			break
@@ -1837,6 +2256,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateConversation(childComplexity, args["input"].(model.UpdateConversationInput)), true
+	case "Mutation.updateProfile":
+		if e.ComplexityRoot.Mutation.UpdateProfile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateProfile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateProfile(childComplexity, args["input"].(model.UpdateProfileInput)), true
 	case "Mutation.uploadDocument":
 		if e.ComplexityRoot.Mutation.UploadDocument == nil {
 			break
@@ -1848,6 +2278,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UploadDocument(childComplexity, args["input"].(model.UploadDocumentInput)), true
+	case "Mutation.verifyEmail":
+		if e.ComplexityRoot.Mutation.VerifyEmail == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_verifyEmail_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.VerifyEmail(childComplexity, args["input"].(model.VerifyEmailInput)), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -2170,6 +2611,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ServerLimits.MaxUploadBytes(childComplexity), true
 
+	case "Session.addressPrefix":
+		if e.ComplexityRoot.Session.AddressPrefix == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.AddressPrefix(childComplexity), true
+	case "Session.createdAt":
+		if e.ComplexityRoot.Session.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.CreatedAt(childComplexity), true
+	case "Session.current":
+		if e.ComplexityRoot.Session.Current == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.Current(childComplexity), true
+	case "Session.id":
+		if e.ComplexityRoot.Session.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.ID(childComplexity), true
+	case "Session.lastUsedAt":
+		if e.ComplexityRoot.Session.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.LastUsedAt(childComplexity), true
+	case "Session.userAgent":
+		if e.ComplexityRoot.Session.UserAgent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.UserAgent(childComplexity), true
+
 	case "Subscription.conversationEvents":
 		if e.ComplexityRoot.Subscription.ConversationEvents == nil {
 			break
@@ -2204,6 +2682,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.MessageStream(childComplexity, args["messageId"].(kyro.ID), args["after"].(*kyro.StreamCursor)), true
 
+	case "User.apiKeys":
+		if e.ComplexityRoot.User.APIKeys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.APIKeys(childComplexity), true
+	case "User.auditLog":
+		if e.ComplexityRoot.User.AuditLog == nil {
+			break
+		}
+
+		args, err := ec.field_User_auditLog_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.User.AuditLog(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "User.bots":
 		if e.ComplexityRoot.User.Bots == nil {
 			break
@@ -2256,6 +2751,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Name(childComplexity), true
+	case "User.sessions":
+		if e.ComplexityRoot.User.Sessions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Sessions(childComplexity), true
 
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
@@ -2276,6 +2777,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserError.Message(childComplexity), true
 
+	case "UserPayload.errors":
+		if e.ComplexityRoot.UserPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserPayload.Errors(childComplexity), true
+	case "UserPayload.user":
+		if e.ComplexityRoot.UserPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserPayload.User(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -2289,24 +2803,39 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("BotFilter", ec.unmarshalInputBotFilter),
 			graphql.NewInputUnmarshaler("BotOrder", ec.unmarshalInputBotOrder),
 			graphql.NewInputUnmarshaler("CancelDocumentInput", ec.unmarshalInputCancelDocumentInput),
+			graphql.NewInputUnmarshaler("ChangePasswordInput", ec.unmarshalInputChangePasswordInput),
+			graphql.NewInputUnmarshaler("ConfirmEmailChangeInput", ec.unmarshalInputConfirmEmailChangeInput),
 			graphql.NewInputUnmarshaler("ConversationFilter", ec.unmarshalInputConversationFilter),
 			graphql.NewInputUnmarshaler("ConversationOrder", ec.unmarshalInputConversationOrder),
+			graphql.NewInputUnmarshaler("CreateApiKeyInput", ec.unmarshalInputCreateApiKeyInput),
 			graphql.NewInputUnmarshaler("CreateBotInput", ec.unmarshalInputCreateBotInput),
 			graphql.NewInputUnmarshaler("CreateConversationInput", ec.unmarshalInputCreateConversationInput),
+			graphql.NewInputUnmarshaler("DeactivateAccountInput", ec.unmarshalInputDeactivateAccountInput),
 			graphql.NewInputUnmarshaler("DeleteBotInput", ec.unmarshalInputDeleteBotInput),
 			graphql.NewInputUnmarshaler("DeleteConversationInput", ec.unmarshalInputDeleteConversationInput),
 			graphql.NewInputUnmarshaler("DeleteDocumentInput", ec.unmarshalInputDeleteDocumentInput),
 			graphql.NewInputUnmarshaler("DocumentFilter", ec.unmarshalInputDocumentFilter),
 			graphql.NewInputUnmarshaler("LogInInput", ec.unmarshalInputLogInInput),
+			graphql.NewInputUnmarshaler("ReactivateAccountInput", ec.unmarshalInputReactivateAccountInput),
 			graphql.NewInputUnmarshaler("RefreshSessionInput", ec.unmarshalInputRefreshSessionInput),
 			graphql.NewInputUnmarshaler("RegenerateMessageInput", ec.unmarshalInputRegenerateMessageInput),
 			graphql.NewInputUnmarshaler("RegisterUserInput", ec.unmarshalInputRegisterUserInput),
+			graphql.NewInputUnmarshaler("RequestEmailChangeInput", ec.unmarshalInputRequestEmailChangeInput),
+			graphql.NewInputUnmarshaler("RequestEmailVerificationInput", ec.unmarshalInputRequestEmailVerificationInput),
+			graphql.NewInputUnmarshaler("RequestPasswordResetInput", ec.unmarshalInputRequestPasswordResetInput),
+			graphql.NewInputUnmarshaler("ResetPasswordInput", ec.unmarshalInputResetPasswordInput),
 			graphql.NewInputUnmarshaler("RetryDocumentInput", ec.unmarshalInputRetryDocumentInput),
+			graphql.NewInputUnmarshaler("RevertEmailChangeInput", ec.unmarshalInputRevertEmailChangeInput),
+			graphql.NewInputUnmarshaler("RevokeApiKeyInput", ec.unmarshalInputRevokeApiKeyInput),
+			graphql.NewInputUnmarshaler("RevokeOtherSessionsInput", ec.unmarshalInputRevokeOtherSessionsInput),
+			graphql.NewInputUnmarshaler("RevokeSessionInput", ec.unmarshalInputRevokeSessionInput),
 			graphql.NewInputUnmarshaler("SendMessageInput", ec.unmarshalInputSendMessageInput),
 			graphql.NewInputUnmarshaler("StopMessageInput", ec.unmarshalInputStopMessageInput),
 			graphql.NewInputUnmarshaler("UpdateBotInput", ec.unmarshalInputUpdateBotInput),
 			graphql.NewInputUnmarshaler("UpdateConversationInput", ec.unmarshalInputUpdateConversationInput),
+			graphql.NewInputUnmarshaler("UpdateProfileInput", ec.unmarshalInputUpdateProfileInput),
 			graphql.NewInputUnmarshaler("UploadDocumentInput", ec.unmarshalInputUploadDocumentInput),
+			graphql.NewInputUnmarshaler("VerifyEmailInput", ec.unmarshalInputVerifyEmailInput),
 		)
 	}
 	first := true
@@ -2504,7 +3033,7 @@ trusted documents only answers DOCUMENT_NOT_TRUSTED to all others.
 enum ErrorCode {
   "A value of the input is out of its limits. In payloads; in Message.error, the model does not take the text at all."
   VALIDATION
-  "The new password is too short or too long. In payloads."
+  "The new password is too short, too long, or too easy to guess; the message says why. In payloads."
   WEAK_PASSWORD
   "An account with this email address exists. In payloads."
   EMAIL_TAKEN
@@ -2736,6 +3265,188 @@ type User implements Node {
     "A cursor to end before."
     before: String
   ): ConversationConnection!
+  "The devices that are signed in, the one used last first; at most 20. Not for API keys (FORBIDDEN)."
+  sessions: [Session!]!
+  "The API keys that are not revoked, newest first, expired ones too; at most 20. Not for API keys (FORBIDDEN)."
+  apiKeys: [ApiKey!]!
+  "What was done to and by this account, newest first. Not for API keys (FORBIDDEN)."
+  auditLog(
+    "How many from the start or after the cursor: 1 to 100, default 20."
+    first: Int
+    "A cursor to start behind."
+    after: String
+  ): AuditEntryConnection!
+}
+
+"""
+A device that is signed in. It ends when it is logged out or revoked, when it was not used for 14 days, and 30 days
+after it signed in.
+"""
+type Session implements Node {
+  "The session's id, such as ` + "`" + `session_12` + "`" + `."
+  id: ID!
+  "When the device signed in."
+  createdAt: DateTime!
+  "When its tokens were last refreshed."
+  lastUsedAt: DateTime!
+  "What the device called itself, at most 255 bytes; null where it said nothing."
+  userAgent: String
+  "The network it signed in from, never the whole address: ` + "`" + `203.0.113.0/24` + "`" + `, or the /48 of an IPv6 address."
+  addressPrefix: String
+  "Whether this is the session that asks."
+  current: Boolean!
+}
+
+"""
+A secret for programs that act for a user, with the rights of its scopes and no others: it never changes bots, the
+account or anything about signing in. It is sent like an access token: ` + "`" + `Authorization: Bearer kyr_sk_live_…` + "`" + `.
+"""
+type ApiKey implements Node {
+  "The key's id, such as ` + "`" + `key_3` + "`" + `."
+  id: ID!
+  "What the user calls it."
+  name: String!
+  "How the secret begins, to tell keys apart: ` + "`" + `kyr_sk_live_` + "`" + ` and 8 characters."
+  prefix: String!
+  "What it may do."
+  scopes: [ApiKeyScope!]!
+  "The networks it may be used from, such as ` + "`" + `203.0.113.0/24` + "`" + `; from anywhere where the list is empty."
+  allowedNetworks: [String!]!
+  "When it was made."
+  createdAt: DateTime!
+  "When it stops to work; null: never."
+  expiresAt: DateTime
+  "When it was last used, exact to a minute; null: never."
+  lastUsedAt: DateTime
+}
+
+"What an API key may do. With none of them it may see who its user is, and the bots' names and settings."
+enum ApiKeyScope {
+  "Read everything but the account: bots, documents, chunks, searches, conversations and messages, and follow them live."
+  READ
+  "Hold conversations: make, read, change and delete them, send, stop and regenerate messages, and follow them live."
+  CHAT
+  "Feed bots: add, read, retry, cancel and delete documents, and follow their progress."
+  INGEST
+}
+
+"""
+One line of the audit log. Lines are only ever added, and each carries a hash over the one before it, so that a line
+that was changed or taken out is noticed.
+"""
+type AuditEntry {
+  "The line's id, such as ` + "`" + `audit_481` + "`" + `."
+  id: ID!
+  "When it happened."
+  at: DateTime!
+  "What happened."
+  action: AuditAction!
+  "Whether it was done; false where it was refused."
+  succeeded: Boolean!
+  "Who did it."
+  actor: AuditActor!
+  "The session or API key it was done with; null where there was none."
+  by: ID
+  "What it was done to; null where that is the account itself. The object may be gone."
+  target: ID
+  "The network it came from, as in Session; null where it came from none, or the account was deleted since."
+  addressPrefix: String
+  "What the device called itself; null where it said nothing."
+  userAgent: String
+  "The request, as in the X-Request-Id header of its answer; null where there was none."
+  requestId: String
+  "More about it, for people; null where there is nothing to say."
+  detail: String
+}
+
+"Who did something."
+enum AuditActor {
+  "A person with a session, or with a link from a mail."
+  USER
+  "A program with an API key."
+  API_KEY
+  "Whoever runs the server."
+  ADMIN
+  "The server by itself."
+  SYSTEM
+  "Somebody who was not signed in."
+  NOBODY
+}
+
+"What the audit log keeps."
+enum AuditAction {
+  "An account was made."
+  SIGNED_UP
+  "Somebody signed in, or tried to."
+  LOGGED_IN
+  "A session was logged out."
+  LOGGED_OUT
+  "A refresh token was used again after it was used up, and its session ended."
+  REFRESH_REUSED
+  "A session was ended from another one."
+  SESSION_REVOKED
+  "All other sessions were ended."
+  SESSIONS_REVOKED
+  "Name or other profile data was changed."
+  PROFILE_CHANGED
+  "The password was changed."
+  PASSWORD_CHANGED
+  "A link for a new password was asked for."
+  PASSWORD_RESET_REQUESTED
+  "The password was set anew by a link."
+  PASSWORD_RESET
+  "The email address was confirmed."
+  EMAIL_VERIFIED
+  "Another email address was asked for."
+  EMAIL_CHANGE_REQUESTED
+  "The email address was changed."
+  EMAIL_CHANGED
+  "A change of the email address was undone."
+  EMAIL_REVERTED
+  "The account was deactivated."
+  DEACTIVATED
+  "The account was taken back."
+  REACTIVATED
+  "The account was deleted for good."
+  PURGED
+  "An API key was made."
+  API_KEY_CREATED
+  "An API key was revoked."
+  API_KEY_REVOKED
+  "A bot was made."
+  BOT_CREATED
+  "A bot was deleted."
+  BOT_DELETED
+  "A document was added."
+  DOCUMENT_ADDED
+  "A document was deleted."
+  DOCUMENT_DELETED
+  "Something was done too often, and refused."
+  LIMIT_HIT
+  "Something was asked for without the right to it, and refused."
+  ACCESS_DENIED
+  "The server's secret was replaced."
+  SECRET_ROTATED
+}
+
+"A page of the audit log."
+type AuditEntryConnection {
+  "The lines with their cursors."
+  edges: [AuditEntryEdge!]!
+  "The lines."
+  nodes: [AuditEntry!]!
+  "How to go on."
+  pageInfo: PageInfo!
+  "How many there are altogether; counted only when it is asked for."
+  totalCount: Int!
+}
+
+"A line of the audit log and its place."
+type AuditEntryEdge {
+  "The place."
+  cursor: String!
+  "The line."
+  node: AuditEntry!
 }
 
 "Which bots a list holds."
@@ -3424,12 +4135,21 @@ Everything that can be changed. All but registerUser, logIn, refreshSession and 
 UNAUTHENTICATED without one. A payload with errors changed nothing.
 """
 type Mutation {
-  "Makes an account and, where sign-up is open, signs in. Errors: VALIDATION, WEAK_PASSWORD, EMAIL_TAKEN; FORBIDDEN where sign-up is closed."
+  """
+  Makes an account. Where sign-up is OPEN it signs in at once, and a taken address is EMAIL_TAKEN. Where it is VERIFIED
+  nobody is signed in and nothing is said about the address: user and tokens are null, without an error, and a mail
+  brings the link that makes the account, or says that there is one. Errors: VALIDATION, WEAK_PASSWORD, EMAIL_TAKEN;
+  RATE_LIMITED and, where sign-up is CLOSED, FORBIDDEN at the top level.
+  """
   registerUser(
     "Who signs up."
     input: RegisterUserInput!
   ): AuthPayload!
-  "Signs in on this device. At most 20 devices: the oldest is signed out for one more. Errors: INVALID_CREDENTIALS."
+  """
+  Signs in on this device. At most 20 devices: the oldest is signed out for one more. Errors: INVALID_CREDENTIALS, alike
+  for a wrong password, an unknown address, and an account that is deactivated; RATE_LIMITED at the top level after
+  several failures, for a while that grows.
+  """
   logIn(
     "Email and password."
     input: LogInInput!
@@ -3448,6 +4168,119 @@ type Mutation {
   a token that has expired it is UNAUTHENTICATED and ends nothing: refresh first, as for everything else.
   """
   logOut: LogOutPayload!
+
+  "Changes the profile. Only for signed-in people. Errors: VALIDATION."
+  updateProfile(
+    "The changes."
+    input: UpdateProfileInput!
+  ): UserPayload!
+  """
+  Changes the password. All other sessions end, links in mails lose their force, and the owner is told by mail; API keys
+  live on. Only for signed-in people. Errors: INVALID_CREDENTIALS, WEAK_PASSWORD; RATE_LIMITED at the top level.
+  """
+  changePassword(
+    "The old and the new password."
+    input: ChangePasswordInput!
+  ): UserPayload!
+  """
+  Mails a link for a new password, if the address has an account. The answer is the same whether it has one or not, and
+  when it was asked for too often: once in 60 seconds and 5 times in an hour for an address. Errors: VALIDATION.
+  """
+  requestPasswordReset(
+    "The address."
+    input: RequestPasswordResetInput!
+  ): AcceptedPayload!
+  """
+  Sets the password by the token of a mail, which is good for 30 minutes and once. It signs nobody in, ends all sessions,
+  and confirms the address. Errors: INVALID_TOKEN; WEAK_PASSWORD, after which the token is still good.
+  """
+  resetPassword(
+    "The token and the new password."
+    input: ResetPasswordInput!
+  ): AcceptedPayload!
+  """
+  Mails a link that confirms the address, if it belongs to an account that has not done so. The answer is the same
+  whether it does or not, and when it was asked for too often. Errors: VALIDATION.
+  """
+  requestEmailVerification(
+    "The address."
+    input: RequestEmailVerificationInput!
+  ): AcceptedPayload!
+  """
+  Confirms an address by the token of a mail, which is good for 24 hours and once. The link opens on any device: it signs
+  nobody in. Where sign-up is VERIFIED the account exists from then on. Errors: INVALID_TOKEN.
+  """
+  verifyEmail(
+    "The token."
+    input: VerifyEmailInput!
+  ): AcceptedPayload!
+  """
+  Mails a link to the new address; the account keeps the old one until the link is opened. The answer is the same where
+  the new address has an account already. Only for signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS;
+  RATE_LIMITED at the top level.
+  """
+  requestEmailChange(
+    "The password and the new address."
+    input: RequestEmailChangeInput!
+  ): AcceptedPayload!
+  """
+  Changes the address by the token of a mail, which is good for 30 minutes and once. All sessions end but the one that
+  asked for the change, and a mail to the old address tells how to undo it within 72 hours. Errors: INVALID_TOKEN,
+  EMAIL_TAKEN.
+  """
+  confirmEmailChange(
+    "The token."
+    input: ConfirmEmailChangeInput!
+  ): AcceptedPayload!
+  """
+  Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
+  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, and a mail brings a link for a
+  new password. Errors: INVALID_TOKEN.
+  """
+  revertEmailChange(
+    "The token."
+    input: RevertEmailChangeInput!
+  ): AcceptedPayload!
+  """
+  Deactivates the account: all sessions end, API keys stop to work, running work stops. Within 30 days the link of a mail
+  takes it back; then everything is deleted for good: bots, documents, files, vectors, conversations. Only for signed-in
+  people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level.
+  """
+  deactivateAccount(
+    "The password."
+    input: DeactivateAccountInput!
+  ): AcceptedPayload!
+  "Takes a deactivated account back by the token of the mail. It signs nobody in. Errors: INVALID_TOKEN."
+  reactivateAccount(
+    "The token."
+    input: ReactivateAccountInput!
+  ): AcceptedPayload!
+  """
+  Ends a session: over HTTP within a second, and on its open sockets and running streams within five. Only for signed-in
+  people. NOT_FOUND at the top level.
+  """
+  revokeSession(
+    "Which session."
+    input: RevokeSessionInput!
+  ): DeletePayload!
+  "Ends all sessions but this one. Only for signed-in people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level."
+  revokeOtherSessions(
+    "The password."
+    input: RevokeOtherSessionsInput!
+  ): AcceptedPayload!
+  """
+  Makes an API key, at most 20. Its secret is in this answer and never again. Only for signed-in people. Errors:
+  VALIDATION, INVALID_CREDENTIALS, LIMIT_REACHED; RATE_LIMITED at the top level.
+  """
+  createApiKey(
+    "The key."
+    input: CreateApiKeyInput!
+  ): CreateApiKeyPayload!
+  "Revokes an API key, as soon as revokeSession ends a session. Only for signed-in people. NOT_FOUND at the top level."
+  revokeApiKey(
+    "Which key."
+    input: RevokeApiKeyInput!
+  ): DeletePayload!
 
   "Makes a bot. Errors: VALIDATION."
   createBot(
@@ -3550,6 +4383,11 @@ input LogInInput {
   email: String!
   "The password."
   password: String!
+  """
+  What AuthPayload.deviceToken gave on this device before. With it, strangers who guess at the password elsewhere cannot
+  keep its owner out.
+  """
+  deviceToken: String
 }
 
 "A refresh token."
@@ -3558,7 +4396,7 @@ input RefreshSessionInput {
   refreshToken: String!
 }
 
-"A signed-in session. User and tokens are null on errors."
+"A signed-in session. User and tokens are null on errors, and where sign-up waits for the mail to be confirmed."
 type AuthPayload {
   "Who is signed in."
   user: User
@@ -3568,6 +4406,11 @@ type AuthPayload {
   accessTokenExpiresAt: DateTime
   "For refreshSession. Good for 14 days unless used, and once."
   refreshToken: String
+  """
+  Names this device at its next logIn: keep it beside the refresh token, also after logOut. It opens nothing by itself.
+  Null in answers of refreshSession.
+  """
+  deviceToken: String
   "What the caller can mend."
   errors: [UserError!]!
 }
@@ -3578,6 +4421,136 @@ type LogOutPayload {
   loggedOut: Boolean!
   "What the caller can mend."
   errors: [UserError!]!
+}
+
+"The user after a change."
+type UserPayload {
+  "The user; null on errors."
+  user: User
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
+"An answer that tells nothing but that a request was taken."
+type AcceptedPayload {
+  "Whether it was taken; false exactly where there are errors."
+  accepted: Boolean!
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
+"Changes of a profile. What is left out stays."
+input UpdateProfileInput {
+  "1 to 100 characters; null is VALIDATION."
+  name: String
+}
+
+"The old and the new password."
+input ChangePasswordInput {
+  "The password as it is."
+  currentPassword: String!
+  "As in RegisterUserInput."
+  newPassword: String!
+}
+
+"Whose password is forgotten."
+input RequestPasswordResetInput {
+  "The email address."
+  email: String!
+}
+
+"A token and the new password."
+input ResetPasswordInput {
+  "The token of the link in the mail: what follows ` + "`" + `token=` + "`" + `."
+  token: String!
+  "As in RegisterUserInput."
+  newPassword: String!
+}
+
+"Which address is to be confirmed."
+input RequestEmailVerificationInput {
+  "The email address."
+  email: String!
+}
+
+"A token that confirms an address."
+input VerifyEmailInput {
+  "The token of the link in the mail: what follows ` + "`" + `token=` + "`" + `."
+  token: String!
+}
+
+"Another address."
+input RequestEmailChangeInput {
+  "The password."
+  password: String!
+  "An email address of at most 254 bytes."
+  newEmail: String!
+}
+
+"A token that confirms another address."
+input ConfirmEmailChangeInput {
+  "The token of the link in the mail to the new address: what follows ` + "`" + `token=` + "`" + `."
+  token: String!
+}
+
+"A token that undoes a change of the address."
+input RevertEmailChangeInput {
+  "The token of the link in the mail to the old address: what follows ` + "`" + `token=` + "`" + `."
+  token: String!
+}
+
+"The password, to be sure."
+input DeactivateAccountInput {
+  "The password."
+  password: String!
+}
+
+"A token that takes an account back."
+input ReactivateAccountInput {
+  "The token of the link in the mail: what follows ` + "`" + `token=` + "`" + `."
+  token: String!
+}
+
+"Which session is to end."
+input RevokeSessionInput {
+  "The session's id."
+  sessionId: ID!
+}
+
+"The password, to be sure."
+input RevokeOtherSessionsInput {
+  "The password."
+  password: String!
+}
+
+"An API key to make."
+input CreateApiKeyInput {
+  "What it is for, 1 to 100 characters."
+  name: String!
+  "What it may do: one scope at least."
+  scopes: [ApiKeyScope!]!
+  "When it stops to work, in the future; in a year where it is left out; null: never."
+  expiresAt: DateTime
+  "The networks it may be used from, such as ` + "`" + `203.0.113.0/24` + "`" + ` or ` + "`" + `2001:db8::/32` + "`" + `; at most 10; from anywhere where it is left out."
+  allowedNetworks: [String!]
+  "The password, to be sure."
+  password: String!
+}
+
+"A new API key."
+type CreateApiKeyPayload {
+  "The key; null on errors."
+  apiKey: ApiKey
+  "What is to be sent as ` + "`" + `Authorization: Bearer …` + "`" + `: shown this once, and kept by nobody but you."
+  secret: String
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
+"Which API key is to stop."
+input RevokeApiKeyInput {
+  "The key's id."
+  apiKeyId: ID!
 }
 
 "What was deleted."
@@ -3951,6 +4924,90 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_AcceptedPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "accepted":
+		return ec.fieldContext_AcceptedPayload_accepted(ctx, field)
+	case "errors":
+		return ec.fieldContext_AcceptedPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AcceptedPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ApiKey_id(ctx, field)
+	case "name":
+		return ec.fieldContext_ApiKey_name(ctx, field)
+	case "prefix":
+		return ec.fieldContext_ApiKey_prefix(ctx, field)
+	case "scopes":
+		return ec.fieldContext_ApiKey_scopes(ctx, field)
+	case "allowedNetworks":
+		return ec.fieldContext_ApiKey_allowedNetworks(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ApiKey_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ApiKey_expiresAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_ApiKey_lastUsedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKey", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_AuditEntry_id(ctx, field)
+	case "at":
+		return ec.fieldContext_AuditEntry_at(ctx, field)
+	case "action":
+		return ec.fieldContext_AuditEntry_action(ctx, field)
+	case "succeeded":
+		return ec.fieldContext_AuditEntry_succeeded(ctx, field)
+	case "actor":
+		return ec.fieldContext_AuditEntry_actor(ctx, field)
+	case "by":
+		return ec.fieldContext_AuditEntry_by(ctx, field)
+	case "target":
+		return ec.fieldContext_AuditEntry_target(ctx, field)
+	case "addressPrefix":
+		return ec.fieldContext_AuditEntry_addressPrefix(ctx, field)
+	case "userAgent":
+		return ec.fieldContext_AuditEntry_userAgent(ctx, field)
+	case "requestId":
+		return ec.fieldContext_AuditEntry_requestId(ctx, field)
+	case "detail":
+		return ec.fieldContext_AuditEntry_detail(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AuditEntryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_AuthPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "user":
@@ -3961,6 +5018,8 @@ func (ec *executionContext) childFields_AuthPayload(ctx context.Context, field g
 		return ec.fieldContext_AuthPayload_accessTokenExpiresAt(ctx, field)
 	case "refreshToken":
 		return ec.fieldContext_AuthPayload_refreshToken(ctx, field)
+	case "deviceToken":
+		return ec.fieldContext_AuthPayload_deviceToken(ctx, field)
 	case "errors":
 		return ec.fieldContext_AuthPayload_errors(ctx, field)
 	}
@@ -4191,6 +5250,18 @@ func (ec *executionContext) childFields_ConversationPayload(ctx context.Context,
 		return ec.fieldContext_ConversationPayload_errors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ConversationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "apiKey":
+		return ec.fieldContext_CreateApiKeyPayload_apiKey(ctx, field)
+	case "secret":
+		return ec.fieldContext_CreateApiKeyPayload_secret(ctx, field)
+	case "errors":
+		return ec.fieldContext_CreateApiKeyPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateApiKeyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeletePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4557,6 +5628,24 @@ func (ec *executionContext) childFields_ServerLimits(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ServerLimits", field.Name)
 }
 
+func (ec *executionContext) childFields_Session(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Session_id(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Session_createdAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_Session_lastUsedAt(ctx, field)
+	case "userAgent":
+		return ec.fieldContext_Session_userAgent(ctx, field)
+	case "addressPrefix":
+		return ec.fieldContext_Session_addressPrefix(ctx, field)
+	case "current":
+		return ec.fieldContext_Session_current(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Session", field.Name)
+}
+
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4573,6 +5662,12 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_bots(ctx, field)
 	case "conversations":
 		return ec.fieldContext_User_conversations(ctx, field)
+	case "sessions":
+		return ec.fieldContext_User_sessions(ctx, field)
+	case "apiKeys":
+		return ec.fieldContext_User_apiKeys(ctx, field)
+	case "auditLog":
+		return ec.fieldContext_User_auditLog(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -4587,6 +5682,16 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_field(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
+}
+
+func (ec *executionContext) childFields_UserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_UserPayload_user(ctx, field)
+	case "errors":
+		return ec.fieldContext_UserPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

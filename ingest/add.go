@@ -31,7 +31,7 @@ type Added struct {
 // that is not the viewer's, before a byte is read; VALIDATION for the title; FILE_TOO_LARGE, FILE_EMPTY,
 // UNSUPPORTED_TYPE for the file; BAD_USER_INPUT where it breaks off; UNAVAILABLE while the server goes away.
 func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, title *string, fileName string, r io.Reader) (Added, error) {
-	if err := v.MustSignInFor(botID, kyro.KindBot); err != nil {
+	if err := v.MustFor(botID, kyro.KindBot, kyro.ScopeIngest); err != nil {
 		return Added{}, err
 	}
 	if err := s.takesIn(); err != nil {
@@ -84,7 +84,7 @@ func atFile(err error) error {
 // AddText takes in a text for a bot of the viewer and enqueues the work on it. NOT_FOUND for a bot that is not the
 // viewer's; VALIDATION for title and text.
 func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, title, text string) (Added, error) {
-	if err := v.MustSignInFor(botID, kyro.KindBot); err != nil {
+	if err := v.MustFor(botID, kyro.KindBot, kyro.ScopeIngest); err != nil {
 		return Added{}, err
 	}
 	if err := s.takesIn(); err != nil {

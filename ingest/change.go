@@ -11,7 +11,7 @@ import (
 // Retry starts a document of the viewer again that failed, was canceled or needs OCR. What was done before is not
 // done again. CONFLICT for any other state.
 func (s *Service) Retry(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Document, error) {
-	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
+	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeIngest); err != nil {
 		return kyro.Document{}, err
 	}
 	if err := s.takesIn(); err != nil {
@@ -28,7 +28,7 @@ func (s *Service) Retry(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Do
 // Cancel ends the work on a document of the viewer. On this node it stops at once, on others with the next thing
 // it writes. CONFLICT where there is nothing left to cancel.
 func (s *Service) Cancel(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Document, error) {
-	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
+	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeIngest); err != nil {
 		return kyro.Document{}, err
 	}
 	d, err := s.store.CancelDocument(ctx, v.UserID, id, s.time())
@@ -42,7 +42,7 @@ func (s *Service) Cancel(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.D
 
 // Delete withdraws a document of the viewer from every answer at once; its rows and files go soon after.
 func (s *Service) Delete(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
-	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
+	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeIngest); err != nil {
 		return err
 	}
 	d, err := s.store.DeleteDocument(ctx, v.UserID, id, s.time())

@@ -12,7 +12,7 @@ const MaxTextSlice = 262_144
 
 // Documents reads documents of the viewer, in any order, and leaves out what is not the viewer's.
 func (s *Service) Documents(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyro.Document, error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 		return nil, err
 	}
 	documents, err := s.heads.Read(ctx, v.UserID, ids, s.store.Documents)
@@ -21,7 +21,7 @@ func (s *Service) Documents(ctx context.Context, v kyro.Viewer, ids []kyro.ID) (
 
 // Document reads one document of the viewer, or NOT_FOUND.
 func (s *Service) Document(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Document, error) {
-	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
+	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 		return kyro.Document{}, err
 	}
 	documents, err := s.Documents(ctx, v, []kyro.ID{id})
@@ -32,7 +32,7 @@ func (s *Service) Document(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro
 func (s *Service) List(
 	ctx context.Context, v kyro.Viewer, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest,
 ) (map[kyro.ID]kyro.Page[kyro.Document], error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 		return nil, err
 	}
 	return s.store.DocumentPages(ctx, v.UserID, bots, filter, page)
@@ -41,7 +41,7 @@ func (s *Service) List(
 // Chunks reads chunks of the viewer's documents, in any order, and leaves out what is not the viewer's or not of a
 // version in use.
 func (s *Service) Chunks(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]kyro.Chunk, error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 		return nil, err
 	}
 	return s.store.Chunks(ctx, v.UserID, ids)
@@ -52,7 +52,7 @@ func (s *Service) Chunks(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]k
 func (s *Service) ChunkList(
 	ctx context.Context, v kyro.Viewer, documents []kyro.ID, page kyro.PageRequest,
 ) (map[kyro.ID]kyro.Page[kyro.Chunk], error) {
-	if err := v.MustSignIn(); err != nil {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 		return nil, err
 	}
 	return s.store.ChunkPages(ctx, v.UserID, documents, page)
@@ -62,7 +62,7 @@ func (s *Service) ChunkList(
 // is 1 to MaxTextSlice, and a slice beyond the end is empty. nil while there is no text. BAD_USER_INPUT for
 // figures out of range.
 func (s *Service) Text(ctx context.Context, v kyro.Viewer, id kyro.ID, start, length int) (*string, error) {
-	if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
+	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 		return nil, err
 	}
 	if start < 0 {

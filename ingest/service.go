@@ -138,13 +138,13 @@ func (s *Service) publish(ctx context.Context, d kyro.Document) {
 	s.progress.Publish(context.WithoutCancel(ctx), d.BotID, d.Progress())
 }
 
-// ownBot answers NOT_FOUND unless the viewer may change the bot's documents.
+// ownBot answers NOT_FOUND unless the bot is the viewer's own.
 func (s *Service) ownBot(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
 	bots, err := s.bots.Bots(ctx, v.UserID, []kyro.ID{id})
 	if err != nil {
 		return err
 	}
-	if len(bots) == 0 || !bots[0].EditableBy(v) {
+	if len(bots) == 0 || !bots[0].OwnedBy(v) {
 		return kyro.NotFound(kyro.KindBot)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 // the deletion. NOT_FOUND for what is not the viewer's. It ends silently with ctx.
 func (s *Service) Watch(ctx context.Context, v kyro.Viewer, id kyro.ID) iter.Seq2[kyro.DocumentProgress, error] {
 	return func(yield func(kyro.DocumentProgress, error) bool) {
-		if err := v.MustSignInFor(id, kyro.KindDocument); err != nil {
+		if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 			yield(kyro.DocumentProgress{}, err)
 			return
 		}
@@ -36,7 +36,7 @@ func (s *Service) Watch(ctx context.Context, v kyro.Viewer, id kyro.ID) iter.Seq
 // change of any of its documents, without end. NOT_FOUND for what is not the viewer's, also once the bot is deleted.
 func (s *Service) WatchBot(ctx context.Context, v kyro.Viewer, botID kyro.ID) iter.Seq2[kyro.DocumentProgress, error] {
 	return func(yield func(kyro.DocumentProgress, error) bool) {
-		if err := v.MustSignInFor(botID, kyro.KindBot); err != nil {
+		if err := v.MustFor(botID, kyro.KindBot, kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 			yield(kyro.DocumentProgress{}, err)
 			return
 		}

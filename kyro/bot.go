@@ -71,12 +71,15 @@ func cloned[T any](p *T) *T {
 // ReadableBy reports whether the viewer may see the bot. Only the owner may, until bots can be public.
 func (b *Bot) ReadableBy(v Viewer) bool { return v.Is(b.OwnerID) }
 
-// EditableBy reports whether the viewer may change the bot and its documents. Only the owner may.
-func (b *Bot) EditableBy(v Viewer) bool { return v.Is(b.OwnerID) }
+// EditableBy reports whether the viewer may change the bot. Only the owner may, in person.
+func (b *Bot) EditableBy(v Viewer) bool { return v.Is(b.OwnerID) && v.KeyID.IsZero() }
+
+// OwnedBy reports whether the bot is the viewer's own: its documents and its search are for nobody else.
+func (b *Bot) OwnedBy(v Viewer) bool { return v.Is(b.OwnerID) }
 
 // ChattableBy reports whether the viewer may hold conversations with the bot. Only the owner may, until bots
 // can be public.
-func (b *Bot) ChattableBy(v Viewer) bool { return v.Is(b.OwnerID) }
+func (b *Bot) ChattableBy(v Viewer) bool { return v.Is(b.OwnerID) && v.May(ScopeChat) }
 
 // BotPatch changes a bot: a field left out stays, null clears it or restores its default.
 type BotPatch struct {

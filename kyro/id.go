@@ -12,6 +12,8 @@ type Kind string
 const (
 	KindUser         Kind = "user"
 	KindSession      Kind = "session"
+	KindAPIKey       Kind = "key"
+	KindAudit        Kind = "audit"
 	KindBot          Kind = "bot"
 	KindDocument     Kind = "doc"
 	KindChunk        Kind = "chunk"
@@ -20,7 +22,7 @@ const (
 )
 
 var kinds = map[Kind]string{
-	KindUser: "User", KindSession: "Session", KindBot: "Bot", KindDocument: "Document",
+	KindUser: "User", KindSession: "Session", KindAPIKey: "ApiKey", KindAudit: "AuditEntry", KindBot: "Bot", KindDocument: "Document",
 	KindChunk: "Chunk", KindConversation: "Conversation", KindMessage: "Message",
 }
 
@@ -39,6 +41,12 @@ func UserID(key int64) ID { return ID{KindUser, key} }
 
 // SessionID is the ID of the session with the key.
 func SessionID(key int64) ID { return ID{KindSession, key} }
+
+// APIKeyID is the ID of the API key with the key.
+func APIKeyID(key int64) ID { return ID{KindAPIKey, key} }
+
+// AuditID is the ID of the line of the audit log with the key.
+func AuditID(key int64) ID { return ID{KindAudit, key} }
 
 // BotID is the ID of the bot with the key.
 func BotID(key int64) ID { return ID{KindBot, key} }

@@ -27,13 +27,18 @@ type User struct {
 	CreatedAt     time.Time
 }
 
+// AccountGrace is how long a deactivated account can be taken back; then it is purged.
+const AccountGrace = 30 * 24 * time.Hour
+
 // NodeID makes User a Node.
 func (u *User) NodeID() ID { return u.ID }
 
 // Credentials are what signing in is checked against.
 type Credentials struct {
-	User         User
-	PasswordHash string // a PHC string
+	User              User
+	PasswordHash      string     // a PHC string
+	PasswordChangedAt time.Time  // device tokens from before count for nothing
+	DeactivatedAt     *time.Time // nil while the account is in use
 }
 
 // NewUser is an account about to be stored.
@@ -83,4 +88,9 @@ func CheckPassword(s string) error {
 		return Errorf(CodeWeakPassword, "The password may have at most %d characters.", MaxPassword).At("password")
 	}
 	return nil
+}
+
+// UserPatch changes a profile: a field left out stays.
+type UserPatch struct {
+	Name Opt[string]
 }

@@ -3,6 +3,8 @@ package kyro
 import (
 	"context"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -10,8 +12,11 @@ import (
 // transport to the resolver. The zero Viewer is nobody.
 type Viewer struct {
 	UserID    ID        // zero: nobody is signed in
-	SessionID ID        // the session the access token belongs to
-	Expires   time.Time // when the access token ends; zero for nobody
+	SessionID ID        // the session the access token belongs to; zero for an API key
+	KeyID     ID        // the API key; zero for a session
+	Scopes    []Scope   // of the API key
+	Expires   time.Time // when the access token or the key ends; zero for nobody, and for a key that does not end
+	RequestID string    // of the request, for the audit log
 	Rejected  *Error    // set when credentials were sent and refused; the viewer is nobody then
 	Device    Device    // where the request comes from
 	// Network is the sender's IPv4 address, or the /64 of an IPv6 address, which is what one household or server
@@ -25,13 +30,31 @@ type Device struct {
 	AddressPrefix string // the /24 or /48 network of the address, never the whole address
 }
 
-// SignedIn reports whether the viewer is a user.
+// SignedIn reports whether the viewer is a user, in person or by an API key.
 func (v Viewer) SignedIn() bool { return !v.UserID.IsZero() }
 
 // Is reports whether the viewer is the user with the ID.
 func (v Viewer) Is(user ID) bool { return v.SignedIn() && v.UserID == user }
 
-// MustSignIn answers UNAUTHENTICATED unless the viewer is a user. Credentials that were refused say why.
+// Credential is what the viewer is signed in by: the session or the API key; zero for nobody.
+func (v Viewer) Credential() ID {
+	if !v.KeyID.IsZero() {
+		return v.KeyID
+	}
+	return v.SessionID
+}
+
+// May reports whether the viewer has one of the rights: a person with a session has all of them, an API key those of
+// its scopes.
+func (v Viewer) May(scopes ...Scope) bool {
+	if !v.SignedIn() {
+		return false
+	}
+	return v.KeyID.IsZero() || slices.ContainsFunc(scopes, func(s Scope) bool { return slices.Contains(v.Scopes, s) })
+}
+
+// MustSignIn answers UNAUTHENTICATED unless the viewer is a user, by whatever means. Credentials that were refused say
+// why. It is for what every API key may do.
 func (v Viewer) MustSignIn() error {
 	switch {
 	case v.SignedIn():
@@ -43,10 +66,46 @@ func (v Viewer) MustSignIn() error {
 	}
 }
 
-// MustSignInFor is MustSignIn for a use case about the object of an id, which must be of the kind: BAD_USER_INPUT
-// where it is not.
+// Must is MustSignIn, and FORBIDDEN for an API key that has none of the scopes.
+func (v Viewer) Must(scopes ...Scope) error {
+	if err := v.MustSignIn(); err != nil || v.May(scopes...) {
+		return err
+	}
+	names := make([]string, len(scopes))
+	for i, scope := range scopes {
+		names[i] = string(scope)
+	}
+	return Errorf(CodeForbidden, "This API key may not do that: it takes a key with the scope %s.", strings.Join(names, " or "))
+}
+
+// MustBePerson is MustSignIn, and FORBIDDEN for every API key: for what is about the account, and for what no scope covers.
+func (v Viewer) MustBePerson() error {
+	if err := v.MustSignIn(); err != nil || v.KeyID.IsZero() {
+		return err
+	}
+	return Errorf(CodeForbidden, "API keys may not do that: sign in, and send an access token.")
+}
+
+// MustFor is Must for a use case about the object of an id, which must be of the kind: BAD_USER_INPUT where it is not.
+// What somebody may not do at all is refused before anything is said of the id.
+func (v Viewer) MustFor(id ID, kind Kind, scopes ...Scope) error {
+	if err := v.Must(scopes...); err != nil {
+		return err
+	}
+	return id.Expect(kind)
+}
+
+// MustSignInFor is MustFor for what every API key may do.
 func (v Viewer) MustSignInFor(id ID, kind Kind) error {
 	if err := v.MustSignIn(); err != nil {
+		return err
+	}
+	return id.Expect(kind)
+}
+
+// MustBePersonFor is MustFor for what no API key may do.
+func (v Viewer) MustBePersonFor(id ID, kind Kind) error {
+	if err := v.MustBePerson(); err != nil {
 		return err
 	}
 	return id.Expect(kind)

@@ -49,6 +49,15 @@ func (r *Root) Subscription() graph.SubscriptionResolver { return subscriptions{
 // User resolves the fields of users.
 func (r *Root) User() graph.UserResolver { return userFields{r} }
 
+// Session resolves the fields of sessions.
+func (r *Root) Session() graph.SessionResolver { return sessionFields{} }
+
+// ApiKey resolves the fields of API keys.
+func (r *Root) ApiKey() graph.ApiKeyResolver { return keyFields{} }
+
+// AuditEntry resolves the fields of lines of the audit log.
+func (r *Root) AuditEntry() graph.AuditEntryResolver { return auditFields{} }
+
 // Bot resolves the fields of bots.
 func (r *Root) Bot() graph.BotResolver { return botFields{r} }
 

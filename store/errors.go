@@ -121,3 +121,11 @@ func orNotFound(err error, kind kyro.Kind) error {
 	}
 	return kyro.NotFound(kind)
 }
+
+// noToken is notFound for the token of a mail.
+func noToken(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return kyro.BadMailToken()
+	}
+	return err
+}

@@ -170,8 +170,8 @@ func TestViolationsAreKnown(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		w.user(t)
 		for statement, want := range map[string]bool{
-			"INSERT INTO users SELECT 99, email, name, password_hash, email_verified, created_at FROM users":           true,
-			"INSERT INTO users SELECT id, 'x@example.com', name, password_hash, email_verified, created_at FROM users": true,
+			"INSERT INTO users (id, email, name, password_hash, email_verified, created_at) SELECT 99, email, name, password_hash, email_verified, created_at FROM users":           true,
+			"INSERT INTO users (id, email, name, password_hash, email_verified, created_at) SELECT id, 'x@example.com', name, password_hash, email_verified, created_at FROM users": true,
 			"UPDATE sessions SET user_id = 99999": false,
 			"UPDATE sessions SET counter = NULL":  false,
 			"UPDATE":                              false,

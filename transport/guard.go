@@ -49,8 +49,13 @@ func DefaultDocumentLimits() DocumentLimits {
 	}
 }
 
-// secretMutations check a password or a token, and cost hashing.
-var secretMutations = map[string]bool{"registerUser": true, "logIn": true, "refreshSession": true}
+// secretMutations check a password or a token, or send mail.
+var secretMutations = map[string]bool{
+	"registerUser": true, "logIn": true, "refreshSession": true, "changePassword": true, "requestPasswordReset": true,
+	"resetPassword": true, "requestEmailVerification": true, "verifyEmail": true, "requestEmailChange": true,
+	"confirmEmailChange": true, "revertEmailChange": true, "deactivateAccount": true, "reactivateAccount": true,
+	"revokeOtherSessions": true, "createApiKey": true,
+}
 
 // guard measures a document that was parsed and not validated yet. Each fragment is measured once.
 type guard struct {

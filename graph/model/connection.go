@@ -5,6 +5,8 @@ import "kyrochat/kyro"
 
 // Connections and their edges are pages of nouns and their rows.
 type (
+	AuditEntryConnection   = kyro.Page[kyro.AuditEntry]
+	AuditEntryEdge         = kyro.Edge[kyro.AuditEntry]
 	BotConnection          = kyro.Page[kyro.Bot]
 	BotEdge                = kyro.Edge[kyro.Bot]
 	ChunkConnection        = kyro.Page[kyro.Chunk]

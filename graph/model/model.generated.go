@@ -9,6 +9,14 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
+// An answer that tells nothing but that a request was taken.
+type AcceptedPayload struct {
+	// Whether it was taken; false exactly where there are errors.
+	Accepted bool `json:"accepted"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
 // A text to add.
 type AddTextDocumentInput struct {
 	// To which bot.
@@ -19,7 +27,7 @@ type AddTextDocumentInput struct {
 	Text string `json:"text"`
 }
 
-// A signed-in session. User and tokens are null on errors.
+// A signed-in session. User and tokens are null on errors, and where sign-up waits for the mail to be confirmed.
 type AuthPayload struct {
 	// Who is signed in.
 	User *kyro.User `json:"user,omitempty"`
@@ -29,6 +37,9 @@ type AuthPayload struct {
 	AccessTokenExpiresAt *time.Time `json:"accessTokenExpiresAt,omitempty"`
 	// For refreshSession. Good for 14 days unless used, and once.
 	RefreshToken *string `json:"refreshToken,omitempty"`
+	// Names this device at its next logIn: keep it beside the refresh token, also after logOut. It opens nothing by itself.
+	// Null in answers of refreshSession.
+	DeviceToken *string `json:"deviceToken,omitempty"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
 }
@@ -61,6 +72,20 @@ type CancelDocumentInput struct {
 	DocumentID kyro.ID `json:"documentId"`
 }
 
+// The old and the new password.
+type ChangePasswordInput struct {
+	// The password as it is.
+	CurrentPassword string `json:"currentPassword"`
+	// As in RegisterUserInput.
+	NewPassword string `json:"newPassword"`
+}
+
+// A token that confirms another address.
+type ConfirmEmailChangeInput struct {
+	// The token of the link in the mail to the new address: what follows `token=`.
+	Token string `json:"token"`
+}
+
 // Which conversations a list holds.
 type ConversationFilter struct {
 	// Conversations with this bot.
@@ -83,6 +108,30 @@ type ConversationOrder struct {
 type ConversationPayload struct {
 	// The conversation; null on errors.
 	Conversation *kyro.Conversation `json:"conversation,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
+// An API key to make.
+type CreateAPIKeyInput struct {
+	// What it is for, 1 to 100 characters.
+	Name string `json:"name"`
+	// What it may do: one scope at least.
+	Scopes []kyro.Scope `json:"scopes"`
+	// When it stops to work, in the future; in a year where it is left out; null: never.
+	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
+	// The networks it may be used from, such as `203.0.113.0/24` or `2001:db8::/32`; at most 10; from anywhere where it is left out.
+	AllowedNetworks graphql.Omittable[[]string] `json:"allowedNetworks,omitempty"`
+	// The password, to be sure.
+	Password string `json:"password"`
+}
+
+// A new API key.
+type CreateAPIKeyPayload struct {
+	// The key; null on errors.
+	APIKey *kyro.APIKey `json:"apiKey,omitempty"`
+	// What is to be sent as `Authorization: Bearer …`: shown this once, and kept by nobody but you.
+	Secret *string `json:"secret,omitempty"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
 }
@@ -121,6 +170,12 @@ type CreateConversationInput struct {
 	BotID kyro.ID `json:"botId"`
 	// 1 to 200 characters; taken from the first message where it is left out.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+}
+
+// The password, to be sure.
+type DeactivateAccountInput struct {
+	// The password.
+	Password string `json:"password"`
 }
 
 // A bot to delete.
@@ -175,6 +230,9 @@ type LogInInput struct {
 	Email string `json:"email"`
 	// The password.
 	Password string `json:"password"`
+	// What AuthPayload.deviceToken gave on this device before. With it, strangers who guess at the password elsewhere cannot
+	// keep its owner out.
+	DeviceToken graphql.Omittable[*string] `json:"deviceToken,omitempty"`
 }
 
 // What logOut did.
@@ -191,6 +249,12 @@ type MessagePayload struct {
 	Message *kyro.Message `json:"message,omitempty"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
+}
+
+// A token that takes an account back.
+type ReactivateAccountInput struct {
+	// The token of the link in the mail: what follows `token=`.
+	Token string `json:"token"`
 }
 
 // A refresh token.
@@ -217,10 +281,62 @@ type RegisterUserInput struct {
 	Name string `json:"name"`
 }
 
+// Another address.
+type RequestEmailChangeInput struct {
+	// The password.
+	Password string `json:"password"`
+	// An email address of at most 254 bytes.
+	NewEmail string `json:"newEmail"`
+}
+
+// Which address is to be confirmed.
+type RequestEmailVerificationInput struct {
+	// The email address.
+	Email string `json:"email"`
+}
+
+// Whose password is forgotten.
+type RequestPasswordResetInput struct {
+	// The email address.
+	Email string `json:"email"`
+}
+
+// A token and the new password.
+type ResetPasswordInput struct {
+	// The token of the link in the mail: what follows `token=`.
+	Token string `json:"token"`
+	// As in RegisterUserInput.
+	NewPassword string `json:"newPassword"`
+}
+
 // A document to start again.
 type RetryDocumentInput struct {
 	// Which document.
 	DocumentID kyro.ID `json:"documentId"`
+}
+
+// A token that undoes a change of the address.
+type RevertEmailChangeInput struct {
+	// The token of the link in the mail to the old address: what follows `token=`.
+	Token string `json:"token"`
+}
+
+// Which API key is to stop.
+type RevokeAPIKeyInput struct {
+	// The key's id.
+	APIKeyID kyro.ID `json:"apiKeyId"`
+}
+
+// The password, to be sure.
+type RevokeOtherSessionsInput struct {
+	// The password.
+	Password string `json:"password"`
+}
+
+// Which session is to end.
+type RevokeSessionInput struct {
+	// The session's id.
+	SessionID kyro.ID `json:"sessionId"`
 }
 
 // A message to send. Exactly one of conversationId and botId.
@@ -293,6 +409,12 @@ type UpdateConversationInput struct {
 	Archived graphql.Omittable[*bool] `json:"archived,omitempty"`
 }
 
+// Changes of a profile. What is left out stays.
+type UpdateProfileInput struct {
+	// 1 to 100 characters; null is VALIDATION.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+}
+
 // A file to add.
 type UploadDocumentInput struct {
 	// To which bot.
@@ -301,4 +423,18 @@ type UploadDocumentInput struct {
 	File kyro.Upload `json:"file"`
 	// 1 to 200 characters; where it is left out, the file's name without its extension, or "Untitled document" for one without a name.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+}
+
+// The user after a change.
+type UserPayload struct {
+	// The user; null on errors.
+	User *kyro.User `json:"user,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
+// A token that confirms an address.
+type VerifyEmailInput struct {
+	// The token of the link in the mail: what follows `token=`.
+	Token string `json:"token"`
 }

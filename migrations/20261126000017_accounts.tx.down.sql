@@ -1,0 +1,10 @@
+DROP TABLE audit_head;
+DROP TABLE audit_log;
+DROP TABLE mail_tokens;
+DROP TABLE letters;
+DROP TABLE api_keys;
+DROP INDEX users_to_purge;
+ALTER TABLE users DROP COLUMN email_locked_until;
+ALTER TABLE users DROP COLUMN purge_after;
+ALTER TABLE users DROP COLUMN deactivated_at;
+ALTER TABLE users DROP COLUMN password_changed_at;
