@@ -3278,11 +3278,11 @@ type User implements Node {
     "A cursor to end before."
     before: String
   ): ConversationConnection!
-  "The devices that are signed in, the one used last first; at most 20. Not for API keys (FORBIDDEN)."
+  "The devices that are signed in, the one used last first; at most 20. API keys: none."
   sessions: [Session!]!
-  "The API keys that are not revoked, newest first, expired ones too; at most 20. Not for API keys (FORBIDDEN)."
+  "The API keys that are not revoked, newest first, expired ones too; at most 20. API keys: none."
   apiKeys: [ApiKey!]!
-  "What was done to and by this account, newest first. Not for API keys (FORBIDDEN)."
+  "What was done to and by this account, newest first. API keys: none."
   auditLog(
     "How many from the start or after the cursor: 1 to 100, default 20."
     first: Int
