@@ -158,12 +158,12 @@ func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 	}
 	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
-		Ended: func(session kyro.ID) {
-			a.connections.CloseSession(session)
-			live.Send(a.nodes.bus, signalSession, session)
+		Ended: func(credential kyro.ID) {
+			a.connections.CloseCredential(credential)
+			live.Send(a.nodes.bus, signalEnded, credential)
 		},
 	})
-	live.On(a.nodes.bus, signalSession, a.connections.CloseSession)
+	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
 	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
 }
 
@@ -289,9 +289,8 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			return a.answers.Run(ctx)
 		})
 		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
-		if a.pools.Postgres() { // where other processes may end sessions, too
-			group.Go(func() error { a.watchSessions(ctx); return nil })
-		}
+		group.Go(func() error { a.watchCredentials(ctx); return nil })
+		group.Go(func() error { a.accounts.Run(ctx); return nil })
 	} else {
 		close(a.answered)
 	}
