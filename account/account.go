@@ -3,6 +3,7 @@ package account
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -30,6 +31,9 @@ type Store interface {
 	EndedSessions(ctx context.Context, ids []kyro.ID, now time.Time) ([]kyro.ID, error)
 	// RevokeSession ends a session; one that ended before stays as it is.
 	RevokeSession(ctx context.Context, id kyro.ID, now time.Time) error
+
+	Changes
+	Purges
 }
 
 // Hasher hashes passwords. Both methods may wait for a free processor and answer UNAVAILABLE when too many wait.
@@ -51,16 +55,18 @@ type Tokens interface {
 
 // Service holds the use cases. Make it with New.
 type Service struct {
-	store    Store
-	users    Cache[kyro.User]
-	sessions Cache[kyro.Session]
-	hasher   Hasher
-	tokens   Tokens
-	signUp   kyro.SignUpMode
-	idle     time.Duration
-	now      func() time.Time
-	log      *slog.Logger
-	ended    func(session kyro.ID)
+	store     Store
+	users     Cache[kyro.User]
+	sessions  Cache[kyro.Session]
+	hasher    Hasher
+	tokens    Tokens
+	signUp    kyro.SignUpMode
+	idle      time.Duration
+	now       func() time.Time
+	log       *slog.Logger
+	ended     func(credential kyro.ID)
+	seed      func() string
+	documents Documents
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -69,9 +75,12 @@ type Options struct {
 	RefreshTTL time.Duration    // how long a session may stay unused; 14 days
 	Now        func() time.Time // time.Now
 	Log        *slog.Logger     // nothing is logged
-	// Ended hears of every session that a use case ended, after it is stored, so that what the session has open
-	// can be closed at once. It must not wait.
-	Ended func(session kyro.ID)
+	// Ended hears of every session and API key that a use case ended, after it is stored, so that what is open by it can
+	// be closed at once. It must not wait.
+	Ended func(credential kyro.ID)
+	Seed  func() string // random, for the token of a mail; rand.Text
+	// Documents removes what deleted accounts leave; without it none is deleted.
+	Documents Documents
 }
 
 // DefaultRefreshTTL is how long a session may stay unused where nothing is configured.
@@ -94,10 +103,14 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 	if o.Ended == nil {
 		o.Ended = func(kyro.ID) {}
 	}
+	if o.Seed == nil {
+		o.Seed = rand.Text
+	}
 	return &Service{
 		store: store, users: caches.Users, sessions: caches.Sessions, hasher: hasher, tokens: tokens,
 		signUp: o.SignUp, idle: o.RefreshTTL,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), ended: o.Ended,
+		seed: o.Seed, documents: o.Documents,
 	}
 }
