@@ -10,10 +10,6 @@ import (
 	"kyrochat/kyro"
 )
 
-// addressKept is how long after a change of an address nobody else gets it without showing that it is theirs: for as long
-// as the link that undoes the change is good, and for a day that the mail may take.
-const addressKept = kyro.RevertEmailTTL + 24*time.Hour
-
 // RevertEmailChange makes a former address the account's again. Of several former addresses the oldest wins: it can be
 // taken back after a younger one was, and not the other way round. All sessions end, API keys are revoked, what was mailed
 // before counts for nothing, the address stays as it is for kyro.RevertEmailTTL, and where the account was deactivated by
@@ -103,7 +99,7 @@ func (tx *writeTx) notKept(ctx context.Context, r userRow) error {
 		return nil
 	}
 	n, err := tx.NewSelect().Table("letters").Where("old_email = ? AND kind = 'email-changed'", r.Email).
-		Where("user_id IS NOT NULL AND created_at > ?", r.CreatedAt.Add(-addressKept)).Count(ctx)
+		Where("user_id IS NOT NULL AND created_at > ?", r.CreatedAt.Add(-kyro.RevertEmailTTL)).Count(ctx)
 	if err == nil && n > 0 {
 		return addressTaken()
 	}

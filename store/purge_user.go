@@ -81,13 +81,19 @@ func (s *Store) PurgeUser(
 			return kyro.Purging{}, err
 		}
 	}
+	var gone bool
 	err = s.write(ctx, "delete the account", func(ctx context.Context, tx *writeTx) error {
-		if _, err := tx.NewDelete().Table("users").Where("id = ?", user.Key).Exec(ctx); err != nil {
+		result, err := tx.NewDelete().Table("users").Where("id = ?", user.Key).Exec(ctx)
+		if err != nil {
 			return err
+		}
+		n, err := result.RowsAffected()
+		if gone = n > 0; err != nil || !gone {
+			return err // somebody else was at it, too
 		}
 		return tx.tell(ctx, &userRow{ID: user.Key}, nil, deeds)
 	})
-	return kyro.Purging{Done: err == nil, Gone: err == nil}, err
+	return kyro.Purging{Done: err == nil, Gone: err == nil && gone}, err
 }
 
 // beginPurge reports whether the account is to be deleted, which nobody changes any more then.
