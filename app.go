@@ -142,6 +142,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	return a, a.listenAdmin()
 }
 
+// sweepUsersEvery is how often accounts are looked for whose grace is over.
+const sweepUsersEvery = 10 * time.Minute
+
 // newAccounts makes the use cases of accounts, and the gate that asks them.
 func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 	secrets := a.cfg.Secrets
@@ -157,13 +160,15 @@ func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 		return nil, err
 	}
 	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
-		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
+		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Log: a.log,
 		Ended: func(credential kyro.ID) {
 			a.connections.CloseCredential(credential)
 			live.Send(a.nodes.bus, signalEnded, credential)
 		},
 	})
 	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
+	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
+	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
 	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
 }
 

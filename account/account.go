@@ -35,6 +35,8 @@ type Store interface {
 
 	Devices
 	Keys
+	Changes
+	Purges
 }
 
 // Devices keeps sessions as their users see them.
@@ -96,20 +98,21 @@ type Tokens interface {
 
 // Service holds the use cases. Make it with New.
 type Service struct {
-	store    Store
-	users    Cache[kyro.User]
-	sessions Cache[kyro.Session]
-	keys     Cache[kyro.APIKey]
-	places   *lru.Cache[string, keyPlace] // of API keys, by the hash of their secrets
-	uses     uses                         // of API keys
-	hasher   Hasher
-	tokens   Tokens
-	signUp   kyro.SignUpMode
-	idle     time.Duration
-	now      func() time.Time
-	log      *slog.Logger
-	seed     func() string
-	ended    func(credential kyro.ID)
+	store     Store
+	users     Cache[kyro.User]
+	sessions  Cache[kyro.Session]
+	keys      Cache[kyro.APIKey]
+	places    *lru.Cache[string, keyPlace] // of API keys, by the hash of their secrets
+	uses      uses                         // of API keys
+	hasher    Hasher
+	tokens    Tokens
+	signUp    kyro.SignUpMode
+	idle      time.Duration
+	now       func() time.Time
+	log       *slog.Logger
+	seed      func() string
+	ended     func(credential kyro.ID)
+	documents Documents
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -122,6 +125,8 @@ type Options struct {
 	// Ended hears of every session and API key that a use case ended, after it is stored, so that what it has open can
 	// be closed at once. It must not wait.
 	Ended func(credential kyro.ID)
+	// Documents removes what deleted accounts leave; without it none is deleted.
+	Documents Documents
 }
 
 // DefaultRefreshTTL is how long a session may stay unused where nothing is configured.
@@ -153,5 +158,6 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 		signUp: o.SignUp, idle: o.RefreshTTL, seed: o.NewSeed,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), ended: o.Ended,
+		documents: o.Documents,
 	}
 }

@@ -26,11 +26,16 @@ type memory struct {
 	failing  error     // of reads and of the end of a session
 	readOnly error     // of a new hash
 	evicted  []kyro.ID // by every new session
+	letters  []kyro.Letter
+	deeds    []kyro.AuditEntry
 	vault
+	changes
 }
 
 func newMemory() *memory {
-	return &memory{users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}}
+	return &memory{
+		users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}, changes: changes{tokens: map[string]kyro.AccountChange{}},
+	}
 }
 
 func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (kyro.User, kyro.Session, error) {
@@ -91,6 +96,9 @@ func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
 }
 
 func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyro.Session, []kyro.ID, error) {
+	if m.starting != nil {
+		m.starting()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if keep != kyro.MaxSessionsPerUser {
@@ -179,6 +187,7 @@ type world struct {
 	*account.Service
 	store *memory
 	hash  *hashes
+	docs  *documents
 	ended []kyro.ID
 	mu    sync.Mutex
 	now   time.Time
@@ -186,14 +195,14 @@ type world struct {
 
 func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	t.Helper()
-	w := &world{store: newMemory(), hash: &hashes{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{store: newMemory(), hash: &hashes{}, docs: &documents{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	caches := account.Caches{
 		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
 		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),
 		Keys:     remembering(t, live.CacheConfig[kyro.APIKey]{ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
 	}
 	w.Service = account.New(w.store, caches, w.hash, &tokens{}, account.Options{
-		SignUp: mode, Now: w.clock, Ended: w.heard,
+		SignUp: mode, Now: w.clock, Ended: w.heard, Documents: w.docs,
 	})
 	return w
 }

@@ -4235,8 +4235,8 @@ type Mutation {
   ): AcceptedPayload!
   """
   Mails a link to the new address; the account keeps the old one until the link is opened. The answer is the same where
-  the new address has an account already. Only for signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS;
-  RATE_LIMITED at the top level. API keys: none.
+  the new address has an account already. Only for signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS, CONFLICT for
+  72 hours after a change was undone; RATE_LIMITED at the top level. API keys: none.
   """
   requestEmailChange(
     "The password and the new address."
@@ -4253,8 +4253,9 @@ type Mutation {
   ): AcceptedPayload!
   """
   Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
-  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, and a mail brings a link for a
-  new password. Errors: INVALID_TOKEN. API keys: ignored.
+  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, a deactivated account is back in
+  use, and a mail brings a link for a new password. After several changes each old address can be taken back so, and the
+  oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good. API keys: ignored.
   """
   revertEmailChange(
     "The token."
