@@ -91,6 +91,18 @@ func TestRevokeSession(t *testing.T) {
 	}
 }
 
+// TestAKeyIsNotLoggedOut: it is revoked.
+func TestAKeyIsNotLoggedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	v := w.sessionOf(w.register(t))
+	_, err := w.LogOut(t.Context(), kyro.Viewer{UserID: v.UserID, KeyID: kyro.APIKeyID(1), Scopes: []kyro.Scope{kyro.ScopeRead}})
+	wantCode(t, err, kyro.CodeForbidden)
+	if len(w.ended) != 0 {
+		t.Errorf("ended %v", w.ended)
+	}
+}
+
 func TestRevokeOtherSessions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)

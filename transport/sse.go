@@ -90,7 +90,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 		return
 	}
 	if !s.viewer.Expires.IsZero() {
-		expiry := time.AfterFunc(time.Until(s.viewer.Expires)+cmp.Or(t.ExpiryGrace, defaultExpiryGrace), cancel)
+		expiry := time.AfterFunc(time.Until(s.viewer.Expires.Add(cmp.Or(t.ExpiryGrace, defaultExpiryGrace))), cancel)
 		defer expiry.Stop()
 	}
 	s.begin()
