@@ -42,6 +42,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte(contract))
 	})
+	r.Handle(web.AccountPath+"*", web.Account(a.cfg.Browser.AppURL))
 	if !a.cfg.Production {
 		playground := web.Playground(web.Bundle())
 		r.Handle("/", playground)
@@ -74,6 +75,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.Use(rates) // before the documents, which cost more to read than to refuse
 	documents := a.cfg.Documents
 	documents.Shared = a.nodes.queries
+	documents.Trusted = documents.Trusted.With(web.AccountDocuments()...)
 	transport.NewDocuments(schema.Schema(), documents).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
