@@ -39,7 +39,7 @@ type TokenOptions struct {
 	NewID     func() string    // jti of an access token; 128 random bits
 }
 
-// Tokens makes and reads access and refresh tokens. Both are bound to the server's secrets.
+// Tokens makes and reads access and refresh tokens, and makes those of mails. All are bound to the server's secrets.
 type Tokens struct {
 	keys   []tokenKey // the first one signs, all verify
 	byID   map[string]tokenKey
@@ -53,6 +53,7 @@ type tokenKey struct {
 	id      string
 	access  []byte
 	refresh []byte
+	mail    []byte
 }
 
 // AccessClaims are what an access token says.
@@ -111,7 +112,8 @@ func deriveKeys(secret string) (tokenKey, error) {
 	access, err1 := derive("access token", 32)
 	refresh, err2 := derive("refresh token", 32)
 	id, err3 := derive("key id", 6)
-	return tokenKey{base64.RawURLEncoding.EncodeToString(id), access, refresh}, errors.Join(err1, err2, err3)
+	mail, err4 := derive("mail token", 32)
+	return tokenKey{base64.RawURLEncoding.EncodeToString(id), access, refresh, mail}, errors.Join(err1, err2, err3, err4)
 }
 
 // Access makes an access token of a session. It ends on a whole second.
