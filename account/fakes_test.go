@@ -25,13 +25,14 @@ type memory struct {
 	failing  error     // of reads and of the end of a session
 	readOnly error     // of a new hash
 	evicted  []kyro.ID // by every new session
+	mails
 }
 
 func newMemory() *memory {
 	return &memory{users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}}
 }
 
-func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (kyro.User, kyro.Session, error) {
+func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session, deeds ...kyro.AuditEntry) (kyro.User, kyro.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, taken := m.users[u.Email]; taken {
@@ -39,6 +40,11 @@ func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (
 	}
 	user := kyro.User{ID: kyro.UserID(int64(len(m.users) + 1)), Email: u.Email, Name: u.Name, CreatedAt: u.CreatedAt}
 	m.users[u.Email] = kyro.Credentials{User: user, PasswordHash: u.PasswordHash}
+	for _, letter := range u.Letters {
+		letter.UserID = user.ID
+		m.addLetter(letter)
+	}
+	m.audit(user.ID, deeds)
 	s.UserID = user.ID
 	return user, m.add(s), nil
 }
@@ -158,6 +164,7 @@ type hashes struct {
 	verified []string
 	stale    bool
 	failing  error
+	during   func() // what happens while a password is verified
 }
 
 func (h *hashes) Hash(_ context.Context, password string) (string, error) {
@@ -166,6 +173,9 @@ func (h *hashes) Hash(_ context.Context, password string) (string, error) {
 
 func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, error) {
 	h.verified = append(h.verified, hash)
+	if h.during != nil {
+		h.during()
+	}
 	return hash == "hash:"+password || hash == "old:"+password, h.stale, h.failing
 }
 
@@ -196,19 +206,21 @@ type world struct {
 	store *memory
 	hash  *hashes
 	ended []kyro.ID
+	post  *outbox
 	mu    sync.Mutex
 	now   time.Time
 }
 
 func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	t.Helper()
-	w := &world{store: newMemory(), hash: &hashes{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{store: newMemory(), hash: &hashes{}, post: &outbox{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	caches := account.Caches{
 		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
 		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),
 	}
 	w.Service = account.New(w.store, caches, w.hash, tokens{}, account.Options{
 		SignUp: mode, Now: w.clock, Ended: func(s kyro.ID) { w.ended = append(w.ended, s) },
+		Post: w.post, Seed: w.store.newSeed, Limiter: w.post, MailRate: kyro.Rate{Count: 1, Per: time.Minute},
 	})
 	return w
 }

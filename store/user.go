@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -18,6 +19,9 @@ type userRow struct {
 	PasswordHash  string
 	EmailVerified bool
 	CreatedAt     time.Time
+
+	PasswordChangedAt *time.Time
+	DeactivatedAt     *time.Time
 }
 
 var userTable = newTable("users", "u", "id email name email_verified created_at",
@@ -31,25 +35,28 @@ func (r *userRow) noun() kyro.User {
 	}
 }
 
-// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account.
-func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error) {
+func (r *userRow) credentials() kyro.Credentials {
+	return kyro.Credentials{
+		User: r.noun(), PasswordHash: r.PasswordHash,
+		PasswordChangedAt: utcOrZero(r.PasswordChangedAt), DeactivatedAt: utcPtr(r.DeactivatedAt),
+	}
+}
+
+// CreateUser stores a user, their first session and their letters in one fact, and deeds as theirs. EMAIL_TAKEN where the
+// address has an account.
+func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session, deeds ...kyro.AuditEntry) (kyro.User, kyro.Session, error) {
 	var u userRow
 	var device sessionRow
-	err := s.write(ctx, "create the user", func(ctx context.Context, tx *writeTx) error {
-		u = userRow{
-			Email: user.Email, Name: user.Name, PasswordHash: user.PasswordHash,
-			EmailVerified: user.EmailVerified, CreatedAt: kyro.Moment(user.CreatedAt),
-		}
-		if _, err := tx.NewInsert().Model(&u).Exec(ctx); err != nil {
-			if isUniqueViolation(err) {
-				return kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already. Sign in instead.").At("email")
-			}
+	err := s.write(ctx, "create the user", func(ctx context.Context, tx *writeTx) (err error) {
+		if u, err = tx.addUser(ctx, user); err != nil {
 			return err
 		}
 		device = rowOfSession(session)
 		device.UserID = u.ID
-		_, err := tx.NewInsert().Model(&device).Exec(ctx)
-		return err
+		if _, err := tx.NewInsert().Model(&device).Exec(ctx); err != nil {
+			return err
+		}
+		return tx.audit(ctx, about(kyro.UserID(u.ID), deeds)...)
 	})
 	if err != nil {
 		return kyro.User{}, kyro.Session{}, err
@@ -57,14 +64,52 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 	return u.noun(), device.noun(), nil
 }
 
+// addUser stores a user and their letters. EMAIL_TAKEN where the address has an account.
+func (tx *writeTx) addUser(ctx context.Context, user kyro.NewUser) (userRow, error) {
+	u := userRow{
+		Email: clean(user.Email), Name: clean(user.Name), PasswordHash: user.PasswordHash,
+		EmailVerified: user.EmailVerified, CreatedAt: kyro.Moment(user.CreatedAt),
+	}
+	if _, err := tx.NewInsert().Model(&u).Exec(ctx); err != nil {
+		if isUniqueViolation(err) {
+			return u, kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already. Sign in instead.").At("email")
+		}
+		return u, err
+	}
+	letters := slices.Clone(user.Letters)
+	for i := range letters {
+		letters[i].UserID = kyro.UserID(u.ID)
+	}
+	return u, tx.addLetters(ctx, letters...)
+}
+
+// about gives lines of the audit log that are about no account yet the user.
+func about(user kyro.ID, deeds []kyro.AuditEntry) []kyro.AuditEntry {
+	deeds = slices.Clone(deeds)
+	for i := range deeds {
+		if deeds[i].UserID.IsZero() {
+			deeds[i].UserID = user
+		}
+	}
+	return deeds
+}
+
 // CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.
 func (s *Store) CredentialsByEmail(ctx context.Context, email string) (kyro.Credentials, error) {
+	return s.credentials(ctx, "u.email = ?", clean(email))
+}
+
+// Credentials finds by the user; NOT_FOUND where there is none.
+func (s *Store) Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error) {
+	return s.credentials(ctx, "u.id = ?", user.Key)
+}
+
+func (s *Store) credentials(ctx context.Context, condition string, value any) (kyro.Credentials, error) {
 	var r userRow
-	err := s.read().NewSelect().Model(&r).Where("u.email = ?", clean(email)).Scan(ctx)
-	if err != nil {
+	if err := s.read().NewSelect().Model(&r).Where(condition, value).Scan(ctx); err != nil {
 		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
 	}
-	return kyro.Credentials{User: r.noun(), PasswordHash: r.PasswordHash}, nil
+	return r.credentials(), nil
 }
 
 // SetPasswordHash replaces a hash if it is still the old one; where it is not, it does nothing.
