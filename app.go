@@ -41,7 +41,7 @@ type app struct {
 	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
-	accounts    *account.Service       // nil where the role does not serve
+	accounts    *account.Service
 	answers     *answer.Service        // nil where the role does not serve
 	retriever   *answer.IndexRetriever // nil where the role does not serve
 	answered    chan struct{}          // closed when no answer is being made any more
@@ -56,13 +56,17 @@ type app struct {
 	draining                      atomic.Bool
 }
 
+// mailWorkers is how many mails one process sends at once.
+const mailWorkers = 2
+
 // openDatabase opens the database with its queue and brings both schemas up to date.
 func openDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
 	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery})
 	if err != nil {
 		return nil, nil, err
 	}
-	queue, err := newQueue(pools, jobs.Config{Workers: map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers}, Log: log})
+	workers := map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers, kyro.JobMail: mailWorkers}
+	queue, err := newQueue(pools, jobs.Config{Workers: workers, Log: log})
 	if err == nil {
 		err = pools.Migrate(ctx, queue.Migrate)
 	}
@@ -111,13 +115,15 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		return nil, err
 	}
 	a.info = a.serverInfo()
-	if !cfg.Role.serves() {
-		return a, a.listenAdmin()
-	}
-	gate, err := a.newAccounts(st)
+	tokens, err := a.newAccounts(st)
 	if err != nil {
 		return nil, err
 	}
+	if !cfg.Role.serves() {
+		return a, a.listenAdmin()
+	}
+	gate := auth.NewGate(tokens, a.accounts, cfg.Proxies, log)
+	live.On(a.nodes.bus, signalSession, a.connections.CloseSession)
 	a.retriever = answer.NewRetriever(st, a.providers.vectors, a.providers.questions, log)
 	a.retriever.VectorTimeout, a.retriever.PassageTokens = cfg.VectorTimeout, cfg.PassageTokens
 	a.answers = answer.New(answer.Config{
@@ -136,8 +142,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	return a, a.listenAdmin()
 }
 
-// newAccounts makes the use cases of accounts, and the gate that asks them.
-func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
+// newAccounts makes the use cases of accounts, and gives the queue the handler of mails; the tokens are for the gate.
+// Whoever sends mails makes their tokens, and so needs the secret too.
+func (a *app) newAccounts(st *store.Store) (*auth.Tokens, error) {
 	secrets := a.cfg.Secrets
 	if len(secrets) == 0 {
 		secret, err := auth.LoadOrCreateSecret(filepath.Join(a.cfg.DataDir, "secret"))
@@ -156,9 +163,14 @@ func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 			a.connections.CloseSession(session)
 			live.Send(a.nodes.bus, signalSession, session)
 		},
+		Post: a.cfg.post, Limiter: a.nodes.rates, MailRate: a.cfg.Mails, VerifyTTL: a.cfg.VerifyTTL, ResetTTL: a.cfg.ResetTTL,
 	})
-	live.On(a.nodes.bus, signalSession, a.connections.CloseSession)
-	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
+	if a.cfg.post != nil {
+		a.queue.Handle(kyro.JobMail, a.accounts.Deliver)
+		a.queue.OnExhausted(kyro.JobMail, a.accounts.GiveUp)
+	}
+	a.queue.Periodic(kyro.JobSweepMails, time.Hour, a.accounts.Sweep)
+	return tokens, nil
 }
 
 // newIngest makes the use cases of documents and gives the queue its handlers. Originals go where every process on

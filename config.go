@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/auth"
 	"kyrochat/kyro"
@@ -44,9 +45,12 @@ type Config struct {
 
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
+	VerifyTTL  time.Duration // of links that confirm an address
+	ResetTTL   time.Duration // of links for a new password
 
 	Operations kyro.Rate // of one user, or of one network address without one
 	Connects   kyro.Rate // websockets opened from one network address
+	Mails      kyro.Rate // of all nodes together
 
 	Providers providersConfig
 
@@ -67,6 +71,7 @@ type Config struct {
 	LogJSON  bool
 
 	onQuery func(ctx context.Context, statement string) // for tests that count statements
+	post    account.Post                                // what sends mails
 }
 
 // readConfig reads the settings from the environment. It gives every mistake at once, in one error.
@@ -85,7 +90,9 @@ func readConfig(getenv func(string) string) (Config, error) {
 		DatabaseURL: r.service("DATABASE_URL", store.CheckURL, "postgres", "postgresql"),
 
 		AccessTTL:  r.duration("KYRO_ACCESS_TOKEN_TTL", 10*time.Minute),
-		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", 14*24*time.Hour),
+		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", account.DefaultRefreshTTL),
+		VerifyTTL:  r.duration("KYRO_VERIFY_TOKEN_TTL", account.DefaultVerifyTTL),
+		ResetTTL:   r.duration("KYRO_RESET_TOKEN_TTL", account.DefaultResetTTL),
 
 		Limits: kyro.Limits{
 			MaxUploadBytes:   int64(r.integer("KYRO_MAX_UPLOAD_BYTES", int(d.MaxUploadBytes), 1, 1<<31-1)),
@@ -133,21 +140,22 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	c.Operations, c.Connects = r.rates(c.Production)
+	c.Operations, c.Connects, c.Mails = r.rates(c.Production)
 	r.readRedis(&c)
 	r.readProviders(&c)
 	r.check(c)
 	r.checkNodes(c)
-	r.refuseUnbuilt(c)
+	r.refuseUnbuilt()
 	return c, r.err()
 }
 
 // rates reads how often things may be done.
-func (r *reader) rates(production bool) (operations, connects kyro.Rate) {
+func (r *reader) rates(production bool) (operations, connects, mails kyro.Rate) {
 	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
 	operations = kyro.Rate{Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, 1_000_000), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second)}
 	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", pick(production, 30, 600), 1, 1_000_000), Per: time.Minute}
-	return operations.Scaled(scale), connects.Scaled(scale)
+	mails = kyro.Rate{Count: r.integer("KYRO_RATE_MAILS", 30, 1, 1_000_000), Per: time.Minute}
+	return operations.Scaled(scale), connects.Scaled(scale), mails.Scaled(scale)
 }
 
 // check holds what several settings say against each other.
@@ -157,8 +165,8 @@ func (r *reader) check(c Config) {
 			r.wrong("KYRO_SECRET", "is refused: %v", err)
 		}
 	}
-	if c.Production && len(c.Secrets) == 0 && c.Role.serves() {
-		r.wrong("KYRO_SECRET", "is required in production: at least 32 random bytes, such as `openssl rand -base64 48` prints")
+	if c.Production && len(c.Secrets) == 0 {
+		r.wrong("KYRO_SECRET", "is required in production, also of workers, which send mails: at least 32 random bytes, such as `openssl rand -base64 48` prints")
 	}
 	if c.Limits.AnswerHeartbeat*2 > c.Limits.AnswerLease {
 		r.wrong("KYRO_ANSWER_HEARTBEAT", "must be at most half of KYRO_ANSWER_LEASE (%s)", c.Limits.AnswerLease)
@@ -172,20 +180,15 @@ func (r *reader) check(c Config) {
 }
 
 // refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
-func (r *reader) refuseUnbuilt(c Config) {
+func (r *reader) refuseUnbuilt() {
 	unbuilt := []struct{ name, part string }{
 		{"SMTP_URL", "mail"}, {"KYRO_MAIL_FROM", "mail"},
-		{"KYRO_RESET_TOKEN_TTL", "mail"}, {"KYRO_VERIFY_TOKEN_TTL", "mail"},
 		{"KYRO_FETCH_ALLOW", "fetching web pages"}, {"KYRO_FETCH_DNS", "fetching web pages"},
 	}
 	for _, u := range unbuilt {
 		if r.getenv(u.name) != "" {
 			r.wrong(u.name, "is set, but this version does not have %s yet: unset it", u.part)
 		}
-	}
-	if c.SignUp == kyro.SignUpVerified && c.Role.serves() {
-		r.wrong("KYRO_SIGNUP", "is %s, but this version cannot send mail yet: set it to open or closed",
-			pick(r.getenv("KYRO_SIGNUP") == "", "verified by default in production", "verified"))
 	}
 }
 
