@@ -27,9 +27,11 @@ import (
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/live"
+	"kyrochat/mail"
 	"kyrochat/resolvers"
 	"kyrochat/store"
 	"kyrochat/transport"
+	"kyrochat/web"
 )
 
 // app is one server, put together and ready to run once.
@@ -49,6 +51,7 @@ type app struct {
 	info        kyro.ServerInfo
 	nodes       *nodes
 	providers   *providers
+	post        *mail.Post
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
@@ -114,6 +117,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err := a.newIngest(st); err != nil {
 		return nil, err
 	}
+	if a.post, err = newPost(cfg, log); err != nil {
+		return nil, err
+	}
 	a.info = a.serverInfo()
 	tokens, err := a.newAccounts(st)
 	if err != nil {
@@ -163,14 +169,27 @@ func (a *app) newAccounts(st *store.Store) (*auth.Tokens, error) {
 			a.connections.CloseSession(session)
 			live.Send(a.nodes.bus, signalSession, session)
 		},
-		Post: a.cfg.post, Limiter: a.nodes.rates, MailRate: a.cfg.Mails, VerifyTTL: a.cfg.VerifyTTL, ResetTTL: a.cfg.ResetTTL,
+		Post: a.post, Limiter: a.nodes.rates, MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
 	})
-	if a.cfg.post != nil {
-		a.queue.Handle(kyro.JobMail, a.accounts.Deliver)
-		a.queue.OnExhausted(kyro.JobMail, a.accounts.GiveUp)
-	}
+	a.queue.Handle(kyro.JobMail, a.accounts.Deliver)
+	a.queue.OnExhausted(kyro.JobMail, a.accounts.GiveUp)
 	a.queue.Periodic(kyro.JobSweepMails, time.Hour, a.accounts.Sweep)
 	return tokens, nil
+}
+
+// newPost makes what sends mails, or keeps them in the data folder where no server is set.
+func newPost(cfg Config, log *slog.Logger) (*mail.Post, error) {
+	return mail.New(mail.Options{
+		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: cfg.Mail.SMTPURL, Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log,
+	})
+}
+
+// outbox is where mails are kept that a page of development shows; nil where they are sent, and in production.
+func (a *app) outbox() *mail.Outbox {
+	if a.cfg.Production {
+		return nil
+	}
+	return a.post.Outbox()
 }
 
 // newIngest makes the use cases of documents and gives the queue its handlers. Originals go where every process on
@@ -340,8 +359,14 @@ func (a *app) logReady(log *slog.Logger) {
 	if !a.pools.Postgres() {
 		embedded = append([]string{"SQLite in " + a.cfg.DataDir}, embedded...)
 	}
+	if a.post.Outbox() != nil {
+		embedded = append(embedded, "mails in the outbox")
+	}
 	if len(embedded) == 0 {
 		embedded = []string{"nothing"}
+	}
+	if a.outbox() != nil {
+		log = log.With("outbox", a.baseURL()+web.OutboxPath)
 	}
 	log.Info("ready",
 		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,

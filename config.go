@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/auth"
 	"kyrochat/kyro"
@@ -45,12 +44,12 @@ type Config struct {
 
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
-	VerifyTTL  time.Duration // of links that confirm an address
-	ResetTTL   time.Duration // of links for a new password
 
+	RateScale  float64   // of all rates
 	Operations kyro.Rate // of one user, or of one network address without one
 	Connects   kyro.Rate // websockets opened from one network address
-	Mails      kyro.Rate // of all nodes together
+
+	Mail mailConfig
 
 	Providers providersConfig
 
@@ -71,7 +70,6 @@ type Config struct {
 	LogJSON  bool
 
 	onQuery func(ctx context.Context, statement string) // for tests that count statements
-	post    account.Post                                // what sends mails
 }
 
 // readConfig reads the settings from the environment. It gives every mistake at once, in one error.
@@ -90,9 +88,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		DatabaseURL: r.service("DATABASE_URL", store.CheckURL, "postgres", "postgresql"),
 
 		AccessTTL:  r.duration("KYRO_ACCESS_TOKEN_TTL", 10*time.Minute),
-		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", account.DefaultRefreshTTL),
-		VerifyTTL:  r.duration("KYRO_VERIFY_TOKEN_TTL", account.DefaultVerifyTTL),
-		ResetTTL:   r.duration("KYRO_RESET_TOKEN_TTL", account.DefaultResetTTL),
+		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", 14*24*time.Hour),
 
 		Limits: kyro.Limits{
 			MaxUploadBytes:   int64(r.integer("KYRO_MAX_UPLOAD_BYTES", int(d.MaxUploadBytes), 1, 1<<31-1)),
@@ -140,7 +136,9 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	c.Operations, c.Connects, c.Mails = r.rates(c.Production)
+	c.RateScale = r.float("KYRO_RATE_SCALE", 1, 0, 1000)
+	c.Operations, c.Connects = r.rates(c.Production, c.RateScale)
+	r.readMail(&c)
 	r.readRedis(&c)
 	r.readProviders(&c)
 	r.check(c)
@@ -150,12 +148,10 @@ func readConfig(getenv func(string) string) (Config, error) {
 }
 
 // rates reads how often things may be done.
-func (r *reader) rates(production bool) (operations, connects, mails kyro.Rate) {
-	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
+func (r *reader) rates(production bool, scale float64) (operations, connects kyro.Rate) {
 	operations = kyro.Rate{Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, 1_000_000), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second)}
 	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", pick(production, 30, 600), 1, 1_000_000), Per: time.Minute}
-	mails = kyro.Rate{Count: r.integer("KYRO_RATE_MAILS", 30, 1, 1_000_000), Per: time.Minute}
-	return operations.Scaled(scale), connects.Scaled(scale), mails.Scaled(scale)
+	return operations.Scaled(scale), connects.Scaled(scale)
 }
 
 // check holds what several settings say against each other.
@@ -182,7 +178,6 @@ func (r *reader) check(c Config) {
 // refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
 func (r *reader) refuseUnbuilt() {
 	unbuilt := []struct{ name, part string }{
-		{"SMTP_URL", "mail"}, {"KYRO_MAIL_FROM", "mail"},
 		{"KYRO_FETCH_ALLOW", "fetching web pages"}, {"KYRO_FETCH_DNS", "fetching web pages"},
 	}
 	for _, u := range unbuilt {

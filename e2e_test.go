@@ -47,7 +47,6 @@ type testServer struct {
 	stop func() error
 	env  map[string]string
 	app  *app // nil for a server in a process of its own
-	post *postbox
 
 	statements atomic.Int64 // that the store has run for people
 	overhear   atomic.Pointer[func(ctx context.Context, statement string)]
@@ -83,7 +82,7 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 // startServerWriting is startServer with a place for the log.
 func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *testServer {
 	t.Helper()
-	s := &testServer{post: &postbox{}, env: map[string]string{
+	s := &testServer{env: map[string]string{
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": t.TempDir(), "KYRO_LOG_LEVEL": "warn",
 		"KYRO_DRAIN_TIMEOUT": "1s", "KYRO_RATE_SCALE": "0",
 	}}
@@ -100,7 +99,6 @@ func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *tes
 			(*hear)(ctx, statement)
 		}
 	}
-	cfg.post = s.post
 	if s.app, err = build(t.Context(), cfg, newLogger(cfg, log)); err != nil {
 		t.Fatal(err)
 	}

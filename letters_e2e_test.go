@@ -2,76 +2,50 @@ package main
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"kyrochat/internal/smtp"
 	"kyrochat/internal/testdb"
-	"kyrochat/kyro"
 )
 
-// postbox is a mail server whose mails a test can read.
-type postbox struct {
-	mu      sync.Mutex
-	mails   []kyro.Mail
-	failing error
-	changed chan struct{} // closed by the next mail or refusal
-	tries   int
+// mailed is a server whose mails go to an emulated mail server.
+type mailed struct {
+	*testServer
+	mails *smtp.Emulator
 }
 
-// Send keeps the mail.
-func (p *postbox) Send(_ context.Context, mail kyro.Mail) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.tries++
-	if p.failing == nil {
-		p.mails = append(p.mails, mail)
-	}
-	if p.changed != nil {
-		close(p.changed)
-		p.changed = nil
-	}
-	return p.failing
-}
-
-func (p *postbox) fail(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failing = err
-}
-
-// until waits for the box to be as wanted.
-func (p *postbox) until(t *testing.T, what string, wanted func() bool) {
+// withMail runs a test on both databases against servers whose mails go somewhere.
+func withMail(t *testing.T, env map[string]string, test func(t *testing.T, s *mailed)) {
 	t.Helper()
-	for hang := time.After(time.Minute); ; {
-		p.mu.Lock()
-		if wanted() {
-			p.mu.Unlock()
-			return
-		}
-		if p.changed == nil {
-			p.changed = make(chan struct{})
-		}
-		changed := p.changed
-		p.mu.Unlock()
-		select {
-		case <-changed:
-		case <-hang:
-			t.Fatalf("%s: not so after a minute", what)
-		}
+	t.Parallel()
+	run := func(name string, database func(t *testing.T) string) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &mailed{mails: smtp.Start(t)}
+			all := map[string]string{"SMTP_URL": s.mails.URL(), "KYRO_MAIL_FROM": "KyroChat <kyro@example.com>", "KYRO_PUBLIC_URL": "https://chat.example.com", "DATABASE_URL": database(t)}
+			maps.Copy(all, env)
+			s.testServer = startServer(t, all)
+			test(t, s)
+		})
 	}
+	run("sqlite", func(*testing.T) string { return "" })
+	run("postgres", func(t *testing.T) string { return testdb.PostgresURL(t) })
 }
 
-// mail waits for the n-th mail to an address.
-func (p *postbox) mail(t *testing.T, to string, n int) (found kyro.Mail) {
+// mail waits for the n-th mail to an address, which has the subject.
+func (s *mailed) mail(t *testing.T, to string, n int, subject string) (found smtp.Mail) {
 	t.Helper()
-	p.until(t, "a mail to "+to, func() bool {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := s.mails.Await(ctx, func(e *smtp.Emulator) bool {
 		left := n
-		for _, mail := range p.mails {
-			if mail.To == to {
+		for _, mail := range e.Mails() {
+			if smtp.To(to, "")(mail) {
 				found = mail
 				if left--; left == 0 {
 					return true
@@ -80,13 +54,13 @@ func (p *postbox) mail(t *testing.T, to string, n int) (found kyro.Mail) {
 		}
 		return false
 	})
+	if err != nil {
+		t.Fatalf("mail %d to %s did not come", n, to)
+	}
+	if found.Subject != subject || found.Wrong != "" {
+		t.Errorf("mail %d to %s is %q, want %q (%s)", n, to, found.Subject, subject, found.Wrong)
+	}
 	return found
-}
-
-func (p *postbox) all() []kyro.Mail {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.mails)
 }
 
 // lettersEnded waits until no mail is to be sent any more.
@@ -112,20 +86,6 @@ func (s *testServer) count(t *testing.T, query string) (n int) {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// eachDatabaseVerified is eachDatabase where sign-up waits for a mail.
-func eachDatabaseVerified(t *testing.T, test func(t *testing.T, s *testServer)) {
-	t.Helper()
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, startServer(t, map[string]string{"KYRO_SIGNUP": "verified"}))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, startServer(t, map[string]string{"KYRO_SIGNUP": "verified", "DATABASE_URL": testdb.PostgresURL(t)}))
-	})
 }
 
 func (p *person) register(email, password string) *reply {
@@ -161,25 +121,36 @@ func (r *reply) wantAccepted(field string) {
 	}
 }
 
+// The subjects of mails.
+const (
+	signingUp       = "Confirm your address to finish signing up"
+	verifying       = "Confirm your address"
+	hasAccount      = "You have an account already"
+	resetting       = "Set a new password"
+	passwordChanged = "Your password was changed"
+)
+
+var verified = map[string]string{"KYRO_SIGNUP": "verified"}
+
 func TestSignUpByMail(t *testing.T) {
-	eachDatabaseVerified(t, func(t *testing.T, s *testServer) {
-		nobody := &person{t: t, s: s}
+	withMail(t, verified, func(t *testing.T, s *mailed) {
+		nobody := &person{t: t, s: s.testServer}
 		first := nobody.register("Ada@Example.com", password)
 		for _, field := range []string{"user", "accessToken", "accessTokenExpiresAt", "refreshToken"} {
 			if first.get("registerUser."+field) != nil {
 				t.Errorf("%s in %s", field, first.body)
 			}
 		}
-		mail := s.post.mail(t, "ada@example.com", 1)
-		if mail.Kind != kyro.LetterRegistration || len(mail.Token) != 43 || mail.Name != "" {
-			t.Errorf("mail %+v", mail)
+		mail := s.mail(t, "ada@example.com", 1, signingUp)
+		if link := "https://chat.example.com/account/verify-email#token="; !strings.HasPrefix(mail.Link("#token="), link) || len(mail.Token()) != 43 {
+			t.Errorf("the link is %s", mail.Link("#token="))
 		}
 		nobody.logIn("ada@example.com", password).wantCode("logIn", "INVALID_CREDENTIALS")
 		if n := s.count(t, "SELECT count(*) FROM users"); n != 0 {
 			t.Errorf("%d accounts before the mail was read", n)
 		}
-		nobody.verify(mail.Token).wantAccepted("verifyEmail")
-		nobody.verify(mail.Token).wantCode("verifyEmail", "INVALID_TOKEN")
+		nobody.verify(mail.Token()).wantAccepted("verifyEmail")
+		nobody.verify(mail.Token()).wantCode("verifyEmail", "INVALID_TOKEN")
 		in := nobody.logIn("ada@example.com", password)
 		if in.get("logIn.user.emailVerified") != true || in.text("logIn.user.name") != "Ada" {
 			t.Errorf("%s", in.body)
@@ -190,13 +161,13 @@ func TestSignUpByMail(t *testing.T) {
 		if string(again.body) != string(first.body) {
 			t.Errorf("a known address is told from an unknown one:\n%s\n%s", again.body, first.body)
 		}
-		if mail := s.post.mail(t, "ada@example.com", 2); mail.Kind != kyro.LetterHasAccount || mail.Token != "" || mail.Name != "Ada" {
-			t.Errorf("mail %+v", mail)
+		if mail := s.mail(t, "ada@example.com", 2, hasAccount); mail.Token() != "" {
+			t.Errorf("mail %s", mail.Text)
 		}
 		nobody.logIn("ada@example.com", "a stranger's password").wantCode("logIn", "INVALID_CREDENTIALS")
 		s.lettersEnded(t)
 		if n := s.count(t, "SELECT count(*) FROM letters WHERE password_hash <> ''") + s.count(t, "SELECT count(*) FROM mail_tokens WHERE password_hash <> ''"); n != 0 {
-			t.Errorf("%d passwords hashes are left of registrations", n)
+			t.Errorf("%d password hashes are left of registrations", n)
 		}
 		if n := s.count(t, "SELECT count(*) FROM audit_log WHERE action = 'SIGNED_UP' AND user_id IS NOT NULL"); n != 1 {
 			t.Errorf("%d sign-ups in the audit log", n)
@@ -204,24 +175,35 @@ func TestSignUpByMail(t *testing.T) {
 	})
 }
 
+// TestNobodyMailsWordsOfTheirOwn: a stranger's name is not in a mail to an address that nobody has confirmed.
+func TestNobodyMailsWordsOfTheirOwn(t *testing.T) {
+	withMail(t, nil, func(t *testing.T, s *mailed) {
+		nobody := &person{t: t, s: s.testServer}
+		nobody.ask(`mutation { registerUser(input: {email: "eve@example.com", password: "correct horse battery", name: "You won, see evil.example"}) { errors { code } } }`, nil)
+		if mail := s.mail(t, "eve@example.com", 1, verifying); strings.Contains(mail.Raw, "evil.example") {
+			t.Errorf("the mail says\n%s", mail.Text)
+		}
+	})
+}
+
 // TestMailsTellWhoHasAnAccountToItsOwnerOnly asks for links for a known and an unknown address.
 func TestMailsTellWhoHasAnAccountToItsOwnerOnly(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	withMail(t, nil, func(t *testing.T, s *mailed) {
 		ada := s.signUp(t)
-		s.post.mail(t, ada.email, 1)
-		nobody := &person{t: t, s: s}
-		for _, field := range []string{"requestPasswordReset", "requestEmailVerification"} {
+		s.mail(t, ada.email, 1, verifying)
+		nobody := &person{t: t, s: s.testServer}
+		for i, field := range []string{"requestPasswordReset", "requestEmailVerification"} {
 			known, unknown := nobody.requestMail(field, ada.email), nobody.requestMail(field, "eve@example.com")
 			known.wantAccepted(field)
 			if string(known.body) != string(unknown.body) {
 				t.Errorf("%s tells them apart:\n%s\n%s", field, known.body, unknown.body)
 			}
 			nobody.requestMail(field, "no address").wantCode(field, "VALIDATION")
+			s.mail(t, ada.email, 2+i, []string{resetting, verifying}[i])
 		}
-		s.post.mail(t, ada.email, 3)
 		s.lettersEnded(t)
-		for _, mail := range s.post.all() {
-			if mail.To != ada.email {
+		for _, mail := range s.mails.Mails() {
+			if !smtp.To(ada.email, "")(mail) {
 				t.Errorf("a mail to %s", mail.To)
 			}
 		}
@@ -229,122 +211,135 @@ func TestMailsTellWhoHasAnAccountToItsOwnerOnly(t *testing.T) {
 }
 
 func TestResetByMail(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	withMail(t, nil, func(t *testing.T, s *mailed) {
 		ada := s.signUp(t)
-		nobody := &person{t: t, s: s}
-		verify := s.post.mail(t, ada.email, 1)
+		nobody := &person{t: t, s: s.testServer}
+		verify := s.mail(t, ada.email, 1, verifying)
 		nobody.requestMail("requestPasswordReset", ada.email).wantAccepted("requestPasswordReset")
-		older := s.post.mail(t, ada.email, 2)
+		older := s.mail(t, ada.email, 2, resetting)
 		nobody.requestMail("requestPasswordReset", strings.ToUpper(ada.email)).wantAccepted("requestPasswordReset")
-		mail := s.post.mail(t, ada.email, 3)
-		if mail.Kind != kyro.LetterPasswordReset || len(mail.Token) != 43 || mail.Token == older.Token || mail.ID == older.ID {
-			t.Errorf("mail %+v after %+v", mail, older)
+		mail := s.mail(t, ada.email, 3, resetting)
+		if len(mail.Token()) != 43 || mail.Token() == older.Token() || mail.MessageID == older.MessageID {
+			t.Errorf("%s brings %s after %s, which brought %s", mail.MessageID, mail.Token(), older.MessageID, older.Token())
 		}
 		const fresh = "another good password"
-		nobody.reset(older.Token, fresh).wantCode("resetPassword", "INVALID_TOKEN")
-		nobody.reset(verify.Token, fresh).wantCode("resetPassword", "INVALID_TOKEN")
-		nobody.verify(mail.Token).wantCode("verifyEmail", "INVALID_TOKEN")
-		weak := nobody.reset(mail.Token, "short")
+		nobody.reset(older.Token(), fresh).wantCode("resetPassword", "INVALID_TOKEN")
+		nobody.reset(verify.Token(), fresh).wantCode("resetPassword", "INVALID_TOKEN")
+		nobody.verify(mail.Token()).wantCode("verifyEmail", "INVALID_TOKEN")
+		weak := nobody.reset(mail.Token(), "short")
 		weak.wantCode("resetPassword", "WEAK_PASSWORD")
 		if field := weak.list("resetPassword.errors.0.field"); len(field) != 1 || field[0] != "newPassword" {
 			t.Errorf("a weak password is told at %v", field)
 		}
-		nobody.reset(mail.Token, fresh).wantAccepted("resetPassword")
-		nobody.reset(mail.Token, fresh).wantCode("resetPassword", "INVALID_TOKEN")
-		nobody.verify(verify.Token).wantCode("verifyEmail", "INVALID_TOKEN")
+		nobody.reset(mail.Token(), fresh).wantAccepted("resetPassword")
+		nobody.reset(mail.Token(), fresh).wantCode("resetPassword", "INVALID_TOKEN")
+		nobody.verify(verify.Token()).wantCode("verifyEmail", "INVALID_TOKEN")
 
 		ada.ask(`{ viewer { id } }`, nil).wantCode("", "UNAUTHENTICATED")
 		nobody.logIn(ada.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
 		if in := nobody.logIn(ada.email, fresh); in.get("logIn.user.emailVerified") != true {
 			t.Errorf("%s", in.body)
 		}
-		if notice := s.post.mail(t, ada.email, 4); notice.Kind != kyro.LetterPasswordChanged || notice.Token != "" {
-			t.Errorf("mail %+v", notice)
+		if notice := s.mail(t, ada.email, 4, passwordChanged); notice.Token() != "" {
+			t.Errorf("the notice brings %s", notice.Token())
 		}
 		if n := s.count(t, "SELECT count(*) FROM audit_log WHERE action IN ('PASSWORD_RESET', 'PASSWORD_RESET_REQUESTED') AND user_id IS NOT NULL"); n != 3 {
 			t.Errorf("%d lines about resets", n)
 		}
-		for _, mail := range s.post.all() {
-			if s.count(t, "SELECT count(*) FROM mail_tokens WHERE hash = '"+mail.Token+"'") > 0 {
+		for _, mail := range []smtp.Mail{verify, older, mail} {
+			if s.count(t, "SELECT count(*) FROM mail_tokens WHERE hash = '"+mail.Token()+"'") > 0 {
 				t.Error("a token is stored as it is")
 			}
 		}
 	})
 }
 
-// TestOneResetByMail: of a hundred who come with one link at once, one sets the password.
+// TestOneResetByMail: of a hundred who come with one link, twenty at a time, one sets the password.
 func TestOneResetByMail(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	withMail(t, nil, func(t *testing.T, s *mailed) {
 		ada := s.signUp(t)
-		s.post.mail(t, ada.email, 1)
-		(&person{t: t, s: s}).requestMail("requestPasswordReset", ada.email).wantAccepted("requestPasswordReset")
-		token := s.post.mail(t, ada.email, 2).Token
+		s.mail(t, ada.email, 1, verifying)
+		(&person{t: t, s: s.testServer}).requestMail("requestPasswordReset", ada.email).wantAccepted("requestPasswordReset")
+		token := s.mail(t, ada.email, 2, resetting).Token()
 		var wg sync.WaitGroup
-		var mu sync.Mutex
-		won := 0
+		var won atomic.Int64
 		for range 20 {
 			wg.Go(func() {
 				for range 5 {
-					r := (&person{t: t, s: s}).reset(token, "another good password")
-					if r.tree["errors"] != nil { // the queue of hashes may be full
+					r := (&person{t: t, s: s.testServer}).reset(token, "another good password")
+					switch {
+					case r.tree["errors"] != nil: // the queue of hashes may be full
 						r.wantCode("", "UNAVAILABLE")
-						continue
-					}
-					mu.Lock()
-					if r.get("resetPassword.accepted") == true {
-						won++
-					} else {
+					case r.get("resetPassword.accepted") == true:
+						won.Add(1)
+					default:
 						r.wantCode("resetPassword", "INVALID_TOKEN")
 					}
-					mu.Unlock()
 				}
 			})
 		}
 		wg.Wait()
-		if won != 1 {
-			t.Errorf("%d succeeded", won)
+		if n := won.Load(); n != 1 {
+			t.Errorf("%d succeeded", n)
 		}
-		s.post.mail(t, ada.email, 3)
+		s.mail(t, ada.email, 3, passwordChanged)
 		s.lettersEnded(t)
-		if n := len(s.post.all()); n != 3 {
+		if n := len(s.mails.Mails()); n != 3 {
 			t.Errorf("%d mails, want one notice beside the two links", n)
 		}
 	})
 }
 
-// TestMailsWaitForTheirServer: while it is away every mail waits, and comes once.
+// TestMailsWaitForTheirServer: while it is away, or refuses for now, every mail waits, and comes once.
 func TestMailsWaitForTheirServer(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
-		away := kyro.Errorf(kyro.CodeUnavailable, "The mail server does not answer.")
-		s.post.fail(away.Because(errors.New("connection refused")))
-		people := []*person{s.signUp(t), s.signUp(t), s.signUp(t)}
-		s.post.until(t, "every mail was tried", func() bool { return s.post.tries >= len(people) })
-		s.post.fail(nil)
+	withMail(t, nil, func(t *testing.T, s *mailed) {
+		s.mails.Down()
+		people := []*person{s.signUp(t), s.signUp(t)}
+		s.mails.Script(smtp.Script{At: smtp.StepTo, Code: 451, Times: 2})
+		if err := s.mails.Up(); err != nil {
+			t.Fatal(err)
+		}
 		for _, p := range people {
-			s.post.mail(t, p.email, 1)
+			s.mail(t, p.email, 1, verifying)
 		}
 		s.lettersEnded(t)
-		if n := len(s.post.all()); n != len(people) {
+		if n := len(s.mails.Mails()); n != len(people) {
 			t.Errorf("%d mails to %d people", n, len(people))
 		}
+	})
+}
+
+// TestAMailThatComesTwice: where the answer of the server is lost, the second mail is the first one again.
+func TestAMailThatComesTwice(t *testing.T) {
+	withMail(t, nil, func(t *testing.T, s *mailed) {
+		s.mails.Script(smtp.Script{At: smtp.StepAccepted, Then: smtp.Drop, Times: 1})
+		ada := s.signUp(t)
+		first, second := s.mail(t, ada.email, 1, verifying), s.mail(t, ada.email, 2, verifying)
+		if first.MessageID != second.MessageID || first.Token() != second.Token() || first.Token() == "" {
+			t.Errorf("%s with %s, then %s with %s", first.MessageID, first.Token(), second.MessageID, second.Token())
+		}
+		(&person{t: t, s: s.testServer}).verify(first.Token()).wantAccepted("verifyEmail")
 	})
 }
 
 // TestWorkersSendMails: whoever serves stores what is wanted, and somebody else sends it.
 func TestWorkersSendMails(t *testing.T) {
 	t.Parallel()
-	env := map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt"}
-	with := func(role string) map[string]string {
-		return map[string]string{"DATABASE_URL": env["DATABASE_URL"], "KYRO_SECRET": env["KYRO_SECRET"], "KYRO_ROLE": role, "KYRO_SIGNUP": "verified"}
+	mails := smtp.Start(t)
+	shared := map[string]string{
+		"DATABASE_URL": testdb.PostgresURL(t), "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "KYRO_SIGNUP": "verified", "KYRO_MAIL_FROM": "kyro@example.com",
 	}
-	api, worker := startServer(t, with("api")), startServer(t, with("worker"))
+	with := func(role, server string) map[string]string {
+		all := map[string]string{"KYRO_ROLE": role, "SMTP_URL": server}
+		maps.Copy(all, shared)
+		return all
+	}
+	api := startServer(t, with("api", "smtp://127.0.0.1:1")) // where it could not send any
+	startServer(t, with("worker", mails.URL()))
 	nobody := &person{t: t, s: api}
 	nobody.register("ada@example.com", password)
-	nobody.verify(worker.post.mail(t, "ada@example.com", 1).Token).wantAccepted("verifyEmail")
+	nobody.verify(mails.MustWait(t, smtp.To("ada@example.com", "")).Token()).wantAccepted("verifyEmail")
 	if nobody.logIn("ada@example.com", password).get("logIn.accessToken") == nil {
 		t.Error("the account is not there")
-	}
-	if len(api.post.all()) > 0 {
-		t.Error("a process that does no jobs sent a mail")
 	}
 }

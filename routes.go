@@ -46,6 +46,11 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		r.Handle("/", playground)
 		r.Handle(web.AssetPath+"*", playground)
 	}
+	if outbox := a.outbox(); outbox != nil {
+		page := web.Outbox(outbox)
+		r.Handle(web.OutboxPath, page)
+		r.Handle(web.OutboxPath+"/*", page)
+	}
 	return r
 }
 
