@@ -365,11 +365,13 @@ func (a *app) logReady(log *slog.Logger) {
 	if len(embedded) == 0 {
 		embedded = []string{"nothing"}
 	}
-	if a.outbox() != nil {
-		log = log.With("outbox", a.baseURL()+web.OutboxPath)
-	}
-	log.Info("ready",
-		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
+	facts := []any{
+		"graphql", a.baseURL() + "/graphql", "admin", "http://" + a.adminListener.Addr().String(), "role", a.cfg.Role,
 		"database", a.info.Database, "live", a.info.Live, "answers", a.info.Answers.Model, "embeddings", a.info.Embeddings.Model,
-		"vectors", a.info.Vectors, "embedded", strings.Join(embedded, ", "))
+		"vectors", a.info.Vectors, "embedded", strings.Join(embedded, ", "),
+	}
+	if a.outbox() != nil {
+		facts = append(facts, "outbox", a.baseURL()+web.OutboxPath)
+	}
+	log.Info("ready", facts...)
 }

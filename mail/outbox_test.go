@@ -164,6 +164,8 @@ func TestAMailThatCannotBeOneIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*kyro.Mail){
 		"an id that leaves the folder": func(m *kyro.Mail) { m.ID = "../x" },
 		"an id with a line break":      func(m *kyro.Mail) { m.ID = "x\r\nBcc: y" },
+		"an id that ends with a dot":   func(m *kyro.Mail) { m.ID = "7." },
+		"an id with a space inside":    func(m *kyro.Mail) { m.ID = "a b" },
 		"no id":                        func(m *kyro.Mail) { m.ID = "" },
 		"an unknown kind":              func(m *kyro.Mail) { m.Kind = "greeting" },
 		"no address":                   func(m *kyro.Mail) { m.To = "" },

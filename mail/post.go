@@ -104,13 +104,18 @@ func (p *Post) Send(ctx context.Context, m kyro.Mail) error {
 // checkMail refuses what would not be the header that is meant. Addresses were checked when they came in; a line break in
 // one now must not begin another header or command.
 func checkMail(m kyro.Mail) error {
-	if m.ID == "" || len(m.ID) > 128 || strings.Trim(m.ID, idLetters) != "" || strings.Contains(m.ID, "..") {
+	if m.ID == "" || len(m.ID) > 128 || !isAtom(m.ID) {
 		return fmt.Errorf("the id of a %s mail cannot be that of a message", m.Kind)
 	}
 	if address, err := mail.ParseAddress(m.To); err != nil || address.Name != "" || address.Address != m.To || hasControl(m.To) {
 		return kyro.Errorf(kyro.CodeValidation, "The mail has no address that it could be sent to.")
 	}
 	return nil
+}
+
+// isAtom reports whether the id can be the local part of a Message-ID, and of a file's name.
+func isAtom(id string) bool {
+	return strings.Trim(id, idLetters) == "" && strings.Trim(id, ".") == id && !strings.Contains(id, "..")
 }
 
 const idLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
