@@ -111,6 +111,17 @@ func TestTokensThatAreNotGood(t *testing.T) {
 	wantCode(t, w.ResetPassword(t.Context(), kyro.Viewer{}, reset, "another good password"), kyro.CodeInvalidToken)
 }
 
+// TestSignUpIsClosedMeanwhile: links of registrations make no account any more.
+func TestSignUpIsClosedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpClosed)
+	w.wanted(kyro.Letter{Kind: kyro.LetterRegistration, To: ada, Name: "Ada", PasswordHash: "hash:" + goodPassword})
+	wantCode(t, w.VerifyEmail(t.Context(), kyro.Viewer{}, w.delivered(t).Token), kyro.CodeInvalidToken)
+	if len(w.store.users) != 0 {
+		t.Error("an account was made")
+	}
+}
+
 // TestAnotherLinkForARegistration: the one that is pending is mailed again; where several are, nobody's password is taken.
 func TestAnotherLinkForARegistration(t *testing.T) {
 	t.Parallel()

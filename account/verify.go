@@ -48,12 +48,15 @@ func (s *Service) request(ctx context.Context, viewer kyro.Viewer, kind kyro.Let
 
 // VerifyEmail confirms an address by the token of a mail: of an account, or of a registration, which makes the account.
 // Whoever opens the link is not signed in by it. INVALID_TOKEN for a token that is not good, also where the address has
-// got an account in another way meanwhile.
+// got an account in another way meanwhile, or sign-up was closed.
 func (s *Service) VerifyEmail(ctx context.Context, viewer kyro.Viewer, token string) error {
 	now, hash := s.now(), hashOf(token)
 	known, err := s.store.MailToken(ctx, kyro.TokenVerifyEmail, hash, now)
 	if err != nil {
 		return fmt.Errorf("read a token: %w", err)
+	}
+	if known.UserID.IsZero() && s.signUp == kyro.SignUpClosed {
+		return kyro.BadMailToken() // closed since then
 	}
 	deeds := []kyro.AuditEntry{byLink(viewer, kyro.AuditEmailVerified, known.UserID, now)}
 	if known.UserID.IsZero() {

@@ -172,6 +172,11 @@ func TestIssuingTokens(t *testing.T) {
 		// Links to former addresses are good beside each other.
 		one := w.issue(t, kyro.MailToken{Hash: "u1", Purpose: kyro.TokenRevertEmail, UserID: u.ID, NewEmail: "old@x.io"})
 		w.issue(t, kyro.MailToken{Hash: "u2", Purpose: kyro.TokenRevertEmail, UserID: u.ID, NewEmail: "older@x.io", CreatedAt: start.Add(time.Second)})
+		w.exec(t, "UPDATE users SET email = 'newer@example.com'")
+		if !w.isGood(t, one) || w.isGood(t, verify) {
+			t.Error("an address that changed took the force of the wrong links")
+		}
+		w.exec(t, "UPDATE users SET email = 'it''s@example.com'")
 		if !w.isGood(t, one) {
 			t.Error("a second change of the address took the force of the link that undoes the first")
 		}

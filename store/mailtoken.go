@@ -149,10 +149,10 @@ func (s *Store) MailToken(ctx context.Context, purpose kyro.TokenPurpose, hash s
 	return r.noun(), nil
 }
 
-// What makes a token good.
+// What makes a token good. One that undoes a change of the address is good whatever the address has become since then.
 const (
 	goodToken    = "hash = ? AND purpose = ? AND used_at IS NULL AND voided_at IS NULL AND expires_at > ?"
-	ofItsAddress = "(user_id IS NULL OR EXISTS (SELECT 1 FROM users WHERE users.id = t.user_id AND users.email = t.email))"
+	ofItsAddress = "(user_id IS NULL OR purpose = 'revert-email' OR EXISTS (SELECT 1 FROM users WHERE users.id = t.user_id AND users.email = t.email))"
 )
 
 // redeem uses a token up: of all who come with it at once, one gets it. INVALID_TOKEN for a token that is not there, is

@@ -12,6 +12,9 @@ import (
 // is deactivated, and where the address has got an account meanwhile. It gives the user. Deeds of nobody become theirs.
 func (s *Store) VerifyEmail(ctx context.Context, hash string, now time.Time, deeds ...kyro.AuditEntry) (user kyro.ID, err error) {
 	err = s.write(ctx, "verify the address", func(ctx context.Context, tx *writeTx) error {
+		if err := tx.lockOwner(ctx, s, hash); err != nil {
+			return err
+		}
 		token, err := tx.redeem(ctx, kyro.TokenVerifyEmail, hash, now)
 		if err != nil {
 			return err
@@ -27,6 +30,12 @@ func (s *Store) VerifyEmail(ctx context.Context, hash string, now time.Time, dee
 		return tx.audit(ctx, about(user, deeds)...)
 	})
 	return user, err
+}
+
+// lockOwner locks the user of a token, if it has one: users are locked before their tokens, as by those who make tokens.
+func (tx *writeTx) lockOwner(ctx context.Context, s *Store, hash string) error {
+	var owner []int64
+	return s.lock(tx.NewSelect().Table("users").Column("id").Where("id = (SELECT user_id FROM mail_tokens WHERE hash = ?)", clean(hash))).Scan(ctx, &owner)
 }
 
 // register makes the user of a registration.
@@ -77,12 +86,15 @@ func (s *Store) ResetPassword(
 	now = kyro.Moment(now)
 	err = s.write(ctx, "reset the password", func(ctx context.Context, tx *writeTx) error {
 		ended = nil
+		if err := tx.lockOwner(ctx, s, hash); err != nil {
+			return err
+		}
 		token, err := tx.redeem(ctx, kyro.TokenResetPassword, hash, now)
 		if err != nil {
 			return err
 		}
 		var user userRow
-		err = s.lock(tx.NewSelect().Model(&user).Where("u.id = ? AND u.deactivated_at IS NULL", token.UserID.Key)).Scan(ctx)
+		err = tx.NewSelect().Model(&user).Where("u.id = ? AND u.deactivated_at IS NULL", token.UserID.Key).Scan(ctx)
 		if err != nil {
 			return noToken(err)
 		}
