@@ -118,13 +118,15 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		return nil, err
 	}
 	a.info = a.serverInfo()
-	if !cfg.Role.serves() {
-		return a, a.listenAdmin()
-	}
-	gate, err := a.newAccounts(st)
+	tokens, err := a.newAccounts(st)
 	if err != nil {
 		return nil, err
 	}
+	if !cfg.Role.serves() {
+		return a, a.listenAdmin()
+	}
+	gate := auth.NewGate(tokens, a.accounts, cfg.Proxies, log)
+	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
 	a.retriever = answer.NewRetriever(st, a.providers.vectors, a.providers.questions, log)
 	a.retriever.VectorTimeout, a.retriever.PassageTokens = cfg.VectorTimeout, cfg.PassageTokens
 	a.answers = answer.New(answer.Config{
@@ -146,8 +148,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 // sweepUsersEvery is how often accounts are looked for whose grace is over.
 const sweepUsersEvery = 10 * time.Minute
 
-// newAccounts makes the use cases of accounts, and the gate that asks them.
-func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
+// newAccounts makes the use cases of accounts, and gives the queue their handlers; the tokens are for the gate. Whoever
+// sends mails makes their tokens, and so needs the secret too.
+func (a *app) newAccounts(st *store.Store) (*auth.Tokens, error) {
 	tokens, err := a.newTokens()
 	if err != nil {
 		return nil, err
@@ -158,11 +161,14 @@ func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 			a.connections.CloseCredential(credential)
 			live.Send(a.nodes.bus, signalEnded, credential)
 		},
+		Post: a.post, Limiter: a.nodes.rates, MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
 	})
-	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
 	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
 	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
-	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
+	a.queue.Handle(kyro.JobMail, a.accounts.Deliver)
+	a.queue.OnExhausted(kyro.JobMail, a.accounts.GiveUp)
+	a.queue.Periodic(kyro.JobSweepMails, time.Hour, a.accounts.Sweep)
+	return tokens, nil
 }
 
 // newPost makes what sends mails, or keeps them in the data folder where no server is set.

@@ -166,8 +166,8 @@ func (r *reader) check(c Config) {
 			r.wrong("KYRO_SECRET", "is refused: %v", err)
 		}
 	}
-	if c.Production && len(c.Secrets) == 0 && c.Role.serves() {
-		r.wrong("KYRO_SECRET", "is required in production: at least 32 random bytes, such as `openssl rand -base64 48` prints")
+	if c.Production && len(c.Secrets) == 0 {
+		r.wrong("KYRO_SECRET", "is required in production, also of workers, which send mails: at least 32 random bytes, such as `openssl rand -base64 48` prints")
 	}
 	if c.Limits.AnswerHeartbeat*2 > c.Limits.AnswerLease {
 		r.wrong("KYRO_ANSWER_HEARTBEAT", "must be at most half of KYRO_ANSWER_LEASE (%s)", c.Limits.AnswerLease)

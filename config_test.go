@@ -116,7 +116,8 @@ func TestRoles(t *testing.T) {
 		{"an api process with a secret of its own", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database}, "KYRO_SECRET", nil},
 		{"an api process", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database, "KYRO_SECRET": secret}, "", []string{"Redis"}},
 		{"a worker", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
-		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database, "KYRO_SIGNUP": "closed"}, "", []string{"Redis"}},
+		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database, "KYRO_SIGNUP": "closed", "KYRO_SECRET": secret}, "", []string{"Redis"}},
+		{"a worker in production that would make links of its own", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database, "KYRO_SIGNUP": "closed"}, "KYRO_SECRET", nil},
 		{"a worker with Redis", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database, "REDIS_URL": "redis://localhost"}, "", nil},
 		{"everything on a database that others may share", map[string]string{"DATABASE_URL": database}, "", []string{"KYRO_SECRET"}},
 		{"the same with a shared secret", map[string]string{"DATABASE_URL": database, "KYRO_SECRET": secret}, "", nil},
@@ -215,9 +216,11 @@ func TestRatesAreScaled(t *testing.T) {
 
 func TestProductionIsStrict(t *testing.T) {
 	t.Parallel()
-	_, err := readConfig(env(map[string]string{"KYRO_ENV": "production"}))
-	if err == nil || !strings.Contains(err.Error(), "KYRO_SECRET") || !strings.Contains(err.Error(), "SMTP_URL") {
-		t.Errorf("production without a secret: %v", err)
+	for _, role := range []string{"all", "api", "worker"} {
+		_, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": role, "DATABASE_URL": "postgres://localhost/kyro"}))
+		if err == nil || !strings.Contains(err.Error(), "KYRO_SECRET") || !strings.Contains(err.Error(), "SMTP_URL") {
+			t.Errorf("production without a secret, as %s: %v", role, err)
+		}
 	}
 	weak := strings.Repeat("changeme", 5)
 	if _, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": weak, "KYRO_SIGNUP": "closed"})); err == nil || strings.Contains(err.Error(), weak) {

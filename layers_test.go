@@ -15,7 +15,7 @@ import (
 var layers = map[string][]string{
 	"kyro":                  {},
 	"text":                  {},
-	"account":               {"kyro"},
+	"account":               {"kyro", "text"},
 	"catalog":               {"kyro"},
 	"ingest":                {"kyro", "text", "ingest/chunk"},
 	"ingest/chunk":          {"kyro", "text"},
@@ -62,6 +62,7 @@ var owners = map[string][]string{
 	"github.com/riverqueue/":              {"jobs"},
 	"github.com/golang-jwt/":              {"auth"},
 	"golang.org/x/crypto":                 {"auth"},
+	"golang.org/x/net/idna":               {"text"},
 	"github.com/maypok86/otter":           {"live"},
 	"github.com/redis/go-redis":           {"live"},
 	"github.com/viterin/vek":              {"ai"},

@@ -60,16 +60,10 @@ func (s *testServer) linked(t *testing.T, user string, purpose kyro.TokenPurpose
 	return token
 }
 
-func (p *person) logIn(email, password string) *reply {
-	p.t.Helper()
-	nobody := &person{t: p.t, s: p.s}
-	return nobody.ask(`mutation($e: String!, $p: String!) { logIn(input: {email: $e, password: $p}) { accessToken errors { code message field } } }`, vars{"e": email, "p": password})
-}
-
 // another is the person on one more device.
 func (p *person) another(email, password string) *person {
 	p.t.Helper()
-	return &person{t: p.t, s: p.s, email: email, token: p.logIn(email, password).text("logIn.accessToken")}
+	return &person{t: p.t, s: p.s, email: email, token: (&person{t: p.t, s: p.s}).logIn(email, password).text("logIn.accessToken")}
 }
 
 // out checks that the person is signed in no more.
@@ -110,7 +104,7 @@ func TestProfileAndPassword(t *testing.T) {
 		}
 		other.out()
 		p.must(`{ viewer { id } }`, nil)
-		p.logIn(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
+		(&person{t: p.t, s: p.s}).logIn(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
 		p.another(p.email, freshPassword).must(`{ viewer { id } }`, nil)
 		if n := s.number(t, "SELECT count(*) FROM letters WHERE kind = 'password-changed' AND recipient = '"+p.email+"'"); n != 1 {
 			t.Errorf("%d mails tell of it", n)
@@ -151,7 +145,7 @@ func TestAddressIsChangedAndChangedBack(t *testing.T) {
 		if r := p.must(`{ viewer { email emailVerified } }`, nil); r.text("viewer.email") != fresh || r.get("viewer.emailVerified") != true {
 			t.Errorf("%s", r.body)
 		}
-		p.logIn(former, password).wantCode("logIn", "INVALID_CREDENTIALS")
+		(&person{t: p.t, s: p.s}).logIn(former, password).wantCode("logIn", "INVALID_CREDENTIALS")
 
 		// Whoever did that may not be the owner: the owner of the old address takes it back. Meanwhile nobody else gets it.
 		squatter := (&person{t: t, s: s}).ask(`mutation($e: String!, $p: String!) { registerUser(input: {email: $e, password: $p, name: "Eve"}) { errors { code } } }`, vars{"e": former, "p": password})
@@ -218,7 +212,7 @@ func TestAccountsAreDeactivatedAndDeleted(t *testing.T) {
 			t.Fatalf("%s", got.body)
 		}
 		p.out()
-		p.logIn(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
+		(&person{t: p.t, s: p.s}).logIn(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
 		reactivate := func(token string) *reply {
 			return (&person{t: t, s: s}).ask(`mutation($t: String!) { reactivateAccount(input: {token: $t}) { accepted errors { code message field } } }`, vars{"t": token})
 		}
@@ -283,6 +277,6 @@ func TestAccountsAreDeactivatedAndDeleted(t *testing.T) {
 		if n := s.number(t, "SELECT count(*) FROM chunks"); n != 1 {
 			t.Errorf("%d chunks of the neighbour", n)
 		}
-		p.logIn(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
+		(&person{t: p.t, s: p.s}).logIn(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
 	})
 }

@@ -1,8 +1,9 @@
-// Package account lets people sign up, sign in and stay signed in: users, their passwords, their sessions and their API
-// keys.
+// Package account lets people sign up, sign in and stay signed in: users, their passwords, their sessions and API keys, and
+// the mails that prove an address.
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -15,10 +16,15 @@ import (
 
 // Store keeps users and sessions.
 type Store interface {
-	// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account.
-	CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error)
+	Letters
+	Verifications
+	// CreateUser stores a user, their first session and their letters in one fact, and deeds as theirs. EMAIL_TAKEN where
+	// the address has an account.
+	CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session, deeds ...kyro.AuditEntry) (kyro.User, kyro.Session, error)
 	// CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.
 	CredentialsByEmail(ctx context.Context, email string) (kyro.Credentials, error)
+	// Credentials finds by the user; NOT_FOUND where there is none.
+	Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error)
 	// SetPasswordHash replaces a hash, if it is still the old one, by one with newer parameters.
 	SetPasswordHash(ctx context.Context, user kyro.ID, old, hash string) error
 	// Users reads users by id, in any order; ids without a user are left out.
@@ -85,7 +91,7 @@ type Hasher interface {
 	Verify(ctx context.Context, hash, password string) (ok, stale bool, err error)
 }
 
-// Tokens makes and reads the two tokens of a session, and makes the secrets of API keys.
+// Tokens makes and reads the two tokens of a session, and makes those of mails and the secrets of API keys.
 type Tokens interface {
 	Access(user, session kyro.ID, now time.Time) (token string, expires time.Time, err error)
 	// Refresh is the refresh token of a session at a counter: the same each time it is asked.
@@ -94,6 +100,9 @@ type Tokens interface {
 	ParseRefresh(token string) (session kyro.ID, counter int64, err error)
 	// NewAPIKey makes the secret of an API key, and what is kept of it: how it begins, and its hash.
 	NewAPIKey() (secret, prefix, hash string)
+	// Mailed is the token of a mail: the same each time for a purpose and a seed, under the server's secret. There is one
+	// for each secret of the server, today's first.
+	Mailed(purpose kyro.TokenPurpose, seed string) []string
 }
 
 // Service holds the use cases. Make it with New.
@@ -110,9 +119,15 @@ type Service struct {
 	idle      time.Duration
 	now       func() time.Time
 	log       *slog.Logger
-	seed      func() string
 	ended     func(credential kyro.ID)
 	documents Documents
+
+	post      Post
+	seed      func() string
+	limiter   Limiter
+	mailRate  kyro.Rate
+	verifyTTL time.Duration
+	resetTTL  time.Duration
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -121,16 +136,26 @@ type Options struct {
 	RefreshTTL time.Duration    // how long a session may stay unused; 14 days
 	Now        func() time.Time // time.Now
 	Log        *slog.Logger     // nothing is logged
-	NewSeed    func() string    // of the tokens of mails; 128 random bits at least
 	// Ended hears of every session and API key that a use case ended, after it is stored, so that what it has open can
 	// be closed at once. It must not wait.
 	Ended func(credential kyro.ID)
 	// Documents removes what the documents of deleted accounts leave; needed by PurgeUser alone.
 	Documents Documents
+
+	Post      Post          // sends mails; needed by Deliver alone
+	Seed      func() string // random text that tokens of mails are made from; 128 random bits
+	Limiter   Limiter       // counts mails; nil: they are not counted
+	MailRate  kyro.Rate     // of all mails of the installation; the zero Rate is no limit
+	VerifyTTL time.Duration // how long a link that confirms an address is good; 24 hours
+	ResetTTL  time.Duration // how long a link for a new password is good; 30 minutes
 }
 
-// DefaultRefreshTTL is how long a session may stay unused where nothing is configured.
-const DefaultRefreshTTL = 14 * 24 * time.Hour
+// How long things are good where nothing is configured.
+const (
+	DefaultRefreshTTL = 14 * 24 * time.Hour // a session that is not used
+	DefaultVerifyTTL  = 24 * time.Hour
+	DefaultResetTTL   = 30 * time.Minute
+)
 
 // New makes the service on its ports.
 func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *Service {
@@ -149,15 +174,17 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 	if o.Ended == nil {
 		o.Ended = func(kyro.ID) {}
 	}
-	if o.NewSeed == nil {
-		o.NewSeed = rand.Text
-	}
 	places, _ := lru.New[string, keyPlace](rememberedKeys) // fails for sizes below 1 only
+	if o.Seed == nil {
+		o.Seed = rand.Text
+	}
 	return &Service{
 		store: store, users: caches.Users, sessions: caches.Sessions, keys: caches.Keys, places: places, hasher: hasher, tokens: tokens,
-		signUp: o.SignUp, idle: o.RefreshTTL, seed: o.NewSeed,
+		signUp: o.SignUp, idle: o.RefreshTTL,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), ended: o.Ended,
 		documents: o.Documents,
+		post:      o.Post, seed: o.Seed, limiter: o.Limiter, mailRate: o.MailRate,
+		verifyTTL: cmp.Or(o.VerifyTTL, DefaultVerifyTTL), resetTTL: cmp.Or(o.ResetTTL, DefaultResetTTL),
 	}
 }

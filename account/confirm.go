@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"kyrochat/kyro"
 )
@@ -61,22 +60,6 @@ func (s *Service) linkDeed(viewer kyro.Viewer, action kyro.AuditAction) kyro.Aud
 	return kyro.AuditEntry{
 		At: s.now(), Action: action, Succeeded: true, Actor: kyro.ActorUser, Device: viewer.Device, RequestID: viewer.RequestID,
 	}
-}
-
-// recheck ends a session that was begun with credentials which count no more: whoever changed the password meanwhile, or
-// deactivated the account, ended the sessions that were there then, and not this one.
-func (s *Service) recheck(ctx context.Context, known kyro.Credentials, session kyro.Session, now time.Time) error {
-	current, err := s.store.Credentials(ctx, known.User.ID)
-	if err == nil && current.DeactivatedAt == nil && current.PasswordChangedAt.Equal(known.PasswordChangedAt) {
-		return nil
-	}
-	if endErr := s.end(ctx, known.User.ID, session.ID, now); endErr != nil {
-		return fmt.Errorf("end a session whose password was changed: %w", endErr)
-	}
-	if err != nil && kyro.ErrorCode(err) != kyro.CodeNotFound {
-		return fmt.Errorf("read the credentials of a log-in again: %w", err)
-	}
-	return badCredentials()
 }
 
 // changed lets this node, and the others, know what became of a user's account and what ended with it.

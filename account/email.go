@@ -15,7 +15,7 @@ func (s *Service) RequestEmailChange(ctx context.Context, viewer kyro.Viewer, pa
 	if err := viewer.MustBePerson(); err != nil {
 		return err
 	}
-	address, err := kyro.NormalizeEmail(email)
+	address, err := NormalizeEmail(email)
 	if err != nil {
 		return atField(err, "newEmail")
 	}

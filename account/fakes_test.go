@@ -30,6 +30,7 @@ type memory struct {
 	deeds    []kyro.AuditEntry
 	vault
 	changes
+	mails
 }
 
 func newMemory() *memory {
@@ -38,7 +39,7 @@ func newMemory() *memory {
 	}
 }
 
-func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (kyro.User, kyro.Session, error) {
+func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session, deeds ...kyro.AuditEntry) (kyro.User, kyro.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, taken := m.users[u.Email]; taken {
@@ -46,6 +47,11 @@ func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (
 	}
 	user := kyro.User{ID: kyro.UserID(int64(len(m.users) + 1)), Email: u.Email, Name: u.Name, CreatedAt: u.CreatedAt}
 	m.users[u.Email] = kyro.Credentials{User: user, PasswordHash: u.PasswordHash}
+	for _, letter := range u.Letters {
+		letter.UserID = user.ID
+		m.addLetter(letter)
+	}
+	m.audit(user.ID, deeds)
 	s.UserID = user.ID
 	return user, m.add(s), nil
 }
@@ -145,6 +151,7 @@ type hashes struct {
 	verified []string
 	stale    bool
 	failing  error
+	during   func() // what happens while a password is verified
 }
 
 func (h *hashes) Hash(_ context.Context, password string) (string, error) {
@@ -153,6 +160,9 @@ func (h *hashes) Hash(_ context.Context, password string) (string, error) {
 
 func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, error) {
 	h.verified = append(h.verified, hash)
+	if h.during != nil {
+		h.during()
+	}
 	return hash == "hash:"+password || hash == "old:"+password, h.stale, h.failing
 }
 
@@ -189,13 +199,14 @@ type world struct {
 	hash  *hashes
 	docs  *documents
 	ended []kyro.ID
+	post  *outbox
 	mu    sync.Mutex
 	now   time.Time
 }
 
 func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	t.Helper()
-	w := &world{store: newMemory(), hash: &hashes{}, docs: &documents{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{store: newMemory(), hash: &hashes{}, docs: &documents{}, post: &outbox{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	caches := account.Caches{
 		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
 		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),
@@ -203,6 +214,7 @@ func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	}
 	w.Service = account.New(w.store, caches, w.hash, &tokens{}, account.Options{
 		SignUp: mode, Now: w.clock, Ended: w.heard, Documents: w.docs,
+		Post: w.post, Seed: w.store.newSeed, Limiter: w.post, MailRate: kyro.Rate{Count: 1, Per: time.Minute},
 	})
 	return w
 }
@@ -235,7 +247,15 @@ func (w *world) pass(d time.Duration) {
 
 const goodPassword = "correct horse battery"
 
+// register makes an account, of which the letters and the audit log say no more than of one that was made long ago.
 func (w *world) register(t *testing.T) account.SignedIn {
+	t.Helper()
+	defer func() { w.store.letters, w.store.deeds = nil, nil }()
+	return w.newcomer(t)
+}
+
+// newcomer makes an account.
+func (w *world) newcomer(t *testing.T) account.SignedIn {
 	t.Helper()
 	in, err := w.Register(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "Ada")
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// SignedIn is what a person gets who registered, logged in or refreshed: who they are and both tokens.
+// SignedIn is what a person gets who registered, logged in or refreshed: who they are and both tokens. The zero SignedIn
+// is nobody's: of a registration that waits for its mail.
 type SignedIn struct {
 	User          kyro.User
 	AccessToken   string
@@ -20,17 +21,17 @@ type SignedIn struct {
 	DeviceToken    string // empty where none is made
 }
 
-// Register makes an account and signs it in at once. All fields that are wrong are told together, joined by
-// errors.Join: VALIDATION for the address and the name, WEAK_PASSWORD. A taken address is EMAIL_TAKEN where
-// signing up is OPEN. Any other mode answers FORBIDDEN, before anything is looked at: VERIFIED too, which
-// gives no tokens before a mail is confirmed.
+// Register makes an account. All fields that are wrong are told together, joined by errors.Join: VALIDATION for the
+// address and the name, WEAK_PASSWORD. Where signing up is OPEN it signs in at once, a link to confirm the address is
+// mailed, and a taken address is EMAIL_TAKEN. Where it is VERIFIED the answer is nobody, always: a mail brings the link
+// that makes the account, or says that there is one. Where it is CLOSED it is FORBIDDEN, before anything is looked at.
 func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, password, name string) (SignedIn, error) {
-	if s.signUp != kyro.SignUpOpen {
+	if s.signUp == kyro.SignUpClosed {
 		return SignedIn{}, kyro.Errorf(kyro.CodeForbidden, "Sign-up is closed on this server.")
 	}
-	address, emailErr := kyro.NormalizeEmail(email)
+	address, emailErr := NormalizeEmail(email)
 	name, nameErr := kyro.CheckUserName(name)
-	if err := errors.Join(emailErr, kyro.CheckPassword(password), nameErr); err != nil {
+	if err := errors.Join(emailErr, s.checkNewPassword(password, address, name), nameErr); err != nil {
 		return SignedIn{}, err
 	}
 	// The hash comes before the insert, so that a taken address costs the same time as a free one.
@@ -39,8 +40,22 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 		return SignedIn{}, fmt.Errorf("hash the password of a new account: %w", err)
 	}
 	now := s.now()
-	account := kyro.NewUser{Email: address, Name: name, PasswordHash: hash, CreatedAt: now}
-	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now))
+	by := kyro.Viewer{Device: viewer.Device, RequestID: viewer.RequestID} // who signs up is somebody new
+	if s.signUp == kyro.SignUpVerified {
+		letter := s.letter(kyro.LetterRegistration, address, kyro.ID{}, by, now)
+		letter.Name, letter.PasswordHash = name, hash
+		if err := s.store.AddLetter(ctx, letter); err != nil {
+			return SignedIn{}, fmt.Errorf("store a registration: %w", err)
+		}
+		return SignedIn{}, nil
+	}
+	account := kyro.NewUser{
+		Email: address, Name: name, PasswordHash: hash, CreatedAt: now,
+		Letters: []kyro.Letter{s.letter(kyro.LetterVerification, address, kyro.ID{}, by, now)},
+	}
+	deed := by.Entry(kyro.AuditSignedUp, kyro.ID{})
+	deed.At = now
+	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now), deed)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("create an account: %w", err)
 	}
@@ -55,12 +70,15 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("read the credentials of a log-in: %w", err)
 	}
+	if known.DeactivatedAt != nil {
+		known = kyro.Credentials{} // like one that is not there
+	}
 	ok, stale, err := s.hasher.Verify(ctx, known.PasswordHash, password)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("verify a password: %w", err)
 	}
-	if !ok || known.User.ID.IsZero() || known.DeactivatedAt != nil {
-		return SignedIn{}, badCredentials()
+	if !ok || known.User.ID.IsZero() {
+		return SignedIn{}, wrongCredentials()
 	}
 	if stale {
 		s.renewHash(ctx, known, password)
@@ -74,17 +92,37 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 		s.sessions.Forget(known.User.ID, former)
 		s.ended(former)
 	}
-	if err := s.recheck(ctx, known, session, now); err != nil {
+	if err := s.endLate(ctx, known, session, now); err != nil {
 		return SignedIn{}, err
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
 	return s.signedIn(known.User, session, now)
 }
 
+// endLate ends a session that was made from a password which was changed, or for an account that was deactivated, while it
+// was verified: it came too late to end with the others. Whether it did is looked up after it is stored, so that one of
+// the two sees the other.
+func (s *Service) endLate(ctx context.Context, known kyro.Credentials, session kyro.Session, now time.Time) error {
+	today, err := s.store.Credentials(ctx, known.User.ID)
+	if err == nil && today.DeactivatedAt == nil && today.PasswordChangedAt.Equal(known.PasswordChangedAt) {
+		return nil
+	}
+	if err != nil && kyro.ErrorCode(err) != kyro.CodeNotFound {
+		err = fmt.Errorf("read the credentials of a log-in again: %w", err)
+	} else {
+		err = wrongCredentials()
+	}
+	return errors.Join(err, s.end(context.WithoutCancel(ctx), known.User.ID, session.ID, now))
+}
+
+func wrongCredentials() error {
+	return kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
+}
+
 // credentials finds by address. An address that has no account, or cannot be one, gives empty credentials, whose
 // empty hash is verified like any other.
 func (s *Service) credentials(ctx context.Context, email string) (kyro.Credentials, error) {
-	address, err := kyro.NormalizeEmail(email)
+	address, err := NormalizeEmail(email)
 	if err != nil {
 		// A sure miss keeps the work the same as for an address without an account.
 		address = ""
@@ -124,8 +162,4 @@ func (s *Service) signedIn(user kyro.User, session kyro.Session, now time.Time) 
 		User: user, AccessToken: token, AccessExpires: expires,
 		RefreshToken: s.tokens.Refresh(session.ID, session.Counter), RefreshExpires: session.RefreshEnds(s.idle),
 	}, nil
-}
-
-func badCredentials() error {
-	return kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
 }

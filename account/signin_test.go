@@ -54,13 +54,79 @@ func TestRegisterTellsAllFields(t *testing.T) {
 
 func TestRegisterClosed(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []kyro.SignUpMode{kyro.SignUpClosed, kyro.SignUpVerified, ""} {
+	for _, mode := range []kyro.SignUpMode{kyro.SignUpClosed, ""} {
 		w := newWorld(t, mode)
 		_, err := w.Register(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "Ada")
 		wantCode(t, err, kyro.CodeForbidden)
 		if len(w.store.users) != 0 {
 			t.Errorf("mode %q stored a user", mode)
 		}
+	}
+}
+
+func TestRegisterAsksForTheAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	w.newcomer(t)
+	mail := w.delivered(t)
+	if mail == nil || mail.Kind != kyro.LetterVerification || mail.To != "ada@example.org" || mail.Name != "" {
+		t.Fatalf("mail %+v", mail)
+	}
+	if err := w.VerifyEmail(t.Context(), kyro.Viewer{}, mail.Token); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.store.users["ada@example.org"]; !c.User.EmailVerified || c.PasswordHash != "hash:"+goodPassword {
+		t.Errorf("the account is %+v", c)
+	}
+	if len(w.store.deeds) != 2 || w.store.deeds[0].Action != kyro.AuditSignedUp || w.store.deeds[0].UserID != kyro.UserID(1) || w.store.deeds[0].At != w.now ||
+		w.store.deeds[1].Action != kyro.AuditEmailVerified || w.store.deeds[1].Actor != kyro.ActorUser {
+		t.Errorf("the audit log has %+v", w.store.deeds)
+	}
+}
+
+// TestRegisterVerified: a known and an unknown address cannot be told apart, and neither signs anybody in.
+func TestRegisterVerified(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpVerified)
+	device := kyro.Device{UserAgent: "curl/8"}
+	register := func(password, name string) {
+		t.Helper()
+		in, err := w.Register(t.Context(), kyro.Viewer{Device: device}, "Ada@Example.org", password, name)
+		if err != nil || in != (account.SignedIn{}) {
+			t.Fatalf("got %+v, %v", in, err)
+		}
+	}
+	register(goodPassword, "Ada")
+	if len(w.store.users) != 0 || len(w.store.sessions) != 0 {
+		t.Fatal("an account before the mail was read")
+	}
+	mail := w.delivered(t)
+	if mail == nil || mail.Kind != kyro.LetterRegistration || mail.Device != device || mail.Name != "" || mail.Expires != w.now.Add(24*time.Hour) {
+		t.Fatalf("mail %+v", mail)
+	}
+	if err := w.VerifyEmail(t.Context(), kyro.Viewer{}, mail.Token); err != nil {
+		t.Fatal(err)
+	}
+	if in, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, ""); err != nil || !in.User.EmailVerified || in.User.Name != "Ada" {
+		t.Fatalf("got %+v, %v", in, err)
+	}
+	register("another good password", "Eve")
+	again := w.delivered(t)
+	if again == nil || again.Kind != kyro.LetterHasAccount || again.Token != "" || again.Name != "Ada" {
+		t.Fatalf("mail %+v", again)
+	}
+	if c := w.store.users["ada@example.org"]; c.PasswordHash != "hash:"+goodPassword || c.User.Name != "Ada" {
+		t.Errorf("a stranger changed the account: %+v", c)
+	}
+	if _, err := w.Register(t.Context(), kyro.Viewer{}, "ada", "short", ""); err == nil {
+		t.Error("a registration without an address was taken")
+	}
+	var actions []kyro.AuditAction
+	for _, deed := range w.store.deeds {
+		actions = append(actions, deed.Action)
+	}
+	if !reflect.DeepEqual(actions, []kyro.AuditAction{kyro.AuditSignedUp, kyro.AuditEmailVerified}) || w.store.deeds[0].UserID != kyro.UserID(1) {
+		t.Errorf("the audit log has %v", actions)
 	}
 }
 
@@ -145,6 +211,40 @@ func TestLogInRefusesAllAlike(t *testing.T) {
 	}
 	if len(w.store.sessions) != 1 {
 		t.Error("a refused log-in made a session")
+	}
+}
+
+func TestLogInOfADeactivatedAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	w.register(t)
+	w.store.change("ada@example.org", func(c *kyro.Credentials) { c.DeactivatedAt = &w.now })
+	_, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "")
+	_, unknown := w.LogIn(t.Context(), kyro.Viewer{}, "bob@example.org", goodPassword, "")
+	wantCode(t, err, kyro.CodeInvalidCredentials)
+	if err.Error() != unknown.Error() || !reflect.DeepEqual(w.hash.verified, []string{"", ""}) {
+		t.Errorf("%v after %q, and %v of an unknown address", err, w.hash.verified, unknown)
+	}
+}
+
+// TestLogInWhileThePasswordChanges: whoever knew the old one does not stay signed in.
+func TestLogInWhileThePasswordChanges(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(*kyro.Credentials){
+		"a new password": func(c *kyro.Credentials) { c.PasswordChangedAt = c.User.CreatedAt.Add(time.Second) },
+		"a deactivation": func(c *kyro.Credentials) { c.DeactivatedAt = &c.User.CreatedAt },
+	} {
+		w := newWorld(t, kyro.SignUpOpen)
+		w.register(t)
+		w.hash.during = func() { w.store.change("ada@example.org", change) }
+		_, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "")
+		wantCode(t, err, kyro.CodeInvalidCredentials)
+		if s := w.store.sessions[kyro.SessionID(2)]; s.RevokedAt.IsZero() {
+			t.Errorf("%s: the session lives: %+v", what, s)
+		}
+		if len(w.ended) != 1 || w.ended[0] != kyro.SessionID(2) {
+			t.Errorf("%s: told of the end of %v", what, w.ended)
+		}
 	}
 }
 

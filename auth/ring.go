@@ -26,6 +26,7 @@ type tokenKey struct {
 	id      string
 	access  []byte
 	refresh []byte
+	mail    []byte
 }
 
 func newRing(secrets []string) (*ring, error) {
@@ -55,7 +56,8 @@ func deriveKeys(secret string) (tokenKey, error) {
 	access, err1 := derive("access token", 32)
 	refresh, err2 := derive("refresh token", 32)
 	id, err3 := derive("key id", 6)
-	return tokenKey{base64.RawURLEncoding.EncodeToString(id), access, refresh}, errors.Join(err1, err2, err3)
+	mail, err4 := derive("mail token", 32)
+	return tokenKey{base64.RawURLEncoding.EncodeToString(id), access, refresh, mail}, errors.Join(err1, err2, err3, err4)
 }
 
 // keys are those in use: the first one signs, all verify.

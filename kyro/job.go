@@ -16,7 +16,8 @@ const (
 	JobSweepFiles JobKind = "sweep-files" // files that belong to no document
 	JobMail       JobKind = "mail"        // Key: the letter
 	JobPurgeUser  JobKind = "purge-user"  // Key: the deactivated user of whom nothing is to be left
-	JobSweepUsers JobKind = "sweep-users" // accounts whose grace is over; letters and tokens that are too old
+	JobSweepUsers JobKind = "sweep-users" // accounts whose grace is over
+	JobSweepMails JobKind = "sweep-mails" // letters and tokens that are too old
 )
 
 // Job is work to be done in the background at least once. It is stored in the transaction of the data it is

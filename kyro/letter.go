@@ -77,6 +77,12 @@ const (
 	RegistrationTTL = 7 * 24 * time.Hour // after which a registration that was never confirmed is forgotten
 )
 
+// LetterTTL is how old a letter may be when it is sent: who asked for it has forgotten it later, or asked again.
+const LetterTTL = 24 * time.Hour
+
+// MailsKept is how long letters and tokens are kept after their end, for whoever looks into what happened.
+const MailsKept = 30 * 24 * time.Hour
+
 // MailToken is what is kept of a token that was mailed: its hash, whom and what it is for. It is good once, until it
 // expires, for as long as Email is still the account's address.
 type MailToken struct {

@@ -68,6 +68,7 @@ type NewUser struct {
 	Email, Name, PasswordHash string
 	EmailVerified             bool
 	CreatedAt                 time.Time
+	Letters                   []Letter // stored with the account, which they are about
 }
 
 // NormalizeEmail checks an address and gives its canonical form: trimmed and in lower case, which is also what

@@ -76,6 +76,9 @@ func (r mutations) ReactivateAccount(ctx context.Context, in model.ReactivateAcc
 
 func authPayload(in account.SignedIn, err error) (*model.AuthPayload, error) {
 	errs, err := problems(err)
+	if in.User.ID.IsZero() { // nobody is signed in: errors, or a registration that waits for its mail
+		return &model.AuthPayload{Errors: errs}, err
+	}
 	return &model.AuthPayload{
 		User: unless(errs, in.User), AccessToken: unless(errs, in.AccessToken),
 		AccessTokenExpiresAt: unless(errs, in.AccessExpires), RefreshToken: orNull(in.RefreshToken), DeviceToken: orNull(in.DeviceToken), Errors: errs,

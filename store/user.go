@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -39,34 +40,26 @@ func (r *userRow) noun() kyro.User {
 // credentials are the row as what signing in is checked against.
 func (r *userRow) credentials() kyro.Credentials {
 	return kyro.Credentials{
-		User: r.noun(), PasswordHash: r.PasswordHash, PasswordChangedAt: utcOrZero(r.PasswordChangedAt),
-		DeactivatedAt: utcPtr(r.DeactivatedAt), EmailLockedUntil: utcOrZero(r.EmailLockedUntil),
+		User: r.noun(), PasswordHash: r.PasswordHash,
+		PasswordChangedAt: utcOrZero(r.PasswordChangedAt), DeactivatedAt: utcPtr(r.DeactivatedAt),
+		EmailLockedUntil: utcOrZero(r.EmailLockedUntil),
 	}
 }
 
-// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account, and where
-// nobody has shown that it is theirs while another account may still get it back.
-func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error) {
+// CreateUser stores a user, their first session and their letters in one fact, and deeds as theirs. EMAIL_TAKEN as addUser.
+func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session, deeds ...kyro.AuditEntry) (kyro.User, kyro.Session, error) {
 	var u userRow
 	var device sessionRow
-	err := s.write(ctx, "create the user", func(ctx context.Context, tx *writeTx) error {
-		u = userRow{
-			Email: user.Email, Name: user.Name, PasswordHash: user.PasswordHash,
-			EmailVerified: user.EmailVerified, CreatedAt: kyro.Moment(user.CreatedAt),
-		}
-		if _, err := tx.NewInsert().Model(&u).Exec(ctx); err != nil {
-			if isUniqueViolation(err) {
-				return addressTaken()
-			}
-			return err
-		}
-		if err := tx.notKept(ctx, u); err != nil {
+	err := s.write(ctx, "create the user", func(ctx context.Context, tx *writeTx) (err error) {
+		if u, err = tx.addUser(ctx, user); err != nil {
 			return err
 		}
 		device = rowOfSession(session)
 		device.UserID = u.ID
-		_, err := tx.NewInsert().Model(&device).Exec(ctx)
-		return err
+		if _, err := tx.NewInsert().Model(&device).Exec(ctx); err != nil {
+			return err
+		}
+		return tx.audit(ctx, by(kyro.UserID(u.ID), deeds)...)
 	})
 	if err != nil {
 		return kyro.User{}, kyro.Session{}, err
@@ -74,25 +67,53 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 	return u.noun(), device.noun(), nil
 }
 
-func addressTaken() error {
-	return kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already. Sign in instead.").At("email")
+// addUser stores a user and their letters. EMAIL_TAKEN where the address has an account, and where nobody has shown that it
+// is theirs while another account may still get it back.
+func (tx *writeTx) addUser(ctx context.Context, user kyro.NewUser) (userRow, error) {
+	u := userRow{
+		Email: clean(user.Email), Name: clean(user.Name), PasswordHash: user.PasswordHash,
+		EmailVerified: user.EmailVerified, CreatedAt: kyro.Moment(user.CreatedAt),
+	}
+	if _, err := tx.NewInsert().Model(&u).Exec(ctx); err != nil {
+		if isUniqueViolation(err) {
+			return u, addressTaken()
+		}
+		return u, err
+	}
+	if err := tx.notKept(ctx, u); err != nil {
+		return u, err
+	}
+	letters := slices.Clone(user.Letters)
+	for i := range letters {
+		letters[i].UserID = kyro.UserID(u.ID)
+	}
+	return u, tx.addLetters(ctx, letters...)
+}
+
+// by gives lines of the audit log that are about no account yet the user.
+func by(user kyro.ID, deeds []kyro.AuditEntry) []kyro.AuditEntry {
+	deeds = slices.Clone(deeds)
+	for i := range deeds {
+		if deeds[i].UserID.IsZero() {
+			deeds[i].UserID = user
+		}
+	}
+	return deeds
 }
 
 // CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.
 func (s *Store) CredentialsByEmail(ctx context.Context, email string) (kyro.Credentials, error) {
-	var r userRow
-	err := s.read().NewSelect().Model(&r).Where("u.email = ?", clean(email)).Scan(ctx)
-	if err != nil {
-		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
-	}
-	return r.credentials(), nil
+	return s.credentials(ctx, "u.email = ?", clean(email))
 }
 
-// Credentials reads those of a user; NOT_FOUND where there is no such user.
+// Credentials finds by the user; NOT_FOUND where there is none.
 func (s *Store) Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error) {
+	return s.credentials(ctx, "u.id = ?", user.Key)
+}
+
+func (s *Store) credentials(ctx context.Context, condition string, value any) (kyro.Credentials, error) {
 	var r userRow
-	err := s.read().NewSelect().Model(&r).Where("u.id = ?", user.Key).Scan(ctx)
-	if err != nil {
+	if err := s.read().NewSelect().Model(&r).Where(condition, value).Scan(ctx); err != nil {
 		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
 	}
 	return r.credentials(), nil
@@ -111,4 +132,8 @@ func (s *Store) SetPasswordHash(ctx context.Context, user kyro.ID, old, hash str
 func (s *Store) Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error) {
 	rows, err := all(ctx, s, rowsOf(userTable).byID(ids), "")
 	return rows, failed("read the users", err)
+}
+
+func addressTaken() error {
+	return kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already. Sign in instead.").At("email")
 }
