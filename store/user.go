@@ -31,8 +31,11 @@ func (r *userRow) noun() kyro.User {
 	}
 }
 
-// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account.
-func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error) {
+// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account. The deeds
+// are the new user's, done with the session.
+func (s *Store) CreateUser(
+	ctx context.Context, user kyro.NewUser, session kyro.Session, deeds ...kyro.AuditEntry,
+) (kyro.User, kyro.Session, error) {
 	var u userRow
 	var device sessionRow
 	err := s.write(ctx, "create the user", func(ctx context.Context, tx *writeTx) error {
@@ -48,8 +51,10 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 		}
 		device = rowOfSession(session)
 		device.UserID = u.ID
-		_, err := tx.NewInsert().Model(&device).Exec(ctx)
-		return err
+		if _, err := tx.NewInsert().Model(&device).Exec(ctx); err != nil {
+			return err
+		}
+		return tx.audit(ctx, signedIn(u.ID, device.ID, deeds)...)
 	})
 	if err != nil {
 		return kyro.User{}, kyro.Session{}, err
