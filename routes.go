@@ -52,6 +52,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
+	presenter.Denied = a.accounts.Denied
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}

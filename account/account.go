@@ -9,18 +9,25 @@ import (
 	"kyrochat/kyro"
 )
 
-// Store keeps users and sessions.
+// Store keeps users and sessions. The deeds of a write are its lines in the audit log: they are stored with it or not at
+// all.
 type Store interface {
-	// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account.
-	CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error)
+	// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account. The
+	// deeds are the new user's, done with the session.
+	CreateUser(
+		ctx context.Context, user kyro.NewUser, session kyro.Session, deeds ...kyro.AuditEntry,
+	) (kyro.User, kyro.Session, error)
 	// CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.
 	CredentialsByEmail(ctx context.Context, email string) (kyro.Credentials, error)
 	// SetPasswordHash replaces a hash, if it is still the old one, by one with newer parameters.
 	SetPasswordHash(ctx context.Context, user kyro.ID, old, hash string) error
 	// Users reads users by id, in any order; ids without a user are left out.
 	Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error)
-	// CreateSession stores a session and revokes the user's oldest live ones beyond keep, whose ids it gives.
-	CreateSession(ctx context.Context, session kyro.Session, keep int) (created kyro.Session, revoked []kyro.ID, err error)
+	// CreateSession stores a session and revokes the user's oldest live ones beyond keep, whose ids it gives. The deeds
+	// are done with the new session, and each that is revoked has a line of its own.
+	CreateSession(
+		ctx context.Context, session kyro.Session, keep int, deeds ...kyro.AuditEntry,
+	) (created kyro.Session, revoked []kyro.ID, err error)
 	// Session reads one session; NOT_FOUND where there is none.
 	Session(ctx context.Context, id kyro.ID) (kyro.Session, error)
 	// RotateSession raises the counter by one if it is still from and the session lives. won is false where
@@ -28,8 +35,12 @@ type Store interface {
 	RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error)
 	// EndedSessions gives those of the sessions that live no more, or never did.
 	EndedSessions(ctx context.Context, ids []kyro.ID, now time.Time) ([]kyro.ID, error)
-	// RevokeSession ends a session; one that ended before stays as it is.
-	RevokeSession(ctx context.Context, id kyro.ID, now time.Time) error
+	// RevokeSession ends a session; one that ended before stays as it is, and nothing was done then.
+	RevokeSession(ctx context.Context, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
+	// Record adds lines to the audit log about what is no write.
+	Record(ctx context.Context, entries ...kyro.AuditEntry) error
+	// AuditPage lists the lines about a user's account, newest first.
+	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
 }
 
 // Hasher hashes passwords. Both methods may wait for a free processor and answer UNAVAILABLE when too many wait.
@@ -61,6 +72,7 @@ type Service struct {
 	now      func() time.Time
 	log      *slog.Logger
 	ended    func(session kyro.ID)
+	denials  denials
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.

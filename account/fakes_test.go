@@ -23,15 +23,18 @@ type memory struct {
 	reads    int
 	before   func()
 	failing  error     // of reads and of the end of a session
-	readOnly error     // of a new hash
+	readOnly error     // of a new hash, and of a line of the audit log by itself
 	evicted  []kyro.ID // by every new session
+	lines    []kyro.AuditEntry
 }
 
 func newMemory() *memory {
 	return &memory{users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}}
 }
 
-func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (kyro.User, kyro.Session, error) {
+func (m *memory) CreateUser(
+	_ context.Context, u kyro.NewUser, s kyro.Session, deeds ...kyro.AuditEntry,
+) (kyro.User, kyro.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, taken := m.users[u.Email]; taken {
@@ -40,7 +43,17 @@ func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (
 	user := kyro.User{ID: kyro.UserID(int64(len(m.users) + 1)), Email: u.Email, Name: u.Name, CreatedAt: u.CreatedAt}
 	m.users[u.Email] = kyro.Credentials{User: user, PasswordHash: u.PasswordHash}
 	s.UserID = user.ID
-	return user, m.add(s), nil
+	s = m.add(s)
+	m.note(user.ID, s.ID, deeds)
+	return user, s, nil
+}
+
+// note keeps deeds that were done with a new session.
+func (m *memory) note(user, session kyro.ID, deeds []kyro.AuditEntry) {
+	for _, e := range deeds {
+		e.UserID, e.By = user, session
+		m.lines = append(m.lines, e)
+	}
 }
 
 func (m *memory) add(s kyro.Session) kyro.Session {
@@ -88,7 +101,9 @@ func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
 	return found, nil
 }
 
-func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyro.Session, []kyro.ID, error) {
+func (m *memory) CreateSession(
+	_ context.Context, s kyro.Session, keep int, deeds ...kyro.AuditEntry,
+) (kyro.Session, []kyro.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if keep != kyro.MaxSessionsPerUser {
@@ -99,7 +114,9 @@ func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyr
 		former.RevokedAt = s.CreatedAt
 		m.sessions[id] = former
 	}
-	return m.add(s), m.evicted, nil
+	s = m.add(s)
+	m.note(s.UserID, s.ID, deeds)
+	return s, m.evicted, nil
 }
 
 func (m *memory) Session(_ context.Context, id kyro.ID) (kyro.Session, error) {
@@ -141,7 +158,7 @@ func (m *memory) EndedSessions(_ context.Context, ids []kyro.ID, now time.Time) 
 	return ended, nil
 }
 
-func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time) error {
+func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failing != nil {
@@ -150,7 +167,26 @@ func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time) err
 	s := m.sessions[id]
 	s.RevokedAt = now
 	m.sessions[id] = s
+	m.lines = append(m.lines, deeds...)
 	return nil
+}
+
+func (m *memory) Record(_ context.Context, entries ...kyro.AuditEntry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lines = append(m.lines, entries...)
+	return m.readOnly
+}
+
+func (m *memory) AuditPage(_ context.Context, user kyro.ID, page kyro.PageRequest) (result kyro.Page[kyro.AuditEntry], err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.lines {
+		if e.UserID == user && len(result.Nodes) < page.Limit {
+			result.Nodes = append(result.Nodes, e)
+		}
+	}
+	return result, m.failing
 }
 
 // hashes is a Hasher that writes down what it was asked.

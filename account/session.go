@@ -14,7 +14,7 @@ const clockLeeway = 30 * time.Second
 // Refresh gives both tokens anew. The former token gets the same answer as the current one for 10 seconds, so
 // that a client which lost an answer, or asked twice at once, stays signed in; any older one is a copy and ends
 // the session. All refusals are INVALID_TOKEN.
-func (s *Service) Refresh(ctx context.Context, refreshToken string) (SignedIn, error) {
+func (s *Service) Refresh(ctx context.Context, viewer kyro.Viewer, refreshToken string) (SignedIn, error) {
 	id, counter, err := s.tokens.ParseRefresh(refreshToken)
 	if err != nil {
 		return SignedIn{}, err
@@ -37,7 +37,7 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string) (SignedIn, e
 	case kyro.RefreshRotate, kyro.RefreshRepeat:
 		return s.refreshed(ctx, session, now)
 	case kyro.RefreshReuse:
-		return SignedIn{}, s.endReused(ctx, session, counter, now)
+		return SignedIn{}, s.endReused(ctx, viewer, session, counter, now)
 	default:
 		return SignedIn{}, sessionOver()
 	}
@@ -74,8 +74,9 @@ func (s *Service) refreshed(ctx context.Context, session kyro.Session, now time.
 	return s.signedIn(users[0], session, now)
 }
 
-func (s *Service) endReused(ctx context.Context, session kyro.Session, counter int64, now time.Time) error {
-	if err := s.end(ctx, session.UserID, session.ID, now); err != nil {
+func (s *Service) endReused(ctx context.Context, viewer kyro.Viewer, session kyro.Session, counter int64, now time.Time) error {
+	reused := deed(viewer, session.UserID, kyro.AuditRefreshReused, session.ID, now).Refused("The session was ended.")
+	if err := s.end(ctx, session.UserID, session.ID, now, reused); err != nil {
 		return fmt.Errorf("end a session whose refresh token was reused: %w", err)
 	}
 	s.log.WarnContext(ctx, "refresh token reused; session ended", "user", session.UserID.String(),
@@ -93,7 +94,9 @@ func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) 
 	if !viewer.SignedIn() || viewer.SessionID.IsZero() {
 		return false, nil
 	}
-	if err := s.end(ctx, viewer.UserID, viewer.SessionID, s.now()); err != nil {
+	now := s.now()
+	loggedOut := deed(viewer, viewer.UserID, kyro.AuditLoggedOut, viewer.SessionID, now)
+	if err := s.end(ctx, viewer.UserID, viewer.SessionID, now, loggedOut); err != nil {
 		return false, fmt.Errorf("log out: %w", err)
 	}
 	return true, nil
@@ -135,8 +138,8 @@ func (s *Service) readSession(ctx context.Context, _ kyro.ID, ids []kyro.ID) ([]
 }
 
 // end revokes a session of the user and lets this node know at once.
-func (s *Service) end(ctx context.Context, user, session kyro.ID, now time.Time) error {
-	err := s.store.RevokeSession(ctx, session, now)
+func (s *Service) end(ctx context.Context, user, session kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
+	err := s.store.RevokeSession(ctx, session, now, deeds...)
 	s.sessions.Forget(user, session)
 	if err != nil {
 		return err

@@ -14,16 +14,16 @@ func TestRefreshRotates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
 	in := w.register(t)
-	second, err := w.Refresh(t.Context(), in.RefreshToken)
+	second, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	if err != nil || second.RefreshToken != "1.2" || second.User != in.User {
 		t.Fatalf("got %+v, %v", second, err)
 	}
 	w.pass(kyro.RefreshGrace)
-	repeat, err := w.Refresh(t.Context(), in.RefreshToken)
+	repeat, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	if err != nil || repeat.RefreshToken != "1.2" {
 		t.Fatalf("a repeat within the grace got %+v, %v", repeat, err)
 	}
-	third, err := w.Refresh(t.Context(), second.RefreshToken)
+	third, err := w.Refresh(t.Context(), kyro.Viewer{}, second.RefreshToken)
 	if err != nil || third.RefreshToken != "1.3" {
 		t.Fatalf("got %+v, %v", third, err)
 	}
@@ -34,7 +34,7 @@ func TestRefreshReuseEndsTheSession(t *testing.T) {
 	w := newWorld(t, kyro.SignUpOpen)
 	in := w.register(t)
 	viewer := w.sessionOf(in)
-	second, err := w.Refresh(t.Context(), in.RefreshToken)
+	second, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,13 +42,13 @@ func TestRefreshReuseEndsTheSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pass(kyro.RefreshGrace + time.Microsecond)
-	_, err = w.Refresh(t.Context(), in.RefreshToken)
+	_, err = w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	wantCode(t, err, kyro.CodeInvalidToken)
 	if !strings.Contains(err.Error(), "used before") {
 		t.Errorf("message %q", err)
 	}
 	wantCode(t, w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now), kyro.CodeUnauthenticated)
-	_, err = w.Refresh(t.Context(), second.RefreshToken)
+	_, err = w.Refresh(t.Context(), kyro.Viewer{}, second.RefreshToken)
 	wantCode(t, err, kyro.CodeInvalidToken)
 }
 
@@ -69,7 +69,7 @@ func TestRefreshRefusals(t *testing.T) {
 			w := newWorld(t, kyro.SignUpOpen)
 			w.register(t)
 			w.pass(c.wait)
-			_, err := w.Refresh(t.Context(), c.token)
+			_, err := w.Refresh(t.Context(), kyro.Viewer{}, c.token)
 			wantCode(t, err, kyro.CodeInvalidToken)
 		})
 	}
@@ -87,7 +87,7 @@ func TestConcurrentRefreshesAgree(t *testing.T) {
 	answers := make(chan string, callers)
 	for range callers {
 		go func() {
-			got, err := w.Refresh(t.Context(), in.RefreshToken)
+			got, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 			if err != nil {
 				t.Error(err)
 			}
@@ -113,7 +113,7 @@ func TestRefreshLosesToLogOut(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	_, err := w.Refresh(t.Context(), in.RefreshToken)
+	_, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	wantCode(t, err, kyro.CodeInvalidToken)
 }
 

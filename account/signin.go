@@ -38,7 +38,9 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	}
 	now := s.now()
 	account := kyro.NewUser{Email: address, Name: name, PasswordHash: hash, CreatedAt: now}
-	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now))
+	signedUp := deed(viewer, kyro.ID{}, kyro.AuditSignedUp, kyro.ID{}, now)
+	signedUp.Actor = kyro.ActorUser
+	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now), signedUp)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("create an account: %w", err)
 	}
@@ -57,14 +59,20 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("verify a password: %w", err)
 	}
+	now := s.now()
+	loggedIn := deed(viewer, known.User.ID, kyro.AuditLoggedIn, kyro.ID{}, now)
 	if !ok || known.User.ID.IsZero() {
+		// With or without an account: the same work again.
+		if err := s.store.Record(ctx, loggedIn.Refused("Wrong credentials.")); err != nil {
+			return SignedIn{}, fmt.Errorf("note a log-in that was refused: %w", err)
+		}
 		return SignedIn{}, kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
 	}
 	if stale {
 		s.renewHash(ctx, known, password)
 	}
-	now := s.now()
-	session, revoked, err := s.store.CreateSession(ctx, newSession(known.User.ID, viewer.Device, now), kyro.MaxSessionsPerUser)
+	loggedIn.Actor = kyro.ActorUser
+	session, revoked, err := s.store.CreateSession(ctx, newSession(known.User.ID, viewer.Device, now), kyro.MaxSessionsPerUser, loggedIn)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("create a session: %w", err)
 	}
