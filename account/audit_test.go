@@ -63,7 +63,7 @@ func TestSignInsAreNoted(t *testing.T) {
 		line(time.Second, none, kyro.AuditLoggedIn, kyro.ActorNobody, none, none, wrong),
 		line(time.Second, user, kyro.AuditLoggedIn, kyro.ActorUser, second, none, ""),
 		line(time.Second, user, kyro.AuditLoggedIn, kyro.ActorNobody, none, none, wrong),
-		line(time.Second, user, kyro.AuditLoggedOut, kyro.ActorUser, second, second, ""),
+		line(time.Second, user, kyro.AuditLoggedOut, kyro.ActorUser, second, none, ""),
 		line(61*time.Second, user, kyro.AuditRefreshReused, kyro.ActorNobody, none, first, "The session was ended."),
 	}
 	if len(w.store.lines) != len(want) {

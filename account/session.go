@@ -95,7 +95,7 @@ func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) 
 		return false, nil
 	}
 	now := s.now()
-	loggedOut := deed(viewer, viewer.UserID, kyro.AuditLoggedOut, viewer.SessionID, now)
+	loggedOut := deed(viewer, viewer.UserID, kyro.AuditLoggedOut, kyro.ID{}, now)
 	if err := s.end(ctx, viewer.UserID, viewer.SessionID, now, loggedOut); err != nil {
 		return false, fmt.Errorf("log out: %w", err)
 	}
