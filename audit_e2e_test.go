@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,34 @@ func TestAuditLog(t *testing.T) {
 		check, err := store.New(s.app.pools, s.app.queue).VerifyAudit(t.Context())
 		if err != nil || !check.Intact() || check.Lines != 11 {
 			t.Errorf("the whole log: %+v, %v", check, err)
+		}
+	})
+}
+
+// TestAuditLogOfAPIKeys: what a program does is noted as its own, what it may not do once a minute, and it reads none of it.
+func TestAuditLogOfAPIKeys(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		ada := s.signUp(t)
+		bot := ada.newBot()
+		id, program := ada.newAPIKey(nil, "READ", "INGEST")
+		document := program.must(`mutation($b: ID!) { addTextDocument(input: {botId: $b, title: "T", text: "Apples are red."}) {
+			document { id } errors { code message } } }`, vars{"b": bot}).text("addTextDocument.document.id")
+		program.ask(auditLines, nil).wantCode("", "FORBIDDEN")
+		program.ask(`mutation { a: createBot(input: {name: "x"}) { bot { id } } b: createBot(input: {name: "y"}) { bot { id } } }`, nil).wantCode("", "FORBIDDEN")
+		program.ask(`{ node(id: "bot_999999") { id } }`, nil)
+
+		var got []string
+		for _, node := range ada.must(auditLines, nil).list("viewer.auditLog.nodes") {
+			line := node.(map[string]any)
+			got = append(got, fmt.Sprint(line["action"], line["succeeded"], line["actor"], line["target"], line["by"] == id))
+		}
+		want := []string{
+			fmt.Sprint("ACCESS_DENIED", false, "API_KEY", nil, true), fmt.Sprint("DOCUMENT_ADDED", true, "API_KEY", document, true),
+			fmt.Sprint("API_KEY_CREATED", true, "USER", id, false), fmt.Sprint("BOT_CREATED", true, "USER", bot, false),
+			fmt.Sprint("SIGNED_UP", true, "USER", nil, false),
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("lines\n got %v\nwant %v", got, want)
 		}
 	})
 }

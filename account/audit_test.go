@@ -66,12 +66,12 @@ func TestSignInsAreNoted(t *testing.T) {
 		line(time.Second, user, kyro.AuditLoggedOut, kyro.ActorUser, second, none, ""),
 		line(61*time.Second, user, kyro.AuditRefreshReused, kyro.ActorNobody, none, first, "The session was ended."),
 	}
-	if len(w.store.lines) != len(want) {
-		t.Fatalf("%d lines, want %d: %+v", len(w.store.lines), len(want), w.store.lines)
+	if len(w.store.deeds) != len(want) {
+		t.Fatalf("%d lines, want %d: %+v", len(w.store.deeds), len(want), w.store.deeds)
 	}
 	for i := range want {
-		if w.store.lines[i] != want[i] {
-			t.Errorf("line %d\n got %+v\nwant %+v", i, w.store.lines[i], want[i])
+		if w.store.deeds[i] != want[i] {
+			t.Errorf("line %d\n got %+v\nwant %+v", i, w.store.deeds[i], want[i])
 		}
 	}
 }
@@ -94,6 +94,9 @@ func TestAuditLogIsForItsPerson(t *testing.T) {
 	ada := w.sessionOf(w.register(t))
 	bob, err := w.Register(t.Context(), kyro.Viewer{}, "bob@example.org", goodPassword, "Bob")
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, ""); err != nil {
 		t.Fatal(err)
 	}
 	page := kyro.PageRequest{Order: "AT.DESC", Limit: 20}
@@ -119,7 +122,6 @@ func TestDeniedIsNotedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
 	ada := w.sessionOf(w.register(t))
-	w.store.lines = nil
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	ask := func(viewers ...kyro.Viewer) {
@@ -133,7 +135,7 @@ func TestDeniedIsNotedOnceAMinute(t *testing.T) {
 	w.pass(time.Microsecond)
 	ask(keyOf(ada, 2), keyOf(ada, 2))
 	var by []kyro.ID
-	for _, e := range w.store.lines {
+	for _, e := range w.store.deeds {
 		if e.Action != kyro.AuditAccessDenied || e.Succeeded || e.Actor != kyro.ActorAPIKey || e.UserID != ada.UserID {
 			t.Errorf("line %+v", e)
 		}

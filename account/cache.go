@@ -23,4 +23,5 @@ type Cache[T any] interface {
 type Caches struct {
 	Users    Cache[kyro.User]
 	Sessions Cache[kyro.Session] // for a second at the most, since other nodes end sessions too
+	Keys     Cache[kyro.APIKey]  // the same
 }

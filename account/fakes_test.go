@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ type memory struct {
 	failing  error     // of reads and of the end of a session
 	readOnly error     // of a new hash, and of a line of the audit log by itself
 	evicted  []kyro.ID // by every new session
-	lines    []kyro.AuditEntry
+	vault
 }
 
 func newMemory() *memory {
@@ -52,7 +53,7 @@ func (m *memory) CreateUser(
 func (m *memory) note(user, session kyro.ID, deeds []kyro.AuditEntry) {
 	for _, e := range deeds {
 		e.UserID, e.By = user, session
-		m.lines = append(m.lines, e)
+		m.deeds = append(m.deeds, e)
 	}
 }
 
@@ -147,41 +148,17 @@ func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now ti
 	return s, true, nil
 }
 
-func (m *memory) EndedSessions(_ context.Context, ids []kyro.ID, now time.Time) (ended []kyro.ID, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, id := range ids {
-		if s, known := m.sessions[id]; !known || !s.Live(now) {
-			ended = append(ended, id)
-		}
-	}
-	return ended, nil
-}
-
-func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failing != nil {
-		return m.failing
-	}
-	s := m.sessions[id]
-	s.RevokedAt = now
-	m.sessions[id] = s
-	m.lines = append(m.lines, deeds...)
-	return nil
-}
-
 func (m *memory) Record(_ context.Context, entries ...kyro.AuditEntry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.lines = append(m.lines, entries...)
+	m.deeds = append(m.deeds, entries...)
 	return m.readOnly
 }
 
 func (m *memory) AuditPage(_ context.Context, user kyro.ID, page kyro.PageRequest) (result kyro.Page[kyro.AuditEntry], err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, e := range m.lines {
+	for _, e := range m.deeds {
 		if e.UserID == user && len(result.Nodes) < page.Limit {
 			result.Nodes = append(result.Nodes, e)
 		}
@@ -206,17 +183,17 @@ func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, e
 }
 
 // tokens makes readable tokens.
-type tokens struct{}
+type tokens struct{ keys atomic.Int64 }
 
-func (tokens) Access(user, session kyro.ID, now time.Time) (string, time.Time, error) {
+func (*tokens) Access(user, session kyro.ID, now time.Time) (string, time.Time, error) {
 	return "access " + user.String() + " " + session.String(), now.Add(10 * time.Minute), nil
 }
 
-func (tokens) Refresh(session kyro.ID, counter int64) string {
+func (*tokens) Refresh(session kyro.ID, counter int64) string {
 	return fmt.Sprintf("%d.%d", session.Key, counter)
 }
 
-func (tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
+func (*tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
 	key, counter, _ := strings.Cut(token, ".")
 	k, err1 := strconv.ParseInt(key, 10, 64)
 	c, err2 := strconv.ParseInt(counter, 10, 64)
@@ -224,6 +201,11 @@ func (tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
 		return kyro.ID{}, 0, kyro.Errorf(kyro.CodeInvalidToken, "no token")
 	}
 	return kyro.SessionID(k), c, nil
+}
+
+func (t *tokens) NewAPIKey() (secret, prefix, hash string) {
+	secret = fmt.Sprint("secret ", t.keys.Add(1))
+	return secret, secret[:3], "hash of " + secret
 }
 
 // world is a service with a clock that the test moves.
@@ -242,11 +224,18 @@ func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	caches := account.Caches{
 		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
 		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),
+		Keys:     remembering(t, live.CacheConfig[kyro.APIKey]{ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
 	}
-	w.Service = account.New(w.store, caches, w.hash, tokens{}, account.Options{
-		SignUp: mode, Now: w.clock, Ended: func(s kyro.ID) { w.ended = append(w.ended, s) },
+	w.Service = account.New(w.store, caches, w.hash, &tokens{}, account.Options{
+		SignUp: mode, Now: w.clock, Ended: w.heard,
 	})
 	return w
+}
+
+func (w *world) heard(ended kyro.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = append(w.ended, ended)
 }
 
 // remembering is a cache that forgets nothing by itself as long as a test runs.
@@ -277,6 +266,7 @@ func (w *world) register(t *testing.T) account.SignedIn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.store.deeds = nil
 	return in
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"kyrochat/kyro"
@@ -74,29 +75,51 @@ func (s *Service) refreshed(ctx context.Context, session kyro.Session, now time.
 	return s.signedIn(users[0], session, now)
 }
 
+// endReused ends a session whose refresh token came twice, and has its owner told by mail, once, from where it came.
 func (s *Service) endReused(ctx context.Context, viewer kyro.Viewer, session kyro.Session, counter int64, now time.Time) error {
-	reused := deed(viewer, session.UserID, kyro.AuditRefreshReused, session.ID, now).Refused("The session was ended.")
-	if err := s.end(ctx, session.UserID, session.ID, now, reused); err != nil {
+	users, err := s.store.Users(ctx, []kyro.ID{session.UserID})
+	owner, err := kyro.One(users, err, kyro.KindUser)
+	if err != nil {
+		return fmt.Errorf("read the user of a session: %w", err)
+	}
+	deed := kyro.AuditEntry{
+		At: now, UserID: owner.ID, Action: kyro.AuditRefreshReused, Actor: kyro.ActorNobody, Target: session.ID,
+		Device: viewer.Device, RequestID: viewer.RequestID,
+	}
+	ended, err := s.store.EndReusedSession(ctx, owner.ID, session.ID, now,
+		s.letter(kyro.LetterRefreshReused, owner.Email, owner.ID, viewer, now), deed.Refused("The session was ended."))
+	s.sessions.Forget(owner.ID, session.ID)
+	if err != nil {
 		return fmt.Errorf("end a session whose refresh token was reused: %w", err)
 	}
-	s.log.WarnContext(ctx, "refresh token reused; session ended", "user", session.UserID.String(),
-		"session", session.ID.String(), "presented", counter, "current", session.Counter)
+	if ended {
+		s.ended(session.ID)
+		s.log.WarnContext(ctx, "refresh token reused; session ended", "user", owner.ID.String(),
+			"session", session.ID.String(), "presented", counter, "current", session.Counter)
+	}
 	return kyro.Errorf(kyro.CodeInvalidToken,
 		"This refresh token was used before, so the session was ended for safety. Sign in again.").At("refreshToken")
 }
 
 // LogOut ends the viewer's session and reports whether there was one. Nobody signed in is no error, but a token that
-// was refused is: the session of one that expired may live on, with a refresh token that is still good.
+// was refused is: the session of one that expired may live on, with a refresh token that is still good. FORBIDDEN for API
+// keys, which are revoked.
 func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) {
 	if viewer.Rejected != nil {
 		return false, viewer.Rejected
 	}
-	if !viewer.SignedIn() || viewer.SessionID.IsZero() {
+	if !viewer.SignedIn() {
 		return false, nil
 	}
+	if err := viewer.MustBePerson(); err != nil {
+		return false, err
+	}
 	now := s.now()
-	loggedOut := deed(viewer, viewer.UserID, kyro.AuditLoggedOut, kyro.ID{}, now)
-	if err := s.end(ctx, viewer.UserID, viewer.SessionID, now, loggedOut); err != nil {
+	err := s.end(ctx, viewer.UserID, viewer.SessionID, now, viewer.Entry(kyro.AuditLoggedOut, kyro.ID{}).Dated(now))
+	if kyro.ErrorCode(err) == kyro.CodeNotFound { // somebody else ended it a moment ago
+		return false, nil
+	}
+	if err != nil {
 		return false, fmt.Errorf("log out: %w", err)
 	}
 	return true, nil
@@ -123,9 +146,20 @@ func (s *Service) CheckSession(ctx context.Context, user, session kyro.ID, issue
 	return nil
 }
 
-// Ended gives those of the sessions that live no more, wherever they were ended. It reads the rows.
-func (s *Service) Ended(ctx context.Context, sessions []kyro.ID) ([]kyro.ID, error) {
-	return s.store.EndedSessions(ctx, sessions, s.now())
+// Ended gives those of the sessions and API keys that are good no more, wherever they were ended. It reads the rows. The
+// other keys have something open, and count as used.
+func (s *Service) Ended(ctx context.Context, credentials []kyro.ID) ([]kyro.ID, error) {
+	now := s.now()
+	ended, err := s.store.EndedCredentials(ctx, credentials, now)
+	if err != nil {
+		return ended, err
+	}
+	for _, id := range credentials {
+		if id.Kind == kyro.KindAPIKey && !slices.Contains(ended, id) {
+			s.uses.note(id, now)
+		}
+	}
+	return ended, nil
 }
 
 // readSession reads the one session that a cache does not have.
@@ -135,17 +169,6 @@ func (s *Service) readSession(ctx context.Context, _ kyro.ID, ids []kyro.ID) ([]
 		return nil, nil
 	}
 	return []kyro.Session{session}, err
-}
-
-// end revokes a session of the user and lets this node know at once.
-func (s *Service) end(ctx context.Context, user, session kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
-	err := s.store.RevokeSession(ctx, session, now, deeds...)
-	s.sessions.Forget(user, session)
-	if err != nil {
-		return err
-	}
-	s.ended(session)
-	return nil
 }
 
 func sessionEnded() error {

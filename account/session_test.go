@@ -50,6 +50,41 @@ func TestRefreshReuseEndsTheSession(t *testing.T) {
 	wantCode(t, w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now), kyro.CodeUnauthenticated)
 	_, err = w.Refresh(t.Context(), kyro.Viewer{}, second.RefreshToken)
 	wantCode(t, err, kyro.CodeInvalidToken)
+	if len(w.ended) != 1 || w.ended[0] != viewer.SessionID {
+		t.Errorf("told of the end of %v", w.ended)
+	}
+}
+
+// TestReuseIsToldOnce: however many notice it.
+func TestReuseIsToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	in := w.register(t)
+	if _, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	thief := kyro.Viewer{Device: kyro.Device{UserAgent: "thief"}, RequestID: "request 9"}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, err := w.Refresh(t.Context(), thief, in.RefreshToken)
+			if kyro.ErrorCode(err) != kyro.CodeInvalidToken {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(w.store.letters) != 1 || len(w.store.deeds) != 1 {
+		t.Fatalf("letters %v, deeds %v", w.store.letters, w.store.deeds)
+	}
+	letter, deed := w.store.letters[0], w.store.deeds[0]
+	if letter.Kind != kyro.LetterRefreshReused || letter.To != "ada@example.org" || letter.UserID != in.User.ID || letter.Device != thief.Device {
+		t.Errorf("the letter %+v", letter)
+	}
+	if deed.Action != kyro.AuditRefreshReused || deed.UserID != in.User.ID || deed.Target != kyro.SessionID(1) || deed.RequestID != "request 9" || deed.Succeeded {
+		t.Errorf("the deed %+v", deed)
+	}
 }
 
 func TestRefreshRefusals(t *testing.T) {
@@ -168,7 +203,7 @@ func TestUncertainLogOut(t *testing.T) {
 	if err := w.CheckSession(t.Context(), v.UserID, v.SessionID, w.now); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.store.RevokeSession(t.Context(), v.SessionID, w.now); err != nil {
+	if err := w.store.RevokeSession(t.Context(), v.UserID, v.SessionID, w.now); err != nil {
 		t.Fatal(err)
 	}
 	w.store.failing = errors.New("connection reset")

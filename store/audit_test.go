@@ -95,9 +95,8 @@ func TestDeedsAreStoredWithTheirFact(t *testing.T) {
 		wantCode(t, err, kyro.CodeNotFound)
 		_, _, err = w.CreateSession(ctx, aSession(user.ID, start), 20) // without a line
 		fine(t, err)
-		for range 2 {
-			fine(t, w.RevokeSession(ctx, second.ID, start, anEntry(user.ID, kyro.AuditLoggedOut)))
-		}
+		fine(t, w.RevokeSession(ctx, user.ID, second.ID, start, anEntry(user.ID, kyro.AuditLoggedOut)))
+		wantCode(t, w.RevokeSession(ctx, user.ID, second.ID, start, anEntry(user.ID, kyro.AuditLoggedOut)), kyro.CodeNotFound)
 
 		bot, err := w.CreateBot(ctx, *kyro.NewBot(user.ID, start), anEntry(user.ID, kyro.AuditBotCreated))
 		fine(t, err)

@@ -72,6 +72,16 @@ func (s *Store) CredentialsByEmail(ctx context.Context, email string) (kyro.Cred
 	return kyro.Credentials{User: r.noun(), PasswordHash: r.PasswordHash}, nil
 }
 
+// Credentials are those of a user; NOT_FOUND where there is none.
+func (s *Store) Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error) {
+	var r userRow
+	err := s.read().NewSelect().Model(&r).Where("u.id = ?", user.Key).Scan(ctx)
+	if err != nil {
+		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
+	}
+	return kyro.Credentials{User: r.noun(), PasswordHash: r.PasswordHash}, nil
+}
+
 // SetPasswordHash replaces a hash if it is still the old one; where it is not, it does nothing.
 func (s *Store) SetPasswordHash(ctx context.Context, user kyro.ID, old, hash string) error {
 	return s.write(ctx, "renew the password hash", func(ctx context.Context, tx *writeTx) error {

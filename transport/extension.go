@@ -85,17 +85,18 @@ func findDefer(set ast.SelectionSet) *ast.Directive {
 	return nil
 }
 
-// InterceptOperation gives an operation on a websocket its own request id, and a query or mutation its time. The viewer
-// of every operation has its request id.
+// InterceptOperation gives an operation on a websocket its own request id, and a query or mutation its time.
 func (e Envelope) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	if _, ok := ctx.Value(socketKey{}).(*socket); !ok {
-		return next(asked(ctx))
+		return next(ctx)
 	}
 	newID := e.NewID
 	if newID == nil {
 		newID = rand.Text
 	}
-	ctx = asked(context.WithValue(ctx, requestIDKey{}, newID()))
+	viewer := kyro.ViewerFrom(ctx)
+	viewer.RequestID = newID()
+	ctx = kyro.WithViewer(context.WithValue(ctx, requestIDKey{}, viewer.RequestID), viewer)
 	if streams(ctx) {
 		return next(ctx)
 	}
@@ -114,13 +115,6 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 		}
 		return response
 	}
-}
-
-// asked gives the viewer the request id, by which the audit log knows who asked.
-func asked(ctx context.Context) context.Context {
-	viewer := kyro.ViewerFrom(ctx)
-	viewer.RequestID = RequestIDFrom(ctx)
-	return kyro.WithViewer(ctx, viewer)
 }
 
 // InterceptResponse tells what an operation was estimated to cost, and cuts the list of errors. Only the first event of
