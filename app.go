@@ -43,6 +43,7 @@ type app struct {
 	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
+	tokens      *auth.Tokens           // nil where the role does not serve
 	accounts    *account.Service       // nil where the role does not serve
 	answers     *answer.Service        // nil where the role does not serve
 	retriever   *answer.IndexRetriever // nil where the role does not serve
@@ -142,28 +143,25 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	return a, a.listenAdmin()
 }
 
+// sweepUsersEvery is how often accounts are looked for whose grace is over.
+const sweepUsersEvery = 10 * time.Minute
+
 // newAccounts makes the use cases of accounts, and the gate that asks them.
 func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
-	secrets := a.cfg.Secrets
-	if len(secrets) == 0 {
-		secret, err := auth.LoadOrCreateSecret(filepath.Join(a.cfg.DataDir, "secret"))
-		if err != nil {
-			return nil, err
-		}
-		secrets = []string{secret}
-	}
-	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL})
+	tokens, err := a.newTokens()
 	if err != nil {
 		return nil, err
 	}
 	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
-		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
+		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Log: a.log,
 		Ended: func(credential kyro.ID) {
 			a.connections.CloseCredential(credential)
 			live.Send(a.nodes.bus, signalEnded, credential)
 		},
 	})
 	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
+	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
+	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
 	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
 }
 
@@ -282,6 +280,9 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if gemini := a.providers.gemini; gemini != nil {
 		group.Go(func() error { gemini.Look(ctx); return nil })
+	}
+	if file := a.cfg.secretFile(); file != "" && a.tokens != nil {
+		group.Go(func() error { a.tokens.Follow(ctx, file, a.log); return nil })
 	}
 	if a.cfg.Role.serves() {
 		group.Go(func() error {

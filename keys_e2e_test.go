@@ -73,6 +73,11 @@ func TestAPIKeys(t *testing.T) {
 		if endless.get("createApiKey.apiKey.expiresAt") != nil || endless.text("createApiKey.secret") == secret {
 			t.Errorf("%s", endless.body)
 		}
+		far, for8000Years := p.newAPIKey(vars{"e": "9999-12-31T23:59:59Z"}, "READ")
+		if code := for8000Years.socket(t).ask(`{"query":"{viewer{email}}"}`); code != "" {
+			t.Errorf("a key that ends in 8000 years: %s", code)
+		}
+		p.revokeKey(far)
 		list := p.must(`{ viewer { apiKeys { id name } } }`, nil).list("viewer.apiKeys")
 		if len(list) != 2 || list[0].(map[string]any)["name"] != "Second" {
 			t.Errorf("the list is %v", list)
@@ -125,8 +130,8 @@ func TestAPIKeys(t *testing.T) {
 			}
 		}
 		// One letter and one line of the audit log for each key, and no secret anywhere.
-		if letters, lines := s.counted(t, "SELECT count(*) FROM letters WHERE kind = 'api-key-created'"), s.counted(t, "SELECT count(*) FROM audit_log WHERE action IN ('API_KEY_CREATED', 'API_KEY_REVOKED') AND target_id LIKE 'key_%' AND request_id <> ''"); letters != 3 || lines != 4 {
-			t.Errorf("%d letters and %d lines, want 3 and 4", letters, lines)
+		if letters, lines := s.counted(t, "SELECT count(*) FROM letters WHERE kind = 'api-key-created'"), s.counted(t, "SELECT count(*) FROM audit_log WHERE action IN ('API_KEY_CREATED', 'API_KEY_REVOKED') AND target_id LIKE 'key_%' AND request_id <> ''"); letters != 4 || lines != 6 {
+			t.Errorf("%d letters and %d lines, want 4 and 6", letters, lines)
 		}
 		if n := s.counted(t, "SELECT count(*) FROM api_keys WHERE secret_hash LIKE 'kyr_%' OR length(prefix) > 20 OR name LIKE 'kyr_%'"); n != 0 {
 			t.Error("a secret is stored")

@@ -39,13 +39,13 @@ type Store interface {
 	RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error)
 	// RevokeSession ends a session of the user. NOT_FOUND where the user has none that lives.
 	RevokeSession(ctx context.Context, user, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
-	// Record adds lines to the audit log about what is no write.
-	Record(ctx context.Context, entries ...kyro.AuditEntry) error
 	// AuditPage lists the lines about a user's account, newest first.
 	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
 
 	Devices
 	Keys
+	Changes
+	Purges
 }
 
 // Devices keeps sessions as their users see them.
@@ -107,21 +107,22 @@ type Tokens interface {
 
 // Service holds the use cases. Make it with New.
 type Service struct {
-	store    Store
-	users    Cache[kyro.User]
-	sessions Cache[kyro.Session]
-	keys     Cache[kyro.APIKey]
-	places   *lru.Cache[string, keyPlace] // of API keys, by the hash of their secrets
-	uses     uses                         // of API keys
-	hasher   Hasher
-	tokens   Tokens
-	signUp   kyro.SignUpMode
-	idle     time.Duration
-	now      func() time.Time
-	log      *slog.Logger
-	seed     func() string
-	ended    func(credential kyro.ID)
-	denials  denials
+	store     Store
+	users     Cache[kyro.User]
+	sessions  Cache[kyro.Session]
+	keys      Cache[kyro.APIKey]
+	places    *lru.Cache[string, keyPlace] // of API keys, by the hash of their secrets
+	uses      uses                         // of API keys
+	hasher    Hasher
+	tokens    Tokens
+	signUp    kyro.SignUpMode
+	idle      time.Duration
+	now       func() time.Time
+	log       *slog.Logger
+	seed      func() string
+	ended     func(credential kyro.ID)
+	documents Documents
+	denials   denials
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -134,6 +135,8 @@ type Options struct {
 	// Ended hears of every session and API key that a use case ended, after it is stored, so that what it has open can
 	// be closed at once. It must not wait.
 	Ended func(credential kyro.ID)
+	// Documents removes what the documents of deleted accounts leave; needed by PurgeUser alone.
+	Documents Documents
 }
 
 // DefaultRefreshTTL is how long a session may stay unused where nothing is configured.
@@ -165,5 +168,6 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 		signUp: o.SignUp, idle: o.RefreshTTL, seed: o.NewSeed,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), ended: o.Ended,
+		documents: o.Documents,
 	}
 }

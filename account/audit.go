@@ -21,8 +21,8 @@ func (s *Service) AuditLog(ctx context.Context, viewer kyro.Viewer, page kyro.Pa
 	return lines, nil
 }
 
-// deed is a line about an account. A viewer who is signed in to another one is nobody to this.
-func deed(viewer kyro.Viewer, user kyro.ID, action kyro.AuditAction, target kyro.ID, now time.Time) kyro.AuditEntry {
+// deedOf is a line about an account. A viewer who is signed in to another one is nobody to this.
+func deedOf(viewer kyro.Viewer, user kyro.ID, action kyro.AuditAction, target kyro.ID, now time.Time) kyro.AuditEntry {
 	if !viewer.Is(user) {
 		viewer = kyro.Viewer{Device: viewer.Device, RequestID: viewer.RequestID}
 	}
@@ -79,7 +79,7 @@ func (s *Service) Denied(ctx context.Context, viewer kyro.Viewer) {
 	// Who asked may be gone; the line is written all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), denialTimeout)
 	defer cancel()
-	entry := deed(viewer, viewer.UserID, kyro.AuditAccessDenied, kyro.ID{}, now).Refused("Not among the scopes of the key.")
+	entry := deedOf(viewer, viewer.UserID, kyro.AuditAccessDenied, kyro.ID{}, now).Refused("Not among the scopes of the key.")
 	if err := s.store.Record(ctx, entry); err != nil {
 		s.log.WarnContext(ctx, "refusal of an API key not noted", "user", viewer.UserID.String(), "key", viewer.KeyID.String(), "error", err)
 	}

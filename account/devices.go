@@ -33,9 +33,12 @@ func (s *Service) RevokeSession(ctx context.Context, viewer kyro.Viewer, id kyro
 		return err
 	}
 	now := s.now()
-	if err := s.end(ctx, viewer.UserID, id, now, viewer.Entry(kyro.AuditSessionRevoked, id).Dated(now)); err != nil {
+	err := s.store.RevokeSession(ctx, viewer.UserID, id, now, viewer.Entry(kyro.AuditSessionRevoked, id).Dated(now))
+	s.sessions.Forget(viewer.UserID, id)
+	if err != nil {
 		return fmt.Errorf("revoke a session: %w", err)
 	}
+	s.ended(id)
 	return nil
 }
 
@@ -57,11 +60,12 @@ func (s *Service) RevokeOtherSessions(ctx context.Context, viewer kyro.Viewer, p
 	return nil
 }
 
-// end revokes a session of the user and lets this node know at once. NOT_FOUND where it does not live.
+// end revokes a session of the user and lets this node know at once. One that ended before stays as it is, and nothing
+// was done then.
 func (s *Service) end(ctx context.Context, user, session kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
 	err := s.store.RevokeSession(ctx, user, session, now, deeds...)
 	s.sessions.Forget(user, session)
-	if err != nil {
+	if err != nil && kyro.ErrorCode(err) != kyro.CodeNotFound {
 		return err
 	}
 	s.ended(session)

@@ -86,9 +86,20 @@ func TestRevokeSession(t *testing.T) {
 	if !slices.Equal(w.ended, []kyro.ID{second.SessionID, first.SessionID}) {
 		t.Errorf("told of the end of %v", w.ended)
 	}
-	// The first one is of the log-in.
-	if deed := w.store.deeds[1]; deed.Action != kyro.AuditSessionRevoked || deed.Target != second.SessionID || deed.By != first.SessionID {
+	if deed := w.store.deeds[0]; deed.Action != kyro.AuditSessionRevoked || deed.Target != second.SessionID || deed.By != first.SessionID {
 		t.Errorf("the deed %+v", deed)
+	}
+}
+
+// TestAKeyIsNotLoggedOut: it is revoked.
+func TestAKeyIsNotLoggedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	v := w.sessionOf(w.register(t))
+	_, err := w.LogOut(t.Context(), kyro.Viewer{UserID: v.UserID, KeyID: kyro.APIKeyID(1), Scopes: []kyro.Scope{kyro.ScopeRead}})
+	wantCode(t, err, kyro.CodeForbidden)
+	if len(w.ended) != 0 {
+		t.Errorf("ended %v", w.ended)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,11 +27,17 @@ type memory struct {
 	failing  error     // of reads and of the end of a session
 	readOnly error     // of a new hash, and of a line of the audit log by itself
 	evicted  []kyro.ID // by every new session
+	letters  []kyro.Letter
+	deeds    []kyro.AuditEntry
+	signIns  []kyro.AuditEntry // the deeds that new sessions came with
 	vault
+	changes
 }
 
 func newMemory() *memory {
-	return &memory{users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}}
+	return &memory{
+		users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}, changes: changes{tokens: map[string]kyro.AccountChange{}},
+	}
 }
 
 func (m *memory) CreateUser(
@@ -53,7 +60,7 @@ func (m *memory) CreateUser(
 func (m *memory) note(user, session kyro.ID, deeds []kyro.AuditEntry) {
 	for _, e := range deeds {
 		e.UserID, e.By = user, session
-		m.deeds = append(m.deeds, e)
+		m.signIns = append(m.signIns, e)
 	}
 }
 
@@ -105,6 +112,9 @@ func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
 func (m *memory) CreateSession(
 	_ context.Context, s kyro.Session, keep int, deeds ...kyro.AuditEntry,
 ) (kyro.Session, []kyro.ID, error) {
+	if m.starting != nil {
+		m.starting()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if keep != kyro.MaxSessionsPerUser {
@@ -148,17 +158,10 @@ func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now ti
 	return s, true, nil
 }
 
-func (m *memory) Record(_ context.Context, entries ...kyro.AuditEntry) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.deeds = append(m.deeds, entries...)
-	return m.readOnly
-}
-
 func (m *memory) AuditPage(_ context.Context, user kyro.ID, page kyro.PageRequest) (result kyro.Page[kyro.AuditEntry], err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, e := range m.deeds {
+	for _, e := range append(slices.Clone(m.signIns), m.deeds...) {
 		if e.UserID == user && len(result.Nodes) < page.Limit {
 			result.Nodes = append(result.Nodes, e)
 		}
@@ -213,6 +216,7 @@ type world struct {
 	*account.Service
 	store *memory
 	hash  *hashes
+	docs  *documents
 	ended []kyro.ID
 	mu    sync.Mutex
 	now   time.Time
@@ -220,14 +224,14 @@ type world struct {
 
 func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	t.Helper()
-	w := &world{store: newMemory(), hash: &hashes{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{store: newMemory(), hash: &hashes{}, docs: &documents{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	caches := account.Caches{
 		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
 		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),
 		Keys:     remembering(t, live.CacheConfig[kyro.APIKey]{ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
 	}
 	w.Service = account.New(w.store, caches, w.hash, &tokens{}, account.Options{
-		SignUp: mode, Now: w.clock, Ended: w.heard,
+		SignUp: mode, Now: w.clock, Ended: w.heard, Documents: w.docs,
 	})
 	return w
 }
@@ -266,7 +270,6 @@ func (w *world) register(t *testing.T) account.SignedIn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.store.deeds = nil
 	return in
 }
 

@@ -15,7 +15,9 @@ type SignedIn struct {
 	AccessToken   string
 	AccessExpires time.Time
 	RefreshToken  string
-	DeviceToken   string // empty where none is made
+	// RefreshExpires is when the refresh token is over, unless it is used before.
+	RefreshExpires time.Time
+	DeviceToken    string // empty where none is made
 }
 
 // Register makes an account and signs it in at once. All fields that are wrong are told together, joined by
@@ -38,7 +40,7 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	}
 	now := s.now()
 	account := kyro.NewUser{Email: address, Name: name, PasswordHash: hash, CreatedAt: now}
-	signedUp := deed(viewer, kyro.ID{}, kyro.AuditSignedUp, kyro.ID{}, now)
+	signedUp := deedOf(viewer, kyro.ID{}, kyro.AuditSignedUp, kyro.ID{}, now)
 	signedUp.Actor = kyro.ActorUser
 	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now), signedUp)
 	if err != nil {
@@ -48,8 +50,8 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	return s.signedIn(user, session, now)
 }
 
-// LogIn starts a session. A wrong password and an unknown address are the same INVALID_CREDENTIALS after the
-// same work. Beyond 20 live sessions the oldest ends.
+// LogIn starts a session. A wrong password, an unknown address and an account out of use are the same INVALID_CREDENTIALS
+// after the same work. Beyond 20 live sessions the oldest ends.
 func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password, device string) (SignedIn, error) {
 	known, err := s.credentials(ctx, email)
 	if err != nil {
@@ -60,13 +62,13 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 		return SignedIn{}, fmt.Errorf("verify a password: %w", err)
 	}
 	now := s.now()
-	loggedIn := deed(viewer, known.User.ID, kyro.AuditLoggedIn, kyro.ID{}, now)
-	if !ok || known.User.ID.IsZero() {
+	loggedIn := deedOf(viewer, known.User.ID, kyro.AuditLoggedIn, kyro.ID{}, now)
+	if !ok || known.User.ID.IsZero() || known.DeactivatedAt != nil {
 		// With or without an account: the same work again.
 		if err := s.store.Record(ctx, loggedIn.Refused("Wrong credentials.")); err != nil {
 			return SignedIn{}, fmt.Errorf("note a log-in that was refused: %w", err)
 		}
-		return SignedIn{}, kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
+		return SignedIn{}, badCredentials()
 	}
 	if stale {
 		s.renewHash(ctx, known, password)
@@ -79,6 +81,9 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	for _, former := range revoked {
 		s.sessions.Forget(known.User.ID, former)
 		s.ended(former)
+	}
+	if err := s.recheck(ctx, known, session, now); err != nil {
+		return SignedIn{}, err
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
 	return s.signedIn(known.User, session, now)
@@ -125,6 +130,10 @@ func (s *Service) signedIn(user kyro.User, session kyro.Session, now time.Time) 
 	}
 	return SignedIn{
 		User: user, AccessToken: token, AccessExpires: expires,
-		RefreshToken: s.tokens.Refresh(session.ID, session.Counter),
+		RefreshToken: s.tokens.Refresh(session.ID, session.Counter), RefreshExpires: session.RefreshEnds(s.idle),
 	}, nil
+}
+
+func badCredentials() error {
+	return kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
 }

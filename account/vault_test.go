@@ -16,20 +16,7 @@ type vault struct {
 	keyRead int                    // of keys by id
 	touched []kyro.ID
 	minute  time.Time
-	letters []kyro.Letter
-	deeds   []kyro.AuditEntry
 	lost    error // instead of the writes of uses
-}
-
-func (m *memory) Credentials(_ context.Context, user kyro.ID) (kyro.Credentials, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, c := range m.users {
-		if c.User.ID == user {
-			return c, nil
-		}
-	}
-	return kyro.Credentials{}, kyro.NotFound(kyro.KindUser)
 }
 
 func (m *memory) SessionsOf(_ context.Context, user kyro.ID, since, now time.Time) (found []kyro.Session, err error) {

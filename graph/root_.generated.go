@@ -4148,6 +4148,12 @@ type MessageEdge {
 """
 Everything that can be changed. All but registerUser, logIn, refreshSession and logOut need an access token and are
 UNAUTHENTICATED without one. A payload with errors changed nothing.
+
+A server may let browsers keep the refresh token in a cookie that no script can read. Pages of the origins it allows ask
+for that by the header ` + "`" + `X-Kyro-Cookies: 1` + "`" + ` (and ` + "`" + `credentials: "include"` + "`" + ` of fetch) on registerUser, logIn, refreshSession
+and logOut, by HTTP POST with a JSON body: ` + "`" + `refreshToken` + "`" + ` is null in the answers then, refreshSession takes the cookie
+where its refreshToken is "", and logOut takes the cookie away. A page of another origin, or a client that names none, is
+FORBIDDEN to; over a websocket or an event stream, and on a server that does not offer it, the header is BAD_USER_INPUT.
 """
 type Mutation {
   """
@@ -4180,8 +4186,8 @@ type Mutation {
   ): AuthPayload!
   """
   Ends the session of the access token: it and the refresh token are of no more use. False where no token was sent. With
-  a token that has expired it is UNAUTHENTICATED and ends nothing: refresh first, as for everything else.
-  API keys: none.
+  a token that has expired it is UNAUTHENTICATED and ends nothing: refresh first, as for everything else. With
+  ` + "`" + `X-Kyro-Cookies: 1` + "`" + ` it ends the session of the cookie as well, whatever became of the access token. API keys: none.
   """
   logOut: LogOutPayload!
 
@@ -4235,8 +4241,8 @@ type Mutation {
   ): AcceptedPayload!
   """
   Mails a link to the new address; the account keeps the old one until the link is opened. The answer is the same where
-  the new address has an account already. Only for signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS;
-  RATE_LIMITED at the top level. API keys: none.
+  the new address has an account already. Only for signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS, CONFLICT for
+  72 hours after a change was undone; RATE_LIMITED at the top level. API keys: none.
   """
   requestEmailChange(
     "The password and the new address."
@@ -4253,8 +4259,9 @@ type Mutation {
   ): AcceptedPayload!
   """
   Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
-  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, and a mail brings a link for a
-  new password. Errors: INVALID_TOKEN. API keys: ignored.
+  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, a deactivated account is back in
+  use, and a mail brings a link for a new password. After several changes each old address can be taken back so, and the
+  oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good. API keys: ignored.
   """
   revertEmailChange(
     "The token."
@@ -4433,7 +4440,7 @@ input LogInInput {
 
 "A refresh token."
 input RefreshSessionInput {
-  "The newest refresh token that registerUser, logIn or refreshSession gave."
+  "The newest refresh token that registerUser, logIn or refreshSession gave; \"\" for that of the cookie, with ` + "`" + `X-Kyro-Cookies: 1` + "`" + `."
   refreshToken: String!
 }
 
@@ -4445,7 +4452,7 @@ type AuthPayload {
   accessToken: String
   "When the access token ends: refresh before."
   accessTokenExpiresAt: DateTime
-  "For refreshSession. Good for 14 days unless used, and once."
+  "For refreshSession. Good for 14 days unless used, and once. Null where it is in the cookie, by ` + "`" + `X-Kyro-Cookies: 1` + "`" + `."
   refreshToken: String
   """
   Names this device at its next logIn: keep it beside the refresh token, also after logOut. It opens nothing by itself.

@@ -158,6 +158,46 @@ func TestOnlyMailsAreRead(t *testing.T) {
 	}
 }
 
+func TestABrokenFileHidesNoOther(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	post := outboxPost(t, folder)
+	if err := post.Send(t.Context(), example(kyro.LetterReactivated)); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"20261126T230613Z-reactivated-1.eml": "no mail", "20261126T230614Z-reactivated-2.eml": "Subject: =?what?x?y?=\n\n",
+		"20261126T230616Z-greeting-4.eml": "",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := post.Outbox().Read(name); err == nil {
+			t.Errorf("%q is read as a mail", content)
+		}
+	}
+	list, err := post.Outbox().List()
+	if err != nil || len(list) != 4 || list[3].Subject != "Your account is back" || !strings.Contains(list[2].Subject, "cannot be read") {
+		t.Errorf("the outbox has %+v, %v", list, err)
+	}
+}
+
+func TestAnOutboxThatCannotBe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "outbox")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	post := outboxPost(t, path)
+	err := post.Send(t.Context(), example(kyro.LetterReactivated))
+	if err == nil || kyro.ErrorCode(err) != kyro.CodeInternal || strings.Contains(err.Error(), "ada@") {
+		t.Errorf("in place of a folder there is a file: %v", err)
+	}
+	if _, err := post.Outbox().List(); err == nil {
+		t.Error("a file is listed")
+	}
+}
+
 func TestAMailThatCannotBeOneIsRefused(t *testing.T) {
 	t.Parallel()
 	post := outboxPost(t, t.TempDir())

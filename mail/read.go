@@ -31,7 +31,7 @@ func (o *Outbox) List() ([]kyro.KeptMail, error) {
 			continue // it has just gone
 		}
 		if err != nil {
-			return nil, err
+			m.Subject = "(this file cannot be read)" // and the others can
 		}
 		kept = append(kept, m)
 	}
@@ -79,17 +79,17 @@ func (o *Outbox) Read(name string) (kyro.KeptMail, error) {
 
 // open reads a file. It is small enough to be read whole.
 func (o *Outbox) open(name string) (kyro.KeptMail, *mail.Message, error) {
+	m := kyro.KeptMail{Name: name}
+	m.At, m.Kind, _ = parseName(name)
 	f, err := os.Open(filepath.Join(o.folder, name))
 	if err != nil {
-		return kyro.KeptMail{}, nil, err
+		return m, nil, err
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
-		return kyro.KeptMail{}, nil, err
+		return m, nil, err
 	}
-	m := kyro.KeptMail{Name: name}
-	m.At, m.Kind, _ = parseName(name)
 	message, err := mail.ReadMessage(strings.NewReader(string(content)))
 	if err != nil {
 		return m, nil, fmt.Errorf("read a mail of the outbox: %w", err)

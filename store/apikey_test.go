@@ -24,7 +24,7 @@ func aKey(user kyro.ID) kyro.APIKey {
 // key stores an API key with the hash.
 func (w *world) key(t testing.TB, user kyro.ID, hash string) kyro.APIKey {
 	t.Helper()
-	key, err := w.CreateAPIKey(t.Context(), aKey(user), hash, 20, aLetter(user, kyro.LetterAPIKeyCreated), aDeed(user, kyro.AuditAPIKeyCreated))
+	key, err := w.CreateAPIKey(t.Context(), aKey(user), hash, 20, letterTo(user, kyro.LetterAPIKeyCreated), deedOf(user, kyro.AuditAPIKeyCreated))
 	fine(t, err)
 	return key
 }
@@ -50,7 +50,7 @@ func TestAPIKeys(t *testing.T) {
 		}
 		endless := aKey(ada)
 		endless.ExpiresAt, endless.Networks = nil, nil
-		second, err := w.CreateAPIKey(t.Context(), endless, "hash 2", 20, aLetter(ada, kyro.LetterAPIKeyCreated))
+		second, err := w.CreateAPIKey(t.Context(), endless, "hash 2", 20, letterTo(ada, kyro.LetterAPIKeyCreated))
 		if fine(t, err); second.ExpiresAt != nil || len(second.Networks) != 0 {
 			t.Errorf("stored %+v", second)
 		}
@@ -71,9 +71,9 @@ func TestAPIKeys(t *testing.T) {
 			t.Errorf("another reads %v", byID)
 		}
 
-		wantCode(t, w.RevokeAPIKey(t.Context(), eve, first.ID, start, aDeed(eve, kyro.AuditAPIKeyRevoked)), kyro.CodeNotFound)
-		fine(t, w.RevokeAPIKey(t.Context(), ada, first.ID, start, aDeed(ada, kyro.AuditAPIKeyRevoked)))
-		wantCode(t, w.RevokeAPIKey(t.Context(), ada, first.ID, start, aDeed(ada, kyro.AuditAPIKeyRevoked)), kyro.CodeNotFound)
+		wantCode(t, w.RevokeAPIKey(t.Context(), eve, first.ID, start, deedOf(eve, kyro.AuditAPIKeyRevoked)), kyro.CodeNotFound)
+		fine(t, w.RevokeAPIKey(t.Context(), ada, first.ID, start, deedOf(ada, kyro.AuditAPIKeyRevoked)))
+		wantCode(t, w.RevokeAPIKey(t.Context(), ada, first.ID, start, deedOf(ada, kyro.AuditAPIKeyRevoked)), kyro.CodeNotFound)
 		if w.deeds(t, kyro.AuditAPIKeyRevoked) != 1 {
 			t.Errorf("%d lines tell that it was revoked", w.deeds(t, kyro.AuditAPIKeyRevoked))
 		}
@@ -101,7 +101,7 @@ func TestKeysOfDeactivatedAccounts(t *testing.T) {
 		if keys, err := w.APIKeys(t.Context(), ada, []kyro.ID{key.ID}); err != nil || len(keys) != 0 {
 			t.Errorf("read %v, %v", keys, err)
 		}
-		_, err = w.CreateAPIKey(t.Context(), aKey(ada), "hash 2", 20, aLetter(ada, kyro.LetterAPIKeyCreated))
+		_, err = w.CreateAPIKey(t.Context(), aKey(ada), "hash 2", 20, letterTo(ada, kyro.LetterAPIKeyCreated))
 		wantCode(t, err, kyro.CodeNotFound)
 	})
 }
@@ -118,7 +118,7 @@ func TestKeysAreCounted(t *testing.T) {
 		made, refused := 0, 0
 		for i := range 8 {
 			all.Go(func() {
-				_, err := w.CreateAPIKey(t.Context(), aKey(ada), fmt.Sprint("hash ", i), 3, aLetter(ada, kyro.LetterAPIKeyCreated))
+				_, err := w.CreateAPIKey(t.Context(), aKey(ada), fmt.Sprint("hash ", i), 3, letterTo(ada, kyro.LetterAPIKeyCreated))
 				mu.Lock()
 				defer mu.Unlock()
 				switch kyro.ErrorCode(err) {

@@ -26,8 +26,8 @@ func anEntry(user kyro.ID, action kyro.AuditAction) kyro.AuditEntry {
 	}
 }
 
-// lines are those about the user, oldest first.
-func (w *world) lines(t testing.TB, user kyro.ID) []kyro.AuditEntry {
+// auditLines are those about the user, oldest first.
+func (w *world) auditLines(t testing.TB, user kyro.ID) []kyro.AuditEntry {
 	t.Helper()
 	page, err := w.AuditPage(t.Context(), user, newestFirst)
 	fine(t, err)
@@ -63,7 +63,7 @@ func TestAuditLinesAreReadAsTheyWere(t *testing.T) {
 		want := []kyro.AuditEntry{full, bare, long}
 		want[0].At = full.At.Truncate(time.Microsecond)
 		want[2].Detail = strings.Repeat("é", (kyro.MaxAuditDetail-2)/2)
-		got := w.lines(t, user)
+		got := w.auditLines(t, user)
 		if len(got) != len(want) {
 			t.Fatalf("%d lines", len(got))
 		}
@@ -125,7 +125,7 @@ func TestDeedsAreStoredWithTheirFact(t *testing.T) {
 			by, target kyro.ID
 		}
 		var got []told
-		for _, e := range w.lines(t, user.ID) {
+		for _, e := range w.auditLines(t, user.ID) {
 			got = append(got, told{e.Action, e.Actor, e.By, e.Target})
 		}
 		person, session := kyro.ActorUser, kyro.SessionID(7)
@@ -187,7 +187,7 @@ func TestTheLogIsOnlyAddedTo(t *testing.T) {
 			}
 		}
 		w.intact(t, 3)
-		for _, e := range append(w.lines(t, user), w.lines(t, other)...) {
+		for _, e := range append(w.auditLines(t, user), w.auditLines(t, other)...) {
 			if known := e.Device != (kyro.Device{}); known != (e.UserID == other) {
 				t.Errorf("after %s was forgotten: %+v", user, e)
 			}
@@ -349,7 +349,7 @@ func TestLinesComeOneAfterAnother(t *testing.T) {
 		evictions := int64(people-1) * (each + 1 - 3) // the sessions of the sign-up among them
 		w.intact(t, 2+(people-1)*each+evictions)
 		for _, user := range users[1:] {
-			if n := len(w.lines(t, user)); n != each+each+1-3 {
+			if n := len(w.auditLines(t, user)); n != each+each+1-3 {
 				t.Errorf("%d lines about %s", n, user)
 			}
 		}

@@ -18,13 +18,13 @@ func (w *world) session(t testing.TB, user kyro.ID, at time.Time) kyro.ID {
 }
 
 // aDeed is a line for the audit log.
-func aDeed(user kyro.ID, action kyro.AuditAction) kyro.AuditEntry {
+func deedOf(user kyro.ID, action kyro.AuditAction) kyro.AuditEntry {
 	e := kyro.Viewer{UserID: user, SessionID: kyro.SessionID(1)}.Entry(action, kyro.ID{})
 	e.At = start
 	return e
 }
 
-func aLetter(user kyro.ID, kind kyro.LetterKind) kyro.Letter {
+func letterTo(user kyro.ID, kind kyro.LetterKind) kyro.Letter {
 	return kyro.Letter{Kind: kind, To: "ada@example.com", UserID: user, Seed: "seed", CreatedAt: start}
 }
 
@@ -76,17 +76,17 @@ func TestSessionsOfAUser(t *testing.T) {
 			t.Errorf("by id there are %v", byID)
 		}
 
-		wantCode(t, w.RevokeSession(t.Context(), eve, first, now, aDeed(eve, kyro.AuditSessionRevoked)), kyro.CodeNotFound)
+		wantCode(t, w.RevokeSession(t.Context(), eve, first, now, deedOf(eve, kyro.AuditSessionRevoked)), kyro.CodeNotFound)
 		if got := list(start, now); !slices.Contains(got, first) || w.deeds(t, kyro.AuditSessionRevoked) != 0 {
 			t.Errorf("another ended one of %v", got)
 		}
-		fine(t, w.RevokeSession(t.Context(), ada, first, now, aDeed(ada, kyro.AuditSessionRevoked)))
+		fine(t, w.RevokeSession(t.Context(), ada, first, now, deedOf(ada, kyro.AuditSessionRevoked)))
 		if got := list(start, now); slices.Contains(got, first) || w.deeds(t, kyro.AuditSessionRevoked) != 1 {
 			t.Errorf("left are %v", got)
 		}
 		wantCode(t, w.RevokeSession(t.Context(), ada, second, start.Add(kyro.SessionMaxAge)), kyro.CodeNotFound)
 
-		ended, err := w.RevokeOtherSessions(t.Context(), ada, second, now, aDeed(ada, kyro.AuditSessionsRevoked))
+		ended, err := w.RevokeOtherSessions(t.Context(), ada, second, now, deedOf(ada, kyro.AuditSessionsRevoked))
 		fine(t, err)
 		if !slices.Contains(ended, third) || slices.Contains(ended, second) || slices.Contains(ended, first) {
 			t.Errorf("ended are %v", ended)
@@ -115,7 +115,7 @@ func TestAReusedSessionEndsOnce(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				ended, err := w.EndReusedSession(t.Context(), ada, session, start,
-					aLetter(ada, kyro.LetterRefreshReused), aDeed(ada, kyro.AuditRefreshReused))
+					letterTo(ada, kyro.LetterRefreshReused), deedOf(ada, kyro.AuditRefreshReused))
 				if err != nil {
 					t.Error(err)
 				}
@@ -131,7 +131,7 @@ func TestAReusedSessionEndsOnce(t *testing.T) {
 			t.Errorf("ended %d times, with %d letters and %d lines", ends, w.mails(t, kyro.LetterRefreshReused), w.deeds(t, kyro.AuditRefreshReused))
 		}
 		other := w.session(t, w.user(t), start)
-		if ended, err := w.EndReusedSession(t.Context(), ada, other, start, aLetter(ada, kyro.LetterRefreshReused)); ended || err != nil {
+		if ended, err := w.EndReusedSession(t.Context(), ada, other, start, letterTo(ada, kyro.LetterRefreshReused)); ended || err != nil {
 			t.Errorf("the session of another: %v, %v", ended, err)
 		}
 	})

@@ -18,6 +18,7 @@ var holders = map[string]kyro.Viewer{
 	"":        {},
 	"session": {UserID: kyro.UserID(1), SessionID: kyro.SessionID(7), Expires: time.Now().Add(time.Hour)},
 	"key":     {UserID: kyro.UserID(1), KeyID: kyro.APIKeyID(7), Scopes: []kyro.Scope{kyro.ScopeRead}},
+	"far":     {UserID: kyro.UserID(1), KeyID: kyro.APIKeyID(8), Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)},
 	"expired": {UserID: kyro.UserID(1), KeyID: kyro.APIKeyID(9), Expires: time.Now().Add(-time.Hour)},
 }
 
@@ -67,4 +68,22 @@ func TestConnectionsEndWithTheirCredentials(t *testing.T) {
 	nobody.send(`{"type":"ping"}`)
 	nobody.expect(`{"type":"pong"}`)
 	open("expired").expect("4403 token expired")
+}
+
+// TestAKeyForThousandsOfYears is more than a time.Duration holds.
+func TestAKeyForThousandsOfYears(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{
+		Init: func(context.Context, map[string]any) (kyro.Viewer, error) { return holders["far"], nil },
+	})
+	inner := s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r.WithContext(kyro.WithViewer(r.Context(), holders["far"])))
+	})
+	p := s.open(t)
+	p.send(subscribe("a", "{viewer}"))
+	p.expect(next("a", `{"viewer":"user_1"}`), complete("a"))
+	if got := told(t, s.events(t, t.Context(), "POST", "", `{"query":"{viewer}"}`)); len(got) != 2 || !strings.Contains(got[0], "user_1") {
+		t.Errorf("the event stream: %q", got)
+	}
 }
