@@ -87,13 +87,6 @@ func signedIn(user, session int64, deeds []kyro.AuditEntry) []kyro.AuditEntry {
 	return deeds
 }
 
-// forgetAuditDevices takes what the log says about the devices of a user out of it, which leaves the chain as it is.
-func (tx *writeTx) forgetAuditDevices(ctx context.Context, user kyro.ID) error {
-	_, err := tx.NewUpdate().Table("audit_log").Set("device = NULL").Set("device_salt = NULL").
-		Where("user_id = ? AND device IS NOT NULL", user.Key).Exec(ctx)
-	return err
-}
-
 func rowOfEntry(e kyro.AuditEntry, id int64) auditRow {
 	list, _ := json.Marshal([]string{plain(e.Device.UserAgent), plain(e.Device.AddressPrefix)})
 	device, salt := string(list), rand.Text()

@@ -14,11 +14,6 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx bun.T
 	return s.write(ctx, "test", func(ctx context.Context, tx *writeTx) error { return fn(ctx, tx.Tx) })
 }
 
-// ForgetAuditDevices is what the purge of an account does to the audit log.
-func (s *Store) ForgetAuditDevices(ctx context.Context, user kyro.ID) error {
-	return s.write(ctx, "test", func(ctx context.Context, tx *writeTx) error { return tx.forgetAuditDevices(ctx, user) })
-}
-
 // AuditBatch is how many lines a check of the audit log holds at once.
 const AuditBatch = auditBatch
 
