@@ -12,14 +12,14 @@ import (
 
 // providersConfig is who writes answers, makes embeddings and finds passages by them. Without keys the embedded parts do.
 type providersConfig struct {
-	GeminiKey       string
+	GeminiKey       kyro.Secret
 	GeminiURL       string // empty: Google's
 	GeminiModel     string
 	EmbeddingModel  string
 	EmbeddingDims   int
 	OfflineFallback bool // answers are quoted from the documents while Gemini is away
 
-	PineconeKey        string
+	PineconeKey        kyro.Secret
 	PineconeIndex      string
 	PineconeHost       string // of the index; empty: looked up by its name
 	PineconeControlURL string // empty: Pinecone's
@@ -34,14 +34,14 @@ func (c providersConfig) identity() string {
 // readProviders reads who does what. Settings of a provider without its key are read, and of no effect.
 func (r *reader) readProviders(c *Config) {
 	p := &c.Providers
-	p.GeminiKey = r.key("GEMINI_API_KEY")
+	p.GeminiKey = kyro.Secret(r.key("GEMINI_API_KEY"))
 	p.GeminiURL = strings.TrimSuffix(r.service("KYRO_GEMINI_URL", checkBaseURL, "http", "https"), "/")
 	p.GeminiModel = r.model("KYRO_GEMINI_MODEL", ai.DefaultGeminiModel)
 	p.EmbeddingModel = r.model("KYRO_EMBEDDING_MODEL", ai.DefaultEmbeddingModel)
 	p.EmbeddingDims = r.integer("KYRO_EMBEDDING_DIMS", ai.DefaultEmbeddingDims, 128, 3072)
 	p.OfflineFallback = r.choice("KYRO_OFFLINE_FALLBACK", "false", "true", "false") == "true"
 
-	p.PineconeKey = r.key("PINECONE_API_KEY")
+	p.PineconeKey = kyro.Secret(r.key("PINECONE_API_KEY"))
 	p.PineconeIndex = r.text("KYRO_PINECONE_INDEX", "")
 	p.PineconeHost = r.text("KYRO_PINECONE_HOST", "")
 	p.PineconeControlURL = strings.TrimSuffix(r.service("KYRO_PINECONE_CONTROL_URL", checkBaseURL, "http", "https"), "/")

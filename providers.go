@@ -73,7 +73,7 @@ func newProviders(
 func (p *providers) useGemini(cfg Config, bus *live.Bus, log *slog.Logger) (err error) {
 	log = log.With("part", "gemini")
 	p.gemini, err = ai.NewGemini(ai.GeminiConfig{
-		APIKey: cfg.Providers.GeminiKey, URL: cfg.Providers.GeminiURL, Model: cfg.Providers.GeminiModel,
+		APIKey: string(cfg.Providers.GeminiKey), URL: cfg.Providers.GeminiURL, Model: cfg.Providers.GeminiModel,
 		EmbeddingModel: cfg.Providers.EmbeddingModel, EmbeddingDims: cfg.Providers.EmbeddingDims,
 		FirstByte: cfg.Limits.AnswerFirstByte, Idle: cfg.Limits.AnswerIdle, Log: log,
 		OnPause: func(quota string, d time.Duration) {
@@ -91,7 +91,7 @@ func (p *providers) useGemini(cfg Config, bus *live.Bus, log *slog.Logger) (err 
 
 func (p *providers) usePinecone(ctx context.Context, cfg providersConfig, installation string, log *slog.Logger) (err error) {
 	p.pinecone, err = ai.NewPinecone(ctx, ai.PineconeConfig{
-		APIKey: cfg.PineconeKey, Index: cfg.PineconeIndex, Host: cfg.PineconeHost, ControlURL: cfg.PineconeControlURL,
+		APIKey: string(cfg.PineconeKey), Index: cfg.PineconeIndex, Host: cfg.PineconeHost, ControlURL: cfg.PineconeControlURL,
 		SharedNamespace: cfg.PineconeShared, Installation: installation, Model: cfg.identity(), Dims: cfg.EmbeddingDims, Log: log,
 	})
 	if err != nil {

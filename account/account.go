@@ -14,7 +14,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// Store keeps users and sessions.
+// Store keeps users and sessions. The deeds of a write are its lines in the audit log: they are stored with it or not at
+// all.
 type Store interface {
 	Letters
 	Verifications
@@ -29,8 +30,11 @@ type Store interface {
 	SetPasswordHash(ctx context.Context, user kyro.ID, old, hash string) error
 	// Users reads users by id, in any order; ids without a user are left out.
 	Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error)
-	// CreateSession stores a session and revokes the user's oldest live ones beyond keep, whose ids it gives.
-	CreateSession(ctx context.Context, session kyro.Session, keep int) (created kyro.Session, revoked []kyro.ID, err error)
+	// CreateSession stores a session and revokes the user's oldest live ones beyond keep, whose ids it gives. The deeds
+	// are done with the new session, and each that is revoked has a line of its own.
+	CreateSession(
+		ctx context.Context, session kyro.Session, keep int, deeds ...kyro.AuditEntry,
+	) (created kyro.Session, revoked []kyro.ID, err error)
 	// Session reads one session; NOT_FOUND where there is none.
 	Session(ctx context.Context, id kyro.ID) (kyro.Session, error)
 	// RotateSession raises the counter by one if it is still from and the session lives. won is false where
@@ -38,6 +42,8 @@ type Store interface {
 	RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error)
 	// RevokeSession ends a session of the user. NOT_FOUND where the user has none that lives.
 	RevokeSession(ctx context.Context, user, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
+	// AuditPage lists the lines about a user's account, newest first.
+	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
 
 	Devices
 	Keys
@@ -128,6 +134,7 @@ type Service struct {
 	mailRate  kyro.Rate
 	verifyTTL time.Duration
 	resetTTL  time.Duration
+	denials   denials
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.

@@ -157,7 +157,7 @@ func (m *memory) Record(_ context.Context, entries ...kyro.AuditEntry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.told(nil, entries)
-	return nil
+	return m.readOnly
 }
 
 func (m *memory) SweepUsers(context.Context, time.Time) error { return m.away }

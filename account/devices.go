@@ -33,7 +33,7 @@ func (s *Service) RevokeSession(ctx context.Context, viewer kyro.Viewer, id kyro
 		return err
 	}
 	now := s.now()
-	err := s.store.RevokeSession(ctx, viewer.UserID, id, now, at(now, viewer.Entry(kyro.AuditSessionRevoked, id)))
+	err := s.store.RevokeSession(ctx, viewer.UserID, id, now, viewer.Entry(kyro.AuditSessionRevoked, id).Dated(now))
 	s.sessions.Forget(viewer.UserID, id)
 	if err != nil {
 		return fmt.Errorf("revoke a session: %w", err)
@@ -49,7 +49,7 @@ func (s *Service) RevokeOtherSessions(ctx context.Context, viewer kyro.Viewer, p
 	}
 	now := s.now()
 	ended, err := s.store.RevokeOtherSessions(
-		ctx, viewer.UserID, viewer.SessionID, now, at(now, viewer.Entry(kyro.AuditSessionsRevoked, kyro.ID{})))
+		ctx, viewer.UserID, viewer.SessionID, now, viewer.Entry(kyro.AuditSessionsRevoked, kyro.ID{}).Dated(now))
 	if err != nil {
 		return fmt.Errorf("revoke the other sessions: %w", err)
 	}
@@ -70,10 +70,4 @@ func (s *Service) end(ctx context.Context, user, session kyro.ID, now time.Time,
 	}
 	s.ended(session)
 	return nil
-}
-
-// at is a line of the audit log with its time.
-func at(now time.Time, deed kyro.AuditEntry) kyro.AuditEntry {
-	deed.At = now
-	return deed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,10 +25,11 @@ type memory struct {
 	reads    int
 	before   func()
 	failing  error     // of reads and of the end of a session
-	readOnly error     // of a new hash
+	readOnly error     // of a new hash, and of a line of the audit log by itself
 	evicted  []kyro.ID // by every new session
 	letters  []kyro.Letter
 	deeds    []kyro.AuditEntry
+	signIns  []kyro.AuditEntry // the deeds that new sessions came with
 	vault
 	changes
 	mails
@@ -51,9 +53,18 @@ func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session, d
 		letter.UserID = user.ID
 		m.addLetter(letter)
 	}
-	m.audit(user.ID, deeds)
 	s.UserID = user.ID
-	return user, m.add(s), nil
+	s = m.add(s)
+	m.note(user.ID, s.ID, deeds)
+	return user, s, nil
+}
+
+// note keeps deeds that were done with a new session.
+func (m *memory) note(user, session kyro.ID, deeds []kyro.AuditEntry) {
+	for _, e := range deeds {
+		e.UserID, e.By = user, session
+		m.signIns = append(m.signIns, e)
+	}
 }
 
 func (m *memory) add(s kyro.Session) kyro.Session {
@@ -101,7 +112,9 @@ func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
 	return found, nil
 }
 
-func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyro.Session, []kyro.ID, error) {
+func (m *memory) CreateSession(
+	_ context.Context, s kyro.Session, keep int, deeds ...kyro.AuditEntry,
+) (kyro.Session, []kyro.ID, error) {
 	if m.starting != nil {
 		m.starting()
 	}
@@ -115,7 +128,9 @@ func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyr
 		former.RevokedAt = s.CreatedAt
 		m.sessions[id] = former
 	}
-	return m.add(s), m.evicted, nil
+	s = m.add(s)
+	m.note(s.UserID, s.ID, deeds)
+	return s, m.evicted, nil
 }
 
 func (m *memory) Session(_ context.Context, id kyro.ID) (kyro.Session, error) {
@@ -144,6 +159,17 @@ func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now ti
 	s.Counter, s.RotatedAt, s.LastUsedAt = s.Counter+1, now, now
 	m.sessions[id] = s
 	return s, true, nil
+}
+
+func (m *memory) AuditPage(_ context.Context, user kyro.ID, page kyro.PageRequest) (result kyro.Page[kyro.AuditEntry], err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range append(slices.Clone(m.signIns), m.deeds...) {
+		if e.UserID == user && len(result.Nodes) < page.Limit {
+			result.Nodes = append(result.Nodes, e)
+		}
+	}
+	return result, m.failing
 }
 
 // hashes is a Hasher that writes down what it was asked.

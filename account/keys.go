@@ -55,7 +55,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, viewer kyro.Viewer, wanted k
 	letter := s.letter(kyro.LetterAPIKeyCreated, owner.User.Email, viewer.UserID, viewer, now)
 	letter.Name = key.Name
 	key, err = s.store.CreateAPIKey(
-		ctx, key, hash, kyro.MaxAPIKeysPerUser, letter, at(now, viewer.Entry(kyro.AuditAPIKeyCreated, kyro.ID{})))
+		ctx, key, hash, kyro.MaxAPIKeysPerUser, letter, viewer.Entry(kyro.AuditAPIKeyCreated, kyro.ID{}).Dated(now))
 	if err != nil {
 		return kyro.APIKey{}, "", fmt.Errorf("create an API key: %w", err)
 	}
@@ -69,7 +69,7 @@ func (s *Service) RevokeAPIKey(ctx context.Context, viewer kyro.Viewer, id kyro.
 		return err
 	}
 	now := s.now()
-	err := s.store.RevokeAPIKey(ctx, viewer.UserID, id, now, at(now, viewer.Entry(kyro.AuditAPIKeyRevoked, id)))
+	err := s.store.RevokeAPIKey(ctx, viewer.UserID, id, now, viewer.Entry(kyro.AuditAPIKeyRevoked, id).Dated(now))
 	s.keys.Forget(viewer.UserID, id)
 	if err != nil {
 		return fmt.Errorf("revoke an API key: %w", err)

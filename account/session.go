@@ -115,7 +115,7 @@ func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) 
 		return false, err
 	}
 	now := s.now()
-	if err := s.end(ctx, viewer.UserID, viewer.SessionID, now, at(now, viewer.Entry(kyro.AuditLoggedOut, kyro.ID{}))); err != nil {
+	if err := s.end(ctx, viewer.UserID, viewer.SessionID, now, viewer.Entry(kyro.AuditLoggedOut, kyro.ID{}).Dated(now)); err != nil {
 		return false, fmt.Errorf("log out: %w", err)
 	}
 	return true, nil

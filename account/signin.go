@@ -53,9 +53,9 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 		Email: address, Name: name, PasswordHash: hash, CreatedAt: now,
 		Letters: []kyro.Letter{s.letter(kyro.LetterVerification, address, kyro.ID{}, by, now)},
 	}
-	deed := by.Entry(kyro.AuditSignedUp, kyro.ID{})
-	deed.At = now
-	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now), deed)
+	signedUp := deedOf(by, kyro.ID{}, kyro.AuditSignedUp, kyro.ID{}, now)
+	signedUp.Actor = kyro.ActorUser
+	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now), signedUp)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("create an account: %w", err)
 	}
@@ -77,14 +77,20 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("verify a password: %w", err)
 	}
+	now := s.now()
+	loggedIn := deedOf(viewer, known.User.ID, kyro.AuditLoggedIn, kyro.ID{}, now)
 	if !ok || known.User.ID.IsZero() {
+		// With or without an account: the same work again.
+		if err := s.store.Record(ctx, loggedIn.Refused("Wrong credentials.")); err != nil {
+			return SignedIn{}, fmt.Errorf("note a log-in that was refused: %w", err)
+		}
 		return SignedIn{}, wrongCredentials()
 	}
 	if stale {
 		s.renewHash(ctx, known, password)
 	}
-	now := s.now()
-	session, revoked, err := s.store.CreateSession(ctx, newSession(known.User.ID, viewer.Device, now), kyro.MaxSessionsPerUser)
+	loggedIn.Actor = kyro.ActorUser
+	session, revoked, err := s.store.CreateSession(ctx, newSession(known.User.ID, viewer.Device, now), kyro.MaxSessionsPerUser, loggedIn)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("create a session: %w", err)
 	}

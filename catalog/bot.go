@@ -13,11 +13,12 @@ func (s *Service) CreateBot(ctx context.Context, v kyro.Viewer, patch kyro.BotPa
 	if err := v.MustBePerson(); err != nil {
 		return kyro.Bot{}, err
 	}
-	bot := kyro.NewBot(v.UserID, s.time())
+	now := s.time()
+	bot := kyro.NewBot(v.UserID, now)
 	if err := bot.Apply(patch); err != nil {
 		return kyro.Bot{}, err
 	}
-	return s.store.CreateBot(ctx, *bot)
+	return s.store.CreateBot(ctx, *bot, v.Entry(kyro.AuditBotCreated, kyro.ID{}).Dated(now))
 }
 
 // UpdateBot changes a bot. Only its owner may; for everybody else it is NOT_FOUND.
@@ -47,7 +48,8 @@ func (s *Service) DeleteBot(ctx context.Context, v kyro.Viewer, id kyro.ID) erro
 	if err := v.MustBePersonFor(id, kyro.KindBot); err != nil {
 		return err
 	}
-	err := s.store.DeleteBot(ctx, v.UserID, id, s.time())
+	now := s.time()
+	err := s.store.DeleteBot(ctx, v.UserID, id, now, v.Entry(kyro.AuditBotDeleted, id).Dated(now))
 	s.bots.Forget(v.UserID, id)
 	s.documents.ForgetAll(v.UserID)
 	return err

@@ -32,7 +32,7 @@ func (c *counting) UpdateBot(_ context.Context, _, _ kyro.ID, change func(*kyro.
 	return bot, c.failing
 }
 
-func (c *counting) DeleteBot(context.Context, kyro.ID, kyro.ID, time.Time) error {
+func (c *counting) DeleteBot(context.Context, kyro.ID, kyro.ID, time.Time, ...kyro.AuditEntry) error {
 	c.bots = nil
 	return c.failing
 }

@@ -14,13 +14,14 @@ import (
 // Store keeps bots, conversations and messages. Reads give live rows of the owner only; by-id reads give rows in
 // any order and leave out what is not there.
 type Store interface {
-	CreateBot(ctx context.Context, bot kyro.Bot) (kyro.Bot, error)
+	// CreateBot stores a bot. The deeds are its lines in the audit log, stored with it; those without a target are about it.
+	CreateBot(ctx context.Context, bot kyro.Bot, deeds ...kyro.AuditEntry) (kyro.Bot, error)
 	// UpdateBot reads the owner's live bot, lets change alter it, and writes it, in one fact. NOT_FOUND where
 	// there is none; an error of change is given back and nothing is written.
 	UpdateBot(ctx context.Context, owner, id kyro.ID, change func(*kyro.Bot) error) (kyro.Bot, error)
 	// DeleteBot tombstones the bot, its documents and its conversations at once and enqueues what is to be
 	// cleaned up. NOT_FOUND where there is none.
-	DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time) error
+	DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
 	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
 	BotPage(
 		ctx context.Context, owner kyro.ID, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest,

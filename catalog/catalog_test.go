@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,12 +28,14 @@ type careless struct {
 	conversations []kyro.Conversation
 	made          kyro.Conversation
 	deleted       kyro.ID
+	lines         []kyro.AuditEntry
 }
 
 func (c *careless) Bots(context.Context, kyro.ID, []kyro.ID) ([]kyro.Bot, error) { return c.bots, nil }
 
-func (c *careless) CreateBot(_ context.Context, b kyro.Bot) (kyro.Bot, error) {
+func (c *careless) CreateBot(_ context.Context, b kyro.Bot, deeds ...kyro.AuditEntry) (kyro.Bot, error) {
 	b.ID = kyro.BotID(8)
+	c.lines = append(c.lines, deeds...)
 	return b, nil
 }
 
@@ -42,8 +45,8 @@ func (c *careless) UpdateBot(_ context.Context, _, _ kyro.ID, change func(*kyro.
 	return bot, err
 }
 
-func (c *careless) DeleteBot(_ context.Context, _, id kyro.ID, _ time.Time) error {
-	c.deleted = id
+func (c *careless) DeleteBot(_ context.Context, _, id kyro.ID, _ time.Time, deeds ...kyro.AuditEntry) error {
+	c.deleted, c.lines = id, append(c.lines, deeds...)
 	return nil
 }
 
@@ -170,6 +173,12 @@ func TestBots(t *testing.T) {
 	wantCode(t, "topK 99", err, kyro.CodeValidation)
 	if err := s.DeleteBot(t.Context(), ada, adas.ID); err != nil || store.deleted != adas.ID {
 		t.Errorf("deleted %v, %v", store.deleted, err)
+	}
+	want := []kyro.AuditEntry{ // what was refused or changed has none
+		ada.Entry(kyro.AuditBotCreated, kyro.ID{}).Dated(made.CreatedAt), ada.Entry(kyro.AuditBotDeleted, adas.ID).Dated(made.CreatedAt),
+	}
+	if !slices.Equal(store.lines, want) {
+		t.Errorf("audit lines %+v, want %+v", store.lines, want)
 	}
 	store.bots = nil
 	_, err = s.Bot(t.Context(), ada, adas.ID)

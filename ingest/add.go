@@ -61,7 +61,7 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 	}
 	d.SizeBytes, d.ContentHash = &received.Size, received.SHA256
 	if !s.shared {
-		return s.add(ctx, d, nil, func(stored kyro.Document) error {
+		return s.add(ctx, v, d, nil, func(stored kyro.Document) error {
 			return s.files.Place(received, stored.ID, stored.Version)
 		})
 	}
@@ -70,7 +70,7 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 		return Added{}, err
 	}
 	defer func() { _ = original.Close() }()
-	return s.add(ctx, d, original, nil)
+	return s.add(ctx, v, d, original, nil)
 }
 
 // atFile says of an error that a person can mend that it is the file's.
@@ -101,16 +101,18 @@ func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, tit
 		return Added{}, err
 	}
 	size, sum := int64(len(text)), sha256.Sum256([]byte(text))
-	return s.add(ctx, kyro.NewDocument{
+	return s.add(ctx, v, kyro.NewDocument{
 		BotID: botID, OwnerID: v.UserID, Kind: kyro.DocumentText, Title: title, MimeType: typeOfText(text),
 		SizeBytes: &size, ContentHash: hex.EncodeToString(sum[:]),
 	}, strings.NewReader(text), nil)
 }
 
-func (s *Service) add(ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error) (Added, error) {
+func (s *Service) add(
+	ctx context.Context, v kyro.Viewer, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error,
+) (Added, error) {
 	d.Now = s.time()
 	s.placing.RLock()
-	stored, duplicate, err := s.store.AddDocument(ctx, d, original, place)
+	stored, duplicate, err := s.store.AddDocument(ctx, d, original, place, v.Entry(kyro.AuditDocumentAdded, kyro.ID{}).Dated(d.Now))
 	s.placing.RUnlock()
 	if err != nil {
 		return Added{}, err

@@ -45,7 +45,8 @@ func (s *Service) Delete(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
 	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeIngest); err != nil {
 		return err
 	}
-	d, err := s.store.DeleteDocument(ctx, v.UserID, id, s.time())
+	now := s.time()
+	d, err := s.store.DeleteDocument(ctx, v.UserID, id, now, v.Entry(kyro.AuditDocumentDeleted, id).Dated(now))
 	s.heads.Forget(v.UserID, id) // an error may hide that it was stored
 	if err != nil {
 		return err

@@ -16,9 +16,10 @@ type Store interface {
 	// is no such bot. original, when given, is read to its end and kept with the document. place, when given, is
 	// called with the new document inside the transaction, before it commits, so that a file can be put where it
 	// belongs. An error of either undoes everything. duplicate is the id of an earlier live document of the bot with
-	// the same content hash, or zero.
+	// the same content hash, or zero. The deeds are the document's lines in the audit log, stored with it; those without
+	// a target are about it.
 	AddDocument(
-		ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error,
+		ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
 	) (document kyro.Document, duplicate kyro.ID, err error)
 	Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)
 	// DocumentPages and ChunkPages have a page for every parent, which is empty where it is not the owner's.
@@ -34,7 +35,7 @@ type Store interface {
 	// from now on. CONFLICT where it is final.
 	CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
 	// DeleteDocument tombstones a document, ends its run and enqueues the purge of its rows, original and files.
-	DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
+	DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) (kyro.Document, error)
 
 	// DocumentText gives the slice [start, start+length) of the stored text of the active version, in UTF-16
 	// units; a cut through a surrogate pair leaves the pair out. found is false while there is no text.

@@ -30,6 +30,7 @@ type memory struct {
 	purgeLeft int
 	fault     func(call string, after bool) error
 	saved     int // SavePrepared calls that took effect
+	lines     []kyro.AuditEntry
 }
 
 type row struct {
@@ -84,7 +85,9 @@ func (m *memory) Bots(_ context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.B
 	return nil, nil
 }
 
-func (m *memory) AddDocument(_ context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error) (kyro.Document, kyro.ID, error) {
+func (m *memory) AddDocument(
+	_ context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
+) (kyro.Document, kyro.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var duplicate kyro.ID
@@ -112,6 +115,10 @@ func (m *memory) AddDocument(_ context.Context, d kyro.NewDocument, original io.
 	}
 	m.rows = append(m.rows, r)
 	m.queue = append(m.queue, kyro.Job{Kind: kyro.JobIngest, Key: r.ID.Key, Run: 1})
+	for _, e := range deeds {
+		e.Target = r.ID
+		m.lines = append(m.lines, e)
+	}
 	return r.Document, duplicate, nil
 }
 
@@ -204,10 +211,11 @@ func (m *memory) CancelDocument(_ context.Context, owner, id kyro.ID, now time.T
 	})
 }
 
-func (m *memory) DeleteDocument(_ context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
+func (m *memory) DeleteDocument(_ context.Context, owner, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) (kyro.Document, error) {
 	return m.change(owner, id, func(r *row) error {
 		r.deleted, r.UpdatedAt = true, now
 		m.queue = append(m.queue, kyro.Job{Kind: kyro.JobPurge, Key: id.Key})
+		m.lines = append(m.lines, deeds...)
 		return nil
 	})
 }

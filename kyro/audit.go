@@ -81,8 +81,44 @@ func (v Viewer) Entry(action AuditAction, target ID) AuditEntry {
 	return e
 }
 
+// Dated is the line with its time.
+func (e AuditEntry) Dated(at time.Time) AuditEntry {
+	e.At = at
+	return e
+}
+
 // Refused is the line of something that was not done, and why.
 func (e AuditEntry) Refused(why string) AuditEntry {
 	e.Succeeded, e.Detail = false, why
 	return e
+}
+
+// Following is the line of what the server did by itself because of e, such as to end a session for which there was no
+// more room.
+func (e AuditEntry) Following(action AuditAction, target ID, detail string) AuditEntry {
+	e.Action, e.Target, e.Detail, e.Succeeded, e.Actor, e.By = action, target, detail, true, ActorSystem, ID{}
+	return e
+}
+
+// AuditMark is the end of the audit log at some time. Written down where nobody gets at who can write to the database, it
+// shows later whether the log was made anew since: line Lines must still have the hash.
+type AuditMark struct {
+	Lines int64
+	Hash  string // in hexadecimal; "" of an empty log
+}
+
+// AuditCheck is what a check of the whole audit log found. Its mark is of the lines that fit together, from the first on.
+type AuditCheck struct {
+	AuditMark
+	Broken int64  // the first line that does not fit; 0 where all do
+	Why    string // what is wrong with it
+}
+
+// Intact reports whether the whole log fits together.
+func (c AuditCheck) Intact() bool { return c.Broken == 0 }
+
+// BrokenAt is the check with the first line that does not fit.
+func (c AuditCheck) BrokenAt(line int64, why string) AuditCheck {
+	c.Broken, c.Why = line, why
+	return c
 }

@@ -81,16 +81,6 @@ func (s *Store) CreateAPIKey(
 	return r.noun(), nil
 }
 
-// about gives the deeds the target that they did not know when they were written down.
-func about(target kyro.ID, deeds []kyro.AuditEntry) []kyro.AuditEntry {
-	told := make([]kyro.AuditEntry, len(deeds))
-	for i, deed := range deeds {
-		deed.Target = target
-		told[i] = deed
-	}
-	return told
-}
-
 // FindAPIKey finds a key by the hash of its secret, revoked and expired ones too; NOT_FOUND where there is none, and
 // where the account is out of use.
 func (s *Store) FindAPIKey(ctx context.Context, secretHash string) (kyro.APIKey, error) {

@@ -6,6 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -47,49 +50,76 @@ func (tx *writeTx) audit(ctx context.Context, entries ...kyro.AuditEntry) error 
 	}
 	var lines int64
 	var hash string
-	// An update locks the row on both databases, and gives it as it is once the lock is there.
-	err := tx.NewRaw("UPDATE audit_head SET lines = lines + ? WHERE id = 1 RETURNING lines, hash", len(entries)).Scan(ctx, &lines, &hash)
-	if err != nil {
+	head := "SELECT lines, hash FROM audit_head WHERE id = 1"
+	if tx.pg != nil {
+		head += " FOR UPDATE" // which gives the row as it is once the lock is there
+	}
+	if err := tx.NewRaw(head).Scan(ctx, &lines, &hash); err != nil {
 		return err
 	}
 	rows := make([]auditRow, len(entries))
 	for i, entry := range entries {
-		rows[i] = rowOfEntry(entry, lines-int64(len(entries))+int64(i)+1)
+		rows[i] = rowOfEntry(entry, lines+int64(i)+1)
 		hash = rows[i].chained(hash)
 		rows[i].Hash = hash
 	}
-	if _, err := tx.NewInsert().Model(&rows).Exec(ctx); err != nil {
-		return err
-	}
-	_, err = tx.NewRaw("UPDATE audit_head SET hash = ? WHERE id = 1", hash).Exec(ctx)
+	_, err := tx.NewInsert().Model(&rows).Exec(ctx) // a trigger of the table moves the head
 	return err
 }
 
-func rowOfEntry(e kyro.AuditEntry, id int64) auditRow {
-	device, _ := json.Marshal([]string{clean(e.Device.UserAgent), clean(e.Device.AddressPrefix)})
-	text, salt := string(device), rand.Text()
-	r := auditRow{
-		ID: id, At: kyro.Moment(e.At), Action: string(e.Action), Succeeded: e.Succeeded, Actor: string(e.Actor),
-		ByID: e.By.String(), TargetID: e.Target.String(), RequestID: clean(e.RequestID),
-		Detail: clean(e.Detail[:min(len(e.Detail), kyro.MaxAuditDetail)]), Device: &text, DeviceSalt: &salt,
-		DeviceHash: hexSum(salt + text),
+// about gives the deeds of a write that made something whose id nobody knew before: those that name no target are about it.
+func about(target kyro.ID, deeds []kyro.AuditEntry) []kyro.AuditEntry {
+	deeds = slices.Clone(deeds) // the caller's, of which a write that is tried again needs them as they were
+	for i := range deeds {
+		if deeds[i].Target.IsZero() {
+			deeds[i].Target = target
+		}
 	}
-	if !e.UserID.IsZero() {
-		r.UserID = &e.UserID.Key
-	}
-	return r
+	return deeds
 }
+
+// signedIn gives the deeds of a write that signed a user in: they are the user's, done with the new session.
+func signedIn(user, session int64, deeds []kyro.AuditEntry) []kyro.AuditEntry {
+	deeds = slices.Clone(deeds)
+	for i := range deeds {
+		deeds[i].UserID, deeds[i].By = kyro.UserID(user), kyro.SessionID(session)
+	}
+	return deeds
+}
+
+func rowOfEntry(e kyro.AuditEntry, id int64) auditRow {
+	list, _ := json.Marshal([]string{plain(e.Device.UserAgent), plain(e.Device.AddressPrefix)})
+	device, salt := string(list), rand.Text()
+	return auditRow{
+		ID: id, At: kyro.Moment(e.At), UserID: keyOrNil(e.UserID), Action: string(e.Action), Succeeded: e.Succeeded,
+		Actor: string(e.Actor), ByID: e.By.String(), TargetID: e.Target.String(), RequestID: plain(e.RequestID),
+		Detail: plain(e.Detail[:min(len(e.Detail), kyro.MaxAuditDetail)]), Device: &device, DeviceSalt: &salt,
+		DeviceHash: hashOf(salt, device),
+	}
+}
+
+// plain is a text as both databases store it, so that it is hashed as it is read back. One that was cut in the middle of
+// a character loses the rest of it.
+func plain(s string) string { return clean(strings.ToValidUTF8(s, "")) }
 
 // chained is the hash of the line behind a line with the hash before.
 func (r *auditRow) chained(before string) string {
-	said, _ := json.Marshal([]any{
-		before, r.ID, r.At.UTC().UnixMicro(), r.UserID, r.Action, r.Succeeded, r.Actor, r.ByID, r.TargetID, r.RequestID, r.Detail,
-		r.DeviceHash,
-	})
-	return hexSum(string(said))
+	user := ""
+	if r.UserID != nil {
+		user = strconv.FormatInt(*r.UserID, 10)
+	}
+	return hashOf(
+		before, strconv.FormatInt(r.ID, 10), strconv.FormatInt(r.At.UnixMicro(), 10), user, r.Action, strconv.FormatBool(r.Succeeded),
+		r.Actor, r.ByID, r.TargetID, r.RequestID, r.Detail, r.DeviceHash,
+	)
 }
 
-func hexSum(s string) string {
-	sum := sha256.Sum256([]byte(s))
+// hashOf is the SHA-256, in hexadecimal, of texts as netstrings, "5:hello,": none can pass for another list of texts.
+func hashOf(texts ...string) string {
+	said := make([]byte, 0, 512)
+	for _, text := range texts {
+		said = append(append(append(strconv.AppendInt(said, int64(len(text)), 10), ':'), text...), ',')
+	}
+	sum := sha256.Sum256(said)
 	return hex.EncodeToString(sum[:])
 }

@@ -65,12 +65,14 @@ func (r *botRow) noun() kyro.Bot {
 }
 
 // CreateBot stores a new bot and gives it its id.
-func (s *Store) CreateBot(ctx context.Context, bot kyro.Bot) (kyro.Bot, error) {
+func (s *Store) CreateBot(ctx context.Context, bot kyro.Bot, deeds ...kyro.AuditEntry) (kyro.Bot, error) {
 	var r botRow
 	err := s.write(ctx, "create the bot", func(ctx context.Context, tx *writeTx) error {
 		r = rowOfBot(&bot)
-		_, err := tx.NewInsert().Model(&r).Exec(ctx)
-		return err
+		if _, err := tx.NewInsert().Model(&r).Exec(ctx); err != nil {
+			return err
+		}
+		return tx.audit(ctx, about(kyro.BotID(r.ID), deeds)...)
 	})
 	return r.noun(), err
 }
@@ -101,7 +103,7 @@ func (s *Store) UpdateBot(ctx context.Context, owner, id kyro.ID, change func(*k
 
 // DeleteBot tombstones the bot, its documents and its conversations, stops what runs for it, and enqueues the purge
 // of every document.
-func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time) error {
+func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
 	now = kyro.Moment(now)
 	return s.write(ctx, "delete the bot", func(ctx context.Context, tx *writeTx) error {
 		result, err := tx.NewUpdate().Table("bots").
@@ -134,7 +136,10 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time)
 		for _, key := range documents {
 			purges = append(purges, kyro.Job{Kind: kyro.JobPurge, Key: key})
 		}
-		return tx.Enqueue(ctx, purges...)
+		if err := tx.Enqueue(ctx, purges...); err != nil {
+			return err
+		}
+		return tx.audit(ctx, deeds...)
 	})
 }
 

@@ -78,7 +78,7 @@ func (r *documentRow) noun() kyro.Document {
 // AddDocument implements ingest.Store. The document is there once it returns, and so is its job. As place may
 // move a file, and the original can be read once only, a transaction that others got in the way of is not repeated.
 func (s *Store) AddDocument(
-	ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error,
+	ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
 ) (document kyro.Document, duplicate kyro.ID, err error) {
 	now := kyro.Moment(d.Now)
 	row := documentRow{
@@ -113,7 +113,10 @@ func (s *Store) AddDocument(
 				return err
 			}
 		}
-		return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run})
+		if err := tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run}); err != nil {
+			return err
+		}
+		return tx.audit(ctx, about(document.ID, deeds)...)
 	})
 	if err != nil {
 		return kyro.Document{}, kyro.ID{}, err

@@ -11,7 +11,7 @@ import (
 
 // RestartDocument implements ingest.Store.
 func (s *Store) RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
-	return s.changeDocument(ctx, "restart document", owner, id, func(ctx context.Context, tx *writeTx, row *documentRow) error {
+	return s.changeDocument(ctx, "restart document", owner, id, nil, func(ctx context.Context, tx *writeTx, row *documentRow) error {
 		if !kyro.DocumentStatus(row.Status).Retryable() {
 			return kyro.Errorf(kyro.CodeConflict,
 				"Only a document that failed, was canceled or needs OCR can be retried; this one is %s.", row.Status)
@@ -24,7 +24,7 @@ func (s *Store) RestartDocument(ctx context.Context, owner, id kyro.ID, now time
 
 // CancelDocument implements ingest.Store. A document that is being made anew keeps the version that answers use.
 func (s *Store) CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
-	return s.changeDocument(ctx, "cancel document", owner, id, func(_ context.Context, _ *writeTx, row *documentRow) error {
+	return s.changeDocument(ctx, "cancel document", owner, id, nil, func(_ context.Context, _ *writeTx, row *documentRow) error {
 		if kyro.DocumentStatus(row.Status).Final() {
 			return kyro.Errorf(kyro.CodeConflict,
 				"Only a document that is still being processed can be canceled; this one is %s.", row.Status)
@@ -37,8 +37,8 @@ func (s *Store) CancelDocument(ctx context.Context, owner, id kyro.ID, now time.
 
 // DeleteDocument implements ingest.Store. From its return on no search finds the document: searches begin at the
 // live documents.
-func (s *Store) DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
-	return s.changeDocument(ctx, "delete document", owner, id, func(ctx context.Context, tx *writeTx, row *documentRow) error {
+func (s *Store) DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) (kyro.Document, error) {
+	return s.changeDocument(ctx, "delete document", owner, id, deeds, func(ctx context.Context, tx *writeTx, row *documentRow) error {
 		row.Run++
 		row.UpdatedAt = kyro.Moment(now)
 		row.DeletedAt = &row.UpdatedAt
@@ -51,7 +51,8 @@ func (s *Store) DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.
 
 // changeDocument lets change alter the owner's live document and writes what a change of an owner can touch.
 func (s *Store) changeDocument(
-	ctx context.Context, tried string, owner, id kyro.ID, change func(context.Context, *writeTx, *documentRow) error,
+	ctx context.Context, tried string, owner, id kyro.ID, deeds []kyro.AuditEntry,
+	change func(context.Context, *writeTx, *documentRow) error,
 ) (kyro.Document, error) {
 	var row documentRow
 	err := s.write(ctx, tried, func(ctx context.Context, tx *writeTx) error {
@@ -70,7 +71,10 @@ func (s *Store) changeDocument(
 		_, err = tx.NewUpdate().Model(&row).Where("id = ?", row.ID).
 			Column("run", "status", "status_reason", "stage_done", "stage_total", "reached", "retry_at", "updated_at", "deleted_at").
 			Exec(ctx)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.audit(ctx, deeds...)
 	})
 	if err != nil {
 		return kyro.Document{}, err

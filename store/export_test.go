@@ -14,6 +14,9 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx bun.T
 	return s.write(ctx, "test", func(ctx context.Context, tx *writeTx) error { return fn(ctx, tx.Tx) })
 }
 
+// AuditBatch is how many lines a check of the audit log holds at once.
+const AuditBatch = auditBatch
+
 // SetClock puts a clock in the place of the one that leases go by; nil is that of the PostgreSQL server.
 func (s *Store) SetClock(clock func() time.Time) { s.clock = clock }
 

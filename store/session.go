@@ -46,8 +46,11 @@ func (r *sessionRow) noun() kyro.Session {
 }
 
 // CreateSession stores a session and revokes the user's oldest live ones, so that keep of them are left, the new
-// one among them. It gives the ids of those it revoked.
-func (s *Store) CreateSession(ctx context.Context, session kyro.Session, keep int) (created kyro.Session, revoked []kyro.ID, err error) {
+// one among them. It gives the ids of those it revoked. The deeds are done with the new session, and the log tells of each
+// that is revoked as of what follows from the first deed.
+func (s *Store) CreateSession(
+	ctx context.Context, session kyro.Session, keep int, deeds ...kyro.AuditEntry,
+) (created kyro.Session, revoked []kyro.ID, err error) {
 	var r sessionRow
 	var former []int64
 	err = s.write(ctx, "create the session", func(ctx context.Context, tx *writeTx) error {
@@ -65,9 +68,17 @@ func (s *Store) CreateSession(ctx context.Context, session kyro.Session, keep in
 			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
 			Order("id DESC").Limit(int64(max(keep, 1)))
 		former = nil
-		return tx.NewUpdate().Table("sessions").Set("revoked_at = ?", r.CreatedAt).
+		err = tx.NewUpdate().Table("sessions").Set("revoked_at = ?", r.CreatedAt).
 			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
 			Where("id NOT IN (?)", live).Returning("id").Scan(ctx, &former)
+		if err != nil || len(deeds) == 0 {
+			return err
+		}
+		lines := signedIn(r.UserID, r.ID, deeds)
+		for _, id := range former {
+			lines = append(lines, lines[0].Following(kyro.AuditSessionRevoked, kyro.SessionID(id), "More devices than may be signed in at once."))
+		}
+		return tx.audit(ctx, lines...)
 	})
 	for _, id := range former {
 		revoked = append(revoked, kyro.SessionID(id))

@@ -59,7 +59,7 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 		if _, err := tx.NewInsert().Model(&device).Exec(ctx); err != nil {
 			return err
 		}
-		return tx.audit(ctx, by(kyro.UserID(u.ID), deeds)...)
+		return tx.audit(ctx, signedIn(u.ID, device.ID, deeds)...)
 	})
 	if err != nil {
 		return kyro.User{}, kyro.Session{}, err

@@ -27,7 +27,11 @@ const timeoutMessage = "The request took too long. Try again, or ask for less at
 
 // Presenter turns errors into what clients see: a message for a person and extensions with code, requestId and,
 // where waiting helps, retryAfterMs. It is the only place that does.
-type Presenter struct{ log *slog.Logger }
+type Presenter struct {
+	// Denied hears of everything that was FORBIDDEN, before it is answered; nil: nobody does.
+	Denied func(ctx context.Context, viewer kyro.Viewer)
+	log    *slog.Logger
+}
 
 // NewPresenter makes a presenter that logs what was not foreseen, once, with the request id.
 func NewPresenter(log *slog.Logger) *Presenter {
@@ -53,6 +57,9 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 	switch {
 	case errors.As(err, &known):
 		p.logCause(ctx, known, shown.Path)
+		if known.Code == kyro.CodeForbidden && p.Denied != nil {
+			p.Denied(ctx, kyro.ViewerFrom(ctx))
+		}
 		p.fill(ctx, shown, string(known.Code), argument+known.Message)
 		if known.RetryAfter > 0 {
 			shown.Extensions["retryAfterMs"] = known.RetryAfter.Milliseconds()

@@ -109,6 +109,25 @@ func TestPresent(t *testing.T) {
 	}
 }
 
+// TestDenied: whoever wants to know hears who was forbidden something, and of nothing else.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	p := transport.NewPresenter(slog.New(slog.DiscardHandler))
+	viewer := kyro.Viewer{UserID: kyro.UserID(1), KeyID: kyro.APIKeyID(2)}
+	ctx := kyro.WithViewer(t.Context(), viewer)
+	p.Present(ctx, viewer.MustBePerson()) // nobody wants to know
+	var heard []kyro.ID
+	p.Denied = func(_ context.Context, viewer kyro.Viewer) { heard = append(heard, viewer.KeyID) }
+	for _, err := range []error{
+		kyro.NotFound(kyro.KindBot), errors.New("x"), kyro.Viewer{}.MustSignIn(), fmt.Errorf("list: %w", viewer.Must(kyro.ScopeChat)), viewer.MustBePerson(),
+	} {
+		p.Present(ctx, err)
+	}
+	if len(heard) != 2 || heard[0] != viewer.KeyID || heard[1] != viewer.KeyID {
+		t.Errorf("heard of %v", heard)
+	}
+}
+
 // A client that goes away in the middle is no error of ours.
 func TestClientLeaves(t *testing.T) {
 	t.Parallel()
