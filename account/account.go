@@ -11,10 +11,13 @@ import (
 
 // Store keeps users and sessions.
 type Store interface {
+	Networks
 	// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account.
 	CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error)
 	// CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.
 	CredentialsByEmail(ctx context.Context, email string) (kyro.Credentials, error)
+	// Credentials finds by the user; NOT_FOUND where there is none.
+	Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error)
 	// SetPasswordHash replaces a hash, if it is still the old one, by one with newer parameters.
 	SetPasswordHash(ctx context.Context, user kyro.ID, old, hash string) error
 	// Users reads users by id, in any order; ids without a user are left out.
@@ -47,6 +50,12 @@ type Tokens interface {
 	Refresh(session kyro.ID, counter int64) string
 	// ParseRefresh reads a refresh token this server made; INVALID_TOKEN for anything else.
 	ParseRefresh(token string) (session kyro.ID, counter int64, err error)
+	// Device makes the token by which a device of the user is known again.
+	Device(user kyro.ID, now time.Time) string
+	// ParseDevice reads one that this server made; known is false for anything else.
+	ParseDevice(token string) (device kyro.DeviceToken, known bool)
+	// Pseudonym stands for a text where nobody is to read it, the same each time.
+	Pseudonym(text string) string
 }
 
 // Service holds the use cases. Make it with New.
@@ -61,6 +70,12 @@ type Service struct {
 	now      func() time.Time
 	log      *slog.Logger
 	ended    func(session kyro.ID)
+
+	strength Strength // nil: length alone counts
+	attempts Attempts // nil: nothing is counted
+	scale    float64  // of the policies of attempts
+	limiter  Limiter  // nil: nothing is counted
+	rates    Rates
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -72,6 +87,13 @@ type Options struct {
 	// Ended hears of every session that a use case ended, after it is stored, so that what the session has open
 	// can be closed at once. It must not wait.
 	Ended func(session kyro.ID)
+
+	Strength Strength // of new passwords; nil: their length alone counts
+	// Attempts counts tries at passwords, under the policies of kyro (AttemptsOfDevice and so on); nil: nobody counts them.
+	Attempts Attempts
+	Scale    float64 // multiplies how often those policies allow; 0 switches them off
+	Limiter  Limiter // counts by Rates; nil: nobody does
+	Rates    Rates
 }
 
 // DefaultRefreshTTL is how long a session may stay unused where nothing is configured.
@@ -99,5 +121,6 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 		signUp: o.SignUp, idle: o.RefreshTTL,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), ended: o.Ended,
+		strength: o.Strength, attempts: o.Attempts, scale: o.Scale, limiter: o.Limiter, rates: o.Rates,
 	}
 }

@@ -28,6 +28,9 @@ func (s *Service) APIKeys(ctx context.Context, viewer kyro.Viewer) ([]kyro.APIKe
 
 // CreateAPIKey makes a key and gives its secret, this once.
 func (s *Service) CreateAPIKey(ctx context.Context, viewer kyro.Viewer, key kyro.NewAPIKey, password string) (kyro.APIKey, string, error) {
+	if err := s.limitAPIKeys(ctx, viewer); err != nil {
+		return kyro.APIKey{}, "", err
+	}
 	return kyro.APIKey{}, "", unbuilt()
 }
 

@@ -21,6 +21,7 @@ type memory struct {
 	users    map[string]kyro.Credentials
 	sessions map[kyro.ID]kyro.Session
 	reads    int
+	looks    int // for sessions from a network
 	before   func()
 	failing  error     // of reads and of the end of a session
 	readOnly error     // of a new hash
@@ -59,6 +60,29 @@ func (m *memory) CredentialsByEmail(_ context.Context, email string) (kyro.Crede
 		return c, nil
 	}
 	return kyro.Credentials{}, kyro.NotFound(kyro.KindUser)
+}
+
+func (m *memory) Credentials(_ context.Context, user kyro.ID) (kyro.Credentials, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.users {
+		if c.User.ID == user {
+			return c, m.failing
+		}
+	}
+	return kyro.Credentials{}, kyro.NotFound(kyro.KindUser)
+}
+
+func (m *memory) KnownNetwork(_ context.Context, user kyro.ID, prefix string, now time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.looks++
+	for _, s := range m.sessions {
+		if s.UserID == user && prefix != "" && s.Device.AddressPrefix == prefix && s.Live(now) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (m *memory) SetPasswordHash(_ context.Context, user kyro.ID, old, hash string) error {
@@ -190,6 +214,20 @@ func (tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
 	return kyro.SessionID(k), c, nil
 }
 
+func (tokens) Device(user kyro.ID, now time.Time) string {
+	return fmt.Sprintf("device %d %d", user.Key, now.UnixMicro())
+}
+
+func (tokens) ParseDevice(token string) (d kyro.DeviceToken, known bool) {
+	var user, micros int64
+	if n, _ := fmt.Sscanf(token, "device %d %d", &user, &micros); n != 2 {
+		return kyro.DeviceToken{}, false
+	}
+	return kyro.DeviceToken{UserID: kyro.UserID(user), ID: token, Issued: time.UnixMicro(micros).UTC()}, true
+}
+
+func (tokens) Pseudonym(text string) string { return "<" + text + ">" }
+
 // world is a service with a clock that the test moves.
 type world struct {
 	*account.Service
@@ -209,6 +247,8 @@ func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	}
 	w.Service = account.New(w.store, caches, w.hash, tokens{}, account.Options{
 		SignUp: mode, Now: w.clock, Ended: func(s kyro.ID) { w.ended = append(w.ended, s) },
+		Attempts: live.NewAttempts(live.AttemptsConfig{Now: w.clock}), Scale: 1,
+		Limiter: live.NewRates(live.RatesConfig{Now: w.clock}), Rates: account.DefaultRates(), Strength: common{},
 	})
 	return w
 }
@@ -219,6 +259,16 @@ func remembering[T any](t *testing.T, c live.CacheConfig[T]) *live.Cache[T] {
 	cache := live.NewCache(c)
 	t.Cleanup(cache.Close)
 	return cache
+}
+
+// common is a Strength that knows one weak password.
+type common struct{}
+
+func (common) Weak(password string, about ...string) error {
+	if password == "password password" {
+		return kyro.Errorf(kyro.CodeWeakPassword, "weak for %v", about).At("password")
+	}
+	return nil
 }
 
 func (w *world) clock() time.Time {

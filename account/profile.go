@@ -18,16 +18,25 @@ func (s *Service) ChangePassword(ctx context.Context, viewer kyro.Viewer, curren
 
 // RequestEmailChange mails a link to the new address.
 func (s *Service) RequestEmailChange(ctx context.Context, viewer kyro.Viewer, password, email string) error {
+	if err := s.limitEmailChanges(ctx, viewer); err != nil {
+		return err
+	}
 	return unbuilt()
 }
 
 // ConfirmEmailChange changes the address by the token of a mail.
 func (s *Service) ConfirmEmailChange(ctx context.Context, viewer kyro.Viewer, token string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	return unbuilt()
 }
 
 // RevertEmailChange undoes a change of the address by the token of a mail.
 func (s *Service) RevertEmailChange(ctx context.Context, viewer kyro.Viewer, token string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	return unbuilt()
 }
 
@@ -38,5 +47,8 @@ func (s *Service) Deactivate(ctx context.Context, viewer kyro.Viewer, password s
 
 // Reactivate takes a deactivated account back by the token of a mail.
 func (s *Service) Reactivate(ctx context.Context, viewer kyro.Viewer, token string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	return unbuilt()
 }

@@ -28,7 +28,10 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	}
 	address, emailErr := kyro.NormalizeEmail(email)
 	name, nameErr := kyro.CheckUserName(name)
-	if err := errors.Join(emailErr, kyro.CheckPassword(password), nameErr); err != nil {
+	if err := errors.Join(emailErr, s.checkNewPassword(password, email, name), nameErr); err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.limitSignUps(ctx, viewer); err != nil {
 		return SignedIn{}, err
 	}
 	// The hash comes before the insert, so that a taken address costs the same time as a free one.
@@ -43,19 +46,24 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 		return SignedIn{}, fmt.Errorf("create an account: %w", err)
 	}
 	s.log.InfoContext(ctx, "registered", "user", user.ID.String())
-	return s.signedIn(user, session, now)
+	return s.signedInOn(s.tokens.Device(user.ID, now), user, session, now)
 }
 
 // LogIn starts a session. A wrong password and an unknown address are the same INVALID_CREDENTIALS after the
-// same work. Beyond 20 live sessions the oldest ends.
+// same work, and count as a guess: RATE_LIMITED, without any, after several (see signInGuess). device is the token that
+// the device was given before, if there was one. Beyond 20 live sessions the oldest ends.
 func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password, device string) (SignedIn, error) {
 	known, err := s.credentials(ctx, email)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("read the credentials of a log-in: %w", err)
 	}
-	ok, stale, err := s.hasher.Verify(ctx, known.PasswordHash, password)
+	g, err := s.signInGuess(ctx, viewer, email, known, device)
 	if err != nil {
-		return SignedIn{}, fmt.Errorf("verify a password: %w", err)
+		return SignedIn{}, err
+	}
+	ok, stale, err := s.verify(ctx, g, known.PasswordHash, password)
+	if err != nil {
+		return SignedIn{}, err
 	}
 	if !ok || known.User.ID.IsZero() {
 		return SignedIn{}, kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
@@ -73,7 +81,7 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 		s.ended(former)
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
-	return s.signedIn(known.User, session, now)
+	return s.signedInOn(s.deviceToken(known, device, now), known.User, session, now)
 }
 
 // credentials finds by address. An address that has no account, or cannot be one, gives empty credentials, whose
@@ -108,6 +116,15 @@ func newSession(user kyro.ID, device kyro.Device, now time.Time) kyro.Session {
 		UserID: user, Counter: 1, Device: device, RotatedAt: now, CreatedAt: now, LastUsedAt: now,
 		ExpiresAt: now.Add(kyro.SessionMaxAge),
 	}
+}
+
+// signedInOn is signedIn on a device, which gets its token.
+func (s *Service) signedInOn(device string, user kyro.User, session kyro.Session, now time.Time) (SignedIn, error) {
+	in, err := s.signedIn(user, session, now)
+	if err == nil {
+		in.DeviceToken = device
+	}
+	return in, err
 }
 
 func (s *Service) signedIn(user kyro.User, session kyro.Session, now time.Time) (SignedIn, error) {

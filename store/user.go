@@ -18,6 +18,9 @@ type userRow struct {
 	PasswordHash  string
 	EmailVerified bool
 	CreatedAt     time.Time
+
+	PasswordChangedAt *time.Time
+	DeactivatedAt     *time.Time
 }
 
 var userTable = newTable("users", "u", "id email name email_verified created_at",
@@ -28,6 +31,13 @@ var userTable = newTable("users", "u", "id email name email_verified created_at"
 func (r *userRow) noun() kyro.User {
 	return kyro.User{
 		ID: kyro.UserID(r.ID), Email: r.Email, Name: r.Name, EmailVerified: r.EmailVerified, CreatedAt: r.CreatedAt.UTC(),
+	}
+}
+
+// credentials are the row as what signing in is checked against.
+func (r *userRow) credentials() kyro.Credentials {
+	return kyro.Credentials{
+		User: r.noun(), PasswordHash: r.PasswordHash, PasswordChangedAt: utcOrZero(r.PasswordChangedAt), DeactivatedAt: utcPtr(r.DeactivatedAt),
 	}
 }
 
@@ -64,7 +74,17 @@ func (s *Store) CredentialsByEmail(ctx context.Context, email string) (kyro.Cred
 	if err != nil {
 		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
 	}
-	return kyro.Credentials{User: r.noun(), PasswordHash: r.PasswordHash}, nil
+	return r.credentials(), nil
+}
+
+// Credentials finds by the user; NOT_FOUND where there is none.
+func (s *Store) Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error) {
+	var r userRow
+	err := s.read().NewSelect().Model(&r).Where("u.id = ?", user.Key).Scan(ctx)
+	if err != nil {
+		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
+	}
+	return r.credentials(), nil
 }
 
 // SetPasswordHash replaces a hash if it is still the old one; where it is not, it does nothing.
