@@ -48,7 +48,9 @@ func TestWhatADeviceTokenIsWorth(t *testing.T) {
 	ada := kyro.Credentials{User: kyro.User{ID: kyro.UserID(1)}}
 	changed := ada
 	changed.PasswordChangedAt = start
-	at := func(user kyro.ID, issued time.Time) kyro.DeviceToken { return kyro.DeviceToken{UserID: user, Issued: issued} }
+	at := func(user kyro.ID, issued time.Time) kyro.DeviceToken {
+		return kyro.DeviceToken{UserID: user, Issued: issued}
+	}
 	for name, c := range map[string]struct {
 		account kyro.Credentials
 		token   kyro.DeviceToken
