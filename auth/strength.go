@@ -23,6 +23,7 @@ type Strength struct{}
 const (
 	minScore        = 3  // of 4: beyond 10^8 guesses
 	maxEstimated    = 72 // code points that zxcvbn is asked about, which takes long for more
+	maxWithSigns    = 40 // where there are many signs that may stand for letters
 	maxSubstitutes  = 6  // digits and signs that may stand for letters; with each more it takes longer, up to twice as long
 	minOwn          = 4  // letters of a name or an address that make a difference
 	minDifferences  = 5  // from the address, in letters to be changed
@@ -94,7 +95,11 @@ func estimable(password string) string {
 		}
 		b.WriteByte(stands[r])
 	}
-	return b.String()
+	estimated := b.String()
+	if len(signs) >= maxSubstitutes {
+		estimated = estimated[:min(len(estimated), maxWithSigns)]
+	}
+	return estimated
 }
 
 // plain reports whether a character stays as it is.
