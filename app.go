@@ -49,6 +49,7 @@ type app struct {
 	info        kyro.ServerInfo
 	nodes       *nodes
 	providers   *providers
+	limits      *limitLog
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
@@ -103,6 +104,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if a.nodes, err = newNodes(cfg, name, installation, log); err != nil {
 		return nil, err
 	}
+	a.limits = newLimitLog(st, log)
 	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus)
 	if a.providers, err = newProviders(ctx, cfg, st, installation, a.nodes.bus, log); err != nil {
 		return nil, err
@@ -124,6 +126,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: a.retriever,
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
+		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages,
 	})
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
@@ -156,6 +159,7 @@ func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 			a.connections.CloseSession(session)
 			live.Send(a.nodes.bus, signalSession, session)
 		},
+		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts,
 	})
 	live.On(a.nodes.bus, signalSession, a.connections.CloseSession)
 	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
@@ -176,7 +180,7 @@ func (a *app) newIngest(st *store.Store) error {
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
 		Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
-		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(),
+		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
@@ -268,6 +272,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			return a.answers.Run(ctx)
 		})
 		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
+		group.Go(func() error { a.limits.run(ctx); return nil })
 		if a.pools.Postgres() { // where other processes may end sessions, too
 			group.Go(func() error { a.watchSessions(ctx); return nil })
 		}

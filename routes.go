@@ -52,9 +52,10 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
+	presenter.Limited = a.limits.hit
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
-	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
+	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers

@@ -27,11 +27,15 @@ const timeoutMessage = "The request took too long. Try again, or ask for less at
 
 // Presenter turns errors into what clients see: a message for a person and extensions with code, requestId and,
 // where waiting helps, retryAfterMs. It is the only place that does.
-type Presenter struct{ log *slog.Logger }
+type Presenter struct {
+	log *slog.Logger
+	// Limited is told of everything that was refused for being done too often, by the viewer in ctx. It must not wait.
+	Limited func(ctx context.Context, refused *kyro.Error)
+}
 
 // NewPresenter makes a presenter that logs what was not foreseen, once, with the request id.
 func NewPresenter(log *slog.Logger) *Presenter {
-	return &Presenter{log: log.With("part", "transport")}
+	return &Presenter{log: log.With("part", "transport"), Limited: func(context.Context, *kyro.Error) {}}
 }
 
 // Present is the executor's graphql.ErrorPresenterFunc. It changes no error that it is given: gqlgen keeps and
@@ -53,6 +57,9 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 	switch {
 	case errors.As(err, &known):
 		p.logCause(ctx, known, shown.Path)
+		if known.Code == kyro.CodeRateLimited {
+			p.Limited(ctx, known)
+		}
 		p.fill(ctx, shown, string(known.Code), argument+known.Message)
 		if known.RetryAfter > 0 {
 			shown.Extensions["retryAfterMs"] = known.RetryAfter.Milliseconds()
