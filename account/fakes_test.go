@@ -179,6 +179,7 @@ func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time) err
 
 // hashes is a Hasher that writes down what it was asked.
 type hashes struct {
+	mu       sync.Mutex
 	verified []string
 	stale    bool
 	failing  error
@@ -189,6 +190,8 @@ func (h *hashes) Hash(_ context.Context, password string) (string, error) {
 }
 
 func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.verified = append(h.verified, hash)
 	return hash == "hash:"+password || hash == "old:"+password, h.stale, h.failing
 }
