@@ -47,6 +47,8 @@ type Config struct {
 
 	Rates ratesConfig
 
+	Mail mailConfig
+
 	Providers providersConfig
 
 	Documents      transport.DocumentOptions
@@ -133,11 +135,12 @@ func readConfig(getenv func(string) string) (Config, error) {
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
 	c.Rates = r.rates(c.Production)
+	r.readMail(&c)
 	r.readRedis(&c)
 	r.readProviders(&c)
 	r.check(c)
 	r.checkNodes(c)
-	r.refuseUnbuilt(c)
+	r.refuseUnbuilt()
 	return c, r.err()
 }
 
@@ -163,20 +166,14 @@ func (r *reader) check(c Config) {
 }
 
 // refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
-func (r *reader) refuseUnbuilt(c Config) {
+func (r *reader) refuseUnbuilt() {
 	unbuilt := []struct{ name, part string }{
-		{"SMTP_URL", "mail"}, {"KYRO_MAIL_FROM", "mail"},
-		{"KYRO_RESET_TOKEN_TTL", "mail"}, {"KYRO_VERIFY_TOKEN_TTL", "mail"},
 		{"KYRO_FETCH_ALLOW", "fetching web pages"}, {"KYRO_FETCH_DNS", "fetching web pages"},
 	}
 	for _, u := range unbuilt {
 		if r.getenv(u.name) != "" {
 			r.wrong(u.name, "is set, but this version does not have %s yet: unset it", u.part)
 		}
-	}
-	if c.SignUp == kyro.SignUpVerified && c.Role.serves() {
-		r.wrong("KYRO_SIGNUP", "is %s, but this version cannot send mail yet: set it to open or closed",
-			pick(r.getenv("KYRO_SIGNUP") == "", "verified by default in production", "verified"))
 	}
 }
 

@@ -46,6 +46,11 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		r.Handle("/", playground)
 		r.Handle(web.AssetPath+"*", playground)
 	}
+	if outbox := a.outbox(); outbox != nil {
+		page := web.Outbox(outbox)
+		r.Handle(web.OutboxPath, page)
+		r.Handle(web.OutboxPath+"/*", page)
+	}
 	return r
 }
 
@@ -53,6 +58,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	presenter.Limited = a.limits.hit
+	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects}

@@ -94,7 +94,7 @@ func TestStrangersNeitherGuessMuchNorLockTheOwnerOut(t *testing.T) {
 			from := at(fmt.Sprintf("198.%d.%d.%d", random.IntN(1+int(seed)), random.IntN(250), random.IntN(250)))
 			token := ""
 			if random.IntN(5) == 0 {
-				token = []string{"rubbish", tokens{}.Device(kyro.UserID(2), w.now), device + "x"}[random.IntN(2)]
+				token = []string{"rubbish", new(tokens).Device(kyro.UserID(2), w.now), device + "x"}[random.IntN(2)]
 			}
 			if ok, _ := w.guessed(t, from, ada, token); ok {
 				made = append(made, w.now)
@@ -184,7 +184,7 @@ func TestKnownDevicesAreCountedToo(t *testing.T) {
 		}
 	}
 	// The owner's other device is not the one that was stolen.
-	if _, err := w.LogIn(t.Context(), at("203.0.113.50"), ada, goodPassword, tokens{}.Device(kyro.UserID(1), w.now)); err != nil {
+	if _, err := w.LogIn(t.Context(), at("203.0.113.50"), ada, goodPassword, new(tokens).Device(kyro.UserID(1), w.now)); err != nil {
 		t.Errorf("another device: %v", err)
 	}
 }
@@ -304,7 +304,7 @@ func TestDeviceTokensAreGivenAndGivenBack(t *testing.T) {
 	if got := logIn(first); got != first {
 		t.Errorf("a good token came back as %q", got)
 	}
-	others := tokens{}.Device(kyro.UserID(2), w.now)
+	others := new(tokens).Device(kyro.UserID(2), w.now)
 	for _, bad := range []string{"", "rubbish", others} {
 		if got := logIn(bad); got == bad || got == first || !strings.HasPrefix(got, "device 1 ") {
 			t.Errorf("%q came back as %q", bad, got)
@@ -320,7 +320,7 @@ func TestDeviceTokensAreGivenAndGivenBack(t *testing.T) {
 	if last := logIn(""); logIn(last) != last {
 		t.Error("a new token is not good")
 	}
-	if in, err := w.Refresh(t.Context(), "1.1"); err == nil && in.DeviceToken != "" {
+	if in, err := w.Refresh(t.Context(), kyro.Viewer{}, "1.1"); err == nil && in.DeviceToken != "" {
 		t.Error("a refresh gives a device token")
 	}
 }

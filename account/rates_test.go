@@ -26,7 +26,7 @@ func TestRatesOfAccounts(t *testing.T) {
 			return err
 		}, 5, 12 * time.Minute},
 		"refreshes": {func(w *world, i int) error {
-			_, err := w.Refresh(t.Context(), fmt.Sprintf("1.%d", i+1))
+			_, err := w.Refresh(t.Context(), kyro.Viewer{}, fmt.Sprintf("1.%d", i+1))
 			return err
 		}, 30, 2 * time.Second},
 		"links, good or bad": {func(w *world, i int) error {
@@ -39,7 +39,7 @@ func TestRatesOfAccounts(t *testing.T) {
 			}[i%5]()
 		}, 30, 2 * time.Second},
 		"API keys": {func(w *world, _ int) error {
-			_, _, err := w.CreateAPIKey(t.Context(), me, kyro.NewAPIKey{Name: "k"}, goodPassword)
+			_, _, err := w.CreateAPIKey(t.Context(), me, kyro.NewAPIKey{Name: "k", Scopes: []kyro.Scope{kyro.ScopeRead}}, goodPassword)
 			return err
 		}, 10, 6 * time.Minute},
 		"changes of the address": {func(w *world, _ int) error {

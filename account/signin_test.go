@@ -21,7 +21,7 @@ func TestRegisterSignsIn(t *testing.T) {
 	want := account.SignedIn{
 		User:        kyro.User{ID: kyro.UserID(1), Email: "ada@example.org", Name: "Ada", CreatedAt: w.now},
 		AccessToken: "access user_1 session_1", AccessExpires: w.now.Add(10 * time.Minute), RefreshToken: "1.1",
-		DeviceToken: tokens{}.Device(kyro.UserID(1), w.now),
+		DeviceToken: new(tokens).Device(kyro.UserID(1), w.now),
 	}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -82,7 +82,7 @@ func TestWithoutDatabase(t *testing.T) {
 	w.store.failing = kyro.Errorf(kyro.CodeUnavailable, "The database does not answer.")
 	_, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "")
 	wantCode(t, err, kyro.CodeUnavailable)
-	_, err = w.Refresh(t.Context(), in.RefreshToken)
+	_, err = w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	wantCode(t, err, kyro.CodeUnavailable)
 	_, err = w.LogOut(t.Context(), v)
 	wantCode(t, err, kyro.CodeUnavailable)

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"strings"
 	"time"
 
 	"kyrochat/kyro"
@@ -33,18 +32,13 @@ func (t *Tokens) Device(user kyro.ID, now time.Time) string {
 	_, _ = rand.Read(body[9 : 9+deviceID]) // never fails
 	binary.BigEndian.PutUint64(body[9+deviceID:], uint64(now.UnixMicro()))
 	body = append(body, keyedSum(t.keys[0], "device token", body)[:deviceMAC]...)
-	token := devicePrefix + base62(body, deviceDigits)
-	return token + checksum(token)
+	return withChecksum(devicePrefix + base62(body, deviceDigits))
 }
 
 // ParseDevice reads a device token made under any of the secrets. known is false for anything else.
 func (t *Tokens) ParseDevice(token string) (device kyro.DeviceToken, known bool) {
-	const length = len(devicePrefix) + deviceDigits + checksumDigits
-	if len(token) != length || !strings.HasPrefix(token, devicePrefix) {
-		return kyro.DeviceToken{}, false
-	}
-	text, sum := token[:length-checksumDigits], token[length-checksumDigits:]
-	if checksum(text) != sum {
+	text, ok := checksummed(token, devicePrefix, len(devicePrefix)+deviceDigits+checksumDigits)
+	if !ok {
 		return kyro.DeviceToken{}, false
 	}
 	data, ok := unbase62(text[len(devicePrefix):], deviceBody+deviceMAC)

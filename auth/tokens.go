@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -37,9 +38,10 @@ type TokenOptions struct {
 	AccessTTL time.Duration    // how long an access token is good
 	Now       func() time.Time // time.Now
 	NewID     func() string    // jti of an access token; 128 random bits
+	Random    io.Reader        // of API keys; the system's
 }
 
-// Tokens makes and reads access and refresh tokens. Both are bound to the server's secrets.
+// Tokens makes and reads access and refresh tokens, which are bound to the server's secrets, and makes API keys, which are not.
 type Tokens struct {
 	keys   []tokenKey // the first one signs, all verify
 	byID   map[string]tokenKey
@@ -83,6 +85,9 @@ func NewTokens(secrets []string, o TokenOptions) (*Tokens, error) {
 	}
 	if o.NewID == nil {
 		o.NewID = rand.Text
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
 	}
 	good, _ := lru.New[[sha256.Size]byte, AccessClaims](rememberedTokens) // fails for sizes below 1 only
 	t := &Tokens{o: o, byID: map[string]tokenKey{}, good: good}

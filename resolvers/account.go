@@ -17,7 +17,7 @@ func (r mutations) LogIn(ctx context.Context, in model.LogInInput) (*model.AuthP
 }
 
 func (r mutations) RefreshSession(ctx context.Context, in model.RefreshSessionInput) (*model.AuthPayload, error) {
-	return authPayload(r.Account.Refresh(ctx, in.RefreshToken))
+	return authPayload(r.Account.Refresh(ctx, kyro.ViewerFrom(ctx), in.RefreshToken))
 }
 
 func (r mutations) LogOut(ctx context.Context) (*model.LogOutPayload, error) {

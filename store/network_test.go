@@ -30,7 +30,7 @@ func TestKnownNetworks(t *testing.T) {
 		check("another user", other, "198.51.100.0/24", start, false)
 		check("no user", kyro.ID{}, "198.51.100.0/24", start, false)
 		check("over", user, "198.51.100.0/24", session.ExpiresAt, false)
-		fine(t, w.RevokeSession(t.Context(), session.ID, start))
+		fine(t, w.RevokeSession(t.Context(), user, session.ID, start))
 		check("revoked", user, "198.51.100.0/24", start, false)
 	})
 }
