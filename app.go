@@ -43,6 +43,7 @@ type app struct {
 	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
+	tokens      *auth.Tokens           // nil where the role does not serve
 	accounts    *account.Service       // nil where the role does not serve
 	answers     *answer.Service        // nil where the role does not serve
 	retriever   *answer.IndexRetriever // nil where the role does not serve
@@ -150,15 +151,7 @@ const sweepUsersEvery = 10 * time.Minute
 
 // newAccounts makes the use cases of accounts, and the gate that asks them.
 func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
-	secrets := a.cfg.Secrets
-	if len(secrets) == 0 {
-		secret, err := auth.LoadOrCreateSecret(filepath.Join(a.cfg.DataDir, "secret"))
-		if err != nil {
-			return nil, err
-		}
-		secrets = []string{secret}
-	}
-	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL})
+	tokens, err := a.newTokens()
 	if err != nil {
 		return nil, err
 	}
@@ -291,6 +284,9 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if gemini := a.providers.gemini; gemini != nil {
 		group.Go(func() error { gemini.Look(ctx); return nil })
+	}
+	if file := a.cfg.secretFile(); file != "" && a.tokens != nil {
+		group.Go(func() error { a.tokens.Follow(ctx, file, a.log); return nil })
 	}
 	if a.cfg.Role.serves() {
 		group.Go(func() error {

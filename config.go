@@ -31,6 +31,7 @@ type Config struct {
 	Proxies    []netip.Prefix // whose X-Forwarded-For counts
 	DataDir    string
 	Secrets    []string // the first signs, all verify; empty: one is kept in the data folder
+	SecretFile string   // that they are from, and that is followed while the server runs; empty: none that is set
 	SignUp     kyro.SignUpMode
 
 	DatabaseURL string // empty: SQLite in the data folder
@@ -50,6 +51,7 @@ type Config struct {
 	Mail mailConfig
 
 	Providers providersConfig
+	Browser   browserConfig
 
 	Documents      transport.DocumentOptions
 	Carriers       carriers
@@ -73,6 +75,7 @@ type Config struct {
 // readConfig reads the settings from the environment. It gives every mistake at once, in one error.
 func readConfig(getenv func(string) string) (Config, error) {
 	r := &reader{getenv: getenv}
+	r.readFiles()
 	d := kyro.DefaultLimits()
 	c := Config{
 		Production: r.choice("KYRO_ENV", "development", "development", "production") == "production",
@@ -82,6 +85,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		Proxies:    r.prefixes("KYRO_TRUSTED_PROXIES"),
 		DataDir:    r.text("KYRO_DATA_DIR", "./data"),
 		Secrets:    r.list("KYRO_SECRET"),
+		SecretFile: r.text("KYRO_SECRET_FILE", ""),
 
 		DatabaseURL: r.service("DATABASE_URL", store.CheckURL, "postgres", "postgresql"),
 
@@ -138,6 +142,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	r.readMail(&c)
 	r.readRedis(&c)
 	r.readProviders(&c)
+	r.readBrowser(&c)
 	r.check(c)
 	r.checkNodes(c)
 	r.refuseUnbuilt()

@@ -20,6 +20,7 @@ var ownSettings = map[string]string{
 	"KYRO_SIGNUP": "open", "KYRO_ACCESS_TOKEN_TTL": "720h", "KYRO_RATE_SCALE": "0", "KYRO_WS_MAX_SOCKETS": "1000",
 	"KYRO_LOG_LEVEL": "error", "KYRO_LOG_FORMAT": "text",
 	"DATABASE_URL": "", "REDIS_URL": "", "SMTP_URL": "", "KYRO_MAIL_FROM": "", "KYRO_SECRET": "", "KYRO_PUBLIC_URL": "",
+	"DATABASE_URL_FILE": "", "REDIS_URL_FILE": "", "SMTP_URL_FILE": "", "KYRO_SECRET_FILE": "", "KYRO_COOKIES": "", "KYRO_APP_URL": "",
 	"KYRO_ALLOWED_ORIGINS": "", "KYRO_TOKEN_GRACE": "", "KYRO_MAX_CONNECTIONS": "", "KYRO_MAX_LIVE_OPERATIONS": "",
 	"KYRO_TRUSTED_PROXIES": "", "KYRO_REFRESH_TOKEN_TTL": "",
 	"KYRO_PINECONE_NAMESPACE": "bot", // which can be deleted at the end, as the one that bots share cannot

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte(contract))
 	})
+	r.Handle(web.AccountPath+"*", web.Account(a.cfg.Browser.AppURL))
 	if !a.cfg.Production {
 		playground := web.Playground(web.Bundle())
 		r.Handle("/", playground)
@@ -60,6 +62,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter.Limited = a.limits.hit
 	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
+	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words})
@@ -79,6 +82,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.Use(rates) // before the documents, which cost more to read than to refuse
 	documents := a.cfg.Documents
 	documents.Shared = a.nodes.queries
+	documents.Trusted = documents.Trusted.With(web.AccountDocuments()...)
 	transport.NewDocuments(schema.Schema(), documents).Install(server)
 	if !a.cfg.Production {
 		server.Use(extension.Introspection{})
@@ -95,7 +99,7 @@ const readsPerByte = 4
 // adminRoutes say how the server is. They are for the operator's own network.
 func (a *app) adminRoutes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(middleware.GetHead) // monitors may ask by HEAD
+	r.Use(middleware.GetHead, transport.SecurityHeaders(false)) // monitors may ask by HEAD
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 500*time.Millisecond)
@@ -128,15 +132,18 @@ func (a *app) state() string {
 	return "ready, without " + strings.Join(away, ", and without ")
 }
 
-// cors lets the pages of the allowed origins use the API. There are no cookies, so no credentials are allowed.
+// cors lets the pages of the allowed origins use the API, each by its own name: never all, and not those without one, which
+// browsers call "null". Credentials are allowed where there may be cookies.
 func (a *app) cors() func(http.Handler) http.Handler {
 	return cors.Handler(cors.Options{
-		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
-		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
+		AllowCredentials: a.cfg.Browser.Cookies,
+		AllowOriginFunc:  func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
+		AllowedMethods:   []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders: []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
 			// What common clients add by themselves, and tracing.
 			"Apollographql-Client-Name", "Apollographql-Client-Version", "X-Request-Id", "Traceparent", "Tracestate",
-			"Last-Event-ID"}, // of event streams that are read by fetch
+			"Last-Event-ID", // of event streams that are read by fetch
+			"X-Kyro-Cookies"},
 		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 		MaxAge:         600,
 	})
@@ -156,13 +163,8 @@ func (c Config) allows(origin string) bool {
 		return false
 	}
 	u, err := url.Parse(origin)
-	if err != nil {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin {
 		return false
 	}
-	for _, host := range localHosts {
-		if u.Hostname() == host {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(localHosts, u.Hostname())
 }

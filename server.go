@@ -103,7 +103,9 @@ func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writ
 }
 
 // demoSettings are what a demo takes from the environment: who answers, and who makes embeddings.
-var demoSettings = []string{"GEMINI_API_KEY", "KYRO_GEMINI_URL", "KYRO_GEMINI_MODEL", "KYRO_EMBEDDING_MODEL", "KYRO_EMBEDDING_DIMS", "KYRO_OFFLINE_FALLBACK"}
+var demoSettings = []string{
+	"GEMINI_API_KEY", "GEMINI_API_KEY_FILE", "KYRO_GEMINI_URL", "KYRO_GEMINI_MODEL", "KYRO_EMBEDDING_MODEL", "KYRO_EMBEDDING_DIMS", "KYRO_OFFLINE_FALLBACK",
+}
 
 // demoServer gives what runs a server of its own on free ports, in a folder, with Gemini where its key is set, and every
 // other setting at its default but for the rates, which whoever shows it many files would meet.

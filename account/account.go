@@ -140,7 +140,7 @@ type Options struct {
 	// Ended hears of every session and API key that a use case ended, after it is stored, so that what it has open can
 	// be closed at once. It must not wait.
 	Ended func(credential kyro.ID)
-	// Documents removes what deleted accounts leave; without it none is deleted.
+	// Documents removes what the documents of deleted accounts leave; needed by PurgeUser alone.
 	Documents Documents
 
 	Strength Strength // of new passwords; nil: their length alone counts

@@ -93,14 +93,14 @@ const rememberedKeys = 10_000
 func (s *Service) CheckKey(ctx context.Context, secretHash string, from netip.Addr) (kyro.APIKey, error) {
 	key, err := s.keyOf(ctx, secretHash)
 	if kyro.ErrorCode(err) == kyro.CodeNotFound {
-		return kyro.APIKey{}, kyro.BadAPIKey()
+		return kyro.APIKey{}, kyro.BadCredential()
 	}
 	if err != nil {
 		return kyro.APIKey{}, fmt.Errorf("read an API key: %w", err)
 	}
 	now := s.now()
 	if !key.Live(now) || !key.AllowedFrom(from) {
-		return kyro.APIKey{}, kyro.BadAPIKey()
+		return kyro.APIKey{}, kyro.BadCredential()
 	}
 	s.uses.note(key.ID, now)
 	return key, nil

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -228,4 +229,52 @@ func TestExpiredSession(t *testing.T) {
 	v := w.sessionOf(w.register(t))
 	w.pass(kyro.SessionMaxAge)
 	wantCode(t, w.CheckSession(t.Context(), v.UserID, v.SessionID, w.now), kyro.CodeUnauthenticated)
+}
+
+// TestLogOutWith: where the access token is gone, the refresh token says which session ends.
+func TestLogOutWith(t *testing.T) {
+	t.Parallel()
+	expired := kyro.Errorf(kyro.CodeUnauthenticated, "The access token is not valid, or no longer.")
+	unknown := kyro.Errorf(kyro.CodeUnavailable, "The session cannot be checked right now.")
+	for name, c := range map[string]struct {
+		viewer  func(first kyro.Viewer) kyro.Viewer
+		token   string // session.counter
+		ended   bool
+		lives   []kyro.ID
+		refused kyro.Code
+	}{
+		"both of one session":      {func(v kyro.Viewer) kyro.Viewer { return v }, "1.1", true, []kyro.ID{kyro.SessionID(2)}, ""},
+		"of different sessions":    {func(v kyro.Viewer) kyro.Viewer { return v }, "2.1", true, nil, ""},
+		"an access token alone":    {func(v kyro.Viewer) kyro.Viewer { return v }, "", true, []kyro.ID{kyro.SessionID(2)}, ""},
+		"a refresh token alone":    {func(kyro.Viewer) kyro.Viewer { return kyro.Viewer{} }, "2.1", true, []kyro.ID{kyro.SessionID(1)}, ""},
+		"with one that is over":    {func(kyro.Viewer) kyro.Viewer { return kyro.Viewer{Rejected: expired} }, "1.1", true, []kyro.ID{kyro.SessionID(2)}, ""},
+		"a former refresh token":   {func(kyro.Viewer) kyro.Viewer { return kyro.Viewer{} }, "1.0", true, []kyro.ID{kyro.SessionID(2)}, ""},
+		"of a session that is not": {func(kyro.Viewer) kyro.Viewer { return kyro.Viewer{} }, "9.1", false, []kyro.ID{kyro.SessionID(1), kyro.SessionID(2)}, ""},
+		"nonsense":                 {func(kyro.Viewer) kyro.Viewer { return kyro.Viewer{Rejected: expired} }, "nonsense", false, []kyro.ID{kyro.SessionID(1), kyro.SessionID(2)}, ""},
+		"nothing":                  {func(kyro.Viewer) kyro.Viewer { return kyro.Viewer{} }, "", false, []kyro.ID{kyro.SessionID(1), kyro.SessionID(2)}, ""},
+		"a check that was not made": {func(kyro.Viewer) kyro.Viewer { return kyro.Viewer{Rejected: unknown} }, "1.1", false,
+			[]kyro.ID{kyro.SessionID(1), kyro.SessionID(2)}, kyro.CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kyro.SignUpOpen)
+			first := w.sessionOf(w.register(t))
+			if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, ""); err != nil {
+				t.Fatal(err)
+			}
+			ended, err := w.LogOutWith(t.Context(), c.viewer(first), c.token)
+			if ended != c.ended || c.refused == "" && err != nil || c.refused != "" && kyro.ErrorCode(err) != c.refused {
+				t.Errorf("%v, %v", ended, err)
+			}
+			var lives []kyro.ID
+			for _, id := range []kyro.ID{kyro.SessionID(1), kyro.SessionID(2)} {
+				if s := w.store.sessions[id]; s.Live(w.now) {
+					lives = append(lives, id)
+				}
+			}
+			if !slices.Equal(lives, c.lives) {
+				t.Errorf("%v live on, want %v", lives, c.lives)
+			}
+		})
+	}
 }

@@ -15,7 +15,9 @@ type SignedIn struct {
 	AccessToken   string
 	AccessExpires time.Time
 	RefreshToken  string
-	DeviceToken   string // empty where none is made
+	// RefreshExpires is when the refresh token is over, unless it is used before.
+	RefreshExpires time.Time
+	DeviceToken    string // empty where none is made
 }
 
 // Register makes an account and signs it in at once. All fields that are wrong are told together, joined by
@@ -137,7 +139,7 @@ func (s *Service) signedIn(user kyro.User, session kyro.Session, now time.Time) 
 	}
 	return SignedIn{
 		User: user, AccessToken: token, AccessExpires: expires,
-		RefreshToken: s.tokens.Refresh(session.ID, session.Counter),
+		RefreshToken: s.tokens.Refresh(session.ID, session.Counter), RefreshExpires: session.RefreshEnds(s.idle),
 	}, nil
 }
 

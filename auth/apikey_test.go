@@ -31,7 +31,7 @@ func (s sessions) CheckKey(_ context.Context, hash string, from netip.Addr) (kyr
 		return kyro.APIKey{}, errors.New("asked about what can be no key")
 	}
 	if from != netip.MustParseAddr("198.51.100.23") {
-		return kyro.APIKey{}, kyro.BadAPIKey()
+		return kyro.APIKey{}, kyro.BadCredential()
 	}
 	end := start.Add(time.Hour)
 	return kyro.APIKey{ID: kyro.APIKeyID(3), UserID: kyro.UserID(42), Scopes: []kyro.Scope{kyro.ScopeRead}, ExpiresAt: &end}, nil
@@ -90,7 +90,7 @@ func TestKeysThroughTheGate(t *testing.T) {
 	}
 	for name, key := range badKeys() {
 		got, _ := through(g, "Bearer "+key)
-		if got.SignedIn() || got.Rejected == nil || got.Rejected.Error() != kyro.BadAPIKey().Error() {
+		if got.SignedIn() || got.Rejected == nil || got.Rejected.Error() != kyro.BadCredential().Error() {
 			t.Errorf("%s: viewer %+v", name, got)
 		}
 	}

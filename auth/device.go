@@ -3,10 +3,10 @@ package auth
 import (
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"io"
 	"time"
 
 	"kyrochat/kyro"
@@ -29,9 +29,11 @@ func (t *Tokens) Device(user kyro.ID, now time.Time) string {
 	body := make([]byte, deviceBody, deviceBody+deviceMAC)
 	body[0] = deviceVersion
 	binary.BigEndian.PutUint64(body[1:], uint64(user.Key))
-	_, _ = rand.Read(body[9 : 9+deviceID]) // never fails
+	if _, err := io.ReadFull(t.o.Random, body[9:9+deviceID]); err != nil {
+		panic("auth: no random numbers: " + err.Error()) // which the system's source never is without
+	}
 	binary.BigEndian.PutUint64(body[9+deviceID:], uint64(now.UnixMicro()))
-	body = append(body, keyedSum(t.keys[0], "device token", body)[:deviceMAC]...)
+	body = append(body, keyedSum(t.keys()[0], "device token", body)[:deviceMAC]...)
 	return withChecksum(devicePrefix + base62(body, deviceDigits))
 }
 
@@ -46,7 +48,7 @@ func (t *Tokens) ParseDevice(token string) (device kyro.DeviceToken, known bool)
 		return kyro.DeviceToken{}, false
 	}
 	body, mac := data[:deviceBody], data[deviceBody:]
-	for _, key := range t.keys {
+	for _, key := range t.keys() {
 		known = hmac.Equal(mac, keyedSum(key, "device token", body)[:deviceMAC]) || known
 	}
 	if !known {
@@ -62,7 +64,7 @@ func (t *Tokens) ParseDevice(token string) (device kyro.DeviceToken, known bool)
 // Pseudonym stands for a text where nobody is to read it: the same each time under today's secret, and of no use to
 // whoever has not got that.
 func (t *Tokens) Pseudonym(text string) string {
-	return base64.RawURLEncoding.EncodeToString(keyedSum(t.keys[0], "pseudonym", []byte(text))[:16])
+	return base64.RawURLEncoding.EncodeToString(keyedSum(t.keys()[0], "pseudonym", []byte(text))[:16])
 }
 
 // keyedSum is the MAC of data under a key that is derived for the use alone.

@@ -80,7 +80,7 @@ func (g *Gate) viewer(ctx context.Context, authorization string, from netip.Addr
 func (g *Gate) holder(ctx context.Context, secret string, from netip.Addr) (kyro.Viewer, error) {
 	hash, ok := parseAPIKey(secret)
 	if !ok {
-		return kyro.Viewer{}, &endedError{kyro.BadAPIKey()}
+		return kyro.Viewer{}, &endedError{kyro.BadCredential()}
 	}
 	key, err := g.users.CheckKey(ctx, hash, from)
 	if err != nil {

@@ -25,7 +25,7 @@ func (t *Tokens) Refresh(session kyro.ID, counter int64) string {
 	body[0] = refreshVersion
 	binary.BigEndian.PutUint64(body[1:], uint64(session.Key))
 	binary.BigEndian.PutUint64(body[9:], uint64(counter))
-	body = append(body, refreshSum(t.keys[0].refresh, body)...)
+	body = append(body, refreshSum(t.keys()[0].refresh, body)...)
 	return withChecksum(refreshPrefix + base62(body, refreshDigits))
 }
 
@@ -51,7 +51,7 @@ func (t *Tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
 
 func (t *Tokens) signedByUs(body, mac []byte) bool {
 	found := false
-	for _, key := range t.keys {
+	for _, key := range t.keys() {
 		if hmac.Equal(mac, refreshSum(key.refresh, body)) {
 			found = true
 		}

@@ -1,8 +1,12 @@
 package auth_test
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -77,17 +81,19 @@ func TestAccessTokenInTime(t *testing.T) {
 	token := access(t, newTokens(t, at(start), secretA), start)
 	for _, c := range []struct {
 		at   time.Duration
-		want string
+		good bool
 	}{
-		{-31 * time.Second, "not valid"},
-		{-30 * time.Second, ""},
-		{10*time.Minute - 1, ""},
-		{10 * time.Minute, "expired"},
-		{time.Hour, "expired"},
+		{-31 * time.Second, false},
+		{-30 * time.Second, true},
+		{10*time.Minute - 1, true},
+		{10 * time.Minute, false},
+		{time.Hour, false},
 	} {
-		_, err := newTokens(t, at(start.Add(c.at)), secretA).ParseAccess(token)
-		if c.want == "" && err != nil || c.want != "" && (kyro.ErrorCode(err) != kyro.CodeUnauthenticated || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("at %v: %v, want %q", c.at, err, c.want)
+		tokens := newTokens(t, at(start.Add(c.at)), secretA)
+		for range 2 { // read, and remembered
+			if _, err := tokens.ParseAccess(token); c.good && err != nil || !c.good && !refused(err) {
+				t.Errorf("at %v: %v", c.at, err)
+			}
 		}
 	}
 }
@@ -115,6 +121,13 @@ func TestSecretRotation(t *testing.T) {
 	}
 }
 
+// refused reports the one answer to every token that is no good.
+func refused(err error) bool {
+	var e *kyro.Error
+	return errors.As(err, &e) && e.Code == kyro.CodeUnauthenticated && e.RetryAfter == 0 && e.Field == nil &&
+		e.Message == "The access token or API key is not valid, or no longer, or not from here. Refresh the session, sign in again, or use another key."
+}
+
 // TestForgedAccessTokens signs with the right key wherever a single other fact is to decide.
 func TestForgedAccessTokens(t *testing.T) {
 	t.Parallel()
@@ -135,19 +148,68 @@ func TestForgedAccessTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	claims := decode(t, parts[1])
+	// signed is a token like the good one, under the right key, but for one change.
+	signed := func(change func(header, claims map[string]any)) string {
+		header, claims := decode(t, parts[0]), maps.Clone(claims)
+		change(header, claims)
+		token := &jwt.Token{Method: jwt.SigningMethodHS256, Header: header, Claims: jwt.MapClaims(claims)}
+		text, err := token.SignedString(accessKey(t, secretA))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	header := func(name string, value any) string {
+		return signed(func(header, _ map[string]any) { header[name] = value })
+	}
+	claim := func(name string, value any) string {
+		return signed(func(_, claims map[string]any) { claims[name] = value })
+	}
+	without := func(name string) string {
+		return signed(func(header, claims map[string]any) { delete(header, name); delete(claims, name) })
+	}
+	if got, err := tokens.ParseAccess(signed(func(_, _ map[string]any) {})); err != nil || got.UserID != kyro.UserID(42) {
+		t.Fatalf("without a change: %+v, %v", got, err)
+	}
+	ours := map[string]any{"kty": "oct", "k": base64.RawURLEncoding.EncodeToString(accessKey(t, secretA))}
 	for name, token := range map[string]string{
 		"empty": "", "noise": "a.b.c", "two parts": parts[0] + "." + parts[1], "alg none": unsigned + "." + parts[1] + ".",
-		"alg none signed": unsigned + "." + parts[1] + "." + parts[2], "other secret": access(t, foreign, start),
+		"alg none signed": unsigned + "." + parts[1] + "." + parts[2], "alg None": header("alg", "None"), "other secret": access(t, foreign, start),
 		"other issuer": access(t, otherIssuer, start), "bit flipped": flip(good), "too long": good + strings.Repeat("A", 4096),
 		"wrong kind of id": wrongKind, "no session": wrongSession, "padded": good + "=",
-		"HS512 by kid":       sign(t, jwt.SigningMethodHS512, decode(t, parts[0]), decode(t, parts[1])),
-		"payload of another": parts[0] + "." + strings.Split(access(t, tokens, start.Add(time.Second)), ".")[1] + "." + parts[2],
-		"refresh token":      tokens.Refresh(kyro.SessionID(7), 1),
+		"HS512 by kid":                sign(t, jwt.SigningMethodHS512, decode(t, parts[0]), decode(t, parts[1])),
+		"payload of another":          parts[0] + "." + strings.Split(access(t, tokens, start.Add(time.Second)), ".")[1] + "." + parts[2],
+		"signed by the secret itself": sign(t, jwt.SigningMethodHS256, decode(t, parts[0]), claims),
+		"refresh token":               tokens.Refresh(kyro.SessionID(7), 1),
+		"a token of a mail":           base64.RawURLEncoding.EncodeToString(accessKey(t, secretA)),
+
+		"typ JWT": header("typ", "JWT"), "typ of a refresh token": header("typ", "rt+jwt"), "no typ": without("typ"), "no kid": without("kid"),
+		"unknown kid": header("kid", "AAAAAAAA"), "kid that is no text": header("kid", 1), "kid that is a path": header("kid", "../../dev/null"),
+		"crit": header("crit", []string{"exp"}), "empty crit": header("crit", []string{}), "jku": header("jku", "https://evil.example.com/keys"),
+		"x5u": header("x5u", "https://evil.example.com/cert"), "jwk": header("jwk", ours), "x5c": header("x5c", []string{"AAAA"}),
+		"b64": header("b64", false), "zip": header("zip", "DEF"), "cty": header("cty", "JWT"),
+		"other audience": claim("aud", "another-api"), "no audience": without("aud"), "no issuer": without("iss"), "no exp": without("exp"), "no iat": without("iat"),
+		"exp that is a text": claim("exp", "2030-01-01"), "expired": claim("exp", start.Unix()), "expired long ago": claim("exp", 1),
+		"not begun": claim("nbf", start.Add(time.Minute).Unix()), "issued in the future": claim("iat", start.Add(time.Minute).Unix()),
+		"no subject": without("sub"), "no sid": without("sid"), "session in place of the user": claim("sub", "session_7"), "user in place of the session": claim("sid", "user_42"),
 	} {
-		if claims, err := tokens.ParseAccess(token); kyro.ErrorCode(err) != kyro.CodeUnauthenticated {
-			t.Errorf("%s: got %+v, %v", name, claims, err)
+		for range 2 { // nothing of it is remembered as good
+			if claims, err := tokens.ParseAccess(token); !refused(err) {
+				t.Errorf("%s: got %+v, %v", name, claims, err)
+			}
 		}
 	}
+}
+
+// accessKey is the key that access tokens are signed with under a secret.
+func accessKey(t *testing.T, secret string) []byte {
+	t.Helper()
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "kyrochat access token v1", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func flip(token string) string {

@@ -4148,6 +4148,12 @@ type MessageEdge {
 """
 Everything that can be changed. All but registerUser, logIn, refreshSession and logOut need an access token and are
 UNAUTHENTICATED without one. A payload with errors changed nothing.
+
+A server may let browsers keep the refresh token in a cookie that no script can read. Pages of the origins it allows ask
+for that by the header ` + "`" + `X-Kyro-Cookies: 1` + "`" + ` (and ` + "`" + `credentials: "include"` + "`" + ` of fetch) on registerUser, logIn, refreshSession
+and logOut, by HTTP POST with a JSON body: ` + "`" + `refreshToken` + "`" + ` is null in the answers then, refreshSession takes the cookie
+where its refreshToken is "", and logOut takes the cookie away. A page of another origin, or a client that names none, is
+FORBIDDEN to; over a websocket or an event stream, and on a server that does not offer it, the header is BAD_USER_INPUT.
 """
 type Mutation {
   """
@@ -4180,8 +4186,8 @@ type Mutation {
   ): AuthPayload!
   """
   Ends the session of the access token: it and the refresh token are of no more use. False where no token was sent. With
-  a token that has expired it is UNAUTHENTICATED and ends nothing: refresh first, as for everything else.
-  API keys: none.
+  a token that has expired it is UNAUTHENTICATED and ends nothing: refresh first, as for everything else. With
+  ` + "`" + `X-Kyro-Cookies: 1` + "`" + ` it ends the session of the cookie as well, whatever became of the access token. API keys: none.
   """
   logOut: LogOutPayload!
 
@@ -4434,7 +4440,7 @@ input LogInInput {
 
 "A refresh token."
 input RefreshSessionInput {
-  "The newest refresh token that registerUser, logIn or refreshSession gave."
+  "The newest refresh token that registerUser, logIn or refreshSession gave; \"\" for that of the cookie, with ` + "`" + `X-Kyro-Cookies: 1` + "`" + `."
   refreshToken: String!
 }
 
@@ -4446,7 +4452,7 @@ type AuthPayload {
   accessToken: String
   "When the access token ends: refresh before."
   accessTokenExpiresAt: DateTime
-  "For refreshSession. Good for 14 days unless used, and once."
+  "For refreshSession. Good for 14 days unless used, and once. Null where it is in the cookie, by ` + "`" + `X-Kyro-Cookies: 1` + "`" + `."
   refreshToken: String
   """
   Names this device at its next logIn: keep it beside the refresh token, also after logOut. It opens nothing by itself.

@@ -63,12 +63,6 @@ func (k *APIKey) AllowedFrom(from netip.Addr) bool {
 	return slices.ContainsFunc(k.Networks, func(allowed netip.Prefix) bool { return allowed.Contains(from) })
 }
 
-// BadAPIKey is the one answer to every API key that does not work, whatever is wrong with it.
-func BadAPIKey() *Error {
-	return Errorf(CodeUnauthenticated,
-		"This API key does not work: it is unknown, revoked or expired, or it may not be used from this network.")
-}
-
 // NewAPIKey is an API key somebody asks for.
 type NewAPIKey struct {
 	Name     string

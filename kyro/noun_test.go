@@ -319,3 +319,15 @@ func TestConversationPatch(t *testing.T) {
 		t.Error("somebody else reads the conversation")
 	}
 }
+
+func TestRefreshEnds(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	s := kyro.Session{LastUsedAt: now, ExpiresAt: now.Add(20 * 24 * time.Hour)}
+	if got := s.RefreshEnds(14 * 24 * time.Hour); !got.Equal(now.Add(14 * 24 * time.Hour)) {
+		t.Errorf("unused: %v", got)
+	}
+	if got := s.RefreshEnds(30 * 24 * time.Hour); !got.Equal(s.ExpiresAt) {
+		t.Errorf("beyond the session's life: %v", got)
+	}
+}

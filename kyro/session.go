@@ -52,6 +52,14 @@ func (s *Session) Refresh(counter int64, now time.Time, idle time.Duration) Refr
 	}
 }
 
+// RefreshEnds is when the refresh token is over, unless it is used before; idle is how long a session may stay unused.
+func (s *Session) RefreshEnds(idle time.Duration) time.Time {
+	if unused := s.LastUsedAt.Add(idle); unused.Before(s.ExpiresAt) {
+		return unused
+	}
+	return s.ExpiresAt
+}
+
 // Live reports whether access tokens of the session are still good at the time.
 func (s *Session) Live(now time.Time) bool {
 	return s.RevokedAt.IsZero() && now.Before(s.ExpiresAt)

@@ -54,6 +54,13 @@ func (v Viewer) May(scopes ...Scope) bool {
 	return v.KeyID.IsZero() || slices.ContainsFunc(scopes, func(s Scope) bool { return slices.Contains(v.Scopes, s) })
 }
 
+// BadCredential is the one answer to every bearer token that is none, or is none any more, be it an access token or an API
+// key: what is wrong with it says nothing to whoever made it up.
+func BadCredential() *Error {
+	return Errorf(CodeUnauthenticated,
+		"The access token or API key is not valid, or no longer, or not from here. Refresh the session, sign in again, or use another key.")
+}
+
 // MustSignIn answers UNAUTHENTICATED unless the viewer is a user, by whatever means. Credentials that were refused say
 // why. It is for what every API key may do.
 func (v Viewer) MustSignIn() error {

@@ -9,19 +9,23 @@ import (
 )
 
 func (r mutations) RegisterUser(ctx context.Context, in model.RegisterUserInput) (*model.AuthPayload, error) {
-	return authPayload(r.Account.Register(ctx, kyro.ViewerFrom(ctx), in.Email, in.Password, in.Name))
+	return r.signIn(ctx, func() (account.SignedIn, error) {
+		return r.Account.Register(ctx, kyro.ViewerFrom(ctx), in.Email, in.Password, in.Name)
+	})
 }
 
 func (r mutations) LogIn(ctx context.Context, in model.LogInInput) (*model.AuthPayload, error) {
-	return authPayload(r.Account.LogIn(ctx, kyro.ViewerFrom(ctx), in.Email, in.Password, optional(in.DeviceToken)))
+	return r.signIn(ctx, func() (account.SignedIn, error) {
+		return r.Account.LogIn(ctx, kyro.ViewerFrom(ctx), in.Email, in.Password, optional(in.DeviceToken))
+	})
 }
 
 func (r mutations) RefreshSession(ctx context.Context, in model.RefreshSessionInput) (*model.AuthPayload, error) {
-	return authPayload(r.Account.Refresh(ctx, kyro.ViewerFrom(ctx), in.RefreshToken))
+	return r.signIn(ctx, func() (account.SignedIn, error) { return r.refresh(ctx, in.RefreshToken) })
 }
 
 func (r mutations) LogOut(ctx context.Context) (*model.LogOutPayload, error) {
-	ended, err := r.Account.LogOut(ctx, kyro.ViewerFrom(ctx))
+	ended, err := r.logOut(ctx)
 	errs, err := problems(err)
 	return &model.LogOutPayload{LoggedOut: ended, Errors: errs}, err
 }
@@ -74,7 +78,7 @@ func authPayload(in account.SignedIn, err error) (*model.AuthPayload, error) {
 	errs, err := problems(err)
 	return &model.AuthPayload{
 		User: unless(errs, in.User), AccessToken: unless(errs, in.AccessToken),
-		AccessTokenExpiresAt: unless(errs, in.AccessExpires), RefreshToken: unless(errs, in.RefreshToken), DeviceToken: orNull(in.DeviceToken), Errors: errs,
+		AccessTokenExpiresAt: unless(errs, in.AccessExpires), RefreshToken: orNull(in.RefreshToken), DeviceToken: orNull(in.DeviceToken), Errors: errs,
 	}, err
 }
 

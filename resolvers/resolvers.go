@@ -21,6 +21,7 @@ type Root struct {
 	Answer  *answer.Service
 	Info    kyro.ServerInfo
 	Carrier Carrier // of subscriptions
+	Cookies Cookies // of browsers that ask for them
 	// RateLimit says what is left to the viewer of the rate of operations, which the transport has counted.
 	RateLimit func(context.Context) kyro.RateLimit
 	// MaxRead is how many bytes of texts may be read for a response, or for a field of a mutation; 0: any number.

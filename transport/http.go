@@ -53,6 +53,9 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(t.Timeout, defaultExecTimeout))
 	defer cancel()
 	after := &afterwards{}
+	if r.Method == http.MethodPost {
+		after.post = post{r, w.Header()}
+	}
 	ctx = context.WithValue(ctx, afterwardsKey{}, after)
 	response, why := execute(ctx, w.Header(), exec, params, r.Method == http.MethodGet)
 	if why != nil {
@@ -65,8 +68,11 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 }
 
-// afterwards is what is done once a response was sent.
-type afterwards struct{ sent []func() }
+// afterwards is what is done once a response was sent, and what cookies need of it before.
+type afterwards struct {
+	sent []func()
+	post post // zero where the request was none
+}
 
 type afterwardsKey struct{}
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -43,6 +44,18 @@ func ReadManifest(text []byte) (Manifest, error) {
 		}
 	}
 	return manifest, nil
+}
+
+// With is the manifest with more documents, such as those of the server's own pages.
+func (m Manifest) With(documents ...string) Manifest {
+	more := maps.Clone(m)
+	if more == nil {
+		more = Manifest{}
+	}
+	for _, document := range documents {
+		more[hashOf(document)] = document
+	}
+	return more
 }
 
 func hashOf(document string) string {

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -51,30 +49,4 @@ func Timeouts(body, answer time.Duration) func(http.Handler) http.Handler {
 func RequestIDFrom(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
-}
-
-// SecurityHeaders sets what every answer of an API carries. A handler that serves a page sets its own
-// Content-Security-Policy after it. https says that the public address is https, which HSTS then insists on for a
-// year.
-func SecurityHeaders(https bool) func(http.Handler) http.Handler {
-	headers := http.Header{}
-	headers.Set("X-Content-Type-Options", "nosniff")
-	headers.Set("Referrer-Policy", "no-referrer")
-	headers.Set("Cross-Origin-Opener-Policy", "same-origin")
-	headers.Set("Cross-Origin-Resource-Policy", "same-origin")
-	headers.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-	headers.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	headers.Set("Cache-Control", "no-store")
-	if https {
-		headers.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-	}
-	for name, values := range headers {
-		headers[name] = slices.Clip(values) // shared by all answers: to add a value to one must not change it
-	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			maps.Copy(w.Header(), headers)
-			next.ServeHTTP(w, r)
-		})
-	}
 }

@@ -206,7 +206,7 @@ func (s *eventStream) send(ctx context.Context, results <-chan []byte, keepAlive
 			if revoked {
 				why := "The session has ended. Sign in again."
 				if !s.viewer.KeyID.IsZero() {
-					why = kyro.BadAPIKey().Message
+					why = kyro.BadCredential().Message
 				}
 				s.write(fmt.Appendf(nil, "event: next\ndata: {\"errors\":[{\"message\":%q,\"extensions\":{\"code\":%q,\"requestId\":%q}}]}\n\n"+
 					"event: complete\ndata:\n\n", why, kyro.CodeUnauthenticated, RequestIDFrom(ctx)))

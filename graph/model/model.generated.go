@@ -35,7 +35,7 @@ type AuthPayload struct {
 	AccessToken *string `json:"accessToken,omitempty"`
 	// When the access token ends: refresh before.
 	AccessTokenExpiresAt *time.Time `json:"accessTokenExpiresAt,omitempty"`
-	// For refreshSession. Good for 14 days unless used, and once.
+	// For refreshSession. Good for 14 days unless used, and once. Null where it is in the cookie, by `X-Kyro-Cookies: 1`.
 	RefreshToken *string `json:"refreshToken,omitempty"`
 	// Names this device at its next logIn: keep it beside the refresh token, also after logOut. It opens nothing by itself.
 	// Null in answers of refreshSession.
@@ -260,7 +260,7 @@ type ReactivateAccountInput struct {
 
 // A refresh token.
 type RefreshSessionInput struct {
-	// The newest refresh token that registerUser, logIn or refreshSession gave.
+	// The newest refresh token that registerUser, logIn or refreshSession gave; "" for that of the cookie, with `X-Kyro-Cookies: 1`.
 	RefreshToken string `json:"refreshToken"`
 }
 

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"kyrochat/auth"
+)
+
+// secretSettings are those that may be in a file, which NAME_FILE names: environments are inherited, listed and logged
+// more easily than files are read.
+var secretSettings = []string{"KYRO_SECRET", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "GEMINI_API_KEY", "PINECONE_API_KEY"}
+
+// readFiles reads the settings that are in files, and gives them to whoever asks for the settings. It is called first.
+func (r *reader) readFiles() {
+	inFiles := map[string]string{}
+	for _, name := range secretSettings {
+		path := r.text(name+"_FILE", "")
+		if path == "" {
+			continue
+		}
+		if r.text(name, "") != "" {
+			r.wrong(name+"_FILE", "is set, and so is %s: unset one of them", name)
+			continue
+		}
+		text, err := auth.ReadPrivateFile(path)
+		if name == "KYRO_SECRET" {
+			var secrets []string
+			secrets, err = auth.ReadSecrets(path)
+			text = strings.Join(secrets, ",")
+		}
+		switch {
+		case err != nil:
+			r.wrong(name+"_FILE", "cannot be used: %v", err)
+		case text == "":
+			r.wrong(name+"_FILE", "names a file that is empty: %s", path)
+		}
+		inFiles[name] = text
+	}
+	getenv := r.getenv
+	r.getenv = func(name string) string {
+		if text, found := inFiles[name]; found {
+			return text
+		}
+		return getenv(name)
+	}
+}
+
+// secretFile is the file of secrets that a server follows while it runs; "" where they are in the environment, and
+// cannot change.
+func (c Config) secretFile() string {
+	switch {
+	case c.SecretFile != "":
+		return c.SecretFile
+	case len(c.Secrets) > 0:
+		return ""
+	default:
+		return filepath.Join(c.DataDir, "secret")
+	}
+}
+
+// newTokens makes tokens under the secrets that are set, or under the one of the data folder, which is made where there
+// is none.
+func (a *app) newTokens() (*auth.Tokens, error) {
+	secrets := a.cfg.Secrets
+	if len(secrets) == 0 {
+		var err error
+		if secrets, err = auth.LoadOrCreateSecrets(a.cfg.secretFile()); err != nil {
+			return nil, err
+		}
+	}
+	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL})
+	a.tokens = tokens
+	return tokens, err
+}

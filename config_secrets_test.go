@@ -1,0 +1,104 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	secretOne = "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt"
+	secretTwo = "8Ws2Ly6Hd3Pf9Bg5Jtq7Zr1mVx0Tn4Kc"
+)
+
+// kept writes a file as a secret is kept in one.
+func kept(t *testing.T, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kept")
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestSettingsInFiles(t *testing.T) {
+	t.Parallel()
+	secrets := kept(t, secretOne+"\n# a former one\n"+secretTwo+"\n", 0o600)
+	c, err := readConfig(env(map[string]string{
+		"KYRO_SECRET_FILE":      secrets,
+		"DATABASE_URL_FILE":     kept(t, "postgres://kyro:pw@db.internal/kyro\n", 0o640),
+		"REDIS_URL_FILE":        kept(t, "redis://:pw@redis.internal:6379/0\n", 0o400),
+		"GEMINI_API_KEY_FILE":   kept(t, "gemini-key\n", 0o440),
+		"PINECONE_API_KEY_FILE": kept(t, " pinecone-key \r\n", 0o600),
+		"KYRO_PINECONE_INDEX":   "kyro",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.Secrets, []string{secretOne, secretTwo}) || c.secretFile() != secrets ||
+		c.DatabaseURL != "postgres://kyro:pw@db.internal/kyro" || c.RedisURL != "redis://:pw@redis.internal:6379/0" ||
+		c.Providers.GeminiKey != "gemini-key" || c.Providers.PineconeKey != "pinecone-key" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestSettingsInFilesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"both":          {map[string]string{"KYRO_SECRET": secretOne, "KYRO_SECRET_FILE": kept(t, secretTwo, 0o600)}, "KYRO_SECRET_FILE is set, and so is KYRO_SECRET"},
+		"others read":   {map[string]string{"GEMINI_API_KEY_FILE": kept(t, "the-key", 0o644)}, "GEMINI_API_KEY_FILE cannot be used"},
+		"group writes":  {map[string]string{"DATABASE_URL_FILE": kept(t, "postgres://db/kyro", 0o660)}, "run chmod 600"},
+		"not there":     {map[string]string{"REDIS_URL_FILE": "/nowhere/redis"}, "no such file"},
+		"empty":         {map[string]string{"GEMINI_API_KEY_FILE": kept(t, " \n", 0o600)}, "is empty"},
+		"weak secret":   {map[string]string{"KYRO_SECRET_FILE": kept(t, secretOne+"\nsecret-of-mine", 0o600)}, "secret 2"},
+		"mail in files": {map[string]string{"SMTP_URL_FILE": kept(t, "smtp://user:hidden@mail.internal", 0o666)}, "SMTP_URL_FILE cannot be used"},
+	} {
+		_, err := readConfig(env(c.env))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), "the-key") || strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "secret-of-mine")) {
+			t.Errorf("%s: the message holds the secret: %v", name, err)
+		}
+	}
+}
+
+// TestWhichSecretFileIsFollowed: secrets of the environment cannot change while the server runs.
+func TestWhichSecretFileIsFollowed(t *testing.T) {
+	t.Parallel()
+	file := kept(t, secretOne, 0o600)
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{"KYRO_DATA_DIR": "/srv/kyro"}, filepath.Join("/srv/kyro", "secret")},
+		{map[string]string{"KYRO_DATA_DIR": "/srv/kyro", "KYRO_SECRET": secretOne}, ""},
+		{map[string]string{"KYRO_DATA_DIR": "/srv/kyro", "KYRO_SECRET_FILE": file}, file},
+	} {
+		cfg, err := readConfig(env(c.env))
+		if err != nil || cfg.secretFile() != c.want {
+			t.Errorf("%v: %q, %v", c.env, cfg.secretFile(), err)
+		}
+	}
+}
+
+func TestCookiesNeedHTTPS(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]bool{
+		"": true, "http://localhost:3000": true, "http://127.0.0.1:8080": true, "https://chat.example.com": true,
+		"http://chat.example.com": false, "http://localhost.example.com": false,
+	} {
+		_, err := readConfig(env(map[string]string{"KYRO_COOKIES": "true", "KYRO_PUBLIC_URL": url}))
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "KYRO_COOKIES") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
