@@ -52,6 +52,7 @@ type app struct {
 	info        kyro.ServerInfo
 	nodes       *nodes
 	providers   *providers
+	limits      *limitLog
 	post        *mail.Post
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
@@ -107,6 +108,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if a.nodes, err = newNodes(cfg, name, installation, log); err != nil {
 		return nil, err
 	}
+	a.limits = newLimitLog(st, log)
 	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus)
 	if a.providers, err = newProviders(ctx, cfg, st, installation, a.nodes.bus, log); err != nil {
 		return nil, err
@@ -133,6 +135,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: a.retriever,
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
+		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages,
 	})
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
@@ -161,7 +164,8 @@ func (a *app) newAccounts(st *store.Store) (*auth.Tokens, error) {
 			a.connections.CloseCredential(credential)
 			live.Send(a.nodes.bus, signalEnded, credential)
 		},
-		Post: a.post, Limiter: a.nodes.rates, MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
+		Post: a.post, MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
+		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts,
 	})
 	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
 	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
@@ -201,7 +205,7 @@ func (a *app) newIngest(st *store.Store) error {
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
 		Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
-		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(),
+		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
@@ -296,6 +300,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			return a.answers.Run(ctx)
 		})
 		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
+		group.Go(func() error { a.limits.run(ctx); return nil })
 		group.Go(func() error { a.watchCredentials(ctx); return nil })
 		group.Go(func() error { a.accounts.Run(ctx); return nil })
 	} else {

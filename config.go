@@ -46,9 +46,7 @@ type Config struct {
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 
-	RateScale  float64   // of all rates
-	Operations kyro.Rate // of one user, or of one network address without one
-	Connects   kyro.Rate // websockets opened from one network address
+	Rates ratesConfig
 
 	Mail mailConfig
 
@@ -140,8 +138,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	c.RateScale = r.float("KYRO_RATE_SCALE", 1, 0, 1000)
-	c.Operations, c.Connects = r.rates(c.Production, c.RateScale)
+	c.Rates = r.rates(c.Production)
 	r.readMail(&c)
 	r.readRedis(&c)
 	r.readProviders(&c)
@@ -150,13 +147,6 @@ func readConfig(getenv func(string) string) (Config, error) {
 	r.checkNodes(c)
 	r.refuseUnbuilt()
 	return c, r.err()
-}
-
-// rates reads how often things may be done.
-func (r *reader) rates(production bool, scale float64) (operations, connects kyro.Rate) {
-	operations = kyro.Rate{Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, 1_000_000), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second)}
-	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", pick(production, 30, 600), 1, 1_000_000), Per: time.Minute}
-	return operations.Scaled(scale), connects.Scaled(scale)
 }
 
 // check holds what several settings say against each other.

@@ -35,7 +35,7 @@ func (r *reader) readMail(c *Config) {
 	}
 	m.ResetTTL = r.duration("KYRO_RESET_TOKEN_TTL", 30*time.Minute)
 	m.VerifyTTL = r.duration("KYRO_VERIFY_TOKEN_TTL", 24*time.Hour)
-	m.Rate = kyro.Rate{Count: r.integer("KYRO_MAIL_RATE", 30, 1, 1_000_000), Per: time.Minute}.Scaled(c.RateScale)
+	m.Rate = kyro.Rate{Count: r.integer("KYRO_MAIL_RATE", 30, 1, 1_000_000), Per: time.Minute}.Scaled(c.Rates.Scale)
 	if c.Production {
 		r.checkMail(*c)
 	}

@@ -6,10 +6,12 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"kyrochat/account"
 	"kyrochat/kyro"
 )
 
@@ -192,6 +194,27 @@ func TestWhoAnswers(t *testing.T) {
 	}
 }
 
+func TestRatesOfSingleThings(t *testing.T) {
+	t.Parallel()
+	c, err := readConfig(env(nil))
+	if err != nil || c.Rates.Accounts != account.DefaultRates() || c.Rates.Messages != (kyro.Rate{Count: 20, Per: time.Minute}) ||
+		c.Rates.Documents != (kyro.Rate{Count: 10, Per: time.Minute}) || c.Rates.Scale != 1 {
+		t.Errorf("%+v, %v", c.Rates, err)
+	}
+	set := map[string]string{"KYRO_RATE_SCALE": "2", "KYRO_RATE_MAIL_PAUSE": "5s"}
+	for i, name := range []string{"SIGN_UPS", "REFRESHES", "MAILS_TO", "MAILS_FROM", "LINKS", "API_KEYS", "EMAIL_CHANGES", "MESSAGES", "DOCUMENTS"} {
+		set["KYRO_RATE_"+name] = strconv.Itoa(i + 1)
+	}
+	if c, err = readConfig(env(set)); err != nil {
+		t.Fatal(err)
+	}
+	a := c.Rates.Accounts
+	got := []int{a.SignUps.Count, a.Refreshes.Count, a.Mails.Count, a.MailsFrom.Count, a.Links.Count, a.APIKeys.Count, a.EmailChanges.Count, c.Rates.Messages.Count, c.Rates.Documents.Count}
+	if !slices.Equal(got, []int{2, 4, 6, 8, 10, 12, 14, 16, 18}) || a.MailPause != (kyro.Rate{Count: 2, Per: 5 * time.Second}) {
+		t.Errorf("%v, %+v", got, a.MailPause)
+	}
+}
+
 func TestRatesAreScaled(t *testing.T) {
 	t.Parallel()
 	for scale, want := range map[string][2]kyro.Rate{
@@ -201,13 +224,16 @@ func TestRatesAreScaled(t *testing.T) {
 		"0":    {},
 	} {
 		c, err := readConfig(env(map[string]string{"KYRO_RATE_SCALE": scale}))
-		if err != nil || c.Operations != want[0] || c.Connects != want[1] {
-			t.Errorf("by %q: %+v, %+v, %v", scale, c.Operations, c.Connects, err)
+		if (c.Rates.Scale == 0) != (scale == "0") || c.Rates.Messages.Unlimited() != (scale == "0") || c.Rates.Accounts.MailPause.Unlimited() != (scale == "0") {
+			t.Errorf("by %q: %+v", scale, c.Rates)
+		}
+		if err != nil || c.Rates.Operations != want[0] || c.Rates.Connects != want[1] {
+			t.Errorf("by %q: %+v, %+v, %v", scale, c.Rates.Operations, c.Rates.Connects, err)
 		}
 	}
 	strict, err := readConfig(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "kb7Yv0pQm2Zx9LtR4wNs8JdHc1GfUe6A", "KYRO_SIGNUP": "closed"}))
-	if want := (kyro.Rate{Count: 30, Per: time.Minute}); err != nil || strict.Connects != want {
-		t.Errorf("in production: %+v, %v", strict.Connects, err)
+	if want := (kyro.Rate{Count: 30, Per: time.Minute}); err != nil || strict.Rates.Connects != want {
+		t.Errorf("in production: %+v, %v", strict.Rates.Connects, err)
 	}
 	if _, err := readConfig(env(map[string]string{"KYRO_RATE_SCALE": "NaN"})); err == nil {
 		t.Error("NaN was taken for a scale")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/kyro"
 	"kyrochat/live"
@@ -21,6 +22,7 @@ type nodes struct {
 	shared   *live.SharedLogs
 	logs     answer.Log
 	rates    transport.Limiter
+	attempts account.Attempts
 	progress *live.SharedProgress
 	wakes    *live.SharedWakes
 	queries  graphql.Cache[string] // documents by their hash; nil without Redis
@@ -34,7 +36,8 @@ const (
 
 func newNodes(cfg Config, name, installation string, log *slog.Logger) (n *nodes, err error) {
 	logs, rates, progress := live.NewLogs(live.LogsConfig{}), live.NewRates(live.RatesConfig{}), live.NewProgress(live.ProgressConfig{})
-	n = &nodes{logs: logs, rates: rates, stop: func() {}}
+	attempts := live.NewAttempts(live.AttemptsConfig{})
+	n = &nodes{logs: logs, rates: rates, attempts: attempts, stop: func() {}}
 	if cfg.RedisURL != "" {
 		n.redis, err = live.NewRedis(live.RedisConfig{
 			URL: cfg.RedisURL, Prefix: cfg.RedisPrefix, Installation: installation, Node: name, Timeout: cfg.RedisTimeout, Log: log,
@@ -46,6 +49,7 @@ func newNodes(cfg Config, name, installation string, log *slog.Logger) (n *nodes
 		n.bus = live.NewBus(n.redis)
 		n.shared = live.NewSharedLogs(n.redis, logs)
 		n.logs, n.rates = n.shared, live.NewSharedRates(n.redis, rates)
+		n.attempts = live.NewSharedAttempts(n.redis, attempts)
 		n.queries = live.NewSharedTexts(n.redis)
 	}
 	n.progress, n.wakes = live.NewSharedProgress(n.bus, progress), live.NewSharedWakes(n.bus, new(live.Wakes))

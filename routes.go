@@ -60,11 +60,12 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	presenter.Denied = a.accounts.Denied
+	presenter.Limited = a.limits.hit
 	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
-	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Operations, Connects: a.cfg.Connects}
+	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers

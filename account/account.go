@@ -19,6 +19,7 @@ import (
 type Store interface {
 	Letters
 	Verifications
+	Networks
 	// CreateUser stores a user, their first session and their letters in one fact, and deeds as theirs. EMAIL_TAKEN where
 	// the address has an account.
 	CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session, deeds ...kyro.AuditEntry) (kyro.User, kyro.Session, error)
@@ -104,6 +105,12 @@ type Tokens interface {
 	Refresh(session kyro.ID, counter int64) string
 	// ParseRefresh reads a refresh token this server made; INVALID_TOKEN for anything else.
 	ParseRefresh(token string) (session kyro.ID, counter int64, err error)
+	// Device makes the token by which a device of the user is known again.
+	Device(user kyro.ID, now time.Time) string
+	// ParseDevice reads one that this server made; known is false for anything else.
+	ParseDevice(token string) (device kyro.DeviceToken, known bool)
+	// Pseudonym stands for a text where nobody is to read it, the same each time.
+	Pseudonym(text string) string
 	// NewAPIKey makes the secret of an API key, and what is kept of it: how it begins, and its hash.
 	NewAPIKey() (secret, prefix, hash string)
 	// Mailed is the token of a mail: the same each time for a purpose and a seed, under the server's secret. There is one
@@ -130,11 +137,15 @@ type Service struct {
 
 	post      Post
 	seed      func() string
-	limiter   Limiter
 	mailRate  kyro.Rate
 	verifyTTL time.Duration
 	resetTTL  time.Duration
 	denials   denials
+	strength  Strength // nil: length alone counts
+	attempts  Attempts // nil: nothing is counted
+	scale     float64  // of the policies of attempts
+	limiter   Limiter  // nil: nothing is counted
+	rates     Rates
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -151,10 +162,15 @@ type Options struct {
 
 	Post      Post          // sends mails; needed by Deliver alone
 	Seed      func() string // random text that tokens of mails are made from; 128 random bits
-	Limiter   Limiter       // counts mails; nil: they are not counted
 	MailRate  kyro.Rate     // of all mails of the installation; the zero Rate is no limit
 	VerifyTTL time.Duration // how long a link that confirms an address is good; 24 hours
 	ResetTTL  time.Duration // how long a link for a new password is good; 30 minutes
+	Strength  Strength      // of new passwords; nil: their length alone counts
+	// Attempts counts tries at passwords, under the policies of kyro (AttemptsOfDevice and so on); nil: nobody counts them.
+	Attempts Attempts
+	Scale    float64 // multiplies how often those policies allow; 0 switches them off
+	Limiter  Limiter // counts by Rates; nil: nobody does
+	Rates    Rates
 }
 
 // How long things are good where nothing is configured.
@@ -190,8 +206,9 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 		signUp: o.SignUp, idle: o.RefreshTTL,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), ended: o.Ended,
+		strength: o.Strength, attempts: o.Attempts, scale: o.Scale, limiter: o.Limiter, rates: o.Rates,
 		documents: o.Documents,
-		post:      o.Post, seed: o.Seed, limiter: o.Limiter, mailRate: o.MailRate,
+		post:      o.Post, seed: o.Seed, mailRate: o.MailRate,
 		verifyTTL: cmp.Or(o.VerifyTTL, DefaultVerifyTTL), resetTTL: cmp.Or(o.ResetTTL, DefaultResetTTL),
 	}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // confirm checks the password of somebody who is signed in, for what a session alone is not enough. API keys are
-// FORBIDDEN; a wrong password is INVALID_CREDENTIALS at the input's field.
+// FORBIDDEN; a wrong password is INVALID_CREDENTIALS at the input's field; RATE_LIMITED after several of one session, so that
+// whoever has got hold of a token cannot guess.
 func (s *Service) confirm(ctx context.Context, viewer kyro.Viewer, password, field string) (kyro.Credentials, error) {
 	if err := viewer.MustBePerson(); err != nil {
 		return kyro.Credentials{}, err
@@ -20,9 +21,10 @@ func (s *Service) confirm(ctx context.Context, viewer kyro.Viewer, password, fie
 	if err != nil {
 		return kyro.Credentials{}, fmt.Errorf("read the credentials of somebody who is signed in: %w", err)
 	}
-	ok, _, err := s.hasher.Verify(ctx, known.PasswordHash, password)
+	g := guess{own: s.attempt("session", viewer.UserID.String()+" "+viewer.SessionID.String(), kyro.AttemptsOfDevice)}
+	ok, _, err := s.verify(ctx, g, known.PasswordHash, password)
 	if err != nil {
-		return kyro.Credentials{}, fmt.Errorf("verify a password: %w", err)
+		return kyro.Credentials{}, err
 	}
 	if !ok {
 		return kyro.Credentials{}, wrongPassword(field)

@@ -32,6 +32,9 @@ func (s *Service) Deactivate(ctx context.Context, viewer kyro.Viewer, password s
 // Reactivate takes a deactivated account back by the token of the mail. It signs nobody in. INVALID_TOKEN also once the
 // account is being deleted.
 func (s *Service) Reactivate(ctx context.Context, viewer kyro.Viewer, token string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	done, err := s.store.RedeemReactivation(ctx, mailHash(token), s.now(),
 		s.letter(kyro.LetterReactivated, "", kyro.ID{}, viewer, s.now()), s.linkDeed(viewer, kyro.AuditReactivated))
 	return s.byLink(ctx, "account reactivated", done, err)

@@ -19,6 +19,9 @@ func (s *Service) RequestEmailChange(ctx context.Context, viewer kyro.Viewer, pa
 	if err != nil {
 		return atField(err, "newEmail")
 	}
+	if err := s.limitEmailChanges(ctx, viewer); err != nil {
+		return err
+	}
 	known, err := s.confirmFor(ctx, viewer, kyro.AuditEmailChangeRequested, password, "password")
 	if err != nil {
 		return err
@@ -38,6 +41,9 @@ func (s *Service) RequestEmailChange(ctx context.Context, viewer kyro.Viewer, pa
 // ConfirmEmailChange changes the address by the token of the mail to the new one. All sessions end but the one that asked,
 // and a mail to the old address brings the link that undoes it. INVALID_TOKEN; EMAIL_TAKEN.
 func (s *Service) ConfirmEmailChange(ctx context.Context, viewer kyro.Viewer, token string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	done, err := s.store.ConfirmEmailChange(ctx, mailHash(token), s.now(),
 		s.letter(kyro.LetterEmailChanged, "", kyro.ID{}, viewer, s.now()), s.linkDeed(viewer, kyro.AuditEmailChanged))
 	return s.byLink(ctx, "address changed", done, err)
@@ -47,6 +53,9 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, viewer kyro.Viewer, to
 // have lost the account to somebody: so all sessions and API keys end, a deactivated account is back in use, the address
 // cannot be changed for a while, and a mail brings a link for a new password. INVALID_TOKEN; EMAIL_TAKEN.
 func (s *Service) RevertEmailChange(ctx context.Context, viewer kyro.Viewer, token string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	done, err := s.store.RevertEmailChange(ctx, mailHash(token), s.now(),
 		s.letter(kyro.LetterEmailReverted, "", kyro.ID{}, viewer, s.now()), s.linkDeed(viewer, kyro.AuditEmailReverted))
 	return s.byLink(ctx, "change of the address undone", done, err)

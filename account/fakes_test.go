@@ -23,6 +23,7 @@ type memory struct {
 	users    map[string]kyro.Credentials
 	sessions map[kyro.ID]kyro.Session
 	reads    int
+	looks    int // for sessions from a network
 	before   func()
 	failing  error     // of reads and of the end of a session
 	readOnly error     // of a new hash, and of a line of the audit log by itself
@@ -83,6 +84,18 @@ func (m *memory) CredentialsByEmail(_ context.Context, email string) (kyro.Crede
 		return c, nil
 	}
 	return kyro.Credentials{}, kyro.NotFound(kyro.KindUser)
+}
+
+func (m *memory) KnownNetwork(_ context.Context, user kyro.ID, prefix string, now time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.looks++
+	for _, s := range m.sessions {
+		if s.UserID == user && prefix != "" && s.Device.AddressPrefix == prefix && s.Live(now) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (m *memory) SetPasswordHash(_ context.Context, user kyro.ID, old, hash string) error {
@@ -174,6 +187,7 @@ func (m *memory) AuditPage(_ context.Context, user kyro.ID, page kyro.PageReques
 
 // hashes is a Hasher that writes down what it was asked.
 type hashes struct {
+	mu       sync.Mutex
 	verified []string
 	stale    bool
 	failing  error
@@ -185,6 +199,8 @@ func (h *hashes) Hash(_ context.Context, password string) (string, error) {
 }
 
 func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.verified = append(h.verified, hash)
 	if h.during != nil {
 		h.during()
@@ -213,6 +229,20 @@ func (*tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
 	return kyro.SessionID(k), c, nil
 }
 
+func (*tokens) Device(user kyro.ID, now time.Time) string {
+	return fmt.Sprintf("device %d %d", user.Key, now.UnixMicro())
+}
+
+func (*tokens) ParseDevice(token string) (d kyro.DeviceToken, known bool) {
+	var user, micros int64
+	if n, _ := fmt.Sscanf(token, "device %d %d", &user, &micros); n != 2 {
+		return kyro.DeviceToken{}, false
+	}
+	return kyro.DeviceToken{UserID: kyro.UserID(user), ID: token, Issued: time.UnixMicro(micros).UTC()}, true
+}
+
+func (*tokens) Pseudonym(text string) string { return "<" + text + ">" }
+
 func (t *tokens) NewAPIKey() (secret, prefix, hash string) {
 	secret = fmt.Sprint("secret ", t.keys.Add(1))
 	return secret, secret[:3], "hash of " + secret
@@ -240,9 +270,24 @@ func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	}
 	w.Service = account.New(w.store, caches, w.hash, &tokens{}, account.Options{
 		SignUp: mode, Now: w.clock, Ended: w.heard, Documents: w.docs,
-		Post: w.post, Seed: w.store.newSeed, Limiter: w.post, MailRate: kyro.Rate{Count: 1, Per: time.Minute},
+		Attempts: live.NewAttempts(live.AttemptsConfig{Now: w.clock}), Scale: 1,
+		Limiter: limiters{w.post, live.NewRates(live.RatesConfig{Now: w.clock})}, Rates: account.DefaultRates(), Strength: common{},
+		Post: w.post, Seed: w.store.newSeed, MailRate: kyro.Rate{Count: 1, Per: time.Minute},
 	})
 	return w
+}
+
+// limiters counts all mails together as the outbox says, and everything else as it is.
+type limiters struct {
+	mails *outbox
+	rates *live.Rates
+}
+
+func (l limiters) Take(ctx context.Context, key string, rate kyro.Rate) (kyro.Allowance, error) {
+	if key == "mails" {
+		return l.mails.Take(ctx, key, rate)
+	}
+	return l.rates.Take(ctx, key, rate)
 }
 
 func (w *world) heard(ended kyro.ID) {
@@ -257,6 +302,16 @@ func remembering[T any](t *testing.T, c live.CacheConfig[T]) *live.Cache[T] {
 	cache := live.NewCache(c)
 	t.Cleanup(cache.Close)
 	return cache
+}
+
+// common is a Strength that knows one weak password.
+type common struct{}
+
+func (common) Weak(password string, about ...string) error {
+	if password == "password password" {
+		return kyro.Errorf(kyro.CodeWeakPassword, "weak for %v", about).At("password")
+	}
+	return nil
 }
 
 func (w *world) clock() time.Time {

@@ -46,6 +46,9 @@ func (s *Service) CreateAPIKey(ctx context.Context, viewer kyro.Viewer, wanted k
 	if err != nil {
 		return kyro.APIKey{}, "", err
 	}
+	if err := s.limitAPIKeys(ctx, viewer); err != nil {
+		return kyro.APIKey{}, "", err
+	}
 	owner, err := s.confirm(ctx, viewer, password, "password")
 	if err != nil {
 		return kyro.APIKey{}, "", err

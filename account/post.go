@@ -40,11 +40,6 @@ type Post interface {
 	Send(ctx context.Context, mail kyro.Mail) error
 }
 
-// Limiter counts how often things are done.
-type Limiter interface {
-	Take(ctx context.Context, key string, rate kyro.Rate) (kyro.Allowance, error)
-}
-
 const (
 	allMails = "mails" // the limiter's key of all mails of the installation
 
@@ -61,10 +56,6 @@ func (s *Service) letter(kind kyro.LetterKind, to string, user kyro.ID, viewer k
 		Kind: kind, To: to, UserID: user, SessionID: viewer.SessionID, Seed: s.seed(), Device: viewer.Device, CreatedAt: now,
 	}
 }
-
-// mayMail reports whether the viewer may have a mail sent to the address now. Who may not is told nothing of it.
-// Registrations do not ask: somebody else could keep the mail of a person who signs up from being sent.
-func (s *Service) mayMail(context.Context, kyro.Viewer, string) bool { return true }
 
 // Deliver sends a letter: it is the handler of JobMail. Only here it is found out whose the letter is, so that asking for
 // it tells nothing; where nobody is to have it, it ends without a word. What a former turn did is found again: the token is

@@ -23,8 +23,6 @@ func known(t *testing.T) *world {
 	return w
 }
 
-const ada = "ada@example.org"
-
 // TestEachLetter shows what mail comes of each kind of letter, and that none comes where nobody is to have it.
 func TestEachLetter(t *testing.T) {
 	t.Parallel()

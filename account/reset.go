@@ -17,6 +17,9 @@ func (s *Service) RequestPasswordReset(ctx context.Context, viewer kyro.Viewer, 
 // sessions end. It proves the address: where that had not been done before, API keys are revoked too, since somebody else
 // may have made the account. INVALID_TOKEN for a token that is not good; WEAK_PASSWORD, after which it is still good.
 func (s *Service) ResetPassword(ctx context.Context, viewer kyro.Viewer, token, password string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	now, hash := s.now(), hashOf(token)
 	known, err := s.store.MailToken(ctx, kyro.TokenResetPassword, hash, now)
 	if err != nil {

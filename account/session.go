@@ -14,10 +14,13 @@ const clockLeeway = 30 * time.Second
 
 // Refresh gives both tokens anew. The former token gets the same answer as the current one for 10 seconds, so
 // that a client which lost an answer, or asked twice at once, stays signed in; any older one is a copy and ends
-// the session. All refusals are INVALID_TOKEN.
+// the session. All refusals are INVALID_TOKEN, but RATE_LIMITED for a session that does so too often.
 func (s *Service) Refresh(ctx context.Context, viewer kyro.Viewer, refreshToken string) (SignedIn, error) {
 	id, counter, err := s.tokens.ParseRefresh(refreshToken)
 	if err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.limitRefreshes(ctx, id); err != nil {
 		return SignedIn{}, err
 	}
 	now := s.now()

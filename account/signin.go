@@ -31,7 +31,10 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	}
 	address, emailErr := NormalizeEmail(email)
 	name, nameErr := kyro.CheckUserName(name)
-	if err := errors.Join(emailErr, s.checkNewPassword(password, address, name), nameErr); err != nil {
+	if err := errors.Join(emailErr, s.checkNewPassword(password, email, name), nameErr); err != nil {
+		return SignedIn{}, err
+	}
+	if err := s.limitSignUps(ctx, viewer); err != nil {
 		return SignedIn{}, err
 	}
 	// The hash comes before the insert, so that a taken address costs the same time as a free one.
@@ -44,6 +47,9 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	if s.signUp == kyro.SignUpVerified {
 		letter := s.letter(kyro.LetterRegistration, address, kyro.ID{}, by, now)
 		letter.Name, letter.PasswordHash = name, hash
+		if !s.mayRegister(ctx, address) {
+			return SignedIn{}, nil
+		}
 		if err := s.store.AddLetter(ctx, letter); err != nil {
 			return SignedIn{}, fmt.Errorf("store a registration: %w", err)
 		}
@@ -60,11 +66,12 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 		return SignedIn{}, fmt.Errorf("create an account: %w", err)
 	}
 	s.log.InfoContext(ctx, "registered", "user", user.ID.String())
-	return s.signedIn(user, session, now)
+	return s.signedInOn(s.tokens.Device(user.ID, now), user, session, now)
 }
 
 // LogIn starts a session. A wrong password, an unknown address and an account out of use are the same INVALID_CREDENTIALS
-// after the same work. Beyond 20 live sessions the oldest ends.
+// after the same work, and count as a guess: RATE_LIMITED, without any, after several (see signInGuess). device is the token
+// that the device was given before, if there was one. Beyond 20 live sessions the oldest ends.
 func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password, device string) (SignedIn, error) {
 	known, err := s.credentials(ctx, email)
 	if err != nil {
@@ -73,9 +80,13 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	if known.DeactivatedAt != nil {
 		known = kyro.Credentials{} // like one that is not there
 	}
-	ok, stale, err := s.hasher.Verify(ctx, known.PasswordHash, password)
+	g, err := s.signInGuess(ctx, viewer, email, known, device)
 	if err != nil {
-		return SignedIn{}, fmt.Errorf("verify a password: %w", err)
+		return SignedIn{}, err
+	}
+	ok, stale, err := s.verify(ctx, g, known.PasswordHash, password)
+	if err != nil {
+		return SignedIn{}, err
 	}
 	now := s.now()
 	loggedIn := deedOf(viewer, known.User.ID, kyro.AuditLoggedIn, kyro.ID{}, now)
@@ -102,7 +113,7 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 		return SignedIn{}, err
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
-	return s.signedIn(known.User, session, now)
+	return s.signedInOn(s.deviceToken(known, device, now), known.User, session, now)
 }
 
 // endLate ends a session that was made from a password which was changed, or for an account that was deactivated, while it
@@ -157,6 +168,15 @@ func newSession(user kyro.ID, device kyro.Device, now time.Time) kyro.Session {
 		UserID: user, Counter: 1, Device: device, RotatedAt: now, CreatedAt: now, LastUsedAt: now,
 		ExpiresAt: now.Add(kyro.SessionMaxAge),
 	}
+}
+
+// signedInOn is signedIn on a device, which gets its token.
+func (s *Service) signedInOn(device string, user kyro.User, session kyro.Session, now time.Time) (SignedIn, error) {
+	in, err := s.signedIn(user, session, now)
+	if err == nil {
+		in.DeviceToken = device
+	}
+	return in, err
 }
 
 func (s *Service) signedIn(user kyro.User, session kyro.Session, now time.Time) (SignedIn, error) {

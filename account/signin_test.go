@@ -21,6 +21,7 @@ func TestRegisterSignsIn(t *testing.T) {
 	want := account.SignedIn{
 		User:        kyro.User{ID: kyro.UserID(1), Email: "ada@example.org", Name: "Ada", CreatedAt: w.now},
 		AccessToken: "access user_1 session_1", AccessExpires: w.now.Add(10 * time.Minute), RefreshToken: "1.1",
+		DeviceToken:    new(tokens).Device(kyro.UserID(1), w.now),
 		RefreshExpires: w.now.Add(account.DefaultRefreshTTL),
 	}
 	if got != want {

@@ -35,7 +35,7 @@ func (s *Service) request(ctx context.Context, viewer kyro.Viewer, kind kyro.Let
 	if err != nil {
 		return err
 	}
-	if !s.mayMail(ctx, viewer, address) {
+	if !s.mayMail(ctx, viewer, kind, address) {
 		return nil
 	}
 	letter := s.letter(kind, address, kyro.ID{}, viewer, s.now())
@@ -50,6 +50,9 @@ func (s *Service) request(ctx context.Context, viewer kyro.Viewer, kind kyro.Let
 // Whoever opens the link is not signed in by it. INVALID_TOKEN for a token that is not good, also where the address has
 // got an account in another way meanwhile, or sign-up was closed.
 func (s *Service) VerifyEmail(ctx context.Context, viewer kyro.Viewer, token string) error {
+	if err := s.limitLinks(ctx, viewer); err != nil {
+		return err
+	}
 	now, hash := s.now(), hashOf(token)
 	known, err := s.store.MailToken(ctx, kyro.TokenVerifyEmail, hash, now)
 	if err != nil {

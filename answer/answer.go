@@ -131,6 +131,12 @@ type Completer interface {
 	Complete(ctx context.Context, c kyro.Completion) (kyro.Completed, error)
 }
 
+// Limiter counts how often things are done.
+type Limiter interface {
+	// Take counts one more under the key, if the rate allows it, and says so.
+	Take(ctx context.Context, key string, rate kyro.Rate) (kyro.Allowance, error)
+}
+
 // Signals reach the other nodes, as long as that lasts: the row is what counts, and is looked at in any case.
 type Signals interface {
 	// Stop tells the other nodes that someone asked the answer to stop. It never waits.

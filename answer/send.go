@@ -2,6 +2,7 @@ package answer
 
 import (
 	"context"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -21,12 +22,15 @@ type SendInput struct {
 // Send stores a message together with the answer to come and starts the answer; it does not wait for it. The text
 // is stored as text.Normalize gives it, and compared in that form where the clientMessageId was used before: the
 // same text to the same target gives the stored turn again, anything else IDEMPOTENCY_CONFLICT. Only who may chat
-// with the bot can send; for others it is not there.
+// with the bot can send; for others it is not there. Too many in a short time are RATE_LIMITED.
 func (s *Service) Send(ctx context.Context, viewer kyro.Viewer, in SendInput) (kyro.Turn, error) {
 	if err := s.admit(viewer); err != nil {
 		return kyro.Turn{}, err
 	}
 	if err := in.check(s.cfg.Limits.MaxMessageChars); err != nil {
+		return kyro.Turn{}, err
+	}
+	if err := s.limit(ctx, viewer); err != nil {
 		return kyro.Turn{}, err
 	}
 	t := kyro.NewTurn{
@@ -82,6 +86,9 @@ func (s *Service) Regenerate(ctx context.Context, viewer kyro.Viewer, message ky
 	if err := kyro.CheckClientMessageID(clientMessageID); err != nil {
 		return kyro.Turn{}, err
 	}
+	if err := s.limit(ctx, viewer); err != nil {
+		return kyro.Turn{}, err
+	}
 	turn, err := s.cfg.Store.SaveSibling(ctx, viewer.UserID, message, clientMessageID, s.cfg.Limits.MaxWaiting, s.now())
 	if err != nil {
 		return kyro.Turn{}, err
@@ -100,6 +107,22 @@ func (s *Service) admit(viewer kyro.Viewer) error {
 		err := kyro.Errorf(kyro.CodeUnavailable, "The server is restarting. Send the message again in a moment.")
 		err.RetryAfter = 5 * time.Second
 		return err
+	}
+	return nil
+}
+
+// limit counts a message of the viewer, or an answer made anew, which cost a model's time alike: RATE_LIMITED for one too
+// many. One that is sent again counts again.
+func (s *Service) limit(ctx context.Context, viewer kyro.Viewer) error {
+	if s.cfg.Limiter == nil || s.cfg.Rate.Unlimited() {
+		return nil
+	}
+	allowance, err := s.cfg.Limiter.Take(ctx, "messages "+viewer.UserID.String(), s.cfg.Rate)
+	if err != nil {
+		return fmt.Errorf("count a message: %w", err)
+	}
+	if !allowance.Allowed {
+		return allowance.Refusal("messages")
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ type Config struct {
 	PassageTokens int // that the passages of a prompt may take, as text.Tokens counts; 4,000
 	HistoryTokens int // that the history of a prompt may take; 8,000
 
+	Limiter Limiter   // counts what people send; nil: nobody does
+	Rate    kyro.Rate // of messages that one user sends and answers that they have made anew, together; zero: no limit
+
 	// Signals tell other nodes of stops; nil where there are none, or no way to reach them.
 	Signals Signals
 

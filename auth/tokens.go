@@ -34,7 +34,7 @@ type TokenOptions struct {
 	AccessTTL time.Duration    // how long an access token is good
 	Now       func() time.Time // time.Now
 	NewID     func() string    // jti of an access token; 128 random bits
-	Random    io.Reader        // of API keys; the system's
+	Random    io.Reader        // of API keys and device tokens; the system's
 }
 
 // Tokens makes and reads access and refresh tokens, and makes API keys. The tokens are bound to the server's secrets, which

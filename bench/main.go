@@ -4,6 +4,7 @@
 //	go run ./bench                                                        # everything, some fifteen minutes
 //	go run ./bench -queries nested -connections 16 -duration 2s -rounds 3 # one query, quickly
 //	go run ./bench -streams                                               # many streams at once, some half an hour
+//	go run ./bench -signin                                                # whether times tell which addresses have accounts
 //
 // Streams are measured beside a plain relay, and both have the same upstream: Gemini, emulated in a process of its own.
 //
@@ -53,7 +54,9 @@ func main() {
 
 // options are what can be asked for on the command line.
 type options struct {
-	streams     []scenario // instead of queries
+	streams     []scenario  // instead of queries
+	secretives  []secretive // instead of queries
+	pairs       int         // of known and unknown addresses, for each of them
 	queries     []query
 	connections []int
 	duration    time.Duration // of a round, for each side
@@ -80,6 +83,11 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 		o.streams, err = chosenScenarios(s)
 		return err
 	})
+	flags.BoolFunc("signin", "measure instead whether times tell if an address has an account; as in -signin=sign-in,reset, `those` of sign-in, sign-up, reset, verification", func(s string) (err error) {
+		o.secretives, err = chosenSecretives(s)
+		return err
+	})
+	flags.IntVar(&o.pairs, "pairs", 1000, "`how many` known and as many unknown addresses -signin takes the times of")
 	flags.StringVar(&o.redis, "redis", "", "the `address` of a running Redis that the server shall use for streams")
 	flags.DurationVar(&o.latency, "latency", 200*time.Millisecond, "how `long` the emulated model takes to the first byte of an answer, and four times as long as to embed a question")
 	flags.Func("connections", "`numbers` of connections, separated by commas (default 1,16,64)", func(s string) (err error) {
@@ -100,6 +108,8 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("there is no argument %q", flags.Arg(0))
+	case o.pairs < 10:
+		return o, fmt.Errorf("-pairs must be at least 10")
 	case o.latency < 0:
 		return o, fmt.Errorf("-latency cannot be negative")
 	case o.duration <= 0 || o.rounds < 1 || o.pool < 4 || o.gogc < 1 || o.people < 1:
@@ -140,6 +150,14 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(errOut, format+"\n", args...) }
 	say("building the server, starting PostgreSQL, making the data ...")
+	if o.secretives != nil {
+		busy := loadAverage()
+		list, err := measureSecrets(ctx, o, say)
+		if err != nil {
+			return err
+		}
+		return o.save(reportSecrets(ctx, args, busy, list), out)
+	}
 	if o.streams != nil {
 		page, err := measureStreams(ctx, o, errOut)
 		if err != nil {

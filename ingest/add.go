@@ -29,7 +29,8 @@ type Added struct {
 // Upload takes in a file for a bot of the viewer and enqueues the work on it. Without a title the file's name
 // serves. Once it returns, file and document survive a crash; on any error nothing is left. NOT_FOUND for a bot
 // that is not the viewer's, before a byte is read; VALIDATION for the title; FILE_TOO_LARGE, FILE_EMPTY,
-// UNSUPPORTED_TYPE for the file; BAD_USER_INPUT where it breaks off; UNAVAILABLE while the server goes away.
+// UNSUPPORTED_TYPE for the file; BAD_USER_INPUT where it breaks off; RATE_LIMITED for too many in a short time, before
+// a byte is read, too; UNAVAILABLE while the server goes away.
 func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, title *string, fileName string, r io.Reader) (Added, error) {
 	if err := v.MustFor(botID, kyro.KindBot, kyro.ScopeIngest); err != nil {
 		return Added{}, err
@@ -49,6 +50,9 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 		d.Title = checked
 	}
 	if err := s.ownBot(ctx, v, botID); err != nil {
+		return Added{}, err
+	}
+	if err := s.limit(ctx, v); err != nil {
 		return Added{}, err
 	}
 	received, err := s.files.Receive(ctx, r, s.limits.MaxUploadBytes)
@@ -82,7 +86,7 @@ func atFile(err error) error {
 }
 
 // AddText takes in a text for a bot of the viewer and enqueues the work on it. NOT_FOUND for a bot that is not the
-// viewer's; VALIDATION for title and text.
+// viewer's; VALIDATION for title and text; RATE_LIMITED as for Upload.
 func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, title, text string) (Added, error) {
 	if err := v.MustFor(botID, kyro.KindBot, kyro.ScopeIngest); err != nil {
 		return Added{}, err
@@ -98,6 +102,9 @@ func (s *Service) AddText(ctx context.Context, v kyro.Viewer, botID kyro.ID, tit
 		return Added{}, err
 	}
 	if err := s.ownBot(ctx, v, botID); err != nil {
+		return Added{}, err
+	}
+	if err := s.limit(ctx, v); err != nil {
 		return Added{}, err
 	}
 	size, sum := int64(len(text)), sha256.Sum256([]byte(text))

@@ -9,12 +9,15 @@ import (
 )
 
 // Retry starts a document of the viewer again that failed, was canceled or needs OCR. What was done before is not
-// done again. CONFLICT for any other state.
+// done again. CONFLICT for any other state; RATE_LIMITED as for Upload.
 func (s *Service) Retry(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.Document, error) {
 	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeIngest); err != nil {
 		return kyro.Document{}, err
 	}
 	if err := s.takesIn(); err != nil {
+		return kyro.Document{}, err
+	}
+	if err := s.limit(ctx, v); err != nil {
 		return kyro.Document{}, err
 	}
 	d, err := s.store.RestartDocument(ctx, v.UserID, id, s.time())

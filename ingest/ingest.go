@@ -176,6 +176,12 @@ type Index interface {
 	RemovePlaces(ctx context.Context, places []kyro.VectorPlace) error
 }
 
+// Limiter counts how often things are done.
+type Limiter interface {
+	// Take counts one more under the key, if the rate allows it, and says so.
+	Take(ctx context.Context, key string, rate kyro.Rate) (kyro.Allowance, error)
+}
+
 // Progress tells watchers of a document and of its bot about every change.
 type Progress interface {
 	Publish(ctx context.Context, bot kyro.ID, p kyro.DocumentProgress)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
@@ -27,6 +28,9 @@ type Config struct {
 	// Shared says that other nodes work on the documents that are taken in here, so that originals are kept in the
 	// store, where all can read them. Otherwise files stay in Files.
 	Shared bool
+
+	Limiter Limiter   // counts what people add; nil: nobody does
+	Rate    kyro.Rate // of documents that one user adds or has tried again; zero: no limit
 
 	// Sniff tells the type of a file by its first bytes; the name must agree. UNSUPPORTED_TYPE for what cannot be
 	// read.
@@ -58,6 +62,8 @@ type Service struct {
 	with      string // what vectors are made with and where they are, as configured
 	progress  Progress
 	shared    bool
+	limiter   Limiter
+	rate      kyro.Rate
 	sniff     func(head []byte, fileName string) (string, error)
 	split     func(kyro.Extraction, string) []kyro.Chunk
 	limits    kyro.Limits
@@ -79,6 +85,7 @@ func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
+		limiter: c.Limiter, rate: c.Rate,
 		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}
@@ -126,6 +133,21 @@ func (s *Service) takesIn() error {
 	err := kyro.Errorf(kyro.CodeUnavailable, "The server is restarting. Try again in a moment.")
 	err.RetryAfter = time.Second
 	return err
+}
+
+// limit counts a document that the viewer adds or has tried again: RATE_LIMITED for one too many.
+func (s *Service) limit(ctx context.Context, v kyro.Viewer) error {
+	if s.limiter == nil || s.rate.Unlimited() {
+		return nil
+	}
+	allowance, err := s.limiter.Take(ctx, "documents "+v.UserID.String(), s.rate)
+	if err != nil {
+		return fmt.Errorf("count a document: %w", err)
+	}
+	if !allowance.Allowed {
+		return allowance.Refusal("documents")
+	}
+	return nil
 }
 
 // time is the present as rows keep it.

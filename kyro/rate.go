@@ -38,7 +38,7 @@ type Allowance struct {
 // Refusal is the RATE_LIMITED of somebody who did something too often. what says it in the plural: "operations".
 func (a Allowance) Refusal(what string) *Error {
 	e := Errorf(CodeRateLimited, "Too many %s in a short time. Try again in %s.", what, roundUp(a.RetryAfter, time.Second))
-	e.RetryAfter = roundUp(a.RetryAfter, time.Millisecond) // which is what clients are told it in
+	e.Limit, e.RetryAfter = what, roundUp(a.RetryAfter, time.Millisecond) // which is what clients are told it in
 	return e
 }
 

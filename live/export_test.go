@@ -97,3 +97,29 @@ func (r *Redis) Leave(key string)  { r.tail.leave(r.key(key)) }
 
 // Turned is closed once Redis is found away, where it is there.
 func (r *Redis) Turned() <-chan struct{} { return r.health.lost() }
+
+// Count is how many keys and moments are remembered.
+func (a *Attempts) Count() (keys, moments int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.keys), a.moments
+}
+
+// Made puts attempts into Redis that were made so long ago, oldest first.
+func (a *SharedAttempts) Made(ctx context.Context, key string, ago ...time.Duration) error {
+	now, err := a.redis.commands.Time(ctx).Result()
+	if err != nil {
+		return err
+	}
+	for _, d := range ago {
+		if err := a.redis.commands.RPush(ctx, a.key(kyro.Attempt{Key: key}), now.Add(-d).UnixMicro()).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lives is how long Redis keeps a key.
+func (a *SharedAttempts) Lives(ctx context.Context, key string) time.Duration {
+	return a.redis.commands.PTTL(ctx, a.key(kyro.Attempt{Key: key})).Val()
+}

@@ -31,11 +31,13 @@ type Presenter struct {
 	// Denied hears of everything that was FORBIDDEN, before it is answered; nil: nobody does.
 	Denied func(ctx context.Context, viewer kyro.Viewer)
 	log    *slog.Logger
+	// Limited is told of everything that was refused for being done too often, by the viewer in ctx. It must not wait.
+	Limited func(ctx context.Context, refused *kyro.Error)
 }
 
 // NewPresenter makes a presenter that logs what was not foreseen, once, with the request id.
 func NewPresenter(log *slog.Logger) *Presenter {
-	return &Presenter{log: log.With("part", "transport")}
+	return &Presenter{log: log.With("part", "transport"), Limited: func(context.Context, *kyro.Error) {}}
 }
 
 // Present is the executor's graphql.ErrorPresenterFunc. It changes no error that it is given: gqlgen keeps and
@@ -59,6 +61,9 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		p.logCause(ctx, known, shown.Path)
 		if known.Code == kyro.CodeForbidden && p.Denied != nil {
 			p.Denied(ctx, kyro.ViewerFrom(ctx))
+		}
+		if known.Code == kyro.CodeRateLimited {
+			p.Limited(ctx, known)
 		}
 		p.fill(ctx, shown, string(known.Code), argument+known.Message)
 		if known.RetryAfter > 0 {

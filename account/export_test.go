@@ -1,0 +1,17 @@
+package account
+
+import (
+	"context"
+
+	"kyrochat/kyro"
+)
+
+// Confirm is confirm.
+func (s *Service) Confirm(ctx context.Context, viewer kyro.Viewer, password, field string) (kyro.Credentials, error) {
+	return s.confirm(ctx, viewer, password, field)
+}
+
+// MayMail is mayMail.
+func (s *Service) MayMail(ctx context.Context, viewer kyro.Viewer, address string) bool {
+	return s.mayMail(ctx, viewer, address)
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"kyrochat/kyro"
+	"kyrochat/live"
+)
+
+// limitLog notes in the audit log who has met a limit. Whoever floods the server must not fill the log: somebody who meets
+// the same limit again within a minute is not noted again, nor is more than a line a second over all, and what the database
+// is too slow for is left out.
+type limitLog struct {
+	record func(ctx context.Context, entries ...kyro.AuditEntry) error
+	rates  *live.Rates
+	hits   chan kyro.AuditEntry
+	log    *slog.Logger
+}
+
+const (
+	limitHits     = 100 // that wait to be written
+	limitHitsTime = 5 * time.Second
+)
+
+var (
+	limitHitsOfOne = kyro.Rate{Count: 1, Per: time.Minute}
+	limitHitsOfAll = kyro.Rate{Count: 60, Per: time.Minute}
+)
+
+func newLimitLog(st interface {
+	Record(ctx context.Context, entries ...kyro.AuditEntry) error
+}, log *slog.Logger) *limitLog {
+	return &limitLog{
+		record: st.Record, rates: live.NewRates(live.RatesConfig{Keys: 10_000}), hits: make(chan kyro.AuditEntry, limitHits), log: log,
+	}
+}
+
+// hit notes that the viewer in ctx was refused. It does not wait.
+func (l *limitLog) hit(ctx context.Context, refused *kyro.Error) {
+	viewer := kyro.ViewerFrom(ctx)
+	who := viewer.Network.String()
+	if viewer.SignedIn() {
+		who = viewer.UserID.String()
+	}
+	for _, count := range []struct {
+		key  string
+		rate kyro.Rate
+	}{{who + " " + refused.Limit, limitHitsOfOne}, {"all", limitHitsOfAll}} {
+		if allowance, _ := l.rates.Take(ctx, count.key, count.rate); !allowance.Allowed {
+			return
+		}
+	}
+	entry := viewer.Entry(kyro.AuditLimitHit, kyro.ID{}).Refused("Too many " + refused.Limit + ".")
+	entry.At = kyro.Moment(time.Now())
+	select {
+	case l.hits <- entry:
+	default:
+	}
+}
+
+// run writes what was noted until ctx ends, and then what is left, within limitHitsTime.
+func (l *limitLog) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case entry := <-l.hits:
+			l.write(ctx, entry)
+		case <-ctx.Done():
+		}
+	}
+	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), limitHitsTime)
+	defer cancel()
+	for rest.Err() == nil {
+		select {
+		case entry := <-l.hits:
+			l.write(rest, entry)
+		default:
+			return
+		}
+	}
+}
+
+func (l *limitLog) write(ctx context.Context, entry kyro.AuditEntry) {
+	limited, cancel := context.WithTimeout(ctx, limitHitsTime)
+	defer cancel()
+	if err := l.record(limited, entry); err != nil && ctx.Err() == nil {
+		l.log.Warn("a limit that was hit could not be noted in the audit log", "error", err)
+	}
+}
