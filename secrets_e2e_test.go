@@ -23,8 +23,8 @@ func (p *person) refreshed(refresh string) (next string, ok bool) {
 	return r.text("refreshSession.refreshToken"), true
 }
 
-// logIn starts another session of the person and gives its refresh token.
-func (p *person) logIn() (refresh string) {
+// anotherSession starts another session of the person and gives its refresh token.
+func (p *person) anotherSession() (refresh string) {
 	p.t.Helper()
 	r := p.must(`mutation($e: String!, $p: String!) { logIn(input: {email: $e, password: $p}) { accessToken refreshToken errors { code } } }`,
 		vars{"e": p.email, "p": password})
@@ -57,7 +57,7 @@ func TestRotatingTheSecret(t *testing.T) {
 	}
 	old := with(secretOne)
 	ada := old.signUp(t)
-	used, unused := ada.logIn(), ada.logIn()
+	used, unused := ada.anotherSession(), ada.anotherSession()
 	oldToken := ada.token
 	stop(old)
 
@@ -95,7 +95,7 @@ func TestASecretFileIsFollowed(t *testing.T) {
 	path := kept(t, secretOne+"\n", 0o600)
 	s := startServer(t, map[string]string{"KYRO_SECRET_FILE": path})
 	ada := s.signUp(t)
-	refresh := ada.logIn()
+	refresh := ada.anotherSession()
 	before := ada.token
 	if _, err := auth.RotateSecretFile(path, auth.RotateNow, time.Now()); err != nil {
 		t.Fatal(err)
