@@ -27,9 +27,11 @@ import (
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/live"
+	"kyrochat/mail"
 	"kyrochat/resolvers"
 	"kyrochat/store"
 	"kyrochat/transport"
+	"kyrochat/web"
 )
 
 // app is one server, put together and ready to run once.
@@ -50,6 +52,7 @@ type app struct {
 	info        kyro.ServerInfo
 	nodes       *nodes
 	providers   *providers
+	post        *mail.Post
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
@@ -111,6 +114,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err := a.newIngest(st); err != nil {
 		return nil, err
 	}
+	if a.post, err = newPost(cfg, log); err != nil {
+		return nil, err
+	}
 	a.info = a.serverInfo()
 	if !cfg.Role.serves() {
 		return a, a.listenAdmin()
@@ -137,6 +143,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	return a, a.listenAdmin()
 }
 
+// sweepUsersEvery is how often accounts are looked for whose grace is over.
+const sweepUsersEvery = 10 * time.Minute
+
 // newAccounts makes the use cases of accounts, and the gate that asks them.
 func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 	tokens, err := a.newTokens()
@@ -144,14 +153,31 @@ func (a *app) newAccounts(st *store.Store) (*auth.Gate, error) {
 		return nil, err
 	}
 	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
-		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Log: a.log,
-		Ended: func(session kyro.ID) {
-			a.connections.CloseSession(session)
-			live.Send(a.nodes.bus, signalSession, session)
+		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Log: a.log,
+		Ended: func(credential kyro.ID) {
+			a.connections.CloseCredential(credential)
+			live.Send(a.nodes.bus, signalEnded, credential)
 		},
 	})
-	live.On(a.nodes.bus, signalSession, a.connections.CloseSession)
+	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
+	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
+	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
 	return auth.NewGate(tokens, a.accounts, a.cfg.Proxies, a.log), nil
+}
+
+// newPost makes what sends mails, or keeps them in the data folder where no server is set.
+func newPost(cfg Config, log *slog.Logger) (*mail.Post, error) {
+	return mail.New(mail.Options{
+		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: cfg.Mail.SMTPURL, Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log,
+	})
+}
+
+// outbox is where mails are kept that a page of development shows; nil where they are sent, and in production.
+func (a *app) outbox() *mail.Outbox {
+	if a.cfg.Production {
+		return nil
+	}
+	return a.post.Outbox()
 }
 
 // newIngest makes the use cases of documents and gives the queue its handlers. Originals go where every process on
@@ -264,9 +290,8 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			return a.answers.Run(ctx)
 		})
 		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
-		if a.pools.Postgres() { // where other processes may end sessions, too
-			group.Go(func() error { a.watchSessions(ctx); return nil })
-		}
+		group.Go(func() error { a.watchCredentials(ctx); return nil })
+		group.Go(func() error { a.accounts.Run(ctx); return nil })
 	} else {
 		close(a.answered)
 	}
@@ -324,11 +349,19 @@ func (a *app) logReady(log *slog.Logger) {
 	if !a.pools.Postgres() {
 		embedded = append([]string{"SQLite in " + a.cfg.DataDir}, embedded...)
 	}
+	if a.post.Outbox() != nil {
+		embedded = append(embedded, "mails in the outbox")
+	}
 	if len(embedded) == 0 {
 		embedded = []string{"nothing"}
 	}
-	log.Info("ready",
-		"graphql", a.baseURL()+"/graphql", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
+	facts := []any{
+		"graphql", a.baseURL() + "/graphql", "admin", "http://" + a.adminListener.Addr().String(), "role", a.cfg.Role,
 		"database", a.info.Database, "live", a.info.Live, "answers", a.info.Answers.Model, "embeddings", a.info.Embeddings.Model,
-		"vectors", a.info.Vectors, "embedded", strings.Join(embedded, ", "))
+		"vectors", a.info.Vectors, "embedded", strings.Join(embedded, ", "),
+	}
+	if a.outbox() != nil {
+		facts = append(facts, "outbox", a.baseURL()+web.OutboxPath)
+	}
+	log.Info("ready", facts...)
 }

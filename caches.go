@@ -13,13 +13,14 @@ import (
 type caches struct {
 	users     *live.Cache[kyro.User]
 	sessions  *live.Cache[kyro.Session]
+	keys      *live.Cache[kyro.APIKey]
 	bots      *live.Cache[kyro.Bot]
 	documents *live.Cache[kyro.Document]
 }
 
 const (
 	maxCacheTTL  = 10 * time.Minute
-	sessionCache = time.Second            // so soon does a node refuse a session that another one ended
+	sessionCache = time.Second            // so soon does a node refuse a session or an API key that another one ended
 	alone        = 900 * time.Millisecond // so soon does a node see what another one changed that it cannot hear
 )
 
@@ -33,6 +34,7 @@ func newCaches(cfg Config, several bool, bus *live.Bus) caches {
 	return caches{
 		users:    live.NewCache(live.CacheConfig[kyro.User]{Name: "user", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.User).NodeID}),
 		sessions: live.NewCache(live.CacheConfig[kyro.Session]{Name: "session", Shared: bus, TTLAlone: alone, Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.Session).NodeID}),
+		keys:     live.NewCache(live.CacheConfig[kyro.APIKey]{Name: "key", Shared: bus, TTLAlone: alone, Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
 		bots:     live.NewCache(live.CacheConfig[kyro.Bot]{Name: "bot", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.Bot).NodeID, Clone: (*kyro.Bot).Clone}),
 		documents: live.NewCache(live.CacheConfig[kyro.Document]{
 			Name: "document", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.Document).NodeID, Clone: (*kyro.Document).Clone,
@@ -43,7 +45,7 @@ func newCaches(cfg Config, several bool, bus *live.Bus) caches {
 }
 
 func (c caches) account() account.Caches {
-	return account.Caches{Users: c.users, Sessions: c.sessions}
+	return account.Caches{Users: c.users, Sessions: c.sessions, Keys: c.keys}
 }
 
 func (c caches) catalog() catalog.Caches {
@@ -56,6 +58,7 @@ func (c caches) close() {
 	}
 	c.users.Close()
 	c.sessions.Close()
+	c.keys.Close()
 	c.bots.Close()
 	c.documents.Close()
 }

@@ -46,8 +46,11 @@ type Config struct {
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 
+	RateScale  float64   // of all rates
 	Operations kyro.Rate // of one user, or of one network address without one
 	Connects   kyro.Rate // websockets opened from one network address
+
+	Mail mailConfig
 
 	Providers providersConfig
 	Browser   browserConfig
@@ -137,19 +140,20 @@ func readConfig(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	c.Operations, c.Connects = r.rates(c.Production)
+	c.RateScale = r.float("KYRO_RATE_SCALE", 1, 0, 1000)
+	c.Operations, c.Connects = r.rates(c.Production, c.RateScale)
+	r.readMail(&c)
 	r.readRedis(&c)
 	r.readProviders(&c)
 	r.readBrowser(&c)
 	r.check(c)
 	r.checkNodes(c)
-	r.refuseUnbuilt(c)
+	r.refuseUnbuilt()
 	return c, r.err()
 }
 
 // rates reads how often things may be done.
-func (r *reader) rates(production bool) (operations, connects kyro.Rate) {
-	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
+func (r *reader) rates(production bool, scale float64) (operations, connects kyro.Rate) {
 	operations = kyro.Rate{Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, 1_000_000), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second)}
 	connects = kyro.Rate{Count: r.integer("KYRO_RATE_CONNECTS", pick(production, 30, 600), 1, 1_000_000), Per: time.Minute}
 	return operations.Scaled(scale), connects.Scaled(scale)
@@ -177,20 +181,14 @@ func (r *reader) check(c Config) {
 }
 
 // refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
-func (r *reader) refuseUnbuilt(c Config) {
+func (r *reader) refuseUnbuilt() {
 	unbuilt := []struct{ name, part string }{
-		{"SMTP_URL", "mail"}, {"KYRO_MAIL_FROM", "mail"},
-		{"KYRO_RESET_TOKEN_TTL", "mail"}, {"KYRO_VERIFY_TOKEN_TTL", "mail"},
 		{"KYRO_FETCH_ALLOW", "fetching web pages"}, {"KYRO_FETCH_DNS", "fetching web pages"},
 	}
 	for _, u := range unbuilt {
 		if r.getenv(u.name) != "" {
 			r.wrong(u.name, "is set, but this version does not have %s yet: unset it", u.part)
 		}
-	}
-	if c.SignUp == kyro.SignUpVerified && c.Role.serves() {
-		r.wrong("KYRO_SIGNUP", "is %s, but this version cannot send mail yet: set it to open or closed",
-			pick(r.getenv("KYRO_SIGNUP") == "", "verified by default in production", "verified"))
 	}
 }
 

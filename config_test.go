@@ -42,8 +42,8 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
 		"KYRO_ENV": "staging", "KYRO_ADDR": "8080", "KYRO_ACCESS_TOKEN_TTL": "10", "KYRO_MAX_UPLOAD_BYTES": "32MiB", "KYRO_SECRET": "short",
-		"REDIS_URL": "localhost:6379", "GEMINI_API_KEY": "a key", "KYRO_EMBEDDING_DIMS": "7", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x", "KYRO_ROLE": "boss",
-		"KYRO_SIGNUP": "verified", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
+		"REDIS_URL": "localhost:6379", "GEMINI_API_KEY": "a key", "KYRO_EMBEDDING_DIMS": "7", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x/y", "KYRO_ROLE": "boss",
+		"KYRO_SIGNUP": "perhaps", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
 		"KYRO_RATE_OPERATIONS": "0", "KYRO_RATE_WINDOW": "0", "KYRO_RATE_CONNECTS": "many",
 		"KYRO_LOG_LEVEL": "loud", "KYRO_ANSWER_LEASE": "1s", "KYRO_CACHE_TTL": "1h", "KYRO_CACHE_ENTRIES": "0",
 	}))
@@ -116,7 +116,7 @@ func TestRoles(t *testing.T) {
 		{"an api process with a secret of its own", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database}, "KYRO_SECRET", nil},
 		{"an api process", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database, "KYRO_SECRET": secret}, "", []string{"Redis"}},
 		{"a worker", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
-		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
+		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database, "KYRO_SIGNUP": "closed"}, "", []string{"Redis"}},
 		{"a worker with Redis", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database, "REDIS_URL": "redis://localhost"}, "", nil},
 		{"everything on a database that others may share", map[string]string{"DATABASE_URL": database}, "", []string{"KYRO_SECRET"}},
 		{"the same with a shared secret", map[string]string{"DATABASE_URL": database, "KYRO_SECRET": secret}, "", nil},
@@ -216,7 +216,7 @@ func TestRatesAreScaled(t *testing.T) {
 func TestProductionIsStrict(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{"KYRO_ENV": "production"}))
-	if err == nil || !strings.Contains(err.Error(), "KYRO_SECRET") || !strings.Contains(err.Error(), "KYRO_SIGNUP") {
+	if err == nil || !strings.Contains(err.Error(), "KYRO_SECRET") || !strings.Contains(err.Error(), "SMTP_URL") {
 		t.Errorf("production without a secret: %v", err)
 	}
 	weak := strings.Repeat("changeme", 5)

@@ -17,6 +17,7 @@ const (
 	requestsTime   = 5 * time.Second  // for requests under way; then they are cut
 	cutTime        = 3 * time.Second  // for requests that were cut to notice
 	jobsTime       = 20 * time.Second // for jobs, which are cancelled after a few seconds, to go back
+	usesTime       = 3 * time.Second  // for writing which API keys were used
 	diagnosticTime = time.Second      // for readers of the admin address, such as a profile of 30 s
 	searchesTime   = 2 * time.Second  // for searches of vectors whose answers went on without them
 )
@@ -47,6 +48,9 @@ func (a *app) drain(ctx context.Context) error {
 		a.log.Warn("connections were left open")
 	}
 	a.endRequests(ctx)
+	if a.accounts != nil {
+		_ = within(ctx, usesTime, func(ctx context.Context) error { a.accounts.FlushUses(ctx); return nil })
+	}
 	if within(ctx, diagnosticTime, a.admin.Shutdown) != nil {
 		_ = a.admin.Close()
 	}

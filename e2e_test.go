@@ -140,10 +140,11 @@ func (l testLog) Write(line []byte) (int, error) {
 
 // person is somebody who uses the API, signed in or not.
 type person struct {
-	t     *testing.T
-	s     *testServer
-	token string
-	email string
+	t         *testing.T
+	s         *testServer
+	token     string
+	email     string
+	keyNumber int64 // of whoever comes with an API key
 }
 
 const password = "correct horse battery"

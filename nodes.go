@@ -28,8 +28,8 @@ type nodes struct {
 }
 
 const (
-	signalSession = "session" // a session has ended
-	signalStop    = "stop"    // an answer is to stop
+	signalEnded = "session" // a session or an API key has ended
+	signalStop  = "stop"    // an answer is to stop
 )
 
 func newNodes(cfg Config, name, installation string, log *slog.Logger) (n *nodes, err error) {
@@ -86,13 +86,13 @@ func (n *nodes) start(log *slog.Logger) {
 	}
 }
 
-// sessionsEvery is how often the sessions of open connections are looked at, for those that were ended elsewhere and of
-// which no signal came.
-const sessionsEvery = 2 * time.Second
+// credentialsEvery is how often the sessions and API keys of open connections are looked at, for those that were ended
+// elsewhere and of which no signal came: by other nodes, and by an operator's command, also on SQLite.
+const credentialsEvery = 2 * time.Second
 
-// watchSessions closes the connections of sessions that another process has ended.
-func (a *app) watchSessions(ctx context.Context) {
-	tick := time.NewTicker(sessionsEvery)
+// watchCredentials closes the connections of sessions and API keys that another process has ended.
+func (a *app) watchCredentials(ctx context.Context) {
+	tick := time.NewTicker(credentialsEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -100,18 +100,18 @@ func (a *app) watchSessions(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		open := a.connections.Sessions()
+		open := a.connections.Credentials()
 		if len(open) == 0 {
 			continue
 		}
-		limited, cancel := context.WithTimeout(ctx, sessionsEvery)
+		limited, cancel := context.WithTimeout(ctx, credentialsEvery)
 		over, err := a.accounts.Ended(limited, open)
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			a.log.Warn("the sessions of open connections could not be checked; trying again", "error", err)
+			a.log.Warn("the sessions and API keys of open connections could not be checked; trying again", "error", err)
 		}
-		for _, session := range over {
-			a.connections.CloseSession(session)
+		for _, id := range over {
+			a.connections.CloseCredential(id)
 		}
 	}
 }

@@ -48,12 +48,18 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		r.Handle("/", playground)
 		r.Handle(web.AssetPath+"*", playground)
 	}
+	if outbox := a.outbox(); outbox != nil {
+		page := web.Outbox(outbox)
+		r.Handle(web.OutboxPath, page)
+		r.Handle(web.OutboxPath+"/*", page)
+	}
 	return r
 }
 
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
+	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)

@@ -78,6 +78,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	}
 	log := newLogger(cfg, errOut)
 	cfg.warnOfNodes(log)
+	cfg.warnOfMail(log)
 	app, err := build(ctx, cfg, log)
 	if err == nil {
 		err = app.run(ctx, func() { app.logReady(log) })

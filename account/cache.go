@@ -19,8 +19,9 @@ type Cache[T any] interface {
 	Forget(user, id kyro.ID)
 }
 
-// Caches are what the use cases read through. Nothing that users show is changed yet, so users are never forgotten.
+// Caches are what the use cases read through.
 type Caches struct {
 	Users    Cache[kyro.User]
 	Sessions Cache[kyro.Session] // for a second at the most, since other nodes end sessions too
+	Keys     Cache[kyro.APIKey]  // the same
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,10 +26,16 @@ type memory struct {
 	failing  error     // of reads and of the end of a session
 	readOnly error     // of a new hash
 	evicted  []kyro.ID // by every new session
+	letters  []kyro.Letter
+	deeds    []kyro.AuditEntry
+	vault
+	changes
 }
 
 func newMemory() *memory {
-	return &memory{users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}}
+	return &memory{
+		users: map[string]kyro.Credentials{}, sessions: map[kyro.ID]kyro.Session{}, changes: changes{tokens: map[string]kyro.AccountChange{}},
+	}
 }
 
 func (m *memory) CreateUser(_ context.Context, u kyro.NewUser, s kyro.Session) (kyro.User, kyro.Session, error) {
@@ -89,6 +96,9 @@ func (m *memory) Users(_ context.Context, ids []kyro.ID) ([]kyro.User, error) {
 }
 
 func (m *memory) CreateSession(_ context.Context, s kyro.Session, keep int) (kyro.Session, []kyro.ID, error) {
+	if m.starting != nil {
+		m.starting()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if keep != kyro.MaxSessionsPerUser {
@@ -130,29 +140,6 @@ func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now ti
 	return s, true, nil
 }
 
-func (m *memory) EndedSessions(_ context.Context, ids []kyro.ID, now time.Time) (ended []kyro.ID, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, id := range ids {
-		if s, known := m.sessions[id]; !known || !s.Live(now) {
-			ended = append(ended, id)
-		}
-	}
-	return ended, nil
-}
-
-func (m *memory) RevokeSession(_ context.Context, id kyro.ID, now time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failing != nil {
-		return m.failing
-	}
-	s := m.sessions[id]
-	s.RevokedAt = now
-	m.sessions[id] = s
-	return nil
-}
-
 // hashes is a Hasher that writes down what it was asked.
 type hashes struct {
 	verified []string
@@ -170,17 +157,17 @@ func (h *hashes) Verify(_ context.Context, hash, password string) (bool, bool, e
 }
 
 // tokens makes readable tokens.
-type tokens struct{}
+type tokens struct{ keys atomic.Int64 }
 
-func (tokens) Access(user, session kyro.ID, now time.Time) (string, time.Time, error) {
+func (*tokens) Access(user, session kyro.ID, now time.Time) (string, time.Time, error) {
 	return "access " + user.String() + " " + session.String(), now.Add(10 * time.Minute), nil
 }
 
-func (tokens) Refresh(session kyro.ID, counter int64) string {
+func (*tokens) Refresh(session kyro.ID, counter int64) string {
 	return fmt.Sprintf("%d.%d", session.Key, counter)
 }
 
-func (tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
+func (*tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
 	key, counter, _ := strings.Cut(token, ".")
 	k, err1 := strconv.ParseInt(key, 10, 64)
 	c, err2 := strconv.ParseInt(counter, 10, 64)
@@ -190,11 +177,17 @@ func (tokens) ParseRefresh(token string) (kyro.ID, int64, error) {
 	return kyro.SessionID(k), c, nil
 }
 
+func (t *tokens) NewAPIKey() (secret, prefix, hash string) {
+	secret = fmt.Sprint("secret ", t.keys.Add(1))
+	return secret, secret[:3], "hash of " + secret
+}
+
 // world is a service with a clock that the test moves.
 type world struct {
 	*account.Service
 	store *memory
 	hash  *hashes
+	docs  *documents
 	ended []kyro.ID
 	mu    sync.Mutex
 	now   time.Time
@@ -202,15 +195,22 @@ type world struct {
 
 func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	t.Helper()
-	w := &world{store: newMemory(), hash: &hashes{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{store: newMemory(), hash: &hashes{}, docs: &documents{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	caches := account.Caches{
 		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
 		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),
+		Keys:     remembering(t, live.CacheConfig[kyro.APIKey]{ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
 	}
-	w.Service = account.New(w.store, caches, w.hash, tokens{}, account.Options{
-		SignUp: mode, Now: w.clock, Ended: func(s kyro.ID) { w.ended = append(w.ended, s) },
+	w.Service = account.New(w.store, caches, w.hash, &tokens{}, account.Options{
+		SignUp: mode, Now: w.clock, Ended: w.heard, Documents: w.docs,
 	})
 	return w
+}
+
+func (w *world) heard(ended kyro.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = append(w.ended, ended)
 }
 
 // remembering is a cache that forgets nothing by itself as long as a test runs.

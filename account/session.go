@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"kyrochat/kyro"
@@ -14,7 +15,7 @@ const clockLeeway = 30 * time.Second
 // Refresh gives both tokens anew. The former token gets the same answer as the current one for 10 seconds, so
 // that a client which lost an answer, or asked twice at once, stays signed in; any older one is a copy and ends
 // the session. All refusals are INVALID_TOKEN.
-func (s *Service) Refresh(ctx context.Context, refreshToken string) (SignedIn, error) {
+func (s *Service) Refresh(ctx context.Context, viewer kyro.Viewer, refreshToken string) (SignedIn, error) {
 	id, counter, err := s.tokens.ParseRefresh(refreshToken)
 	if err != nil {
 		return SignedIn{}, err
@@ -37,7 +38,7 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string) (SignedIn, e
 	case kyro.RefreshRotate, kyro.RefreshRepeat:
 		return s.refreshed(ctx, session, now)
 	case kyro.RefreshReuse:
-		return SignedIn{}, s.endReused(ctx, session, counter, now)
+		return SignedIn{}, s.endReused(ctx, viewer, session, counter, now)
 	default:
 		return SignedIn{}, sessionOver()
 	}
@@ -74,26 +75,47 @@ func (s *Service) refreshed(ctx context.Context, session kyro.Session, now time.
 	return s.signedIn(users[0], session, now)
 }
 
-func (s *Service) endReused(ctx context.Context, session kyro.Session, counter int64, now time.Time) error {
-	if err := s.end(ctx, session.UserID, session.ID, now); err != nil {
+// endReused ends a session whose refresh token came twice, and has its owner told by mail, once, from where it came.
+func (s *Service) endReused(ctx context.Context, viewer kyro.Viewer, session kyro.Session, counter int64, now time.Time) error {
+	users, err := s.store.Users(ctx, []kyro.ID{session.UserID})
+	owner, err := kyro.One(users, err, kyro.KindUser)
+	if err != nil {
+		return fmt.Errorf("read the user of a session: %w", err)
+	}
+	deed := kyro.AuditEntry{
+		At: now, UserID: owner.ID, Action: kyro.AuditRefreshReused, Actor: kyro.ActorNobody, Target: session.ID,
+		Device: viewer.Device, RequestID: viewer.RequestID,
+	}
+	ended, err := s.store.EndReusedSession(ctx, owner.ID, session.ID, now,
+		s.letter(kyro.LetterRefreshReused, owner.Email, owner.ID, viewer, now), deed.Refused("The session was ended."))
+	s.sessions.Forget(owner.ID, session.ID)
+	if err != nil {
 		return fmt.Errorf("end a session whose refresh token was reused: %w", err)
 	}
-	s.log.WarnContext(ctx, "refresh token reused; session ended", "user", session.UserID.String(),
-		"session", session.ID.String(), "presented", counter, "current", session.Counter)
+	if ended {
+		s.ended(session.ID)
+		s.log.WarnContext(ctx, "refresh token reused; session ended", "user", owner.ID.String(),
+			"session", session.ID.String(), "presented", counter, "current", session.Counter)
+	}
 	return kyro.Errorf(kyro.CodeInvalidToken,
 		"This refresh token was used before, so the session was ended for safety. Sign in again.").At("refreshToken")
 }
 
 // LogOut ends the viewer's session and reports whether there was one. Nobody signed in is no error, but a token that
-// was refused is: the session of one that expired may live on, with a refresh token that is still good.
+// was refused is: the session of one that expired may live on, with a refresh token that is still good. FORBIDDEN for API
+// keys, which are revoked.
 func (s *Service) LogOut(ctx context.Context, viewer kyro.Viewer) (bool, error) {
 	if viewer.Rejected != nil {
 		return false, viewer.Rejected
 	}
-	if !viewer.SignedIn() || viewer.SessionID.IsZero() {
+	if !viewer.SignedIn() {
 		return false, nil
 	}
-	if err := s.end(ctx, viewer.UserID, viewer.SessionID, s.now()); err != nil {
+	if err := viewer.MustBePerson(); err != nil {
+		return false, err
+	}
+	now := s.now()
+	if err := s.end(ctx, viewer.UserID, viewer.SessionID, now, at(now, viewer.Entry(kyro.AuditLoggedOut, kyro.ID{}))); err != nil {
 		return false, fmt.Errorf("log out: %w", err)
 	}
 	return true, nil
@@ -120,9 +142,20 @@ func (s *Service) CheckSession(ctx context.Context, user, session kyro.ID, issue
 	return nil
 }
 
-// Ended gives those of the sessions that live no more, wherever they were ended. It reads the rows.
-func (s *Service) Ended(ctx context.Context, sessions []kyro.ID) ([]kyro.ID, error) {
-	return s.store.EndedSessions(ctx, sessions, s.now())
+// Ended gives those of the sessions and API keys that are good no more, wherever they were ended. It reads the rows. The
+// other keys have something open, and count as used.
+func (s *Service) Ended(ctx context.Context, credentials []kyro.ID) ([]kyro.ID, error) {
+	now := s.now()
+	ended, err := s.store.EndedCredentials(ctx, credentials, now)
+	if err != nil {
+		return ended, err
+	}
+	for _, id := range credentials {
+		if id.Kind == kyro.KindAPIKey && !slices.Contains(ended, id) {
+			s.uses.note(id, now)
+		}
+	}
+	return ended, nil
 }
 
 // readSession reads the one session that a cache does not have.
@@ -132,17 +165,6 @@ func (s *Service) readSession(ctx context.Context, _ kyro.ID, ids []kyro.ID) ([]
 		return nil, nil
 	}
 	return []kyro.Session{session}, err
-}
-
-// end revokes a session of the user and lets this node know at once.
-func (s *Service) end(ctx context.Context, user, session kyro.ID, now time.Time) error {
-	err := s.store.RevokeSession(ctx, session, now)
-	s.sessions.Forget(user, session)
-	if err != nil {
-		return err
-	}
-	s.ended(session)
-	return nil
 }
 
 func sessionEnded() error {

@@ -15,16 +15,16 @@ func TestRefreshRotates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
 	in := w.register(t)
-	second, err := w.Refresh(t.Context(), in.RefreshToken)
+	second, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	if err != nil || second.RefreshToken != "1.2" || second.User != in.User {
 		t.Fatalf("got %+v, %v", second, err)
 	}
 	w.pass(kyro.RefreshGrace)
-	repeat, err := w.Refresh(t.Context(), in.RefreshToken)
+	repeat, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	if err != nil || repeat.RefreshToken != "1.2" {
 		t.Fatalf("a repeat within the grace got %+v, %v", repeat, err)
 	}
-	third, err := w.Refresh(t.Context(), second.RefreshToken)
+	third, err := w.Refresh(t.Context(), kyro.Viewer{}, second.RefreshToken)
 	if err != nil || third.RefreshToken != "1.3" {
 		t.Fatalf("got %+v, %v", third, err)
 	}
@@ -35,7 +35,7 @@ func TestRefreshReuseEndsTheSession(t *testing.T) {
 	w := newWorld(t, kyro.SignUpOpen)
 	in := w.register(t)
 	viewer := w.sessionOf(in)
-	second, err := w.Refresh(t.Context(), in.RefreshToken)
+	second, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +43,49 @@ func TestRefreshReuseEndsTheSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pass(kyro.RefreshGrace + time.Microsecond)
-	_, err = w.Refresh(t.Context(), in.RefreshToken)
+	_, err = w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	wantCode(t, err, kyro.CodeInvalidToken)
 	if !strings.Contains(err.Error(), "used before") {
 		t.Errorf("message %q", err)
 	}
 	wantCode(t, w.CheckSession(t.Context(), viewer.UserID, viewer.SessionID, w.now), kyro.CodeUnauthenticated)
-	_, err = w.Refresh(t.Context(), second.RefreshToken)
+	_, err = w.Refresh(t.Context(), kyro.Viewer{}, second.RefreshToken)
 	wantCode(t, err, kyro.CodeInvalidToken)
+	if len(w.ended) != 1 || w.ended[0] != viewer.SessionID {
+		t.Errorf("told of the end of %v", w.ended)
+	}
+}
+
+// TestReuseIsToldOnce: however many notice it.
+func TestReuseIsToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	in := w.register(t)
+	if _, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	thief := kyro.Viewer{Device: kyro.Device{UserAgent: "thief"}, RequestID: "request 9"}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, err := w.Refresh(t.Context(), thief, in.RefreshToken)
+			if kyro.ErrorCode(err) != kyro.CodeInvalidToken {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(w.store.letters) != 1 || len(w.store.deeds) != 1 {
+		t.Fatalf("letters %v, deeds %v", w.store.letters, w.store.deeds)
+	}
+	letter, deed := w.store.letters[0], w.store.deeds[0]
+	if letter.Kind != kyro.LetterRefreshReused || letter.To != "ada@example.org" || letter.UserID != in.User.ID || letter.Device != thief.Device {
+		t.Errorf("the letter %+v", letter)
+	}
+	if deed.Action != kyro.AuditRefreshReused || deed.UserID != in.User.ID || deed.Target != kyro.SessionID(1) || deed.RequestID != "request 9" || deed.Succeeded {
+		t.Errorf("the deed %+v", deed)
+	}
 }
 
 func TestRefreshRefusals(t *testing.T) {
@@ -70,7 +105,7 @@ func TestRefreshRefusals(t *testing.T) {
 			w := newWorld(t, kyro.SignUpOpen)
 			w.register(t)
 			w.pass(c.wait)
-			_, err := w.Refresh(t.Context(), c.token)
+			_, err := w.Refresh(t.Context(), kyro.Viewer{}, c.token)
 			wantCode(t, err, kyro.CodeInvalidToken)
 		})
 	}
@@ -88,7 +123,7 @@ func TestConcurrentRefreshesAgree(t *testing.T) {
 	answers := make(chan string, callers)
 	for range callers {
 		go func() {
-			got, err := w.Refresh(t.Context(), in.RefreshToken)
+			got, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 			if err != nil {
 				t.Error(err)
 			}
@@ -114,7 +149,7 @@ func TestRefreshLosesToLogOut(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	_, err := w.Refresh(t.Context(), in.RefreshToken)
+	_, err := w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	wantCode(t, err, kyro.CodeInvalidToken)
 }
 
@@ -169,7 +204,7 @@ func TestUncertainLogOut(t *testing.T) {
 	if err := w.CheckSession(t.Context(), v.UserID, v.SessionID, w.now); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.store.RevokeSession(t.Context(), v.SessionID, w.now); err != nil {
+	if err := w.store.RevokeSession(t.Context(), v.UserID, v.SessionID, w.now); err != nil {
 		t.Fatal(err)
 	}
 	w.store.failing = errors.New("connection reset")

@@ -48,8 +48,8 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	return s.signedIn(user, session, now)
 }
 
-// LogIn starts a session. A wrong password and an unknown address are the same INVALID_CREDENTIALS after the
-// same work. Beyond 20 live sessions the oldest ends.
+// LogIn starts a session. A wrong password, an unknown address and an account out of use are the same INVALID_CREDENTIALS
+// after the same work. Beyond 20 live sessions the oldest ends.
 func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password, device string) (SignedIn, error) {
 	known, err := s.credentials(ctx, email)
 	if err != nil {
@@ -59,8 +59,8 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("verify a password: %w", err)
 	}
-	if !ok || known.User.ID.IsZero() {
-		return SignedIn{}, kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
+	if !ok || known.User.ID.IsZero() || known.DeactivatedAt != nil {
+		return SignedIn{}, badCredentials()
 	}
 	if stale {
 		s.renewHash(ctx, known, password)
@@ -73,6 +73,9 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	for _, former := range revoked {
 		s.sessions.Forget(known.User.ID, former)
 		s.ended(former)
+	}
+	if err := s.recheck(ctx, known, session, now); err != nil {
+		return SignedIn{}, err
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
 	return s.signedIn(known.User, session, now)
@@ -121,4 +124,8 @@ func (s *Service) signedIn(user kyro.User, session kyro.Session, now time.Time) 
 		User: user, AccessToken: token, AccessExpires: expires,
 		RefreshToken: s.tokens.Refresh(session.ID, session.Counter), RefreshExpires: session.RefreshEnds(s.idle),
 	}, nil
+}
+
+func badCredentials() error {
+	return kyro.Errorf(kyro.CodeInvalidCredentials, "The email address or the password is wrong.")
 }

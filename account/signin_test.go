@@ -82,7 +82,7 @@ func TestWithoutDatabase(t *testing.T) {
 	w.store.failing = kyro.Errorf(kyro.CodeUnavailable, "The database does not answer.")
 	_, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, "")
 	wantCode(t, err, kyro.CodeUnavailable)
-	_, err = w.Refresh(t.Context(), in.RefreshToken)
+	_, err = w.Refresh(t.Context(), kyro.Viewer{}, in.RefreshToken)
 	wantCode(t, err, kyro.CodeUnavailable)
 	_, err = w.LogOut(t.Context(), v)
 	wantCode(t, err, kyro.CodeUnavailable)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -33,10 +34,11 @@ type TokenOptions struct {
 	AccessTTL time.Duration    // how long an access token is good
 	Now       func() time.Time // time.Now
 	NewID     func() string    // jti of an access token; 128 random bits
+	Random    io.Reader        // of API keys; the system's
 }
 
-// Tokens makes and reads access and refresh tokens. Both are bound to the server's secrets, which may change while it
-// runs; see Follow.
+// Tokens makes and reads access and refresh tokens, which are bound to the server's secrets, and makes API keys, which are
+// not. The secrets may change while the server runs; see Follow.
 type Tokens struct {
 	ring   atomic.Pointer[ring]
 	o      TokenOptions
@@ -68,6 +70,9 @@ func NewTokens(secrets []string, o TokenOptions) (*Tokens, error) {
 	}
 	if o.NewID == nil {
 		o.NewID = rand.Text
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
 	}
 	keys, err := newRing(secrets)
 	if err != nil {

@@ -32,9 +32,10 @@ func (e *InitError) Unwrap() error { return e.cause }
 func (e *InitError) WebsocketClose() (code int, reason string) { return e.Code, e.Reason }
 
 // WebsocketInit finds out who opens a socket, by the authorization of the connection_init payload: "Bearer …"
-// under the key authorization, in lower case or capitalised. Without one it is whoever sent the HTTP request that
-// became the socket, which may be nobody. A token that is malformed or expired closes the socket with 4403, a
-// session that ended with 4401, and a check that could not be made with 1013; all three are *InitError.
+// under the key authorization, in lower case or capitalised, with an access token or an API key. Without one it is
+// whoever sent the HTTP request that became the socket, which may be nobody. A token that is malformed or expired closes
+// the socket with 4403, a session that ended and an API key that does not work with 4401, and a check that could not be
+// made with 1013; all of them are *InitError.
 func (g *Gate) WebsocketInit(ctx context.Context, payload map[string]any) (kyro.Viewer, error) {
 	before := kyro.ViewerFrom(ctx)
 	value, found := payload["authorization"]
@@ -45,21 +46,21 @@ func (g *Gate) WebsocketInit(ctx context.Context, payload map[string]any) (kyro.
 		return before, nil
 	}
 	text, _ := value.(string)
-	viewer, err := g.viewer(ctx, text)
+	viewer, err := g.viewer(ctx, text, before.Address)
 	if err != nil {
 		return kyro.Viewer{}, g.refuse(ctx, err)
 	}
-	viewer.Device, viewer.Network = before.Device, before.Network
+	viewer.Device, viewer.Network, viewer.Address, viewer.RequestID = before.Device, before.Network, before.Address, before.RequestID
 	return viewer, nil
 }
 
 func (g *Gate) refuse(ctx context.Context, err error) error {
 	reason := g.reason(ctx, err)
-	var session *sessionError
+	var over *endedError
 	switch {
 	case reason.Code != kyro.CodeUnauthenticated:
 		return &InitError{closeTryAgain, "Try again later", reason}
-	case errors.As(err, &session):
+	case errors.As(err, &over):
 		return &InitError{closeUnauthorized, "Unauthorized", reason}
 	default:
 		return &InitError{closeForbidden, "Forbidden", reason}

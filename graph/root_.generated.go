@@ -3015,13 +3015,13 @@ answer that would be larger than 4 MiB, or for which more than 16 MiB of texts w
 RESPONSE_TOO_LARGE with null for its data; what a mutation did is done. The message says the limit that the server has.
 
 A websocket is closed with 4400 (no message of the protocol), 4401 (an operation before connection_init, or the session
-has ended: sign in again), 4403 (the access token is not good, or ` + "`" + `token expired` + "`" + `: connect again with a fresh one), 4406
-(another subprotocol), 4408 (no connection_init within 5 seconds), 4409 (an id that is in use), 4429 (a second
-connection_init, or more than 10 sockets of one user), 1009 (a message larger than 256 KiB), 1013 (the session cannot be
-checked now, or the client takes more than 5 seconds to receive a message) or 1001 (the server goes away). Connect again
-after 1001, 1013 and 4403, and after 4408 and a lost connection; not after the others. A server that has as many
-websockets and event streams as it can serve refuses another with HTTP status 503, UNAVAILABLE and Retry-After, and an
-operation on a websocket with UNAVAILABLE.
+or API key has ended: sign in again), 4403 (the access token is not good, or ` + "`" + `token expired` + "`" + `: connect again with a fresh
+one), 4406 (another subprotocol), 4408 (no connection_init within 5 seconds), 4409 (an id that is in use), 4429 (a
+second connection_init, or more than 10 sockets of one user), 1009 (a message larger than 256 KiB), 1013 (the session
+cannot be checked now, or the client takes more than 5 seconds to receive a message) or 1001 (the server goes away).
+Connect again after 1001, 1013 and 4403, and after 4408 and a lost connection; not after the others. A server that has
+as many websockets and event streams as it can serve refuses another with HTTP status 503, UNAVAILABLE and Retry-After,
+and an operation on a websocket with UNAVAILABLE.
 
 Whoever sends too many operations gets RATE_LIMITED for the next one, before its document is looked at; see ` + "`" + `rateLimit` + "`" + `.
 Over HTTP its status is 429, and Retry-After tells the wait in seconds; on a websocket it ends that operation only. A
@@ -3059,9 +3059,9 @@ enum ErrorCode {
   FETCH_FAILED
   "There is no such object, or it is not yours. At the top level."
   NOT_FOUND
-  "You may not do this. At the top level."
+  "You may not do this, or not with this API key. At the top level."
   FORBIDDEN
-  "Nobody is signed in, or the access token is over: refresh the session and send again. At the top level."
+  "Nobody is signed in, the access token is over (refresh the session and send again), or the API key does not work. At the top level."
   UNAUTHENTICATED
   "An argument is malformed: a bad id or cursor, a page size out of range, arguments that exclude each other. At the top level."
   BAD_USER_INPUT
@@ -3095,45 +3095,58 @@ enum OrderDirection {
 # What can be asked
 
 """
-Everything that can be read. Without a valid access token only ` + "`" + `serverInfo` + "`" + `, ` + "`" + `rateLimit` + "`" + ` and ` + "`" + `viewer` + "`" + ` (which is null
-then) answer; the rest is UNAUTHENTICATED. What is not yours reads exactly like what does not exist.
+Everything that can be read. Without a valid access token or API key only ` + "`" + `serverInfo` + "`" + `, ` + "`" + `rateLimit` + "`" + ` and ` + "`" + `viewer` + "`" + ` (which is
+null then) answer; the rest is UNAUTHENTICATED. What is not yours reads exactly like what does not exist.
+
+Every field here, of Mutation and of Subscription says at its end which API keys may call it: those with one of the scopes
+that are named, any, none, or that whoever calls it makes no difference (ignored). Others get FORBIDDEN. So they do at
+fields further down that their scopes do not cover: a key that may only CHAT reads the citations of an answer, but not the
+` + "`" + `document` + "`" + ` they lead to.
 """
 type Query {
-  "Any object by its id; null, without an error, where there is none for you."
+  """
+  Any object by its id; null, without an error, where there is none for you. API keys: any, for what their scopes cover.
+  """
   node(
     "The id of any type."
     id: ID!
   ): Node
-  "Several objects by their ids, in the same order, with null where there is none for you."
+  """
+  Several objects by their ids, in the same order, with null where there is none for you.
+  API keys: any, for what their scopes cover.
+  """
   nodes(
     "At most 100 ids."
     ids: [ID!]!
   ): [Node]!
-  "The signed-in user; null when nobody is signed in."
+  "The signed-in user; null when nobody is signed in. API keys: any."
   viewer: User
-  "A bot of yours; null and the error NOT_FOUND where there is none."
+  "A bot of yours; null and the error NOT_FOUND where there is none. API keys: any."
   bot(
     "The bot's id."
     id: ID!
   ): Bot
-  "A conversation of yours; null and the error NOT_FOUND where there is none."
+  "A conversation of yours; null and the error NOT_FOUND where there is none. API keys: READ, CHAT."
   conversation(
     "The conversation's id."
     id: ID!
   ): Conversation
-  "A document of a bot of yours; null and the error NOT_FOUND where there is none."
+  "A document of a bot of yours; null and the error NOT_FOUND where there is none. API keys: READ, INGEST."
   document(
     "The document's id."
     id: ID!
   ): Document
-  "A message of a conversation of yours; null and the error NOT_FOUND where there is none."
+  "A message of a conversation of yours; null and the error NOT_FOUND where there is none. API keys: READ, CHAT."
   message(
     "The message's id."
     id: ID!
   ): Message
-  "What this server is and which limits it has."
+  "What this server is and which limits it has. API keys: any."
   serverInfo: ServerInfo!
-  "How many operations you may still send, and what this one costs. Asking counts as one, as every operation does."
+  """
+  How many operations you may still send, and what this one costs. Asking counts as one, as every operation does.
+  API keys: any.
+  """
   rateLimit: RateLimit!
 }
 
@@ -3235,7 +3248,7 @@ type User implements Node {
   emailVerified: Boolean!
   "When the account was made."
   createdAt: DateTime!
-  "The user's bots."
+  "The user's bots. API keys: any."
   bots(
     "Which bots; all where it is left out."
     filter: BotFilter
@@ -3250,7 +3263,7 @@ type User implements Node {
     "A cursor to end before."
     before: String
   ): BotConnection!
-  "The user's conversations, with all bots."
+  "The user's conversations, with all bots. API keys: READ, CHAT."
   conversations(
     "Which conversations; all, archived ones too, where it is left out."
     filter: ConversationFilter
@@ -3265,11 +3278,11 @@ type User implements Node {
     "A cursor to end before."
     before: String
   ): ConversationConnection!
-  "The devices that are signed in, the one used last first; at most 20. Not for API keys (FORBIDDEN)."
+  "The devices that are signed in, the one used last first; at most 20. API keys: none."
   sessions: [Session!]!
-  "The API keys that are not revoked, newest first, expired ones too; at most 20. Not for API keys (FORBIDDEN)."
+  "The API keys that are not revoked, newest first, expired ones too; at most 20. API keys: none."
   apiKeys: [ApiKey!]!
-  "What was done to and by this account, newest first. Not for API keys (FORBIDDEN)."
+  "What was done to and by this account, newest first. API keys: none."
   auditLog(
     "How many from the start or after the cursor: 1 to 100, default 20."
     first: Int
@@ -3299,7 +3312,9 @@ type Session implements Node {
 
 """
 A secret for programs that act for a user, with the rights of its scopes and no others: it never changes bots, the
-account or anything about signing in. It is sent like an access token: ` + "`" + `Authorization: Bearer kyr_sk_live_…` + "`" + `.
+account or anything about signing in. It is sent like an access token: ` + "`" + `Authorization: Bearer kyr_sk_live_…` + "`" + `, and in
+` + "`" + `connection_init` + "`" + `. It has no limits of its own: operations and sockets count for the user. One that is unknown, revoked,
+expired, or used from another network is UNAUTHENTICATED, without a word on which.
 """
 type ApiKey implements Node {
   "The key's id, such as ` + "`" + `key_3` + "`" + `."
@@ -3544,7 +3559,7 @@ type Bot implements Node {
   createdAt: DateTime!
   "When the bot was last changed."
   updatedAt: DateTime!
-  "The bot's documents, newest first."
+  "The bot's documents, newest first. API keys: READ, INGEST."
   documents(
     "Which documents; all where it is left out."
     filter: DocumentFilter
@@ -3557,7 +3572,7 @@ type Bot implements Node {
     "A cursor to end before."
     before: String
   ): DocumentConnection!
-  "Your conversations with this bot."
+  "Your conversations with this bot. API keys: READ, CHAT."
   conversations(
     "Which conversations; its botId, where given, must be this bot's."
     filter: ConversationFilter
@@ -3577,7 +3592,7 @@ type Bot implements Node {
   It is the search that answers use, without a conversation before it; nothing is asked of the model that answers. For
   trying out documents, ` + "`" + `topK` + "`" + ` and ` + "`" + `minScore` + "`" + `. A search costs 1,000 and one more for what is selected of each hit. Where
   vectors cannot be searched it finds by words alone. For the bot's owner; a query or first out of its limits is
-  BAD_USER_INPUT.
+  BAD_USER_INPUT. API keys: READ.
   """
   search(
     "What a person might ask, 1 to 8,000 characters."
@@ -3970,9 +3985,9 @@ charStart to charEnd, is the quote, and the server has checked it.
 type Citation {
   "The number in the text: 1 for [1]."
   marker: Int!
-  "The document; null once it is deleted."
+  "The document; null once it is deleted. API keys: READ, INGEST."
   document: Document
-  "The passage; null once the document is deleted or has a newer version."
+  "The passage; null once the document is deleted or has a newer version. API keys: READ, INGEST."
   chunk: Chunk
   "The document's title when the answer was made."
   documentTitle: String!
@@ -4145,7 +4160,7 @@ type Mutation {
   Makes an account. Where sign-up is OPEN it signs in at once, and a taken address is EMAIL_TAKEN. Where it is VERIFIED
   nobody is signed in and nothing is said about the address: user and tokens are null, without an error, and a mail
   brings the link that makes the account, or says that there is one. Errors: VALIDATION, WEAK_PASSWORD, EMAIL_TAKEN;
-  RATE_LIMITED and, where sign-up is CLOSED, FORBIDDEN at the top level.
+  RATE_LIMITED and, where sign-up is CLOSED, FORBIDDEN at the top level. API keys: ignored.
   """
   registerUser(
     "Who signs up."
@@ -4154,7 +4169,7 @@ type Mutation {
   """
   Signs in on this device. At most 20 devices: the oldest is signed out for one more. Errors: INVALID_CREDENTIALS, alike
   for a wrong password, an unknown address, and an account that is deactivated; RATE_LIMITED at the top level after
-  several failures, for a while that grows.
+  several failures, for a while that grows. API keys: ignored.
   """
   logIn(
     "Email and password."
@@ -4162,8 +4177,8 @@ type Mutation {
   ): AuthPayload!
   """
   Gives a fresh access token and the next refresh token; the one sent is used up. Sending it again within 10 seconds
-  gives the same next one, for clients that lost the answer, unless that one was used already; sending it later ends
-  the session, since somebody else may have it. Errors: INVALID_TOKEN.
+  gives the same next one, for clients that lost the answer, unless that one was used already; sending it later ends the
+  session, since somebody else may have it. Errors: INVALID_TOKEN. API keys: ignored.
   """
   refreshSession(
     "The newest refresh token."
@@ -4173,10 +4188,11 @@ type Mutation {
   Ends the session of the access token: it and the refresh token are of no more use. False where no token was sent. With
   a token that has expired it is UNAUTHENTICATED and ends nothing: refresh first, as for everything else. With
   ` + "`" + `X-Kyro-Cookies: 1` + "`" + ` it ends the session of the cookie as well, whatever became of the access token.
+  API keys: none.
   """
   logOut: LogOutPayload!
 
-  "Changes the profile. Only for signed-in people. Errors: VALIDATION."
+  "Changes the profile. Only for signed-in people. Errors: VALIDATION. API keys: none."
   updateProfile(
     "The changes."
     input: UpdateProfileInput!
@@ -4184,6 +4200,7 @@ type Mutation {
   """
   Changes the password. All other sessions end, links in mails lose their force, and the owner is told by mail; API keys
   live on. Only for signed-in people. Errors: INVALID_CREDENTIALS, WEAK_PASSWORD; RATE_LIMITED at the top level.
+  API keys: none.
   """
   changePassword(
     "The old and the new password."
@@ -4192,14 +4209,16 @@ type Mutation {
   """
   Mails a link for a new password, if the address has an account. The answer is the same whether it has one or not, and
   when it was asked for too often: once in 60 seconds and 5 times in an hour for an address. Errors: VALIDATION.
+  API keys: ignored.
   """
   requestPasswordReset(
     "The address."
     input: RequestPasswordResetInput!
   ): AcceptedPayload!
   """
-  Sets the password by the token of a mail, which is good for 30 minutes and once. It signs nobody in, ends all sessions,
-  and confirms the address. Errors: INVALID_TOKEN; WEAK_PASSWORD, after which the token is still good.
+  Sets the password by the token of a mail, which is good for 30 minutes and once. It signs nobody in, ends all
+  sessions, and confirms the address. Errors: INVALID_TOKEN; WEAK_PASSWORD, after which the token is still good.
+  API keys: ignored.
   """
   resetPassword(
     "The token and the new password."
@@ -4207,15 +4226,15 @@ type Mutation {
   ): AcceptedPayload!
   """
   Mails a link that confirms the address, if it belongs to an account that has not done so. The answer is the same
-  whether it does or not, and when it was asked for too often. Errors: VALIDATION.
+  whether it does or not, and when it was asked for too often. Errors: VALIDATION. API keys: ignored.
   """
   requestEmailVerification(
     "The address."
     input: RequestEmailVerificationInput!
   ): AcceptedPayload!
   """
-  Confirms an address by the token of a mail, which is good for 24 hours and once. The link opens on any device: it signs
-  nobody in. Where sign-up is VERIFIED the account exists from then on. Errors: INVALID_TOKEN.
+  Confirms an address by the token of a mail, which is good for 24 hours and once. The link opens on any device: it
+  signs nobody in. Where sign-up is VERIFIED the account exists from then on. Errors: INVALID_TOKEN. API keys: ignored.
   """
   verifyEmail(
     "The token."
@@ -4223,8 +4242,8 @@ type Mutation {
   ): AcceptedPayload!
   """
   Mails a link to the new address; the account keeps the old one until the link is opened. The answer is the same where
-  the new address has an account already. Only for signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS;
-  RATE_LIMITED at the top level.
+  the new address has an account already. Only for signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS, CONFLICT for
+  72 hours after a change was undone; RATE_LIMITED at the top level. API keys: none.
   """
   requestEmailChange(
     "The password and the new address."
@@ -4233,7 +4252,7 @@ type Mutation {
   """
   Changes the address by the token of a mail, which is good for 30 minutes and once. All sessions end but the one that
   asked for the change, and a mail to the old address tells how to undo it within 72 hours. Errors: INVALID_TOKEN,
-  EMAIL_TAKEN.
+  EMAIL_TAKEN. API keys: ignored.
   """
   confirmEmailChange(
     "The token."
@@ -4241,65 +4260,78 @@ type Mutation {
   ): AcceptedPayload!
   """
   Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
-  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, and a mail brings a link for a
-  new password. Errors: INVALID_TOKEN.
+  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, a deactivated account is back in
+  use, and a mail brings a link for a new password. After several changes each old address can be taken back so, and the
+  oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good. API keys: ignored.
   """
   revertEmailChange(
     "The token."
     input: RevertEmailChangeInput!
   ): AcceptedPayload!
   """
-  Deactivates the account: all sessions end, API keys stop to work, running work stops. Within 30 days the link of a mail
-  takes it back; then everything is deleted for good: bots, documents, files, vectors, conversations. Only for signed-in
-  people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level.
+  Deactivates the account: all sessions end, API keys stop to work, running work stops. Within 30 days the link of a
+  mail takes it back; then everything is deleted for good: bots, documents, files, vectors, conversations. Only for
+  signed-in people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level. API keys: none.
   """
   deactivateAccount(
     "The password."
     input: DeactivateAccountInput!
   ): AcceptedPayload!
-  "Takes a deactivated account back by the token of the mail. It signs nobody in. Errors: INVALID_TOKEN."
+  """
+  Takes a deactivated account back by the token of the mail. It signs nobody in. Errors: INVALID_TOKEN.
+  API keys: ignored.
+  """
   reactivateAccount(
     "The token."
     input: ReactivateAccountInput!
   ): AcceptedPayload!
   """
   Ends a session: over HTTP within a second, and on its open sockets and running streams within five. Only for signed-in
-  people. NOT_FOUND at the top level.
+  people. NOT_FOUND at the top level. API keys: none.
   """
   revokeSession(
     "Which session."
     input: RevokeSessionInput!
   ): DeletePayload!
-  "Ends all sessions but this one. Only for signed-in people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level."
+  """
+  Ends all sessions but this one. Only for signed-in people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level.
+  API keys: none.
+  """
   revokeOtherSessions(
     "The password."
     input: RevokeOtherSessionsInput!
   ): AcceptedPayload!
   """
-  Makes an API key, at most 20. Its secret is in this answer and never again. Only for signed-in people. Errors:
-  VALIDATION, INVALID_CREDENTIALS, LIMIT_REACHED; RATE_LIMITED at the top level.
+  Makes an API key, at most 20 with those that have expired. Its secret is in this answer and never again. Only for
+  signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS, LIMIT_REACHED; RATE_LIMITED at the top level.
+  API keys: none.
   """
   createApiKey(
     "The key."
     input: CreateApiKeyInput!
   ): CreateApiKeyPayload!
-  "Revokes an API key, as soon as revokeSession ends a session. Only for signed-in people. NOT_FOUND at the top level."
+  """
+  Revokes an API key, as soon as revokeSession ends a session. Only for signed-in people. NOT_FOUND at the top level.
+  API keys: none.
+  """
   revokeApiKey(
     "Which key."
     input: RevokeApiKeyInput!
   ): DeletePayload!
 
-  "Makes a bot. Errors: VALIDATION."
+  "Makes a bot. Errors: VALIDATION. API keys: none."
   createBot(
     "The bot. What is left out gets its default."
     input: CreateBotInput!
   ): BotPayload!
-  "Changes a bot. Errors: VALIDATION; NOT_FOUND at the top level."
+  "Changes a bot. Errors: VALIDATION; NOT_FOUND at the top level. API keys: none."
   updateBot(
     "The changes."
     input: UpdateBotInput!
   ): BotPayload!
-  "Deletes a bot with its documents and conversations, at once and for good. NOT_FOUND at the top level."
+  """
+  Deletes a bot with its documents and conversations, at once and for good. NOT_FOUND at the top level. API keys: none.
+  """
   deleteBot(
     "Which bot."
     input: DeleteBotInput!
@@ -4308,43 +4340,50 @@ type Mutation {
   """
   Adds a file to a bot: PDF, Markdown or plain text, decided by content. It is stored when the mutation answers, and
   read in the background. Errors: VALIDATION, UNSUPPORTED_TYPE, FILE_EMPTY, FILE_TOO_LARGE; NOT_FOUND at the top level.
+  API keys: INGEST.
   """
   uploadDocument(
     "The file and its bot."
     input: UploadDocumentInput!
   ): DocumentPayload!
-  "Adds a text to a bot; Markdown structure is understood. Errors: VALIDATION; NOT_FOUND at the top level."
+  """
+  Adds a text to a bot; Markdown structure is understood. Errors: VALIDATION; NOT_FOUND at the top level.
+  API keys: INGEST.
+  """
   addTextDocument(
     "The text and its bot."
     input: AddTextDocumentInput!
   ): DocumentPayload!
-  "Starts a document again that FAILED, NEEDS_OCR or was CANCELED. Errors: CONFLICT; NOT_FOUND at the top level."
+  """
+  Starts a document again that FAILED, NEEDS_OCR or was CANCELED. Errors: CONFLICT; NOT_FOUND at the top level.
+  API keys: INGEST.
+  """
   retryDocument(
     "Which document."
     input: RetryDocumentInput!
   ): DocumentPayload!
-  "Stops the work on a document that is not final. Errors: CONFLICT; NOT_FOUND at the top level."
+  "Stops the work on a document that is not final. Errors: CONFLICT; NOT_FOUND at the top level. API keys: INGEST."
   cancelDocument(
     "Which document."
     input: CancelDocumentInput!
   ): DocumentPayload!
-  "Deletes a document: from the answer on, it is used for nothing. NOT_FOUND at the top level."
+  "Deletes a document: from the answer on, it is used for nothing. NOT_FOUND at the top level. API keys: INGEST."
   deleteDocument(
     "Which document."
     input: DeleteDocumentInput!
   ): DeletePayload!
 
-  "Begins a conversation with a bot. Errors: VALIDATION; NOT_FOUND at the top level."
+  "Begins a conversation with a bot. Errors: VALIDATION; NOT_FOUND at the top level. API keys: CHAT."
   createConversation(
     "With which bot."
     input: CreateConversationInput!
   ): ConversationPayload!
-  "Renames or archives a conversation. Errors: VALIDATION; NOT_FOUND at the top level."
+  "Renames or archives a conversation. Errors: VALIDATION; NOT_FOUND at the top level. API keys: CHAT."
   updateConversation(
     "The changes."
     input: UpdateConversationInput!
   ): ConversationPayload!
-  "Deletes a conversation with its messages. NOT_FOUND at the top level."
+  "Deletes a conversation with its messages. NOT_FOUND at the top level. API keys: CHAT."
   deleteConversation(
     "Which conversation."
     input: DeleteConversationInput!
@@ -4352,21 +4391,24 @@ type Mutation {
   """
   Says something to a bot. Both messages of the turn are stored when the mutation answers, and the answer is written
   whoever listens: follow it with ` + "`" + `messageStream(messageId: botMessage.id)` + "`" + `. Sending the same clientMessageId again
-  gives the same turn, so retry freely. Messages sent while an answer is running are answered one after another; at
-  most 3 may wait. Errors: VALIDATION, IDEMPOTENCY_CONFLICT, LIMIT_REACHED; NOT_FOUND at the top level.
+  gives the same turn, so retry freely. Messages sent while an answer is running are answered one after another; at most
+  3 may wait. Errors: VALIDATION, IDEMPOTENCY_CONFLICT, LIMIT_REACHED; NOT_FOUND at the top level. API keys: CHAT.
   """
   sendMessage(
     "What to say to whom."
     input: SendMessageInput!
   ): SendMessagePayload!
-  "Stops an answer; what was written stays. An answer that is final already is given as it is. NOT_FOUND at the top level."
+  """
+  Stops an answer; what was written stays. An answer that is final already is given as it is. NOT_FOUND at the top
+  level. API keys: CHAT.
+  """
   stopMessage(
     "Which answer."
     input: StopMessageInput!
   ): MessagePayload!
   """
   Makes a new answer to the same message; the old one is superseded. Errors: VALIDATION, CONFLICT while the answer is
-  not final, IDEMPOTENCY_CONFLICT, LIMIT_REACHED; NOT_FOUND at the top level.
+  not final, IDEMPOTENCY_CONFLICT, LIMIT_REACHED; NOT_FOUND at the top level. API keys: CHAT.
   """
   regenerateMessage(
     "Which answer."
@@ -4538,7 +4580,10 @@ input CreateApiKeyInput {
   scopes: [ApiKeyScope!]!
   "When it stops to work, in the future; in a year where it is left out; null: never."
   expiresAt: DateTime
-  "The networks it may be used from, such as ` + "`" + `203.0.113.0/24` + "`" + ` or ` + "`" + `2001:db8::/32` + "`" + `; at most 10; from anywhere where it is left out."
+  """
+  The networks or single addresses it may be used from, such as ` + "`" + `203.0.113.0/24` + "`" + `, ` + "`" + `2001:db8::/32` + "`" + ` or ` + "`" + `203.0.113.7` + "`" + `; at most
+  10; from anywhere where it is left out or empty.
+  """
   allowedNetworks: [String!]
   "The password, to be sure."
   password: String!
@@ -4773,11 +4818,11 @@ type MessagePayload {
 type Subscription {
   """
   Follows an answer to its end: a snapshot, then pieces of text to append, then exactly one MessageFinished, and the
-  stream completes. With ` + "`" + `after` + "`" + `, the cursor of the last event you handled, it goes on with what you missed; where
-  that is no longer known it begins with a snapshot, which replaces what you show. An answer that is final already
-  gives its end at once. Losing the socket never stops an answer. A message of a person, or a cursor of another
-  stream, is BAD_USER_INPUT. Over server-sent events each event has its cursor as its id, selected or not; a
-  Last-Event-ID header goes before ` + "`" + `after` + "`" + `, so that an EventSource goes on by itself.
+  stream completes. With ` + "`" + `after` + "`" + `, the cursor of the last event you handled, it goes on with what you missed; where that
+  is no longer known it begins with a snapshot, which replaces what you show. An answer that is final already gives its
+  end at once. Losing the socket never stops an answer. A message of a person, or a cursor of another stream, is
+  BAD_USER_INPUT. Over server-sent events each event has its cursor as its id, selected or not; a Last-Event-ID header
+  goes before ` + "`" + `after` + "`" + `, so that an EventSource goes on by itself. API keys: READ, CHAT.
   """
   messageStream(
     "The bot's message."
@@ -4786,9 +4831,9 @@ type Subscription {
     after: StreamCursor
   ): MessageStreamEvent!
   """
-  Follows documents on their way to READY. With documentId: its present state, every change, and the end after a
-  final state. With botId: the present state of every unfinished document, then every change, without end. Exactly
-  one of the two, else BAD_USER_INPUT.
+  Follows documents on their way to READY. With documentId: its present state, every change, and the end after a final
+  state. With botId: the present state of every unfinished document, then every change, without end. Exactly one of the
+  two, else BAD_USER_INPUT. API keys: READ, INGEST.
   """
   documentProgress(
     "All documents of this bot."
@@ -4810,7 +4855,7 @@ type Subscription {
   An event holds its message or conversation as it is when the server reads it. Of several changes that you missed of
   one thing you get the last one, and you never get an older state after a newer one. ` + "`" + `seq` + "`" + ` grows with each event but
   skips numbers. The deletion of the conversation ends the stream with NOT_FOUND, as a conversation of others and one
-  that is not there do; a cursor of another stream is BAD_USER_INPUT.
+  that is not there do; a cursor of another stream is BAD_USER_INPUT. API keys: READ, CHAT.
   """
   conversationEvents(
     "The conversation."

@@ -10,8 +10,10 @@ import (
 
 // Config says how jobs are worked on; every zero field has a default.
 type Config struct {
-	Workers map[kyro.JobKind]int // how many jobs of a kind run at once in this process; default 4 to ingest, else 1
-	Timeout time.Duration        // the longest turn of a job of any other kind than the following; default 45 s
+	// Workers says how many jobs of a kind with a queue of its own run at once in this process; default 4 to ingest, 2 to
+	// mail, else 1. Those that share the queue of what nobody waits for have 2 together.
+	Workers map[kyro.JobKind]int
+	Timeout time.Duration // the longest turn of a job of any other kind than the following; default 45 s
 	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile.
 	Timeouts    map[kyro.JobKind]time.Duration
 	RescueAfter time.Duration // when a running job's process counts as dead, at least Timeout; default 60 s
@@ -52,12 +54,30 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-func (c Config) workers(kind kyro.JobKind) int {
-	switch n := c.Workers[kind]; {
+// tidying is the queue of the kinds that put things in order behind people's backs: nobody waits for one of them.
+const tidying = "tidy"
+
+// queueOf names the queue of a kind. One that people wait for, or that takes long, has its own, so that it never waits
+// for another. The rest share one: every queue costs a transaction each time somebody looks whether there is anything
+// in it.
+func queueOf(kind kyro.JobKind) string {
+	switch kind {
+	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSweepFiles, kyro.JobSweepUsers:
+		return tidying
+	default:
+		return string(kind)
+	}
+}
+
+// workers is how many jobs of a queue run at once in this process.
+func (c Config) workers(queue string) int {
+	switch n := c.Workers[kyro.JobKind(queue)]; {
 	case n > 0:
 		return n
-	case kind == kyro.JobIngest:
+	case queue == string(kyro.JobIngest):
 		return 4
+	case queue == tidying, queue == string(kyro.JobMail):
+		return 2
 	default:
 		return 1
 	}

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -94,11 +93,11 @@ func (e *engine[TTx]) stop(ctx context.Context) error {
 	return e.work.Stop(ctx)
 }
 
-// inserts are the jobs as River stores them: a queue for each kind, so that one kind never waits for another.
+// inserts are the jobs as River stores them.
 func (q *Queue) inserts(jobs []kyro.Job) []river.InsertManyParams {
 	inserts := make([]river.InsertManyParams, len(jobs))
 	for i, job := range jobs {
-		opts := &river.InsertOpts{Queue: string(job.Kind), MaxAttempts: q.riverAttempts()}
+		opts := &river.InsertOpts{Queue: queueOf(job.Kind), MaxAttempts: q.riverAttempts()}
 		if job.After > 0 {
 			opts.ScheduledAt = time.Now().Add(job.After)
 		}
@@ -111,8 +110,8 @@ func (q *Queue) inserts(jobs []kyro.Job) []river.InsertManyParams {
 // because River would drop a job whose process dies in its last attempt without telling anybody.
 func (q *Queue) riverAttempts() int { return q.cfg.MaxFailures + q.cfg.MaxCrashes + 100 }
 
-// patientPolls is how many times longer jobs that come by themselves may wait to be found than those that people wait for:
-// every look is a transaction, also while there is nothing.
+// patientPolls is how many times longer jobs that nobody waits for may wait to be found than the others: every look is a
+// transaction, also while there is nothing.
 const patientPolls = 4
 
 func (q *Queue) riverConfig() *river.Config {
@@ -128,11 +127,12 @@ func (q *Queue) riverConfig() *river.Config {
 		RetryPolicy:          retryPolicy{q.cfg.Backoff},
 	}
 	for kind, h := range q.handlers {
-		queue := river.QueueConfig{MaxWorkers: q.cfg.workers(kind)}
-		if h.every > 0 { // nobody waits for it
-			queue.FetchPollInterval = max(min(patientPolls*q.cfg.PollInterval, h.every), q.cfg.FetchCooldown)
+		name := queueOf(kind)
+		queue := river.QueueConfig{MaxWorkers: q.cfg.workers(name)}
+		if h.every > 0 || name == tidying {
+			queue.FetchPollInterval = max(patientPolls*q.cfg.PollInterval, q.cfg.FetchCooldown)
 		}
-		config.Queues[string(kind)] = queue
+		config.Queues[name] = queue
 		river.AddWorkerArgs(config.Workers, args{kind: kind}, &worker{queue: q, kind: kind, handler: h})
 		if h.every > 0 {
 			config.PeriodicJobs = append(config.PeriodicJobs, periodic(kind, h.every))
@@ -143,7 +143,7 @@ func (q *Queue) riverConfig() *river.Config {
 
 func periodic(kind kyro.JobKind, every time.Duration) *river.PeriodicJob {
 	opts := &river.InsertOpts{
-		Queue:       string(kind),
+		Queue:       queueOf(kind),
 		MaxAttempts: 1,
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
@@ -154,14 +154,18 @@ func periodic(kind kyro.JobKind, every time.Duration) *river.PeriodicJob {
 	return river.NewPeriodicJob(river.PeriodicInterval(every), job, &river.PeriodicJobOpts{RunOnStart: true})
 }
 
+// gatherTidying moves what an earlier version put into a queue for each kind to where it is looked for now.
+const gatherTidying = `UPDATE river_job SET queue = '` + tidying + `'
+	WHERE queue IN ('purge', 'purge-bot', 'refresh', 'sweep-files') AND finalized_at IS NULL`
+
 // takeBackRunning makes the jobs available that a process which is gone left running, and ends its leadership.
 // Nobody else can be running jobs of this database: the caller of Start holds its lock.
-func takeBackRunning(ctx context.Context, db *sql.DB) error {
+func (q *Queue) takeBackRunning(ctx context.Context) error {
 	for _, statement := range []string{
 		`UPDATE river_job SET state = 'available', scheduled_at = datetime('now', 'subsec') WHERE state = 'running'`,
 		`DELETE FROM river_leader`,
 	} {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
+		if err := q.exec(ctx, statement); err != nil {
 			return fmt.Errorf("take back jobs left running: %w", err)
 		}
 	}

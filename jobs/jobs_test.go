@@ -398,3 +398,25 @@ func (b *buffer) String() string {
 	defer b.mu.Unlock()
 	return b.text.String()
 }
+
+// TestJobsOfFormerQueuesAreDone: an earlier version had a queue for each kind that puts things in order.
+func TestJobsOfFormerQueuesAreDone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, db database) {
+		q, err := db.open(quick())
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, db, q, kyro.Job{Kind: kyro.JobPurgeBot, Key: 3})
+		if err := db.exec(t.Context(), "UPDATE river_job SET queue = 'purge-bot'"); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan kyro.Job, 1)
+		start(t, db, quick(), func(q *jobs.Queue) {
+			q.Handle(kyro.JobPurgeBot, func(_ context.Context, job kyro.Job) error { done <- job; return nil })
+		})
+		if job := receive(t, done); job.Key != 3 {
+			t.Errorf("done: %+v", job)
+		}
+	})
+}

@@ -37,7 +37,7 @@ type Queue struct {
 	postgres *engine[pgx.Tx]  // nil on SQLite
 	sqlite   *engine[*sql.Tx] // nil on PostgreSQL
 	backend  backend          // the one of the two that is there
-	recover  func(context.Context) error
+	exec     func(ctx context.Context, statement string) error
 	handlers map[kyro.JobKind]*handler
 	started  bool
 }
@@ -63,6 +63,10 @@ func NewPostgres(pool *pgxpool.Pool, cfg Config) (*Queue, error) {
 		return nil, err
 	}
 	q.postgres, q.backend = engine, engine
+	q.exec = func(ctx context.Context, statement string) error {
+		_, err := pool.Exec(ctx, statement)
+		return err
+	}
 	return q, nil
 }
 
@@ -75,7 +79,10 @@ func NewSQLite(db *sql.DB, cfg Config) (*Queue, error) {
 		return nil, err
 	}
 	q.sqlite, q.backend = engine, engine
-	q.recover = func(ctx context.Context) error { return takeBackRunning(ctx, db) }
+	q.exec = func(ctx context.Context, statement string) error {
+		_, err := db.ExecContext(ctx, statement)
+		return err
+	}
 	return q, nil
 }
 
@@ -141,8 +148,11 @@ func (q *Queue) Start(ctx context.Context) error {
 		}
 	}
 	q.started = true
-	if q.recover != nil {
-		if err := q.recover(ctx); err != nil {
+	if err := q.exec(ctx, gatherTidying); err != nil {
+		return fmt.Errorf("gather the jobs of former queues: %w", err)
+	}
+	if q.sqlite != nil {
+		if err := q.takeBackRunning(ctx); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,28 @@ type Credentials struct {
 	PasswordHash      string     // a PHC string
 	PasswordChangedAt time.Time  // device tokens from before count for nothing
 	DeactivatedAt     *time.Time // nil while the account is in use
+	EmailLockedUntil  time.Time  // before this the address cannot be changed; zero where it can
+}
+
+// PasswordChange is a new password of a user who gave the one before.
+type PasswordChange struct {
+	UserID    ID
+	Old, Hash string // PHC strings: the hash that the former one was checked against, and the new one
+	SessionID ID     // that asks, and lives on
+	At        time.Time
+}
+
+// AccountChange is what a change by the link of a mail was about, and what ended with it.
+type AccountChange struct {
+	UserID ID
+	Ended  []ID // sessions and API keys
+}
+
+// Purging is how far the deletion of an account has come.
+type Purging struct {
+	Done      bool // there is nothing to do any more
+	Gone      bool // nothing is left of it, since now
+	Documents []ID // deleted ones, whose files and vectors have to go before their rows
 }
 
 // NewUser is an account about to be stored.

@@ -22,6 +22,7 @@ type Viewer struct {
 	// Network is the sender's IPv4 address, or the /64 of an IPv6 address, which is what one household or server
 	// has: what limits go by where nobody is signed in. It is never stored.
 	Network netip.Prefix
+	Address netip.Addr // the sender's, for the networks that API keys are bound to; never stored and never logged
 }
 
 // Device is what is known about the sender of a request, for the list of sessions.

@@ -40,9 +40,9 @@ func (r mutations) signIn(ctx context.Context, in func() (account.SignedIn, erro
 func (r mutations) refresh(ctx context.Context, token string) (account.SignedIn, error) {
 	asked, err := r.Cookies.Asked(ctx)
 	if token != "" || !asked || err != nil {
-		return r.Account.Refresh(ctx, token)
+		return r.Account.Refresh(ctx, kyro.ViewerFrom(ctx), token)
 	}
-	signed, err := r.Account.Refresh(ctx, r.Cookies.Token(ctx))
+	signed, err := r.Account.Refresh(ctx, kyro.ViewerFrom(ctx), r.Cookies.Token(ctx))
 	if kyro.ErrorCode(err) == kyro.CodeInvalidToken {
 		r.Cookies.Forget(ctx)
 	}

@@ -25,6 +25,8 @@ type loaders struct {
 
 	mu            sync.Mutex // of what is made when it is first asked for
 	users         loader[*kyro.User]
+	sessions      loader[*kyro.Session]
+	keys          loader[*kyro.APIKey]
 	bots          loader[*kyro.Bot]
 	documents     loader[*kyro.Document]
 	chunks        loader[*kyro.Chunk]
@@ -120,6 +122,18 @@ func (l *loaders) userRows() loader[*kyro.User] {
 	})
 }
 
+func (l *loaders) sessionRows() loader[*kyro.Session] {
+	return made(l, &l.sessions, func() loader[*kyro.Session] {
+		return leaves(l.viewer, l.root.Account.SessionsByID, (*kyro.Session).NodeID)
+	})
+}
+
+func (l *loaders) keyRows() loader[*kyro.APIKey] {
+	return made(l, &l.keys, func() loader[*kyro.APIKey] {
+		return leaves(l.viewer, l.root.Account.APIKeysByID, (*kyro.APIKey).NodeID)
+	})
+}
+
 func (l *loaders) botRows() loader[*kyro.Bot] {
 	return made(l, &l.bots, func() loader[*kyro.Bot] {
 		return byID(l.viewer, l.root.Catalog.Bots, (*kyro.Bot).NodeID, &l.level.bots).anew()
@@ -192,17 +206,26 @@ func made[T any](l *loaders, at *loader[T], make func() loader[T]) loader[T] {
 	return *at
 }
 
-// byID makes a loader of a use case that reads rows in any order and leaves out what is not there.
-func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.ID) ([]T, error), id func(*T) kyro.ID, level *level[T]) loader[*T] {
-	l := batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*T, error) {
+// leaves makes a loader of a use case that reads rows in any order and leaves out what is not there. Nothing follows
+// them.
+func leaves[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.ID) ([]T, error), id func(*T) kyro.ID) loader[*T] {
+	return batch(func(ctx context.Context, ids []kyro.ID) (map[kyro.ID]*T, error) {
 		rows, err := read(ctx, v, ids)
 		found := make(map[kyro.ID]*T, len(rows))
 		for i := range rows {
 			found[id(&rows[i])] = &rows[i]
 		}
-		level.add(ctx, rows)
 		return found, err
 	})
+}
+
+// byID is leaves for rows that others follow.
+func byID[T any](v kyro.Viewer, read func(context.Context, kyro.Viewer, []kyro.ID) ([]T, error), id func(*T) kyro.ID, level *level[T]) loader[*T] {
+	l := leaves(v, func(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]T, error) {
+		rows, err := read(ctx, v, ids)
+		level.add(ctx, rows)
+		return rows, err
+	}, id)
 	l.known = func(wanted kyro.ID) (*T, bool) { return level.find(wanted, id) }
 	l.note = func(ctx context.Context, before []*T) {
 		rows := make([]T, 0, len(before))

@@ -26,6 +26,10 @@ func (l *loaders) nodes(ctx context.Context, kind kyro.Kind, ids []kyro.ID) ([]k
 	switch kind {
 	case kyro.KindUser:
 		return loadNodes(ctx, l.userRows(), ids)
+	case kyro.KindSession:
+		return loadNodes(ctx, l.sessionRows(), ids)
+	case kyro.KindAPIKey:
+		return loadNodes(ctx, l.keyRows(), ids)
 	case kyro.KindBot:
 		return loadNodes(ctx, l.botRows(), ids)
 	case kyro.KindDocument:

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"reflect"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -131,8 +130,8 @@ func TestOneRotationWins(t *testing.T) {
 		if _, won, err := w.RotateSession(t.Context(), s.ID, 2, s.ExpiresAt); won || err != nil {
 			t.Errorf("a session that is too old rotated: %v %v", won, err)
 		}
-		fine(t, w.RevokeSession(t.Context(), s.ID, later))
-		fine(t, w.RevokeSession(t.Context(), s.ID, later.Add(time.Hour)))
+		fine(t, w.RevokeSession(t.Context(), s.UserID, s.ID, later))
+		wantCode(t, w.RevokeSession(t.Context(), s.UserID, s.ID, later.Add(time.Hour)), kyro.CodeNotFound)
 		got, won, err := w.RotateSession(t.Context(), s.ID, 2, later)
 		fine(t, err)
 		if won || got.Counter != 2 || got.RevokedAt != later {
@@ -140,25 +139,5 @@ func TestOneRotationWins(t *testing.T) {
 		}
 		_, _, err = w.RotateSession(t.Context(), kyro.SessionID(99999), 2, later)
 		wantCode(t, err, kyro.CodeNotFound)
-	})
-}
-
-func TestEndedSessions(t *testing.T) {
-	everywhere(t, func(t *testing.T, w *world) {
-		user := w.user(t)
-		var ids []kyro.ID
-		for range 3 {
-			session, _, err := w.CreateSession(t.Context(), kyro.Session{UserID: user, CreatedAt: start, ExpiresAt: start.Add(time.Hour)}, 20)
-			fine(t, err)
-			ids = append(ids, session.ID)
-		}
-		fine(t, w.RevokeSession(t.Context(), ids[1], start))
-		ended, err := w.EndedSessions(t.Context(), append(ids, kyro.SessionID(999)), start)
-		if fine(t, err); !slices.Equal(ended, []kyro.ID{ids[1], kyro.SessionID(999)}) {
-			t.Errorf("of %v %v ended", ids, ended)
-		}
-		if ended, err = w.EndedSessions(t.Context(), ids, start.Add(time.Hour)); err != nil || len(ended) != 3 {
-			t.Errorf("after their time %v ended, %v", ended, err)
-		}
 	})
 }

@@ -48,7 +48,7 @@ func (tx *writeTx) redeem(ctx context.Context, purpose kyro.TokenPurpose, hash s
 	now = kyro.Moment(now)
 	err := tx.NewUpdate().Model(&r).Set("used_at = ?", now).
 		Where("hash = ? AND purpose = ? AND used_at IS NULL AND voided_at IS NULL AND expires_at > ?", hash, string(purpose), now).
-		Where("(user_id IS NULL OR EXISTS (SELECT 1 FROM users WHERE users.id = t.user_id AND users.email = t.email))").
+		Where("(user_id IS NULL OR purpose = 'revert-email' OR EXISTS (SELECT 1 FROM users WHERE users.id = t.user_id AND users.email = t.email))").
 		Returning("*").Scan(ctx)
 	if err != nil {
 		return kyro.MailToken{}, noToken(err)

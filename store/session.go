@@ -75,21 +75,21 @@ func (s *Store) CreateSession(ctx context.Context, session kyro.Session, keep in
 	return r.noun(), revoked, err
 }
 
-// Session reads one session; NOT_FOUND where there is none.
+// Session reads one session; NOT_FOUND where there is none, and where the account is out of use.
 func (s *Store) Session(ctx context.Context, id kyro.ID) (kyro.Session, error) {
 	return readSession(ctx, s.read(), id)
 }
 
 func readSession(ctx context.Context, db bun.IDB, id kyro.ID) (kyro.Session, error) {
 	var r sessionRow
-	err := db.NewSelect().Model(&r).Where("s.id = ?", id.Key).Scan(ctx)
+	err := db.NewSelect().Model(&r).Where("s.id = ?", id.Key).Where(inUse("s")).Scan(ctx)
 	if err != nil {
 		return kyro.Session{}, failed("read the session", notFound(err, kyro.KindSession))
 	}
 	return r.noun(), nil
 }
 
-// RotateSession raises the counter by one if it is still from and the session lives. won is false where another
+// RotateSession raises the counter by one if it is still from, the session lives and the account is in use. won is false where another
 // call was first; the session is given as it is afterwards either way.
 func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error) {
 	now = kyro.Moment(now)
@@ -97,7 +97,7 @@ func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now t
 		var r sessionRow
 		err := tx.NewUpdate().Model(&r).
 			Set("counter = counter + 1").Set("rotated_at = ?", now).Set("last_used_at = ?", now).
-			Where("id = ? AND counter = ? AND revoked_at IS NULL AND expires_at > ?", id.Key, from, now).
+			Where("id = ? AND counter = ? AND revoked_at IS NULL AND expires_at > ?", id.Key, from, now).Where(inUse("s")).
 			Returning("*").Scan(ctx)
 		if won = err == nil; won {
 			session = r.noun()
@@ -112,28 +112,106 @@ func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now t
 	return session, won && err == nil, err
 }
 
-// RevokeSession ends a session; one that ended before stays as it is.
-func (s *Store) RevokeSession(ctx context.Context, id kyro.ID, now time.Time) error {
-	return s.write(ctx, "revoke the session", func(ctx context.Context, tx *writeTx) error {
-		_, err := tx.NewUpdate().Table("sessions").Set("revoked_at = ?", kyro.Moment(now)).
-			Where("id = ? AND revoked_at IS NULL", id.Key).Exec(ctx)
-		return err
+// SessionsOf are the user's sessions that live and were used since, the one used last first.
+func (s *Store) SessionsOf(ctx context.Context, user kyro.ID, since, now time.Time) ([]kyro.Session, error) {
+	return s.liveSessions(ctx, user, since, now, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Order("s.last_used_at DESC", "s.id DESC")
 	})
 }
 
-// EndedSessions gives those of the sessions that live no more, or never did.
-func (s *Store) EndedSessions(ctx context.Context, ids []kyro.ID, now time.Time) (ended []kyro.ID, err error) {
-	for some := range slices.Chunk(ids, 1_000) {
-		var live []int64
-		err := s.read().NewSelect().Table("sessions").Column("id").
-			Where("id IN (?) AND revoked_at IS NULL AND expires_at > ?", keys(some), kyro.Moment(now)).Scan(ctx, &live)
-		if err != nil {
-			return ended, failed("check the sessions", err)
+// SessionsByID reads those of SessionsOf that have the ids, in any order.
+func (s *Store) SessionsByID(ctx context.Context, user kyro.ID, ids []kyro.ID, since, now time.Time) ([]kyro.Session, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return s.liveSessions(ctx, user, since, now, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("s.id IN (?)", keys(ids))
+	})
+}
+
+func (s *Store) liveSessions(
+	ctx context.Context, user kyro.ID, since, now time.Time, which func(*bun.SelectQuery) *bun.SelectQuery,
+) ([]kyro.Session, error) {
+	var rows []sessionRow
+	q := s.read().NewSelect().Model(&rows).Where("s.user_id = ? AND s.revoked_at IS NULL", user.Key).
+		Where("s.expires_at > ? AND s.last_used_at >= ?", kyro.Moment(now), kyro.Moment(since))
+	if err := which(q).Scan(ctx); err != nil {
+		return nil, failed("read the sessions", err)
+	}
+	return convert(rows, (*sessionRow).noun), nil
+}
+
+// RevokeSession ends a session of the user. NOT_FOUND where the user has none that lives.
+func (s *Store) RevokeSession(ctx context.Context, user, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
+	return s.write(ctx, "revoke the session", func(ctx context.Context, tx *writeTx) error {
+		if ended, err := tx.endSession(ctx, user, id, now); err != nil || !ended {
+			return orNotFound(err, kyro.KindSession)
 		}
-		slices.Sort(live)
-		for _, id := range some {
-			if _, lives := slices.BinarySearch(live, id.Key); !lives {
-				ended = append(ended, id)
+		return tx.audit(ctx, deeds...)
+	})
+}
+
+// EndReusedSession ends a session of the user whose refresh token came twice, and stores the letter that tells of it. Of
+// all that notice it one ends the session; for the others ended is false, and nothing is stored.
+func (s *Store) EndReusedSession(
+	ctx context.Context, user, id kyro.ID, now time.Time, letter kyro.Letter, deeds ...kyro.AuditEntry,
+) (ended bool, err error) {
+	err = s.write(ctx, "end the session", func(ctx context.Context, tx *writeTx) error {
+		if ended, err = tx.endSession(ctx, user, id, now); err != nil || !ended {
+			return err
+		}
+		if err := tx.addLetters(ctx, letter); err != nil {
+			return err
+		}
+		return tx.audit(ctx, deeds...)
+	})
+	return ended && err == nil, err
+}
+
+// endSession revokes a session of the user, and reports whether it lived.
+func (tx *writeTx) endSession(ctx context.Context, user, id kyro.ID, now time.Time) (bool, error) {
+	now = kyro.Moment(now)
+	result, err := tx.NewUpdate().Table("sessions").Set("revoked_at = ?", now).
+		Where("id = ? AND user_id = ? AND revoked_at IS NULL AND expires_at > ?", id.Key, user.Key, now).Exec(ctx)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+// RevokeOtherSessions ends all of the user's sessions but one, and gives the ids of those it ended.
+func (s *Store) RevokeOtherSessions(
+	ctx context.Context, user, except kyro.ID, now time.Time, deeds ...kyro.AuditEntry,
+) (ended []kyro.ID, err error) {
+	err = s.write(ctx, "revoke the other sessions", func(ctx context.Context, tx *writeTx) error {
+		if ended, err = tx.endSessions(ctx, user, except, now); err != nil {
+			return err
+		}
+		return tx.audit(ctx, deeds...)
+	})
+	return ended, err
+}
+
+// EndedCredentials gives those of the sessions and API keys that are good no more, or never were: revoked ones, sessions
+// that are too old, and all of accounts that are out of use. That a key expires is known to whoever uses it.
+func (s *Store) EndedCredentials(ctx context.Context, ids []kyro.ID, now time.Time) (ended []kyro.ID, err error) {
+	for kind, live := range map[kyro.Kind]*bun.SelectQuery{
+		kyro.KindSession: s.read().NewSelect().TableExpr("sessions AS c").Where("c.expires_at > ?", kyro.Moment(now)),
+		kyro.KindAPIKey:  s.read().NewSelect().TableExpr("api_keys AS c"),
+	} {
+		asked := slices.DeleteFunc(slices.Clone(ids), func(id kyro.ID) bool { return id.Kind != kind })
+		for some := range slices.Chunk(asked, 1_000) {
+			var found []int64
+			err := live.Clone().Column("c.id").Where("c.id IN (?) AND c.revoked_at IS NULL", keys(some)).Where(inUse("c")).Scan(ctx, &found)
+			if err != nil {
+				return ended, failed("check sessions and API keys", err)
+			}
+			slices.Sort(found)
+			for _, id := range some {
+				if _, lives := slices.BinarySearch(found, id.Key); !lives {
+					ended = append(ended, id)
+				}
 			}
 		}
 	}

@@ -12,12 +12,17 @@ import (
 type userRow struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 
-	ID            int64 `bun:"id,pk,autoincrement"`
-	Email         string
-	Name          string
-	PasswordHash  string
-	EmailVerified bool
-	CreatedAt     time.Time
+	ID                int64 `bun:"id,pk,autoincrement"`
+	Email             string
+	Name              string
+	PasswordHash      string
+	EmailVerified     bool
+	CreatedAt         time.Time
+	PasswordChangedAt *time.Time
+	DeactivatedAt     *time.Time
+	PurgeAfter        *time.Time
+	PurgeBeganAt      *time.Time
+	EmailLockedUntil  *time.Time
 }
 
 var userTable = newTable("users", "u", "id email name email_verified created_at",
@@ -31,7 +36,16 @@ func (r *userRow) noun() kyro.User {
 	}
 }
 
-// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account.
+// credentials are the row as what signing in is checked against.
+func (r *userRow) credentials() kyro.Credentials {
+	return kyro.Credentials{
+		User: r.noun(), PasswordHash: r.PasswordHash, PasswordChangedAt: utcOrZero(r.PasswordChangedAt),
+		DeactivatedAt: utcPtr(r.DeactivatedAt), EmailLockedUntil: utcOrZero(r.EmailLockedUntil),
+	}
+}
+
+// CreateUser stores a user and their first session in one fact. EMAIL_TAKEN where the address has an account, and where
+// nobody has shown that it is theirs while another account may still get it back.
 func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session) (kyro.User, kyro.Session, error) {
 	var u userRow
 	var device sessionRow
@@ -42,8 +56,11 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 		}
 		if _, err := tx.NewInsert().Model(&u).Exec(ctx); err != nil {
 			if isUniqueViolation(err) {
-				return kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already. Sign in instead.").At("email")
+				return addressTaken()
 			}
+			return err
+		}
+		if err := tx.notKept(ctx, u); err != nil {
 			return err
 		}
 		device = rowOfSession(session)
@@ -57,6 +74,10 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 	return u.noun(), device.noun(), nil
 }
 
+func addressTaken() error {
+	return kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already. Sign in instead.").At("email")
+}
+
 // CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.
 func (s *Store) CredentialsByEmail(ctx context.Context, email string) (kyro.Credentials, error) {
 	var r userRow
@@ -64,7 +85,17 @@ func (s *Store) CredentialsByEmail(ctx context.Context, email string) (kyro.Cred
 	if err != nil {
 		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
 	}
-	return kyro.Credentials{User: r.noun(), PasswordHash: r.PasswordHash}, nil
+	return r.credentials(), nil
+}
+
+// Credentials reads those of a user; NOT_FOUND where there is no such user.
+func (s *Store) Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error) {
+	var r userRow
+	err := s.read().NewSelect().Model(&r).Where("u.id = ?", user.Key).Scan(ctx)
+	if err != nil {
+		return kyro.Credentials{}, failed("read the credentials", notFound(err, kyro.KindUser))
+	}
+	return r.credentials(), nil
 }
 
 // SetPasswordHash replaces a hash if it is still the old one; where it is not, it does nothing.

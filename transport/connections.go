@@ -132,25 +132,28 @@ func (c *Connections) begin() bool {
 // end takes an operation from the count that has ended.
 func (c *Connections) end() { c.live.Add(-1) }
 
-// CloseSession closes the connections of a session that ended, with 4401, which clients do not try again.
-func (c *Connections) CloseSession(session kyro.ID) {
+// CloseCredential closes the connections of a session or an API key that ended, with 4401, which clients do not try again.
+func (c *Connections) CloseCredential(id kyro.ID) {
+	if id.IsZero() {
+		return // those are nobody's
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for each := range c.open {
-		if each.who().SessionID == session {
+		if each.who().Credential() == id {
 			each.close(closeUnauthorized, "Unauthorized")
 		}
 	}
 }
 
-// Sessions are those that have a connection open, each once.
-func (c *Connections) Sessions() []kyro.ID {
+// Credentials are the sessions and API keys that have a connection open, each once.
+func (c *Connections) Credentials() []kyro.ID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen := make(map[kyro.ID]bool, len(c.open))
 	for each := range c.open {
-		if session := each.who().SessionID; !session.IsZero() {
-			seen[session] = true
+		if id := each.who().Credential(); !id.IsZero() {
+			seen[id] = true
 		}
 	}
 	return slices.Collect(maps.Keys(seen))

@@ -94,7 +94,9 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 	if newID == nil {
 		newID = rand.Text
 	}
-	ctx = context.WithValue(ctx, requestIDKey{}, newID())
+	viewer := kyro.ViewerFrom(ctx)
+	viewer.RequestID = newID()
+	ctx = kyro.WithViewer(context.WithValue(ctx, requestIDKey{}, viewer.RequestID), viewer)
 	if streams(ctx) {
 		return next(ctx)
 	}

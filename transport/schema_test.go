@@ -153,6 +153,9 @@ func (f *fields) run(ctx context.Context, name string, args map[string]any) (any
 	case "viewer":
 		return kyro.ViewerFrom(ctx).UserID.String(), kyro.ViewerFrom(ctx).MustSignIn()
 	case "requestId":
+		if id := kyro.ViewerFrom(ctx).RequestID; id != "" && id != transport.RequestIDFrom(ctx) { // as the audit log would have it
+			return nil, fmt.Errorf("the viewer's request is %q", id)
+		}
 		return transport.RequestIDFrom(ctx), nil
 	case "many":
 		for i := range 30 {

@@ -121,7 +121,8 @@ func (s *socket) signedIn(viewer kyro.Viewer) {
 	if now == nil {
 		now = time.Now
 	}
-	s.tokenDue = time.AfterFunc(viewer.Expires.Sub(now())+cmp.Or(s.options.ExpiryGrace, defaultExpiryGrace), func() {
+	due := viewer.Expires.Add(cmp.Or(s.options.ExpiryGrace, defaultExpiryGrace)) // which may be in thousands of years
+	s.tokenDue = time.AfterFunc(due.Sub(now()), func() {
 		s.close(closeForbidden, "token expired")
 	})
 }

@@ -90,7 +90,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 		return
 	}
 	if !s.viewer.Expires.IsZero() {
-		expiry := time.AfterFunc(time.Until(s.viewer.Expires)+cmp.Or(t.ExpiryGrace, defaultExpiryGrace), cancel)
+		expiry := time.AfterFunc(time.Until(s.viewer.Expires.Add(cmp.Or(t.ExpiryGrace, defaultExpiryGrace))), cancel)
 		defer expiry.Stop()
 	}
 	s.begin()
@@ -160,7 +160,7 @@ func (s *eventStream) who() kyro.Viewer { return s.viewer }
 func (s *eventStream) kind() kind       { return anEventStream }
 func (s *eventStream) busy() bool       { return true }
 
-// close ends the stream. That the session ended is told; all else clients find out by coming back.
+// close ends the stream. That the session or the API key ended is told; all else clients find out by coming back.
 func (s *eventStream) close(code int, _ string) {
 	s.mu.Lock()
 	s.revoked = s.revoked || code == closeUnauthorized
@@ -204,9 +204,12 @@ func (s *eventStream) send(ctx context.Context, results <-chan []byte, keepAlive
 			revoked := s.revoked
 			s.mu.Unlock()
 			if revoked {
-				s.write(fmt.Appendf(nil, "event: next\ndata: {\"errors\":[{\"message\":\"The session has ended. Sign in again.\","+
-					"\"extensions\":{\"code\":%q,\"requestId\":%q}}]}\n\nevent: complete\ndata:\n\n",
-					kyro.CodeUnauthenticated, RequestIDFrom(ctx)))
+				why := "The session has ended. Sign in again."
+				if !s.viewer.KeyID.IsZero() {
+					why = kyro.BadAPIKey().Message
+				}
+				s.write(fmt.Appendf(nil, "event: next\ndata: {\"errors\":[{\"message\":%q,\"extensions\":{\"code\":%q,\"requestId\":%q}}]}\n\n"+
+					"event: complete\ndata:\n\n", why, kyro.CodeUnauthenticated, RequestIDFrom(ctx)))
 			}
 			return
 		}

@@ -165,8 +165,8 @@ func TestEventStreamOfASession(t *testing.T) {
 	})
 	answer := s.events(t, t.Context(), "POST", "", `{"query":"subscription{forever}"}`)
 	eventually(t, "the stream", func() bool { return s.fields.active() == 1 })
-	s.connections.CloseSession(kyro.SessionID(8))
-	s.connections.CloseSession(kyro.SessionID(7))
+	s.connections.CloseCredential(kyro.SessionID(8))
+	s.connections.CloseCredential(kyro.SessionID(7))
 	if got := told(t, answer); len(got) != 2 || !strings.Contains(got[0], "UNAUTHENTICATED") || !strings.Contains(got[1], "complete") {
 		t.Errorf("a session that ended: %q", got)
 	}

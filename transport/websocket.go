@@ -160,8 +160,8 @@ func (s *socket) init(payload map[string]any) (code int, reason string) {
 	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, DefaultMaxSockets)) {
 		return closeTooMany, "Too many connections"
 	}
-	if s.options.Init != nil && !viewer.SessionID.IsZero() {
-		// CloseSession looks at sockets that are signed in: a session that ended a moment ago must not slip through.
+	if s.options.Init != nil && viewer.SignedIn() {
+		// CloseCredential looks at sockets that are signed in: a session that ended a moment ago must not slip through.
 		if _, err := s.options.Init(limited, payload); err != nil {
 			return refused(err)
 		}

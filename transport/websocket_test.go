@@ -295,8 +295,8 @@ func TestSocketInit(t *testing.T) {
 		p.send(subscribe("a", "{viewer}"))
 		p.expect(next("a", `{"viewer":"user_1"}`), complete("a"))
 	}
-	s.connections.CloseSession(kyro.SessionID(8))
-	s.connections.CloseSession(kyro.SessionID(7))
+	s.connections.CloseCredential(kyro.SessionID(8))
+	s.connections.CloseCredential(kyro.SessionID(7))
 	one.expect("4401 Unauthorized")
 	other.expect("4401 Unauthorized")
 	nobody.send(subscribe("b", "{hello}"))

@@ -120,7 +120,8 @@ type CreateAPIKeyInput struct {
 	Scopes []kyro.Scope `json:"scopes"`
 	// When it stops to work, in the future; in a year where it is left out; null: never.
 	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
-	// The networks it may be used from, such as `203.0.113.0/24` or `2001:db8::/32`; at most 10; from anywhere where it is left out.
+	// The networks or single addresses it may be used from, such as `203.0.113.0/24`, `2001:db8::/32` or `203.0.113.7`; at most
+	// 10; from anywhere where it is left out or empty.
 	AllowedNetworks graphql.Omittable[[]string] `json:"allowedNetworks,omitempty"`
 	// The password, to be sure.
 	Password string `json:"password"`

@@ -3,7 +3,7 @@
 //	go run ./internal/emulate
 //
 // It prints the settings by which KyroChat uses them, and serves until it is interrupted. How they misbehave is said over
-// HTTP while they run; see their packages.
+// HTTP while they run; see their packages. The mail server keeps what it is sent, to be looked at.
 package main
 
 import (
@@ -22,12 +22,14 @@ import (
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/smtp"
 )
 
 // settings are the flags.
 type settings struct {
 	latency, pace time.Duration
 	quota         int
+	control       string
 }
 
 // upstream is one that can be emulated.
@@ -46,6 +48,7 @@ type running struct {
 var upstreams = []upstream{
 	{"gemini", "127.0.0.1:8471", startGemini},
 	{"pinecone", "127.0.0.1:8472", startPinecone},
+	{"smtp", "127.0.0.1:8473", startSMTP},
 }
 
 func main() {
@@ -64,6 +67,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&s.latency, "latency", 0, "before the first byte of every answer")
 	flags.DurationVar(&s.pace, "pace", 20*time.Millisecond, "before every further piece of a streamed answer")
 	flags.IntVar(&s.quota, "quota", 0, "how many texts are embedded in a minute; 0 for any number")
+	flags.StringVar(&s.control, "smtp-control", "127.0.0.1:8474", "where the mail server is told what to do, and shows the mails")
 	addresses := map[string]*string{}
 	for _, u := range upstreams {
 		addresses[u.name] = flags.String(u.name, u.address, "where to serve "+u.name+`; "" for not at all`)
@@ -104,7 +108,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 }
 
-// keepByHand is how many requests are kept for GET /_emulator/requests.
+// keepByHand is how many requests and mails are kept to be looked at.
 const keepByHand = 1_000
 
 func startGemini(address string, s settings) (running, error) {
@@ -132,6 +136,18 @@ func startPinecone(address string, _ settings) (running, error) {
 	}
 	return running{
 		environment: []string{"PINECONE_API_KEY=" + e.APIKey, "KYRO_PINECONE_INDEX=" + e.Index, "KYRO_PINECONE_CONTROL_URL=" + e.ControlURL},
+		stop:        func() { _ = e.Close() },
+	}, nil
+}
+
+// startSMTP serves a mail server at the address, which is told what to do at another one.
+func startSMTP(address string, s settings) (running, error) {
+	e, err := smtp.New(smtp.Options{Address: address, Control: s.control, Keep: keepByHand})
+	if err != nil {
+		return running{}, err
+	}
+	return running{
+		environment: []string{"SMTP_URL=" + e.URL(), "KYRO_MAIL_FROM=kyrochat@example.com"},
 		stop:        func() { _ = e.Close() },
 	}, nil
 }

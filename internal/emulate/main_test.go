@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/smtp"
 	"strings"
 	"testing"
 )
@@ -15,13 +16,13 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"-gemini", "127.0.0.1:0", "-pinecone", "127.0.0.1:0", "-pace", "0s"}, in)
+		err := run(ctx, []string{"-gemini", "127.0.0.1:0", "-pinecone", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-smtp-control", "127.0.0.1:0", "-pace", "0s"}, in)
 		in.CloseWithError(err)
 		ended <- err
 	}()
 	settings := map[string]string{}
 	lines := bufio.NewScanner(out)
-	for len(settings) < 5 && lines.Scan() {
+	for len(settings) < 7 && lines.Scan() {
 		if name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "="); ok {
 			settings[name] = value
 		}
@@ -47,6 +48,14 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 			t.Errorf("asked with %v, %s says %s", settings, c.url, response.Status)
 		}
 	}
+	conn, err := smtp.Dial(strings.TrimPrefix(settings["SMTP_URL"], "smtp://"))
+	if err != nil {
+		t.Fatalf("%s: %v", settings["SMTP_URL"], err)
+	}
+	if err := conn.Mail(settings["KYRO_MAIL_FROM"]); err != nil {
+		t.Errorf("the mail server says %v", err)
+	}
+	_ = conn.Close()
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -55,7 +64,7 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 
 func TestEmulateRefusesToServeNothing(t *testing.T) {
 	t.Parallel()
-	err := run(t.Context(), []string{"-gemini", "", "-pinecone", ""}, io.Discard)
+	err := run(t.Context(), []string{"-gemini", "", "-pinecone", "", "-smtp", ""}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "nothing to serve") {
 		t.Errorf("it says %v", err)
 	}
