@@ -95,8 +95,7 @@ func forgeries(t *testing.T, s *testServer, good, refresh string) map[string]str
 		"expired": with("exp", time.Now().Add(-time.Second).Unix()), "expired long ago": with("exp", 1), "not begun": with("nbf", time.Now().Add(time.Hour).Unix()),
 		"another kind of subject": with("sub", "bot_1"), "no session": with("sid", nil),
 		"oversized": with("jti", strings.Repeat("x", 4096)), "the refresh token": refresh,
-		"the token of a mail":              base64.RawURLEncoding.EncodeToString(key),
-		"an API key with a wrong checksum": "kyr_sk_live_" + strings.Repeat("A", 36),
+		"the token of a mail": base64.RawURLEncoding.EncodeToString(key),
 	}
 }
 
@@ -141,6 +140,34 @@ func TestForgedTokensGetOneAnswer(t *testing.T) {
 			t.Errorf("%s in the handshake: %s", name, got)
 		}
 		_ = conn.CloseNow()
+	}
+}
+
+// TestForgedAPIKeysGetOneAnswer: as the tokens, but in words that fit a key, and a socket that is not to come back: there is
+// no fresh one to come back with.
+func TestForgedAPIKeysGetOneAnswer(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	var first string
+	for name, key := range map[string]string{
+		"a wrong checksum": "kyr_sk_live_" + strings.Repeat("A", 36), "too short": "kyr_sk_live_AAAA", "too long": "kyr_sk_live_" + strings.Repeat("A", 5000),
+		"another kind": "kyr_sk_test_" + strings.Repeat("A", 36), "nothing behind": "kyr_sk_live_",
+	} {
+		forger := &person{t: t, s: s, token: key}
+		r := forger.ask(`{ bot(id: "bot_1") { id } }`, nil)
+		r.wantCode("", "UNAUTHENTICATED")
+		got := requestID.ReplaceAllString(string(r.body), `"requestId":"-"`)
+		if first == "" {
+			first = got
+		}
+		if got != first {
+			t.Errorf("%s over HTTP: %s", name, got)
+		}
+		socket := s.dial(t)
+		socket.send(forger.initialisation())
+		if got := socket.receive(); got != "4401 Unauthorized" {
+			t.Errorf("%s over a websocket: %s", name, got)
+		}
 	}
 }
 

@@ -192,6 +192,15 @@ func TestWhosePagesMayUseTheAPI(t *testing.T) {
 			_ = conn.CloseNow()
 		}
 	}
+	// The server's own pages are for no other to read.
+	for _, path := range []string{"/", "/account/verify-email", "/account/account.js", "/nothing"} {
+		if res, _ := fetched(t, development.url+path, "Origin", "http://localhost:3000"); res.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s may be read by another origin", path)
+		}
+	}
+	if res, _ := fetched(t, development.url+"/schema.graphql", "Origin", "http://localhost:3000"); res.Header.Get("Access-Control-Allow-Origin") == "" {
+		t.Error("the contract may not be read")
+	}
 	// A header that is not in the list gets no leave.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, listed.url+"/graphql", nil)
 	if err != nil {

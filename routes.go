@@ -35,10 +35,10 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		transport.RequestID(nil),
 		transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout),
 		transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")),
-		a.cors(),
 	)
-	r.With(gate.Middleware).Handle("/graphql", a.graphQL(root, gate))
-	r.Get("/schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
+	api := r.With(a.cors()) // pages are for nobody else to read
+	api.With(gate.Middleware).Handle("/graphql", a.graphQL(root, gate))
+	api.Get("/schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte(contract))
 	})

@@ -35,7 +35,11 @@ func (p *person) signInAgain() (refresh string) {
 // known reports whether the server takes the person's access token.
 func (p *person) known() bool {
 	p.t.Helper()
-	return p.must(`{ viewer { id } }`, nil).get("viewer") != nil
+	r := p.ask(`{ viewer { id } }`, nil)
+	if r.get("viewer") == nil {
+		r.wantCode("", "UNAUTHENTICATED")
+	}
+	return r.get("viewer") != nil
 }
 
 // TestRotatingTheSecret goes from one secret to the next by a server that has both.

@@ -12,6 +12,6 @@ func (s *Service) Confirm(ctx context.Context, viewer kyro.Viewer, password, fie
 }
 
 // MayMail is mayMail.
-func (s *Service) MayMail(ctx context.Context, viewer kyro.Viewer, address string) bool {
-	return s.mayMail(ctx, viewer, address)
+func (s *Service) MayMail(ctx context.Context, viewer kyro.Viewer, kind kyro.LetterKind, address string) bool {
+	return s.mayMail(ctx, viewer, kind, address)
 }

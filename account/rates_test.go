@@ -94,7 +94,7 @@ func TestMistakesAreNoSignUps(t *testing.T) {
 func TestMails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
-	may := func(from, to string) bool { return w.MayMail(t.Context(), at(from), to) }
+	may := func(from, to string) bool { return w.MayMail(t.Context(), at(from), kyro.LetterPasswordReset, to) }
 	if !may("192.0.2.7", ada) || may("192.0.2.7", " ADA@example.org ") || may("203.0.113.9", ada) || !may("192.0.2.7", nobody) {
 		t.Error("not one a minute to each")
 	}

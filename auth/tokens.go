@@ -37,8 +37,8 @@ type TokenOptions struct {
 	Random    io.Reader        // of API keys and device tokens; the system's
 }
 
-// Tokens makes and reads access and refresh tokens, and makes API keys. The tokens are bound to the server's secrets, which
-// may change while it runs; see Follow.
+// Tokens makes and reads access and refresh tokens, which are bound to the server's secrets, and makes API keys, which are
+// not. The secrets may change while the server runs; see Follow.
 type Tokens struct {
 	ring   atomic.Pointer[ring]
 	o      TokenOptions
