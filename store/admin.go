@@ -245,6 +245,9 @@ func (s *Store) EndAccess(ctx context.Context, user kyro.ID, keys bool, now time
 	return ended, err
 }
 
+// purgeLeeway is how far the clock of the process that does the job may be behind.
+const purgeLeeway = time.Minute
+
 // PurgeNow has a deactivated account deleted as soon as somebody does jobs, and not given back any more. CONFLICT where
 // it is in use, NOT_FOUND where there is none.
 func (s *Store) PurgeNow(ctx context.Context, user kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
@@ -257,7 +260,7 @@ func (s *Store) PurgeNow(ctx context.Context, user kyro.ID, now time.Time, deeds
 		if deactivated == nil {
 			return kyro.Errorf(kyro.CodeConflict, "The account is in use: deactivate it first.")
 		}
-		if _, err := tx.NewUpdate().Table("users").Set("purge_after = ?", kyro.Moment(now)).Where("id = ?", user.Key).Exec(ctx); err != nil {
+		if _, err := tx.NewUpdate().Table("users").Set("purge_after = ?", kyro.Moment(now.Add(-purgeLeeway))).Where("id = ?", user.Key).Exec(ctx); err != nil {
 			return err
 		}
 		if err := tx.voidTokens(ctx, user, now, kyro.TokenReactivate); err != nil {
