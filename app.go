@@ -268,9 +268,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			return a.answers.Run(ctx)
 		})
 		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
-		if a.pools.Postgres() { // where other processes may end sessions, too
-			group.Go(func() error { a.watchSessions(ctx); return nil })
-		}
+		group.Go(func() error { a.watchSessions(ctx); return nil }) // which other processes may end, too
 	} else {
 		close(a.answered)
 	}

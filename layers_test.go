@@ -60,6 +60,7 @@ var owners = map[string][]string{
 	"github.com/riverqueue/":              {"jobs"},
 	"github.com/golang-jwt/":              {"auth"},
 	"golang.org/x/crypto":                 {"auth"},
+	"golang.org/x/term":                   {"."},
 	"github.com/maypok86/otter":           {"live"},
 	"github.com/redis/go-redis":           {"live"},
 	"github.com/viterin/vek":              {"ai"},

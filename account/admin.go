@@ -14,7 +14,6 @@ import (
 type Admin struct {
 	store  AdminStore
 	hasher Hasher
-	tokens MailedTokens
 	o      AdminOptions
 }
 
@@ -35,6 +34,8 @@ type AdminStore interface {
 	Reactivate(ctx context.Context, user kyro.ID, now time.Time, letters []kyro.Letter, deeds ...kyro.AuditEntry) error
 	// PurgeNow has a deactivated account deleted by a job. CONFLICT where it is in use.
 	PurgeNow(ctx context.Context, user kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
+	// Remains is what is there of an account; nothing, where it is gone.
+	Remains(ctx context.Context, user kyro.ID) (kyro.Remains, error)
 	AuditLines(ctx context.Context, want kyro.AuditQuery) ([]kyro.AuditEntry, error)
 	Record(ctx context.Context, entries ...kyro.AuditEntry) error
 }
@@ -47,8 +48,7 @@ type MailedTokens interface {
 // AdminOptions are what an Admin works with. By is required; other zero fields take the defaults named.
 type AdminOptions struct {
 	By      string           // the operating system's user, for the audit log
-	Mail    bool             // mails reach people; otherwise the link of an invitation is given to the caller
-	LinkTTL time.Duration    // how long such a link is good; 30 minutes
+	LinkTTL time.Duration    // how long the link of an invitation is good that is not mailed; 30 minutes
 	Now     func() time.Time // time.Now
 	NewSeed func() string    // rand.Text
 	// Check refuses passwords that are too short or too easy to guess, by WEAK_PASSWORD; kyro.CheckPassword. about is what
@@ -58,8 +58,8 @@ type AdminOptions struct {
 	Ended func(credential kyro.ID)
 }
 
-// NewAdmin makes the use cases on their ports. tokens may be nil where mails reach people.
-func NewAdmin(store AdminStore, hasher Hasher, tokens MailedTokens, o AdminOptions) *Admin {
+// NewAdmin makes the use cases on their ports.
+func NewAdmin(store AdminStore, hasher Hasher, o AdminOptions) *Admin {
 	if o.LinkTTL <= 0 {
 		o.LinkTTL = 30 * time.Minute
 	}
@@ -75,7 +75,7 @@ func NewAdmin(store AdminStore, hasher Hasher, tokens MailedTokens, o AdminOptio
 	if o.Ended == nil {
 		o.Ended = func(kyro.ID) {}
 	}
-	return &Admin{store: store, hasher: hasher, tokens: tokens, o: o}
+	return &Admin{store: store, hasher: hasher, o: o}
 }
 
 // Find gives the account of an address, or of an id such as user_7. NOT_FOUND says which there is none of.
@@ -100,7 +100,7 @@ func missing(err error, format string, args ...any) error {
 	if kyro.ErrorCode(err) != kyro.CodeNotFound {
 		return err
 	}
-	return kyro.Errorf(kyro.CodeNotFound, format, args...).Because(err)
+	return kyro.Errorf(kyro.CodeNotFound, format, args...)
 }
 
 // List gives accounts in the order of their ids, as many as are asked for.

@@ -32,20 +32,20 @@ type Invitation struct {
 	Expires time.Time
 }
 
-// Invite makes an account without a password, and a link by which its owner sets one: mailed where mails reach people,
-// and given to the caller otherwise.
-func (a *Admin) Invite(ctx context.Context, email, name string) (kyro.User, Invitation, error) {
+// Invite makes an account without a password, and a link by which its owner sets one: it is mailed, or, where tokens are
+// given since mails reach nobody, given to the caller.
+func (a *Admin) Invite(ctx context.Context, email, name string, tokens MailedTokens) (kyro.User, Invitation, error) {
 	user, err := a.newUser(email, name, nil)
 	if err != nil {
 		return kyro.User{}, Invitation{}, err
 	}
 	now, deed := user.CreatedAt, a.deed(kyro.AuditSignedUp, kyro.ID{}, "invited")
-	if a.o.Mail {
+	if tokens == nil {
 		letter := a.letter(kyro.LetterPasswordReset, user.Email, kyro.ID{}, now)
 		made, err := a.store.AddUser(ctx, user, []kyro.Letter{letter}, nil, deed)
 		return made, Invitation{Mailed: true}, err
 	}
-	given := Invitation{Token: a.tokens.Mailed(kyro.TokenResetPassword, a.o.NewSeed())[0], Expires: now.Add(a.o.LinkTTL)}
+	given := Invitation{Token: tokens.Mailed(kyro.TokenResetPassword, a.o.NewSeed())[0], Expires: now.Add(a.o.LinkTTL)}
 	sum := sha256.Sum256([]byte(given.Token))
 	token := kyro.MailToken{
 		Hash: hex.EncodeToString(sum[:]), Purpose: kyro.TokenResetPassword, Email: user.Email, CreatedAt: now, ExpiresAt: given.Expires,
@@ -103,7 +103,7 @@ func (a *Admin) Deactivate(ctx context.Context, account kyro.Account, purgeAfter
 	detail := "until an admin takes it back"
 	if purgeAfter > 0 {
 		end := now.Add(purgeAfter)
-		until, detail = &end, "to be deleted after "+purgeAfter.String()
+		until, detail = &end, "to be deleted after "+end.Format("2006-01-02 15:04")
 		letters = append(letters, a.letter(kyro.LetterDeactivated, account.Email, account.ID, now))
 	}
 	ended, err = a.told(a.store.Deactivate(ctx, account.ID, until, now, letters, a.deed(kyro.AuditDeactivated, account.ID, detail)))
@@ -117,10 +117,15 @@ func (a *Admin) Reactivate(ctx context.Context, account kyro.Account) error {
 	return a.store.Reactivate(ctx, account.ID, now, letters, a.deed(kyro.AuditReactivated, account.ID, ""))
 }
 
-// Purge has a deactivated account deleted with all that is in it, by a job; Find tells when it is gone. CONFLICT where it
-// is in use.
+// Purge has a deactivated account deleted with all that is in it, by a job; Remains tells how far that is. CONFLICT where
+// it is in use.
 func (a *Admin) Purge(ctx context.Context, account kyro.Account) error {
 	return a.store.PurgeNow(ctx, account.ID, a.now(), a.deed(kyro.AuditPurged, account.ID, "asked for"))
+}
+
+// Remains is what is there of an account, deleted things included.
+func (a *Admin) Remains(ctx context.Context, user kyro.ID) (kyro.Remains, error) {
+	return a.store.Remains(ctx, user)
 }
 
 // told tells of what was ended.

@@ -22,3 +22,9 @@ type AccountQuery struct {
 	Deactivated bool   // those alone that are deactivated
 	Search      string // in address and name, without regard to case and accents; empty: all
 }
+
+// Remains is what is there of an account that is being deleted, deleted things included.
+type Remains struct {
+	Account                        bool // false where nothing is left
+	Bots, Documents, Conversations int
+}

@@ -272,3 +272,19 @@ func (s *Store) PurgeNow(ctx context.Context, user kyro.ID, now time.Time, deeds
 		return tx.told(ctx, user, nil, deeds)
 	})
 }
+
+// Remains is what is there of an account, deleted things included. Each half of a count has an index of its own.
+func (s *Store) Remains(ctx context.Context, user kyro.ID) (kyro.Remains, error) {
+	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
+	defer cancel()
+	var r kyro.Remains
+	err := s.read().NewRaw(`SELECT (SELECT count(*) FROM users WHERE id = ?0) > 0,
+		(SELECT count(*) FROM bots WHERE owner_id = ?0 AND deleted_at IS NULL) +
+			(SELECT count(*) FROM bots WHERE owner_id = ?0 AND deleted_at IS NOT NULL),
+		(SELECT count(*) FROM bots AS b JOIN documents AS d ON d.bot_id = b.id AND d.deleted_at IS NULL WHERE b.owner_id = ?0 AND b.deleted_at IS NULL) +
+			(SELECT count(*) FROM documents WHERE owner_id = ?0 AND deleted_at IS NOT NULL),
+		(SELECT count(*) FROM conversations WHERE user_id = ?0 AND deleted_at IS NULL) +
+			(SELECT count(*) FROM conversations WHERE user_id = ?0 AND deleted_at IS NOT NULL)`, user.Key).
+		Scan(ctx, &r.Account, &r.Bots, &r.Documents, &r.Conversations)
+	return r, failed("look what is left of the account", err)
+}
