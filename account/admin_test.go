@@ -14,7 +14,7 @@ import (
 
 // desk is an Admin on a store that writes down what it is asked to do.
 type desk struct {
-	*account.Admin
+	admin    *account.Admin
 	accounts []kyro.Account
 	did      []string
 	hash     string
@@ -29,7 +29,7 @@ var opened = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
 func newDesk() *desk {
 	d := &desk{accounts: []kyro.Account{{User: kyro.User{ID: kyro.UserID(7), Email: "ada@example.org", Name: "Ada", CreatedAt: opened}}}}
-	d.Admin = account.NewAdmin(d, &hashes{}, account.AdminOptions{
+	d.admin = account.NewAdmin(d, &hashes{}, account.AdminOptions{
 		By: "root", Now: func() time.Time { return opened }, NewSeed: func() string { return "seed" },
 		Ended: func(id kyro.ID) { d.ended = append(d.ended, id) },
 	})
@@ -145,14 +145,14 @@ func TestAdminFindsByAddressAndID(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	for _, who := range []string{"user_7", " ADA@example.org "} {
-		if a, err := d.Find(t.Context(), who); err != nil || a.ID != kyro.UserID(7) {
+		if a, err := d.admin.Find(t.Context(), who); err != nil || a.ID != kyro.UserID(7) {
 			t.Errorf("%q: %+v, %v", who, a, err)
 		}
 	}
 	for who, code := range map[string]kyro.Code{
 		"user_8": kyro.CodeNotFound, "bob@example.org": kyro.CodeNotFound, "bot_7": kyro.CodeBadUserInput, "ada": kyro.CodeValidation, "": kyro.CodeValidation,
 	} {
-		_, err := d.Find(t.Context(), who)
+		_, err := d.admin.Find(t.Context(), who)
 		if kyro.ErrorCode(err) != code {
 			t.Errorf("%q: %v, want %s", who, err, code)
 		}
@@ -165,18 +165,18 @@ func TestAdminFindsByAddressAndID(t *testing.T) {
 func TestAdminCreatesUsers(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	user, err := d.CreateUser(t.Context(), " Bob@Example.org", "", goodPassword)
+	user, err := d.admin.CreateUser(t.Context(), " Bob@Example.org", "", goodPassword)
 	if err != nil || !user.EmailVerified || user.Name != "bob" || d.hash != "hash:"+goodPassword {
 		t.Fatalf("made %+v with the hash %q, %v", user, d.hash, err)
 	}
 	d.check(t, "add bob@example.org bob", nil, kyro.AuditSignedUp)
-	_, err = d.CreateUser(t.Context(), "no address", strings.Repeat("x", 101), "short")
+	_, err = d.admin.CreateUser(t.Context(), "no address", strings.Repeat("x", 101), "short")
 	for _, part := range []string{"not an email address", "The name", "12 characters"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}
 	}
-	_, err = d.CreateUser(t.Context(), "ada@example.org", "Ada", goodPassword)
+	_, err = d.admin.CreateUser(t.Context(), "ada@example.org", "Ada", goodPassword)
 	wantCode(t, err, kyro.CodeEmailTaken)
 	if len(d.did) != 1 {
 		t.Errorf("did %v", d.did)
@@ -186,14 +186,14 @@ func TestAdminCreatesUsers(t *testing.T) {
 func TestAdminInvites(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	_, given, err := d.Invite(t.Context(), "bob@example.org", "Bob", nil)
+	_, given, err := d.admin.Invite(t.Context(), "bob@example.org", "Bob", nil)
 	if err != nil || !given.Mailed || given.Token != "" || d.hash != "" || len(d.tokens) != 0 {
 		t.Fatalf("mailed: %+v, %v", given, err)
 	}
 	d.check(t, "add bob@example.org Bob", []kyro.LetterKind{kyro.LetterPasswordReset}, kyro.AuditSignedUp)
 
 	d = newDesk()
-	_, given, err = d.Invite(t.Context(), "bob@example.org", "Bob", mailed{})
+	_, given, err = d.admin.Invite(t.Context(), "bob@example.org", "Bob", mailed{})
 	if err != nil || given.Mailed || given.Token != "reset-password seed" || given.Expires != opened.Add(30*time.Minute) {
 		t.Fatalf("given: %+v, %v", given, err)
 	}
@@ -213,10 +213,10 @@ func TestAdminInvites(t *testing.T) {
 func TestAdminSetsPasswords(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	if _, err := d.SetPassword(t.Context(), d.accounts[0], "short"); kyro.ErrorCode(err) != kyro.CodeWeakPassword || len(d.did) > 0 {
+	if _, err := d.admin.SetPassword(t.Context(), d.accounts[0], "short"); kyro.ErrorCode(err) != kyro.CodeWeakPassword || len(d.did) > 0 {
 		t.Errorf("a weak one: %v, did %v", err, d.did)
 	}
-	ended, err := d.SetPassword(t.Context(), d.accounts[0], goodPassword)
+	ended, err := d.admin.SetPassword(t.Context(), d.accounts[0], goodPassword)
 	if err != nil || ended != 2 || d.hash != "hash:"+goodPassword || len(d.ended) != 2 {
 		t.Errorf("ended %d (%v), %v", ended, d.ended, err)
 	}
@@ -227,7 +227,7 @@ func TestAdminEndsSessionsAndKeys(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	for _, keys := range []bool{false, true} {
-		if ended, err := d.RevokeSessions(t.Context(), d.accounts[0], keys); err != nil || ended != 2 {
+		if ended, err := d.admin.RevokeSessions(t.Context(), d.accounts[0], keys); err != nil || ended != 2 {
 			t.Errorf("ended %d, %v", ended, err)
 		}
 	}
@@ -240,26 +240,26 @@ func TestAdminEndsSessionsAndKeys(t *testing.T) {
 func TestAdminDeactivatesForGoodOrForAWhile(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	if until, _, err := d.Deactivate(t.Context(), d.accounts[0], 0); err != nil || until != nil || d.until != nil {
+	if until, _, err := d.admin.Deactivate(t.Context(), d.accounts[0], 0); err != nil || until != nil || d.until != nil {
 		t.Errorf("until %v, %v", until, err)
 	}
 	d.check(t, "deactivate user_7", nil, kyro.AuditDeactivated)
 
 	d = newDesk()
-	until, ended, err := d.Deactivate(t.Context(), d.accounts[0], time.Hour)
+	until, ended, err := d.admin.Deactivate(t.Context(), d.accounts[0], time.Hour)
 	if err != nil || ended != 1 || until == nil || *until != opened.Add(time.Hour) || *d.until != *until || len(d.ended) != 1 {
 		t.Errorf("until %v, ended %d, %v", until, ended, err)
 	}
 	d.check(t, "deactivate user_7", []kyro.LetterKind{kyro.LetterDeactivated}, kyro.AuditDeactivated)
 
 	d = newDesk()
-	if err := d.Reactivate(t.Context(), d.accounts[0]); err != nil {
+	if err := d.admin.Reactivate(t.Context(), d.accounts[0]); err != nil {
 		t.Error(err)
 	}
-	if err := d.Purge(t.Context(), d.accounts[0]); err != nil {
+	if err := d.admin.Purge(t.Context(), d.accounts[0]); err != nil {
 		t.Error(err)
 	}
-	if err := d.RotatedSecret(t.Context()); err != nil {
+	if err := d.admin.RotatedSecret(t.Context()); err != nil {
 		t.Error(err)
 	}
 	d.check(t, "reactivate user_7, purge user_7, record", []kyro.LetterKind{kyro.LetterReactivated},
