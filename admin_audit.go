@@ -14,8 +14,8 @@ import (
 
 const auditListUsage = `usage: kyrochat admin audit list [EMAIL] [--action ACTION] [--since 24h] [--limit N] [--json]
 
-Lists the audit log, newest lines first: of one account, or of all. Times are UTC. "By" is who did it: a user by a session
-or API key, an admin on this machine, the server by itself, or nobody who was signed in.
+Lists the audit log, newest lines first: of one account, or of all. Times are UTC. "By" is who did it: a user by a
+session or API key, an admin on this machine, the server by itself, or nobody who was signed in.
 
   --action ACTION   lines of that kind alone, such as LOGGED_IN or PASSWORD_CHANGED
   --since D         not older than that, such as 24h
@@ -131,9 +131,10 @@ func entryJSON(e *kyro.AuditEntry) entryLine {
 
 const auditVerifyUsage = `usage: kyrochat admin audit verify
 
-Reads the whole audit log and checks that each line is the one that was written, behind the one that was before it. Prints
-how many lines there are and the hash of the last. Keep that where nobody gets at who can write to the database: later the
-same line must have the same hash. Exit status 1, and the first line that does not fit, where somebody changed the log.
+Reads the whole audit log and checks that each line is the one that was written, behind the one that was before it.
+Prints how many lines there are and the hash of the last. Keep that where nobody gets at who can write to the database:
+later the same line must have the same hash. Exit status 1, and the first line that does not fit, where somebody changed
+the log.
 `
 
 func readAuditVerify(*flag.FlagSet) func(context.Context, *operator, []string) error {

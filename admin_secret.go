@@ -20,7 +20,7 @@ Renews the secret that tokens are signed with. Nobody is signed out: tokens that
 long as they live.
 
 The secret in a file (KYRO_SECRET_FILE, or the one in the data folder) is renewed at once, and servers that run follow
-within seconds. Where it is in KYRO_SECRET, nothing can be changed for you: the two steps are printed, with a new secret.
+within seconds. Where it is in KYRO_SECRET, nothing can be changed for you: what to do is printed, and a new secret.
 
 For several servers that have a copy of the file each:
   --announce   let the new secret verify and sign nothing yet; copy the file to all servers then
