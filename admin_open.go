@@ -90,11 +90,8 @@ func (o *operator) mails() bool { return o.getenv("SMTP_URL") != "" || o.getenv(
 func (o *operator) tokens() (*auth.Tokens, error) {
 	secrets := o.cfg.Secrets
 	if len(secrets) == 0 {
-		_, err := auth.LoadOrCreateSecret(o.cfg.secretFile())
-		if err == nil {
-			secrets, err = auth.ReadSecrets(o.cfg.secretFile())
-		}
-		if err != nil {
+		var err error
+		if secrets, err = auth.LoadOrCreateSecrets(o.cfg.secretFile()); err != nil {
 			return nil, err
 		}
 	}

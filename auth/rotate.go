@@ -62,3 +62,15 @@ func ReadSecrets(path string) ([]string, error) {
 	}
 	return strings.Fields(string(text)), nil
 }
+
+// LoadOrCreateSecrets is LoadOrCreateSecret for a file of several.
+func LoadOrCreateSecrets(path string) ([]string, error) {
+	secrets, err := ReadSecrets(path)
+	if err == nil {
+		return secrets, nil
+	}
+	if _, err := LoadOrCreateSecret(path); err != nil {
+		return nil, err
+	}
+	return ReadSecrets(path)
+}
