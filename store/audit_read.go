@@ -27,5 +27,8 @@ func (s *Store) VerifyAudit(ctx context.Context) (check kyro.AuditCheck, err err
 			check.Lines, check.Hash = rows[i].ID, rows[i].Hash
 		}
 	}
+	if err == nil && check.Hash != head.Hash {
+		check.Broken, check.Why = max(head.Lines, 1), "the head of the log has another hash than the line"
+	}
 	return check, failed("verify the audit log", err)
 }
