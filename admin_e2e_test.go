@@ -34,8 +34,8 @@ func operate(t *testing.T, env map[string]string, input string, args ...string) 
 	return c
 }
 
-// logIn gives what is answered to somebody who signs in.
-func (p *person) logIn(email, password string) *reply {
+// signInWith gives what is answered to somebody who signs in.
+func (p *person) signInWith(email, password string) *reply {
 	p.t.Helper()
 	return p.ask(`mutation($e: String!, $p: String!) { logIn(input: {email: $e, password: $p}) { accessToken errors { code } } }`,
 		vars{"e": email, "p": password})
@@ -109,8 +109,8 @@ func TestAdminBesideAServer(t *testing.T) {
 		operate(t, env, "a new horse battery\n", "set-password", p.email, "--password-stdin").ended(0, "ended 1 session")
 		wantClosed(t, ended)
 		p.untilRefused()
-		p.logIn(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
-		p.token = p.logIn(p.email, "a new horse battery").text("logIn.accessToken")
+		p.signInWith(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
+		p.token = p.signInWith(p.email, "a new horse battery").text("logIn.accessToken")
 		p.must(`{ viewer { id } }`, nil)
 
 		var account struct {
@@ -129,7 +129,7 @@ func TestAdminBesideAServer(t *testing.T) {
 		p.untilRefused()
 		operate(t, env, "", "show", p.email).ended(0, "until an admin reactivates it")
 		operate(t, env, "", "reactivate", p.email).ended(0, "in use again")
-		p.token = p.logIn(p.email, "a new horse battery").text("logIn.accessToken")
+		p.token = p.signInWith(p.email, "a new horse battery").text("logIn.accessToken")
 
 		operate(t, env, "", "revoke-sessions", p.email).ended(0, "Ended 1 session")
 		p.untilRefused()
@@ -142,7 +142,7 @@ func TestAdminBesideAServer(t *testing.T) {
 
 		made := operate(t, env, password, "create-user", "new@example.com", "--password-stdin").ended(0)
 		newcomer := &person{t: t, s: &server.testServer}
-		newcomer.token = newcomer.logIn("new@example.com", password).text("logIn.accessToken")
+		newcomer.token = newcomer.signInWith("new@example.com", password).text("logIn.accessToken")
 		if id := newcomer.must(`{ viewer { id emailVerified } }`, nil).text("viewer.id"); id+"\n" != made.out {
 			t.Errorf("signed in as %s, made %s", id, made.out)
 		}
