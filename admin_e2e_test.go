@@ -41,8 +41,8 @@ func (p *person) signInWith(email, password string) *reply {
 		vars{"e": email, "p": password})
 }
 
-// untilRefused waits until the person's token is worth nothing any more.
-func (p *person) untilRefused() {
+// untilSignedOut waits until the person's token is worth nothing any more.
+func (p *person) untilSignedOut() {
 	p.t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if r := p.ask(`{ viewer { id } }`, nil); r.tree["errors"] != nil {
@@ -108,7 +108,7 @@ func TestAdminBesideAServer(t *testing.T) {
 
 		operate(t, env, "a new horse battery\n", "set-password", p.email, "--password-stdin").ended(0, "ended 1 session")
 		wantClosed(t, ended)
-		p.untilRefused()
+		p.untilSignedOut()
 		p.signInWith(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
 		p.token = p.signInWith(p.email, "a new horse battery").text("logIn.accessToken")
 		p.must(`{ viewer { id } }`, nil)
@@ -126,13 +126,13 @@ func TestAdminBesideAServer(t *testing.T) {
 		ended = p.opened(bot)
 		operate(t, env, "", "deactivate", account.ID).ended(0, "ended: 1")
 		wantClosed(t, ended)
-		p.untilRefused()
+		p.untilSignedOut()
 		operate(t, env, "", "show", p.email).ended(0, "until an admin reactivates it")
 		operate(t, env, "", "reactivate", p.email).ended(0, "in use again")
 		p.token = p.signInWith(p.email, "a new horse battery").text("logIn.accessToken")
 
 		operate(t, env, "", "revoke-sessions", p.email).ended(0, "Ended 1 session")
-		p.untilRefused()
+		p.untilSignedOut()
 		select {
 		case err := <-others:
 			t.Errorf("somebody else's connection ended, too: %v", err)
@@ -173,7 +173,7 @@ func TestAdminTellsServersByRedis(t *testing.T) {
 	ended := p.opened(p.newBot())
 	operate(t, env, "", "revoke-sessions", p.email).ended(0, "Ended 1 session")
 	wantClosed(t, ended)
-	p.untilRefused()
+	p.untilSignedOut()
 }
 
 func TestAdminDoesNotMigrateBelowOthers(t *testing.T) {
