@@ -236,3 +236,19 @@ func TestErrorsAreWordedForPeople(t *testing.T) {
 		t.Error("wrong exit statuses")
 	}
 }
+
+func TestAdminKeepsRootOutOfTheServersFolder(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a folder of another user")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"KYRO_DATA_DIR": dir}
+	command(t, env, "", "create-user", "ada@example.org", "--invite").ended(1, "sudo -u", "belongs to")
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("root left %v there, %v", files, err)
+	}
+}
