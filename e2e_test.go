@@ -22,8 +22,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// TestMain lets the test binary stand in for the server's own: as the child that reads documents, and as a server
-// process that a test can kill.
+// TestMain lets the test binary stand in for the server's own: as the child that reads documents, as a server process
+// that a test can kill, and as the command of whoever runs it.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "serve":
 			os.Args = os.Args[:2]
+			main()
+			os.Exit(0)
+		case "admin":
 			main()
 			os.Exit(0)
 		}

@@ -66,6 +66,7 @@ var owners = map[string][]string{
 	"golang.org/x/net/idna":               {"text"},
 	"github.com/trustelem/zxcvbn":         {"auth"},
 	"github.com/agnivade/levenshtein":     {"auth"},
+	"golang.org/x/term":                   {"."},
 	"github.com/maypok86/otter":           {"live"},
 	"github.com/redis/go-redis":           {"live"},
 	"github.com/viterin/vek":              {"ai"},

@@ -24,6 +24,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
   kyrochat                              serve; the settings come from the environment
   kyrochat demo FILE... [-ask QUESTION] try it on files of yours, without any setting up
   kyrochat eval FILE [flags]            measure how well documents are found and questions answered
+  kyrochat admin COMMAND                look after accounts, the audit log and the secret; "kyrochat admin help" says more
   kyrochat migrate                      bring the database's schema up to date and stop
   kyrochat version                      print the version
   kyrochat help                         print this
@@ -38,7 +39,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "kyrochat:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
@@ -55,6 +56,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 		return demo(ctx, args, in, out, errOut, demoServer(getenv, errOut))
 	case "eval":
 		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
+	case "admin":
+		return administer(ctx, args, getenv, in, out, errOut)
 	case "migrate":
 		return migrateOnly(ctx, getenv, errOut)
 	case "extract": // hidden: the child process that reads documents
@@ -66,7 +69,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 		_, err := fmt.Fprint(out, usage)
 		return err
 	default:
-		return fmt.Errorf("there is no command %q\n\n%s", command, usage)
+		return badUsage{fmt.Errorf("there is no command %q\n\n%s", command, usage)}
 	}
 }
 

@@ -4,6 +4,7 @@
 // The words, each used for one thing everywhere:
 //
 //	User          a person with an account
+//	Account       what a user has here, as whoever runs the server sees it
 //	Viewer        who is asking: a user or nobody; always an explicit argument
 //	Bot           instructions, model settings and knowledge under one owner
 //	Document      one source of knowledge (file, URL, text, Q&A pair); has versions

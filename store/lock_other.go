@@ -17,7 +17,7 @@ type fileLock struct{ path string }
 func lockFile(path string) (*fileLock, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("another process uses this data folder: stop it, or, if none runs, remove %s", path)
+		return nil, fmt.Errorf("%w: stop it, or, if none runs, remove %s", errLocked, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
@@ -28,6 +28,9 @@ func lockFile(path string) (*fileLock, error) {
 	}
 	return &fileLock{path}, nil
 }
+
+// held reports whether the lock is this process's.
+func (l *fileLock) held() bool { return l.path != "" }
 
 func (l *fileLock) release() error {
 	if l.path == "" {

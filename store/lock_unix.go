@@ -21,12 +21,15 @@ func lockFile(path string) (*fileLock, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another process uses this data folder (it holds %s): stop it, or give this one a folder of its own", path)
+			return nil, fmt.Errorf("%w (it holds %s): stop it, or give this one a folder of its own", errLocked, path)
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return &fileLock{file}, nil
 }
+
+// held reports whether the lock is this process's.
+func (l *fileLock) held() bool { return l.file != nil }
 
 // release ends the lock. The file stays: removing it would let a third process lock a file that is gone.
 func (l *fileLock) release() error {

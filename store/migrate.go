@@ -63,6 +63,49 @@ func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) erro
 	return nil
 }
 
+// Schema is how far the schema of a database has come.
+type Schema int
+
+// What Schema can be.
+const (
+	SchemaCurrent Schema = iota // the one of this program
+	SchemaNone                  // there is none yet
+	SchemaOlder                 // Migrate would change it
+)
+
+// Schema looks at the schema and changes nothing. One that is newer than this program is an error.
+func (p *Pools) Schema(ctx context.Context) (Schema, error) {
+	set := migrate.NewMigrations()
+	if err := set.Discover(migrations.Files); err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	migrator := migrate.NewMigrator(p.readers, set)
+	there := "SELECT count(*) FROM sqlite_master WHERE name = 'bun_migrations'"
+	if p.Postgres() {
+		there = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('bun_migrations')"
+	}
+	var tables int
+	if err := p.readers.NewRaw(there).Scan(ctx, &tables); err != nil {
+		return 0, fmt.Errorf("look at the schema: %w", err)
+	}
+	if tables == 0 {
+		return SchemaNone, nil
+	}
+	if err := p.refuseNewer(ctx, migrator); err != nil {
+		return 0, err
+	}
+	all, err := migrator.MigrationsWithStatus(ctx)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	case len(all.Applied()) == 0:
+		return SchemaNone, nil
+	case len(all.Unapplied()) > 0:
+		return SchemaOlder, nil
+	}
+	return SchemaCurrent, nil
+}
+
 // refuseNewer keeps an older program from working on the schema of a newer one.
 func (p *Pools) refuseNewer(ctx context.Context, migrator *migrate.Migrator) error {
 	unknown, err := migrator.MissingMigrations(ctx)

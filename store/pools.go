@@ -18,6 +18,10 @@ type Config struct {
 	DatabaseURL string // of PostgreSQL; "" keeps everything in DataDir/kyro.db
 	DataDir     string // made where it is not there, readable by its owner only; used without DatabaseURL only
 	Log         *slog.Logger
+	// Beside opens SQLite also where another process has it, such as a running server: then this process must neither
+	// migrate nor work on jobs and answers, which are whose lock it is. The other one waits for writes of this one, and
+	// sees them when it looks.
+	Beside bool
 	// OnQuery, when set, is told every statement before it runs, BEGIN and COMMIT included; those of the queue
 	// are not among them. Those that are sent together are told as one text, with ";\n" between them. It is called from
 	// many goroutines.
@@ -56,6 +60,18 @@ func Open(ctx context.Context, c Config) (*Pools, error) {
 
 // Postgres reports which of the two databases this is.
 func (p *Pools) Postgres() bool { return p.Pgx != nil }
+
+// Alone reports whether this process may migrate: on SQLite, that no other process has the database, until Share is
+// called. On PostgreSQL, where any number of processes are at work, it is true.
+func (p *Pools) Alone() bool { return p.Postgres() || p.lock.held() }
+
+// Share lets other processes open an SQLite that this one has for itself so far. Pools opened with Beside alone may do so.
+func (p *Pools) Share() error {
+	if p.Postgres() {
+		return nil
+	}
+	return p.lock.release()
+}
 
 // Ping reports whether the database answers reads.
 func (p *Pools) Ping(ctx context.Context) error {

@@ -23,6 +23,9 @@ const (
 	sqliteReader = sqlitePragmas + "&_pragma=query_only(1)"
 )
 
+// errLocked says that another process has the lock of the data folder.
+var errLocked = errors.New("another process uses this data folder")
+
 func openSQLite(ctx context.Context, c Config) (_ *Pools, err error) {
 	if c.DataDir == "" {
 		return nil, errors.New("open the database: neither a database URL nor a data folder is given")
@@ -32,6 +35,9 @@ func openSQLite(ctx context.Context, c Config) (_ *Pools, err error) {
 	}
 	path := filepath.Join(c.DataDir, "kyro.db")
 	lock, err := lockFile(path + ".lock")
+	if errors.Is(err, errLocked) && c.Beside {
+		lock, err = &fileLock{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
