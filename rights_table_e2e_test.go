@@ -17,7 +17,6 @@ type right struct {
 	// stranger is what somebody else gets who is signed in: NOT_FOUND, or "ok" where it is about whoever asks.
 	stranger string
 	nobody   string // what nobody gets; UNAUTHENTICATED where it is empty
-	otherKey string // what API keys without the scope get; FORBIDDEN where it is empty
 	reads    bool   // nothing is changed, whoever asks
 }
 
@@ -90,7 +89,7 @@ var rightsOfRoots = map[string]right{
 	"Mutation.revokeApiKey": {ask: func(b *belongings) string {
 		return `mutation { revokeApiKey(input: {apiKeyId: "` + b.key() + `"}) { deletedId errors { code } } }`
 	}},
-	"Mutation.logOut": {ask: func(*belongings) string { return `mutation { logOut { loggedOut errors { code } } }` }, stranger: "skip", nobody: "ok", otherKey: "ok"},
+	"Mutation.logOut": {ask: func(*belongings) string { return `mutation { logOut { loggedOut errors { code } } }` }, stranger: "skip", nobody: "ok"},
 
 	"Mutation.createBot": {ask: func(*belongings) string {
 		return `mutation { createBot(input: {name: "B"}) { bot { id } errors { code } } }`
@@ -191,11 +190,11 @@ var rightsBeside = map[string]right{
 
 // rightsOfEdges has every field that leads from one object to others: which scopes get there.
 var rightsOfEdges = map[string]right{
-	"User.bots":          {ask: func(*belongings) string { return `{ viewer { bots { nodes { id } } } }` }, keys: everyKey},
-	"User.conversations": {ask: func(*belongings) string { return `{ viewer { conversations { nodes { id } } } }` }, keys: "READ CHAT"},
-	"User.sessions":      {ask: func(*belongings) string { return `{ viewer { sessions { id } } }` }},
-	"User.apiKeys":       {ask: func(*belongings) string { return `{ viewer { apiKeys { id } } }` }},
-	"User.auditLog":      {ask: func(*belongings) string { return `{ viewer { auditLog { nodes { id } } } }` }},
+	"User.bots":          {ask: func(*belongings) string { return `{ viewer { bots { nodes { id } } } }` }, keys: everyKey, nobody: "null"},
+	"User.conversations": {ask: func(*belongings) string { return `{ viewer { conversations { nodes { id } } } }` }, keys: "READ CHAT", nobody: "null"},
+	"User.sessions":      {ask: func(*belongings) string { return `{ viewer { sessions { id } } }` }, nobody: "null"},
+	"User.apiKeys":       {ask: func(*belongings) string { return `{ viewer { apiKeys { id } } }` }, nobody: "null"},
+	"User.auditLog":      {ask: func(*belongings) string { return `{ viewer { auditLog { nodes { id } } } }` }, nobody: "null"},
 
 	"Bot.owner":         {ask: ofBot("owner { id }"), keys: everyKey},
 	"Bot.documents":     {ask: ofBot("documents { nodes { id } }"), keys: "READ INGEST"},
