@@ -4166,8 +4166,9 @@ changes of the address an hour. Wrong passwords are limited, too: after 5 in 15 
 A server may let browsers keep the refresh token in a cookie that no script can read. Pages of the origins it allows ask
 for that by the header ` + "`" + `X-Kyro-Cookies: 1` + "`" + ` (and ` + "`" + `credentials: "include"` + "`" + ` of fetch) on registerUser, logIn, refreshSession
 and logOut, by HTTP POST with a JSON body: ` + "`" + `refreshToken` + "`" + ` is null in the answers then, refreshSession takes the cookie
-where its refreshToken is "", and logOut takes the cookie away. A page of another origin, or a client that names none, is
-FORBIDDEN to; over a websocket or an event stream, and on a server that does not offer it, the header is BAD_USER_INPUT.
+where its refreshToken is "", and logOut takes the cookie away. Browsers send it from pages of the server's own site alone,
+as app.example.com and chat.example.com are one. A page of another origin, or a client that names none, is FORBIDDEN to;
+over a websocket or an event stream, and on a server that does not offer it, the header is BAD_USER_INPUT.
 """
 type Mutation {
   """
