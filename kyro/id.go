@@ -131,9 +131,9 @@ func (id ID) Expect(kind Kind) error {
 	return Errorf(CodeBadUserInput, "%s is not the id of %s: expected one that begins with %s_.", id, kind.article(), kind)
 }
 
-// article is the noun with its article.
+// article is the noun with its article: a User, an ApiKey.
 func (k Kind) article() string {
-	if noun := k.Noun(); strings.ContainsRune("AEIOU", rune(noun[0])) {
+	if noun := k.Noun(); strings.ContainsRune("AEIO", rune(noun[0])) {
 		return "an " + noun
 	}
 	return "a " + k.Noun()
