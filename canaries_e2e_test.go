@@ -31,6 +31,7 @@ const (
 // canaryServer is a server with all there is to be secret, which logs all it can.
 type canaryServer struct {
 	mailed
+	gemini  *gemini.Emulator
 	log     bytes.Buffer
 	logging sync.Mutex
 	planted map[string]string // what each secret is, by what it is for
@@ -68,7 +69,7 @@ func startWithCanaries(t *testing.T, database string) *canaryServer {
 	if database != "" {
 		s.planted["DATABASE_URL"] = canaryDatabase
 	}
-	s.mails = mails
+	s.mails, s.gemini = mails, model
 	s.testServer = startServerWriting(t, map[string]string{
 		"DATABASE_URL": database, "REDIS_URL": strings.Replace(redis.URL, "redis://", "redis://:"+canaryRedis+"@", 1), "SMTP_URL": mails.URL(),
 		"KYRO_MAIL_FROM": "kyro@example.com", "KYRO_PUBLIC_URL": "https://chat.example.com", "KYRO_SECRET": canarySecret + "," + canaryFormer,
@@ -128,6 +129,7 @@ func (s *canaryServer) live(t *testing.T, said *bytes.Buffer) (links map[string]
 	third, bobs := s.plant("reset password of ada", "marble lantern under snow"), s.plant("password of bob", "copper kettle on the moor")
 	cys, wrong := s.plant("password of a registration", "twelve herons over a mill"), s.plant("password that is wrong", "an elephant of no account")
 
+	s.mails.Script(smtp.Script{At: smtp.StepSignIn, Code: 535, Times: 1, Message: canarySMTP}, smtp.Script{At: smtp.StepTo, Code: 451, Times: 1, Message: "not yet, " + ada})
 	for email, password := range map[string]string{ada: first, bob: bobs, cy: cys} {
 		nobody.register(email, password)
 	}
@@ -149,6 +151,12 @@ func (s *canaryServer) live(t *testing.T, said *bytes.Buffer) (links map[string]
 	bot := p.newBot()
 	p.know(bot, "Tea", teaText)
 	robot.chat(vars{"botId": bot, "text": "How long does green tea steep?"})
+	s.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Status: http.StatusBadRequest, Message: "The key " + canaryGemini + " is not liked."})
+	if failed, _ := robot.chat(vars{"botId": bot, "text": "And black tea?"}); failed.text("messageStream.message.status") != "FAILED" {
+		t.Errorf("%s", failed.body)
+	} else {
+		said.Write(failed.body)
+	}
 
 	// The password is changed and reset, the address changed twice and back once; links of each kind are left.
 	p.changePassword(first, second).text("changePassword.user.email")

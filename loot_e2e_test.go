@@ -77,7 +77,7 @@ func TestNoSecretIsFound(t *testing.T) {
 			s.logging.Lock()
 			loot["the log"] = s.log.String()
 			s.logging.Unlock()
-			if !strings.Contains(loot["the log"], "mail sent") || !strings.Contains(loot["the log"], "level=DEBUG") || !strings.Contains(loot["the database"], "ada2@example.com") {
+			if !strings.Contains(loot["the log"], "mail sent") || !strings.Contains(loot["the log"], "letter waits") || !strings.Contains(loot["the database"], "ada2@example.com") {
 				t.Error("the log or the dump is not what it should be")
 			}
 			for place, text := range loot {

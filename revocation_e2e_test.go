@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +16,7 @@ type intruder struct {
 	*person
 	nodes   []*process
 	sockets []*rawSocket
-	streams []chan error // give what ended the stream of the node
+	streams []chan error // give what ended the stream of the node; nil for the end of the answer
 }
 
 // comeIn opens everything. The answer takes much longer to be written than a test waits.
@@ -37,7 +38,11 @@ func (p *person) comeIn(t *testing.T, bot string, nodes []*process) *intruder {
 				}
 				return l.finished != nil
 			}
-			ended <- here.follow(messageStream, vars{"m": answer}, l.handle)
+			err := here.follow(messageStream, vars{"m": answer}, l.handle)
+			if l.finished != nil && l.finished.text("messageStream.message.status") == "STOPPED" {
+				err = errors.New("the answer was stopped") // as those of an account that is out of use are
+			}
+			ended <- err
 		}()
 		select {
 		case <-begun:
