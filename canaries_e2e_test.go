@@ -35,6 +35,7 @@ type canaryServer struct {
 	log     bytes.Buffer
 	logging sync.Mutex
 	planted map[string]string // what each secret is, by what it is for
+	t       *testing.T
 }
 
 func (s *canaryServer) Write(line []byte) (int, error) {
@@ -62,7 +63,7 @@ func startWithCanaries(t *testing.T, database string) *canaryServer {
 		parsed.User = url.UserPassword(parsed.User.Username(), canaryDatabase)
 		database = parsed.String()
 	}
-	s := &canaryServer{planted: map[string]string{
+	s := &canaryServer{t: t, planted: map[string]string{
 		"SMTP_URL": canarySMTP, "REDIS_URL": canaryRedis, "GEMINI_API_KEY": canaryGemini, "PINECONE_API_KEY": canaryPinecone,
 		"KYRO_SECRET": canarySecret, "the former KYRO_SECRET": canaryFormer,
 	}}
@@ -99,8 +100,9 @@ func withPassword(t *testing.T, address, password string) {
 
 // plant notes a secret, and gives it.
 func (s *canaryServer) plant(what, secret string) string {
+	s.t.Helper()
 	if len(secret) < 12 {
-		panic(what + " is short: " + secret)
+		s.t.Fatalf("%s is %q, which could be found anywhere", what, secret)
 	}
 	s.planted[what] = secret
 	return secret
