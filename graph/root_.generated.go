@@ -4258,9 +4258,9 @@ type Mutation {
     input: ConfirmEmailChangeInput!
   ): AcceptedPayload!
   """
-  Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
-  sessions end, API keys are revoked, the address cannot be changed again for 72 hours, a deactivated account is back in
-  use, and a mail brings a link for a new password. After several changes each old address can be taken back so, and the
+  Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. Whoever
+  changed it knew the password: that is good no more, all sessions end, API keys are revoked, the address cannot be changed
+  again for 72 hours, a deactivated account is back in use, and a mail brings a link for a new password. After several changes each old address can be taken back so, and the
   oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good. API keys: ignored.
   """
   revertEmailChange(

@@ -39,6 +39,7 @@ type Credentials struct {
 	PasswordHash      string     // a PHC string
 	PasswordChangedAt time.Time  // device tokens from before count for nothing
 	DeactivatedAt     *time.Time // nil while the account is in use
+	PurgeAfter        *time.Time // when a deactivated account is deleted; nil: not by itself
 	EmailLockedUntil  time.Time  // before this the address cannot be changed; zero where it can
 }
 
