@@ -17,9 +17,15 @@ import (
 // Store keeps users and sessions. The deeds of a write are its lines in the audit log: they are stored with it or not at
 // all.
 type Store interface {
+	Networks
+	Devices
+	Keys
 	Letters
 	Verifications
-	Networks
+	Changes
+	Purges
+	AuditLog
+
 	// CreateUser stores a user, their first session and their letters in one fact, and deeds as theirs. EMAIL_TAKEN where
 	// the address has an account.
 	CreateUser(ctx context.Context, user kyro.NewUser, session kyro.Session, deeds ...kyro.AuditEntry) (kyro.User, kyro.Session, error)
@@ -43,51 +49,6 @@ type Store interface {
 	RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error)
 	// RevokeSession ends a session of the user. NOT_FOUND where the user has none that lives.
 	RevokeSession(ctx context.Context, user, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
-	// AuditPage lists the lines about a user's account, newest first.
-	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
-
-	Devices
-	Keys
-	Changes
-	Purges
-}
-
-// Devices keeps sessions as their users see them.
-type Devices interface {
-	// Credentials reads those of a user; NOT_FOUND where there is none.
-	Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error)
-	// SessionsOf are the user's sessions that live and were used since, the one used last first.
-	SessionsOf(ctx context.Context, user kyro.ID, since, now time.Time) ([]kyro.Session, error)
-	// SessionsByID reads those of SessionsOf that have the ids, in any order.
-	SessionsByID(ctx context.Context, user kyro.ID, ids []kyro.ID, since, now time.Time) ([]kyro.Session, error)
-	// RevokeOtherSessions ends all of the user's sessions but one, and gives the ids of those it ended.
-	RevokeOtherSessions(ctx context.Context, user, except kyro.ID, now time.Time, deeds ...kyro.AuditEntry) ([]kyro.ID, error)
-	// EndReusedSession ends a session of the user and stores the letter that tells why. ended is false, and nothing is
-	// stored, where it was over already.
-	EndReusedSession(
-		ctx context.Context, user, id kyro.ID, now time.Time, letter kyro.Letter, deeds ...kyro.AuditEntry,
-	) (ended bool, err error)
-	// EndedCredentials gives those of the sessions and API keys that are good no more, or never were.
-	EndedCredentials(ctx context.Context, ids []kyro.ID, now time.Time) ([]kyro.ID, error)
-}
-
-// Keys keeps API keys.
-type Keys interface {
-	// CreateAPIKey stores a key with the hash of its secret and the letter that tells of it; the deeds' target is the
-	// key. LIMIT_REACHED where the user has so many that are not revoked.
-	CreateAPIKey(
-		ctx context.Context, key kyro.APIKey, secretHash string, most int, letter kyro.Letter, deeds ...kyro.AuditEntry,
-	) (kyro.APIKey, error)
-	// FindAPIKey finds a key by the hash of its secret. NOT_FOUND where there is none, or its account is out of use.
-	FindAPIKey(ctx context.Context, secretHash string) (kyro.APIKey, error)
-	// APIKeys reads keys of the user, in any order, revoked and expired ones too; none of an account that is out of use.
-	APIKeys(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.APIKey, error)
-	// APIKeysOf are the user's keys that are not revoked, newest first.
-	APIKeysOf(ctx context.Context, user kyro.ID) ([]kyro.APIKey, error)
-	// RevokeAPIKey ends a key of the user. NOT_FOUND where the user has none that is not revoked.
-	RevokeAPIKey(ctx context.Context, user, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
-	// TouchAPIKeys notes that keys were used in the minute, unless that or a later one is noted.
-	TouchAPIKeys(ctx context.Context, ids []kyro.ID, minute time.Time) error
 }
 
 // Hasher hashes passwords. Both methods may wait for a free processor and answer UNAVAILABLE when too many wait.
@@ -120,32 +81,34 @@ type Tokens interface {
 
 // Service holds the use cases. Make it with New.
 type Service struct {
-	store     Store
-	users     Cache[kyro.User]
-	sessions  Cache[kyro.Session]
-	keys      Cache[kyro.APIKey]
-	places    *lru.Cache[string, keyPlace] // of API keys, by the hash of their secrets
-	uses      uses                         // of API keys
-	hasher    Hasher
-	tokens    Tokens
-	signUp    kyro.SignUpMode
-	idle      time.Duration
-	now       func() time.Time
-	log       *slog.Logger
-	ended     func(credential kyro.ID)
-	documents Documents
+	store    Store
+	users    Cache[kyro.User]
+	sessions Cache[kyro.Session]
+	keys     Cache[kyro.APIKey]
+	places   *lru.Cache[string, keyPlace] // of API keys, by the hash of their secrets
+	uses     uses                         // of API keys
+	denials  denials                      // of API keys
+	hasher   Hasher
+	tokens   Tokens
+	signUp   kyro.SignUpMode
+	idle     time.Duration
+	now      func() time.Time
+	log      *slog.Logger
+	ended    func(credential kyro.ID)
+
+	strength Strength // nil: length alone counts
+	attempts Attempts // nil: nothing is counted
+	scale    float64  // of the policies of attempts
+	limiter  Limiter  // nil: nothing is counted
+	rates    Rates
 
 	post      Post
 	seed      func() string
 	mailRate  kyro.Rate
 	verifyTTL time.Duration
 	resetTTL  time.Duration
-	denials   denials
-	strength  Strength // nil: length alone counts
-	attempts  Attempts // nil: nothing is counted
-	scale     float64  // of the policies of attempts
-	limiter   Limiter  // nil: nothing is counted
-	rates     Rates
+
+	documents Documents
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -157,20 +120,21 @@ type Options struct {
 	// Ended hears of every session and API key that a use case ended, after it is stored, so that what it has open can
 	// be closed at once. It must not wait.
 	Ended func(credential kyro.ID)
-	// Documents removes what the documents of deleted accounts leave; needed by PurgeUser alone.
-	Documents Documents
+
+	Strength Strength // of new passwords; nil: their length alone counts
+	// Attempts counts tries at passwords, under the policies of kyro (AttemptsOfDevice and so on); nil: nobody counts them.
+	Attempts Attempts
+	Scale    float64 // multiplies how often those policies allow; 0 switches them off
+	Limiter  Limiter // counts by Rates; nil: nobody does
+	Rates    Rates
 
 	Post      Post          // sends mails; needed by Deliver alone
 	Seed      func() string // random text that tokens of mails are made from; 128 random bits
 	MailRate  kyro.Rate     // of all mails of the installation; the zero Rate is no limit
 	VerifyTTL time.Duration // how long a link that confirms an address is good; 24 hours
 	ResetTTL  time.Duration // how long a link for a new password is good; 30 minutes
-	Strength  Strength      // of new passwords; nil: their length alone counts
-	// Attempts counts tries at passwords, under the policies of kyro (AttemptsOfDevice and so on); nil: nobody counts them.
-	Attempts Attempts
-	Scale    float64 // multiplies how often those policies allow; 0 switches them off
-	Limiter  Limiter // counts by Rates; nil: nobody does
-	Rates    Rates
+
+	Documents Documents // removes what the documents of deleted accounts leave; needed by PurgeUser alone
 }
 
 // How long things are good where nothing is configured.
@@ -197,18 +161,18 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 	if o.Ended == nil {
 		o.Ended = func(kyro.ID) {}
 	}
-	places, _ := lru.New[string, keyPlace](rememberedKeys) // fails for sizes below 1 only
 	if o.Seed == nil {
 		o.Seed = rand.Text
 	}
+	places, _ := lru.New[string, keyPlace](rememberedKeys) // fails for sizes below 1 only
 	return &Service{
 		store: store, users: caches.Users, sessions: caches.Sessions, keys: caches.Keys, places: places, hasher: hasher, tokens: tokens,
 		signUp: o.SignUp, idle: o.RefreshTTL,
 		now: func() time.Time { return kyro.Moment(o.Now()) },
 		log: o.Log.With("part", "account"), ended: o.Ended,
 		strength: o.Strength, attempts: o.Attempts, scale: o.Scale, limiter: o.Limiter, rates: o.Rates,
-		documents: o.Documents,
-		post:      o.Post, seed: o.Seed, mailRate: o.MailRate,
+		post: o.Post, seed: o.Seed, mailRate: o.MailRate,
 		verifyTTL: cmp.Or(o.VerifyTTL, DefaultVerifyTTL), resetTTL: cmp.Or(o.ResetTTL, DefaultResetTTL),
+		documents: o.Documents,
 	}
 }

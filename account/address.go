@@ -18,8 +18,12 @@ func NormalizeEmail(email string) (string, error) {
 	}
 	at := strings.LastIndexByte(address, '@')
 	domain, err := text.Domain(address[at+1:])
-	if err != nil || at+1+len(domain) > kyro.MaxEmailBytes {
+	if err != nil {
 		return "", kyro.Invalid("email", "The part of the email address behind the @ is no domain.")
 	}
-	return text.Composed(address[:at]) + "@" + domain, nil
+	address = text.Composed(address[:at]) + "@" + domain
+	if len(address) > kyro.MaxEmailBytes { // other letters and digits may take more bytes than what was typed
+		return "", kyro.Invalid("email", "The email address is too long: it may have %d bytes.", kyro.MaxEmailBytes)
+	}
+	return address, nil
 }

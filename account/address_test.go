@@ -22,6 +22,7 @@ func TestNormalizeEmail(t *testing.T) {
 	for _, in := range []string{
 		"", "ada", "a@", "@x.io", "a@x.io\r\nBcc: b@x.io", "a@x.io\x00", "a@x\u202e.io", "a\u200e@x.io", "a@-x.io", "a@x_y.io", "a@[127.0.0.1]",
 		"a@x..io", "a@x.io.", "a@x。", "a@x.io b", strings.Repeat("a", 190) + "@" + strings.Repeat("ü.", 15) + "io",
+		strings.Repeat("\u023A", 124) + "@x.io", strings.Repeat("\u0958", 80) + "@x.io", // longer in lower case, and composed
 	} {
 		got, err := account.NormalizeEmail(in)
 		if kyro.ErrorCode(err) != kyro.CodeValidation {

@@ -2,8 +2,6 @@ package account
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -46,9 +44,8 @@ func (a *Admin) Invite(ctx context.Context, email, name string, tokens MailedTok
 		return made, Invitation{Mailed: true}, err
 	}
 	given := Invitation{Token: tokens.Mailed(kyro.TokenResetPassword, a.o.NewSeed())[0], Expires: now.Add(a.o.LinkTTL)}
-	sum := sha256.Sum256([]byte(given.Token))
 	token := kyro.MailToken{
-		Hash: hex.EncodeToString(sum[:]), Purpose: kyro.TokenResetPassword, Email: user.Email, CreatedAt: now, ExpiresAt: given.Expires,
+		Hash: hashOf(given.Token), Purpose: kyro.TokenResetPassword, Email: user.Email, CreatedAt: now, ExpiresAt: given.Expires,
 	}
 	made, err := a.store.AddUser(ctx, user, nil, []kyro.MailToken{token}, deed)
 	return made, given, err

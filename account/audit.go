@@ -9,6 +9,14 @@ import (
 	"kyrochat/kyro"
 )
 
+// AuditLog is the part of the Store that keeps the audit log, of which most lines come with the writes that they are about.
+type AuditLog interface {
+	// Record adds lines by themselves.
+	Record(ctx context.Context, entries ...kyro.AuditEntry) error
+	// AuditPage lists the lines about a user's account, newest first.
+	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
+}
+
 // AuditLog is what was done to and by the viewer's account, newest first. API keys do not see it.
 func (s *Service) AuditLog(ctx context.Context, viewer kyro.Viewer, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error) {
 	if err := viewer.MustBePerson(); err != nil {
@@ -29,6 +37,14 @@ func deedOf(viewer kyro.Viewer, user kyro.ID, action kyro.AuditAction, target ky
 	e := viewer.Entry(action, target).Dated(now)
 	e.UserID = user
 	return e
+}
+
+// byLink is the line of something done by the link of a mail, whoever may be signed in where it was opened. Whose account it
+// is about, the store says, which knows the token.
+func byLink(viewer kyro.Viewer, action kyro.AuditAction, now time.Time) kyro.AuditEntry {
+	return kyro.AuditEntry{
+		At: now, Action: action, Succeeded: true, Actor: kyro.ActorUser, Device: viewer.Device, RequestID: viewer.RequestID,
+	}
 }
 
 const (

@@ -144,7 +144,7 @@ func (m *memory) Deactivate(
 	if purgeAfter == nil || !purgeAfter.Equal(now.Add(kyro.AccountGrace)) {
 		return nil, kyro.Errorf(kyro.CodeInternal, "deleted after %v", purgeAfter)
 	}
-	c.DeactivatedAt = &now
+	c.DeactivatedAt, c.PurgeAfter = &now, purgeAfter
 	m.users[email] = *c
 	for _, letter := range letters {
 		m.told(&letter, nil)

@@ -83,7 +83,7 @@ func TestPasswordChange(t *testing.T) {
 	if err := w.CheckSession(t.Context(), ada.UserID, ada.SessionID, w.clock()); err != nil {
 		t.Errorf("the session that asked: %v", err)
 	}
-	if got := w.store.said(); got != "PASSWORD_CHANGED refused: wrong password; PASSWORD_CHANGED" {
+	if got := w.store.said(); got != "PASSWORD_CHANGED refused: Wrong password.; PASSWORD_CHANGED" {
 		t.Errorf("the audit log says %s", got)
 	}
 	if got := w.store.mailed(); got != "password-changed ada@example.org" {
@@ -146,7 +146,7 @@ func TestEmailChange(t *testing.T) {
 	}
 	w.store.away = kyro.Errorf(kyro.CodeConflict, "locked").At("newEmail")
 	wantError(t, w.RequestEmailChange(t.Context(), ada, goodPassword, "new@example.org"), kyro.CodeConflict, "newEmail")
-	if got := w.store.said(); got != "EMAIL_CHANGE_REQUESTED refused: wrong password; EMAIL_CHANGE_REQUESTED" {
+	if got := w.store.said(); got != "EMAIL_CHANGE_REQUESTED refused: Wrong password.; EMAIL_CHANGE_REQUESTED" {
 		t.Errorf("the audit log says %s", got)
 	}
 }
@@ -209,7 +209,7 @@ func TestDeactivation(t *testing.T) {
 	}
 	wantCode(t, w.CheckSession(t.Context(), ada.UserID, ada.SessionID, w.clock()), kyro.CodeUnauthenticated)
 	wantCode(t, w.Deactivate(t.Context(), ada, goodPassword), kyro.CodeUnauthenticated)
-	if got := w.store.said(); got != "DEACTIVATED refused: wrong password; DEACTIVATED" {
+	if got := w.store.said(); got != "DEACTIVATED refused: Wrong password.; DEACTIVATED" {
 		t.Errorf("the audit log says %s", got)
 	}
 	if got := w.store.mailed(); got != "deactivated" {

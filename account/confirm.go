@@ -7,10 +7,13 @@ import (
 	"kyrochat/kyro"
 )
 
-// confirm checks the password of somebody who is signed in, for what a session alone is not enough. API keys are
-// FORBIDDEN; a wrong password is INVALID_CREDENTIALS at the input's field; RATE_LIMITED after several of one session, so that
-// whoever has got hold of a token cannot guess.
-func (s *Service) confirm(ctx context.Context, viewer kyro.Viewer, password, field string) (kyro.Credentials, error) {
+// confirm checks the password of somebody who is signed in, for a deed for which a session alone is not enough. API keys are
+// FORBIDDEN; a wrong password is INVALID_CREDENTIALS at the input's field, and a line of the audit log; RATE_LIMITED after
+// several of one session, so that whoever has got hold of a token cannot guess. CONFLICT while the password is one that
+// somebody else knows, who would keep the owner out by it.
+func (s *Service) confirm(
+	ctx context.Context, viewer kyro.Viewer, deed kyro.AuditAction, password, field string,
+) (kyro.Credentials, error) {
 	if err := viewer.MustBePerson(); err != nil {
 		return kyro.Credentials{}, err
 	}
@@ -26,47 +29,31 @@ func (s *Service) confirm(ctx context.Context, viewer kyro.Viewer, password, fie
 	if err != nil {
 		return kyro.Credentials{}, err
 	}
-	if !ok {
-		return kyro.Credentials{}, wrongPassword(field)
+	if ok && known.Doubted(s.now()) {
+		return kyro.Credentials{}, kyro.Errorf(kyro.CodeConflict, "A change of the address was undone, and whoever made it knew "+
+			"this password: set a new one first, by the link of the mail about it, or ask for another link.").At(field)
 	}
-	return known, nil
+	if ok {
+		return known, nil
+	}
+	if err := s.store.Record(ctx, viewer.Entry(deed, kyro.ID{}).Dated(s.now()).Refused("Wrong password.")); err != nil {
+		return kyro.Credentials{}, fmt.Errorf("note a wrong password: %w", err)
+	}
+	return kyro.Credentials{}, wrongPassword(field)
 }
 
 func wrongPassword(field string) error {
 	return kyro.Errorf(kyro.CodeInvalidCredentials, "The password is wrong.").At(field)
 }
 
-// confirmFor is confirm for a deed that the audit log keeps also where the password was wrong.
-func (s *Service) confirmFor(
-	ctx context.Context, viewer kyro.Viewer, action kyro.AuditAction, password, field string,
-) (kyro.Credentials, error) {
-	known, err := s.confirm(ctx, viewer, password, field)
-	if kyro.ErrorCode(err) == kyro.CodeInvalidCredentials {
-		if logErr := s.store.Record(ctx, s.deed(viewer, action).Refused("wrong password")); logErr != nil {
-			s.log.ErrorContext(ctx, "a refusal is missing in the audit log", "user", viewer.UserID.String(), "action", action, "error", logErr)
-		}
-	}
-	return known, err
-}
-
-// deed is the line of the audit log of something that the viewer does to their account now.
-func (s *Service) deed(viewer kyro.Viewer, action kyro.AuditAction) kyro.AuditEntry {
-	e := viewer.Entry(action, kyro.ID{})
-	e.At = s.now()
-	return e
-}
-
-// linkDeed is the line of something done by the link of a mail, whoever may be signed in where it was opened. Whose account
-// it is about, the token says.
-func (s *Service) linkDeed(viewer kyro.Viewer, action kyro.AuditAction) kyro.AuditEntry {
-	return kyro.AuditEntry{
-		At: s.now(), Action: action, Succeeded: true, Actor: kyro.ActorUser, Device: viewer.Device, RequestID: viewer.RequestID,
-	}
-}
-
 // changed lets this node, and the others, know what became of a user's account and what ended with it.
 func (s *Service) changed(user kyro.ID, ended []kyro.ID) {
 	s.users.Forget(user, user)
+	s.over(user, ended)
+}
+
+// over is changed where sessions and API keys ended, and nothing else became of the account.
+func (s *Service) over(user kyro.ID, ended []kyro.ID) {
 	for _, credential := range ended {
 		if credential.Kind == kyro.KindSession {
 			s.sessions.Forget(user, credential)

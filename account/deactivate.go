@@ -10,14 +10,14 @@ import (
 // processed are canceled and answers stopped. A mail brings the link that takes it back within kyro.AccountGrace; then
 // everything is deleted. INVALID_CREDENTIALS.
 func (s *Service) Deactivate(ctx context.Context, viewer kyro.Viewer, password string) error {
-	known, err := s.confirmFor(ctx, viewer, kyro.AuditDeactivated, password, "password")
+	known, err := s.confirm(ctx, viewer, kyro.AuditDeactivated, password, "password")
 	if err != nil {
 		return err
 	}
 	now := s.now()
 	until, user := now.Add(kyro.AccountGrace), known.User.ID
 	letter := s.letter(kyro.LetterDeactivated, "", user, viewer, now)
-	ended, err := s.store.Deactivate(ctx, user, &until, now, []kyro.Letter{letter}, s.deed(viewer, kyro.AuditDeactivated))
+	ended, err := s.store.Deactivate(ctx, user, &until, now, []kyro.Letter{letter}, viewer.Entry(kyro.AuditDeactivated, kyro.ID{}).Dated(now))
 	s.changed(user, ended)
 	switch kyro.ErrorCode(err) {
 	case kyro.CodeNotFound, kyro.CodeConflict: // by another request
@@ -35,7 +35,8 @@ func (s *Service) Reactivate(ctx context.Context, viewer kyro.Viewer, token stri
 	if err := s.limitLinks(ctx, viewer); err != nil {
 		return err
 	}
-	done, err := s.store.RedeemReactivation(ctx, mailHash(token), s.now(),
-		s.letter(kyro.LetterReactivated, "", kyro.ID{}, viewer, s.now()), s.linkDeed(viewer, kyro.AuditReactivated))
-	return s.byLink(ctx, "account reactivated", done, err)
+	now := s.now()
+	done, err := s.store.RedeemReactivation(ctx, hashOf(token), now,
+		s.letter(kyro.LetterReactivated, "", kyro.ID{}, viewer, now), byLink(viewer, kyro.AuditReactivated, now))
+	return s.opened(ctx, "account reactivated", done, err)
 }

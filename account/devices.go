@@ -8,6 +8,23 @@ import (
 	"kyrochat/kyro"
 )
 
+// Devices keeps sessions as their users see them.
+type Devices interface {
+	// SessionsOf are the user's sessions that live and were used since, the one used last first.
+	SessionsOf(ctx context.Context, user kyro.ID, since, now time.Time) ([]kyro.Session, error)
+	// SessionsByID reads those of SessionsOf that have the ids, in any order.
+	SessionsByID(ctx context.Context, user kyro.ID, ids []kyro.ID, since, now time.Time) ([]kyro.Session, error)
+	// RevokeOtherSessions ends all of the user's sessions but one, and gives the ids of those it ended.
+	RevokeOtherSessions(ctx context.Context, user, except kyro.ID, now time.Time, deeds ...kyro.AuditEntry) ([]kyro.ID, error)
+	// EndReusedSession ends a session of the user and stores the letter that tells why. ended is false, and nothing is
+	// stored, where it was over already.
+	EndReusedSession(
+		ctx context.Context, user, id kyro.ID, now time.Time, letter kyro.Letter, deeds ...kyro.AuditEntry,
+	) (ended bool, err error)
+	// EndedCredentials gives those of the sessions and API keys that are good no more, or never were.
+	EndedCredentials(ctx context.Context, ids []kyro.ID, now time.Time) ([]kyro.ID, error)
+}
+
 // Sessions are the viewer's signed-in devices, the one used last first.
 func (s *Service) Sessions(ctx context.Context, viewer kyro.Viewer) ([]kyro.Session, error) {
 	if err := viewer.MustBePerson(); err != nil {
@@ -44,18 +61,15 @@ func (s *Service) RevokeSession(ctx context.Context, viewer kyro.Viewer, id kyro
 
 // RevokeOtherSessions ends all of the viewer's sessions but the one that asks. INVALID_CREDENTIALS for a wrong password.
 func (s *Service) RevokeOtherSessions(ctx context.Context, viewer kyro.Viewer, password string) error {
-	if _, err := s.confirm(ctx, viewer, password, "password"); err != nil {
+	if _, err := s.confirm(ctx, viewer, kyro.AuditSessionsRevoked, password, "password"); err != nil {
 		return err
 	}
 	now := s.now()
 	ended, err := s.store.RevokeOtherSessions(
 		ctx, viewer.UserID, viewer.SessionID, now, viewer.Entry(kyro.AuditSessionsRevoked, kyro.ID{}).Dated(now))
+	s.over(viewer.UserID, ended)
 	if err != nil {
 		return fmt.Errorf("revoke the other sessions: %w", err)
-	}
-	for _, session := range ended {
-		s.sessions.Forget(viewer.UserID, session)
-		s.ended(session)
 	}
 	return nil
 }

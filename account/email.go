@@ -2,8 +2,6 @@ package account
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 
 	"kyrochat/kyro"
 )
@@ -22,16 +20,17 @@ func (s *Service) RequestEmailChange(ctx context.Context, viewer kyro.Viewer, pa
 	if err := s.limitEmailChanges(ctx, viewer); err != nil {
 		return err
 	}
-	known, err := s.confirmFor(ctx, viewer, kyro.AuditEmailChangeRequested, password, "password")
+	known, err := s.confirm(ctx, viewer, kyro.AuditEmailChangeRequested, password, "password")
 	if err != nil {
 		return err
 	}
 	if address == known.User.Email {
 		return kyro.Invalid("newEmail", "This is the address of the account already.")
 	}
-	letter := s.letter(kyro.LetterEmailChange, address, known.User.ID, viewer, s.now())
+	now := s.now()
+	letter := s.letter(kyro.LetterEmailChange, address, known.User.ID, viewer, now)
 	letter.OldEmail, letter.NewEmail = known.User.Email, address
-	err = s.store.RequestEmailChange(ctx, known, letter, s.deed(viewer, kyro.AuditEmailChangeRequested))
+	err = s.store.RequestEmailChange(ctx, known, letter, viewer.Entry(kyro.AuditEmailChangeRequested, kyro.ID{}).Dated(now))
 	if kyro.ErrorCode(err) == kyro.CodeNotFound {
 		err = sessionEnded()
 	}
@@ -44,25 +43,28 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, viewer kyro.Viewer, to
 	if err := s.limitLinks(ctx, viewer); err != nil {
 		return err
 	}
-	done, err := s.store.ConfirmEmailChange(ctx, mailHash(token), s.now(),
-		s.letter(kyro.LetterEmailChanged, "", kyro.ID{}, viewer, s.now()), s.linkDeed(viewer, kyro.AuditEmailChanged))
-	return s.byLink(ctx, "address changed", done, err)
+	now := s.now()
+	done, err := s.store.ConfirmEmailChange(ctx, hashOf(token), now,
+		s.letter(kyro.LetterEmailChanged, "", kyro.ID{}, viewer, now), byLink(viewer, kyro.AuditEmailChanged, now))
+	return s.opened(ctx, "address changed", done, err)
 }
 
 // RevertEmailChange undoes a change of the address by the token of the mail to the old one. Whoever has that address may
-// have lost the account to somebody: so all sessions and API keys end, a deactivated account is back in use, the address
-// cannot be changed for a while, and a mail brings a link for a new password. INVALID_TOKEN; EMAIL_TAKEN.
+// have lost the account to somebody, who knows the password: so all sessions and API keys end, a deactivated account is back
+// in use, the address cannot be changed for a while, and a mail brings a link for a new password. Until that is set, the
+// one there is signs in, and is enough for nothing else (see confirm). INVALID_TOKEN; EMAIL_TAKEN.
 func (s *Service) RevertEmailChange(ctx context.Context, viewer kyro.Viewer, token string) error {
 	if err := s.limitLinks(ctx, viewer); err != nil {
 		return err
 	}
-	done, err := s.store.RevertEmailChange(ctx, mailHash(token), s.now(),
-		s.letter(kyro.LetterEmailReverted, "", kyro.ID{}, viewer, s.now()), s.linkDeed(viewer, kyro.AuditEmailReverted))
-	return s.byLink(ctx, "change of the address undone", done, err)
+	now := s.now()
+	done, err := s.store.RevertEmailChange(ctx, hashOf(token), now,
+		s.letter(kyro.LetterEmailReverted, "", kyro.ID{}, viewer, now), byLink(viewer, kyro.AuditEmailReverted, now))
+	return s.opened(ctx, "change of the address undone", done, err)
 }
 
-// byLink tells of a change that the link of a mail made.
-func (s *Service) byLink(ctx context.Context, what string, done kyro.AccountChange, err error) error {
+// opened tells of a change that the link of a mail made.
+func (s *Service) opened(ctx context.Context, what string, done kyro.AccountChange, err error) error {
 	if !done.UserID.IsZero() {
 		s.changed(done.UserID, done.Ended)
 	}
@@ -70,10 +72,4 @@ func (s *Service) byLink(ctx context.Context, what string, done kyro.AccountChan
 		s.log.InfoContext(ctx, what, "user", done.UserID.String(), "ended", len(done.Ended))
 	}
 	return err
-}
-
-// mailHash is what the store knows of the token of a mail.
-func mailHash(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
 }

@@ -8,7 +8,7 @@ import (
 
 // Confirm is confirm.
 func (s *Service) Confirm(ctx context.Context, viewer kyro.Viewer, password, field string) (kyro.Credentials, error) {
-	return s.confirm(ctx, viewer, password, field)
+	return s.confirm(ctx, viewer, kyro.AuditSessionsRevoked, password, field)
 }
 
 // MayMail is mayMail.

@@ -4,9 +4,30 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"kyrochat/kyro"
 )
+
+// Keys keeps API keys.
+type Keys interface {
+	// CreateAPIKey stores a key with the hash of its secret and the letter that tells of it; the deeds' target is the
+	// key. LIMIT_REACHED where the user has so many that are not revoked; INVALID_CREDENTIALS where the owner's credentials
+	// count no more.
+	CreateAPIKey(
+		ctx context.Context, owner kyro.Credentials, key kyro.APIKey, secretHash string, most int, letter kyro.Letter, deeds ...kyro.AuditEntry,
+	) (kyro.APIKey, error)
+	// FindAPIKey finds a key by the hash of its secret. NOT_FOUND where there is none, or its account is out of use.
+	FindAPIKey(ctx context.Context, secretHash string) (kyro.APIKey, error)
+	// APIKeys reads keys of the user, in any order, revoked and expired ones too; none of an account that is out of use.
+	APIKeys(ctx context.Context, user kyro.ID, ids []kyro.ID) ([]kyro.APIKey, error)
+	// APIKeysOf are the user's keys that are not revoked, newest first.
+	APIKeysOf(ctx context.Context, user kyro.ID) ([]kyro.APIKey, error)
+	// RevokeAPIKey ends a key of the user. NOT_FOUND where the user has none that is not revoked.
+	RevokeAPIKey(ctx context.Context, user, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error
+	// TouchAPIKeys notes that keys were used in the minute, unless that or a later one is noted.
+	TouchAPIKeys(ctx context.Context, ids []kyro.ID, minute time.Time) error
+}
 
 // APIKeys are the viewer's keys that are not revoked, newest first; expired ones too.
 func (s *Service) APIKeys(ctx context.Context, viewer kyro.Viewer) ([]kyro.APIKey, error) {
@@ -49,7 +70,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, viewer kyro.Viewer, wanted k
 	if err := s.limitAPIKeys(ctx, viewer); err != nil {
 		return kyro.APIKey{}, "", err
 	}
-	owner, err := s.confirm(ctx, viewer, password, "password")
+	owner, err := s.confirm(ctx, viewer, kyro.AuditAPIKeyCreated, password, "password")
 	if err != nil {
 		return kyro.APIKey{}, "", err
 	}
@@ -58,7 +79,10 @@ func (s *Service) CreateAPIKey(ctx context.Context, viewer kyro.Viewer, wanted k
 	letter := s.letter(kyro.LetterAPIKeyCreated, owner.User.Email, viewer.UserID, viewer, now)
 	letter.Name = key.Name
 	key, err = s.store.CreateAPIKey(
-		ctx, key, hash, kyro.MaxAPIKeysPerUser, letter, viewer.Entry(kyro.AuditAPIKeyCreated, kyro.ID{}).Dated(now))
+		ctx, owner, key, hash, kyro.MaxAPIKeysPerUser, letter, viewer.Entry(kyro.AuditAPIKeyCreated, kyro.ID{}).Dated(now))
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		err = sessionEnded()
+	}
 	if err != nil {
 		return kyro.APIKey{}, "", fmt.Errorf("create an API key: %w", err)
 	}

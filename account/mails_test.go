@@ -79,7 +79,7 @@ func (m *memory) EndLetter(_ context.Context, key int64, now time.Time) error {
 }
 
 func (m *memory) IssueMailToken(
-	_ context.Context, t kyro.MailToken, former []string, now time.Time, deeds ...kyro.AuditEntry,
+	_ context.Context, _ int64, t kyro.MailToken, former []string, now time.Time, deeds ...kyro.AuditEntry,
 ) (kyro.MailToken, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

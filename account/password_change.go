@@ -12,7 +12,7 @@ import (
 // count for nothing, and a mail tells the owner, with the API keys that live on. INVALID_CREDENTIALS for the current
 // password, also where it was changed by somebody else at the same time; WEAK_PASSWORD for the new one.
 func (s *Service) ChangePassword(ctx context.Context, viewer kyro.Viewer, current, password string) (kyro.User, error) {
-	known, err := s.confirmFor(ctx, viewer, kyro.AuditPasswordChanged, current, "currentPassword")
+	known, err := s.confirm(ctx, viewer, kyro.AuditPasswordChanged, current, "currentPassword")
 	if err != nil {
 		return kyro.User{}, err
 	}
@@ -29,7 +29,7 @@ func (s *Service) ChangePassword(ctx context.Context, viewer kyro.Viewer, curren
 	now := s.now()
 	user, ended, err := s.store.ChangePassword(ctx,
 		kyro.PasswordChange{UserID: known.User.ID, Old: known.PasswordHash, Hash: hash, SessionID: viewer.SessionID, At: now},
-		s.letter(kyro.LetterPasswordChanged, known.User.Email, known.User.ID, viewer, now), s.deed(viewer, kyro.AuditPasswordChanged))
+		s.letter(kyro.LetterPasswordChanged, known.User.Email, known.User.ID, viewer, now), viewer.Entry(kyro.AuditPasswordChanged, kyro.ID{}).Dated(now))
 	s.changed(viewer.UserID, ended)
 	if kyro.ErrorCode(err) == kyro.CodeConflict {
 		return kyro.User{}, wrongPassword("currentPassword")

@@ -21,8 +21,10 @@ type Letters interface {
 	EndLetter(ctx context.Context, key int64, now time.Time) error
 	// IssueMailToken stores a token, and takes the force of those before it for the same. One that is there already, under
 	// its hash or a former one, is given as it is, and nothing is done. good is false where the token is of no use: it was
-	// used or voided, is over, or a letter that was asked for later has brought a newer one.
-	IssueMailToken(ctx context.Context, token kyro.MailToken, former []string, now time.Time, deeds ...kyro.AuditEntry) (issued kyro.MailToken, good bool, err error)
+	// used or voided, is over, the letter has ended, or one that was asked for later has brought a newer token.
+	IssueMailToken(
+		ctx context.Context, letter int64, token kyro.MailToken, former []string, now time.Time, deeds ...kyro.AuditEntry,
+	) (issued kyro.MailToken, good bool, err error)
 	// MailTokenIssued reports whether there is a token with one of the hashes, good or not.
 	MailTokenIssued(ctx context.Context, hashes ...string) (bool, error)
 	// PendingRegistrations gives those of an address that were mailed and not confirmed, newest first.
@@ -149,7 +151,7 @@ func (s *Service) takeMail(ctx context.Context) error {
 func (s *Service) issue(ctx context.Context, letter kyro.Letter, d *draft) (good bool, err error) {
 	tokens, hashes := s.mailed(d.token.Purpose, letter.Seed)
 	d.token.Hash = hashes[0]
-	issued, good, err := s.store.IssueMailToken(ctx, d.token, hashes[1:], s.now(), d.deeds...)
+	issued, good, err := s.store.IssueMailToken(ctx, letter.Key, d.token, hashes[1:], s.now(), d.deeds...)
 	if err != nil || !good {
 		return false, err
 	}

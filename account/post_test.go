@@ -27,7 +27,16 @@ func known(t *testing.T) *world {
 func TestEachLetter(t *testing.T) {
 	t.Parallel()
 	user := kyro.UserID(1)
-	deactivated := func(c *kyro.Credentials) { at := c.User.CreatedAt; c.DeactivatedAt = &at }
+	deactivated := func(c *kyro.Credentials) {
+		at, until := c.User.CreatedAt, c.User.CreatedAt.Add(30*24*time.Hour)
+		c.DeactivatedAt, c.PurgeAfter = &at, &until
+	}
+	soon := func(c *kyro.Credentials) {
+		deactivated(c)
+		until := c.DeactivatedAt.Add(time.Hour)
+		c.PurgeAfter = &until
+	}
+	locked := func(c *kyro.Credentials) { deactivated(c); c.PurgeAfter = nil }
 	unconfirmed := func(c *kyro.Credentials) { c.User.EmailVerified = false }
 	for _, c := range []struct {
 		name    string
@@ -56,6 +65,8 @@ func TestEachLetter(t *testing.T) {
 		{"reverted", kyro.Letter{Kind: kyro.LetterEmailReverted, To: ada, UserID: user}, nil, kyro.TokenResetPassword, 30 * time.Minute, false},
 		{"reverted, and changed again", kyro.Letter{Kind: kyro.LetterEmailReverted, To: "old@example.org", UserID: user}, nil, "", 0, true},
 		{"deactivated", kyro.Letter{Kind: kyro.LetterDeactivated, To: ada, UserID: user}, deactivated, kyro.TokenReactivate, 30 * 24 * time.Hour, false},
+		{"deactivated, to be deleted soon", kyro.Letter{Kind: kyro.LetterDeactivated, To: ada, UserID: user}, soon, kyro.TokenReactivate, time.Hour, false},
+		{"deactivated by an admin meanwhile", kyro.Letter{Kind: kyro.LetterDeactivated, To: ada, UserID: user}, locked, "", 0, true},
 		{"deactivated, and taken back", kyro.Letter{Kind: kyro.LetterDeactivated, To: ada, UserID: user}, nil, "", 0, true},
 		{"reactivated", kyro.Letter{Kind: kyro.LetterReactivated, To: ada, UserID: user}, nil, "", 0, false},
 		{"password changed", kyro.Letter{Kind: kyro.LetterPasswordChanged, To: ada, UserID: user}, nil, "", 0, false},
@@ -144,7 +155,7 @@ func TestASecondTurnUnderAnotherSecret(t *testing.T) {
 	w := known(t)
 	w.wanted(kyro.Letter{Kind: kyro.LetterPasswordReset, To: ada})
 	former := new(tokens).Mailed(kyro.TokenResetPassword, w.store.letters[len(w.store.letters)-1].Seed)[1]
-	_, _, err := w.store.IssueMailToken(t.Context(), kyro.MailToken{
+	_, _, err := w.store.IssueMailToken(t.Context(), 1, kyro.MailToken{
 		Hash: hashOf(former), Purpose: kyro.TokenResetPassword, UserID: kyro.UserID(1), Email: ada, CreatedAt: w.now, ExpiresAt: w.now.Add(time.Minute),
 	}, nil, w.now)
 	if err != nil {

@@ -10,8 +10,6 @@ import (
 // Changes are what a store does to accounts that are there. Each is one fact, its letters and lines of the audit log
 // included, into which it puts the user's id; letters without an address go to the account's.
 type Changes interface {
-	// Credentials reads what the user's password is checked against; NOT_FOUND where there is no such user.
-	Credentials(ctx context.Context, user kyro.ID) (kyro.Credentials, error)
 	// UpdateProfile writes what a user shows of themselves; NOT_FOUND where there is no such user.
 	UpdateProfile(ctx context.Context, user kyro.ID, name string, deeds ...kyro.AuditEntry) (kyro.User, error)
 	// ChangePassword sets the hash where it is still the old one, else it answers CONFLICT. All other sessions end, whose
@@ -42,8 +40,6 @@ type Changes interface {
 	RedeemReactivation(
 		ctx context.Context, hash string, now time.Time, letter kyro.Letter, deeds ...kyro.AuditEntry,
 	) (kyro.AccountChange, error)
-	// Record adds lines to the audit log by themselves.
-	Record(ctx context.Context, entries ...kyro.AuditEntry) error
 }
 
 // UpdateProfile changes the viewer's profile. VALIDATION for a name that is none. A patch without anything in it gives the
@@ -68,7 +64,7 @@ func (s *Service) UpdateProfile(ctx context.Context, viewer kyro.Viewer, patch k
 	if err != nil {
 		return kyro.User{}, err
 	}
-	user, err := s.store.UpdateProfile(ctx, viewer.UserID, name, s.deed(viewer, kyro.AuditProfileChanged))
+	user, err := s.store.UpdateProfile(ctx, viewer.UserID, name, viewer.Entry(kyro.AuditProfileChanged, kyro.ID{}).Dated(s.now()))
 	s.changed(viewer.UserID, nil)
 	if kyro.ErrorCode(err) == kyro.CodeNotFound {
 		err = sessionEnded()

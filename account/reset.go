@@ -40,7 +40,7 @@ func (s *Service) ResetPassword(ctx context.Context, viewer kyro.Viewer, token, 
 		return fmt.Errorf("hash a new password: %w", err)
 	}
 	notice := s.letter(kyro.LetterPasswordChanged, known.Email, known.UserID, kyro.Viewer{Device: viewer.Device}, now)
-	ended, err := s.store.ResetPassword(ctx, hash, passwordHash, now, notice, byLink(viewer, kyro.AuditPasswordReset, known.UserID, now))
+	ended, err := s.store.ResetPassword(ctx, hash, passwordHash, now, notice, byLink(viewer, kyro.AuditPasswordReset, now))
 	s.changed(known.UserID, ended)
 	if err != nil {
 		return fmt.Errorf("reset a password: %w", err)

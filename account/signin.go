@@ -102,14 +102,11 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 	}
 	loggedIn.Actor = kyro.ActorUser
 	session, revoked, err := s.store.CreateSession(ctx, newSession(known.User.ID, viewer.Device, now), kyro.MaxSessionsPerUser, loggedIn)
+	s.over(known.User.ID, revoked)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("create a session: %w", err)
 	}
-	for _, former := range revoked {
-		s.sessions.Forget(known.User.ID, former)
-		s.ended(former)
-	}
-	if err := s.endLate(ctx, known, session, now); err != nil {
+	if err := s.endLate(ctx, known, session, loggedIn); err != nil {
 		return SignedIn{}, err
 	}
 	s.log.InfoContext(ctx, "logged in", "user", known.User.ID.String(), "session", session.ID.String())
@@ -119,7 +116,7 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 // endLate ends a session that was made from a password which was changed, or for an account that was deactivated, while it
 // was verified: it came too late to end with the others. Whether it did is looked up after it is stored, so that one of
 // the two sees the other.
-func (s *Service) endLate(ctx context.Context, known kyro.Credentials, session kyro.Session, now time.Time) error {
+func (s *Service) endLate(ctx context.Context, known kyro.Credentials, session kyro.Session, loggedIn kyro.AuditEntry) error {
 	today, err := s.store.Credentials(ctx, known.User.ID)
 	if err == nil && today.DeactivatedAt == nil && today.PasswordChangedAt.Equal(known.PasswordChangedAt) {
 		return nil
@@ -129,7 +126,8 @@ func (s *Service) endLate(ctx context.Context, known kyro.Credentials, session k
 	} else {
 		err = wrongCredentials()
 	}
-	return errors.Join(err, s.end(context.WithoutCancel(ctx), known.User.ID, session.ID, now))
+	ended := loggedIn.Following(kyro.AuditSessionRevoked, session.ID, "What it was begun with counts no more.")
+	return errors.Join(err, s.end(context.WithoutCancel(ctx), known.User.ID, session.ID, loggedIn.At, ended))
 }
 
 func wrongCredentials() error {

@@ -108,7 +108,7 @@ func (m *memory) key(id kyro.ID) (hash string, key kyro.APIKey, found bool) {
 }
 
 func (m *memory) CreateAPIKey(
-	_ context.Context, key kyro.APIKey, hash string, most int, letter kyro.Letter, deeds ...kyro.AuditEntry,
+	_ context.Context, _ kyro.Credentials, key kyro.APIKey, hash string, most int, letter kyro.Letter, deeds ...kyro.AuditEntry,
 ) (kyro.APIKey, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

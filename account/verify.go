@@ -16,8 +16,8 @@ type Verifications interface {
 	// has, and all other registrations of the address lose their force. INVALID_TOKEN for a token that is not good, for a
 	// user that is deactivated, and where the address has got an account meanwhile. It gives the user.
 	VerifyEmail(ctx context.Context, hash string, now time.Time, deeds ...kyro.AuditEntry) (kyro.ID, error)
-	// ResetPassword uses up a token and sets the password. The address counts as confirmed, all sessions end, and links
-	// in other mails lose their force but those that undo a change of the address; API keys are revoked where the address
+	// ResetPassword uses up a token and sets the password. The address counts as confirmed, all sessions end, and other
+	// mails lose their force but links that undo a change of the address; API keys are revoked where the address
 	// had not been confirmed before. It gives what ended. INVALID_TOKEN as for VerifyEmail.
 	ResetPassword(ctx context.Context, hash, passwordHash string, now time.Time, notice kyro.Letter, deeds ...kyro.AuditEntry) (ended []kyro.ID, err error)
 }
@@ -61,9 +61,9 @@ func (s *Service) VerifyEmail(ctx context.Context, viewer kyro.Viewer, token str
 	if known.UserID.IsZero() && s.signUp == kyro.SignUpClosed {
 		return kyro.BadMailToken() // closed since then
 	}
-	deeds := []kyro.AuditEntry{byLink(viewer, kyro.AuditEmailVerified, known.UserID, now)}
+	deeds := []kyro.AuditEntry{byLink(viewer, kyro.AuditEmailVerified, now)}
 	if known.UserID.IsZero() {
-		deeds = append([]kyro.AuditEntry{byLink(viewer, kyro.AuditSignedUp, kyro.ID{}, now)}, deeds...)
+		deeds = append([]kyro.AuditEntry{byLink(viewer, kyro.AuditSignedUp, now)}, deeds...)
 	}
 	user, err := s.store.VerifyEmail(ctx, hash, now, deeds...)
 	if !known.UserID.IsZero() {
@@ -74,12 +74,4 @@ func (s *Service) VerifyEmail(ctx context.Context, viewer kyro.Viewer, token str
 	}
 	s.log.InfoContext(ctx, "address verified", "user", user.String(), "new", known.UserID.IsZero())
 	return nil
-}
-
-// byLink is the line of something that the user did by the link of a mail, whoever is signed in where it was opened. The
-// user is zero where there is none yet: the store fills it in.
-func byLink(viewer kyro.Viewer, action kyro.AuditAction, user kyro.ID, now time.Time) kyro.AuditEntry {
-	e := viewer.Entry(action, kyro.ID{})
-	e.At, e.UserID, e.Actor, e.By = now, user, kyro.ActorUser, kyro.ID{}
-	return e
 }

@@ -47,10 +47,10 @@ func (s *Service) write(ctx context.Context, letter kyro.Letter) (*draft, error)
 	case kyro.LetterEmailReverted:
 		return d.bringing(kyro.TokenResetPassword, s.resetTTL).when(exists && inUse && known.User.Email == letter.To), nil
 	case kyro.LetterDeactivated:
-		if !exists || inUse {
+		if !exists || inUse || known.PurgeAfter == nil { // an admin takes it back, and nobody else
 			return nil, nil
 		}
-		return d.bringing(kyro.TokenReactivate, known.DeactivatedAt.Add(kyro.AccountGrace).Sub(letter.CreatedAt)), nil
+		return d.bringing(kyro.TokenReactivate, known.PurgeAfter.Sub(letter.CreatedAt)), nil
 	case kyro.LetterPasswordChanged:
 		if exists && known.User.EmailVerified {
 			d.mail.Keys, err = s.store.LiveKeyNames(ctx, known.User.ID, s.now())

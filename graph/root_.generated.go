@@ -4214,8 +4214,8 @@ type Mutation {
   ): UserPayload!
   """
   Changes the password. All other sessions end, links in mails lose their force, and the owner is told by mail; API keys
-  live on. Only for signed-in people. Errors: INVALID_CREDENTIALS, WEAK_PASSWORD; RATE_LIMITED at the top level.
-  API keys: none.
+  live on. Only for signed-in people. Errors: INVALID_CREDENTIALS, WEAK_PASSWORD; CONFLICT after a change of the address
+  was undone, until a new password is set by a link; RATE_LIMITED at the top level. API keys: none.
   """
   changePassword(
     "The old and the new password."
@@ -4278,7 +4278,8 @@ type Mutation {
   """
   Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
   sessions end, API keys are revoked, the address cannot be changed again for 72 hours, a deactivated account is back in
-  use, and a mail brings a link for a new password. After several changes each old address can be taken back so, and the
+  use, and a mail brings a link for a new password; until that is set, the one there is signs in and does nothing else
+  that takes a password. After several changes each old address can be taken back so, and the
   oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good; RATE_LIMITED at the top level.
   API keys: ignored.
   """
@@ -4289,7 +4290,8 @@ type Mutation {
   """
   Deactivates the account: all sessions end, API keys stop to work, running work stops. Within 30 days the link of a
   mail takes it back; then everything is deleted for good: bots, documents, files, vectors, conversations. Only for
-  signed-in people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level. API keys: none.
+  signed-in people. Errors: INVALID_CREDENTIALS, CONFLICT as of changePassword; RATE_LIMITED at the top level.
+  API keys: none.
   """
   deactivateAccount(
     "The password."
@@ -4312,8 +4314,8 @@ type Mutation {
     input: RevokeSessionInput!
   ): DeletePayload!
   """
-  Ends all sessions but this one. Only for signed-in people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level.
-  API keys: none.
+  Ends all sessions but this one. Only for signed-in people. Errors: INVALID_CREDENTIALS, CONFLICT as of changePassword;
+  RATE_LIMITED at the top level. API keys: none.
   """
   revokeOtherSessions(
     "The password."
@@ -4321,8 +4323,8 @@ type Mutation {
   ): AcceptedPayload!
   """
   Makes an API key, at most 20 with those that have expired. Its secret is in this answer and never again. Only for
-  signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS, LIMIT_REACHED; RATE_LIMITED at the top level.
-  API keys: none.
+  signed-in people. Errors: VALIDATION, INVALID_CREDENTIALS, LIMIT_REACHED, CONFLICT as of changePassword; RATE_LIMITED at
+  the top level. API keys: none.
   """
   createApiKey(
     "The key."

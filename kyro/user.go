@@ -39,7 +39,14 @@ type Credentials struct {
 	PasswordHash      string     // a PHC string
 	PasswordChangedAt time.Time  // device tokens from before count for nothing
 	DeactivatedAt     *time.Time // nil while the account is in use
+	PurgeAfter        *time.Time // when a deactivated account is deleted; nil: not by itself
 	EmailLockedUntil  time.Time  // before this the address cannot be changed; zero where it can
+}
+
+// Doubted reports whether the password is one that somebody else knows, too: that of an account whose change of the address
+// was undone, for RevertEmailTTL, until a new one is set.
+func (c Credentials) Doubted(now time.Time) bool {
+	return now.Before(c.EmailLockedUntil) && !c.PasswordChangedAt.After(c.EmailLockedUntil.Add(-RevertEmailTTL))
 }
 
 // PasswordChange is a new password of a user who gave the one before.

@@ -38,7 +38,9 @@ var examples = map[kyro.LetterKind]struct {
 	kyro.LetterEmailChanged: {func(m *kyro.Mail) {
 		m.Expires, m.OldEmail, m.NewEmail = happened.Add(kyro.RevertEmailTTL), m.To, "ada@new.example"
 	}, "revert-email"},
-	kyro.LetterEmailReverted: {func(m *kyro.Mail) { m.Expires, m.NewEmail = happened.Add(30*time.Minute), "ada@new.example" }, "reset-password"},
+	kyro.LetterEmailReverted: {func(m *kyro.Mail) {
+		m.Expires, m.OldEmail, m.NewEmail = happened.Add(30*time.Minute), "ada@new.example", m.To
+	}, "reset-password"},
 	kyro.LetterDeactivated:   {func(m *kyro.Mail) { m.Expires = happened.Add(30 * 24 * time.Hour) }, "reactivate"},
 	kyro.LetterReactivated:   {func(m *kyro.Mail) { m.Token = "" }, ""},
 	kyro.LetterAPIKeyCreated: {func(m *kyro.Mail) { m.Token, m.KeyName = "", "nightly import" }, ""},

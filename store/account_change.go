@@ -23,7 +23,7 @@ func (s *Store) UpdateProfile(ctx context.Context, user kyro.ID, name string, de
 		if err != nil {
 			return notFound(err, kyro.KindUser)
 		}
-		return tx.tell(ctx, &r, nil, deeds)
+		return tx.tell(ctx, user, "", nil, deeds)
 	})
 	return r.noun(), err
 }
@@ -51,7 +51,7 @@ func (s *Store) ChangePassword(
 		if err := tx.voidMails(ctx, c.UserID, c.At); err != nil {
 			return err
 		}
-		return tx.tell(ctx, &r, []kyro.Letter{letter}, deeds)
+		return tx.tell(ctx, c.UserID, r.Email, []kyro.Letter{letter}, deeds)
 	})
 	return user, ended, err
 }
@@ -61,14 +61,9 @@ func (s *Store) ChangePassword(
 func (s *Store) RequestEmailChange(ctx context.Context, known kyro.Credentials, letter kyro.Letter, deeds ...kyro.AuditEntry) error {
 	user, now := known.User.ID, kyro.Moment(letter.CreatedAt)
 	return s.write(ctx, "ask for another address", func(ctx context.Context, tx *writeTx) error {
-		var r userRow
-		err := s.lock(tx.NewSelect().Model(&r).Where("u.id = ?", user.Key)).Scan(ctx)
+		current, err := s.stillCounts(ctx, tx, known)
 		if err != nil {
-			return notFound(err, kyro.KindUser)
-		}
-		current := r.credentials()
-		if current.DeactivatedAt != nil || !current.PasswordChangedAt.Equal(known.PasswordChangedAt) {
-			return kyro.Errorf(kyro.CodeInvalidCredentials, "The password was changed meanwhile.").At("password")
+			return err
 		}
 		if until := current.EmailLockedUntil; until.After(now) {
 			return kyro.Errorf(kyro.CodeConflict, "A change of the address was undone, so it stays as it is until %s.",
@@ -80,8 +75,31 @@ func (s *Store) RequestEmailChange(ctx context.Context, known kyro.Credentials, 
 		if err := tx.dropLetters(ctx, user, now, kyro.LetterEmailChange); err != nil {
 			return err
 		}
-		return tx.tell(ctx, &r, []kyro.Letter{letter}, deeds)
+		return tx.tell(ctx, user, "", []kyro.Letter{letter}, deeds)
 	})
+}
+
+// stillCounts locks the row of somebody whose password was verified, and gives their credentials as they are then.
+// INVALID_CREDENTIALS where the password was changed, or the account taken out of use, since known was read; NOT_FOUND
+// where there is none any more.
+func (s *Store) stillCounts(ctx context.Context, tx *writeTx, known kyro.Credentials) (kyro.Credentials, error) {
+	var r userRow
+	if err := s.hold(tx.NewSelect().Model(&r).Where("u.id = ?", known.User.ID.Key)).Scan(ctx); err != nil {
+		return kyro.Credentials{}, notFound(err, kyro.KindUser)
+	}
+	today := r.credentials()
+	if today.DeactivatedAt != nil || !today.PasswordChangedAt.Equal(known.PasswordChangedAt) {
+		return today, kyro.Errorf(kyro.CodeInvalidCredentials, "The password was changed meanwhile.").At("password")
+	}
+	return today, nil
+}
+
+// holdUser locks the row of a user, so that what belongs to them is changed by one at a time. Others may store rows that
+// refer to it meanwhile. NOT_FOUND where there is no such user.
+func (s *Store) holdUser(ctx context.Context, tx *writeTx, user kyro.ID) error {
+	var id int64
+	err := s.hold(tx.NewSelect().Table("users").Column("id").Where("id = ?", user.Key)).Scan(ctx, &id)
+	return notFound(err, kyro.KindUser)
 }
 
 // ConfirmEmailChange makes the address of a token the account's. INVALID_TOKEN also where the address is not to be changed
@@ -111,8 +129,8 @@ func (s *Store) ConfirmEmailChange(
 		if err := tx.voidMails(ctx, token.UserID, now); err != nil {
 			return err
 		}
-		letter.To, letter.OldEmail, letter.NewEmail = r.Email, r.Email, token.NewEmail
-		return tx.tell(ctx, &r, []kyro.Letter{letter}, deeds)
+		letter.OldEmail, letter.NewEmail = r.Email, token.NewEmail
+		return tx.tell(ctx, token.UserID, r.Email, []kyro.Letter{letter}, deeds)
 	})
 	return done, err
 }
@@ -158,11 +176,11 @@ func (tx *writeTx) dropLetters(ctx context.Context, user kyro.ID, now time.Time,
 }
 
 // tell stores letters and lines of the audit log about a user, whose id is put into them. Letters without an address go
-// to the user's. It is the last thing a transaction does.
-func (tx *writeTx) tell(ctx context.Context, r *userRow, letters []kyro.Letter, deeds []kyro.AuditEntry) error {
+// to email. It is the last thing a transaction does.
+func (tx *writeTx) tell(ctx context.Context, user kyro.ID, email string, letters []kyro.Letter, deeds []kyro.AuditEntry) error {
 	for _, letter := range letters {
-		if letter.UserID = kyro.UserID(r.ID); letter.To == "" {
-			letter.To = r.Email
+		if letter.UserID = user; letter.To == "" {
+			letter.To = email
 		}
 		if err := tx.addLetters(ctx, letter); err != nil {
 			return err
@@ -170,7 +188,7 @@ func (tx *writeTx) tell(ctx context.Context, r *userRow, letters []kyro.Letter, 
 	}
 	entries := make([]kyro.AuditEntry, len(deeds))
 	for i, deed := range deeds {
-		deed.UserID = kyro.UserID(r.ID)
+		deed.UserID = user
 		entries[i] = deed
 	}
 	return tx.audit(ctx, entries...)

@@ -251,7 +251,7 @@ func TestChangesOfTheAddressAreUndone(t *testing.T) {
 			t.Errorf("done: %+v", done)
 		}
 		c := o.known(t)
-		if c.User.Email != "b@example.com" || c.DeactivatedAt != nil || c.PasswordHash != "old" || !c.EmailLockedUntil.Equal(now.Add(kyro.RevertEmailTTL)) {
+		if c.User.Email != "b@example.com" || c.DeactivatedAt != nil || c.PasswordHash == "" || !c.PasswordChangedAt.Equal(now) || !c.EmailLockedUntil.Equal(now.Add(kyro.RevertEmailTTL)) {
 			t.Errorf("after the first: %+v", c)
 		}
 		if n := w.number(t, fmt.Sprintf("SELECT count(*) FROM api_keys WHERE user_id = %d AND revoked_at IS NULL", o.id.Key)); n != 0 || len(o.live(t)) != 0 {
@@ -259,6 +259,9 @@ func TestChangesOfTheAddressAreUndone(t *testing.T) {
 		}
 		if w.lines(t, kyro.AuditReactivated, o.id) != 1 {
 			t.Error("that it is back in use is in no audit log")
+		}
+		if w.lines(t, kyro.AuditAPIKeyRevoked, o.id) != 1 {
+			t.Error("that the key was revoked is in no audit log")
 		}
 		_, err = revert(toC)
 		wantCode(t, err, kyro.CodeInvalidToken)

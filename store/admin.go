@@ -139,68 +139,31 @@ func (s *Store) account(ctx context.Context, now time.Time, condition string, va
 	return account, failed("read the account", err)
 }
 
-// AddUser stores a user without a session, as whoever runs the server makes them. Registrations of the address that
-// nobody has confirmed count for nothing any more. The id is put into the letters, the tokens and the deeds. EMAIL_TAKEN
-// where the address has an account.
+// AddUser stores a user without a session, as whoever runs the server makes them. The id is put into the letters, the
+// tokens and the deeds. EMAIL_TAKEN as addUser.
 func (s *Store) AddUser(
 	ctx context.Context, user kyro.NewUser, letters []kyro.Letter, tokens []kyro.MailToken, deeds ...kyro.AuditEntry,
 ) (kyro.User, error) {
 	var u userRow
-	err := s.write(ctx, "add the user", func(ctx context.Context, tx *writeTx) error {
-		u = userRow{
-			Email: clean(user.Email), Name: clean(user.Name), PasswordHash: user.PasswordHash,
-			EmailVerified: user.EmailVerified, CreatedAt: kyro.Moment(user.CreatedAt),
-		}
-		if _, err := tx.NewInsert().Model(&u).Exec(ctx); err != nil {
-			if isUniqueViolation(err) {
-				return kyro.Errorf(kyro.CodeEmailTaken, "There is an account with this address already.").At("email")
-			}
-			return err
-		}
-		id := kyro.UserID(u.ID)
-		_, err := tx.NewUpdate().Table("mail_tokens").Set("voided_at = ?", u.CreatedAt).
-			Where("email = ? AND purpose = ? AND user_id IS NULL AND used_at IS NULL AND voided_at IS NULL", u.Email, string(kyro.TokenVerifyEmail)).
-			Exec(ctx)
-		if err != nil {
+	user.Letters = letters
+	err := s.write(ctx, "add the user", func(ctx context.Context, tx *writeTx) (err error) {
+		if u, err = tx.addUser(ctx, user); err != nil {
 			return err
 		}
 		for _, token := range tokens {
-			token.UserID = id
-			if err := tx.keepToken(ctx, token); err != nil {
+			token.UserID = kyro.UserID(u.ID)
+			r := rowOfToken(token)
+			if _, err := tx.NewInsert().Model(&r).Exec(ctx); err != nil {
 				return err
 			}
 		}
-		return tx.told(ctx, id, letters, deeds)
+		return tx.tell(ctx, kyro.UserID(u.ID), "", nil, deeds)
 	})
 	return u.noun(), err
 }
 
-// keepToken stores a token that is given to somebody otherwise than by a letter.
-func (tx *writeTx) keepToken(ctx context.Context, token kyro.MailToken) error {
-	_, err := tx.NewInsert().Model(&mailTokenRow{
-		Hash: token.Hash, Purpose: string(token.Purpose), UserID: keyOrNil(token.UserID), Email: clean(token.Email),
-		NewEmail: clean(token.NewEmail), SessionID: keyOrNil(token.SessionID), CreatedAt: kyro.Moment(token.CreatedAt),
-		ExpiresAt: kyro.Moment(token.ExpiresAt), Name: clean(token.Name), PasswordHash: token.PasswordHash,
-	}).Exec(ctx)
-	return err
-}
-
-// told stores letters and lines of the audit log about a user, whose id is put into them.
-func (tx *writeTx) told(ctx context.Context, user kyro.ID, letters []kyro.Letter, deeds []kyro.AuditEntry) error {
-	for i := range letters {
-		letters[i].UserID = user
-	}
-	for i := range deeds {
-		deeds[i].UserID = user
-	}
-	if err := tx.addLetters(ctx, letters...); err != nil {
-		return err
-	}
-	return tx.audit(ctx, deeds...)
-}
-
 // OverwritePassword sets a user's password whatever it was, ends all sessions, whose ids it gives, and takes the force of
-// links that were mailed before. NOT_FOUND where there is no such user.
+// what was mailed before but for links that undo a change of the address. NOT_FOUND where there is no such user.
 func (s *Store) OverwritePassword(
 	ctx context.Context, user kyro.ID, hash string, now time.Time, letters []kyro.Letter, deeds ...kyro.AuditEntry,
 ) (ended []kyro.ID, err error) {
@@ -214,10 +177,10 @@ func (s *Store) OverwritePassword(
 		if ended, err = tx.endSessions(ctx, user, kyro.ID{}, now); err != nil {
 			return err
 		}
-		if err := tx.voidTokens(ctx, user, now, kyro.TokenResetPassword, kyro.TokenChangeEmail); err != nil {
+		if err := tx.voidMails(ctx, user, now); err != nil {
 			return err
 		}
-		return tx.told(ctx, user, letters, deeds)
+		return tx.tell(ctx, user, "", letters, deeds)
 	})
 	return ended, err
 }
@@ -226,9 +189,8 @@ func (s *Store) OverwritePassword(
 // where there is no such user.
 func (s *Store) EndAccess(ctx context.Context, user kyro.ID, keys bool, now time.Time, deeds ...kyro.AuditEntry) (ended []kyro.ID, err error) {
 	err = s.write(ctx, "end the sessions", func(ctx context.Context, tx *writeTx) (err error) {
-		var key int64
-		if err := s.lock(tx.NewSelect().Table("users").Column("id").Where("id = ?", user.Key)).Scan(ctx, &key); err != nil {
-			return notFound(err, kyro.KindUser)
+		if err := s.holdUser(ctx, tx, user); err != nil {
+			return err
 		}
 		if ended, err = tx.endSessions(ctx, user, kyro.ID{}, now); err != nil {
 			return err
@@ -240,7 +202,7 @@ func (s *Store) EndAccess(ctx context.Context, user kyro.ID, keys bool, now time
 			}
 			ended = append(ended, revoked...)
 		}
-		return tx.told(ctx, user, nil, deeds)
+		return tx.tell(ctx, user, "", nil, deeds)
 	})
 	return ended, err
 }
@@ -269,7 +231,7 @@ func (s *Store) PurgeNow(ctx context.Context, user kyro.ID, now time.Time, deeds
 		if err := tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobPurgeUser, Key: user.Key}); err != nil {
 			return err
 		}
-		return tx.told(ctx, user, nil, deeds)
+		return tx.tell(ctx, user, "", nil, deeds)
 	})
 }
 

@@ -42,19 +42,18 @@ func inUse(alias string) string {
 
 // CreateAPIKey stores a key with the hash of its secret, the letter that tells of it, and deeds, whose target is the key.
 // LIMIT_REACHED where the user has so many that are not revoked; those that expired count, since they are listed.
-// NOT_FOUND where the account is out of use.
+// INVALID_CREDENTIALS where those of the owner, who gave the password, count no more: who was to lose the account must not
+// keep a key to it.
 func (s *Store) CreateAPIKey(
-	ctx context.Context, key kyro.APIKey, secretHash string, most int, letter kyro.Letter, deeds ...kyro.AuditEntry,
+	ctx context.Context, owner kyro.Credentials, key kyro.APIKey, secretHash string, most int, letter kyro.Letter, deeds ...kyro.AuditEntry,
 ) (kyro.APIKey, error) {
 	var r apiKeyRow
 	err := s.write(ctx, "create the API key", func(ctx context.Context, tx *writeTx) error {
 		// Two that are made at once count one after the other.
-		var user int64
-		err := s.lock(tx.NewSelect().Table("users").Column("id").
-			Where("id = ? AND deactivated_at IS NULL", key.UserID.Key)).Scan(ctx, &user)
-		if err != nil {
-			return notFound(err, kyro.KindUser)
+		if _, err := s.stillCounts(ctx, tx, owner); err != nil {
+			return err
 		}
+		user := owner.User.ID.Key
 		there, err := tx.NewSelect().Table("api_keys").Where("user_id = ? AND revoked_at IS NULL", user).Count(ctx)
 		if err != nil {
 			return err

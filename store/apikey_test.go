@@ -24,7 +24,7 @@ func aKey(user kyro.ID) kyro.APIKey {
 // key stores an API key with the hash.
 func (w *world) key(t testing.TB, user kyro.ID, hash string) kyro.APIKey {
 	t.Helper()
-	key, err := w.CreateAPIKey(t.Context(), aKey(user), hash, 20, letterTo(user, kyro.LetterAPIKeyCreated), deedOf(user, kyro.AuditAPIKeyCreated))
+	key, err := w.CreateAPIKey(t.Context(), w.credentials(t, user), aKey(user), hash, 20, letterTo(user, kyro.LetterAPIKeyCreated), deedOf(user, kyro.AuditAPIKeyCreated))
 	fine(t, err)
 	return key
 }
@@ -50,7 +50,7 @@ func TestAPIKeys(t *testing.T) {
 		}
 		endless := aKey(ada)
 		endless.ExpiresAt, endless.Networks = nil, nil
-		second, err := w.CreateAPIKey(t.Context(), endless, "hash 2", 20, letterTo(ada, kyro.LetterAPIKeyCreated))
+		second, err := w.CreateAPIKey(t.Context(), w.credentials(t, ada), endless, "hash 2", 20, letterTo(ada, kyro.LetterAPIKeyCreated))
 		if fine(t, err); second.ExpiresAt != nil || len(second.Networks) != 0 {
 			t.Errorf("stored %+v", second)
 		}
@@ -101,8 +101,8 @@ func TestKeysOfDeactivatedAccounts(t *testing.T) {
 		if keys, err := w.APIKeys(t.Context(), ada, []kyro.ID{key.ID}); err != nil || len(keys) != 0 {
 			t.Errorf("read %v, %v", keys, err)
 		}
-		_, err = w.CreateAPIKey(t.Context(), aKey(ada), "hash 2", 20, letterTo(ada, kyro.LetterAPIKeyCreated))
-		wantCode(t, err, kyro.CodeNotFound)
+		_, err = w.CreateAPIKey(t.Context(), w.credentials(t, ada), aKey(ada), "hash 2", 20, letterTo(ada, kyro.LetterAPIKeyCreated))
+		wantCode(t, err, kyro.CodeInvalidCredentials)
 	})
 }
 
@@ -118,7 +118,7 @@ func TestKeysAreCounted(t *testing.T) {
 		made, refused := 0, 0
 		for i := range 8 {
 			all.Go(func() {
-				_, err := w.CreateAPIKey(t.Context(), aKey(ada), fmt.Sprint("hash ", i), 3, letterTo(ada, kyro.LetterAPIKeyCreated))
+				_, err := w.CreateAPIKey(t.Context(), w.credentials(t, ada), aKey(ada), fmt.Sprint("hash ", i), 3, letterTo(ada, kyro.LetterAPIKeyCreated))
 				mu.Lock()
 				defer mu.Unlock()
 				switch kyro.ErrorCode(err) {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 
 	"kyrochat/kyro"
 )
@@ -28,27 +27,5 @@ func (s *Store) AuditLines(ctx context.Context, want kyro.AuditQuery) ([]kyro.Au
 	if err := q.Scan(ctx); err != nil {
 		return nil, failed("read the audit log", err)
 	}
-	return convert(rows, (*auditRow).entry), nil
-}
-
-// entry is the line as whoever runs the server reads it.
-func (r *auditRow) entry() kyro.AuditEntry {
-	e := kyro.AuditEntry{
-		ID: kyro.AuditID(r.ID), At: r.At.UTC(), Action: kyro.AuditAction(r.Action), Succeeded: r.Succeeded, Actor: kyro.AuditActor(r.Actor),
-		By: idOrZero(r.ByID), Target: idOrZero(r.TargetID), RequestID: r.RequestID, Detail: r.Detail,
-	}
-	if r.UserID != nil {
-		e.UserID = kyro.UserID(*r.UserID)
-	}
-	var device []string
-	if r.Device != nil && json.Unmarshal([]byte(*r.Device), &device) == nil && len(device) == 2 {
-		e.Device = kyro.Device{UserAgent: device[0], AddressPrefix: device[1]}
-	}
-	return e
-}
-
-// idOrZero reads an id that the log has as text; "" is none.
-func idOrZero(s string) kyro.ID {
-	id, _ := kyro.ParseID(s)
-	return id
+	return convert(rows, (*auditRow).noun), nil
 }

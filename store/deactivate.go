@@ -51,7 +51,7 @@ func (s *Store) Deactivate(
 		if err := stopAllAnswers(ctx, tx, user, now); err != nil {
 			return err
 		}
-		return tx.tell(ctx, &r, letters, deeds)
+		return tx.tell(ctx, user, r.Email, letters, deeds)
 	})
 	return ended, err
 }
@@ -127,7 +127,7 @@ func (s *Store) Reactivate(ctx context.Context, user kyro.ID, now time.Time, let
 		if err := tx.reactivate(ctx, user, now); err != nil {
 			return err
 		}
-		return tx.tell(ctx, &r, letters, deeds)
+		return tx.tell(ctx, user, r.Email, letters, deeds)
 	})
 }
 
@@ -149,7 +149,7 @@ func (s *Store) RedeemReactivation(
 		if err := tx.reactivate(ctx, token.UserID, now); err != nil {
 			return err
 		}
-		return tx.tell(ctx, &r, []kyro.Letter{letter}, deeds)
+		return tx.tell(ctx, token.UserID, r.Email, []kyro.Letter{letter}, deeds)
 	})
 	return done, err
 }

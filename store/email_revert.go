@@ -12,9 +12,10 @@ import (
 
 // RevertEmailChange makes a former address the account's again. Of several former addresses the oldest wins: it can be
 // taken back after a younger one was, and not the other way round. All sessions end, API keys are revoked, what was mailed
-// before counts for nothing, the address stays as it is for kyro.RevertEmailTTL, and where the account was deactivated by
-// whoever had it, it is back in use. EMAIL_TAKEN where another account has the address, after which the token is still
-// good. The letter goes to the address that is back. The user's id is put into letter and deeds.
+// before and the tokens of devices count for nothing, the address stays as it is for kyro.RevertEmailTTL, and where the
+// account was deactivated by whoever had it, it is back in use. The password stays until the owner sets a new one, which the
+// letter brings a link for. EMAIL_TAKEN where another account has the address, after which the token is still good. The
+// letter goes to the address that is back. The user's id is put into letter and deeds.
 func (s *Store) RevertEmailChange(
 	ctx context.Context, hash string, now time.Time, letter kyro.Letter, deeds ...kyro.AuditEntry,
 ) (done kyro.AccountChange, err error) {
@@ -26,6 +27,7 @@ func (s *Store) RevertEmailChange(
 		}
 		user, former := token.UserID, r.Email
 		q := tx.NewUpdate().Table("users").Set("email = ?", token.NewEmail).Set("email_verified = ?", true).
+			Set("password_changed_at = ?", now). // sign-ins that are under way count for nothing, nor do tokens of devices
 			Set("email_locked_until = ?", now.Add(kyro.RevertEmailTTL)).Where("id = ?", r.ID)
 		entries := slices.Clone(deeds)
 		if r.PurgeAfter != nil { // which no admin sets who wants an account out of use
@@ -46,7 +48,7 @@ func (s *Store) RevertEmailChange(
 		if err != nil {
 			return err
 		}
-		done.Ended = append(done.Ended, keys...)
+		done.Ended, entries = append(done.Ended, keys...), append(entries, revoking(keys, deeds)...)
 		if err := tx.voidMails(ctx, user, now); err != nil {
 			return err
 		}
@@ -59,9 +61,8 @@ func (s *Store) RevertEmailChange(
 		if err := tx.voidReverts(ctx, user, token.NewEmail, now); err != nil {
 			return err
 		}
-		r.Email = token.NewEmail
-		letter.To, letter.OldEmail, letter.NewEmail = token.NewEmail, former, token.NewEmail
-		return tx.tell(ctx, &r, []kyro.Letter{letter}, entries)
+		letter.OldEmail, letter.NewEmail = former, token.NewEmail
+		return tx.tell(ctx, user, token.NewEmail, []kyro.Letter{letter}, entries)
 	})
 	return done, err
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"reflect"
 	"slices"
@@ -33,12 +34,31 @@ func (w *world) issue(t *testing.T, token kyro.MailToken) kyro.MailToken {
 	if token.Email == "" {
 		token.Email = address
 	}
-	issued, good, err := w.IssueMailToken(t.Context(), token, nil, token.CreatedAt)
+	issued, good, err := w.issueOf(t, token, nil, token.CreatedAt)
 	fine(t, err)
 	if !good || !reflect.DeepEqual(issued, token) {
 		t.Fatalf("issued %+v, %t; want %+v", issued, good, token)
 	}
 	return token
+}
+
+// issueOf is IssueMailToken for a letter that is still to be sent, and is not there otherwise.
+func (w *world) issueOf(t testing.TB, token kyro.MailToken, former []string, now time.Time, deeds ...kyro.AuditEntry) (kyro.MailToken, bool, error) {
+	t.Helper()
+	seed := rand.Text()
+	fine(t, w.AddLetter(t.Context(), kyro.Letter{Kind: kyro.LetterVerification, Seed: seed, CreatedAt: start}))
+	letter := w.number(t, "SELECT id FROM letters WHERE seed = '"+seed+"'")
+	defer w.exec(t, fmt.Sprintf("DELETE FROM letters WHERE id = %d", letter))
+	defer w.exec(t, fmt.Sprintf("DELETE FROM test_jobs WHERE job_key = %d", letter))
+	return w.IssueMailToken(t.Context(), int64(letter), token, former, now, deeds...)
+}
+
+// credentials are what a password of the user is checked against.
+func (w *world) credentials(t testing.TB, user kyro.ID) kyro.Credentials {
+	t.Helper()
+	c, err := w.Credentials(t.Context(), user)
+	fine(t, err)
+	return c
 }
 
 func (w *world) isGood(t *testing.T, token kyro.MailToken) bool {
@@ -135,7 +155,7 @@ func TestIssuingTokens(t *testing.T) {
 			hash   string
 			former []string
 		}{{"r1", nil}, {"r1", []string{"x"}}, {"y", []string{"x", "r1"}}} {
-			got, good, err := w.IssueMailToken(t.Context(), reset(again.hash, 0), again.former, start, deed)
+			got, good, err := w.issueOf(t, reset(again.hash, 0), again.former, start, deed)
 			if fine(t, err); !good || !reflect.DeepEqual(got, first) {
 				t.Errorf("again: %+v, %t", got, good)
 			}
@@ -148,17 +168,17 @@ func TestIssuingTokens(t *testing.T) {
 		if w.isGood(t, first) || !w.isGood(t, second) || !w.isGood(t, verify) {
 			t.Error("the newest of each purpose is not the one that is good")
 		}
-		if _, good, err := w.IssueMailToken(t.Context(), reset("r1", 0), nil, start); err != nil || good {
+		if _, good, err := w.issueOf(t, reset("r1", 0), nil, start); err != nil || good {
 			t.Errorf("a token that was voided is good: %v", err)
 		}
 		// A letter that was overtaken by a later one brings nothing.
-		if _, good, err := w.IssueMailToken(t.Context(), reset("r0", time.Millisecond), nil, start, deed); err != nil || good || !w.isGood(t, second) {
+		if _, good, err := w.issueOf(t, reset("r0", time.Millisecond), nil, start, deed); err != nil || good || !w.isGood(t, second) {
 			t.Errorf("an overtaken token is good: %t, %v", good, err)
 		}
-		if _, good, err := w.IssueMailToken(t.Context(), reset("r2", time.Second), nil, second.ExpiresAt); err != nil || good {
+		if _, good, err := w.issueOf(t, reset("r2", time.Second), nil, second.ExpiresAt); err != nil || good {
 			t.Errorf("a token that is over is good: %v", err)
 		}
-		if _, good, err := w.IssueMailToken(t.Context(), reset("r3", time.Minute), nil, start, deed); err != nil || !good {
+		if _, good, err := w.issueOf(t, reset("r3", time.Minute), nil, start, deed); err != nil || !good {
 			t.Errorf("%v", err)
 		}
 		if n := w.number(t, "SELECT count(*) FROM audit_log"); n != 1 {
@@ -180,7 +200,7 @@ func TestIssuingTokens(t *testing.T) {
 		if !w.isGood(t, one) {
 			t.Error("a second change of the address took the force of the link that undoes the first")
 		}
-		_, _, err := w.IssueMailToken(t.Context(), kyro.MailToken{Hash: "z", Purpose: kyro.TokenResetPassword, UserID: kyro.UserID(99999)}, nil, start)
+		_, _, err := w.issueOf(t, kyro.MailToken{Hash: "z", Purpose: kyro.TokenResetPassword, UserID: kyro.UserID(99999)}, nil, start)
 		wantCode(t, err, kyro.CodeNotFound)
 	})
 }
@@ -192,13 +212,13 @@ func TestIssuingOneTokenAtOnce(t *testing.T) {
 		for range 16 {
 			wg.Go(func() {
 				token := kyro.MailToken{Hash: "v1", Purpose: kyro.TokenVerifyEmail, Email: address, CreatedAt: start, ExpiresAt: start.Add(time.Hour)}
-				if _, good, err := w.IssueMailToken(t.Context(), token, nil, start); err != nil || !good {
+				if _, good, err := w.issueOf(t, token, nil, start); err != nil || !good {
 					t.Errorf("a registration: %t, %v", good, err)
 				}
 			})
 			wg.Go(func() {
 				token := kyro.MailToken{Hash: "r1", Purpose: kyro.TokenResetPassword, UserID: u.ID, Email: address, CreatedAt: start, ExpiresAt: start.Add(time.Hour)}
-				if _, good, err := w.IssueMailToken(t.Context(), token, nil, start); err != nil || !good {
+				if _, good, err := w.issueOf(t, token, nil, start); err != nil || !good {
 					t.Errorf("%t, %v", good, err)
 				}
 			})
@@ -359,18 +379,21 @@ func TestOneRedemption(t *testing.T) {
 		w.issue(t, kyro.MailToken{Hash: "v", Purpose: kyro.TokenVerifyEmail, UserID: u.ID})
 		w.issue(t, kyro.MailToken{Hash: "r", Purpose: kyro.TokenResetPassword, UserID: u.ID})
 		w.issue(t, kyro.MailToken{Hash: "n", Purpose: kyro.TokenVerifyEmail, Email: "new@example.com", PasswordHash: "h"})
-		for what, redeem := range map[string]func(i int) error{
-			"verification": func(int) error { _, err := w.VerifyEmail(t.Context(), "v", start); return err },
-			"registration": func(int) error { _, err := w.VerifyEmail(t.Context(), "n", start); return err },
-			"reset": func(i int) error {
+		for _, each := range []struct {
+			what   string
+			redeem func(i int) error
+		}{
+			{"verification", func(int) error { _, err := w.VerifyEmail(t.Context(), "v", start); return err }},
+			{"registration", func(int) error { _, err := w.VerifyEmail(t.Context(), "n", start); return err }},
+			{"reset", func(i int) error { // the last: it takes the force of the first
 				_, err := w.ResetPassword(t.Context(), "r", fmt.Sprint("h", i), start, kyro.Letter{UserID: u.ID, CreatedAt: start})
 				return err
-			},
+			}},
 		} {
 			var wg sync.WaitGroup
 			errs := make([]error, 100)
 			for i := range errs {
-				wg.Go(func() { errs[i] = redeem(i) })
+				wg.Go(func() { errs[i] = each.redeem(i) })
 			}
 			wg.Wait()
 			won := 0
@@ -378,11 +401,11 @@ func TestOneRedemption(t *testing.T) {
 				if err == nil {
 					won++
 				} else if kyro.ErrorCode(err) != kyro.CodeInvalidToken {
-					t.Errorf("%s: %v", what, err)
+					t.Errorf("%s: %v", each.what, err)
 				}
 			}
 			if won != 1 {
-				t.Errorf("%s: %d succeeded", what, won)
+				t.Errorf("%s: %d succeeded", each.what, won)
 			}
 		}
 		if n := w.number(t, "SELECT count(*) FROM letters"); n != 1 {

@@ -41,19 +41,25 @@ func (r *mailTokenRow) noun() kyro.MailToken {
 	return n
 }
 
-// IssueMailToken stores a token, and takes the force of those before it for the same. One that is there already, under its
-// hash or a former one, is given as it is, and nothing is done. good is false where the token is of no use: it was used or
-// voided, is over, or a letter that was asked for later has brought a newer one.
+// IssueMailToken stores the token of a letter, and takes the force of those before it for the same. One that is there
+// already, under its hash or a former one, is given as it is, and nothing is done. good is false where the token is of no
+// use: it was used or voided, is over, the letter has ended, as one does whose link is to count for nothing, or a letter
+// that was asked for later has brought a newer one.
 func (s *Store) IssueMailToken(
-	ctx context.Context, token kyro.MailToken, former []string, now time.Time, deeds ...kyro.AuditEntry,
+	ctx context.Context, letter int64, token kyro.MailToken, former []string, now time.Time, deeds ...kyro.AuditEntry,
 ) (issued kyro.MailToken, good bool, err error) {
 	now = kyro.Moment(now)
 	issue := func(ctx context.Context, tx *writeTx) error {
 		if err := tx.takeTurns(ctx, s, token.UserID); err != nil {
 			return err
 		}
+		wanted, err := tx.NewSelect().Model((*letterRow)(nil)).Where("id = ? AND ended_at IS NULL", letter).Exists(ctx)
+		if err != nil || !wanted {
+			issued, good = token, false
+			return err
+		}
 		var known []mailTokenRow
-		err := tx.NewSelect().Model(&known).Where("t.hash IN (?)", list(append([]string{token.Hash}, former...))).Scan(ctx)
+		err = tx.NewSelect().Model(&known).Where("t.hash IN (?)", list(append([]string{token.Hash}, former...))).Scan(ctx)
 		if err != nil {
 			return err
 		}
@@ -89,9 +95,7 @@ func (tx *writeTx) takeTurns(ctx context.Context, s *Store, user kyro.ID) error 
 	if user.IsZero() {
 		return nil
 	}
-	var id int64
-	err := s.lock(tx.NewSelect().Table("users").Column("id").Where("id = ?", user.Key)).Scan(ctx, &id)
-	return notFound(err, kyro.KindUser)
+	return s.holdUser(ctx, tx, user)
 }
 
 func rowOfToken(n kyro.MailToken) mailTokenRow {
@@ -192,4 +196,15 @@ func (tx *writeTx) revokeKeys(ctx context.Context, user kyro.ID, now time.Time) 
 	err := tx.NewUpdate().Table("api_keys").Set("revoked_at = ?", kyro.Moment(now)).
 		Where("user_id = ? AND revoked_at IS NULL", user.Key).Returning("id").Scan(ctx, &ended)
 	return convert(ended, func(key *int64) kyro.ID { return kyro.APIKeyID(*key) }), err
+}
+
+// revoking are the lines about API keys that a deed, the first of them, revoked.
+func revoking(keys []kyro.ID, deeds []kyro.AuditEntry) (lines []kyro.AuditEntry) {
+	if len(deeds) == 0 {
+		return nil
+	}
+	for _, key := range keys {
+		lines = append(lines, deeds[0].Following(kyro.AuditAPIKeyRevoked, key, "It may have been made by somebody else."))
+	}
+	return lines
 }

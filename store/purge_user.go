@@ -91,7 +91,7 @@ func (s *Store) PurgeUser(
 		if gone = n > 0; err != nil || !gone {
 			return err // somebody else was at it, too
 		}
-		return tx.tell(ctx, &userRow{ID: user.Key}, nil, deeds)
+		return tx.tell(ctx, user, "", nil, deeds)
 	})
 	return kyro.Purging{Done: err == nil, Gone: err == nil && gone}, err
 }

@@ -55,10 +55,8 @@ func (s *Store) CreateSession(
 	var former []int64
 	err = s.write(ctx, "create the session", func(ctx context.Context, tx *writeTx) error {
 		// Two sign-ins at once count one after the other.
-		var user int64
-		err := s.lock(tx.NewSelect().Table("users").Column("id").Where("id = ?", session.UserID.Key)).Scan(ctx, &user)
-		if err != nil {
-			return notFound(err, kyro.KindUser)
+		if err := s.holdUser(ctx, tx, session.UserID); err != nil {
+			return err
 		}
 		r = rowOfSession(session)
 		if _, err := tx.NewInsert().Model(&r).Exec(ctx); err != nil {
@@ -68,7 +66,7 @@ func (s *Store) CreateSession(
 			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
 			Order("id DESC").Limit(int64(max(keep, 1)))
 		former = nil
-		err = tx.NewUpdate().Table("sessions").Set("revoked_at = ?", r.CreatedAt).
+		err := tx.NewUpdate().Table("sessions").Set("revoked_at = ?", r.CreatedAt).
 			Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", r.UserID, r.CreatedAt).
 			Where("id NOT IN (?)", live).Returning("id").Scan(ctx, &former)
 		if err != nil || len(deeds) == 0 {
@@ -168,6 +166,9 @@ func (s *Store) EndReusedSession(
 	ctx context.Context, user, id kyro.ID, now time.Time, letter kyro.Letter, deeds ...kyro.AuditEntry,
 ) (ended bool, err error) {
 	err = s.write(ctx, "end the session", func(ctx context.Context, tx *writeTx) error {
+		if err := s.holdUser(ctx, tx, user); err != nil { // which the letter refers to
+			return err
+		}
 		if ended, err = tx.endSession(ctx, user, id, now); err != nil || !ended {
 			return err
 		}
@@ -196,6 +197,9 @@ func (s *Store) RevokeOtherSessions(
 	ctx context.Context, user, except kyro.ID, now time.Time, deeds ...kyro.AuditEntry,
 ) (ended []kyro.ID, err error) {
 	err = s.write(ctx, "revoke the other sessions", func(ctx context.Context, tx *writeTx) error {
+		if err := s.holdUser(ctx, tx, user); err != nil {
+			return err
+		}
 		if ended, err = tx.endSessions(ctx, user, except, now); err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func (r *userRow) noun() kyro.User {
 func (r *userRow) credentials() kyro.Credentials {
 	return kyro.Credentials{
 		User: r.noun(), PasswordHash: r.PasswordHash,
-		PasswordChangedAt: utcOrZero(r.PasswordChangedAt), DeactivatedAt: utcPtr(r.DeactivatedAt),
+		PasswordChangedAt: utcOrZero(r.PasswordChangedAt), DeactivatedAt: utcPtr(r.DeactivatedAt), PurgeAfter: utcPtr(r.PurgeAfter),
 		EmailLockedUntil: utcOrZero(r.EmailLockedUntil),
 	}
 }
@@ -67,7 +67,7 @@ func (s *Store) CreateUser(ctx context.Context, user kyro.NewUser, session kyro.
 	return u.noun(), device.noun(), nil
 }
 
-// addUser stores a user and their letters. EMAIL_TAKEN where the address has an account, and where nobody has shown that it
+// addUser stores a user and their letters; registrations of the address lose their force. EMAIL_TAKEN where the address has an account, and where nobody has shown that it
 // is theirs while another account may still get it back.
 func (tx *writeTx) addUser(ctx context.Context, user kyro.NewUser) (userRow, error) {
 	u := userRow{
@@ -83,22 +83,18 @@ func (tx *writeTx) addUser(ctx context.Context, user kyro.NewUser) (userRow, err
 	if err := tx.notKept(ctx, u); err != nil {
 		return u, err
 	}
+	// What others, or the same person, wanted to sign in with is of no use any more.
+	_, err := tx.NewUpdate().Table("mail_tokens").Set("password_hash = ''").
+		Set("voided_at = CASE WHEN used_at IS NULL THEN coalesce(voided_at, ?) END", u.CreatedAt).
+		Where("purpose = ? AND user_id IS NULL AND email = ?", string(kyro.TokenVerifyEmail), u.Email).Exec(ctx)
+	if err != nil {
+		return u, err
+	}
 	letters := slices.Clone(user.Letters)
 	for i := range letters {
 		letters[i].UserID = kyro.UserID(u.ID)
 	}
 	return u, tx.addLetters(ctx, letters...)
-}
-
-// by gives lines of the audit log that are about no account yet the user.
-func by(user kyro.ID, deeds []kyro.AuditEntry) []kyro.AuditEntry {
-	deeds = slices.Clone(deeds)
-	for i := range deeds {
-		if deeds[i].UserID.IsZero() {
-			deeds[i].UserID = user
-		}
-	}
-	return deeds
 }
 
 // CredentialsByEmail finds by the normalised address; NOT_FOUND where there is none.

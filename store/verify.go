@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"kyrochat/kyro"
@@ -27,15 +28,21 @@ func (s *Store) VerifyEmail(ctx context.Context, hash string, now time.Time, dee
 		if err != nil {
 			return err
 		}
-		return tx.audit(ctx, by(user, deeds)...)
+		return tx.tell(ctx, user, "", nil, deeds)
 	})
 	return user, err
 }
 
-// lockOwner locks the user of a token, if it has one: users are locked before their tokens, as by those who make tokens.
+// lockOwner locks the user of a token: users are locked before their tokens, as by those who make tokens. Where it has
+// none, it locks the registrations of its address, of which the first that is confirmed takes the force of all.
 func (tx *writeTx) lockOwner(ctx context.Context, s *Store, hash string) error {
-	var owner []int64
-	return s.lock(tx.NewSelect().Table("users").Column("id").Where("id = (SELECT user_id FROM mail_tokens WHERE hash = ?)", clean(hash))).Scan(ctx, &owner)
+	var found []int64
+	err := s.lock(tx.NewSelect().Table("users").Column("id").Where("id = (SELECT user_id FROM mail_tokens WHERE hash = ?)", clean(hash))).Scan(ctx, &found)
+	if err != nil || len(found) > 0 {
+		return err
+	}
+	return s.lock(tx.NewSelect().Table("mail_tokens").Column("id").Where("purpose = ? AND user_id IS NULL", string(kyro.TokenVerifyEmail)).
+		Where("email = (SELECT email FROM mail_tokens WHERE hash = ?)", clean(hash)).Order("id")).Scan(ctx, &found)
 }
 
 // register makes the user of a registration.
@@ -46,13 +53,6 @@ func (tx *writeTx) register(ctx context.Context, token kyro.MailToken, now time.
 	if kyro.ErrorCode(err) == kyro.CodeEmailTaken {
 		return kyro.ID{}, kyro.BadMailToken()
 	}
-	if err != nil {
-		return kyro.ID{}, err
-	}
-	// What others, or the same person, wanted to sign in with is of no use any more.
-	_, err = tx.NewUpdate().Table("mail_tokens").Set("password_hash = ''").
-		Set("voided_at = CASE WHEN used_at IS NULL THEN coalesce(voided_at, ?) END", stampPtr(&now)).
-		Where("purpose = ? AND user_id IS NULL AND email = ?", string(kyro.TokenVerifyEmail), token.Email).Exec(ctx)
 	return kyro.UserID(u.ID), err
 }
 
@@ -76,9 +76,9 @@ func orBadToken(err error) error {
 	return kyro.BadMailToken()
 }
 
-// ResetPassword uses up a token and sets the password. The address counts as confirmed, all sessions end, and links in
-// other mails lose their force but those that undo a change of the address: whoever changed it may be who resets the
-// password now. API keys are revoked where the address had not been confirmed before. It gives what ended. INVALID_TOKEN
+// ResetPassword uses up a token and sets the password. The address counts as confirmed, all sessions end, and other mails,
+// those included that are not sent yet, lose their force, but for links that undo a change of the address: whoever changed
+// it may be who resets the password now. API keys are revoked where the address had not been confirmed before. It gives what ended. INVALID_TOKEN
 // as for VerifyEmail.
 func (s *Store) ResetPassword(
 	ctx context.Context, hash, passwordHash string, now time.Time, notice kyro.Letter, deeds ...kyro.AuditEntry,
@@ -106,21 +106,18 @@ func (s *Store) ResetPassword(
 		if ended, err = tx.endSessions(ctx, token.UserID, kyro.ID{}, now); err != nil {
 			return err
 		}
+		entries := deeds
 		if !user.EmailVerified {
 			keys, err := tx.revokeKeys(ctx, token.UserID, now)
 			if err != nil {
 				return err
 			}
-			ended = append(ended, keys...)
+			ended, entries = append(ended, keys...), slices.Concat(deeds, revoking(keys, deeds))
 		}
-		err = tx.voidTokens(ctx, token.UserID, now, kyro.TokenVerifyEmail, kyro.TokenResetPassword, kyro.TokenChangeEmail)
-		if err != nil {
+		if err := tx.voidMails(ctx, token.UserID, now); err != nil {
 			return err
 		}
-		if err := tx.addLetters(ctx, notice); err != nil {
-			return err
-		}
-		return tx.audit(ctx, deeds...)
+		return tx.tell(ctx, token.UserID, user.Email, []kyro.Letter{notice}, entries)
 	})
 	return ended, err
 }

@@ -31,6 +31,7 @@ type world struct {
 	*store.Store
 	pools      *store.Pools
 	statements atomic.Int64
+	hears      atomic.Pointer[func(statement string)] // each but BEGIN and COMMIT
 	people     atomic.Int64
 	now        atomic.Pointer[time.Time] // of the clock that leases go by
 }
@@ -48,6 +49,9 @@ func everywhere(t *testing.T, test func(t *testing.T, w *world)) {
 			w.pools = open(t, testdb.Also(jobTable), testdb.OnQuery(func(_ context.Context, statement string) {
 				if !strings.HasPrefix(statement, "BEGIN") && !strings.HasPrefix(statement, "COMMIT") {
 					w.statements.Add(1)
+					if hears := w.hears.Load(); hears != nil {
+						(*hears)(statement)
+					}
 				}
 			}))
 			w.Store = store.New(w.pools, rowQueue{})
