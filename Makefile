@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http bench-streams fuzz build examples clients
+.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin fuzz build examples clients
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ bench-http: ## Measure the server against handlers written by hand, some fifteen
 
 bench-streams: ## Measure many streams at once beside a plain relay, some half an hour (PostgreSQL required)
 	go run ./bench -streams
+
+bench-signin: ## Measure whether times tell which addresses have an account (PostgreSQL required)
+	go run ./bench -signin
 
 fuzz: ## Fuzz every parser for ten seconds
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \

@@ -17,7 +17,8 @@ const auditListUsage = `usage: kyrochat admin audit list [EMAIL] [--action ACTIO
 Lists the audit log, newest lines first: of one account, or of all. Times are UTC. "By" is who did it: a user by a
 session or API key, an admin on this machine, the server by itself, or nobody who was signed in.
 
-  --action ACTION   lines of that kind alone, such as LOGGED_IN or PASSWORD_CHANGED
+  --action ACTION   lines of that kind alone, such as LOGGED_IN or PASSWORD_CHANGED; AuditAction in the
+                    schema (docs/api.md) has them all
   --since D         not older than that, such as 24h
   --limit N         at most so many
   --json            one JSON object a line

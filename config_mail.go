@@ -45,7 +45,7 @@ func (r *reader) readMail(c *Config) {
 // would take them from those who have, and keep them.
 func (r *reader) checkMail(c Config) {
 	if c.SignUp == kyro.SignUpVerified && c.Mail.SMTPURL == "" {
-		r.wrong("SMTP_URL", "is required in production where KYRO_SIGNUP is %s: people get in by a link in a mail. Set it, such as smtp://user:password@mail.example.com, or KYRO_SIGNUP to open or closed",
+		r.wrong("SMTP_URL", "is required in production where KYRO_SIGNUP is %s: people get in by a link in a mail. Set it, such as smtp://user:password@mail.example.com, with KYRO_MAIL_FROM and an https KYRO_PUBLIC_URL, or set KYRO_SIGNUP to open or closed",
 			pick(r.getenv("KYRO_SIGNUP") == "", "verified by default", "verified"))
 	}
 	if public, err := url.Parse(c.PublicURL); c.Mail.SMTPURL != "" && err == nil && public.Scheme != "https" && !isLoopback(public.Hostname()) {

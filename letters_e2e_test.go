@@ -4,8 +4,6 @@ import (
 	"context"
 	"maps"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,42 +248,6 @@ func TestResetByMail(t *testing.T) {
 			if s.count(t, "SELECT count(*) FROM mail_tokens WHERE hash = '"+mail.Token()+"'") > 0 {
 				t.Error("a token is stored as it is")
 			}
-		}
-	})
-}
-
-// TestOneResetByMail: of a hundred who come with one link, twenty at a time, one sets the password.
-func TestOneResetByMail(t *testing.T) {
-	withMail(t, nil, func(t *testing.T, s *mailed) {
-		ada := s.signUp(t)
-		s.mail(t, ada.email, 1, verifying)
-		(&person{t: t, s: s.testServer}).requestMail("requestPasswordReset", ada.email).wantAccepted("requestPasswordReset")
-		token := s.mail(t, ada.email, 2, resetting).Token()
-		var wg sync.WaitGroup
-		var won atomic.Int64
-		for range 20 {
-			wg.Go(func() {
-				for range 5 {
-					r := (&person{t: t, s: s.testServer}).reset(token, "another good password")
-					switch {
-					case r.tree["errors"] != nil: // the queue of hashes may be full
-						r.wantCode("", "UNAVAILABLE")
-					case r.get("resetPassword.accepted") == true:
-						won.Add(1)
-					default:
-						r.wantCode("resetPassword", "INVALID_TOKEN")
-					}
-				}
-			})
-		}
-		wg.Wait()
-		if n := won.Load(); n != 1 {
-			t.Errorf("%d succeeded", n)
-		}
-		s.mail(t, ada.email, 3, passwordChanged)
-		s.lettersEnded(t)
-		if n := len(s.mails.Mails()); n != 3 {
-			t.Errorf("%d mails, want one notice beside the two links", n)
 		}
 	})
 }

@@ -194,19 +194,3 @@ func ageRotations(s *testServer) string {
 	}
 	return "UPDATE sessions SET rotated_at = '2020-01-01 00:00:00+00'"
 }
-
-// TestReuseEndsTheSessionOnEveryNode: an old token that comes to one node closes the sockets on the other.
-func TestReuseEndsTheSessionOnEveryNode(t *testing.T) {
-	withAndWithoutRedis(t, nil, func(t *testing.T, w *town) {
-		p := w.servers[0].signUp(t)
-		device, old := p.signIn()
-		second := device.refresh(old).text("refreshSession.refreshToken")
-		third := device.at(w.servers[1]).refresh(second).text("refreshSession.refreshToken")
-		socket := device.socket(t)
-		device.must(`{ viewer { id } }`, nil)
-		device.at(w.servers[1]).refresh(old).wantCode("refreshSession", "INVALID_TOKEN")
-		device.untilRefused()
-		socket.expect("4401 ")
-		device.refresh(third).wantCode("refreshSession", "INVALID_TOKEN")
-	})
-}

@@ -3095,8 +3095,8 @@ enum OrderDirection {
 # What can be asked
 
 """
-Everything that can be read. Without a valid access token or API key only ` + "`" + `serverInfo` + "`" + `, ` + "`" + `rateLimit` + "`" + ` and ` + "`" + `viewer` + "`" + ` (which is
-null then) answer; the rest is UNAUTHENTICATED. What is not yours reads exactly like what does not exist.
+Everything that can be read. Without an access token or API key only ` + "`" + `serverInfo` + "`" + `, ` + "`" + `rateLimit` + "`" + ` and ` + "`" + `viewer` + "`" + ` (which is null
+then) answer; the rest is UNAUTHENTICATED, and with one that is not good so is ` + "`" + `viewer` + "`" + `. What is not yours reads exactly like what does not exist.
 
 Every field here, of Mutation and of Subscription says at its end which API keys may call it: those with one of the scopes
 that are named, any, none, or that whoever calls it makes no difference (ignored). Others get FORBIDDEN. So they do at
@@ -4146,21 +4146,37 @@ type MessageEdge {
 # What can be changed
 
 """
-Everything that can be changed. All but registerUser, logIn, refreshSession and logOut need an access token and are
-UNAUTHENTICATED without one. A payload with errors changed nothing.
+Everything that can be changed. A payload with errors changed nothing.
+
+Without an access token there are registerUser, logIn, refreshSession and logOut, the requests for a mail
+(requestPasswordReset, requestEmailVerification), and what the links of mails are for (verifyEmail, resetPassword,
+confirmEmailChange, revertEmailChange, reactivateAccount). All others are UNAUTHENTICATED without one, or without an API
+key where they take one.
+
+The links of mails lead to pages of the server itself, such as ` + "`" + `/account/reset-password#token=…` + "`" + `, which send these
+mutations when a button is pressed: an app needs none of its own. Without a token, the pages ` + "`" + `/account/reset-password` + "`" + ` and
+` + "`" + `/account/verify-email` + "`" + ` ask for an address and have a mail sent there, so that an app can link to them ("Forgot your
+password?"). A link is good once, and those for a password or for confirming an address only until a newer one was sent.
+
+Some mutations have rates of their own besides that of all operations (see ` + "`" + `rateLimit` + "`" + `), and are RATE_LIMITED at the top
+level above them: where the operator has not set others, 5 sign-ups an hour and 30 tokens of mails a minute from one
+network, 30 refreshes of a session a minute, and of one user 20 messages and 10 documents a minute, 10 API keys and 5
+changes of the address an hour. Wrong passwords are limited, too: after 5 in 15 minutes each one takes a longer wait.
 
 A server may let browsers keep the refresh token in a cookie that no script can read. Pages of the origins it allows ask
 for that by the header ` + "`" + `X-Kyro-Cookies: 1` + "`" + ` (and ` + "`" + `credentials: "include"` + "`" + ` of fetch) on registerUser, logIn, refreshSession
 and logOut, by HTTP POST with a JSON body: ` + "`" + `refreshToken` + "`" + ` is null in the answers then, refreshSession takes the cookie
-where its refreshToken is "", and logOut takes the cookie away. A page of another origin, or a client that names none, is
-FORBIDDEN to; over a websocket or an event stream, and on a server that does not offer it, the header is BAD_USER_INPUT.
+where its refreshToken is "", and logOut takes the cookie away. Browsers send it from pages of the server's own site alone,
+as app.example.com and chat.example.com are one. A page of another origin, or a client that names none, is FORBIDDEN to;
+over a websocket or an event stream, and on a server that does not offer it, the header is BAD_USER_INPUT.
 """
 type Mutation {
   """
-  Makes an account. Where sign-up is OPEN it signs in at once, and a taken address is EMAIL_TAKEN. Where it is VERIFIED
-  nobody is signed in and nothing is said about the address: user and tokens are null, without an error, and a mail
-  brings the link that makes the account, or says that there is one. Errors: VALIDATION, WEAK_PASSWORD, EMAIL_TAKEN;
-  RATE_LIMITED and, where sign-up is CLOSED, FORBIDDEN at the top level. API keys: ignored.
+  Makes an account. Where sign-up (` + "`" + `serverInfo.signUp` + "`" + `) is OPEN it signs in at once, a taken address is EMAIL_TAKEN, and a
+  mail asks to confirm the address, without which nothing is kept from anybody. Where it is VERIFIED nobody is signed in and
+  nothing is said about the address: user and tokens are null, without an error, and a mail brings the link that makes
+  the account, or says that there is one. Errors: VALIDATION, WEAK_PASSWORD, EMAIL_TAKEN; RATE_LIMITED and, where sign-up
+  is CLOSED, FORBIDDEN at the top level. API keys: ignored.
   """
   registerUser(
     "Who signs up."
@@ -4178,7 +4194,7 @@ type Mutation {
   """
   Gives a fresh access token and the next refresh token; the one sent is used up. Sending it again within 10 seconds
   gives the same next one, for clients that lost the answer, unless that one was used already; sending it later ends the
-  session, since somebody else may have it. Errors: INVALID_TOKEN. API keys: ignored.
+  session, since somebody else may have it. Errors: INVALID_TOKEN; RATE_LIMITED at the top level. API keys: ignored.
   """
   refreshSession(
     "The newest refresh token."
@@ -4206,7 +4222,7 @@ type Mutation {
     input: ChangePasswordInput!
   ): UserPayload!
   """
-  Mails a link for a new password, if the address has an account. The answer is the same whether it has one or not, and
+  Mails a link for a new password, if the address has an account that is not deactivated. The answer is the same whether it has one or not, and
   when it was asked for too often: once in 60 seconds and 5 times in an hour for an address. Errors: VALIDATION.
   API keys: ignored.
   """
@@ -4216,16 +4232,17 @@ type Mutation {
   ): AcceptedPayload!
   """
   Sets the password by the token of a mail, which is good for 30 minutes and once. It signs nobody in, ends all
-  sessions, and confirms the address. Errors: INVALID_TOKEN; WEAK_PASSWORD, after which the token is still good.
-  API keys: ignored.
+  sessions, and confirms the address. Errors: INVALID_TOKEN; WEAK_PASSWORD, after which the token is still good;
+  RATE_LIMITED at the top level. API keys: ignored.
   """
   resetPassword(
     "The token and the new password."
     input: ResetPasswordInput!
   ): AcceptedPayload!
   """
-  Mails a link that confirms the address, if it belongs to an account that has not done so. The answer is the same
-  whether it does or not, and when it was asked for too often. Errors: VALIDATION. API keys: ignored.
+  Mails a link that confirms the address, if it belongs to an account that has not done so, or to a sign-up that waits
+  for it. The answer is the same whether it does or not, and when it was asked for too often, as for
+  requestPasswordReset. Errors: VALIDATION. API keys: ignored.
   """
   requestEmailVerification(
     "The address."
@@ -4233,7 +4250,8 @@ type Mutation {
   ): AcceptedPayload!
   """
   Confirms an address by the token of a mail, which is good for 24 hours and once. The link opens on any device: it
-  signs nobody in. Where sign-up is VERIFIED the account exists from then on. Errors: INVALID_TOKEN. API keys: ignored.
+  signs nobody in. Where sign-up is VERIFIED the account exists from then on. Errors: INVALID_TOKEN; RATE_LIMITED at the
+  top level. API keys: ignored.
   """
   verifyEmail(
     "The token."
@@ -4251,7 +4269,7 @@ type Mutation {
   """
   Changes the address by the token of a mail, which is good for 30 minutes and once. All sessions end but the one that
   asked for the change, and a mail to the old address tells how to undo it within 72 hours. Errors: INVALID_TOKEN,
-  EMAIL_TAKEN. API keys: ignored.
+  EMAIL_TAKEN; RATE_LIMITED at the top level. API keys: ignored.
   """
   confirmEmailChange(
     "The token."
@@ -4261,7 +4279,8 @@ type Mutation {
   Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
   sessions end, API keys are revoked, the address cannot be changed again for 72 hours, a deactivated account is back in
   use, and a mail brings a link for a new password. After several changes each old address can be taken back so, and the
-  oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good. API keys: ignored.
+  oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good; RATE_LIMITED at the top level.
+  API keys: ignored.
   """
   revertEmailChange(
     "The token."
@@ -4277,8 +4296,8 @@ type Mutation {
     input: DeactivateAccountInput!
   ): AcceptedPayload!
   """
-  Takes a deactivated account back by the token of the mail. It signs nobody in. Errors: INVALID_TOKEN.
-  API keys: ignored.
+  Takes a deactivated account back by the token of the mail, which is good for 30 days and once. It signs nobody in; API
+  keys work again. Errors: INVALID_TOKEN; RATE_LIMITED at the top level. API keys: ignored.
   """
   reactivateAccount(
     "The token."
@@ -4419,7 +4438,10 @@ type Mutation {
 input RegisterUserInput {
   "An email address of at most 254 bytes; upper and lower case do not matter."
   email: String!
-  "12 to 128 characters, used exactly as sent; a few unrelated words do well."
+  """
+  12 to 128 characters, used exactly as sent; a few unrelated words do well. One that is easy to guess is WEAK_PASSWORD,
+  and its message says why: common ones, patterns, and those made of the name or the address.
+  """
   password: String!
   "1 to 100 characters."
   name: String!

@@ -89,7 +89,7 @@ func TestUserNames(t *testing.T) {
 	if got, err := kyro.CheckUserName(" Zoë "); err != nil || got != "Zoë" {
 		t.Errorf("%q, %v", got, err)
 	}
-	for _, s := range []string{"", " ", "a\tb", strings.Repeat("x", 101)} {
+	for _, s := range []string{"", " ", "\u200b\u200d", "a\tb", strings.Repeat("x", 101)} {
 		if _, err := kyro.CheckUserName(s); kyro.ErrorCode(err) != kyro.CodeValidation {
 			t.Errorf("%q: %v", s, err)
 		}

@@ -123,12 +123,20 @@ func (id ID) Check() error {
 func (id ID) Expect(kind Kind) error {
 	if id.Key <= 0 {
 		return Errorf(CodeBadUserInput,
-			"%s is not the id of a %s: expected one that begins with %s_.", quoteShort(string(id.Kind)), kind.Noun(), kind)
+			"%s is not the id of %s: expected one that begins with %s_.", quoteShort(string(id.Kind)), kind.article(), kind)
 	}
 	if id.Kind == kind {
 		return nil
 	}
-	return Errorf(CodeBadUserInput, "%s is not the id of a %s: expected one that begins with %s_.", id, kind.Noun(), kind)
+	return Errorf(CodeBadUserInput, "%s is not the id of %s: expected one that begins with %s_.", id, kind.article(), kind)
+}
+
+// article is the noun with its article: a User, an ApiKey.
+func (k Kind) article() string {
+	if noun := k.Noun(); strings.ContainsRune("AEIO", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + k.Noun()
 }
 
 // quoteShort quotes what a client sent, cut to a length that cannot flood an answer or a log.

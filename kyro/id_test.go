@@ -69,6 +69,9 @@ func TestExpectNamesTheKind(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
+	if err := kyro.ReadID("7").Expect(kyro.KindAPIKey); !strings.Contains(err.Error(), "the id of an ApiKey") {
+		t.Error(err)
+	}
 }
 
 func FuzzParseID(f *testing.F) {

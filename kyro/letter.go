@@ -101,5 +101,5 @@ type MailToken struct {
 
 // BadMailToken is the one answer to every token that is not good, whatever is wrong with it.
 func BadMailToken() *Error {
-	return Errorf(CodeInvalidToken, "This link is wrong, was used, or is too old. Ask for a new one.").At("token")
+	return Errorf(CodeInvalidToken, "This link is wrong, was used, is too old, or a newer one was sent. Open the newest mail, or ask for another.").At("token")
 }

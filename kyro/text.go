@@ -28,6 +28,9 @@ func checkLine(field, label, s string, minimum, maximum int) (string, error) {
 	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || isBidiControl(r) }) {
 		return "", Invalid(field, "%s must be one line without control characters.", label)
 	}
+	if minimum > 0 && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }) {
+		return "", Invalid(field, "%s must not be empty.", label) // nothing of it is to be seen
+	}
 	return s, nil
 }
 

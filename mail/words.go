@@ -1,6 +1,8 @@
 package mail
 
 import (
+	"fmt"
+	"net/netip"
 	"strings"
 	"unicode"
 )
@@ -64,7 +66,7 @@ func greetable(name string) string {
 var (
 	browsers = [][2]string{
 		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser", "Samsung Internet"}, {"Firefox", "Firefox"}, {"FxiOS", "Firefox"},
-		{"CriOS", "Chrome"}, {"Chrom", "Chrome"}, {"Safari", "Safari"}, {"curl/", "curl"}, {"python", "a Python program"},
+		{"CriOS", "Chrome"}, {"Chrom", "Chrome"}, {"Safari", "Safari"}, {"curl/", "curl"}, {"python", "a Python program"}, {"Python", "a Python program"},
 		{"node", "a Node program"}, {"Go-http-client", "a Go program"}, {"okhttp", "an Android app"}, {"CFNetwork", "an Apple app"},
 		{"Mozilla", "a browser"},
 	}
@@ -95,4 +97,20 @@ func device(userAgent string) string {
 		return program
 	}
 	return program + " on " + system
+}
+
+// network says a network as people know addresses: 203.0.113.x for 203.0.113.0/24, 2001:db8:1:x for 2001:db8:1::/48.
+func network(prefix string) string {
+	p, err := netip.ParsePrefix(prefix)
+	if err != nil {
+		return line(prefix)
+	}
+	first := p.Addr().As16()
+	switch {
+	case p.Addr().Is4() && p.Bits() == 24:
+		return fmt.Sprintf("%d.%d.%d.x", first[12], first[13], first[14])
+	case p.Addr().Is6() && p.Bits() == 48:
+		return fmt.Sprintf("%x:%x:%x:x", uint16(first[0])<<8|uint16(first[1]), uint16(first[2])<<8|uint16(first[3]), uint16(first[4])<<8|uint16(first[5]))
+	}
+	return prefix
 }

@@ -108,7 +108,7 @@ func write(m kyro.Mail, publicURL string) (written, error) {
 func factsOf(m kyro.Mail, publicURL string) facts {
 	f := facts{
 		Reset: page(publicURL, kyro.TokenResetPassword),
-		At:    moment(m.At), Device: device(m.Device.UserAgent), Network: line(m.Device.AddressPrefix),
+		At:    moment(m.At), Device: device(m.Device.UserAgent), Network: network(m.Device.AddressPrefix),
 		To: line(m.To), OldEmail: line(m.OldEmail), NewEmail: line(m.NewEmail), KeyName: line(m.KeyName), PublicURL: publicURL,
 	}
 	if !strangers[m.Kind] {

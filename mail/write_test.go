@@ -211,13 +211,26 @@ func TestDevicesAreSaidInOurWords(t *testing.T) {
 		"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36":                         "Chrome on Android",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1": "Safari on iPhone",
 		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15":                   "Safari on macOS",
-		"curl/8.14.1": "curl", "go to https://evil.example": "a program", "": "",
+		"curl/8.14.1": "curl", "Python-urllib/3.11": "a Python program", "go to https://evil.example": "a program", "": "",
 	} {
 		m := example(kyro.LetterPasswordReset)
 		m.Device.UserAgent = agent
 		kept := keep(t, m)
 		if has := strings.Contains(kept.Text, "\nDevice:  "+want+"\n"); has != (want != "") || strings.Contains(kept.Text, "evil") {
 			t.Errorf("%q is not %q in\n%s", agent, want, kept.Text)
+		}
+	}
+}
+
+func TestNetworksAreSaidAsPeopleKnowThem(t *testing.T) {
+	t.Parallel()
+	for prefix, want := range map[string]string{
+		"203.0.113.0/24": "203.0.113.x", "2001:db8:1::/48": "2001:db8:1:x", "2001:db8::/32": "2001:db8::/32", "somewhere": "somewhere", "": "",
+	} {
+		m := example(kyro.LetterPasswordReset)
+		m.Device.AddressPrefix = prefix
+		if kept := keep(t, m); strings.Contains(kept.Text, "\nNetwork: "+want+"\n") != (want != "") {
+			t.Errorf("%q is not %q in\n%s", prefix, want, kept.Text)
 		}
 	}
 }

@@ -38,13 +38,14 @@ async function attempt(place, act) {
 const door = $('#door');
 let known = false;
 onSubmit(door, async ({ name, email, password }) => {
-  const fields = 'accessToken accessTokenExpiresAt refreshToken errors { message }';
+  const fields = 'accessToken accessTokenExpiresAt refreshToken deviceToken errors { message }';
   session.begin(
     known
-      ? await change(`mutation ($input: LogInInput!) { logIn(input: $input) { ${fields} } }`, { email, password })
+      ? await change(`mutation ($input: LogInInput!) { logIn(input: $input) { ${fields} } }`, { email, password, deviceToken: session.deviceToken() })
       : await change(`mutation ($input: RegisterUserInput!) { registerUser(input: $input) { ${fields} } }`, { name, email, password }),
   );
 });
+$('#forgotten').href = session.forgottenPage;
 door.addEventListener('click', ({ target }) => {
   if (target.className !== 'link') return;
   known = !known;

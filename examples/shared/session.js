@@ -9,12 +9,15 @@
 /** @typedef {{ accessToken: string, accessTokenExpiresAt: string, refreshToken: string }} Session */
 
 const key = 'kyrochat.session';
+const deviceKey = 'kyrochat.device';
 const early = 30_000; // milliseconds before its end that an access token is replaced
 
 /** The address of the API, which the page names in its head. */
 export const endpoint = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name=kyrochat]')).content;
 /** The same address for websockets. */
 export const socketEndpoint = endpoint.replace(/^http/, 'ws');
+/** The server's page for those who forgot their password: it asks for an address and mails a link. */
+export const forgottenPage = new URL('account/reset-password', endpoint).href;
 
 /** @returns {Session | null} */
 function current() {
@@ -24,12 +27,17 @@ function current() {
 
 export const signedIn = () => current() !== null;
 
+/** What names this device when its person signs in again, also after signing out: it opens nothing by itself. */
+export const deviceToken = () => localStorage.getItem(deviceKey);
+
 /**
- * Keeps what registerUser, logIn and refreshSession give.
- * @param {{ accessToken?: string | null, accessTokenExpiresAt?: string | null, refreshToken?: string | null }} auth
+ * Keeps what registerUser, logIn and refreshSession give. A server whose sign-up waits for the mail gives no tokens.
+ * @param {{ accessToken?: string | null, accessTokenExpiresAt?: string | null, refreshToken?: string | null, deviceToken?: string | null }} auth
  */
-export function begin({ accessToken, accessTokenExpiresAt, refreshToken }) {
+export function begin({ accessToken, accessTokenExpiresAt, refreshToken, deviceToken }) {
+  if (!accessToken) throw new Error('A mail is on its way to you. Open its link, then sign in here.');
   const isNew = !signedIn();
+  if (deviceToken) localStorage.setItem(deviceKey, deviceToken);
   localStorage.setItem(key, JSON.stringify({ accessToken, accessTokenExpiresAt, refreshToken }));
   if (isNew) listeners.forEach((tell) => tell());
 }

@@ -1,5 +1,6 @@
 // What the React examples look like: components that know nothing of GraphQL clients.
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
+import { forgottenPage } from './session.js';
 import { remarks, underWay, whyNot } from './words.js';
 
 const inWords = (error: Error) => (error instanceof TypeError ? 'The server cannot be reached.' : error.message); // fetch throws TypeErrors
@@ -42,6 +43,7 @@ export function SignIn({ signUp, logIn }: { signUp(c: Credentials): Promise<void
         {known ? 'New here? ' : 'You have an account? '}
         <button type="button" className="link" onClick={() => setKnown(!known)}>{known ? 'Make an account' : 'Sign in instead'}</button>
       </p>
+      {known && <p className="hint"><a href={forgottenPage}>Forgot your password?</a></p>}
     </form>
   );
 }

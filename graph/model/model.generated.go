@@ -276,7 +276,8 @@ type RegenerateMessageInput struct {
 type RegisterUserInput struct {
 	// An email address of at most 254 bytes; upper and lower case do not matter.
 	Email string `json:"email"`
-	// 12 to 128 characters, used exactly as sent; a few unrelated words do well.
+	// 12 to 128 characters, used exactly as sent; a few unrelated words do well. One that is easy to guess is WEAK_PASSWORD,
+	// and its message says why: common ones, patterns, and those made of the name or the address.
 	Password string `json:"password"`
 	// 1 to 100 characters.
 	Name string `json:"name"`

@@ -40,6 +40,7 @@ func Reference(schema *ast.Schema) []byte {
 		of    *ast.Definition
 	}{{"Queries", schema.Query}, {"Mutations", schema.Mutation}, {"Subscriptions", schema.Subscription}} {
 		p.line("## %s\n", root.title)
+		p.line("%s\n", prose(root.of.Description))
 		for _, f := range root.of.Fields {
 			if strings.HasPrefix(f.Name, "__") {
 				continue

@@ -22,6 +22,7 @@ func TestReference(t *testing.T) {
 		"Any." union Any = Thing "Input." input In { "A text." text: String = "x" } "Moods." enum Mood { "Fine." GOOD }`})
 	got := string(Reference(schema))
 	for _, want := range []string{
+		"## Mutations\n\nChanges.\n\n### `do`",
 		"### `things`: `[`[`Thing`](#thing)`!]!`\n\nAll of them.\n\n| argument | type | |\n|---|---|---|\n| `first` | `Int` | How many \\| at most. Default: `5`. |",
 		"### Thing\n\nA thing.\n\nImplements [`Named`](#named).\n\n", "| `mood` | [`Mood`](#mood) | The mood. |\n| &nbsp;&nbsp;`from:` | [`In`](#in) | Where from. |",
 		"### Any\n\nAny.\n\nOne of [`Thing`](#thing).", "| `GOOD` | Fine. |", "| `text` | `String` | A text. Default: `\"x\"`. |",

@@ -9,12 +9,12 @@ import { graphql } from './gql';
 
 const SignUp = graphql(`
   mutation SignUp($input: RegisterUserInput!) {
-    registerUser(input: $input) { accessToken accessTokenExpiresAt refreshToken errors { message } }
+    registerUser(input: $input) { accessToken accessTokenExpiresAt refreshToken deviceToken errors { message } }
   }
 `);
 const LogIn = graphql(`
   mutation LogIn($input: LogInInput!) {
-    logIn(input: $input) { accessToken accessTokenExpiresAt refreshToken errors { message } }
+    logIn(input: $input) { accessToken accessTokenExpiresAt refreshToken deviceToken errors { message } }
   }
 `);
 const LogOut = graphql(`mutation LogOut { logOut { loggedOut } }`);
@@ -36,7 +36,7 @@ function Door() {
   return (
     <SignIn
       signUp={async (input: Credentials) => session.begin(done((await signUp({ variables: { input } })).data?.registerUser))}
-      logIn={async ({ email, password }) => session.begin(done((await logIn({ variables: { input: { email, password } } })).data?.logIn))}
+      logIn={async ({ email, password }) => session.begin(done((await logIn({ variables: { input: { email, password, deviceToken: session.deviceToken() } } })).data?.logIn))}
     />
   );
 }

@@ -9,12 +9,12 @@ import { graphql } from './gql';
 
 const SignUp = graphql(`
   mutation SignUp($input: RegisterUserInput!) {
-    payload: registerUser(input: $input) { accessToken accessTokenExpiresAt refreshToken errors { message } }
+    payload: registerUser(input: $input) { accessToken accessTokenExpiresAt refreshToken deviceToken errors { message } }
   }
 `);
 const LogIn = graphql(`
   mutation LogIn($input: LogInInput!) {
-    payload: logIn(input: $input) { accessToken accessTokenExpiresAt refreshToken errors { message } }
+    payload: logIn(input: $input) { accessToken accessTokenExpiresAt refreshToken deviceToken errors { message } }
   }
 `);
 const LogOut = graphql(`mutation LogOut { logOut { loggedOut } }`);
@@ -38,7 +38,7 @@ function Door() {
   return (
     <SignIn
       signUp={async (input: Credentials) => session.begin(done(await signUp({ input })))}
-      logIn={async ({ email, password }) => session.begin(done(await logIn({ input: { email, password } })))}
+      logIn={async ({ email, password }) => session.begin(done(await logIn({ input: { email, password, deviceToken: session.deviceToken() } })))}
     />
   );
 }
