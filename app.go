@@ -43,8 +43,8 @@ type app struct {
 	caches      caches
 	extractor   *extract.Pool
 	documents   *ingest.Service
-	tokens      *auth.Tokens           // nil where the role does not serve
-	accounts    *account.Service       // nil where the role does not serve
+	tokens      *auth.Tokens
+	accounts    *account.Service
 	answers     *answer.Service        // nil where the role does not serve
 	retriever   *answer.IndexRetriever // nil where the role does not serve
 	answered    chan struct{}          // closed when no answer is being made any more
@@ -288,6 +288,8 @@ func (a *app) run(ctx context.Context, ready func()) error {
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	// Requests and streams go on while the server drains: what watches over them does, too.
+	drained, gone := context.WithCancel(context.WithoutCancel(ctx))
 	if gemini := a.providers.gemini; gemini != nil {
 		group.Go(func() error { gemini.Look(ctx); return nil })
 	}
@@ -300,8 +302,8 @@ func (a *app) run(ctx context.Context, ready func()) error {
 			return a.answers.Run(ctx)
 		})
 		group.Go(func() error { return serveUntilClosed(a.public, a.publicListener) })
-		group.Go(func() error { a.limits.run(ctx); return nil })
-		group.Go(func() error { a.watchCredentials(ctx); return nil })
+		group.Go(func() error { a.limits.run(drained); return nil })
+		group.Go(func() error { a.watchCredentials(drained); return nil })
 		group.Go(func() error { a.accounts.Run(ctx); return nil })
 	} else {
 		close(a.answered)
@@ -309,6 +311,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return serveUntilClosed(a.admin, a.adminListener) })
 	group.Go(func() error {
 		<-ctx.Done()
+		defer gone()
 		return a.drain(context.WithoutCancel(ctx))
 	})
 	ready()

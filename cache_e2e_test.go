@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +48,34 @@ func TestWhatWasReadIsNotReadAgain(t *testing.T) {
 			}
 			if string(cold.body[:strings.Index(string(cold.body), "extensions")]) != string(warm.body[:strings.Index(string(warm.body), "extensions")]) {
 				t.Errorf("%s became %s", cold.body, warm.body)
+			}
+		}
+	})
+}
+
+// TestWhoIsAskingIsNotReadAgain: whoever has been seen within a second costs no statement, by a session or by a key.
+func TestWhoIsAskingIsNotReadAgain(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p := s.signUp(t)
+		bot := p.newBot()
+		_, program := p.newAPIKey(nil, "READ")
+		var statements atomic.Int64
+		hear := func(_ context.Context, statement string) {
+			if strings.Contains(statement, "sessions") || strings.Contains(statement, "api_keys") {
+				statements.Add(1)
+			}
+		}
+		s.overhear.Store(&hear)
+		for name, who := range map[string]*person{"session": p, "key": program} {
+			least := int64(math.MaxInt64)
+			for end := time.Now().Add(20 * time.Second); least > 0 && time.Now().Before(end); { // a second may end between the two
+				who.must(`query($b: ID!) { bot(id: $b) { id } }`, vars{"b": bot})
+				before := statements.Load()
+				who.must(`query($b: ID!) { bot(id: $b) { id } }`, vars{"b": bot})
+				least = min(least, statements.Load()-before)
+			}
+			if least != 0 {
+				t.Errorf("to know a %s takes %d statements each time", name, least)
 			}
 		}
 	})

@@ -17,6 +17,7 @@ import (
 	"kyrochat/auth"
 	"kyrochat/kyro"
 	"kyrochat/store"
+	"kyrochat/text"
 	"kyrochat/transport"
 )
 
@@ -129,6 +130,9 @@ func readConfig(getenv func(string) string) (Config, error) {
 	c.Documents = r.documents(c.Production)
 	c.Carriers = r.carriers(c.Limits.MaxUploadBytes)
 	c.PublicURL = strings.TrimSuffix(r.url("KYRO_PUBLIC_URL", "http", "https"), "/")
+	if strings.ContainsAny(c.PublicURL, "?#") {
+		r.wrong("KYRO_PUBLIC_URL", "has a query or a fragment: links in mails go on behind it, so end it with the host or a path")
+	}
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Addr
 	}
@@ -312,18 +316,29 @@ func (r *reader) origins(name string) []string {
 		if err != nil || u.Host == "" || u.Path != "" || u.Scheme != "http" && u.Scheme != "https" ||
 			strings.ContainsAny(s, "*?[]\\") && !strings.HasPrefix(u.Host, "[") {
 			r.wrong(name, "has %q: use origins such as https://app.example.com, separated by commas", s)
+		} else if named := originOf(s); !strings.EqualFold(named, s) {
+			r.wrong(name, "has %q, which browsers call %s: use that", s, named)
 		}
 	}
 	return list
 }
 
-// originOf is what a browser calls the origin of a page: no path.
+// originOf is what a browser calls the origin of a page: no path, no user, no port that goes without saying, and the
+// host in ASCII.
 func originOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return address
 	}
-	return u.Scheme + "://" + u.Host
+	host := u.Host
+	switch u.Scheme + " " + u.Port() {
+	case "http 80", "https 443":
+		host = strings.TrimSuffix(host, ":"+u.Port())
+	}
+	if domain, err := text.Domain(u.Hostname()); err == nil {
+		host = strings.Replace(host, u.Hostname(), domain, 1)
+	}
+	return u.Scheme + "://" + host
 }
 
 func (r *reader) prefixes(name string) []netip.Prefix {
@@ -332,6 +347,9 @@ func (r *reader) prefixes(name string) []netip.Prefix {
 		prefix, err := netip.ParsePrefix(s)
 		if addr, addrErr := netip.ParseAddr(s); addrErr == nil {
 			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if mapped := prefix.Addr(); mapped.Is4In6() && prefix.Bits() >= 96 { // as which no address is looked at
+			prefix = netip.PrefixFrom(mapped.Unmap(), prefix.Bits()-96)
 		}
 		if err != nil {
 			r.wrong(name, "has %q: use addresses or networks such as 10.0.0.0/8, separated by commas", s)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -19,13 +18,15 @@ func (r *reader) readBrowser(c *Config) {
 	if c.Browser.Cookies && !strings.HasPrefix(c.PublicURL, "https://") && !isOwnMachine(c.PublicURL) {
 		r.wrong("KYRO_COOKIES", "is true, but KYRO_PUBLIC_URL is not https: browsers keep such cookies from https alone")
 	}
+	for _, origin := range c.Origins {
+		if c.Browser.Cookies && strings.HasPrefix(origin, "http://") && !isOwnMachine(origin) {
+			r.wrong("KYRO_COOKIES", "is true, but KYRO_ALLOWED_ORIGINS has %s: whoever is on the way of a page that is not https could use the cookies", origin)
+		}
+	}
 }
 
+// isOwnMachine reports whether an address leads to this machine.
 func isOwnMachine(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return err == nil && isLoopback(u.Hostname())
 }

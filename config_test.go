@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"reflect"
@@ -66,6 +67,58 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "short") && strings.Contains(err.Error(), `"short"`) {
 		t.Error("the secret is shown")
+	}
+}
+
+// TestOriginsAreAsBrowsersNameThem: any other writing of one would allow nobody, and look as if it did.
+func TestOriginsAreAsBrowsersNameThem(t *testing.T) {
+	t.Parallel()
+	for origin, named := range map[string]string{
+		"https://app.example.com": "", "http://localhost:3000": "", "https://[2001:db8::1]:8443": "", "https://APP.example.com": "", "https://127.0.0.1": "",
+		"https://app.example.com:443": "https://app.example.com", "http://app.example.com:80": "http://app.example.com", "https://[2001:db8::1]:443": "https://[2001:db8::1]",
+		"https://bücher.example": "https://xn--bcher-kva.example", "https://me@app.example.com": "https://app.example.com", "https://app.example.com#x": "https://app.example.com",
+	} {
+		_, err := readConfig(env(map[string]string{"KYRO_ALLOWED_ORIGINS": origin}))
+		if named == "" && err != nil || named != "" && (err == nil || !strings.Contains(err.Error(), "browsers call "+named+":")) {
+			t.Errorf("%s: %v", origin, err)
+		}
+	}
+	for url, origin := range map[string]string{"https://chat.example.com:443/x/": "https://chat.example.com", "https://bücher.example:8443": "https://xn--bcher-kva.example:8443"} {
+		c, err := readConfig(env(map[string]string{
+			"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": url,
+		}))
+		if err != nil || !slices.Equal(c.Origins, []string{origin}) {
+			t.Errorf("%s: %v, %v", url, c.Origins, err)
+		}
+	}
+	if _, err := readConfig(env(map[string]string{"KYRO_PUBLIC_URL": "https://chat.example.com/?a=b"})); err == nil {
+		t.Error("links in mails would go on behind a query")
+	}
+}
+
+// TestCookiesAreForSafePages: what comes in the clear can be changed on its way, and could use the cookie then.
+func TestCookiesAreForSafePages(t *testing.T) {
+	t.Parallel()
+	for origins, safe := range map[string]bool{
+		"": true, "https://app.example.com": true, "http://localhost:3000,http://127.0.0.1:3000,http://[::1]:3000": true,
+		"https://app.example.com,http://app.example.com": false, "http://192.168.1.7:3000": false,
+	} {
+		_, err := readConfig(env(map[string]string{"KYRO_COOKIES": "true", "KYRO_ALLOWED_ORIGINS": origins}))
+		if safe != (err == nil) || err != nil && !strings.Contains(err.Error(), "KYRO_COOKIES") {
+			t.Errorf("%q: %v", origins, err)
+		}
+		if _, err := readConfig(env(map[string]string{"KYRO_ALLOWED_ORIGINS": origins})); err != nil {
+			t.Errorf("%q without cookies: %v", origins, err)
+		}
+	}
+}
+
+// TestProxiesAreIPv4OrIPv6, however they are written.
+func TestProxiesAreIPv4OrIPv6(t *testing.T) {
+	t.Parallel()
+	c, err := readConfig(env(map[string]string{"KYRO_TRUSTED_PROXIES": "10.0.0.0/8, ::ffff:192.0.2.7, ::ffff:10.1.0.0/112, 2001:db8::/32"}))
+	if want := "[10.0.0.0/8 192.0.2.7/32 10.1.0.0/16 2001:db8::/32]"; err != nil || fmt.Sprint(c.Proxies) != want {
+		t.Errorf("%v, %v", c.Proxies, err)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kyrochat/kyro"
 )
 
 // TestDrainWithSlowUploadAndJobs ends a server politely while a client sends a file at its leisure and documents
@@ -49,6 +51,32 @@ func TestDrainWithSlowUploadAndJobs(t *testing.T) {
 			t.Errorf("%d documents, and %d were taken in", n, len(documents))
 		}
 	})
+}
+
+// TestSessionsEndWhileTheServerDrains: as long as there are streams, a session that another process ends loses its own.
+func TestSessionsEndWhileTheServerDrains(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, map[string]string{"KYRO_OFFLINE_PACE": "500ms", "KYRO_DRAIN_TIMEOUT": "30s"})
+	p := s.signUp(t)
+	answer := p.send(vars{"botId": p.wordyBot(), "text": "Tell me."}).text("sendMessage.botMessage.id")
+	device, _ := p.signIn()
+	_, session := device.sessions()
+	socket := device.socket(t)
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+	for end := time.Now().Add(20 * time.Second); !s.app.draining.Load(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the server does not drain")
+		}
+	}
+	s.exec(t, "UPDATE sessions SET revoked_at = created_at WHERE id = "+strings.TrimPrefix(session, "session_"))
+	socket.expect("4401 ")
+	s.app.limits.hit(t.Context(), kyro.Allowance{RetryAfter: time.Second}.Refusal("messages"))
+	s.eventually(t, "limits that were hit", 1, "SELECT count(*) FROM audit_log WHERE action = 'LIMIT_HIT'")
+	p.must(`mutation($m: ID!) { stopMessage(input: {messageId: $m}) { errors { code } } }`, vars{"m": answer})
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
 }
 
 // slowUpload begins to send a file and stops in the middle of it.

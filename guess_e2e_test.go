@@ -213,6 +213,9 @@ func TestSensitiveOperationsAreLimited(t *testing.T) {
 			}
 		}
 		refused("sign-ups", r, 12*time.Minute)
+		if message, _ := r.at("errors.0.message").(string); !strings.Contains(message, "KYRO_RATE_SCALE=0") {
+			t.Errorf("a developer is not told what to do: %s", message)
+		}
 		p := s.signUp(t) // from elsewhere
 		bot := p.newBot()
 		text := `mutation($b: ID!) { addTextDocument(input: {botId: $b, title: "T", text: "Some text."}) { document { id } errors { code } } }`

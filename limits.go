@@ -21,7 +21,7 @@ type limitLog struct {
 
 const (
 	limitHits     = 100 // that wait to be written
-	limitHitsTime = 5 * time.Second
+	limitHitsTime = 2 * time.Second
 )
 
 var (

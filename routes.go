@@ -56,11 +56,17 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	return r
 }
 
+// developersHint is for whoever meets a rate on their own machine, where all that they try comes from one address.
+const developersHint = " For development, KYRO_RATE_SCALE=0 switches the limits off."
+
 // graphQL puts the executor together with its transports, of which the first that supports a request takes it.
 func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	presenter := transport.NewPresenter(a.log)
 	presenter.Denied = a.accounts.Denied
 	presenter.Limited = a.limits.hit
+	if !a.cfg.Production {
+		presenter.LimitedHint = developersHint
+	}
 	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
 	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows}

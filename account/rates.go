@@ -19,8 +19,8 @@ type Limiter interface {
 type Rates struct {
 	SignUps      kyro.Rate // from one network
 	Refreshes    kyro.Rate // of one session
-	MailPause    kyro.Rate // mails of a kind that are asked for, to one address; besides Mails, which is of longer times
-	Mails        kyro.Rate // to one address
+	Mails        kyro.Rate // of a kind that are asked for, to one address
+	MailPause    kyro.Rate // the same, over a shorter time
 	MailsFrom    kyro.Rate // asked for from one network
 	Links        kyro.Rate // tokens of mails that are brought from one network, good or not
 	APIKeys      kyro.Rate // made by one user
@@ -78,7 +78,9 @@ func (s *Service) limitEmailChanges(ctx context.Context, viewer kyro.Viewer) err
 }
 
 // mayMail reports whether the viewer may have a mail of the kind sent to the address now, and counts it. Who may not is told
-// nothing of it: that would tell what others have asked for.
+// nothing of it: that would tell what others have asked for. Each kind counts for itself: most kinds are no help to an
+// account, and nobody gets a mail of them, so that whoever asks for these in an owner's name would keep the others from them.
+// Who uses up a kind that helps sends the owner what they need.
 func (s *Service) mayMail(ctx context.Context, viewer kyro.Viewer, kind kyro.LetterKind, address string) bool {
 	to := s.tokens.Pseudonym("mails " + addressKey(address))
 	for _, count := range []struct {
@@ -87,7 +89,7 @@ func (s *Service) mayMail(ctx context.Context, viewer kyro.Viewer, kind kyro.Let
 	}{
 		{"mails from " + viewer.Network.String(), s.rates.MailsFrom},
 		{"mail pause " + string(kind) + " " + to, s.rates.MailPause},
-		{"mails " + to, s.rates.Mails},
+		{"mails " + string(kind) + " " + to, s.rates.Mails},
 	} {
 		if err := s.limit(ctx, "mails", count.key, count.rate); err != nil {
 			s.log.InfoContext(ctx, "mail not sent: too many were asked for", "network", viewer.Device.AddressPrefix, "error", err)

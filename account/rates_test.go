@@ -90,7 +90,7 @@ func TestMistakesAreNoSignUps(t *testing.T) {
 	}
 }
 
-// To one address goes one mail a minute and five an hour, whoever asks; one network asks for twenty an hour.
+// To one address goes one mail of a kind a minute and five an hour, whoever asks; one network asks for twenty an hour.
 func TestMails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
@@ -116,5 +116,19 @@ func TestMails(t *testing.T) {
 	}
 	if sent != 20 {
 		t.Errorf("one network has %d mails sent, want 20", sent)
+	}
+}
+
+// TestMailsOfOneKindKeepNoOthersBack: a stranger who asks for links that an owner has no use for does not keep the owner
+// from a new password.
+func TestMailsOfOneKindKeepNoOthersBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	for range 40 {
+		w.pass(time.Minute)
+		w.MayMail(t.Context(), at("203.0.113.9"), kyro.LetterVerification, ada)
+	}
+	if !w.MayMail(t.Context(), at("192.0.2.7"), kyro.LetterPasswordReset, ada) {
+		t.Error("the owner gets no link for a new password")
 	}
 }

@@ -27,7 +27,7 @@ func (s sessions) CheckSession(_ context.Context, user, session kyro.ID, issued 
 
 var ended = kyro.Errorf(kyro.CodeUnauthenticated, "The session has ended.")
 
-func gate(t *testing.T, now time.Time, answer error) *auth.Gate {
+func gate(t testing.TB, now time.Time, answer error) *auth.Gate {
 	t.Helper()
 	return auth.NewGate(newTokens(t, at(now), secretA), sessions{answer}, nil, slog.New(slog.DiscardHandler))
 }

@@ -32,19 +32,23 @@ type secretLine struct {
 }
 
 // ReadPrivateFile gives the text of a file that holds a secret, without the space around it. A file that everybody may
-// read, or others than its owner may write (modes beyond 0640), is refused, and so is what is no file.
+// read, or others than its owner may write (modes beyond 0640), is refused, and so is what is no file: to open a pipe
+// would wait, for as long as nobody writes to it.
 func ReadPrivateFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	info, err := file.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is no file", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil { // of what was opened, which may be another by now
+		return "", err
 	}
 	// Windows has no such modes: there the folder's own rights decide.
 	if mode := info.Mode().Perm(); mode&^0o640 != 0 && runtime.GOOS != "windows" {

@@ -37,7 +37,7 @@ const maxAttempts = 10_000
 var (
 	// AttemptsOfDevice are those at one account from one device or from one of its networks, and those of a person who
 	// is signed in at their own password, from one session.
-	AttemptsOfDevice = AttemptPolicy{Windows: []AttemptWindow{{100, 24 * time.Hour}}, Free: 5, Within: 15 * time.Minute}
+	AttemptsOfDevice = AttemptPolicy{Windows: []AttemptWindow{{10, 15 * time.Minute}, {100, 24 * time.Hour}}, Free: 5, Within: 15 * time.Minute}
 	// AttemptsOfAccount are those at one account from all devices and networks that it is not known to use. NIST SP
 	// 800-63B allows 100 failures in a row.
 	AttemptsOfAccount = AttemptPolicy{Windows: []AttemptWindow{{10, 15 * time.Minute}, {100, 24 * time.Hour}}}

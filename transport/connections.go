@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -51,10 +52,11 @@ const (
 	anEventStream
 )
 
-// holder is who has connections of a kind; the zero holder is nobody.
+// holder is who has connections of a kind: a user, or a network from which nobody signed in; the zero holder is nobody.
 type holder struct {
-	user kyro.ID
-	kind kind
+	user    kyro.ID
+	network netip.Prefix
+	kind    kind
 }
 
 // enter counts a connection that is about to be served, or says why there is no place for it.
@@ -102,14 +104,17 @@ func (c *Connections) remove(each connection) {
 	delete(c.open, each)
 }
 
-// admit counts an open connection for its user, unless there are as many of its kind as a user may have. Nobody's are
-// not counted.
-func (c *Connections) admit(each connection, most int) bool {
+// admit counts an open connection for its user, unless there are as many of its kind as a user may have. Nobody's count for
+// the network that they come from, which may have ofNobody of them; 0: they are not counted.
+func (c *Connections) admit(each connection, most, ofNobody int) bool {
 	viewer := each.who()
+	by := holder{user: viewer.UserID, kind: each.kind()}
 	if !viewer.SignedIn() {
-		return true
+		if ofNobody <= 0 {
+			return true
+		}
+		by.network, most = viewer.Network, ofNobody
 	}
-	by := holder{viewer.UserID, each.kind()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.held[by] >= most {

@@ -33,6 +33,8 @@ type Presenter struct {
 	log    *slog.Logger
 	// Limited is told of everything that was refused for being done too often, by the viewer in ctx. It must not wait.
 	Limited func(ctx context.Context, refused *kyro.Error)
+	// LimitedHint is what whoever is refused for that is told besides; nothing where it is empty.
+	LimitedHint string
 }
 
 // NewPresenter makes a presenter that logs what was not foreseen, once, with the request id.
@@ -62,10 +64,12 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		if known.Code == kyro.CodeForbidden && p.Denied != nil {
 			p.Denied(ctx, kyro.ViewerFrom(ctx))
 		}
+		text := argument + known.Message
 		if known.Code == kyro.CodeRateLimited {
 			p.Limited(ctx, known)
+			text += p.LimitedHint
 		}
-		p.fill(ctx, shown, string(known.Code), argument+known.Message)
+		p.fill(ctx, shown, string(known.Code), text)
 		if known.RetryAfter > 0 {
 			shown.Extensions["retryAfterMs"] = known.RetryAfter.Milliseconds()
 		}

@@ -27,7 +27,7 @@ type Limiter interface {
 type Rates struct {
 	Limiter    Limiter
 	Operations kyro.Rate
-	Connects   kyro.Rate // websockets that are opened, by network address
+	Connects   kyro.Rate // websockets that are opened, by network address; as many may be open there without anybody signed in
 }
 
 var _ interface {
@@ -68,6 +68,14 @@ func (r Rates) connect(ctx context.Context) *refusal {
 	}
 	why := left.Refusal("connections")
 	return &refusal{status: http.StatusTooManyRequests, code: string(why.Code), message: why.Message, retryAfter: why.RetryAfter}
+}
+
+// ofNobody is how many websockets of nobody one network may have open; 0 for any number.
+func (r Rates) ofNobody() int {
+	if r.Limiter == nil {
+		return 0
+	}
+	return r.Connects.Count
 }
 
 const rateKey = "rate"

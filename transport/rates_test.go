@@ -216,7 +216,10 @@ func TestOperationsRunWithoutCounts(t *testing.T) {
 		"no limiter": {Limiter: &counter{fails: errors.New("the store of counts is down")}, Operations: kyro.Rate{Count: 1, Per: time.Hour}, Connects: kyro.Rate{Count: 1, Per: time.Hour}},
 		"no limit":   {Limiter: &counter{}},
 	} {
-		s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{Rates: rates})
+		s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{Rates: rates,
+			Init: func(context.Context, map[string]any) (kyro.Viewer, error) {
+				return kyro.Viewer{UserID: kyro.UserID(1)}, nil
+			}})
 		for range 3 {
 			got := s.send(t, s.request(t, "POST", "", `{"query":"{hello}"}`))
 			if got.status != 200 || got.code() != "" || got.header.Get("RateLimit-Limit") != "" {

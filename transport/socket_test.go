@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -161,5 +162,41 @@ func TestSocketsOfOneUserAreLimited(t *testing.T) {
 	third.send(`{"type":"connection_init"}`)
 	third.expect("4429 Too many connections")
 	user.Store(2)
+	s.open(t)
+}
+
+// generous allows everything.
+type generous struct{}
+
+func (generous) Take(context.Context, string, kyro.Rate) (kyro.Allowance, error) {
+	return kyro.Allowance{Allowed: true}, nil
+}
+
+// TestSocketsOfNobodyAreLimited by network: somebody patient could take all places else, without an account.
+func TestSocketsOfNobodyAreLimited(t *testing.T) {
+	t.Parallel()
+	var viewer atomic.Pointer[kyro.Viewer]
+	from := func(user kyro.ID, network string) {
+		viewer.Store(&kyro.Viewer{UserID: user, Network: netip.MustParsePrefix(network)})
+	}
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{
+		Rates: transport.Rates{Limiter: generous{}, Connects: kyro.Rate{Count: 2, Per: time.Minute}},
+		Init:  func(context.Context, map[string]any) (kyro.Viewer, error) { return *viewer.Load(), nil },
+	})
+	from(kyro.ID{}, "2001:db8::/64")
+	first := s.open(t)
+	s.open(t)
+	third := s.dial(t, nil)
+	third.send(`{"type":"connection_init"}`)
+	third.expect("4429 Too many connections")
+	_ = first.conn.CloseNow()
+	eventually(t, "the place of a socket that is gone", func() bool {
+		p := s.dial(t, nil)
+		p.send(`{"type":"connection_init"}`)
+		return p.receive() == `{"type":"connection_ack"}`
+	})
+	from(kyro.ID{}, "2001:db8:0:1::/64")
+	s.open(t)
+	from(kyro.UserID(1), "2001:db8::/64")
 	s.open(t)
 }

@@ -84,7 +84,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	}
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
-	if most := cmp.Or(t.MaxStreams, DefaultMaxStreams); !t.Connections.admit(s, most) {
+	if most := cmp.Or(t.MaxStreams, DefaultMaxStreams); !t.Connections.admit(s, most, 0) { // nobody's end at once
 		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket,
 			message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return

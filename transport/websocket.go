@@ -157,7 +157,7 @@ func (s *socket) init(payload map[string]any) (code int, reason string) {
 		}
 	}
 	s.signedIn(viewer)
-	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, DefaultMaxSockets)) {
+	if !s.options.Connections.admit(s, cmp.Or(s.options.MaxSockets, DefaultMaxSockets), s.options.Rates.ofNobody()) {
 		return closeTooMany, "Too many connections"
 	}
 	if s.options.Init != nil && viewer.SignedIn() {

@@ -37,7 +37,8 @@ const outboxPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 
 // Outbox shows the mails to whoever sits at this machine, and to nobody else: there are links in them by which one gets
 // into accounts. It must not be served in production. A reverse proxy on the same machine that hides where requests come
-// from, and what host they ask for, would let others in.
+// from, and what host they ask for, would let others in; those that speak HTTP/1.0 behind them, as nginx does unless it is
+// told otherwise, do not.
 func Outbox(mails Mails) http.Handler {
 	return getOnly(func(w http.ResponseWriter, r *http.Request) {
 		if !atThisMachine(r) {
@@ -84,7 +85,7 @@ var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X
 // keeps out those of other servers here, which CORS lets use the API in development.
 func atThisMachine(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !peer.Addr().Unmap().IsLoopback() || !isLoopback(r.Host) {
+	if err != nil || !peer.Addr().Unmap().IsLoopback() || !isLoopback(r.Host) || !r.ProtoAtLeast(1, 1) {
 		return false
 	}
 	for _, name := range forwarding {

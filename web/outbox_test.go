@@ -46,6 +46,8 @@ func look(mails web.Mails, path string, headers ...string) *httptest.ResponseRec
 			r.Host = value
 		case "Peer":
 			r.RemoteAddr = value
+		case "Proto":
+			r.Proto, r.ProtoMinor = value, 0
 		default:
 			r.Header.Set(name, value)
 		}
@@ -110,6 +112,7 @@ func TestTheOutboxIsForThisMachineAlone(t *testing.T) {
 		{"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"},
 		{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"},
 		{"X-Forwarded-For", "203.0.113.7"}, {"X-Real-IP", "203.0.113.7"}, {"Forwarded", "for=203.0.113.7"}, {"Via", "1.1 proxy"}, {"X-Forwarded-Host", "chat.example.com"},
+		{"Proto", "HTTP/1.0"},
 	} {
 		for _, path := range []string{"/outbox", "/outbox/" + aMail} {
 			if w := look(kept{}, path, headers...); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "ada@") {
