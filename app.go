@@ -158,7 +158,7 @@ func (a *app) newAccounts(st *store.Store) (*auth.Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(auth.HasherOptions{}), tokens, account.Options{
+	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(a.cfg.hasher), tokens, account.Options{
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Log: a.log,
 		Ended: func(credential kyro.ID) {
 			a.connections.CloseCredential(credential)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/internal/gemini"
 	"kyrochat/kyro"
 )
 
@@ -315,8 +316,10 @@ func (p *person) events(query string, v vars) iter.Seq[*reply] {
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, map[string]string{"KYRO_OFFLINE_PACE": "60ms"}) // so that others can be sent while one is made
-	p := s.signUp(t)
+	w := startUpstreams(t, gemini.Options{}).serve(t, nil)
+	// The first answer goes no further than this until it is stopped, so that others can be sent while it is made.
+	w.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Times: 1, Pieces: []string{"The first lamp is red, ", "the second is green, ", "the third is white, ", "and so on."}, After: 3, Then: gemini.Stall})
+	p := w.signUp(t)
 	bot := p.newBot()
 	p.know(bot, "Rules", longAnswer)
 	sent := p.send(vars{"botId": bot, "text": "What do the harbour rules of Lindau say about lamps?"})
@@ -334,7 +337,7 @@ func TestStop(t *testing.T) {
 	}
 
 	l := &listener{t: t}
-	l.enough = func() bool { return l.deltas >= 3 }
+	l.enough = func() bool { return strings.Contains(l.text, "the second is green") }
 	if err := p.follow(messageStream, vars{"m": answer, "a": nil}, l.handle); err != nil {
 		t.Fatal(err)
 	}

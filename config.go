@@ -71,6 +71,7 @@ type Config struct {
 	LogJSON  bool
 
 	onQuery func(ctx context.Context, statement string) // for tests that count statements
+	hasher  auth.HasherOptions                          // what a password costs; less for tests that sign many people up
 }
 
 // readConfig reads the settings from the environment. It gives every mistake at once, in one error.

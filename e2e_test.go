@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/auth"
 	"kyrochat/client"
 	"kyrochat/ingest/extract"
 	"kyrochat/internal/testdb"
@@ -90,10 +91,14 @@ func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *tes
 		"KYRO_DRAIN_TIMEOUT": "1s", "KYRO_RATE_SCALE": "0",
 	}}
 	maps.Copy(s.env, env)
+	if s.env["DATABASE_URL"] == "" {
+		testdb.SQLiteFile(t, s.env["KYRO_DATA_DIR"])
+	}
 	cfg, err := readConfig(func(name string) string { return s.env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.hasher = auth.HasherOptions{Memory: 64, Passes: 1} // these tests are not about how hard a password is to guess
 	cfg.onQuery = func(ctx context.Context, statement string) {
 		if kyro.ViewerFrom(ctx).SignedIn() {
 			s.statements.Add(1)

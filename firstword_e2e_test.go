@@ -55,7 +55,7 @@ func (h *heard) String() string {
 
 // TestLittleStandsBeforeTheFirstWord counts what goes to the database one after another before the first word of an
 // answer. The person's requests and the attempt are two that run beside each other from the end of the first on. What
-// else a server does at the time may be among it, so that the least of a few times counts.
+// else a server does at the time may be among it, the more the busier the machine is, so that the best of many times counts.
 func TestLittleStandsBeforeTheFirstWord(t *testing.T) {
 	t.Parallel()
 	test := func(t *testing.T, s *testServer) {
@@ -63,9 +63,9 @@ func TestLittleStandsBeforeTheFirstWord(t *testing.T) {
 		bare, knowing := p.newBot(), p.newBot()
 		p.know(knowing, "Tea", teaText)
 		const question = "How long does black tea steep?"
-		least := func(v vars) *heard {
+		least := func(v vars, asking, writing int) *heard {
 			var least *heard
-			for i := range pick(raceDetector(), 12, 6) { // which is slow enough for much else to come between
+			for i := range 60 {
 				h := &heard{}
 				hear := h.take
 				s.overhear.Store(&hear)
@@ -85,6 +85,9 @@ func TestLittleStandsBeforeTheFirstWord(t *testing.T) {
 				s.overhear.Store(nil)
 				if i > 0 && (least == nil || len(h.asking)+len(h.writing) < len(least.asking)+len(least.writing)) {
 					least = h // the first time warms up
+				}
+				if least != nil && len(least.asking) <= asking && len(least.writing) <= writing {
+					break
 				}
 			}
 			return least
@@ -107,7 +110,7 @@ func TestLittleStandsBeforeTheFirstWord(t *testing.T) {
 			// The history and what it cites.
 			"a conversation that goes on": {talk(bare), 2},
 		} {
-			h := least(c.say)
+			h := least(c.say, asking, c.writing)
 			t.Logf("%s:\n%s", name, h)
 			if len(h.asking) > asking || len(h.writing) > c.writing {
 				t.Errorf("%s: %d and %d statements stand before the first word, want at most %d and %d", name, len(h.asking), len(h.writing), asking, c.writing)

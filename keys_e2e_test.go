@@ -32,7 +32,7 @@ func (p *person) revokeKey(id string) *reply {
 // untilRefused waits until the person's credentials are refused, and gives the answer.
 func (p *person) untilRefused() *reply {
 	p.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if r := p.ask(`{ viewer { id } }`, nil); r.tree["errors"] != nil {
 			r.wantCode("", "UNAUTHENTICATED")
 			return r
@@ -323,7 +323,7 @@ func TestKeysThatExpireEndTheirSockets(t *testing.T) {
 	s := startServer(t, map[string]string{"KYRO_TOKEN_GRACE": "10ms"})
 	p := s.signUp(t)
 	bot := p.newBot()
-	_, program := p.newAPIKey(vars{"e": time.Now().Add(3 * time.Second).UTC().Format(time.RFC3339Nano)}, "READ")
+	_, program := p.newAPIKey(vars{"e": time.Now().Add(10 * time.Second).UTC().Format(time.RFC3339Nano)}, "READ")
 	socket, told := program.socket(t), program.listen(t, bot)
 	socket.send(endless("a", bot))
 	socket.expect("4403 token expired")

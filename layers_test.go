@@ -51,7 +51,7 @@ var layers = map[string][]string{
 	"internal/retrievalset":    {"kyro", "ai", "answer"},
 	"internal/schemacheck":     {},
 	"internal/smtp":            {},
-	"internal/testdb":          {"store", "internal/postgres", "internal/redis"},
+	"internal/testdb":          {"store", "jobs", "internal/postgres", "internal/redis"},
 	".":                        nil, // main knows everybody
 }
 

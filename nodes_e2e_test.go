@@ -203,7 +203,7 @@ func TestWhatOneNodeChangesTheOtherShows(t *testing.T) {
 			p.at(w.servers[i%2]).must(`mutation($b: ID!, $n: String!) { updateBot(input: {botId: $b, name: $n}) { bot { id } } }`, vars{"b": bot, "n": want})
 			began := time.Now()
 			for name(w.servers[1-i%2]) != want {
-				if time.Since(began) > 20*time.Second {
+				if time.Since(began) > time.Minute {
 					t.Fatal("the other node does not see the name")
 				}
 				time.Sleep(10 * time.Millisecond)
@@ -229,7 +229,7 @@ func TestAPersistedQueryOfOneNodeIsKnownToAnother(t *testing.T) {
 	if got := ask(w.servers[0], `"query": "`+query+`", `+named); !strings.Contains(got, p.email) {
 		t.Fatal(got)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		got := ask(w.servers[1], named)
 		if strings.Contains(got, p.email) {
 			break

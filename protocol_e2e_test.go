@@ -90,9 +90,10 @@ func TestSocketsAreCounted(t *testing.T) {
 
 func TestSocketsEndWithTheirTokens(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, map[string]string{"KYRO_ACCESS_TOKEN_TTL": "5s", "KYRO_TOKEN_GRACE": "10ms", "KYRO_RATE_SCALE": "0"})
+	s := startServer(t, map[string]string{"KYRO_ACCESS_TOKEN_TTL": "15s", "KYRO_TOKEN_GRACE": "10ms", "KYRO_RATE_SCALE": "0"})
 	p := s.signUp(t)
 	bot := p.newBot()
+	p, _ = p.signIn() // so that the whole of its time is for what follows
 	socket, told := p.socket(t), p.listen(t, bot)
 	socket.send(endless("a", bot))
 	socket.expect("4403 token expired")

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"kyrochat/internal/gemini"
 )
@@ -69,7 +68,6 @@ func TestStoppedBeforeTheFirstWord(t *testing.T) {
 		w.gemini.MustAwait(t, func(list []gemini.Request) bool {
 			return slices.ContainsFunc(list, func(q gemini.Request) bool { return q.Kind == gemini.KindAnswer })
 		})
-		began := time.Now()
 		r := p.must(`mutation($m: ID!) { stopMessage(input: {messageId: $m}) { message { status text } errors { code } } }`, vars{"m": message})
 		if r.text("stopMessage.message.status") != "STOPPED" || r.text("stopMessage.message.text") != "" {
 			t.Errorf("%s", r.body)
@@ -77,9 +75,6 @@ func TestStoppedBeforeTheFirstWord(t *testing.T) {
 		w.gemini.MustAwait(t, func(list []gemini.Request) bool {
 			return slices.ContainsFunc(list, func(q gemini.Request) bool { return q.Kind == gemini.KindAnswer && q.Gone != nil })
 		})
-		if took := time.Since(began); took > 15*time.Second {
-			t.Errorf("it took %s", took)
-		}
 		if finished, text := p.hear(message); finished.text("messageStream.finishReason") != "STOPPED_BY_USER" || text != "" {
 			t.Errorf("%s", finished.body)
 		}

@@ -15,7 +15,11 @@ import (
 	"kyrochat/store"
 )
 
-const template = "kyro_template"
+// The templates: the schema of the store, and that with the queue's.
+const (
+	template       = "kyro_template"
+	serverTemplate = "kyro_server_template"
+)
 
 // server is where databases are made.
 type server struct {
@@ -23,6 +27,8 @@ type server struct {
 	private  bool             // ours: databases are copied from a template and go with the whole
 	running  *postgres.Server // a private server runs for as long as this is held
 	fileCopy bool             // knows the quick way to copy (PostgreSQL 15)
+
+	forServers func() error // makes the template with the queue, once
 }
 
 var (
@@ -62,7 +68,33 @@ func findServer() (*server, error) {
 		return nil, fmt.Errorf("make the template: %w", err)
 	}
 	s.fileCopy = version >= 150000
+	s.forServers = sync.OnceValue(s.makeServerTemplate)
 	return s, migrate(store.Config{DatabaseURL: s.database(template)})
+}
+
+func (s *server) makeServerTemplate() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := s.admin(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, s.create(serverTemplate, template))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("make the template of servers: %w", err)
+	}
+	return migrateForServer(store.Config{DatabaseURL: s.database(serverTemplate)})
+}
+
+// create is the statement that makes a database, on a private server from a template.
+func (s *server) create(name, from string) string {
+	create := "CREATE DATABASE " + name
+	if s.private {
+		create += " TEMPLATE " + from
+	}
+	if s.fileCopy {
+		create += " STRATEGY file_copy"
+	}
+	return create
 }
 
 // admin runs work on a connection to the server's own database.
@@ -81,30 +113,29 @@ func (s *server) database(name string) string {
 	return u.String()
 }
 
-// freshDatabase makes a migrated database and gives its URL.
-func freshDatabase(t testing.TB) string {
+// freshDatabase makes a migrated database and gives its URL. One that is for a server has the queue's schema too,
+// except on a server that is not ours.
+func freshDatabase(t testing.TB, forServer bool) string {
 	t.Helper()
 	s, err := theServer()
 	if err != nil {
 		missing(t, "postgres", err)
 	}
+	from := template
+	if forServer && s.private {
+		if err := s.forServers(); err != nil {
+			t.Fatal(err)
+		}
+		from = serverTemplate
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	name := fmt.Sprintf("kyro_test_%d_%d", os.Getpid(), databases.Add(1))
-	create := "CREATE DATABASE " + name
-	if s.private {
-		create += " TEMPLATE " + template
-	}
-	if s.fileCopy {
-		create += " STRATEGY file_copy"
-	}
-	exec := func(statement string) error {
-		return s.admin(ctx, func(conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, statement)
-			return err
-		})
-	}
-	if err := exec(create); err != nil {
+	err = s.admin(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, s.create(name, from))
+		return err
+	})
+	if err != nil {
 		t.Fatalf("make a test database: %v", err)
 	}
 	if s.private {

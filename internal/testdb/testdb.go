@@ -10,6 +10,8 @@ package testdb
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"kyrochat/internal/redis"
+	"kyrochat/jobs"
 	"kyrochat/store"
 )
 
@@ -66,27 +69,42 @@ func Each(t *testing.T, test func(t *testing.T, p *store.Pools), list ...Option)
 // SQLite is a migrated SQLite file in a folder of the test. It is closed when the test ends.
 func SQLite(t testing.TB, list ...Option) *store.Pools {
 	t.Helper()
-	image, err := sqliteImage()
+	dir := t.TempDir()
+	putSQLite(t, dir, sqliteImage)
+	return open(t, store.Config{DataDir: dir}, gather(list))
+}
+
+// SQLiteFile puts a migrated SQLite file into the folder, for a server that opens it itself and finds nothing to migrate.
+// One that is there stays.
+func SQLiteFile(t testing.TB, dir string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "kyro.db")); errors.Is(err, fs.ErrNotExist) {
+		putSQLite(t, dir, sqliteServerImage)
+	}
+}
+
+func putSQLite(t testing.TB, dir string, image func() ([]byte, error)) {
+	t.Helper()
+	content, err := image()
 	if err != nil {
 		t.Fatalf("make the SQLite template: %v", err)
 	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "kyro.db"), image, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "kyro.db"), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, store.Config{DataDir: dir}, gather(list))
 }
 
 // Postgres is a migrated PostgreSQL database of the test's own. It is closed when the test ends.
 func Postgres(t testing.TB, list ...Option) *store.Pools {
 	t.Helper()
-	return open(t, store.Config{DatabaseURL: freshDatabase(t)}, gather(list))
+	return open(t, store.Config{DatabaseURL: freshDatabase(t, false)}, gather(list))
 }
 
-// PostgresURL is the URL of a migrated PostgreSQL database of the test's own, for a server that opens it itself.
+// PostgresURL is the URL of a migrated PostgreSQL database of the test's own, for a server that opens it itself and
+// finds nothing to migrate.
 func PostgresURL(t testing.TB, list ...Option) string {
 	t.Helper()
-	url := freshDatabase(t)
+	url := freshDatabase(t, true)
 	if o := gather(list); o.also != nil {
 		p := open(t, store.Config{DatabaseURL: url}, o)
 		if err := p.Close(); err != nil {
@@ -119,8 +137,13 @@ func open(t testing.TB, c store.Config, o options) *store.Pools {
 	return p
 }
 
-// sqliteImage is the content of a migrated, empty SQLite file: copying it is quicker than migrating again.
-var sqliteImage = sync.OnceValues(func() ([]byte, error) {
+// The contents of migrated, empty SQLite files, without and with the queue: copying is quicker than migrating again.
+var (
+	sqliteImage       = sync.OnceValues(func() ([]byte, error) { return makeImage(migrate) })
+	sqliteServerImage = sync.OnceValues(func() ([]byte, error) { return makeImage(migrateForServer) })
+)
+
+func makeImage(migrate func(store.Config) error) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "kyrosqlite")
 	if err != nil {
 		return nil, err
@@ -130,17 +153,39 @@ var sqliteImage = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	return os.ReadFile(filepath.Join(dir, "kyro.db"))
-})
+}
 
 // migrate brings a database up to date and leaves no connection to it.
-func migrate(c store.Config) error {
+func migrate(c store.Config) error { return migrateWith(c, nil) }
+
+// migrateForServer is migrate with the queue that a server has in its database.
+func migrateForServer(c store.Config) error {
+	return migrateWith(c, func(ctx context.Context, p *store.Pools) error {
+		open := func() (*jobs.Queue, error) { return jobs.NewSQLite(p.SQLite, jobs.Config{}) }
+		if p.Postgres() {
+			open = func() (*jobs.Queue, error) { return jobs.NewPostgres(p.Pgx, jobs.Config{}) }
+		}
+		queue, err := open()
+		if err != nil {
+			return err
+		}
+		return queue.Migrate(ctx)
+	})
+}
+
+func migrateWith(c store.Config, also func(context.Context, *store.Pools) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	p, err := store.Open(ctx, c)
 	if err != nil {
 		return err
 	}
-	err = p.Migrate(ctx, nil)
+	err = p.Migrate(ctx, func(ctx context.Context) error {
+		if also == nil {
+			return nil
+		}
+		return also(ctx, p)
+	})
 	if closing := p.Close(); err == nil {
 		err = closing
 	}
