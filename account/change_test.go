@@ -297,3 +297,24 @@ func TestDeletionOfAnAccount(t *testing.T) {
 		t.Errorf("where the database fails it gives %v", err)
 	}
 }
+
+// TestADoubtedPasswordSignsIn and does nothing else: whoever lost the account for a while must be the one who sets another.
+func TestADoubtedPasswordSignsIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kyro.SignUpOpen)
+	viewer := w.sessionOf(w.register(t))
+	w.store.change("ada@example.org", func(c *kyro.Credentials) {
+		c.PasswordChangedAt, c.EmailLockedUntil = w.now, w.now.Add(kyro.RevertEmailTTL)
+	})
+	if _, err := w.LogIn(t.Context(), kyro.Viewer{}, "ada@example.org", goodPassword, ""); err != nil {
+		t.Error(err)
+	}
+	_, err := w.ChangePassword(t.Context(), viewer, goodPassword, "another good password 7")
+	wantCode(t, err, kyro.CodeConflict)
+	wantCode(t, w.Deactivate(t.Context(), viewer, goodPassword), kyro.CodeConflict)
+	wantCode(t, w.RevokeOtherSessions(t.Context(), viewer, goodPassword), kyro.CodeConflict)
+	_, _, err = w.CreateAPIKey(t.Context(), viewer, kyro.NewAPIKey{Name: "k", Scopes: []kyro.Scope{kyro.ScopeRead}}, goodPassword)
+	wantCode(t, err, kyro.CodeConflict)
+	wantCode(t, w.RequestEmailChange(t.Context(), viewer, goodPassword, "eve@example.org"), kyro.CodeConflict)
+	wantCode(t, w.Deactivate(t.Context(), viewer, "not the password"), kyro.CodeInvalidCredentials)
+}

@@ -310,7 +310,8 @@ func TestEveryDeedIsWrittenOnce(t *testing.T) {
 		back := func() error { return a.RevertEmailChange(ctx, nobody, undo) }
 		did("undoing that", back, "", "EMAIL_REVERTED USER", "API_KEY_REVOKED SYSTEM")
 		did("undoing it again", back, kyro.CodeInvalidToken)
-		did("the password that was", logIn(ada, rightPassword), kyro.CodeInvalidCredentials, "LOGGED_IN NOBODY refused")
+		did("the password that was", logIn(ada, rightPassword), "", "LOGGED_IN USER")
+		a.now = a.now.Add(time.Minute)
 		token = a.deliver(kyro.LetterEmailReverted)
 		did("a password after it", reset, "", "PASSWORD_RESET USER")
 
