@@ -10,7 +10,7 @@ import (
 // confirm checks the password of somebody who is signed in, for a deed for which a session alone is not enough. API keys are
 // FORBIDDEN; a wrong password is INVALID_CREDENTIALS at the input's field, and a line of the audit log; RATE_LIMITED after
 // several of one session, so that whoever has got hold of a token cannot guess. CONFLICT while the password is one that
-// somebody else knows, who would keep the owner out by it.
+// somebody else knows, who would keep the owner out by it; not for a deactivation, which the owner takes back by a mail.
 func (s *Service) confirm(
 	ctx context.Context, viewer kyro.Viewer, deed kyro.AuditAction, password, field string,
 ) (kyro.Credentials, error) {
@@ -29,7 +29,7 @@ func (s *Service) confirm(
 	if err != nil {
 		return kyro.Credentials{}, err
 	}
-	if ok && known.Doubted(s.now()) {
+	if ok && deed != kyro.AuditDeactivated && known.Doubted(s.now()) {
 		return kyro.Credentials{}, kyro.Errorf(kyro.CodeConflict, "A change of the address was undone, and whoever made it knew "+
 			"this password: set a new one first, by the link of the mail about it, or ask for another link.").At(field)
 	}

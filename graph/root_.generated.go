@@ -4278,8 +4278,8 @@ type Mutation {
   """
   Undoes a change of the address by the token of the mail to the old one, which is good for 72 hours and once. All
   sessions end, API keys are revoked, the address cannot be changed again for 72 hours, a deactivated account is back in
-  use, and a mail brings a link for a new password; until that is set, the one there is signs in and does nothing else
-  that takes a password. After several changes each old address can be taken back so, and the
+  use, and a mail brings a link for a new password; until that is set, the one there is changes no password and no
+  address, makes no key and ends no sessions. After several changes each old address can be taken back so, and the
   oldest wins. Errors: INVALID_TOKEN; EMAIL_TAKEN, after which the token is still good; RATE_LIMITED at the top level.
   API keys: ignored.
   """
@@ -4290,8 +4290,7 @@ type Mutation {
   """
   Deactivates the account: all sessions end, API keys stop to work, running work stops. Within 30 days the link of a
   mail takes it back; then everything is deleted for good: bots, documents, files, vectors, conversations. Only for
-  signed-in people. Errors: INVALID_CREDENTIALS, CONFLICT as of changePassword; RATE_LIMITED at the top level.
-  API keys: none.
+  signed-in people. Errors: INVALID_CREDENTIALS; RATE_LIMITED at the top level. API keys: none.
   """
   deactivateAccount(
     "The password."
