@@ -142,7 +142,7 @@ func (s *canaryServer) live(t *testing.T, said *bytes.Buffer) (links map[string]
 	p := &person{t: t, s: s.testServer, email: ada}
 	p.token, refresh = s.plantSession("ada", in, "logIn")
 	device := s.plant("device token", in.text("logIn.deviceToken"))
-	p.token, refresh = s.plantSession("ada, refreshed", p.refresh(refresh), "refreshSession")
+	p.token, _ = s.plantSession("ada, refreshed", p.refresh(refresh), "refreshSession")
 
 	// Keys, of which one is used and one is revoked; a bot that reads and answers, by way of the upstreams.
 	made := p.must(newKeyMutation, vars{"n": "Robot", "s": []string{"READ", "CHAT"}, "p": first})
