@@ -42,7 +42,7 @@ var layers = map[string][]string{
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
 	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/smtp"},
-	"internal/gemini":          {"text"},
+	"internal/gemini":          {"text", "internal/script"},
 	"internal/graphgen":        {},
 	"internal/logtest":         {"kyro"},
 	"internal/pinecone":        {},
@@ -50,7 +50,8 @@ var layers = map[string][]string{
 	"internal/redis":           {},
 	"internal/retrievalset":    {"kyro", "ai", "answer"},
 	"internal/schemacheck":     {},
-	"internal/smtp":            {},
+	"internal/script":          {},
+	"internal/smtp":            {"internal/script"},
 	"internal/testdb":          {"store", "jobs", "internal/postgres", "internal/redis"},
 	".":                        nil, // main knows everybody
 }

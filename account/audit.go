@@ -30,11 +30,11 @@ func (s *Service) AuditLog(ctx context.Context, viewer kyro.Viewer, page kyro.Pa
 }
 
 // deedOf is a line about an account. A viewer who is signed in to another one is nobody to this.
-func deedOf(viewer kyro.Viewer, user kyro.ID, action kyro.AuditAction, target kyro.ID, now time.Time) kyro.AuditEntry {
+func deedOf(viewer kyro.Viewer, user kyro.ID, action kyro.AuditAction, now time.Time) kyro.AuditEntry {
 	if !viewer.Is(user) {
 		viewer = kyro.Viewer{Device: viewer.Device, RequestID: viewer.RequestID}
 	}
-	e := viewer.Entry(action, target).Dated(now)
+	e := viewer.Entry(action, kyro.ID{}).Dated(now)
 	e.UserID = user
 	return e
 }
@@ -95,7 +95,7 @@ func (s *Service) Denied(ctx context.Context, viewer kyro.Viewer) {
 	// Who asked may be gone; the line is written all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), denialTimeout)
 	defer cancel()
-	entry := deedOf(viewer, viewer.UserID, kyro.AuditAccessDenied, kyro.ID{}, now).Refused("Not among the scopes of the key.")
+	entry := deedOf(viewer, viewer.UserID, kyro.AuditAccessDenied, now).Refused("Not among the scopes of the key.")
 	if err := s.store.Record(ctx, entry); err != nil {
 		s.log.WarnContext(ctx, "refusal of an API key not noted", "user", viewer.UserID.String(), "key", viewer.KeyID.String(), "error", err)
 	}

@@ -45,11 +45,11 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 	now := s.now()
 	by := kyro.Viewer{Device: viewer.Device, RequestID: viewer.RequestID} // who signs up is somebody new
 	if s.signUp == kyro.SignUpVerified {
-		letter := s.letter(kyro.LetterRegistration, address, kyro.ID{}, by, now)
-		letter.Name, letter.PasswordHash = name, hash
 		if !s.mayRegister(ctx, address) {
 			return SignedIn{}, nil
 		}
+		letter := s.letter(kyro.LetterRegistration, address, kyro.ID{}, by, now)
+		letter.Name, letter.PasswordHash = name, hash
 		if err := s.store.AddLetter(ctx, letter); err != nil {
 			return SignedIn{}, fmt.Errorf("store a registration: %w", err)
 		}
@@ -59,7 +59,7 @@ func (s *Service) Register(ctx context.Context, viewer kyro.Viewer, email, passw
 		Email: address, Name: name, PasswordHash: hash, CreatedAt: now,
 		Letters: []kyro.Letter{s.letter(kyro.LetterVerification, address, kyro.ID{}, by, now)},
 	}
-	signedUp := deedOf(by, kyro.ID{}, kyro.AuditSignedUp, kyro.ID{}, now)
+	signedUp := deedOf(by, kyro.ID{}, kyro.AuditSignedUp, now)
 	signedUp.Actor = kyro.ActorUser
 	user, session, err := s.store.CreateUser(ctx, account, newSession(kyro.ID{}, viewer.Device, now), signedUp)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Service) LogIn(ctx context.Context, viewer kyro.Viewer, email, password
 		return SignedIn{}, err
 	}
 	now := s.now()
-	loggedIn := deedOf(viewer, known.User.ID, kyro.AuditLoggedIn, kyro.ID{}, now)
+	loggedIn := deedOf(viewer, known.User.ID, kyro.AuditLoggedIn, now)
 	if !ok || known.User.ID.IsZero() {
 		// With or without an account: the same work again.
 		if err := s.store.Record(ctx, loggedIn.Refused("Wrong credentials.")); err != nil {

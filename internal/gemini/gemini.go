@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"kyrochat/internal/script"
 )
 
 // DefaultKey is the API key that is let in where none is set.
@@ -37,7 +39,7 @@ type Emulator struct {
 	close   func()
 
 	mu       sync.Mutex
-	scripts  []*scripted
+	scripts  script.Queue[Script]
 	alike    map[string]string // words by the one that they count as; never changed, only replaced
 	requests []*Request
 	counted  int           // requests so far

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"kyrochat/internal/script"
 )
 
 // Trouble is how an answer goes wrong.
@@ -62,31 +64,20 @@ type Script struct {
 	Missing int `json:"missing,omitempty"` // so many embeddings too few; below 0 too many
 }
 
-// written is a duration in JSON: "1.5s".
-type written time.Duration
-
-func (d written) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-func (d *written) UnmarshalText(b []byte) error {
-	parsed, err := time.ParseDuration(string(b))
-	*d = written(parsed)
-	return err
-}
-
 type plainScript Script
 
 // scriptJSON is a script whose durations are words.
 type scriptJSON struct {
 	*plainScript
-	Pieces     *[]string `json:"pieces,omitempty"`
-	Latency    written   `json:"latency,omitzero"`
-	RetryAfter written   `json:"retryAfter,omitzero"`
-	Pace       written   `json:"pace,omitzero"`
+	Pieces     *[]string       `json:"pieces,omitempty"`
+	Latency    script.Duration `json:"latency,omitzero"`
+	RetryAfter script.Duration `json:"retryAfter,omitzero"`
+	Pace       script.Duration `json:"pace,omitzero"`
 }
 
 // MarshalJSON writes durations as words, such as "250ms".
 func (s Script) MarshalJSON() ([]byte, error) {
-	out := scriptJSON{plainScript: (*plainScript)(&s), Latency: written(s.Latency), RetryAfter: written(s.RetryAfter), Pace: written(s.Pace)}
+	out := scriptJSON{plainScript: (*plainScript)(&s), Latency: script.Duration(s.Latency), RetryAfter: script.Duration(s.RetryAfter), Pace: script.Duration(s.Pace)}
 	if s.Pieces != nil {
 		out.Pieces = &s.Pieces
 	}
@@ -108,66 +99,26 @@ func (s *Script) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// scripted is a script with what is left of it.
-type scripted struct {
-	Script
-	skip, used int
-}
-
 // Script adds scripts.
 func (e *Emulator) Script(list ...Script) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, s := range list {
-		e.scripts = append(e.scripts, &scripted{Script: s, skip: s.Skip})
+		e.scripts.Add(s, s.Times, s.Skip)
 	}
 }
 
 // Scripts gives those that are still in force.
-func (e *Emulator) Scripts() []Script {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := make([]Script, len(e.scripts))
-	for i, s := range e.scripts {
-		list[i] = s.Script
-	}
-	return list
-}
+func (e *Emulator) Scripts() []Script { return e.scripts.All() }
 
 // Reset takes all scripts back. What is under way goes on as it began.
-func (e *Emulator) Reset() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.scripts = nil
-}
+func (e *Emulator) Reset() { e.scripts.Clear() }
 
 // script finds the one for the request, and counts it.
 func (e *Emulator) script(q *Request) Script {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	words := ""
-	for i, s := range e.scripts {
-		if s.Kind != "" && s.Kind != q.Kind || s.Model != "" && s.Model != q.Model {
-			continue
-		}
-		if s.Match != "" {
-			if words == "" {
-				words = q.Words()
-			}
-			if !strings.Contains(words, s.Match) {
-				continue
-			}
-		}
-		if s.skip > 0 {
-			s.skip--
-			continue
-		}
-		if s.used++; s.used == s.Times {
-			e.scripts = slices.Delete(e.scripts, i, i+1)
-		}
-		return s.Script
-	}
-	return Script{}
+	words := sync.OnceValue(q.Words)
+	return e.scripts.Take(func(s Script) bool {
+		return (s.Kind == "" || s.Kind == q.Kind) && (s.Model == "" || s.Model == q.Model) &&
+			(s.Match == "" || strings.Contains(words(), s.Match))
+	})
 }
 
 // trouble does what a script says before the first byte.

@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"kyrochat/internal/script"
 )
 
 // Options say how the emulator behaves for as long as no script says otherwise.
@@ -43,7 +45,7 @@ type Emulator struct {
 	mu       sync.Mutex
 	listener net.Listener // nil while connections are refused
 	sessions map[*session]bool
-	scripts  []*scripted
+	scripts  script.Queue[Script]
 	mails    []Mail
 	counted  int           // mails so far
 	opened   int           // connections so far

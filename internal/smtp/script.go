@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kyrochat/internal/script"
 )
 
 // Step is a place in the conversation where something can go wrong.
@@ -50,27 +52,16 @@ type Script struct {
 	Then    Trouble       `json:"then,omitempty"`
 }
 
-// written is a duration in JSON: "1.5s".
-type written time.Duration
-
-func (d written) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-func (d *written) UnmarshalText(b []byte) error {
-	parsed, err := time.ParseDuration(string(b))
-	*d = written(parsed)
-	return err
-}
-
 type plainScript Script
 
 type scriptJSON struct {
 	*plainScript
-	Wait written `json:"wait,omitzero"`
+	Wait script.Duration `json:"wait,omitzero"`
 }
 
 // MarshalJSON writes the duration as words, such as "250ms".
 func (s Script) MarshalJSON() ([]byte, error) {
-	return json.Marshal(scriptJSON{(*plainScript)(&s), written(s.Wait)})
+	return json.Marshal(scriptJSON{(*plainScript)(&s), script.Duration(s.Wait)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes, and nothing that it does not know.
@@ -85,55 +76,22 @@ func (s *Script) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// scripted is a script with what is left of it.
-type scripted struct {
-	Script
-	skip, used int
-}
-
 // Script adds scripts.
 func (e *Emulator) Script(list ...Script) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, s := range list {
-		e.scripts = append(e.scripts, &scripted{Script: s, skip: s.Skip})
+		e.scripts.Add(s, s.Times, s.Skip)
 	}
 }
 
 // Scripts gives those that are still in force.
-func (e *Emulator) Scripts() []Script {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := make([]Script, len(e.scripts))
-	for i, s := range e.scripts {
-		list[i] = s.Script
-	}
-	return list
-}
+func (e *Emulator) Scripts() []Script { return e.scripts.All() }
 
 // Reset takes all scripts back. What hangs goes on hanging.
-func (e *Emulator) Reset() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.scripts = nil
-}
+func (e *Emulator) Reset() { e.scripts.Clear() }
 
 // script finds the one for the step, and counts it.
 func (e *Emulator) script(at Step, to []string) Script {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i, s := range e.scripts {
-		if s.At != at || s.To != "" && !slices.ContainsFunc(to, func(a string) bool { return strings.Contains(a, s.To) }) {
-			continue
-		}
-		if s.skip > 0 {
-			s.skip--
-			continue
-		}
-		if s.used++; s.used == s.Times {
-			e.scripts = slices.Delete(e.scripts, i, i+1)
-		}
-		return s.Script
-	}
-	return Script{}
+	return e.scripts.Take(func(s Script) bool {
+		return s.At == at && (s.To == "" || slices.ContainsFunc(to, func(a string) bool { return strings.Contains(a, s.To) }))
+	})
 }
