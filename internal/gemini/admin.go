@@ -1,10 +1,11 @@
 package gemini
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"kyrochat/internal/script"
 )
 
 // adminPath is where an emulator is told over HTTP what tests tell it from Go; no key is asked for.
@@ -19,7 +20,7 @@ const adminPath = "/_emulator/"
 
 func (e *Emulator) adminRoutes() {
 	e.routes.HandleFunc("POST "+adminPath+"script", func(w http.ResponseWriter, r *http.Request) {
-		list, err := readScripts(r)
+		list, err := script.Read[Script](r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
@@ -62,19 +63,4 @@ func readWords(r *http.Request) (words []string, err error) {
 		err = errors.New("a list of words is needed")
 	}
 	return words, err
-}
-
-func readScripts(r *http.Request) ([]Script, error) {
-	var body json.RawMessage
-	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(&body); err != nil {
-		return nil, err
-	}
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
-		var list []Script
-		err := json.Unmarshal(body, &list)
-		return list, err
-	}
-	var one Script
-	err := json.Unmarshal(body, &one)
-	return []Script{one}, err
 }

@@ -2,6 +2,9 @@
 package script
 
 import (
+	"bytes"
+	"encoding/json"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -65,6 +68,24 @@ func (q *Queue[S]) Take(fits func(S) bool) S {
 	}
 	var none S
 	return none
+}
+
+// maxBody is how long a request with scripts may be, in bytes.
+const maxBody = 1 << 20
+
+// Read reads a script, or a list of them, in JSON, from the body of a request.
+func Read[S any](r *http.Request) (list []S, err error) {
+	var body json.RawMessage
+	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(&body); err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
+		err = json.Unmarshal(body, &list)
+		return list, err
+	}
+	var one S
+	err = json.Unmarshal(body, &one)
+	return []S{one}, err
 }
 
 // Duration is a duration in JSON: "1.5s".

@@ -1,11 +1,12 @@
 package smtp
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
+
+	"kyrochat/internal/script"
 )
 
 // adminPath is where an emulator is told over HTTP what tests tell it from Go.
@@ -19,13 +20,10 @@ import (
 //	POST   /_emulator/up      take them again
 const adminPath = "/_emulator/"
 
-// maxBody is how long a request to it may be.
-const maxBody = 1 << 20
-
 func (e *Emulator) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+adminPath+"script", func(w http.ResponseWriter, r *http.Request) {
-		list, err := readScripts(r)
+		list, err := script.Read[Script](r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
@@ -61,20 +59,6 @@ func (e *Emulator) adminRoutes() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
-}
-
-func readScripts(r *http.Request) (list []Script, err error) {
-	var body json.RawMessage
-	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(&body); err != nil {
-		return nil, err
-	}
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
-		err = json.Unmarshal(body, &list)
-		return list, err
-	}
-	var one Script
-	err = json.Unmarshal(body, &one)
-	return []Script{one}, err
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
