@@ -32,16 +32,16 @@ type reader struct {
 	extract func(ctx context.Context, body []byte, mimeType string, progress func(done, total int)) (kyro.Extraction, error)
 }
 
-func (r *reader) Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error) {
+func (r *reader) Extract(ctx context.Context, original kyro.Original, progress func(done, total int)) (kyro.Extraction, error) {
 	r.m.mu.Lock()
-	body := bytes.Clone(r.m.placed[path])
+	body := bytes.Clone(r.m.placed[original.Path])
 	r.m.mu.Unlock()
 	if r.extract != nil {
-		return r.extract(ctx, body, mimeType, progress)
+		return r.extract(ctx, body, original.MimeType, progress)
 	}
 	progress(1, 2)
 	progress(2, 2)
-	return kyro.Extraction{MimeType: mimeType, Text: string(body)}, nil
+	return kyro.Extraction{MimeType: original.MimeType, Text: string(body)}, nil
 }
 
 // embedder gives vectors of three dimensions.

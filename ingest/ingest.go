@@ -146,7 +146,7 @@ type Extractor interface {
 	// Extract answers kyro errors for what a person can mend: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a
 	// corrupt or encrypted file, TIMEOUT. An extraction without text is no error. progress is called before
 	// Extract returns, never twice at once; it may take a moment.
-	Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error)
+	Extract(ctx context.Context, original kyro.Original, progress func(done, total int)) (kyro.Extraction, error)
 }
 
 // Embedder turns passages into vectors, L2-normalised, one for each text. UPSTREAM_QUOTA, UPSTREAM_FAILED, TIMEOUT and

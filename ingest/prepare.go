@@ -82,7 +82,7 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	defer discard()
 	within, cancel := withinTurn(ctx)
 	defer cancel(nil)
-	extraction, err := w.extractor.Extract(within, path, w.doc.MimeType, func(done, total int) {
+	extraction, err := w.extractor.Extract(within, kyro.Original{Path: path, MimeType: w.doc.MimeType, URL: w.doc.URL}, func(done, total int) {
 		if done < total && w.now().Sub(w.told) < progressEvery {
 			return
 		}

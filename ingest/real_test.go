@@ -66,10 +66,10 @@ func (f *flaky) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.
 // onDisk extracts what the file holds.
 type onDisk struct{}
 
-func (onDisk) Extract(_ context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error) {
-	body, err := os.ReadFile(path)
+func (onDisk) Extract(_ context.Context, original kyro.Original, progress func(done, total int)) (kyro.Extraction, error) {
+	body, err := os.ReadFile(original.Path)
 	progress(1, 1)
-	return kyro.Extraction{MimeType: mimeType, Text: string(body)}, err
+	return kyro.Extraction{MimeType: original.MimeType, Text: string(body)}, err
 }
 
 // wired is a service on a real database, with its queue and files.

@@ -13,7 +13,7 @@ import (
 func TestChildIsConfined(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, kyro.DefaultLimits())
-	if _, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil); err != nil {
+	if _, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil); err != nil {
 		t.Fatal(err)
 	}
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.Children()[0]))

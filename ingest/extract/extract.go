@@ -1,4 +1,5 @@
-// Package extract reads text and its structure out of files: PDF, Markdown and plain text.
+// Package extract reads text and its structure out of files: PDF, Word, PowerPoint, Excel, HTML, Markdown, CSV, JSON and
+// plain text, and out of pairs of a question and its answer.
 //
 // Files come from strangers and their formats invite malice, so that reading happens in a process of its own: a
 // [Pool] starts the program again as `kyrochat extract`, whose [Main] reads one file after the other and answers
@@ -35,35 +36,47 @@ type reader struct {
 
 // read extracts one file; a PDF without a path only loads the engine. Errors are kyro errors where a person can mend the
 // file, see ingest.Extractor.
-func (r *reader) read(path, mimeType string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
-	var ex kyro.Extraction
-	var err error
-	switch mimeType {
+func (r *reader) read(o kyro.Original, limits kyro.Limits, progress func(done, total int)) (ex kyro.Extraction, err error) {
+	switch o.MimeType {
 	case PDF:
-		if r.pdf == nil {
-			if r.pdf, err = newPDFEngine(r.cacheDir); err != nil {
-				return kyro.Extraction{}, fmt.Errorf("starting the PDF engine: %w", err)
-			}
-		}
-		if path == "" {
-			return kyro.Extraction{}, nil
-		}
-		ex, err = r.pdf.read(path, limits, progress)
-	case Markdown, Plain:
+		ex, err = r.readPDF(o.Path, limits, progress)
+	case DOCX:
+		ex, err = readDOCX(o.Path, limits, progress)
+	case PPTX:
+		ex, err = readPPTX(o.Path, limits, progress)
+	case XLSX:
+		ex, err = readXLSX(o.Path, limits, progress)
+	case HTML, Markdown, Plain, CSV, JSON, QA:
 		var data []byte
-		if data, err = load(path, limits); err == nil {
-			ex, err = readText(data, mimeType, limits)
+		if data, err = load(o.Path, limits); err == nil {
+			ex, err = readText(data, o, limits)
 			progress(1, 1)
 		}
 	default:
-		err = kyro.Errorf(kyro.CodeUnsupportedType, "Text cannot be read from %q. %s", mimeType, accepted)
+		err = kyro.Errorf(kyro.CodeUnsupportedType, "Text cannot be read from %q. %s", o.MimeType, accepted)
 	}
 	if err != nil {
 		return kyro.Extraction{}, err
 	}
-	ex.MimeType = mimeType
+	if len(ex.Text) > limits.MaxExtractedText {
+		return kyro.Extraction{}, textTooLong(limits)
+	}
+	ex.MimeType = o.MimeType
 	ex.Blocks = coarsen(ex.Blocks)
 	return ex, nil
+}
+
+// readPDF reads a PDF, with an engine that is started for the first one.
+func (r *reader) readPDF(path string, limits kyro.Limits, progress func(done, total int)) (ex kyro.Extraction, err error) {
+	if r.pdf == nil {
+		if r.pdf, err = newPDFEngine(r.cacheDir); err != nil {
+			return kyro.Extraction{}, fmt.Errorf("starting the PDF engine: %w", err)
+		}
+	}
+	if path == "" {
+		return kyro.Extraction{}, nil
+	}
+	return r.pdf.read(path, limits, progress)
 }
 
 // load reads a text file whole. UTF-32 takes four bytes for a character that is stored in one.
@@ -84,10 +97,13 @@ func load(path string, limits kyro.Limits) ([]byte, error) {
 	return data, nil
 }
 
-// readText reads Markdown and plain text.
-func readText(data []byte, mimeType string, limits kyro.Limits) (kyro.Extraction, error) {
+// readText reads the formats that are text: it is decoded and normalised, and then each reads it in its own way.
+func readText(data []byte, o kyro.Original, limits kyro.Limits) (kyro.Extraction, error) {
 	if len(data) == 0 {
 		return kyro.Extraction{}, kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
+	}
+	if o.MimeType == HTML { // which says its character set in its own way
+		return readHTML(data, o, limits)
 	}
 	if !looksLikeText(data) {
 		return kyro.Extraction{}, kyro.Errorf(kyro.CodeUnsupportedType, "The file is not a text: it contains binary data. %s", accepted)
@@ -99,17 +115,24 @@ func readText(data []byte, mimeType string, limits kyro.Limits) (kyro.Extraction
 			"The file is not valid %s text. Save it as UTF-8 and upload it again.", cs.name).Because(err)
 	}
 	ex := kyro.Extraction{Text: text.Normalize(decoded)}
+	switch o.MimeType {
+	case Markdown:
+		ex.Text, ex.Blocks = parseMarkdown(ex.Text)
+	case CSV:
+		ex, err = readCSV(ex.Text, limits)
+	case JSON:
+		ex, err = readJSON(ex.Text, limits)
+	case QA:
+		ex, err = readQA(ex.Text)
+	default:
+		ex.Blocks = parsePlain(ex.Text)
+	}
+	if err != nil {
+		return kyro.Extraction{}, err
+	}
 	if cs.guessed {
 		ex.Warnings = append(ex.Warnings, kyro.DocumentWarning{Code: CharsetGuessed, Message: fmt.Sprintf(
 			"The file does not say its character set; it was read as %s. If letters are wrong, save it as UTF-8 and upload it again.", cs.name)})
-	}
-	if mimeType == Markdown {
-		ex.Text, ex.Blocks = parseMarkdown(ex.Text)
-	} else {
-		ex.Blocks = parsePlain(ex.Text)
-	}
-	if len(ex.Text) > limits.MaxExtractedText {
-		return kyro.Extraction{}, textTooLong(limits)
 	}
 	return ex, nil
 }

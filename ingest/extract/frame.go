@@ -19,10 +19,9 @@ const maxRequest = 64 << 10
 
 // request asks a child for one file.
 type request struct {
-	Path     string      `json:"path"`
-	MimeType string      `json:"mimeType"`
-	Limits   kyro.Limits `json:"limits"`
-	CacheDir string      `json:"cacheDir,omitempty"` // where the PDF engine keeps its machine code
+	Original kyro.Original `json:"original"`
+	Limits   kyro.Limits   `json:"limits"`
+	CacheDir string        `json:"cacheDir,omitempty"` // where the PDF engine keeps its machine code
 }
 
 // reply is what a child answers; exactly one field but Memory is set.

@@ -116,7 +116,7 @@ func TestServeAnswersInOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := writeFrame(&in, request{Path: path, MimeType: Plain, Limits: kyro.DefaultLimits()}); err != nil {
+		if err := writeFrame(&in, request{Original: kyro.Original{Path: path, MimeType: Plain}, Limits: kyro.DefaultLimits()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,7 +154,7 @@ func TestServeAbandonsWork(t *testing.T) {
 	out := writerFunc(func(b []byte) (int, error) { <-abandoned; return len(b), nil })
 	served := make(chan error)
 	go func() { served <- serve(in, out, func() { close(abandoned) }) }()
-	if err := writeFrame(parent, request{Path: path, MimeType: Plain, Limits: kyro.DefaultLimits()}); err != nil {
+	if err := writeFrame(parent, request{Original: kyro.Original{Path: path, MimeType: Plain}, Limits: kyro.DefaultLimits()}); err != nil {
 		t.Fatal(err)
 	}
 	_ = parent.Close()

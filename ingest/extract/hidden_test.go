@@ -25,7 +25,7 @@ func TestWhatNobodySeesIsNotRead(t *testing.T) {
 		"a selector that is written": "# Tea\n\nGreen tea&#xFE0F;&#xFE01;&#xE0100; is brewed at 80 degrees.",
 	} {
 		for _, mimeType := range []string{Markdown, Plain} {
-			ex, err := readText([]byte(source), mimeType, kyro.DefaultLimits())
+			ex, err := readText([]byte(source), kyro.Original{MimeType: mimeType}, kyro.DefaultLimits())
 			if err != nil {
 				t.Fatal(err)
 			}

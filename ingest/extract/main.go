@@ -68,7 +68,7 @@ func (r *reader) answer(stdout io.Writer, req request) error {
 	allowCPU(req.Limits.ExtractTimeout)
 	r.cacheDir = req.CacheDir
 	told := -1
-	ex, err := r.read(req.Path, req.MimeType, req.Limits, func(done, total int) {
+	ex, err := r.read(req.Original, req.Limits, func(done, total int) {
 		// A hundred steps are as fine as anybody looks.
 		if percent := done * 100 / max(total, 1); percent != told {
 			told = percent

@@ -64,21 +64,22 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 // for the PDF engine to be compiled),
 // UNAVAILABLE when the reading process crashed or the pool is closed. The end of ctx gives its own error, or
 // kyro.ErrJobAgain where the PDF engine was still being compiled, which is no fault of the file.
-func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func(done, total int)) (kyro.Extraction, error) {
+func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress func(done, total int)) (kyro.Extraction, error) {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
-	path, err := filepath.Abs(path)
+	path, err := filepath.Abs(original.Path)
 	if err != nil {
 		return kyro.Extraction{}, fmt.Errorf("finding the file: %w", err)
 	}
+	original.Path = path
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return kyro.Extraction{}, ctx.Err()
 	}
-	if mimeType == PDF {
+	if original.MimeType == PDF {
 		if err := p.warmUp(ctx); err != nil {
 			return kyro.Extraction{}, err
 		}
@@ -94,7 +95,7 @@ func (p *Pool) Extract(ctx context.Context, path, mimeType string, progress func
 			return kyro.Extraction{}, err
 		}
 		used := c.documents > 0
-		ex, silent, err := c.extract(timed, request{Path: path, MimeType: mimeType, Limits: p.limits, CacheDir: cacheDir}, progress)
+		ex, silent, err := c.extract(timed, request{Original: original, Limits: p.limits, CacheDir: cacheDir}, progress)
 		if answered(err) && timed.Err() == nil {
 			p.giveBack(c)
 			return ex, err
@@ -146,7 +147,7 @@ func (p *Pool) compile() {
 	ctx, cancel := context.WithTimeout(context.Background(), warmTime) // Close ends it by killing the child
 	defer cancel()
 	start := time.Now()
-	_, _, err = c.extract(ctx, request{MimeType: PDF, Limits: limits, CacheDir: cacheDir}, func(int, int) {})
+	_, _, err = c.extract(ctx, request{Original: kyro.Original{MimeType: PDF}, Limits: limits, CacheDir: cacheDir}, func(int, int) {})
 	if err != nil {
 		p.log.Error("PDF engine not compiled", "error", err)
 		p.retire(c)

@@ -26,7 +26,7 @@ func TestPoolReadsAndReuses(t *testing.T) {
 		{extract.Markdown, "# Title\n\nText", "# Title\n\nText"},
 	} {
 		done := 0
-		ex, err := p.Extract(t.Context(), file(t, []byte(c.content)), c.mime, func(n, _ int) { done = n })
+		ex, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte(c.content)), MimeType: c.mime}, func(n, _ int) { done = n })
 		if err != nil || ex.Text != c.text || ex.MimeType != c.mime || done != 1 {
 			t.Errorf("%s: %q, progress %d, %v", c.mime, ex.Text, done, err)
 		}
@@ -42,7 +42,7 @@ func TestPoolAsksForAnotherTurnWhileTheEngineIsCompiled(t *testing.T) {
 	defer p.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := p.Extract(ctx, file(t, []byte("%PDF-")), extract.PDF, nil); !errors.Is(err, kyro.ErrJobAgain) {
+	if _, err := p.Extract(ctx, kyro.Original{Path: file(t, []byte("%PDF-")), MimeType: extract.PDF}, nil); !errors.Is(err, kyro.ErrJobAgain) {
 		t.Error(err)
 	}
 }
@@ -65,10 +65,10 @@ func TestPoolPassesErrorsOn(t *testing.T) {
 		"far too long": {extract.Plain, bytes.Repeat([]byte("words "), 2000), kyro.CodeLimitReached, "1000 bytes"},
 		"type":         {"image/png", []byte("x"), kyro.CodeUnsupportedType, "PDF, Markdown and plain text"},
 	} {
-		_, err := p.Extract(t.Context(), file(t, c.content), c.mime, nil)
+		_, err := p.Extract(t.Context(), kyro.Original{Path: file(t, c.content), MimeType: c.mime}, nil)
 		wantError(t, name, err, c.code, c.message)
 	}
-	_, err := p.Extract(t.Context(), "/nowhere/at/all", extract.Plain, nil)
+	_, err := p.Extract(t.Context(), kyro.Original{Path: "/nowhere/at/all", MimeType: extract.Plain}, nil)
 	if err == nil || kyro.ErrorCode(err) != kyro.CodeInternal {
 		t.Errorf("a missing file gives %v", err)
 	}
@@ -105,7 +105,7 @@ func TestPoolSurvivesItsChildren(t *testing.T) {
 			t.Parallel()
 			p := newPool(t, limits, how)
 			for range 2 {
-				_, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+				_, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
 				wantError(t, how, err, want.code, want.message)
 				if ids := p.Children(); len(ids) != 0 {
 					t.Errorf("children %v are kept", ids)
@@ -120,7 +120,7 @@ func TestPoolTimesOut(t *testing.T) {
 	limits := kyro.DefaultLimits()
 	limits.ExtractTimeout = 300 * time.Millisecond
 	p := newPool(t, limits, "hang")
-	_, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+	_, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
 	wantError(t, "hang", err, kyro.CodeTimeout, "300ms")
 }
 
@@ -129,12 +129,12 @@ func TestPoolEndsWithTheContext(t *testing.T) {
 	p := newPool(t, kyro.DefaultLimits(), "hang")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := p.Extract(ctx, file(t, []byte("x")), extract.Plain, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.Extract(ctx, kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Extract(ctx, file(t, []byte("x")), extract.Plain, nil); !errors.Is(err, context.Canceled) {
+	if _, err := p.Extract(ctx, kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -143,14 +143,14 @@ func TestPoolReplacesADeadChild(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, kyro.DefaultLimits())
 	for range 2 {
-		if _, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil); err != nil {
+		if _, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil); err != nil {
 			t.Fatal(err)
 		}
 		p.KillIdle()
 	}
 	p2 := newPool(t, kyro.DefaultLimits(), "once")
 	for range 2 {
-		if ex, err := p2.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil); err != nil || ex.Text != "once" {
+		if ex, err := p2.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil); err != nil || ex.Text != "once" {
 			t.Fatal(ex, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestPoolReplacesAfterManyDocuments(t *testing.T) {
 	path := file(t, []byte("x"))
 	first := 0
 	for i := range extract.MaxDocuments {
-		if _, err := p.Extract(t.Context(), path, extract.Plain, nil); err != nil {
+		if _, err := p.Extract(t.Context(), kyro.Original{Path: path, MimeType: extract.Plain}, nil); err != nil {
 			t.Fatal(err)
 		}
 		ids := p.Children()
@@ -217,7 +217,7 @@ func TestPoolStopsIdleChildren(t *testing.T) {
 	p.SetTimer(clock.after)
 	path := file(t, []byte("x"))
 	for range 2 {
-		if _, err := p.Extract(t.Context(), path, extract.Plain, nil); err != nil {
+		if _, err := p.Extract(t.Context(), kyro.Original{Path: path, MimeType: extract.Plain}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestPoolStopsIdleChildren(t *testing.T) {
 	if ids := p.Children(); len(ids) != 0 {
 		t.Errorf("children %v are left", ids)
 	}
-	if _, err := p.Extract(t.Context(), path, extract.Plain, nil); err != nil {
+	if _, err := p.Extract(t.Context(), kyro.Original{Path: path, MimeType: extract.Plain}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -246,7 +246,7 @@ func TestPoolIsParallel(t *testing.T) {
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			_, err := p.Extract(t.Context(), path, extract.Plain, func(int, int) { met.Done(); met.Wait() })
+			_, err := p.Extract(t.Context(), kyro.Original{Path: path, MimeType: extract.Plain}, func(int, int) { met.Done(); met.Wait() })
 			if err != nil {
 				t.Error(err)
 			}
@@ -258,7 +258,7 @@ func TestPoolIsParallel(t *testing.T) {
 func TestChildHasNoEnvironment(t *testing.T) {
 	t.Setenv("KYRO_SECRET", "not for children")
 	p := newPool(t, kyro.DefaultLimits(), "environment")
-	ex, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+	ex, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestPoolCloseStopsWork(t *testing.T) {
 	path := file(t, []byte("x"))
 	go func() {
 		close(started)
-		_, err := p.Extract(context.Background(), path, extract.Plain, nil)
+		_, err := p.Extract(context.Background(), kyro.Original{Path: path, MimeType: extract.Plain}, nil)
 		failed <- err
 	}()
 	<-started
@@ -283,7 +283,7 @@ func TestPoolCloseStopsWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, "at work", <-failed, kyro.CodeUnavailable, "shutting down")
-	_, err := p.Extract(t.Context(), path, extract.Plain, nil)
+	_, err := p.Extract(t.Context(), kyro.Original{Path: path, MimeType: extract.Plain}, nil)
 	wantError(t, "afterwards", err, kyro.CodeUnavailable, "shutting down")
 }
 
@@ -292,7 +292,7 @@ func TestPoolWithoutProgram(t *testing.T) {
 	limits := kyro.DefaultLimits()
 	p := extract.NewPool([]string{"/nowhere/kyrochat", "extract"}, limits, discard())
 	defer p.Close()
-	_, err := p.Extract(t.Context(), file(t, []byte("x")), extract.Plain, nil)
+	_, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
 	wantError(t, "no program", err, kyro.CodeUnavailable, "did not start")
 }
 
@@ -331,7 +331,7 @@ func TestPoolReadsPDF(t *testing.T) {
 	}
 	p := newPool(t, kyro.DefaultLimits())
 	var done, total []int
-	ex, err := p.Extract(t.Context(), file(t, b.Bytes()), extract.PDF, func(d, n int) { done, total = append(done, d), append(total, n) })
+	ex, err := p.Extract(t.Context(), kyro.Original{Path: file(t, b.Bytes()), MimeType: extract.PDF}, func(d, n int) { done, total = append(done, d), append(total, n) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,6 +347,6 @@ func TestPoolReadsPDF(t *testing.T) {
 	if ids := p.Children(); len(ids) != 1 {
 		t.Errorf("children %v: the one that compiled the engine should have read the file", ids)
 	}
-	_, err = p.Extract(t.Context(), file(t, []byte("%PDF-1.7 nothing")), extract.PDF, nil)
+	_, err = p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("%PDF-1.7 nothing")), MimeType: extract.PDF}, nil)
 	wantError(t, "damaged", err, kyro.CodeValidation, "damaged")
 }

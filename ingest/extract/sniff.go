@@ -14,8 +14,15 @@ import (
 // The types that text can be read from.
 const (
 	PDF      = "application/pdf"
+	DOCX     = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+	PPTX     = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+	XLSX     = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	HTML     = "text/html"
 	Markdown = "text/markdown"
 	Plain    = "text/plain"
+	CSV      = "text/csv"
+	JSON     = "application/json"
+	QA       = "application/vnd.kyrochat.qa+json" // never uploaded: see kyro.QA
 )
 
 // accepted ends every refusal, so that a person knows what to send instead.

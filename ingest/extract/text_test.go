@@ -35,7 +35,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ex, err := readText(data, mime, kyro.DefaultLimits())
+			ex, err := readText(data, kyro.Original{MimeType: mime}, kyro.DefaultLimits())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +126,7 @@ func TestCharsets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ex, err := readText(data, Plain, kyro.DefaultLimits())
+		ex, err := readText(data, kyro.Original{MimeType: Plain}, kyro.DefaultLimits())
 		if err != nil || ex.Text != c.s {
 			t.Errorf("%s: %q, %v", c.name, ex.Text, err)
 			continue
@@ -148,7 +148,7 @@ func TestByteOrderMarks(t *testing.T) {
 		"none":      "Gr\xc3\xb6\xc3\x9fe",
 		"composing": "Gro\xcc\x88\xc3\x9fe",
 	} {
-		ex, err := readText([]byte(data), Plain, kyro.DefaultLimits())
+		ex, err := readText([]byte(data), kyro.Original{MimeType: Plain}, kyro.DefaultLimits())
 		if err != nil || ex.Text != "Größe" || len(ex.Warnings) != 0 {
 			t.Errorf("%s: %q, %v, %v", name, ex.Text, ex.Warnings, err)
 		}
@@ -158,7 +158,7 @@ func TestByteOrderMarks(t *testing.T) {
 func TestDamagedUTF8StaysUTF8(t *testing.T) {
 	t.Parallel()
 	s := strings.Repeat("Größe 中文. ", 100)
-	ex, err := readText([]byte(s+"\xff"+s), Plain, kyro.DefaultLimits())
+	ex, err := readText([]byte(s+"\xff"+s), kyro.Original{MimeType: Plain}, kyro.DefaultLimits())
 	if err != nil || strings.Count(ex.Text, "Größe 中文.") != 200 || strings.Count(ex.Text, "\uFFFD") != 1 {
 		t.Errorf("%v, %d good", err, strings.Count(ex.Text, "Größe 中文."))
 	}
@@ -198,7 +198,7 @@ func TestHiddenHTML(t *testing.T) {
 func TestDeepNesting(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{strings.Repeat(">", 100_000) + "deep", strings.Repeat("- ", 50_000) + "deep"} {
-		ex, err := readText([]byte(s), Markdown, kyro.DefaultLimits())
+		ex, err := readText([]byte(s), kyro.Original{MimeType: Markdown}, kyro.DefaultLimits())
 		if err != nil || ex.Text != s {
 			t.Error(err)
 		}
@@ -231,7 +231,7 @@ func fuzzText(f *testing.F, mime string) {
 	f.Add([]byte("```\n\n```\n~~~\nx"))
 	f.Add([]byte("- \n\n>\n# \n## #"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		ex, err := readText(data, mime, kyro.DefaultLimits())
+		ex, err := readText(data, kyro.Original{MimeType: mime}, kyro.DefaultLimits())
 		if err != nil {
 			if _, ok := err.(*kyro.Error); !ok {
 				t.Error(err)

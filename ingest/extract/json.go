@@ -1,0 +1,7 @@
+package extract
+
+import "kyrochat/kyro"
+
+func readJSON(text string, limits kyro.Limits) (kyro.Extraction, error) {
+	return kyro.Extraction{}, kyro.Errorf(kyro.CodeUnsupportedType, "JSON files cannot be read yet.")
+}
