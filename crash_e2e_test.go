@@ -40,7 +40,7 @@ func (p *process) says(t *testing.T, text string) {
 		defer p.mu.Unlock()
 		return slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, text) })
 	}
-	for end := time.Now().Add(time.Minute); !said(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !said(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the server does not say %q", text)
 		}
@@ -74,8 +74,8 @@ func startProcess(t *testing.T, env map[string]string) *process {
 	case <-ready:
 	case <-p.done:
 		t.Fatalf("the server ended: %v", cmd.ProcessState)
-	case <-time.After(time.Minute):
-		t.Fatal("the server is not ready after a minute")
+	case <-time.After(patience):
+		t.Fatal("the server does not get ready")
 	}
 	return p
 }
@@ -216,6 +216,7 @@ func ageJobs(t *testing.T, url string) {
 	defer func() { _ = conn.Close(t.Context()) }()
 	for _, statement := range []string{
 		`UPDATE river_job SET attempted_at = attempted_at - interval '2 minutes' WHERE state = 'running'`,
+		`UPDATE river_job SET scheduled_at = scheduled_at - interval '2 minutes' WHERE state IN ('scheduled', 'retryable')`,
 		`UPDATE river_leader SET expires_at = now()`,
 	} {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
@@ -233,9 +234,7 @@ func TestDrain(t *testing.T) {
 		p := server.signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Rules", longAnswer)
-		if status := get(t, server.admin+"/readyz"); status != http.StatusOK {
-			t.Errorf("/readyz is %d", status)
-		}
+		comesTo(t, "/readyz is 200", func() bool { return get(t, server.admin+"/readyz") == http.StatusOK })
 		if status := get(t, server.admin+"/healthz"); status != http.StatusOK {
 			t.Errorf("/healthz is %d", status)
 		}
@@ -257,7 +256,7 @@ func TestDrain(t *testing.T) {
 			if code := server.cmd.ProcessState.ExitCode(); code != 0 {
 				t.Errorf("the server ended with %d", code)
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Fatal("the server does not end")
 		}
 	})
