@@ -30,10 +30,14 @@ func TestBombs(t *testing.T) {
 	server := startProgram(t, shipped(t), map[string]string{"KYRO_DATA_DIR": t.TempDir()})
 	attacker, other := server.signUp(t), server.signUp(t)
 	bot, others := attacker.newBot(), other.newBot()
-	for _, warm := range []bomb{{name: "a.txt", content: func() []byte { return []byte("A text.") }}, {name: "a.pdf", content: func() []byte {
-		return pdf("/Count 1 /Kids [3 0 R]", "BT /F1 12 Tf 72 700 Td (A page is here.) Tj ET")
-	}}} {
-		explode(attacker, bot, warm)
+	// A server that has read ordinary files has the garbage of its work.
+	for _, ordinary := range []bomb{
+		{name: "a.txt", content: func() []byte { return bigText(4 << 20) }},
+		{name: "a.pdf", content: func() []byte { return pdf("/Count 1 /Kids [3 0 R]", "BT /F1 12 Tf 72 700 Td (A page is here.) Tj ET") }},
+	} {
+		if status, reason := explode(attacker, bot, ordinary); status != "READY" {
+			t.Fatalf("%s is %s: %s", ordinary.name, status, reason)
+		}
 	}
 	before := residentOf(server.cmd.Process.Pid)
 	for _, b := range bombs() {

@@ -75,7 +75,7 @@ func receiveText(r io.Reader, n, limit int) (string, error) {
 		return "", errFrameTooLarge
 	}
 	var b strings.Builder
-	b.Grow(min(n, 1<<20)) // and then as bytes arrive: a number alone must not take memory
+	b.Grow(n)
 	if _, err := io.CopyN(&b, r, int64(n)); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
