@@ -50,7 +50,13 @@ func (p *process) says(t *testing.T, text string) {
 // startProcess starts a server process with the settings and waits until it is ready.
 func startProcess(t *testing.T, env map[string]string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "serve")
+	return startProgram(t, os.Args[0], env)
+}
+
+// startProgram is startProcess for another build of the program.
+func startProgram(t *testing.T, path string, env map[string]string) *process {
+	t.Helper()
+	cmd := exec.Command(path, "serve")
 	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), "KYRO_ADDR=127.0.0.1:0", "KYRO_ADMIN_ADDR=127.0.0.1:0", "KYRO_LOG_FORMAT=json", "KYRO_RATE_SCALE=0"}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
