@@ -18,7 +18,7 @@ func RobotsAllow(text []byte, agent, address string) (bool, time.Duration, error
 	if err != nil {
 		return false, 0, err
 	}
-	r := parseRobots(text, productToken(agent))
+	r := parseRobots(text, ProductToken(agent))
 	return r.allows(u), r.delay, nil
 }
 
@@ -35,4 +35,11 @@ func ReadSitemap(r io.Reader, most int) (pages []kyro.SitePage, err error) {
 		return len(w.pages) < most
 	})
 	return w.pages, err
+}
+
+// Hosts is how many hosts the pace remembers.
+func (l *Lanes) Hosts() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.hosts)
 }

@@ -94,7 +94,7 @@ func New(o Options) *Fetcher {
 	if o.Pace == nil {
 		o.Pace = NewPace(o.Now)
 	}
-	f := &Fetcher{Options: o, agent: productToken(o.UserAgent), rules: newRulebook(o.Now)}
+	f := &Fetcher{Options: o, agent: ProductToken(o.UserAgent), rules: newRulebook(o.Now)}
 	f.closing, f.close = context.WithCancel(context.Background())
 	f.transport = &http.Transport{
 		Proxy:                  nil, // one of the environment would be connected to in place of the address that was checked

@@ -93,14 +93,14 @@ User-Agent: quxbot
 func TestCrawlDelay(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
-		"User-agent: *\nCrawl-delay: 2.5\n":                                             2500 * time.Millisecond,
-		"User-agent: *\nCrawl-delay: 86400\n":                                           10 * time.Second,
-		"User-agent: *\nCrawl-delay: 1e300\n":                                           10 * time.Second,
-		"User-agent: *\nCrawl-delay: -1\n":                                              0,
-		"User-agent: *\nCrawl-delay: NaN\n":                                             0,
-		"User-agent: other\nCrawl-delay: 5\n":                                           0,
-		"User-agent: KyroChatBot\nDisallow: /a\nUser-agent: *\nCrawl-delay: 5\n":        0,
-		"User-agent: KyroChatBot\nCrawl-delay: 3\n\nUser-agent: *\nCrawl-delay: 5\n":    3 * time.Second,
+		"User-agent: *\nCrawl-delay: 2.5\n":                                              2500 * time.Millisecond,
+		"User-agent: *\nCrawl-delay: 86400\n":                                            10 * time.Second,
+		"User-agent: *\nCrawl-delay: 1e300\n":                                            10 * time.Second,
+		"User-agent: *\nCrawl-delay: -1\n":                                               0,
+		"User-agent: *\nCrawl-delay: NaN\n":                                              0,
+		"User-agent: other\nCrawl-delay: 5\n":                                            0,
+		"User-agent: KyroChatBot\nDisallow: /a\nUser-agent: *\nCrawl-delay: 5\n":         0,
+		"User-agent: KyroChatBot\nCrawl-delay: 3\n\nUser-agent: *\nCrawl-delay: 5\n":     3 * time.Second,
 		"User-agent: *\nUser-agent: KyroChatBot\nDisallow: /\nCrawl-delay: 4 # slowly\n": 4 * time.Second,
 	} {
 		if _, got, err := fetch.RobotsAllow([]byte(text), "KyroChatBot/1.0", "https://example.com/"); err != nil || got != want {
