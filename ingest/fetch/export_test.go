@@ -43,3 +43,6 @@ func (l *Lanes) Hosts() int {
 	defer l.mu.Unlock()
 	return len(l.hosts)
 }
+
+// Matches reports whether the pattern of a rule fits a path.
+func Matches(pattern, path string) bool { return matches(pattern, path) }
