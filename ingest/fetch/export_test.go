@@ -1,7 +1,9 @@
 package fetch
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/netip"
 	"net/url"
 	"time"
@@ -46,3 +48,8 @@ func (l *Lanes) Hosts() int {
 
 // Matches reports whether the pattern of a rule fits a path.
 func Matches(pattern, path string) bool { return matches(pattern, path) }
+
+// DialBy lets connections be made in another way, without any check.
+func (f *Fetcher) DialBy(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+	f.transport.DialContext = dial
+}

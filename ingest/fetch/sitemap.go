@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"compress/gzip"
 	"context"
@@ -20,6 +21,7 @@ import (
 // What is read of sitemaps at the most.
 const (
 	maxSitemap      = 16 << 20 // bytes of one, unpacked; what is behind them is left out
+	maxEntries      = 50_000   // of one, as sitemaps.org has it
 	maxSitemaps     = 20       // files of one question
 	maxSitemapDepth = 2        // indexes that name one another
 	sitemapsFor     = 25 * time.Second
@@ -123,14 +125,15 @@ func (w *walk) one(ctx context.Context, s sitemap) error {
 		return err
 	}
 	before := len(w.named)
-	found := len(w.pages)
+	found, entries := len(w.pages), 0
 	err = readSitemap(body, func(e entry) bool {
 		if e.index {
 			w.add(a.at, e.Location, s.depth+1)
 		} else {
 			w.page(e)
 		}
-		return len(w.pages) < w.most
+		entries++
+		return len(w.pages) < w.most && entries < maxEntries
 	})
 	if err != nil && (len(w.named) > before || len(w.pages) > found) {
 		return nil // what was said before it broke off is good
@@ -188,7 +191,7 @@ func readSitemap(r io.Reader, found func(entry) (more bool)) error {
 
 // readXML reads entries of a urlset or a sitemapindex. Namespaces do not matter, and what else there is in it neither.
 func readXML(r io.Reader, found func(entry) (more bool)) error {
-	d := xml.NewDecoder(r)
+	d := xml.NewDecoder(&lively{r: r})
 	d.Strict = false
 	d.CharsetReader = charset.NewReaderLabel
 	kind := ""
@@ -220,6 +223,25 @@ func readXML(r io.Reader, found func(entry) (more bool)) error {
 			}
 		}
 	}
+}
+
+// lively reads XML for as long as there is some: what has no tag for long is nothing to be kept in memory as one text.
+type lively struct {
+	r     io.Reader
+	quiet int // bytes since the last tag began
+}
+
+// maxQuiet is more than the longest address, written in entities.
+const maxQuiet = 64 << 10
+
+func (l *lively) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if i := bytes.LastIndexByte(p[:n], '<'); i >= 0 {
+		l.quiet = n - i
+	} else if l.quiet += n; l.quiet > maxQuiet {
+		return 0, noSitemap()
+	}
+	return n, err
 }
 
 // readEntry reads an entry up to its end. Elements of extensions, such as images, have a loc of their own, with a prefix.

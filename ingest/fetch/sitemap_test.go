@@ -96,7 +96,7 @@ func TestWhatIsNoSitemap(t *testing.T) {
 	f := reader(t, site)
 	const none = "There is no sitemap at this address: use that of one, or of the root of a site that names one in its robots.txt."
 	for path, body := range map[string]string{
-		"/html": "<!doctype html><html><body>Not here", "/text": "There is nothing.", "/empty": "", "/json": `{"a": 1}`, "/deep": strings.Repeat("<a>", 100_000), "/half": "<urlset><url><loc>http://",
+		"/html": "<!doctype html><html><body>Not here", "/text": "There is nothing.", "/empty": "", "/json": `{"a": 1}`, "/deep": strings.Repeat("<a>", 10_000), "/half": "<urlset><url><loc>http://",
 		"/laughs": `<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc>`, "/binary": "\x1f\x8bnot packed", "/feed": "<rss><channel/></rss>",
 	} {
 		site.Set(path, website.Page{Type: "application/xml", Body: body})
@@ -109,9 +109,13 @@ func TestWhatIsNoSitemap(t *testing.T) {
 	site.Set("/bomb", website.Page{Type: "application/xml", Body: "<urlset>", Zeros: 1 << 30, Packed: 1})
 	_, err := f.Sitemap(within(t), site.URL+"/bomb", 10)
 	wantError(t, "a bomb", err, kyro.CodeFetchFailed, none)
-	site.Set("/long", website.Page{Type: "application/xml", Body: "<urlset>" + strings.Repeat(" ", 1<<20), Endless: true, Packed: 1})
+	site.Set("/long", website.Page{Type: "application/xml", Body: "<urlset>" + strings.Repeat(" ", 1<<17), Endless: true, Packed: 1})
 	_, err = f.Sitemap(within(t), site.URL+"/long", 10)
-	wantError(t, "one without an end", err, kyro.CodeFileTooLarge, "")
+	wantError(t, "one without an end", err, kyro.CodeFetchFailed, none)
+	site.Set("/others", website.Page{Type: "application/xml", Body: strings.Repeat("<urlset><url><loc>http://example.org/</loc></url>", 1000), Endless: true, Packed: 1})
+	if pages, err := f.Sitemap(within(t), site.URL+"/others", 10); err != nil || len(pages) > 0 {
+		t.Errorf("one without an end, of another site: %v, %v", pages, err)
+	}
 	_, err = f.Sitemap(within(t), site.URL+"/missing", 10)
 	wantError(t, "404", err, kyro.CodeFetchFailed, "The site answered 404.")
 	site.Set("/busy", website.Page{Status: 503})
