@@ -96,6 +96,9 @@ func (s *Site) write(w http.ResponseWriter, r *http.Request, p Page, status int)
 		cut(w)
 		return
 	}
+	if f, ok := w.(http.Flusher); ok && !whole { // what is packed from here on takes its time
+		f.Flush()
+	}
 	var out io.Writer = &paced{w: w, each: p.Slow, wait: func(d time.Duration) bool { return s.wait(r, d) }}
 	if p.Packed > 0 && !whole {
 		z := gzip.NewWriter(out)
