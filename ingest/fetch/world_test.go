@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds what must come; no test waits that long unless it fails.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // unreachable is the one text for everything that is not to be told apart.
 const unreachable = "The page could not be fetched. Check that the address is right and that everybody can open it on the internet, then try again."

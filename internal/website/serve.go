@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"context"
 	"io"
 	"maps"
 	"net"
@@ -113,7 +114,7 @@ func (s *Site) write(w http.ResponseWriter, r *http.Request, p Page, status int)
 			return
 		}
 	}
-	_, _ = io.CopyN(out, zeros{}, p.Zeros)
+	_, _ = io.CopyN(out, zeros{r.Context()}, p.Zeros)
 }
 
 // wait lets time pass, for ever where it is 0; false when there is nobody to answer any more.
@@ -158,11 +159,12 @@ func (p *paced) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-type zeros struct{}
+// zeros come for as long as the client is there.
+type zeros struct{ ctx context.Context }
 
-func (zeros) Read(b []byte) (int, error) {
+func (z zeros) Read(b []byte) (int, error) {
 	clear(b)
-	return len(b), nil
+	return len(b), z.ctx.Err()
 }
 
 func pack(b []byte) []byte {
