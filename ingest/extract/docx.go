@@ -20,8 +20,6 @@ type docx struct {
 	numbers   map[string]int    // of the notes that were referred to
 	due       []string          // notes to be added at the end of the section
 	carried   string            // text of paragraphs whose ends were deleted, which go on in the next one
-	read      int               // bytes of text so far
-	pieces    int
 }
 
 // wordPiece is a part of a document before it is added: lists and code come line by line, and cells are made of pieces.
@@ -32,9 +30,6 @@ type wordPiece struct {
 	depth int    // of an item; those below others may be of lists of their own
 	text  string
 }
-
-// maxPieces bounds the paragraphs and cells of a document.
-const maxPieces = 1 << 19
 
 // longestWordHeading is the longest paragraph that is taken for the heading it calls itself, in bytes.
 const longestWordHeading = 500
@@ -201,19 +196,6 @@ func (d *docx) either(x *xmlPart, read func() (amount int, err error)) error {
 		done = n > 0
 		return err
 	})
-}
-
-// count counts a paragraph or a cell, and its text.
-func (d *docx) count(s string) error {
-	d.read += len(s)
-	d.pieces++
-	if d.read > d.limits.MaxExtractedText {
-		return textTooLong(d.limits)
-	}
-	if d.pieces > maxPieces {
-		return kyro.Errorf(kyro.CodeLimitReached, "The document has more than %d paragraphs and cells. Split it into several files.", maxPieces)
-	}
-	return nil
 }
 
 // gathering puts neighbouring items of a list, and lines of code, together into blocks.

@@ -223,11 +223,7 @@ func (d *docx) runProperties(x *xmlPart, p *wordParagraph) error {
 
 // drawing adds the text of a diagram or a chart, which is in a part of its own.
 func (d *docx) drawing(x *xmlPart, e xml.StartElement, p *wordParagraph) error {
-	id := xmlAttr(e, "dm")
-	if e.Name.Local == "chart" {
-		id = xmlAttr(e, "id")
-	}
-	lines, err := d.drawingText(d.relations[id].target)
+	lines, err := d.drawingText(drawingPart(e, d.relations))
 	if err != nil {
 		return err
 	}

@@ -25,12 +25,17 @@ type wordRow struct {
 	hidden bool // or deleted by a tracked change
 }
 
-// table reads a table. One of a single column is a frame around what is in it.
+// table reads a table.
 func (d *docx) table(x *xmlPart, put func(wordPiece) error) error {
 	var rows []wordRow
 	if err := d.rows(x, &rows); err != nil {
 		return err
 	}
+	return putTable(rows, put)
+}
+
+// putTable gives a table as a piece, or what is in it where it has a single column: then it is a frame.
+func putTable(rows []wordRow, put func(wordPiece) error) error {
 	wide := false
 	for _, r := range rows {
 		wide = wide || spanned(r) > 1

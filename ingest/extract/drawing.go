@@ -7,6 +7,14 @@ import (
 	"unicode"
 )
 
+// drawingPart is the part of a diagram or a chart by the element that stands for it.
+func drawingPart(e xml.StartElement, relations map[string]relation) string {
+	if e.Name.Local == "chart" {
+		return relations[xmlRef(e, "id")].target
+	}
+	return relations[xmlRef(e, "dm")].target
+}
+
 // drawingText reads the words of a diagram or a chart: the lines of its boxes and titles, and of a chart the names of
 // its series and categories. Its figures without their axes say little.
 func (o *office) drawingText(part string) (lines []string, err error) {

@@ -16,7 +16,12 @@ type office struct {
 	title  string // what the document calls itself, by its properties
 	limits kyro.Limits
 	blocks blocks
+	read   int // bytes of text so far
+	pieces int
 }
+
+// maxPieces bounds the paragraphs and cells of a document.
+const maxPieces = 1 << 19
 
 // relation is a reference from one part to another.
 type relation struct {
@@ -147,4 +152,17 @@ func (o *office) extraction() kyro.Extraction {
 	ex := o.blocks.extraction()
 	ex.Title = o.title
 	return ex
+}
+
+// count counts a paragraph or a cell, and its text.
+func (o *office) count(s string) error {
+	o.read += len(s)
+	o.pieces++
+	if o.read > o.limits.MaxExtractedText {
+		return textTooLong(o.limits)
+	}
+	if o.pieces > maxPieces {
+		return kyro.Errorf(kyro.CodeLimitReached, "The document has more than %d paragraphs and cells. Split it into several files.", maxPieces)
+	}
+	return nil
 }

@@ -195,6 +195,17 @@ func xmlAttr(e xml.StartElement, local string) string {
 	return ""
 }
 
+// xmlRef is the value of an attribute that refers to another part: those have a namespace, and their names may be those of
+// other attributes.
+func xmlRef(e xml.StartElement, local string) string {
+	for i := range e.Attr {
+		if n := e.Attr[i].Name; n.Local == local && n.Space != "" && n.Space != "xmlns" {
+			return e.Attr[i].Value
+		}
+	}
+	return ""
+}
+
 // xmlOn reads the value of a switch, which is on where it is named without one.
 func xmlOn(e xml.StartElement, local string) bool {
 	switch xmlAttr(e, local) {
