@@ -77,6 +77,9 @@ func (d *pptx) slides() (parts []string, err error) {
 
 // slide reads a slide: its title, what else is on it, and the notes of who speaks.
 func (d *pptx) slide(number int, part string) error {
+	if !d.has(part) {
+		return brokenFile("a slide is missing")
+	}
 	relations, err := d.relations(part)
 	if err != nil {
 		return err
