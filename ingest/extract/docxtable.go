@@ -2,6 +2,7 @@ package extract
 
 import (
 	"encoding/xml"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -85,7 +86,7 @@ func (r wordRow) line() string {
 		var words []string
 		if !c.merged {
 			for _, p := range c.pieces {
-				words = append(words, p.text)
+				words = append(words, p.flat())
 			}
 		}
 		s := oneLine(strings.Join(words, " "))
@@ -169,4 +170,21 @@ func (d *docx) cell(x *xmlPart, c *wordCell) error {
 			return x.skip()
 		})
 	})
+}
+
+// flat is a piece in a cell: a table in a table is told with commas.
+func (p wordPiece) flat() string {
+	if p.kind != kyro.BlockTable {
+		return p.text
+	}
+	rows := strings.Split(p.text, "\n")
+	for i, r := range rows {
+		cells := strings.Split(strings.Trim(r, "| "), "|")
+		cells = slices.DeleteFunc(cells, func(s string) bool { return strings.TrimSpace(s) == "" })
+		for j := range cells {
+			cells[j] = strings.TrimSpace(cells[j])
+		}
+		rows[i] = strings.Join(cells, ", ")
+	}
+	return strings.Join(rows, "; ")
 }

@@ -38,6 +38,9 @@ func (o *office) drawingText(part string) (lines []string, err error) {
 				add(words.String())
 				return err
 			case "t":
+				if strings.HasSuffix(e.Name.Space, "/diagram") { // what stands in a box
+					return walk(x, named, s)
+				}
 				words, err := x.text()
 				if s != nil {
 					s.WriteString(words)
