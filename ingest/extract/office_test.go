@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,12 +41,12 @@ func (p parts) zip(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	for name, s := range p {
+	for _, name := range slices.Sorted(maps.Keys(p)) {
 		w, err := z.Create(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Write([]byte(s)); err != nil {
+		if _, err := io.WriteString(w, p[name]); err != nil {
 			t.Fatal(err)
 		}
 	}

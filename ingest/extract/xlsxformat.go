@@ -220,7 +220,7 @@ func compileSection(code []rune) (s formatSection, length int) {
 		}
 	}
 	s.settle()
-	return s, i
+	return s, min(i, len(code)) // what is opened need not be closed
 }
 
 // bracket reads what stands in brackets: a currency, hours that count on, a condition; colours are left out.

@@ -147,6 +147,9 @@ func (d *xlsx) sheetPart(x *xmlPart, e xml.StartElement, g *grid, s sheet) error
 				last = n
 			}
 			r := sheetRow{number: last}
+			if n := len(g.rows); n > 0 { // rows are about as long as the ones before
+				r.cells = make([]sheetCell, 0, len(g.rows[n-1].cells))
+			}
 			if err := d.row(x, g, &r); err != nil {
 				return err
 			}

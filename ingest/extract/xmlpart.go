@@ -59,7 +59,7 @@ func newXMLPart(r io.Reader) *xmlPart {
 	d := xml.NewDecoder(t)
 	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
 		switch strings.ToLower(label) {
-		case "utf-16", "utf-16le", "utf-16be", "us-ascii": // decoded already, or a part of UTF-8
+		case "utf-16", "utf-16le", "utf-16be", "us-ascii", "utf8": // decoded already, or a part of UTF-8
 			return input, nil
 		}
 		return nil, errors.New("the XML is neither in UTF-8 nor in UTF-16")
