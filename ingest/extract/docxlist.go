@@ -237,7 +237,7 @@ func (all wordLists) next(n wordNumber) (marker string, bullet, isItem bool) {
 		}
 		s = strings.ReplaceAll(s, "%"+strconv.Itoa(i+1), numeral(format, l.counts[i]))
 	}
-	return oneLine(s), false, true
+	return lineOf(s), false, true
 }
 
 // numeral writes a number as lists do. A way of writing that is not known here is decimal.

@@ -70,7 +70,7 @@ func (d *docx) piece(p *wordParagraph, s string) wordPiece {
 			s = marker + " " + s
 		}
 		if d.title == "" && d.styles.isTitle(p.style) {
-			d.title = oneLine(s)
+			d.title = lineOf(s)
 		}
 		return wordPiece{kind: kyro.BlockHeading, level: level, text: s}
 	}

@@ -39,7 +39,7 @@ func (d *docx) table(x *xmlPart, put func(wordPiece) error) error {
 func putTable(rows []wordRow, put func(wordPiece) error) error {
 	wide := false
 	for _, r := range rows {
-		wide = wide || spanned(r) > 1
+		wide = wide || columnsOf(r) > 1
 	}
 	if !wide {
 		for _, r := range rows {
@@ -69,7 +69,7 @@ func putTable(rows []wordRow, put func(wordPiece) error) error {
 	return put(wordPiece{kind: kyro.BlockTable, text: strings.Join(lines, "\n")})
 }
 
-func spanned(r wordRow) int {
+func columnsOf(r wordRow) int {
 	n := 0
 	for _, c := range r.cells {
 		n += c.span
@@ -89,7 +89,7 @@ func (r wordRow) line() string {
 				words = append(words, p.flat())
 			}
 		}
-		s := oneLine(strings.Join(words, " "))
+		s := lineOf(strings.Join(words, " "))
 		empty = empty && s == ""
 		b.WriteString(" " + s + " |" + strings.Repeat("  |", c.span-1))
 	}

@@ -23,7 +23,7 @@ func (o *office) drawingText(part string) (lines []string, err error) {
 	}
 	seen := map[string]bool{}
 	add := func(s string) {
-		if s = oneLine(s); s != "" && !seen[s] {
+		if s = lineOf(s); s != "" && !seen[s] {
 			seen[s] = true
 			lines = append(lines, s)
 		}

@@ -113,7 +113,7 @@ func (o *office) readTitle(part string) error {
 				return x.skip()
 			}
 			s, err := x.text()
-			o.title = oneLine(s)
+			o.title = lineOf(s)
 			switch strings.ToLower(o.title) {
 			case "powerpoint presentation", "powerpoint-präsentation", "presentación de powerpoint", "présentation powerpoint",
 				"word document", "untitled", "slide 1", "document1":
@@ -129,15 +129,15 @@ func cleaned(s string) string {
 	return strings.TrimSpace(text.Normalize(strings.TrimSpace(text.Normalize(s))))
 }
 
-// oneLine is cleaned, and on one line: cells and headings.
-func oneLine(s string) string {
+// lineOf is cleaned, and on one line: cells and headings.
+func lineOf(s string) string {
 	return cleaned(strings.Join(strings.Fields(text.Normalize(s)), " "))
 }
 
 // add adds a block of clean text. LIMIT_REACHED where the document is too long.
 func (o *office) add(kind kyro.BlockKind, level int, s string) error {
 	if kind == kyro.BlockHeading {
-		o.blocks.heading(level, oneLine(s))
+		o.blocks.heading(level, lineOf(s))
 	} else {
 		o.blocks.add(kind, level, s)
 	}

@@ -120,7 +120,7 @@ func (s *slide) put(in shape, lines []slideLine) {
 		for _, l := range lines {
 			words = append(words, l.text)
 		}
-		if title := oneLine(strings.Join(words, " ")); title != "" && s.title == "" {
+		if title := lineOf(strings.Join(words, " ")); title != "" && s.title == "" {
 			s.title = title
 			return
 		}

@@ -57,7 +57,7 @@ func readWorkbook(a *archive, limits kyro.Limits, progress func(done, total int)
 		progress(i+1, len(sheets))
 	}
 	if len(hidden) > 0 {
-		names := oneLine(strings.Join(hidden, ", "))
+		names := lineOf(strings.Join(hidden, ", "))
 		if r := []rune(names); len(r) > 100 {
 			names = string(r[:100]) + "…"
 		}

@@ -164,7 +164,7 @@ func (d *xlsx) sheetPart(x *xmlPart, e xml.StartElement, g *grid, s sheet) error
 			g.rows = append(g.rows, r)
 			if len(g.rows) > maxSheetRows || g.cells > maxSheetCells {
 				return kyro.Errorf(kyro.CodeLimitReached, "The sheet %q has more than %d rows, or more than %d cells. Split it into several files.",
-					oneLine(s.name), maxSheetRows, maxSheetCells)
+					lineOf(s.name), maxSheetRows, maxSheetCells)
 			}
 			return nil
 		})
@@ -258,7 +258,7 @@ func (d *xlsx) cell(x *xmlPart, e xml.StartElement, g *grid) (c sheetCell, err e
 	default:
 		value = d.format(c.style, strings.TrimSpace(value))
 	}
-	c.text = oneLine(value)
+	c.text = lineOf(value)
 	return c, err
 }
 
