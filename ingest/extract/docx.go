@@ -12,7 +12,7 @@ import (
 // accepted; comments, headers, footers and hidden text are left out; footnotes and endnotes follow at the end of the
 // section that refers to them.
 type docx struct {
-	*office
+	*officeFile
 	relations map[string]relation
 	styles    wordStyles
 	numbering wordLists
@@ -48,7 +48,7 @@ func readWord(a *archive, limits kyro.Limits, progress func(done, total int)) (k
 	if err != nil {
 		return kyro.Extraction{}, err
 	}
-	d := &docx{office: o, notes: map[string]string{}, numbers: map[string]int{}}
+	d := &docx{officeFile: o, notes: map[string]string{}, numbers: map[string]int{}}
 	if err := d.readParts(); err != nil {
 		return kyro.Extraction{}, err
 	}
@@ -92,7 +92,7 @@ func readWord(a *archive, limits kyro.Limits, progress func(done, total int)) (k
 
 // readParts reads what the main part refers to: styles first, which numbers and notes need.
 func (d *docx) readParts() (err error) {
-	if d.relations, err = d.office.relations(d.main); err != nil {
+	if d.relations, err = d.officeFile.relations(d.main); err != nil {
 		return err
 	}
 	if d.styles, err = d.readStyles(related(d.relations, "styles")); err != nil {

@@ -17,7 +17,7 @@ func drawingPart(e xml.StartElement, relations map[string]relation) string {
 
 // drawingText reads the words of a diagram or a chart: the lines of its boxes and titles, and of a chart the names of
 // its series and categories. Its figures without their axes say little.
-func (o *office) drawingText(part string) (lines []string, err error) {
+func (o *officeFile) drawingText(part string) (lines []string, err error) {
 	if part == "" {
 		return nil, nil
 	}

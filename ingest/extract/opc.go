@@ -9,8 +9,8 @@ import (
 	"kyrochat/text"
 )
 
-// office is a document of an office program: parts of an archive that refer to each other.
-type office struct {
+// officeFile is a document of an office program: parts of an archive that refer to each other.
+type officeFile struct {
 	*archive
 	main   string // the part that everything else is reached from
 	title  string // what the document calls itself, by its properties
@@ -33,8 +33,8 @@ type relation struct {
 const maxRelations = 1 << 16
 
 // openOffice finds the main part of a document and reads its title.
-func openOffice(a *archive, limits kyro.Limits) (*office, error) {
-	o := &office{archive: a, limits: limits}
+func openOffice(a *archive, limits kyro.Limits) (*officeFile, error) {
+	o := &officeFile{archive: a, limits: limits}
 	root, err := o.relations("")
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func openOffice(a *archive, limits kyro.Limits) (*office, error) {
 }
 
 // part calls f for the root element of a part, if there is such a part.
-func (o *office) part(name string, f func(x *xmlPart, root xml.StartElement) error) error {
+func (o *officeFile) part(name string, f func(x *xmlPart, root xml.StartElement) error) error {
 	r := o.open(name)
 	if r == nil {
 		return nil
@@ -73,7 +73,7 @@ func (o *office) part(name string, f func(x *xmlPart, root xml.StartElement) err
 
 // relations are the references of a part, by their ids; those of the document itself for "". What lies outside of the
 // archive is left out.
-func (o *office) relations(part string) (map[string]relation, error) {
+func (o *officeFile) relations(part string) (map[string]relation, error) {
 	dir, file := path.Split(part)
 	all := map[string]relation{}
 	err := o.part(dir+"_rels/"+file+".rels", func(x *xmlPart, _ xml.StartElement) error {
@@ -106,7 +106,7 @@ func related(relations map[string]relation, kind string) (target string) {
 }
 
 // readTitle reads the title of the properties. What programs write there by themselves is no title.
-func (o *office) readTitle(part string) error {
+func (o *officeFile) readTitle(part string) error {
 	return o.part(part, func(x *xmlPart, _ xml.StartElement) error {
 		return x.children(func(e xml.StartElement) error {
 			if e.Name.Local != "title" {
@@ -135,7 +135,7 @@ func lineOf(s string) string {
 }
 
 // add adds a block of clean text. LIMIT_REACHED where the document is too long.
-func (o *office) add(kind kyro.BlockKind, level int, s string) error {
+func (o *officeFile) add(kind kyro.BlockKind, level int, s string) error {
 	if kind == kyro.BlockHeading {
 		o.blocks.heading(level, lineOf(s))
 	} else {
@@ -148,14 +148,14 @@ func (o *office) add(kind kyro.BlockKind, level int, s string) error {
 }
 
 // extraction is what was read.
-func (o *office) extraction() kyro.Extraction {
+func (o *officeFile) extraction() kyro.Extraction {
 	ex := o.blocks.extraction()
 	ex.Title = o.title
 	return ex
 }
 
 // count counts a paragraph or a cell, and its text.
-func (o *office) count(s string) error {
+func (o *officeFile) count(s string) error {
 	o.read += len(s)
 	o.pieces++
 	if o.read > o.limits.MaxExtractedText {

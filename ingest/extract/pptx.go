@@ -14,7 +14,7 @@ const HiddenLeftOut = "HIDDEN_LEFT_OUT"
 // pptx reads a presentation. Each slide is a page, also one that is hidden or empty, for so they are counted where they
 // are made.
 type pptx struct {
-	*office
+	*officeFile
 	warnings []kyro.DocumentWarning
 }
 
@@ -32,7 +32,7 @@ func readPresentation(a *archive, limits kyro.Limits, progress func(done, total 
 	if err != nil {
 		return kyro.Extraction{}, err
 	}
-	d := &pptx{office: o}
+	d := &pptx{officeFile: o}
 	parts, err := d.slides()
 	if err != nil {
 		return kyro.Extraction{}, err
@@ -84,7 +84,7 @@ func (d *pptx) slide(number int, part string) error {
 	if err != nil {
 		return err
 	}
-	s := &slide{office: d.office, relations: relations}
+	s := &slide{officeFile: d.officeFile, relations: relations}
 	hidden := false
 	err = d.part(part, func(x *xmlPart, root xml.StartElement) error {
 		if hidden = xmlAttr(root, "show") != "" && !xmlOn(root, "show"); hidden {
@@ -120,7 +120,7 @@ func (d *pptx) slide(number int, part string) error {
 
 // notes adds the notes below a slide.
 func (d *pptx) notes(part string) error {
-	n := &slide{office: d.office, notes: true}
+	n := &slide{officeFile: d.officeFile, notes: true}
 	if err := d.part(part, func(x *xmlPart, _ xml.StartElement) error { return n.tree(x, shape{}) }); err != nil {
 		return err
 	}

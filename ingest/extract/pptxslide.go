@@ -10,7 +10,7 @@ import (
 
 // slide is a slide, or a page of notes, that is being read.
 type slide struct {
-	*office
+	*officeFile
 	relations map[string]relation
 	notes     bool // only the notes themselves are read
 	title     string
