@@ -118,7 +118,7 @@ func mostPlausible(guesses []chardet.Result, sample []byte) *charset {
 		if g.Confidence < trusted {
 			break
 		}
-		for _, name := range append(alike[g.Charset], g.Charset) {
+		for _, name := range append(confused[g.Charset], g.Charset) {
 			c := named(name)
 			if c == nil || !decodes(c, sample) {
 				continue
@@ -135,8 +135,8 @@ func mostPlausible(guesses []chardet.Result, sample []byte) *charset {
 	return best
 }
 
-// alike are the character sets that the detector does not tell from one it names, for they differ in a few letters.
-var alike = map[string][]string{"ISO-8859-2": {"windows-1250"}, "windows-1250": {"iso-8859-2"}}
+// confused are the character sets that the detector does not tell from one it names, for they differ in a few letters.
+var confused = map[string][]string{"ISO-8859-2": {"windows-1250"}, "windows-1250": {"iso-8859-2"}}
 
 // named finds an encoding as browsers do, for whom ISO-8859-1 means windows-1252. UTF-8 and UTF-16 without a mark
 // are no guess to follow: the text is not valid in the first and would hold NUL bytes in the other.

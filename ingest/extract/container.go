@@ -34,11 +34,11 @@ func zipType(file io.ReaderAt, size int64, head []byte) (found, kind string) {
 	if err != nil {
 		return "", kind
 	}
-	main, err := mainPart(archive)
+	main, err := officeMain(archive)
 	if err != nil {
 		return "", kind
 	}
-	contentType := strings.ToLower(partType(archive, main))
+	contentType := strings.ToLower(officeType(archive, main))
 	is := func(mark string) bool { return strings.Contains(contentType, mark) }
 	switch {
 	case is("ms-excel.sheet.binary"):
@@ -68,12 +68,12 @@ func (r *rationed) ReadAt(p []byte, at int64) (int, error) {
 	return r.ReaderAt.ReadAt(p, at)
 }
 
-// mainPart is the name of the entry that the root relationship of an Office document leads to.
-func mainPart(archive *zip.Reader) (string, error) {
+// officeMain is the name of the entry that the root relationship of an Office document leads to.
+func officeMain(archive *zip.Reader) (string, error) {
 	name := ""
 	err := eachElement(archive, "_rels/.rels", func(e xml.StartElement) bool {
-		if e.Name.Local == "Relationship" && strings.HasSuffix(attribute(e, "Type"), "/officeDocument") {
-			name = path.Clean("/" + attribute(e, "Target"))
+		if e.Name.Local == "Relationship" && strings.HasSuffix(xmlAttribute(e, "Type"), "/officeDocument") {
+			name = path.Clean("/" + xmlAttribute(e, "Target"))
 		}
 		return name == ""
 	})
@@ -83,15 +83,15 @@ func mainPart(archive *zip.Reader) (string, error) {
 	return name, err
 }
 
-// partType is the content type of a part, "" where none is listed.
-func partType(archive *zip.Reader, part string) string {
+// officeType is the content type of a part, "" where none is listed.
+func officeType(archive *zip.Reader, part string) string {
 	own, byEnding := "", ""
 	_ = eachElement(archive, "[Content_Types].xml", func(e xml.StartElement) bool {
 		switch {
-		case e.Name.Local == "Override" && strings.EqualFold(attribute(e, "PartName"), part):
-			own = attribute(e, "ContentType")
-		case e.Name.Local == "Default" && strings.EqualFold("."+attribute(e, "Extension"), path.Ext(part)):
-			byEnding = attribute(e, "ContentType")
+		case e.Name.Local == "Override" && strings.EqualFold(xmlAttribute(e, "PartName"), part):
+			own = xmlAttribute(e, "ContentType")
+		case e.Name.Local == "Default" && strings.EqualFold("."+xmlAttribute(e, "Extension"), path.Ext(part)):
+			byEnding = xmlAttribute(e, "ContentType")
 		}
 		return own == ""
 	})
@@ -127,7 +127,7 @@ func eachElement(archive *zip.Reader, name string, f func(xml.StartElement) bool
 	}
 }
 
-func attribute(e xml.StartElement, name string) string {
+func xmlAttribute(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == name {
 			return a.Value

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// maxRows is the most rows of a table that is read.
-	maxRows = 100_000
-	// maxCells is the most cells of a table that is read.
-	maxCells = 5_000_000
+	// maxCSVRows is the most rows of a table that is read.
+	maxCSVRows = 100_000
+	// maxCSVCells is the most cells of a table that is read.
+	maxCSVCells = 5_000_000
 	// longestName is how long the name of a column may be, in characters.
 	longestName = 80
 	// lookedRows and lookedBytes are how much of a table its separator is told by.
@@ -30,9 +30,9 @@ func readCSV(s string) (kyro.Extraction, error) {
 	if comma == 0 {
 		comma = ','
 	}
-	if strings.Count(s, string(comma))+strings.Count(s, "\n") > maxCells {
+	if strings.Count(s, string(comma))+strings.Count(s, "\n") > maxCSVCells {
 		return kyro.Extraction{}, kyro.Errorf(kyro.CodeLimitReached,
-			"The table has more than %d cells, the most of one document. Split it into several files.", maxCells)
+			"The table has more than %d cells, the most of one document. Split it into several files.", maxCSVCells)
 	}
 	rows, err := csvRows(s, comma)
 	if err != nil {
@@ -73,9 +73,9 @@ func csvRows(s string, comma rune) (rows [][]string, err error) {
 		if !full {
 			continue
 		}
-		if rows = append(rows, row); len(rows) > maxRows+1 {
+		if rows = append(rows, row); len(rows) > maxCSVRows+1 {
 			return nil, kyro.Errorf(kyro.CodeLimitReached,
-				"The table has more than %d rows, the most of one document. Split it into several files.", maxRows)
+				"The table has more than %d rows, the most of one document. Split it into several files.", maxCSVRows)
 		}
 	}
 }

@@ -51,9 +51,9 @@ func readHTML(data []byte, o kyro.Original) (kyro.Extraction, error) {
 // mainText reads the main part of a page. Where none is found, or hardly anything beside far more, the page is read
 // whole but for what surrounds the main part by name.
 func mainText(page *html.Node, address *url.URL) kyro.Extraction {
-	title, heading, body := sharedTitle(page), topHeading(page), find(page, "body")
-	var article walker
-	if nodes(page) <= maxReadable {
+	title, heading, body := sharedTitle(page), topHeading(page), findElement(page, "body")
+	var article pageWalker
+	if countNodes(page) <= maxReadable {
 		found, node := readable(page, address)
 		if title == "" {
 			title = normalTitle(found)
@@ -63,7 +63,7 @@ func mainText(page *html.Node, address *url.URL) kyro.Extraction {
 			article.flush()
 		}
 	}
-	if t := find(page, "title"); title == "" && t != nil {
+	if t := findElement(page, "title"); title == "" && t != nil {
 		title = normalTitle(oneLine(t))
 	}
 	if title == "" {
@@ -71,8 +71,8 @@ func mainText(page *html.Node, address *url.URL) kyro.Extraction {
 	}
 	length := utf8.RuneCountInString(article.text.String())
 	if length < shortArticle {
-		var whole walker
-		strip(body)
+		var whole pageWalker
+		stripPage(body)
 		whole.walk(body)
 		whole.flush()
 		if utf8.RuneCountInString(whole.text.String()) > 3*length {
@@ -141,9 +141,9 @@ func sharesWords(heading, title string) bool {
 	return shared*4 >= len(words)*3
 }
 
-// strip takes out what surrounds the main part of a page: what leads elsewhere, heads and feet it, and forms, but for
+// stripPage takes out what surrounds the main part of a page: what leads elsewhere, heads and feet it, and forms, but for
 // one that is the page.
-func strip(body *html.Node) {
+func stripPage(body *html.Node) {
 	all := textLength(body)
 	var visit func(*html.Node)
 	visit = func(n *html.Node) {
@@ -172,7 +172,7 @@ func surrounds(n *html.Node) bool {
 		}
 		return true
 	}
-	switch value(n, "role") {
+	switch attributeOf(n, "role") {
 	case "navigation", "banner", "contentinfo", "complementary", "search", "menu", "menubar", "dialog", "alertdialog":
 		return true
 	}
@@ -190,16 +190,16 @@ func textLength(n *html.Node) int {
 	return sum
 }
 
-func nodes(n *html.Node) int {
+func countNodes(n *html.Node) int {
 	sum := 1
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		sum += nodes(c)
+		sum += countNodes(c)
 	}
 	return sum
 }
 
-// find gives the first element of a name, nil where there is none.
-func find(n *html.Node, name string) *html.Node {
+// findElement gives the first element of a name, nil where there is none.
+func findElement(n *html.Node, name string) *html.Node {
 	for d := range n.Descendants() {
 		if d.Type == html.ElementNode && d.Data == name {
 			return d
@@ -211,9 +211,9 @@ func find(n *html.Node, name string) *html.Node {
 // sharedTitle is what the page calls itself where it is shared, "" where it does not say; its title often has the name of
 // the site as well.
 func sharedTitle(page *html.Node) string {
-	for n := range find(page, "head").ChildNodes() {
-		if n.Data == "meta" && (value(n, "property") == "og:title" || value(n, "name") == "og:title") {
-			if t := normalTitle(value(n, "content")); t != "" {
+	for n := range findElement(page, "head").ChildNodes() {
+		if n.Data == "meta" && (attributeOf(n, "property") == "og:title" || attributeOf(n, "name") == "og:title") {
+			if t := normalTitle(attributeOf(n, "content")); t != "" {
 				return t
 			}
 		}
@@ -235,13 +235,13 @@ func topHeading(page *html.Node) string {
 	return found
 }
 
-// maxTitle is how much of a title is kept, in characters.
-const maxTitle = 300
+// maxTitleChars is how much of a title is kept, in characters.
+const maxTitleChars = 300
 
 func normalTitle(s string) string {
 	s = strings.Join(strings.Fields(text.Normalize(s)), " ")
-	if runes := []rune(s); len(runes) > maxTitle {
-		s = strings.TrimSpace(string(runes[:maxTitle]))
+	if runes := []rune(s); len(runes) > maxTitleChars {
+		s = strings.TrimSpace(string(runes[:maxTitleChars]))
 	}
 	return s
 }

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// maxSpan is how many rows or columns a cell is spread over.
-	maxSpan = 100
-	// maxColumns is how many columns of a table of a page are read.
-	maxColumns = 500
+	// maxCellSpan is how many rows or columns a cell is spread over.
+	maxCellSpan = 100
+	// maxTableColumns is how many columns of a table of a page are read.
+	maxTableColumns = 500
 )
 
 // table adds a table: a line for each row, its cells between strokes. A cell that spans several rows says the same in
 // each of them, so that each can be read by itself. A table that only arranges the parts of a page is read as them.
-func (w *walker) table(n *html.Node) {
+func (w *pageWalker) table(n *html.Node) {
 	w.flush()
 	rows := tableRows(n, nil)
 	if arranges(n, rows) {
@@ -31,7 +31,7 @@ func (w *walker) table(n *html.Node) {
 			w.paragraph(oneLine(c))
 		}
 	}
-	w.add(kyro.BlockTable, 0, rowsText(grid(rows), isHead(rows[0])))
+	w.add(kyro.BlockTable, 0, rowsText(cellGrid(rows), isHeadRow(rows[0])))
 }
 
 // tableRows are the rows of a table, without those of tables within it.
@@ -48,12 +48,12 @@ func tableRows(n *html.Node, rows []*html.Node) []*html.Node {
 	return rows
 }
 
-// isHead reports a row that names the columns.
-func isHead(row *html.Node) bool {
+// isHeadRow reports a row that names the columns.
+func isHeadRow(row *html.Node) bool {
 	if row.Parent.Data == "thead" {
 		return true
 	}
-	for _, c := range cells(row) {
+	for _, c := range cellsOf(row) {
 		if c.Data != "th" {
 			return false
 		}
@@ -61,7 +61,7 @@ func isHead(row *html.Node) bool {
 	return true
 }
 
-func cells(row *html.Node) (list []*html.Node) {
+func cellsOf(row *html.Node) (list []*html.Node) {
 	for c := row.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type == html.ElementNode && isCell(c.Data) {
 			list = append(list, c)
@@ -72,19 +72,19 @@ func cells(row *html.Node) (list []*html.Node) {
 
 // arranges reports a table that holds no data: it says so, has a single column, or holds what no cell of data does.
 func arranges(n *html.Node, rows []*html.Node) bool {
-	if role := value(n, "role"); role == "presentation" || role == "none" {
+	if role := attributeOf(n, "role"); role == "presentation" || role == "none" {
 		return true
 	}
 	widest := 0
 	for _, r := range rows {
-		widest = max(widest, len(cells(r)))
+		widest = max(widest, len(cellsOf(r)))
 	}
-	return widest < 2 || holds(n, set("table pre h1 h2 h3 h4 form nav article section"))
+	return widest < 2 || holdsAny(n, setOf("table pre h1 h2 h3 h4 form nav article section"))
 }
 
-// grid gives the text of each cell at its place. A cell that spans rows is told in each of them; one that spans columns
+// cellGrid gives the text of each cell at its place. A cell that spans rows is told in each of them; one that spans columns
 // only in the first.
-func grid(rows []*html.Node) [][]string {
+func cellGrid(rows []*html.Node) [][]string {
 	type carried struct {
 		text string
 		left int // rows
@@ -95,18 +95,18 @@ func grid(rows []*html.Node) [][]string {
 	for _, r := range rows {
 		var row []string
 		fill := func() {
-			for c := above[len(row)]; c != nil && c.left > 0 && spare > 0 && len(row) < maxColumns; c = above[len(row)] {
+			for c := above[len(row)]; c != nil && c.left > 0 && spare > 0 && len(row) < maxTableColumns; c = above[len(row)] {
 				row = append(row, c.text)
 				c.left--
 				spare -= 20 + len(c.text)
 			}
 		}
-		for _, cell := range cells(r) {
+		for _, cell := range cellsOf(r) {
 			fill()
 			s := strings.ReplaceAll(oneLine(cell), "|", "¦")
 			down := spanned(cell, "rowspan")
 			for i := range spanned(cell, "colspan") {
-				if len(row) == maxColumns || i > 0 && spare <= 0 {
+				if len(row) == maxTableColumns || i > 0 && spare <= 0 {
 					break
 				}
 				if down > 1 {
@@ -127,11 +127,11 @@ func grid(rows []*html.Node) [][]string {
 const maxRepeated = 4 << 20
 
 func spanned(cell *html.Node, key string) int {
-	n, err := strconv.Atoi(strings.TrimSpace(value(cell, key)))
+	n, err := strconv.Atoi(strings.TrimSpace(attributeOf(cell, key)))
 	if err != nil {
 		return 1
 	}
-	return min(max(n, 1), maxSpan)
+	return min(max(n, 1), maxCellSpan)
 }
 
 // rowsText writes rows as lines, without columns that are empty. A first row that names the columns is left out where it

@@ -11,20 +11,20 @@ import (
 	"kyrochat/text"
 )
 
-// walker writes the elements of a page as blocks.
-type walker struct {
+// pageWalker writes the elements of a page as blocks.
+type pageWalker struct {
 	blocks
 	line strings.Builder // what is read of a paragraph; line ends are breaks of lines
 }
 
 // walk writes what is in an element.
-func (w *walker) walk(n *html.Node) {
+func (w *pageWalker) walk(n *html.Node) {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		w.node(c)
 	}
 }
 
-func (w *walker) node(n *html.Node) {
+func (w *pageWalker) node(n *html.Node) {
 	if n.Type == html.TextNode {
 		writeInline(&w.line, n.Data)
 		return
@@ -57,10 +57,10 @@ func (w *walker) node(n *html.Node) {
 }
 
 // heading adds a heading, without the sign beside it that links to itself.
-func (w *walker) heading(n *html.Node) {
+func (w *pageWalker) heading(n *html.Node) {
 	w.flush()
 	level := int(n.Data[1] - '0')
-	if s, err := strconv.Atoi(value(n, levelMark)); err == nil {
+	if s, err := strconv.Atoi(attributeOf(n, levelMark)); err == nil {
 		level = s
 	}
 	s := oneLine(n)
@@ -73,7 +73,7 @@ func (w *walker) heading(n *html.Node) {
 }
 
 // flush ends the paragraph that is being read. Two breaks of lines, one after the other, end one as well.
-func (w *walker) flush() {
+func (w *pageWalker) flush() {
 	if w.line.Len() == 0 {
 		return
 	}
@@ -131,7 +131,7 @@ func writeText(b *strings.Builder, n *html.Node) {
 		case c.Type == html.TextNode:
 			b.WriteString(c.Data)
 		case c.Type != html.ElementNode:
-		case c.Data == "br" || !inline[c.Data]:
+		case c.Data == "br" || !inlineTags[c.Data]:
 			b.WriteByte(' ')
 			writeText(b, c)
 			b.WriteByte(' ')
@@ -164,8 +164,8 @@ func verbatim(n *html.Node) string {
 	return b.String()
 }
 
-// value is an attribute of an element, "" where it has none.
-func value(n *html.Node, key string) string {
+// attributeOf is an attribute of an element, "" where it has none.
+func attributeOf(n *html.Node, key string) string {
 	for _, a := range n.Attr {
 		if a.Key == key {
 			return a.Val
@@ -174,10 +174,10 @@ func value(n *html.Node, key string) string {
 	return ""
 }
 
-// holds reports that one of the elements is somewhere within.
-func holds(n *html.Node, names map[string]bool) bool {
+// holdsAny reports that one of the elements is somewhere within.
+func holdsAny(n *html.Node, names map[string]bool) bool {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		if c.Type == html.ElementNode && (names[c.Data] || holds(c, names)) {
+		if c.Type == html.ElementNode && (names[c.Data] || holdsAny(c, names)) {
 			return true
 		}
 	}
@@ -185,13 +185,13 @@ func holds(n *html.Node, names map[string]bool) bool {
 }
 
 // structured are elements that no line can hold.
-var structured = set("h1 h2 h3 h4 h5 h6 table pre xmp listing dl")
+var structured = setOf("h1 h2 h3 h4 h5 h6 table pre xmp listing dl")
 
 // list adds a list: each item is a line with its mark, those of a list within it are moved to the right. A list that
 // arranges the parts of a page is read as these parts.
-func (w *walker) list(n *html.Node) {
+func (w *pageWalker) list(n *html.Node) {
 	w.flush()
-	if holds(n, structured) {
+	if holdsAny(n, structured) {
 		for c := n.FirstChild; c != nil; c = c.NextSibling {
 			w.flush()
 			if c.Type == html.ElementNode && c.Data == "li" {
@@ -213,13 +213,18 @@ const maxIndent = 24
 
 func writeList(b *strings.Builder, n *html.Node, indent string) {
 	number, step := 1, 1
-	if s, err := strconv.Atoi(value(n, "start")); err == nil {
+	if s, err := strconv.Atoi(attributeOf(n, "start")); err == nil {
 		number = s
 	}
-	if has(n.Attr, "reversed") {
+	if hasAttribute(n.Attr, "reversed") {
 		step = -1
 	}
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type == html.TextNode && !isBlank(c.Data) { // beside the items
+			item := itemWriter{b: b, first: indent, indent: indent}
+			writeInline(&item.line, c.Data)
+			item.flush()
+		}
 		if c.Type != html.ElementNode {
 			continue
 		}
@@ -229,7 +234,7 @@ func writeList(b *strings.Builder, n *html.Node, indent string) {
 		}
 		mark := "- "
 		if n.Data == "ol" {
-			if s, err := strconv.Atoi(value(c, "value")); err == nil {
+			if s, err := strconv.Atoi(attributeOf(c, "value")); err == nil {
 				number = s
 			}
 			mark = strconv.Itoa(number) + ". "
@@ -299,9 +304,9 @@ func (w *itemWriter) flush() {
 const longestDefinition = 300
 
 // definitions adds a list of terms and what they mean: a line for each where they are short, else their parts.
-func (w *walker) definitions(n *html.Node) {
+func (w *pageWalker) definitions(n *html.Node) {
 	w.flush()
-	if holds(n, set("ul ol")) || holds(n, structured) {
+	if holdsAny(n, setOf("ul ol")) || holdsAny(n, structured) {
 		w.walk(n)
 		w.flush()
 		return

@@ -13,25 +13,25 @@ import (
 const (
 	// maxNodes is the most elements and pieces of text of a page.
 	maxNodes = 400_000
-	// maxDepth is how deep elements nest; those that are deeper are read as if they were not there, their text is kept.
-	maxDepth = 128
+	// maxTagDepth is how deep elements nest; those that are deeper are read as if they were not there, their text is kept.
+	maxTagDepth = 128
 	// maxAttribute is the longest attribute that is looked at, in bytes; longer ones say nothing about text.
 	maxAttribute = 4 << 10
 	// maxAttributes is how many attributes of an element are looked at.
 	maxAttributes = 64
 )
 
-// tree builds the elements of a page that say something about its text, from the tokens of its source: without what
+// pageTree builds the elements of a page that say something about its text, from the tokens of its source: without what
 // nobody sees, and without what only changes how letters look. It is no tree by the letter of HTML, and cannot be one:
 // the parser of the standard repeats what is open in every paragraph and puts together what is misplaced, so that its
 // memory and its time grow with the square of what a page is made for. Here each token is one step, and the depth is
 // bounded.
-type tree struct {
+type pageTree struct {
 	tokens *html.Tokenizer
 	root   *html.Node // the document: html, with head and body
 	head   *html.Node
 	body   *html.Node
-	open   []element // within the body
+	open   []openTag // within the body
 	run    strings.Builder
 	nodes  int
 	began  bool           // something of the body was read
@@ -39,8 +39,8 @@ type tree struct {
 	over   int            // elements that are open besides, too deep to be known
 }
 
-// element is one that is open.
-type element struct {
+// openTag is an element that is open.
+type openTag struct {
 	name   string
 	node   *html.Node // what is in it is added here: itself, or what it is in where it is too deep; nil where it is hidden
 	hidden bool
@@ -48,14 +48,14 @@ type element struct {
 
 // parseHTML reads a page. LIMIT_REACHED where it has more than 400,000 elements.
 func parseHTML(source string) (*html.Node, error) {
-	t := &tree{tokens: html.NewTokenizer(strings.NewReader(source)), count: map[string]int{}}
+	t := &pageTree{tokens: html.NewTokenizer(strings.NewReader(source)), count: map[string]int{}}
 	t.root = &html.Node{Type: html.DocumentNode}
 	page := newElement("html", nil)
 	t.head, t.body = newElement("head", nil), newElement("body", nil)
 	t.root.AppendChild(page)
 	page.AppendChild(t.head)
 	page.AppendChild(t.body)
-	t.open = []element{{name: "body", node: t.body}}
+	t.open = []openTag{{name: "body", node: t.body}}
 	for {
 		switch t.tokens.Next() {
 		case html.ErrorToken: // the end: a tokenizer of a text knows no other error
@@ -82,12 +82,12 @@ func newElement(name string, attributes []html.Attribute) *html.Node {
 	return &html.Node{Type: html.ElementNode, Data: name, DataAtom: atom.Lookup([]byte(name)), Attr: attributes}
 }
 
-func (t *tree) top() *element { return &t.open[len(t.open)-1] }
+func (t *pageTree) top() *openTag { return &t.open[len(t.open)-1] }
 
-func (t *tree) hidden() bool { return t.top().hidden }
+func (t *pageTree) hidden() bool { return t.top().hidden }
 
 // text adds to the text that is being read; it becomes a node where an element begins or ends.
-func (t *tree) text(s string) {
+func (t *pageTree) text(s string) {
 	if t.hidden() {
 		return
 	}
@@ -102,7 +102,7 @@ func (t *tree) text(s string) {
 	t.run.WriteString(s)
 }
 
-func (t *tree) flush() {
+func (t *pageTree) flush() {
 	if t.run.Len() == 0 {
 		return
 	}
@@ -112,7 +112,7 @@ func (t *tree) flush() {
 }
 
 // start reads a start tag.
-func (t *tree) start(selfClosing bool) {
+func (t *pageTree) start(selfClosing bool) {
 	raw, more := t.tokens.TagName()
 	name := string(raw)
 	var attributes []html.Attribute
@@ -135,8 +135,8 @@ func (t *tree) start(selfClosing bool) {
 	}
 	t.closeImplied(name)
 	if t.hidden() {
-		if !void[name] && !selfClosing {
-			t.push(element{name: name, hidden: true})
+		if !voidTags[name] && !selfClosing {
+			t.push(openTag{name: name, hidden: true})
 		}
 		return
 	}
@@ -144,21 +144,21 @@ func (t *tree) start(selfClosing bool) {
 	switch {
 	case name == "br" || name == "hr" || name == "img":
 		t.void(name, attributes)
-	case void[name]:
-	case unseen[name], hidden, name == "button" && !t.within(headed), name == "dialog" && !has(attributes, "open"):
+	case voidTags[name]:
+	case unseen[name], hidden, name == "button" && !t.within(headed), name == "dialog" && !hasAttribute(attributes, "open"):
 		if name != "svg" || !selfClosing {
 			t.flush()
-			t.push(element{name: name, hidden: true})
+			t.push(openTag{name: name, hidden: true})
 		}
 	case name == "q":
 		t.text("“")
-	case !plainInline[name]:
+	case !plainInline[name] && name != "button": // which is a heading that opens what is below it
 		t.element(name, attributes)
 	}
 }
 
 // outermost keeps what the page says of itself as a whole.
-func (t *tree) outermost(name string, attributes []html.Attribute) {
+func (t *pageTree) outermost(name string, attributes []html.Attribute) {
 	if page := t.body.Parent; name == "html" && page.Attr == nil {
 		page.Attr = attributes
 	} else if name == "body" && t.body.Attr == nil {
@@ -208,7 +208,7 @@ func invisible(style string) bool {
 
 // ofHead keeps what a page says about itself. Within its body it is none of it: people who comment on a page could
 // speak for it.
-func (t *tree) ofHead(name string, attributes []html.Attribute) {
+func (t *pageTree) ofHead(name string, attributes []html.Attribute) {
 	if name == "title" {
 		text := ""
 		if t.tokens.Next() == html.TextToken {
@@ -229,7 +229,7 @@ func (t *tree) ofHead(name string, attributes []html.Attribute) {
 	}
 }
 
-func (t *tree) void(name string, attributes []html.Attribute) {
+func (t *pageTree) void(name string, attributes []html.Attribute) {
 	if t.hidden() {
 		return
 	}
@@ -239,13 +239,13 @@ func (t *tree) void(name string, attributes []html.Attribute) {
 }
 
 // element opens an element.
-func (t *tree) element(name string, attributes []html.Attribute) {
-	if len(t.open) >= maxDepth {
-		if !inline[name] {
+func (t *pageTree) element(name string, attributes []html.Attribute) {
+	if len(t.open) >= maxTagDepth {
+		if !inlineTags[name] {
 			t.flush()
 			t.run.WriteByte(' ')
 		}
-		t.push(element{name: name, node: t.top().node})
+		t.push(openTag{name: name, node: t.top().node})
 		return
 	}
 	t.flush()
@@ -255,15 +255,15 @@ func (t *tree) element(name string, attributes []html.Attribute) {
 	}
 	node := newElement(name, attributes)
 	t.top().node.AppendChild(node)
-	t.push(element{name: name, node: node})
+	t.push(openTag{name: name, node: node})
 	t.nodes++
 }
 
 // levelMark is the attribute that keeps the level of a heading.
 const levelMark = "data-level"
 
-func (t *tree) push(e element) {
-	if len(t.open) == 2*maxDepth {
+func (t *pageTree) push(e openTag) {
+	if len(t.open) == 2*maxTagDepth {
 		t.over++
 		return
 	}
@@ -272,7 +272,7 @@ func (t *tree) push(e element) {
 }
 
 // pop closes the elements from an index on.
-func (t *tree) pop(from int) {
+func (t *pageTree) pop(from int) {
 	if !t.hidden() {
 		t.flush()
 	}
@@ -284,7 +284,7 @@ func (t *tree) pop(from int) {
 
 // end reads an end tag: it closes the last element of its name, with what is open within; a cell of a table and what is
 // below are only closed by what belongs to tables.
-func (t *tree) end(name string) {
+func (t *pageTree) end(name string) {
 	switch {
 	case name == "q" && !t.hidden():
 		t.text("”")
@@ -312,7 +312,7 @@ func (t *tree) end(name string) {
 }
 
 // closeImplied closes what a start tag ends without saying so.
-func (t *tree) closeImplied(name string) {
+func (t *pageTree) closeImplied(name string) {
 	switch {
 	case name == "li":
 		t.closeUpTo([]string{"li"}, "ul", "ol", "menu")
@@ -333,13 +333,13 @@ func (t *tree) closeImplied(name string) {
 		t.pop(len(t.open) - 1)
 	}
 	if endsParagraph[name] {
-		t.closeUpTo([]string{"p"}, "td", "th", "table", "button", "li", "div", "section", "article", "blockquote", "dd", "figure", "details")
+		t.closeUpTo([]string{"p"}, "td", "th", "table", "li", "div", "section", "article", "blockquote", "dd", "figure", "details")
 		t.closeUpTo([]string{"svg"}, "foreignobject") // a picture that was not closed
 	}
 }
 
 // closeUpTo closes the innermost element of one of the names, unless another one stands in between.
-func (t *tree) closeUpTo(names []string, unless ...string) {
+func (t *pageTree) closeUpTo(names []string, unless ...string) {
 	if !slices.ContainsFunc(names, func(n string) bool { return t.count[n] > 0 }) {
 		return
 	}
@@ -356,7 +356,7 @@ func (t *tree) closeUpTo(names []string, unless ...string) {
 }
 
 // fillTable puts what stands in a table beside its cells into a cell.
-func (t *tree) fillTable(name string) {
+func (t *pageTree) fillTable(name string) {
 	switch {
 	case isCell(name) && t.inTable() && t.top().name != "tr":
 		t.element("tr", nil)
@@ -366,13 +366,13 @@ func (t *tree) fillTable(name string) {
 }
 
 // inTable reports that what comes next stands between the cells of a table.
-func (t *tree) inTable() bool {
+func (t *pageTree) inTable() bool {
 	top := t.top()
 	return top.node != nil && top.node.Data == top.name && (top.name == "table" || isSection(top.name) || top.name == "tr")
 }
 
 // within reports that an element of the names is open.
-func (t *tree) within(names map[string]bool) bool {
+func (t *pageTree) within(names map[string]bool) bool {
 	for _, e := range t.open {
 		if names[e.name] {
 			return true
@@ -388,7 +388,7 @@ func isHeadingName(name string) bool {
 	return len(name) == 2 && name[0] == 'h' && name[1] >= '1' && name[1] <= '6'
 }
 
-func has(attributes []html.Attribute, key string) bool {
+func hasAttribute(attributes []html.Attribute, key string) bool {
 	for _, a := range attributes {
 		if a.Key == key {
 			return true
@@ -397,7 +397,7 @@ func has(attributes []html.Attribute, key string) bool {
 	return false
 }
 
-func set(names string) map[string]bool {
+func setOf(names string) map[string]bool {
 	m := map[string]bool{}
 	for name := range strings.FieldsSeq(names) {
 		m[name] = true
@@ -406,21 +406,21 @@ func set(names string) map[string]bool {
 }
 
 var (
-	void   = set("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr")
-	ofHead = set("title meta link base")
-	headed = set("h1 h2 h3 h4 h5 h6 summary dt")
+	voidTags = setOf("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr")
+	ofHead   = setOf("title meta link base")
+	headed   = setOf("h1 h2 h3 h4 h5 h6 summary dt")
 	// unseen show nothing, or no text.
-	unseen = set(`script style noscript template svg iframe noframes noembed object applet audio video canvas select
+	unseen = setOf(`script style noscript template svg iframe noframes noembed object applet audio video canvas select
 		datalist textarea rt rp rtc annotation annotation-xml plaintext map`)
 	// plainInline change how letters look; what is in them is read as if they were not there.
-	plainInline = set(`abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr output ruby rb s samp
+	plainInline = setOf(`abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr output ruby rb s samp
 		small span strike strong sub sup time tt u var math mrow mi mn mo ms mtext msup msub mfrac msqrt semantics mstyle
 		mtable mtr mtd mover munder munderover mpadded mphantom mspace mroot msubsup head frameset slot`)
-	inline  = set("a button")
-	ofTable = set("table thead tbody tfoot tr td th caption colgroup col")
+	inlineTags = setOf("a")
+	ofTable    = setOf("table thead tbody tfoot tr td th caption colgroup col")
 	// endsParagraph are those that no paragraph holds.
-	endsParagraph = set(`address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption figure footer
+	endsParagraph = setOf(`address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption figure footer
 		form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre section summary table ul xmp listing`)
-	telling = set(`class id role itemprop rel href name property content lang dir colspan rowspan start value type reversed
+	telling = setOf(`class id role itemprop rel href name property content lang dir colspan rowspan start value type reversed
 		hidden aria-hidden style open src alt scope`)
 )

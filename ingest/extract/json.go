@@ -178,7 +178,7 @@ func (w *jsonWriter) value(path string, v jsonValue) {
 	case w.long():
 	case v.kind == '{':
 		for _, inner := range v.inner {
-			w.value(join(path, inner.key), inner)
+			w.value(joinPath(path, inner.key), inner)
 		}
 	case v.kind == '[':
 		w.list(path, v.inner)
@@ -229,7 +229,7 @@ func (w *jsonWriter) list(path string, values []jsonValue) {
 		if w.text.Len()+table.Len() > w.most {
 			break
 		}
-		if s, ok := flat(v); ok {
+		if s, ok := flatRecord(v); ok {
 			if s != "" {
 				table.WriteString(s + "\n")
 			}
@@ -261,7 +261,7 @@ func plainList(values []jsonValue) (string, bool) {
 }
 
 // flat gives a record as a row of a table; false where it holds others, or texts that are none of a row.
-func flat(v jsonValue) (string, bool) {
+func flatRecord(v jsonValue) (string, bool) {
 	switch v.kind {
 	case '[':
 		var cells []string
@@ -311,7 +311,7 @@ func flat(v jsonValue) (string, bool) {
 // longestKey and longestPath bound what a line says of where a value is, in bytes; of a path its end is told.
 const longestKey, longestPath = 200, 600
 
-func join(path, key string) string {
+func joinPath(path, key string) string {
 	for len(path) > longestPath {
 		_, path, _ = strings.Cut(path, ".")
 	}

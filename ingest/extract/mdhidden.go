@@ -55,7 +55,7 @@ func hiddenHTML(doc ast.Node, source string) []span {
 		}
 		return ast.WalkContinue, nil
 	})
-	return ordered(append(hidden, open.rest(len(source))...))
+	return sortedSpans(append(hidden, open.rest(len(source))...))
 }
 
 // paragraphEnd is where the block ends that a piece of HTML stands in.
@@ -109,7 +109,7 @@ func (h *hiddenElement) read(source string, piece span, blockEnd int) (found []s
 			}
 		case h.depth > 0:
 			h.depth++
-		case token == html.StartTagToken && !void[name] && (more && hidesByAttribute(z, name) || unseen[name]):
+		case token == html.StartTagToken && !voidTags[name] && (more && hidesByAttribute(z, name) || unseen[name]):
 			*h = hiddenElement{name: name, depth: 1, in: span{start, blockEnd}}
 		}
 	}
@@ -128,20 +128,21 @@ func hidesByAttribute(z *html.Tokenizer, name string) bool {
 	return false
 }
 
-// commentDefinitions finds definitions of links that lead nowhere, outside of all blocks: [//]: # (so are comments
-// written that no page shows).
+// commentDefinitions finds definitions of links that lead nowhere: [//]: # (so are comments written that no page shows).
 func commentDefinitions(source string, blocks []kyro.Block) (found []span) {
 	at := 0
-	look := func(end int) {
-		for _, m := range commentDefinition.FindAllStringIndex(source[at:end], -1) {
-			found = append(found, span{at + m[0], at + m[1]})
+	look := func(from, to int) {
+		for _, m := range commentDefinition.FindAllStringIndex(source[from:to], -1) {
+			found = append(found, span{from + m[0], from + m[1]})
 		}
 	}
 	for _, b := range blocks {
-		look(b.Start)
-		at = b.End
+		look(at, b.Start)
+		if at = b.End; b.Kind == kyro.BlockParagraph && commentDefinition.MatchString(source[b.Start:b.Start+lineEnd(source[b.Start:b.End])]) {
+			look(b.Start, b.End)
+		}
 	}
-	look(len(source))
+	look(at, len(source))
 	return found
 }
 
@@ -164,8 +165,8 @@ func comments(source string, in span) []span {
 	}
 }
 
-// ordered sorts ranges by where they begin, the longest first.
-func ordered(spans []span) []span {
+// sortedSpans sorts ranges by where they begin, the longest first.
+func sortedSpans(spans []span) []span {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end)) })
 	return spans
 }

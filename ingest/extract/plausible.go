@@ -54,14 +54,22 @@ func plausible(s string) bool {
 // likeness says how far a text looks like one that people wrote, from 0 to 1: signs that only stand alone do not stand
 // between letters, capitals do not follow small letters, and words keep to one script.
 func likeness(s string) float64 {
-	pairs, odd, polish, czech := 0, 0, 0, 0
+	pairs, odd := 0, 0
+	var polish, notPolish, czech, notCzech int
 	before, last := ' ', ' '
 	for _, r := range s {
 		switch r {
 		case 'ł', 'ę', 'ż', 'Ł', 'Ż':
 			polish++
-		case 'š', 'ľ', 'Ľ', 'ť':
+		case 'ř', 'ě', 'ů':
 			czech++
+		case 'š', 'ť':
+			notPolish++
+		case 'ą':
+			notCzech++
+		case 'ľ', 'Ľ':
+			notPolish++
+			notCzech++
 		}
 		if r >= 0x80 || last >= 0x80 {
 			pairs++
@@ -84,7 +92,9 @@ func likeness(s string) float64 {
 		return 1
 	}
 	if polish > czech { // no text is written in both
-		odd += czech
+		odd += notPolish
+	} else if czech > 0 {
+		odd += notCzech
 	}
 	return max(0, 1-float64(odd)/float64(pairs))
 }

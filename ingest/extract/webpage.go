@@ -16,21 +16,21 @@ const agent = "kyrochatbot"
 func webPage(page *html.Node, address *url.URL) *kyro.WebPage {
 	var w kyro.WebPage
 	base := address
-	for n := range find(page, "head").ChildNodes() {
+	for n := range findElement(page, "head").ChildNodes() {
 		switch n.Data {
 		case "base":
-			if href := value(n, "href"); href != "" && base == address {
+			if href := attributeOf(n, "href"); href != "" && base == address {
 				if u, err := address.Parse(href); err == nil && isWeb(u) {
 					base = u
 				}
 			}
 		case "meta":
-			obey(&w, value(n, "name"), value(n, "content"))
+			obeyMeta(&w, attributeOf(n, "name"), attributeOf(n, "content"))
 		}
 	}
-	for n := range find(page, "head").ChildNodes() {
-		if n.Data == "link" && w.Canonical == "" && hasToken(value(n, "rel"), "canonical") {
-			w.Canonical = resolve(base, value(n, "href"))
+	for n := range findElement(page, "head").ChildNodes() {
+		if n.Data == "link" && w.Canonical == "" && hasToken(attributeOf(n, "rel"), "canonical") {
+			w.Canonical = resolveLink(base, attributeOf(n, "href"))
 		}
 	}
 	known := map[string]bool{}
@@ -38,10 +38,10 @@ func webPage(page *html.Node, address *url.URL) *kyro.WebPage {
 		if len(w.Links) == kyro.MaxPageLinks {
 			break
 		}
-		if n.Type != html.ElementNode || n.Data != "a" || hasToken(value(n, "rel"), "nofollow") {
+		if n.Type != html.ElementNode || n.Data != "a" || hasToken(attributeOf(n, "rel"), "nofollow") {
 			continue
 		}
-		if link := resolve(base, value(n, "href")); link != "" && !known[link] {
+		if link := resolveLink(base, attributeOf(n, "href")); link != "" && !known[link] {
 			known[link] = true
 			w.Links = append(w.Links, link)
 		}
@@ -49,8 +49,8 @@ func webPage(page *html.Node, address *url.URL) *kyro.WebPage {
 	return &w
 }
 
-// obey reads what robots are told.
-func obey(w *kyro.WebPage, name, content string) {
+// obeyMeta reads what robots are told.
+func obeyMeta(w *kyro.WebPage, name, content string) {
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "robots", agent:
 	default:
@@ -78,7 +78,7 @@ func hasToken(list, token string) bool {
 }
 
 // resolve gives the absolute address that a page names, without a fragment; "" where it is none of the web.
-func resolve(base *url.URL, href string) string {
+func resolveLink(base *url.URL, href string) string {
 	href = strings.TrimSpace(href)
 	if href == "" || href[0] == '#' || len(href) > kyro.MaxURL {
 		return ""
