@@ -65,6 +65,8 @@ var owners = map[string][]string{
 	"github.com/golang-jwt/":              {"auth"},
 	"golang.org/x/crypto":                 {"auth"},
 	"golang.org/x/net/idna":               {"text"},
+	"golang.org/x/net/html":               {"ingest/extract"},
+	"codeberg.org/readeck/":               {"ingest/extract"},
 	"github.com/trustelem/zxcvbn":         {"auth"},
 	"github.com/agnivade/levenshtein":     {"auth"},
 	"golang.org/x/term":                   {"."},
