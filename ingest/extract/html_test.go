@@ -139,7 +139,7 @@ func TestHiddenElementsAreNotRead(t *testing.T) {
 	t.Parallel()
 	for _, hidden := range []string{
 		"<p hidden>secret</p>", "<p hidden=''>secret</p>", "<p aria-hidden=true>secret</p>", `<p style="color:red; DISPLAY : None !important">secret</p>`,
-		"<p style=visibility:hidden>secret</p>", "<p style='opacity:0'>secret</p>", "<p style='font-size:0px'>secret</p>",
+		"<p style=visibility:hidden>secret</p>", "<p style='font-size:0px'>secret</p>",
 		"<div hidden><p>secret<ul><li>secret</ul></div>", "<span hidden>secret <span>secret</span> secret</span>",
 		"<template><p>secret</template>", "<noscript><p>secret</noscript>", "<script>secret</script>", "<style>secret</style>",
 		"<!-- secret -->", "<svg><text>secret</text></svg>", "<iframe>secret</iframe>", "<object>secret</object>", "<dialog>secret</dialog>",

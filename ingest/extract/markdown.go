@@ -22,7 +22,7 @@ const maxNesting = 100
 // their targets, for an answer may have to name them; other HTML stays as it is.
 func parseMarkdown(source string) (string, []kyro.Block) {
 	source = withoutFrontMatter(source)
-	if nesting(source) > maxNesting {
+	if nesting(source) > maxNesting || tangled(source) {
 		return source, parsePlain(source)
 	}
 	doc := parseTree(source)
@@ -101,6 +101,38 @@ func withoutFrontMatter(s string) string {
 		}
 	}
 	return s
+}
+
+// maxTangle bounds what of a paragraph the parser looks for again and again, each time to its end: brackets that are open,
+// of both kinds, and addresses.
+const maxTangle = 500
+
+// tangled reports a text that the parser would take the square of its length for.
+func tangled(s string) bool {
+	open, targets, addresses := 0, 0, 0
+	for line := range strings.Lines(s) {
+		if isBlank(line) {
+			open, targets, addresses = 0, 0, 0
+			continue
+		}
+		addresses += strings.Count(line, "](<")
+		for i := 0; i < len(line); i++ {
+			switch line[i] {
+			case '[':
+				open++
+			case ']':
+				open = max(0, open-1)
+			case '(':
+				targets++
+			case ')':
+				targets = max(0, targets-1)
+			}
+			if open > maxTangle || targets > maxTangle || addresses > maxTangle {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // nesting is how deep quotes and lists could nest at most, judged by the starts of lines.

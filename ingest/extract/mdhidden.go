@@ -18,6 +18,7 @@ import (
 func hiddenHTML(doc ast.Node, source string) []span {
 	var hidden []span
 	var open hiddenElement
+	ends := map[ast.Node]int{}
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
@@ -50,7 +51,7 @@ func hiddenHTML(doc ast.Node, source string) []span {
 			}
 			if k := n.Segments.Len(); k > 0 {
 				piece := span{n.Segments.At(0).Start, n.Segments.At(k - 1).Stop}
-				hidden = append(hidden, open.read(source, piece, paragraphEnd(n, piece.end))...)
+				hidden = append(hidden, open.read(source, piece, max(piece.end, paragraphEnd(n, ends)))...)
 			}
 		}
 		return ast.WalkContinue, nil
@@ -58,15 +59,21 @@ func hiddenHTML(doc ast.Node, source string) []span {
 	return sortedSpans(append(hidden, open.rest(len(source))...))
 }
 
-// paragraphEnd is where the block ends that a piece of HTML stands in.
-func paragraphEnd(n ast.Node, least int) int {
+// paragraphEnd is where the block ends that a piece of HTML stands in. What is found is remembered.
+func paragraphEnd(n ast.Node, ends map[ast.Node]int) int {
 	for p := n.Parent(); p != nil; p = p.Parent() {
-		if p.Type() == ast.TypeBlock {
-			s, _ := extent(p)
-			return max(least, s.end)
+		if p.Type() != ast.TypeBlock {
+			continue
 		}
+		end, known := ends[p]
+		if !known {
+			s, _ := extent(p)
+			end = s.end
+			ends[p] = end
+		}
+		return end
 	}
-	return least
+	return 0
 }
 
 // hiddenElement is an element that hides and is open, if any.
