@@ -104,18 +104,23 @@ func withoutFrontMatter(s string) string {
 }
 
 // maxTangle bounds what of a paragraph the parser looks for again and again, each time to its end: brackets that are open,
-// of both kinds, and addresses.
+// of both kinds, and addresses. Four times as many links may be defined in a row.
 const maxTangle = 500
 
 // tangled reports a text that the parser would take the square of its length for.
 func tangled(s string) bool {
-	open, targets, addresses := 0, 0, 0
+	open, targets, addresses, definitions := 0, 0, 0, 0
 	for line := range strings.Lines(s) {
 		if isBlank(line) {
-			open, targets, addresses = 0, 0, 0
+			open, targets, addresses, definitions = 0, 0, 0, 0
 			continue
 		}
 		addresses += strings.Count(line, "](<")
+		if strings.Contains(line, "]:") {
+			if definitions++; definitions > 4*maxTangle {
+				return true
+			}
+		}
 		for i := 0; i < len(line); i++ {
 			switch line[i] {
 			case '[':
