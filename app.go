@@ -228,7 +228,7 @@ func (a *app) serverInfo() kyro.ServerInfo {
 		Database: pick(a.pools.Postgres(), "postgresql", "sqlite"), Live: pick(a.nodes.redis != nil, "redis", "in-process"),
 		Limits: kyro.ServerLimits{
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
-			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: []string{extract.PDF, extract.Markdown, extract.Plain},
+			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: extract.Accepted(),
 			MaxSockets: a.cfg.Carriers.sockets.MaxSockets, MaxEventStreams: a.cfg.Carriers.events.MaxStreams,
 			MaxOperationsOnSocket: a.cfg.Carriers.sockets.MaxOperations,
 		},

@@ -63,7 +63,7 @@ func TestPoolPassesErrorsOn(t *testing.T) {
 		"binary":       {extract.Plain, []byte("some text\x00\x01\x02"), kyro.CodeUnsupportedType, "binary"},
 		"too long":     {extract.Plain, bytes.Repeat([]byte("words "), 200), kyro.CodeLimitReached, "1000 bytes"},
 		"far too long": {extract.Plain, bytes.Repeat([]byte("words "), 2000), kyro.CodeLimitReached, "1000 bytes"},
-		"type":         {"image/png", []byte("x"), kyro.CodeUnsupportedType, "PDF, Markdown and plain text"},
+		"type":         {"image/png", []byte("x"), kyro.CodeUnsupportedType, "Markdown, CSV, JSON and plain text"},
 	} {
 		_, err := p.Extract(t.Context(), kyro.Original{Path: file(t, c.content), MimeType: c.mime}, nil)
 		wantError(t, name, err, c.code, c.message)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/htmlindex"
@@ -25,7 +26,9 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range files {
-		mime := map[string]string{".md": Markdown, ".txt": Plain}[filepath.Ext(path)]
+		mime := map[string]string{
+			".md": Markdown, ".txt": Plain, ".html": HTML, ".csv": CSV, ".tsv": CSV, ".json": JSON, ".jsonl": JSON,
+		}[filepath.Ext(path)]
 		if mime == "" {
 			continue
 		}
@@ -70,6 +73,9 @@ func show(ex kyro.Extraction) string {
 			b.WriteString(" on page " + string(rune('0'+block.Page)))
 		}
 		b.WriteString("]\n" + ex.Text[block.Start:block.End] + "\n\n")
+	}
+	if ex.Title != "" {
+		b.WriteString("title " + ex.Title + "\n")
 	}
 	for _, w := range ex.Warnings {
 		line, _ := json.Marshal(w)
@@ -219,6 +225,10 @@ func TestCoarsen(t *testing.T) {
 
 func FuzzPlain(f *testing.F)    { fuzzText(f, Plain) }
 func FuzzMarkdown(f *testing.F) { fuzzText(f, Markdown) }
+func FuzzHTML(f *testing.F)     { fuzzText(f, HTML) }
+func FuzzCSV(f *testing.F)      { fuzzText(f, CSV) }
+func FuzzJSON(f *testing.F)     { fuzzText(f, JSON) }
+func FuzzQA(f *testing.F)       { fuzzText(f, QA) }
 
 func fuzzText(f *testing.F, mime string) {
 	files, _ := filepath.Glob("testdata/*.*")
@@ -228,10 +238,17 @@ func fuzzText(f *testing.F, mime string) {
 		}
 	}
 	f.Add([]byte("Title\n===\n\n* a\n    * b\n\n\ttab\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n<!-- x\n"))
+	f.Add([]byte(`{"question":"How?","answer":"# A\\n- b\\n\\n| c | d |\\n|---|---|\\n| 1 | 2 |"}`))
+	f.Add([]byte("<table><tr><td rowspan=2>a<td>b<tr>c</table><ul><li>x<ol start=3><li>y</ul><pre>z<br>\n</pre><p hidden>h<p>q<svg><p>r<dl><dt>s<dd>t"))
+	f.Add([]byte("a;b\n\"c\n\";d\n"))
 	f.Add([]byte("```\n\n```\n~~~\nx"))
 	f.Add([]byte("- \n\n>\n# \n## #"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		ex, err := readText(data, kyro.Original{MimeType: mime}, kyro.DefaultLimits())
+		began := time.Now()
+		ex, err := readText(data, kyro.Original{MimeType: mime, URL: "https://a.test/b"}, kyro.DefaultLimits())
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
 		if err != nil {
 			if _, ok := err.(*kyro.Error); !ok {
 				t.Error(err)
