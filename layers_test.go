@@ -41,6 +41,7 @@ var layers = map[string][]string{
 	"bench":                    {"auth", "client", "kyro", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
+	"internal/corpus":          {"kyro", "ingest/extract"},
 	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/smtp"},
 	"internal/gemini":          {"text", "internal/script"},
 	"internal/graphgen":        {},
