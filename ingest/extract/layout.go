@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,11 +21,11 @@ const (
 )
 
 // layout turns printed lines into paragraphs, lists and headings, and those into one text.
-func layout(pages []pdfPage) kyro.Extraction {
+func layout(pages []pdfPage, outline outline) kyro.Extraction {
 	style := styleOf(pages)
 	dropFurniture(pages, style)
-	ex := kyro.Extraction{Pages: len(pages)}
-	w := writer{words: wordsOf(pages)}
+	ex := kyro.Extraction{Pages: len(pages), PageChars: make([]int, len(pages))}
+	w := writer{words: wordsOf(pages), outline: outline}
 	for i := range pages {
 		p := &pages[i]
 		switch {
@@ -38,7 +39,11 @@ func layout(pages []pdfPage) kyro.Extraction {
 			w.band(b, style)
 		}
 	}
+	w.complete()
 	ex.Text, ex.Blocks = w.text.String(), w.blocks
+	for _, b := range ex.Blocks {
+		ex.PageChars[b.Page-1] += kyro.CharCount(ex.Text[b.Start:b.End])
+	}
 	return ex
 }
 
@@ -101,14 +106,22 @@ func alike(a, b float64) bool { return max(a, b) <= 1.12*min(a, b) }
 type band struct {
 	lines []pdfLine
 	jump  bool // it begins further up the page than the last one ended: a new column
+	table bool // its lines are rows
 }
 
-// bands divides the lines of a page where the eye does: at gaps, at changes of type, and at columns.
+// bands divides the lines of a page where the eye does: at tables, at gaps, at changes of type, and at columns.
 func (s style) bands(lines []pdfLine) []band {
 	var bands []band
-	for _, l := range lines {
+	lines = joinRows(lines)
+	for i := 0; i < len(lines); i++ {
+		l := lines[i]
+		if end := tableEnd(lines, i); end > i {
+			bands = append(bands, band{lines: lines[i:end], table: true})
+			i = end - 1
+			continue
+		}
 		n := len(bands) - 1
-		if n < 0 {
+		if n < 0 || bands[n].table {
 			bands = append(bands, band{lines: []pdfLine{l}})
 			continue
 		}
@@ -117,9 +130,6 @@ func (s style) bands(lines []pdfLine) []band {
 		step := last.y - l.y
 		size := max(last.size, l.size, 1)
 		switch {
-		case math.Abs(step) < 0.3*size && l.left >= last.right-0.2*size && !last.hyphen:
-			last.text += " " + l.text
-			last.right, last.hyphen = l.right, l.hyphen
 		case step < 0:
 			bands = append(bands, band{lines: []pdfLine{l}, jump: true})
 		case step > max(s.leading, 1)*size*1.25, !alike(last.size, l.size), last.bold != l.bold && !s.bold:
@@ -174,6 +184,21 @@ func isItem(line string) bool {
 	return listItem.MatchString(line)
 }
 
+// itemNumber is the number that a line begins with, -1 for one without. A date that falls to the start of a line looks
+// like the number of an item, but for what comes before it.
+func itemNumber(line string) int {
+	digits := strings.TrimLeft(line, " \t(")
+	end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 1 {
+		return -1
+	}
+	n, err := strconv.Atoi(digits[:end])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
 // endsSentence reports a line whose last character can end a paragraph.
 func endsSentence(line string) bool {
 	r, _ := utf8.DecodeLastRuneInString(strings.TrimRight(line, `"'”’»)]`))
@@ -187,14 +212,19 @@ func (b band) paragraphs() [][]pdfLine {
 	for _, l := range b.lines {
 		right = max(right, l.right)
 	}
-	start := 0
+	start, number := 0, itemNumber(b.lines[0].text)
 	for i := 1; i < len(b.lines); i++ {
 		last, l := b.lines[i-1], b.lines[i]
+		next := itemNumber(l.text)
 		indent := l.left - last.left
 		indented := indent > 0.8*l.size && indent < 5*l.size && (i+1 == len(b.lines) || b.lines[i+1].left < l.left-0.5*l.size)
-		if isItem(l.text) || endsSentence(last.text) && (indented || !last.wraps(l, right)) {
+		isItem := isItem(l.text) && (next < 0 || next == number+1 || endsSentence(last.text) || !last.wraps(l, right))
+		if isItem || endsSentence(last.text) && (indented || !last.wraps(l, right)) {
 			all = append(all, b.lines[start:i])
 			start = i
+		}
+		if isItem && next >= 0 {
+			number = next
 		}
 	}
 	return append(all, b.lines[start:])

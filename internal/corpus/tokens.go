@@ -47,7 +47,7 @@ func isWord(r rune) bool {
 }
 
 // isInvisible reports soft hyphens, marks of direction and other characters without a shape.
-func isInvisible(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Cc, unicode.Co) }
+func isInvisible(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Cc, unicode.Co) && !unicode.IsSpace(r) }
 
 func isUnspaced(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai)
