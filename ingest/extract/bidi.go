@@ -8,7 +8,10 @@ import (
 )
 
 // rightToLeftGap is the white space, in sizes of the type, that is a space between letters written from right to left.
-const rightToLeftGap = 0.24
+const rightToLeftGap = 0.2
+
+// longestMirrored is the most characters of a line that is put into order.
+const longestMirrored = 2_000
 
 // Directions of characters.
 const (
@@ -33,6 +36,9 @@ func isRightToLeft(c rune) bool {
 
 // hasRightToLeft reports a line that is mostly written from right to left.
 func hasRightToLeft(chars []char) bool {
+	if len(chars) > longestMirrored {
+		return false
+	}
 	leftwards, rightwards := 0, 0
 	for _, c := range chars {
 		switch direction(c.r) {

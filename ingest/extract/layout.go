@@ -56,20 +56,27 @@ type style struct {
 	size    float64   // of the body type
 	leading float64   // from baseline to baseline, as a multiple of the size
 	bold    bool      // the body is bold, so that bold means nothing
+	mono    bool      // the body is typewriter's type, which then is no code
 	large   []float64 // the sizes of headings, largest first
 }
 
 func styleOf(pages []pdfPage) style {
 	bySize := map[float64]int{}
 	var steps []float64
-	boldChars, allChars := 0, 0
+	boldChars, monoChars, allChars := 0, 0, 0
 	for _, p := range pages {
 		for i, l := range p.lines {
 			n := len(l.text)
-			bySize[l.size] += n
 			allChars += n
+			if len(l.cells) > 2 { // tables are set small
+				n = (n + 3) / 4
+			}
+			bySize[l.size] += n
 			if l.bold {
 				boldChars += n
+			}
+			if l.mono {
+				monoChars += n
 			}
 			if i > 0 && l.size > 0 && alike(p.lines[i-1].size, l.size) {
 				if step := (p.lines[i-1].y - l.y) / l.size; step > 0.8 && step < 3 {
@@ -78,7 +85,7 @@ func styleOf(pages []pdfPage) style {
 			}
 		}
 	}
-	s := style{leading: 1.2, bold: 2*boldChars > allChars}
+	s := style{leading: 1.2, bold: 2*boldChars > allChars, mono: 2*monoChars > allChars}
 	most := 0
 	for size, n := range bySize {
 		if n > most || n == most && size < s.size {
@@ -107,6 +114,7 @@ type band struct {
 	lines []pdfLine
 	jump  bool // it begins further up the page than the last one ended: a new column
 	table bool // its lines are rows
+	code  bool // its lines are in typewriter's type
 }
 
 // bands divides the lines of a page where the eye does: at tables, at gaps, at changes of type, and at columns.
@@ -121,8 +129,9 @@ func (s style) bands(lines []pdfLine) []band {
 			continue
 		}
 		n := len(bands) - 1
-		if n < 0 || bands[n].table {
-			bands = append(bands, band{lines: []pdfLine{l}})
+		code := l.mono && !s.mono
+		if n < 0 || bands[n].table || bands[n].code != code {
+			bands = append(bands, band{lines: []pdfLine{l}, code: code})
 			continue
 		}
 		open := &bands[n]
@@ -131,9 +140,9 @@ func (s style) bands(lines []pdfLine) []band {
 		size := max(last.size, l.size, 1)
 		switch {
 		case step < 0:
-			bands = append(bands, band{lines: []pdfLine{l}, jump: true})
+			bands = append(bands, band{lines: []pdfLine{l}, code: code, jump: true})
 		case step > max(s.leading, 1)*size*1.25, !alike(last.size, l.size), last.bold != l.bold && !s.bold:
-			bands = append(bands, band{lines: []pdfLine{l}})
+			bands = append(bands, band{lines: []pdfLine{l}, code: code})
 		default:
 			open.lines = append(open.lines, l)
 		}
@@ -159,7 +168,7 @@ func (s style) headingLevel(lines []pdfLine) int {
 	if n > longestPDFHeading || len(lines) > 4 || letters < 2 {
 		return 0
 	}
-	if size := lines[0].size; size > s.size*headingScale {
+	if size := lines[0].size; size > s.size*headingScale && !(n > longestHeading && strings.HasSuffix(lines[len(lines)-1].text, ".")) {
 		for i, large := range s.large {
 			if size > 0.95*large {
 				return min(6, i+1)

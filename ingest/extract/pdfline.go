@@ -2,6 +2,7 @@ package extract
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -127,16 +128,17 @@ func (r pageReader) cells(chars []char, turn, size float64, mirrored bool) []pdf
 		white := 0.0
 		if prior < 0 {
 			left, _ = r.extent(c.index, turn, mirrored)
-		} else if gap || look && joins(chars[prior].r) && joins(c.r) {
+		} else if gap || look && joins(chars[prior].r) && joins(c.r) || prior == 0 && isBullet(chars[0].r) {
 			var from float64
 			_, right = r.extent(chars[prior].index, turn, mirrored)
 			from, _ = r.extent(c.index, turn, mirrored)
 			white = from - right
-			if white >= cellGap*size && gap {
+			if !gap && white > wordGap*size+1.5*tracked {
+				gap, r.spaces.missing = true, r.spaces.missing || prior > 0
+			}
+			if gap && white >= cellGap*size {
 				end()
 				left, gap = from, false
-			} else if !gap && white > wordGap*size+1.5*tracked {
-				gap, r.spaces.missing = true, true
 			}
 		}
 		if gap {
@@ -154,6 +156,9 @@ func (r pageReader) cells(chars []char, turn, size float64, mirrored bool) []pdf
 	end()
 	return cells
 }
+
+// isBullet reports a sign that items of lists begin with, and nothing else does.
+func isBullet(c rune) bool { return strings.ContainsRune("•‣◦▪●", c) }
 
 // joins reports characters between which white space means something.
 func joins(c rune) bool { return (unicode.IsLetter(c) || unicode.IsDigit(c)) && !isUnspaced(c) }
@@ -237,17 +242,21 @@ func (r pageReader) measure(l *pdfLine, chars []char, turn float64, mirrored boo
 	}
 	// Three places out of the line outvote a superscript or a word in bold.
 	var sizes [3]float64
-	bold := 0
+	bold, mono := 0, 0
 	for i := range sizes {
 		c := ink[len(ink)*(2*i+1)/6]
 		sizes[i] = r.size(c.index)
-		if r.isBold(c.index) {
+		font := r.font(c.index)
+		if boldFonts.MatchString(font) {
 			bold++
+		}
+		if monoFonts.MatchString(font) {
+			mono++
 		}
 	}
 	slices.Sort(sizes[:])
 	l.size = sizes[1]
-	l.bold = bold == len(sizes)
+	l.bold, l.mono = bold == len(sizes), mono == len(sizes)
 	return l.size >= 1 || l.size == 0
 }
 
@@ -300,11 +309,16 @@ func (r pageReader) size(index int) float64 {
 	return math.Round(size*10) / 10
 }
 
-func (r pageReader) isBold(index int) bool {
+// font is the name of a character's font.
+func (r pageReader) font(index int) string {
 	font, err := r.FPDFText_GetFontInfo(&requests.FPDFText_GetFontInfo{TextPage: r.page, Index: index})
 	if err != nil {
-		return false
+		return ""
 	}
-	name := strings.ToLower(font.FontName)
-	return strings.Contains(name, "bold") || strings.Contains(name, "black") || strings.Contains(name, "cmbx") || strings.Contains(name, "heavy")
+	return strings.ToLower(font.FontName)
 }
+
+var (
+	boldFonts = regexp.MustCompile(`bold|black|cmbx|heavy`)
+	monoFonts = regexp.MustCompile(`mono|courier|consol|cmtt|lmtt|typewriter|menlo|inconsolata|sourcecode`)
+)

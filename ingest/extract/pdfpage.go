@@ -33,7 +33,7 @@ type pdfLine struct {
 	y           float64 // of the baseline
 	firstWord   float64 // its width
 	size        float64 // of most of its type
-	bold        bool
+	bold, mono  bool
 	hyphen      bool      // a hyphen that divides a word was at its end and is not in text
 	cells       []pdfCell // what wide gaps set apart; nil for a line without any
 }
@@ -58,6 +58,7 @@ func readPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int, s
 	if p.lines, err = r.lines(); err != nil {
 		return p, err
 	}
+	p.lines = joinRows(p.lines)
 	for _, l := range p.lines {
 		for _, c := range l.text {
 			if unicode.IsLetter(c) {

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,6 +33,10 @@ func (w *writer) band(b band, s style) {
 		w.table(tableRows(b.lines))
 		return
 	}
+	if b.code {
+		w.rows(kyro.BlockCode, codeLines(b.lines))
+		return
+	}
 	level := w.outline.level(b.lines)
 	if level == 0 {
 		level = s.headingLevel(b.lines)
@@ -55,6 +60,25 @@ func (w *writer) band(b band, s style) {
 			w.block(kyro.BlockParagraph, 0, lines, right)
 		}
 	}
+}
+
+// codeLines are lines in typewriter's type, indented as they are printed.
+func codeLines(lines []pdfLine) []string {
+	left := lines[0].left
+	for _, l := range lines {
+		left = min(left, l.left)
+	}
+	texts := make([]string, len(lines))
+	for i, l := range lines {
+		texts[i] = l.text
+		if width := (l.right - l.left) / float64(max(1, utf8.RuneCountInString(l.text))); width > 0 && i > 0 {
+			texts[i] = strings.Repeat(" ", min(40, int(math.Round((l.left-left)/width)))) + texts[i]
+		}
+		if l.hyphen {
+			texts[i] += "-"
+		}
+	}
+	return texts
 }
 
 // goesOn reports that a line continues the paragraph that the column before ended in.
@@ -94,18 +118,23 @@ func (w *writer) complete() {
 
 // table writes rows, each on a line. A table that goes on on the next page says its first row again there.
 func (w *writer) table(rows []string) {
-	w.complete()
 	if n := len(w.blocks) - 1; n >= 0 && w.blocks[n].Kind == kyro.BlockTable && w.blocks[n].Page == w.page-1 && rows[0] == w.head && len(rows) > 1 {
 		rows = rows[1:]
 	} else {
 		w.head = rows[0]
 	}
+	w.rows(kyro.BlockTable, rows)
+}
+
+// rows writes a block whose lines stay as they are.
+func (w *writer) rows(kind kyro.BlockKind, rows []string) {
+	w.complete()
 	if w.text.Len() > 0 {
 		w.text.WriteString("\n\n")
 	}
 	start := w.text.Len()
 	w.text.WriteString(strings.Join(rows, "\n"))
-	w.blocks = append(w.blocks, kyro.Block{Kind: kyro.BlockTable, Start: start, End: w.text.Len(), Page: w.page})
+	w.blocks = append(w.blocks, kyro.Block{Kind: kind, Start: start, End: w.text.Len(), Page: w.page})
 	w.open = openEnd{sentence: true}
 }
 

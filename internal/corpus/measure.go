@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -57,6 +58,9 @@ func measure(ctx context.Context, folder string) ([]result, error) {
 			return nil, err
 		}
 		r := result{entry: e}
+		if len(bytes.TrimSpace(reference)) == 0 {
+			r.reference = ""
+		}
 		ex, err := pool.Extract(ctx, kyro.Original{Path: filepath.Join(folder, e.file), MimeType: floors[e.format].mimeType}, nil)
 		if r.err = err; err == nil {
 			r.score = compare(ex.Text, string(reference))
@@ -95,6 +99,8 @@ func means(results []result) []mean {
 				continue
 			case r.err != nil:
 				m.failed++
+			case r.reference == "":
+				continue // a scan: there is no text to be found
 			default:
 				m.f1 += r.f1
 				m.recall += r.recall
