@@ -46,7 +46,7 @@ bench-signin: ## Measure whether times tell which addresses have an account (Pos
 fuzz: ## Fuzz every parser for ten seconds
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 	  for name in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$target/*_test.go | cut -c6-); do \
-	    go test -run '^$$' -fuzz "^$$name$$" -fuzztime 10s $$target || exit 1; done; done
+	    go test -run '^$$' -fuzz "^$$name$$" -fuzztime 10s -fuzzminimizetime 20x $$target || exit 1; done; done
 
 build: ## Build the binary
 	CGO_ENABLED=0 go build -trimpath -o kyrochat .

@@ -29,8 +29,9 @@ func layout(pages []pdfPage, outline outline) kyro.Extraction {
 	for i := range pages {
 		p := &pages[i]
 		switch {
+		case p.broken && i > 0 && pages[i-1].broken: // told with the first of them
 		case p.broken:
-			ex.Warnings = append(ex.Warnings, warning(PageUnreadable, p.number, "Page %d is damaged and was left out."))
+			ex.Warnings = append(ex.Warnings, unreadable(pages[i:]))
 		case p.picture:
 			ex.Warnings = append(ex.Warnings, warning(PageWithoutText, p.number, "Page %d is a picture without readable text."))
 		}
@@ -45,6 +46,19 @@ func layout(pages []pdfPage, outline outline) kyro.Extraction {
 		ex.PageChars[b.Page-1] += kyro.CharCount(ex.Text[b.Start:b.End])
 	}
 	return ex
+}
+
+// unreadable tells of damaged pages that follow each other in one warning: some files promise thousands.
+func unreadable(pages []pdfPage) kyro.DocumentWarning {
+	n := 1
+	for n < len(pages) && pages[n].broken {
+		n++
+	}
+	w := warning(PageUnreadable, pages[0].number, "Page %d is damaged and was left out.")
+	if n > 1 {
+		w.Message = fmt.Sprintf("Pages %d to %d are damaged or not there, and were left out.", pages[0].number, pages[n-1].number)
+	}
+	return w
 }
 
 func warning(code string, page int, format string) kyro.DocumentWarning {

@@ -86,6 +86,28 @@ func (r pageReader) line(chars []char) (pdfLine, bool) {
 	return l, l.text != ""
 }
 
+// items divides what the engine took for one line before bullets that lie lower than it: so small a sign does not look to
+// it like a line of its own.
+func (r pageReader) items(chars []char) [][]char {
+	var parts [][]char
+	start := 0
+	for i := 1; i < len(chars); i++ {
+		if !isBullet(chars[i].r) || !isGap(chars[i-1].r) {
+			continue
+		}
+		above, err := r.FPDFText_GetCharOrigin(&requests.FPDFText_GetCharOrigin{TextPage: r.page, Index: chars[start].index})
+		if err != nil {
+			continue
+		}
+		here, err := r.FPDFText_GetCharOrigin(&requests.FPDFText_GetCharOrigin{TextPage: r.page, Index: chars[i].index})
+		if err == nil && math.Abs(here.Y-above.Y) > 0.7*r.size(chars[i].index) {
+			parts = append(parts, chars[start:i])
+			start = i
+		}
+	}
+	return append(parts, chars[start:])
+}
+
 func trimGaps(chars []char) []char {
 	for len(chars) > 0 && isGap(chars[len(chars)-1].r) {
 		chars = chars[:len(chars)-1]

@@ -181,8 +181,10 @@ func (r pageReader) lines() ([]pdfLine, error) {
 	var lines []pdfLine
 	var line []char
 	end := func() {
-		if l, ok := r.line(line); ok {
-			lines = append(lines, l)
+		for _, part := range r.items(line) {
+			if l, ok := r.line(part); ok {
+				lines = append(lines, l)
+			}
 		}
 		line = line[:0]
 	}

@@ -74,11 +74,14 @@ func (k *kitchen) office(path, ext string) (string, error) {
 	return filepath.Join(into, name+"."+ext), err
 }
 
-// chromium prints a page of HTML.
-func (k *kitchen) chromium(path string) (string, error) {
+// chromium prints a page of HTML, with the date, title, address and number of pages on each page if it is to have a header.
+func (k *kitchen) chromium(path string, header bool) (string, error) {
 	out := k.file("pdf")
-	_, err := k.run(nil, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+filepath.Join(k.folder, "chromium"),
-		"--print-to-pdf="+out, "file://"+path)
+	args := []string{"--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + filepath.Join(k.folder, "chromium"), "--print-to-pdf=" + out}
+	if !header {
+		args = append(args, "--no-pdf-header-footer")
+	}
+	_, err := k.run(nil, "chromium", append(args, "file://"+path)...)
 	return out, err
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ var recipes = []recipe{
 	{file: "contract-latex.pdf", producer: "pandoc + pdfTeX", language: "de", kind: "contract: outline, sections, table", make: pandocPDF("contract-de.md", "-V", "lang=de")},
 
 	// Printed by Chromium
-	{file: "manual-chromium.pdf", producer: "pandoc + Chromium", language: "en", kind: "manual: date, title and page number on each page", make: chromiumPDF("manual-en.md")},
+	{file: "manual-chromium.pdf", producer: "pandoc + Chromium", language: "en", kind: "manual: date, title and page number on each page", make: chromiumPDF("manual-en.md", "--header")},
 	{file: "faq-chromium.pdf", producer: "pandoc + Chromium", language: "es", kind: "questions and answers: table", make: chromiumPDF("faq-es.md")},
 	{file: "minutes-chromium.pdf", producer: "pandoc + Chromium", language: "ru", kind: "minutes: table", make: chromiumPDF("minutes-ru.md")},
 	{file: "prices-chromium.pdf", producer: "pandoc + Chromium", language: "zh", kind: "price list: tables", make: chromiumPDF("prices-zh.md")},
@@ -51,7 +52,7 @@ var recipes = []recipe{
 		if err != nil {
 			return "", nil, err
 		}
-		path, err = k.chromium(path)
+		path, err = k.chromium(path, false)
 		return path, nil, err
 	}},
 
@@ -144,7 +145,7 @@ var recipes = []recipe{
 	{file: "changes-news.html", producer: "pandoc + template", language: "en", kind: "newspaper: advertisements, comments, newsletter, related articles", make: web("site-news.html", "changes-en.md", "House rules", "en", "utf-8")},
 	{file: "faq-shop.html", producer: "pandoc + template", language: "es", kind: "shop: menus, recommendations, hidden popup", make: web("site-shop.html", "faq-es.md", "Preguntas frecuentes", "es", "utf-8")},
 	{file: "contract-tables.html", producer: "pandoc + template", language: "de", kind: "page laid out by tables, windows-1252", make: web("site-tables.html", "contract-de.md", "Wartungsvertrag", "de", "windows-1252")},
-	{file: "minutes-tables.html", producer: "pandoc + template", language: "ru", kind: "page laid out by tables, koi8-r", make: web("site-tables.html", "minutes-ru.md", "Протокол", "ru", "windows-1251")},
+	{file: "minutes-tables.html", producer: "pandoc + template", language: "ru", kind: "page laid out by tables, windows-1251", make: web("site-tables.html", "minutes-ru.md", "Протокол", "ru", "windows-1251")},
 	{file: "prices-tables.html", producer: "pandoc + template", language: "zh", kind: "page laid out by tables, gb18030", make: web("site-tables.html", "prices-zh.md", "茶叶价格表", "zh", "gb18030")},
 	{file: "guide-site.html", producer: "pandoc + template", language: "ar", kind: "help centre, written from right to left", make: web("site-docs.html", "guide-ar.md", "دليل المكتبة", "ar", "utf-8")},
 
@@ -215,11 +216,15 @@ func groffPDF(source string) making {
 	}
 }
 
+// isHeader is the argument that is not for pandoc: Chromium adds a header and a footer to each page.
+func isHeader(arg string) bool { return arg == "--header" }
+
 func chromiumPDF(source string, args ...string) making {
 	return func(k *kitchen) (string, []byte, error) {
+		args, header := slices.DeleteFunc(slices.Clone(args), isHeader), slices.ContainsFunc(args, isHeader)
 		path, err := k.pandoc(k.source(source), "html", args...)
 		if err == nil {
-			path, err = k.chromium(path)
+			path, err = k.chromium(path, header)
 		}
 		return path, nil, err
 	}
