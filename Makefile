@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin fuzz build examples clients
+.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin bench-ingest fuzz build examples clients
 
 # The race detector. SQLite, which is C made into Go, does arithmetic with pointers by the million: that each points into
 # its own object is not checked there, which would take a quarter of the tests' time and is not about our code. Races are
@@ -42,6 +42,9 @@ bench-streams: ## Measure many streams at once beside a plain relay, some half a
 
 bench-signin: ## Measure whether times tell which addresses have an account (PostgreSQL required)
 	go run ./bench -signin
+
+bench-ingest: ## Measure the reading of PDFs beside pdftotext and the cutting beside LangChain (poppler-utils, node, npm required)
+	go run ./bench -ingest
 
 fuzz: ## Fuzz every parser for ten seconds
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \

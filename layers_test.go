@@ -38,7 +38,7 @@ var layers = map[string][]string{
 	"transport":                {"kyro"},
 	"resolvers":                {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer"},
 	"web":                      {"kyro"},
-	"bench":                    {"auth", "client", "kyro", "internal/gemini", "internal/postgres"},
+	"bench":                    {"auth", "client", "kyro", "ingest/chunk", "ingest/extract", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
 	"internal/corpus":          {"kyro", "ingest/extract"},
