@@ -169,7 +169,7 @@ func (s style) bands(lines []pdfLine) []band {
 func (s style) headingLevel(lines []pdfLine) int {
 	n, letters := 0, 0
 	for _, l := range lines {
-		if leader.MatchString(l.text) {
+		if hasLeader(l.text) {
 			return 0
 		}
 		n += utf8.RuneCountInString(l.text) + 1
@@ -197,6 +197,11 @@ func (s style) headingLevel(lines []pdfLine) int {
 
 // leader is the row of dots that leads to a page number in a table of contents.
 var leader = regexp.MustCompile(`(?:\. ?){4,}\s*[0-9ivxlc]*$|…{2,}\s*[0-9ivxlc]*$`)
+
+// hasLeader reports such a row; most lines have not even three dots.
+func hasLeader(line string) bool {
+	return (strings.Count(line, ".") > 3 || strings.Contains(line, "……")) && leader.MatchString(line)
+}
 
 // isItem reports a line that begins with a bullet or a number of a list.
 func isItem(line string) bool {
@@ -255,7 +260,7 @@ func (b band) paragraphs() [][]pdfLine {
 
 // wraps reports that a line ended because the next word did not fit, not because the writer ended it.
 func (l pdfLine) wraps(next pdfLine, right float64) bool {
-	if leader.MatchString(l.text) {
+	if hasLeader(l.text) {
 		return false
 	}
 	return l.hyphen || l.right+0.2*l.size+next.firstWord > right-0.3*l.size

@@ -2,7 +2,6 @@ package extract
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -269,10 +268,10 @@ func (r pageReader) measure(l *pdfLine, chars []char, turn float64, mirrored boo
 		c := ink[len(ink)*(2*i+1)/6]
 		sizes[i] = r.size(c.index)
 		font := r.font(c.index)
-		if boldFonts.MatchString(font) {
+		if isOf(font, boldFonts) {
 			bold++
 		}
-		if monoFonts.MatchString(font) {
+		if isOf(font, monoFonts) {
 			mono++
 		}
 	}
@@ -341,6 +340,11 @@ func (r pageReader) font(index int) string {
 }
 
 var (
-	boldFonts = regexp.MustCompile(`bold|black|cmbx|heavy`)
-	monoFonts = regexp.MustCompile(`mono|courier|consol|cmtt|lmtt|typewriter|menlo|inconsolata|sourcecode`)
+	boldFonts = []string{"bold", "black", "cmbx", "heavy"}
+	monoFonts = []string{"mono", "courier", "consol", "cmtt", "lmtt", "typewriter", "menlo", "inconsolata", "sourcecode"}
 )
+
+// isOf reports a font whose name has one of the parts. Every line asks, which is too often for regular expressions.
+func isOf(font string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(font, part) })
+}
