@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin fuzz build examples clients
+.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin bench-ingest fuzz build examples clients
 
 # The race detector. SQLite, which is C made into Go, touches memory and does arithmetic with pointers by the million. That
 # each points into its own object is not checked there and in its C library, and SQLite itself is not watched: both took
@@ -44,10 +44,13 @@ bench-streams: ## Measure many streams at once beside a plain relay, some half a
 bench-signin: ## Measure whether times tell which addresses have an account (PostgreSQL required)
 	go run ./bench -signin
 
+bench-ingest: ## Measure the reading of PDFs beside pdftotext and the cutting beside LangChain (poppler-utils, node, npm required)
+	go run ./bench -ingest
+
 fuzz: ## Fuzz every parser for ten seconds
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 	  for name in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$target/*_test.go | cut -c6-); do \
-	    go test -run '^$$' -fuzz "^$$name$$" -fuzztime 10s $$target || exit 1; done; done
+	    go test -run '^$$' -fuzz "^$$name$$" -fuzztime 10s -fuzzminimizetime 20x $$target || exit 1; done; done
 
 build: ## Build the binary
 	CGO_ENABLED=0 go build -trimpath -o kyrochat .

@@ -5,6 +5,7 @@
 //	go run ./bench -queries nested -connections 16 -duration 2s -rounds 3 # one query, quickly
 //	go run ./bench -streams                                               # many streams at once, some half an hour
 //	go run ./bench -signin                                                # whether times tell which addresses have accounts
+//	go run ./bench -ingest                                                # reading PDFs beside pdftotext, cutting beside LangChain
 //
 // Streams are measured beside a plain relay, and both have the same upstream: Gemini, emulated in a process of its own.
 //
@@ -26,6 +27,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"kyrochat/ingest/extract"
 )
 
 // baselineArgument makes this program the hand-written server.
@@ -43,6 +46,8 @@ func main() {
 		err = serveRelay(ctx, os.Stdin, os.Stdout)
 	case len(os.Args) == 2 && os.Args[1] == upstreamArgument:
 		err = serveUpstream(ctx, os.Stdin, os.Stdout)
+	case len(os.Args) == 2 && os.Args[1] == extractArgument:
+		err = extract.Main(os.Stdin, os.Stdout)
 	default:
 		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	}
@@ -56,6 +61,7 @@ func main() {
 type options struct {
 	streams     []scenario  // instead of queries
 	secretives  []secretive // instead of queries
+	ingest      bool        // instead of queries
 	pairs       int         // of known and unknown addresses, for each of them
 	queries     []query
 	connections []int
@@ -87,6 +93,7 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 		o.secretives, err = chosenSecretives(s)
 		return err
 	})
+	flags.BoolVar(&o.ingest, "ingest", false, "measure the reading of PDFs beside pdftotext, and the cutting of texts beside @langchain/textsplitters instead (poppler-utils, node and npm required)")
 	flags.IntVar(&o.pairs, "pairs", 1000, "`how many` known and as many unknown addresses -signin takes the times of")
 	flags.StringVar(&o.redis, "redis", "", "the `address` of a running Redis that the server shall use for streams")
 	flags.DurationVar(&o.latency, "latency", 200*time.Millisecond, "how `long` the emulated model takes to the first byte of an answer, and four times as long as to embed a question")
@@ -149,6 +156,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		return err
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(errOut, format+"\n", args...) }
+	if o.ingest {
+		page, err := measureIngest(ctx, o, args, say)
+		if err != nil {
+			return err
+		}
+		return o.save(page, out)
+	}
 	say("building the server, starting PostgreSQL, making the data ...")
 	if o.secretives != nil {
 		busy := loadAverage()

@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -46,13 +47,13 @@ func dropFurniture(pages []pdfPage, s style) {
 			edges[key] = append(edges[key], e)
 		}
 	}
-	if withText < furniturePages {
+	if withText < 2 {
 		return
 	}
 	drop := make([]map[int]bool, len(pages))
 	for key, found := range edges {
 		found = atOneHeight(found)
-		if !repeats(found, withText, inParity) {
+		if !repeats(found, withText, inParity) && !(withText == 2 && counts(found) && pageNumber.MatchString(key[1:])) {
 			continue
 		}
 		if !pageNumber.MatchString(key[1:]) && !mostlyApart(found) {
@@ -167,6 +168,19 @@ func atOneHeight(found []edgeLine) []edgeLine {
 		}
 	}
 	return kept
+}
+
+// counts reports two lines with numbers of which the second is one more: no more is to be seen on two pages.
+func counts(found []edgeLine) bool {
+	if len(found) != 2 {
+		return false
+	}
+	if found[0].page > found[1].page {
+		found[0], found[1] = found[1], found[0]
+	}
+	first, _ := strconv.Atoi(digits.FindString(found[0].text))
+	second, _ := strconv.Atoi(digits.FindString(found[1].text))
+	return first > 0 && second == first+1
 }
 
 func repeats(found []edgeLine, pages int, inParity [2]int) bool {

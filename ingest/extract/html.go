@@ -54,7 +54,7 @@ func mainText(page *html.Node, address *url.URL) kyro.Extraction {
 	title, heading, body := sharedTitle(page), topHeading(page), findElement(page, "body")
 	var article pageWalker
 	if countNodes(page) <= maxReadable {
-		found, node := readable(page, address)
+		found, node := articleOf(page, address)
 		if title == "" {
 			title = normalTitle(found)
 		}
@@ -86,9 +86,9 @@ func mainText(page *html.Node, address *url.URL) kyro.Extraction {
 	return withHeading(ex, heading)
 }
 
-// readable finds the main part of a page, which it leaves as it is, and what it takes for the title. A page that breaks
+// articleOf finds the main part of a page, which it leaves as it is, and what it takes for the title. A page that breaks
 // what looks for it has none.
-func readable(page *html.Node, address *url.URL) (title string, node *html.Node) {
+func articleOf(page *html.Node, address *url.URL) (title string, node *html.Node) {
 	defer func() {
 		if recover() != nil {
 			title, node = "", nil

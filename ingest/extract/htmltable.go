@@ -20,7 +20,7 @@ const (
 // each of them, so that each can be read by itself. A table that only arranges the parts of a page is read as them.
 func (w *pageWalker) table(n *html.Node) {
 	w.flush()
-	rows := tableRows(n, nil)
+	rows := htmlRows(n, nil)
 	if arranges(n, rows) {
 		w.walk(n)
 		w.flush()
@@ -34,15 +34,15 @@ func (w *pageWalker) table(n *html.Node) {
 	w.add(kyro.BlockTable, 0, rowsText(cellGrid(rows), isHeadRow(rows[0])))
 }
 
-// tableRows are the rows of a table, without those of tables within it.
-func tableRows(n *html.Node, rows []*html.Node) []*html.Node {
+// htmlRows are the rows of a table, without those of tables within it.
+func htmlRows(n *html.Node, rows []*html.Node) []*html.Node {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		switch {
 		case c.Type != html.ElementNode:
 		case c.Data == "tr":
 			rows = append(rows, c)
 		case isSection(c.Data):
-			rows = tableRows(c, rows)
+			rows = htmlRows(c, rows)
 		}
 	}
 	return rows
@@ -53,7 +53,7 @@ func isHeadRow(row *html.Node) bool {
 	if row.Parent.Data == "thead" {
 		return true
 	}
-	for _, c := range cellsOf(row) {
+	for _, c := range htmlCells(row) {
 		if c.Data != "th" {
 			return false
 		}
@@ -61,7 +61,7 @@ func isHeadRow(row *html.Node) bool {
 	return true
 }
 
-func cellsOf(row *html.Node) (list []*html.Node) {
+func htmlCells(row *html.Node) (list []*html.Node) {
 	for c := row.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type == html.ElementNode && isCell(c.Data) {
 			list = append(list, c)
@@ -77,7 +77,7 @@ func arranges(n *html.Node, rows []*html.Node) bool {
 	}
 	widest := 0
 	for _, r := range rows {
-		widest = max(widest, len(cellsOf(r)))
+		widest = max(widest, len(htmlCells(r)))
 	}
 	return widest < 2 || holdsAny(n, setOf("table pre h1 h2 h3 h4 form nav article section"))
 }
@@ -101,7 +101,7 @@ func cellGrid(rows []*html.Node) [][]string {
 				spare -= 20 + len(c.text)
 			}
 		}
-		for _, cell := range cellsOf(r) {
+		for _, cell := range htmlCells(r) {
 			fill()
 			s := strings.ReplaceAll(oneLine(cell), "|", "¦")
 			down := spanned(cell, "rowspan")

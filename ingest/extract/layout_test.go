@@ -57,7 +57,7 @@ func TestLayoutJoinsLines(t *testing.T) {
 		"list":        {[]pdfLine{full("Needed:", false), {text: "• one", right: 40}, {text: "• two", right: 40, y: 660}}, "Needed:\n\n• one\n• two"},
 		"contents":    {[]pdfLine{full("1 Start . . . . . . 3", false), full("2 Stop . . . . . . 7", false)}, "1 Start . . . . . . 3\n2 Stop . . . . . . 7"},
 	} {
-		ex := layout([]pdfPage{page(1, c.lines...)})
+		ex := layout([]pdfPage{page(1, c.lines...)}, nil)
 		checkExtraction(t, ex)
 		if ex.Text != c.want {
 			t.Errorf("%s: %q, want %q", name, ex.Text, c.want)
@@ -70,7 +70,7 @@ func TestLayoutHeadings(t *testing.T) {
 	body := pdfLine{text: strings.Repeat("body of the text ", 5), right: 300}
 	ex := layout([]pdfPage{page(1,
 		pdfLine{text: "Title", size: 20}, body, body, pdfLine{text: "Section", size: 14}, body, body,
-		pdfLine{text: "Bold one", bold: true}, body, pdfLine{text: "Bold sentence.", bold: true}, body, pdfLine{text: "42", size: 20}, body)})
+		pdfLine{text: "Bold one", bold: true}, body, pdfLine{text: "Bold sentence.", bold: true}, body, pdfLine{text: "42", size: 20}, body)}, nil)
 	var got []string
 	for _, b := range ex.Blocks {
 		if b.Kind == kyro.BlockHeading {
@@ -110,7 +110,7 @@ func TestFurniture(t *testing.T) {
 		for i := range 6 {
 			pages = append(pages, page(i+1, c.make(i)...))
 		}
-		ex := layout(pages)
+		ex := layout(pages, nil)
 		end := len(ex.Text)
 		for _, b := range ex.Blocks {
 			if b.Page == 2 {
@@ -135,7 +135,7 @@ func TestColumnHeadsStay(t *testing.T) {
 		}
 		pages = append(pages, page(i+1, rows...))
 	}
-	if got := strings.Count(layout(pages).Text, "Country Capital Area"); got != len(pages) {
+	if got := strings.Count(layout(pages, nil).Text, "Country Capital Area"); got != len(pages) {
 		t.Errorf("the heads are there %d times", got)
 	}
 }

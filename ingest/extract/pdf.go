@@ -112,8 +112,9 @@ func (e *pdfEngine) read(path string, limits kyro.Limits, progress func(done, to
 	progress(0, count.PageCount)
 	pages := make([]pdfPage, 0, count.PageCount)
 	failed, length := 0, 0
+	spaces := &spaces{}
 	for i := range count.PageCount {
-		page, err := readPage(instance, doc.Document, i)
+		page, err := readPage(instance, doc.Document, i, spaces)
 		if err != nil {
 			failed++
 			page = pdfPage{number: i + 1, broken: true}
@@ -130,7 +131,8 @@ func (e *pdfEngine) read(path string, limits kyro.Limits, progress func(done, to
 	if failed == count.PageCount {
 		return kyro.Extraction{}, damaged(nil)
 	}
-	ex := layout(pages)
+	ex := layout(pages, readOutline(instance, doc.Document))
+	ex.Title = titleOf(instance, doc.Document)
 	if len(ex.Text) > limits.MaxExtractedText {
 		return kyro.Extraction{}, textTooLong(limits)
 	}

@@ -296,19 +296,25 @@ func TestPDFFormFields(t *testing.T) {
 
 // form is a page with a printed label and a text field with a value, as a program that fills forms writes it.
 func form(label, value string) []byte {
-	stream := func(dict, content string) string {
-		return fmt.Sprintf("<<%s/Length %d>>\nstream\n%s\nendstream", dict, len(content), content)
-	}
 	const font = "/Resources<</Font<</F 6 0 R>>>>"
-	objects := []string{
+	return rawPDF(
 		"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[5 0 R]/DA(/F 12 Tf)/DR<</Font<</F 6 0 R>>>>>>>>",
 		"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]" + font + "/Contents 4 0 R/Annots[5 0 R]>>",
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]"+font+"/Contents 4 0 R/Annots[5 0 R]>>",
 		stream("", "BT /F 12 Tf 72 700 Td ("+label+") Tj ET"),
-		"<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(" + value + ")/DA(/F 12 Tf)/F 4/Rect[120 695 400 715]/P 3 0 R/AP<</N 7 0 R>>>>",
+		"<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V("+value+")/DA(/F 12 Tf)/F 4/Rect[120 695 400 715]/P 3 0 R/AP<</N 7 0 R>>>>",
 		"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
 		stream("/Type/XObject/Subtype/Form/BBox[0 0 280 20]"+font, "/Tx BMC BT /F 12 Tf 2 5 Td ("+value+") Tj ET EMC"),
-	}
+	)
+}
+
+// stream is an object with content.
+func stream(dict, content string) string {
+	return fmt.Sprintf("<<%s/Length %d>>\nstream\n%s\nendstream", dict, len(content), content)
+}
+
+// rawPDF writes objects as they are, numbered from 1; the first is the catalog.
+func rawPDF(objects ...string) []byte {
 	var b bytes.Buffer
 	b.WriteString("%PDF-1.7\n")
 	var at []int

@@ -2,8 +2,6 @@ package extract
 
 import (
 	"math"
-	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf16"
 
@@ -12,8 +10,7 @@ import (
 	"github.com/klippa-app/go-pdfium/references"
 	"github.com/klippa-app/go-pdfium/requests"
 	"github.com/klippa-app/go-pdfium/responses"
-
-	"kyrochat/text"
+	"github.com/klippa-app/go-pdfium/structs"
 )
 
 // lineHyphen is what PDFium gives for a hyphen that ends a line, in place of the line's end.
@@ -28,36 +25,40 @@ type pdfPage struct {
 	broken  bool // it could not be read
 }
 
-// pdfLine is one printed line. Lengths are points; x runs along the line and y upwards across lines, whichever way
-// the text is turned on the page.
+// pdfLine is one printed line. Lengths are points; x runs along the line as it is read, from right to left for scripts
+// that are written so, and y upwards across lines, whichever way the text is turned on the page.
 type pdfLine struct {
 	text        string
 	left, right float64
 	y           float64 // of the baseline
 	firstWord   float64 // its width
 	size        float64 // of most of its type
-	bold        bool
-	hyphen      bool // a hyphen that divides a word was at its end and is not in text
+	bold, mono  bool
+	hyphen      bool      // a hyphen that divides a word was at its end and is not in text
+	cells       []pdfCell // what wide gaps set apart; nil for a line without any
 }
 
 // readPage reads the lines of a page. What a line looks like is measured at a few characters only: every call into
 // the engine costs.
-func readPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int) (pdfPage, error) {
+func readPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int, spaces *spaces) (pdfPage, error) {
 	p := pdfPage{number: index + 1}
 	loaded, err := loadPage(instance, doc, index)
 	if err != nil {
 		return p, err
 	}
 	defer instance.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
-	chars, err := instance.FPDFText_LoadPage(&requests.FPDFText_LoadPage{Page: requests.Page{ByReference: &loaded.Page}})
-	if err != nil {
+	r := pageReader{Pdfium: instance, spaces: spaces}
+	if r.page, err = uprightText(instance, requests.Page{ByReference: &loaded.Page}); err != nil {
 		return p, err
 	}
-	defer instance.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: chars.TextPage})
-	r := pageReader{Pdfium: instance, page: chars.TextPage}
+	defer instance.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: r.page})
+	if box, err := instance.FPDF_GetPageBoundingBox(&requests.FPDF_GetPageBoundingBox{Page: requests.Page{ByReference: &loaded.Page}}); err == nil {
+		r.bounds = box.Rect
+	}
 	if p.lines, err = r.lines(); err != nil {
 		return p, err
 	}
+	p.lines = joinRows(p.lines)
 	for _, l := range p.lines {
 		for _, c := range l.text {
 			if unicode.IsLetter(c) {
@@ -88,6 +89,55 @@ func loadPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int) (
 	return instance.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: doc, Index: index})
 }
 
+// uprightText loads the text of a page so that most of it is upright. The engine puts characters into lines as they are
+// seen on the page; where those lie on their side, by the page's rotation or without it, it would read them out of order.
+func uprightText(instance pdfium.Pdfium, page requests.Page) (references.FPDF_TEXTPAGE, error) {
+	chars, err := instance.FPDFText_LoadPage(&requests.FPDFText_LoadPage{Page: page})
+	if err != nil {
+		return "", err
+	}
+	shown, err := instance.FPDFPage_GetRotation(&requests.FPDFPage_GetRotation{Page: page})
+	if err != nil {
+		return chars.TextPage, nil
+	}
+	turn, ok := quarterTurn(instance, chars.TextPage)
+	if !ok || turn == shown.PageRotation {
+		return chars.TextPage, nil
+	}
+	if _, err := instance.FPDFPage_SetRotation(&requests.FPDFPage_SetRotation{Page: page, Rotate: turn}); err != nil {
+		return chars.TextPage, nil
+	}
+	again, err := instance.FPDFText_LoadPage(&requests.FPDFText_LoadPage{Page: page})
+	if err != nil {
+		return chars.TextPage, nil
+	}
+	_, _ = instance.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: chars.TextPage})
+	return again.TextPage, nil
+}
+
+// quarterTurn is how a page has to be turned for most of its text to be upright, by a look at some of its characters.
+func quarterTurn(instance pdfium.Pdfium, page references.FPDF_TEXTPAGE) (enums.FPDF_PAGE_ROTATION, bool) {
+	const looks = 24
+	count, err := instance.FPDFText_CountChars(&requests.FPDFText_CountChars{TextPage: page})
+	if err != nil || count.Count == 0 {
+		return 0, false
+	}
+	var votes [4]int
+	for i := range looks {
+		a, err := instance.FPDFText_GetCharAngle(&requests.FPDFText_GetCharAngle{TextPage: page, Index: i * count.Count / looks})
+		if err != nil || a.CharAngle < 0 {
+			continue
+		}
+		votes[int(math.Round(float64(a.CharAngle)/(math.Pi/2)))%4]++
+	}
+	for turn, n := range votes {
+		if 2*n > looks {
+			return enums.FPDF_PAGE_ROTATION(turn), true
+		}
+	}
+	return 0, false
+}
+
 // hasFields reports a page with form fields.
 func hasFields(instance pdfium.Pdfium, page requests.Page) bool {
 	const most = 200 // annotations looked at: a form has fields among its first
@@ -112,7 +162,9 @@ func hasFields(instance pdfium.Pdfium, page requests.Page) bool {
 // pageReader asks the engine about the characters of a page.
 type pageReader struct {
 	pdfium.Pdfium
-	page references.FPDF_TEXTPAGE
+	page   references.FPDF_TEXTPAGE
+	bounds structs.FPDF_FS_RECTF // what of the page is seen
+	spaces *spaces
 }
 
 // char is a character with its index on the page.
@@ -129,8 +181,10 @@ func (r pageReader) lines() ([]pdfLine, error) {
 	var lines []pdfLine
 	var line []char
 	end := func() {
-		if l, ok := r.line(line); ok {
-			lines = append(lines, l)
+		for _, part := range r.items(line) {
+			if l, ok := r.line(part); ok {
+				lines = append(lines, l)
+			}
 		}
 		line = line[:0]
 	}
@@ -157,140 +211,4 @@ func (r pageReader) lines() ([]pdfLine, error) {
 	}
 	end()
 	return lines, nil
-}
-
-// isSymbol reports characters without a meaning that is known. One that stands alone at the start of a line is a
-// bullet out of a symbol font.
-func isSymbol(c rune) bool {
-	return c < ' ' && c != lineHyphen || c >= 0x7F && c < 0xA0 || unicode.Is(unicode.Co, c)
-}
-
-// line measures the characters of one line; false for a blank one.
-func (r pageReader) line(chars []char) (pdfLine, bool) {
-	for len(chars) > 0 && isGap(chars[len(chars)-1].r) {
-		chars = chars[:len(chars)-1]
-	}
-	for len(chars) > 0 && isGap(chars[0].r) {
-		chars = chars[1:]
-	}
-	if len(chars) == 0 {
-		return pdfLine{}, false
-	}
-	if len(chars) > 2 && isGap(chars[1].r) && isSymbol(chars[0].r) {
-		chars[0].r = '•'
-	}
-	var l pdfLine
-	if chars[len(chars)-1].r == lineHyphen {
-		l.hyphen = true
-		chars = chars[:len(chars)-1]
-		if len(chars) == 0 {
-			return pdfLine{}, false
-		}
-	}
-	var b strings.Builder
-	gap := false
-	for _, c := range chars {
-		if isGap(c.r) {
-			gap = true
-			continue
-		}
-		if gap {
-			b.WriteByte(' ')
-			gap = false
-		}
-		if c.r != lineHyphen { // within a line it is a soft hyphen, which nobody sees
-			b.WriteRune(c.r)
-		}
-	}
-	l.text = strings.TrimSpace(strings.ReplaceAll(text.Normalize(b.String()), "\n", " "))
-	if l.text == "" {
-		return pdfLine{}, false
-	}
-	r.measure(&l, chars)
-	return l, true
-}
-
-func isGap(c rune) bool { return unicode.IsSpace(c) }
-
-// measure finds where a line is and how it is set.
-func (r pageReader) measure(l *pdfLine, chars []char) {
-	first, last := chars[0], chars[len(chars)-1]
-	var ink []char
-	wordEnd := last
-	for _, c := range chars {
-		switch {
-		case !isGap(c.r):
-			ink = append(ink, c)
-		case wordEnd == last:
-			wordEnd = ink[len(ink)-1]
-		}
-	}
-	turn := 0.0
-	if a, err := r.FPDFText_GetCharAngle(&requests.FPDFText_GetCharAngle{TextPage: r.page, Index: first.index}); err == nil && a.CharAngle > 0 {
-		turn = float64(a.CharAngle)
-	}
-	l.left, _ = r.extent(first.index, turn)
-	_, l.right = r.extent(last.index, turn)
-	_, wordRight := r.extent(wordEnd.index, turn)
-	l.firstWord = max(0, wordRight-l.left)
-	if o, err := r.FPDFText_GetCharOrigin(&requests.FPDFText_GetCharOrigin{TextPage: r.page, Index: first.index}); err == nil {
-		_, l.y = rotate(o.X, o.Y, turn)
-	}
-	// Three places out of the line outvote a superscript or a word in bold.
-	var sizes [3]float64
-	bold := 0
-	for i := range sizes {
-		c := ink[len(ink)*(2*i+1)/6]
-		sizes[i] = r.size(c.index)
-		if r.isBold(c.index) {
-			bold++
-		}
-	}
-	slices.Sort(sizes[:])
-	l.size = sizes[1]
-	l.bold = bold == len(sizes)
-}
-
-// extent is from where to where a character reaches along its line.
-func (r pageReader) extent(index int, turn float64) (from, to float64) {
-	box, err := r.FPDFText_GetCharBox(&requests.FPDFText_GetCharBox{TextPage: r.page, Index: index})
-	if err != nil {
-		return 0, 0
-	}
-	a, _ := rotate(box.Left, box.Bottom, turn)
-	b, _ := rotate(box.Right, box.Top, turn)
-	return min(a, b), max(a, b)
-}
-
-// rotate turns a point of the page back by the angle of the text, in radians.
-func rotate(x, y, turn float64) (along, across float64) {
-	if turn == 0 {
-		return x, y
-	}
-	sin, cos := math.Sincos(turn)
-	return x*cos + y*sin, y*cos - x*sin
-}
-
-// size is the height of type as printed: the font's size as scaled by the text matrix.
-func (r pageReader) size(index int) float64 {
-	font, err := r.FPDFText_GetFontSize(&requests.FPDFText_GetFontSize{TextPage: r.page, Index: index})
-	if err != nil {
-		return 0
-	}
-	size := font.FontSize
-	if m, err := r.FPDFText_GetMatrix(&requests.FPDFText_GetMatrix{TextPage: r.page, Index: index}); err == nil {
-		if scale := math.Hypot(float64(m.Matrix.C), float64(m.Matrix.D)); scale > 0 {
-			size *= scale
-		}
-	}
-	return math.Round(size*10) / 10
-}
-
-func (r pageReader) isBold(index int) bool {
-	font, err := r.FPDFText_GetFontInfo(&requests.FPDFText_GetFontInfo{TextPage: r.page, Index: index})
-	if err != nil {
-		return false
-	}
-	name := strings.ToLower(font.FontName)
-	return strings.Contains(name, "bold") || strings.Contains(name, "black") || strings.Contains(name, "cmbx") || strings.Contains(name, "heavy")
 }

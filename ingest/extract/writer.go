@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,6 +16,9 @@ type writer struct {
 	page   int
 	words  map[string]bool // of the document, to tell what a divided word is; nil where no word is divided
 	open   openEnd
+
+	outline outline
+	head    string // the first row of the table written last, which may go on on the next page
 }
 
 // openEnd is how the block written last ended.
@@ -25,7 +29,19 @@ type openEnd struct {
 
 // band writes the lines of a band as a heading or as paragraphs and lists.
 func (w *writer) band(b band, s style) {
-	if level := s.headingLevel(b.lines); level > 0 {
+	if b.table {
+		w.table(tableRows(b.lines))
+		return
+	}
+	if b.code {
+		w.rows(kyro.BlockCode, codeLines(b.lines))
+		return
+	}
+	level := w.outline.level(b.lines)
+	if level == 0 {
+		level = s.headingLevel(b.lines)
+	}
+	if level > 0 {
 		w.block(kyro.BlockHeading, level, b.lines, 0)
 		return
 	}
@@ -46,6 +62,25 @@ func (w *writer) band(b band, s style) {
 	}
 }
 
+// codeLines are lines in typewriter's type, indented as they are printed.
+func codeLines(lines []pdfLine) []string {
+	left := lines[0].left
+	for _, l := range lines {
+		left = min(left, l.left)
+	}
+	texts := make([]string, len(lines))
+	for i, l := range lines {
+		texts[i] = l.text
+		if width := (l.right - l.left) / float64(max(1, utf8.RuneCountInString(l.text))); width > 0 && i > 0 {
+			texts[i] = strings.Repeat(" ", min(40, int(math.Round((l.left-left)/width)))) + texts[i]
+		}
+		if l.hyphen {
+			texts[i] += "-"
+		}
+	}
+	return texts
+}
+
 // goesOn reports that a line continues the paragraph that the column before ended in.
 func (w *writer) goesOn(l pdfLine) bool {
 	n := len(w.blocks) - 1
@@ -58,12 +93,7 @@ func (w *writer) goesOn(l pdfLine) bool {
 
 // block begins a block. Blocks are set apart by a blank line, the items of one list by a line end.
 func (w *writer) block(kind kyro.BlockKind, level int, lines []pdfLine, right float64) {
-	if w.open.hyphen {
-		w.text.WriteByte('-') // nothing follows that would complete the word
-	}
-	if n := len(w.blocks) - 1; n >= 0 && w.open.hyphen {
-		w.blocks[n].End = w.text.Len()
-	}
+	w.complete()
 	n := len(w.blocks) - 1
 	if n >= 0 && kind == kyro.BlockList && w.blocks[n].Kind == kind && w.blocks[n].Page == w.page {
 		w.text.WriteByte('\n')
@@ -75,6 +105,37 @@ func (w *writer) block(kind kyro.BlockKind, level int, lines []pdfLine, right fl
 	}
 	w.text.WriteString(lines[0].text)
 	w.lines(lines[0], lines[1:], right)
+}
+
+// complete gives back a hyphen that nothing follows which would complete the word.
+func (w *writer) complete() {
+	if n := len(w.blocks) - 1; n >= 0 && w.open.hyphen {
+		w.text.WriteByte('-')
+		w.blocks[n].End = w.text.Len()
+	}
+	w.open = openEnd{}
+}
+
+// table writes rows, each on a line. A table that goes on on the next page says its first row again there.
+func (w *writer) table(rows []string) {
+	if n := len(w.blocks) - 1; n >= 0 && w.blocks[n].Kind == kyro.BlockTable && w.blocks[n].Page == w.page-1 && rows[0] == w.head && len(rows) > 1 {
+		rows = rows[1:]
+	} else {
+		w.head = rows[0]
+	}
+	w.rows(kyro.BlockTable, rows)
+}
+
+// rows writes a block whose lines stay as they are.
+func (w *writer) rows(kind kyro.BlockKind, rows []string) {
+	w.complete()
+	if w.text.Len() > 0 {
+		w.text.WriteString("\n\n")
+	}
+	start := w.text.Len()
+	w.text.WriteString(strings.Join(rows, "\n"))
+	w.blocks = append(w.blocks, kyro.Block{Kind: kind, Start: start, End: w.text.Len(), Page: w.page})
+	w.open = openEnd{sentence: true}
 }
 
 // lines writes the rest of a paragraph. A line that ended early keeps its end: so verse, addresses and the rows of
