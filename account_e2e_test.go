@@ -83,7 +83,7 @@ func TestAccessTokensEnd(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, map[string]string{"KYRO_ACCESS_TOKEN_TTL": "1s"})
 	p := s.signUp(t)
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for {
 		r := p.ask(`{ viewer { id } }`, nil)
 		if r.tree["errors"] != nil {

@@ -17,7 +17,7 @@ import (
 // operate runs a command of whoever runs the server, in a process of its own.
 func operate(t *testing.T, env map[string]string, input string, args ...string) commanded {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"admin"}, args...)...)
 	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")}
@@ -44,7 +44,7 @@ func (p *person) signInWith(email, password string) *reply {
 // untilSignedOut waits until the person's token is worth nothing any more.
 func (p *person) untilSignedOut() {
 	p.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		if r := p.ask(`{ viewer { id } }`, nil); r.tree["errors"] != nil {
 			r.wantCode("", "UNAUTHENTICATED")
 			return
@@ -71,7 +71,7 @@ func (p *person) opened(bot string) <-chan error {
 			return true
 		})
 	}()
-	for end := time.Now().Add(time.Minute); ; { // until an event comes, there is no telling that it listens
+	for end := time.Now().Add(patience); ; { // until an event comes, there is no telling that it listens
 		p.know(bot, "Next", "The ferry leaves at ten.")
 		select {
 		case <-begun:
@@ -93,7 +93,7 @@ func wantClosed(t *testing.T, ended <-chan error) {
 		if err == nil {
 			t.Error("the subscription ended as if it was over")
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("the connection is still open")
 	}
 }

@@ -107,7 +107,7 @@ func notCompared(table string) bool {
 // dump gives every row of the database, in order.
 func (s *testServer) dump(t *testing.T) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tables := "SELECT name FROM sqlite_master WHERE type = 'table'"
 	if s.app.pools.Postgres() {
@@ -186,7 +186,7 @@ func withoutUse(values []any, names []string) []any {
 // unmoved waits until nothing changes any more, and gives the dump.
 func (s *testServer) unmoved(t *testing.T) string {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for before, same := "", 0; ; {
 		now := s.dump(t)
 		if same++; now != before {

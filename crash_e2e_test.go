@@ -40,7 +40,7 @@ func (p *process) says(t *testing.T, text string) {
 		defer p.mu.Unlock()
 		return slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, text) })
 	}
-	for end := time.Now().Add(time.Minute); !said(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !said(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the server does not say %q", text)
 		}
@@ -50,7 +50,13 @@ func (p *process) says(t *testing.T, text string) {
 // startProcess starts a server process with the settings and waits until it is ready.
 func startProcess(t *testing.T, env map[string]string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "serve")
+	return startProgram(t, os.Args[0], env)
+}
+
+// startProgram is startProcess for another build of the program.
+func startProgram(t *testing.T, path string, env map[string]string) *process {
+	t.Helper()
+	cmd := exec.Command(path, "serve")
 	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), "KYRO_ADDR=127.0.0.1:0", "KYRO_ADMIN_ADDR=127.0.0.1:0", "KYRO_LOG_FORMAT=json", "KYRO_RATE_SCALE=0"}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -74,8 +80,8 @@ func startProcess(t *testing.T, env map[string]string) *process {
 	case <-ready:
 	case <-p.done:
 		t.Fatalf("the server ended: %v", cmd.ProcessState)
-	case <-time.After(time.Minute):
-		t.Fatal("the server is not ready after a minute")
+	case <-time.After(patience):
+		t.Fatal("the server does not get ready")
 	}
 	return p
 }
@@ -216,6 +222,7 @@ func ageJobs(t *testing.T, url string) {
 	defer func() { _ = conn.Close(t.Context()) }()
 	for _, statement := range []string{
 		`UPDATE river_job SET attempted_at = attempted_at - interval '2 minutes' WHERE state = 'running'`,
+		`UPDATE river_job SET scheduled_at = scheduled_at - interval '2 minutes' WHERE state IN ('scheduled', 'retryable')`,
 		`UPDATE river_leader SET expires_at = now()`,
 	} {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
@@ -233,9 +240,7 @@ func TestDrain(t *testing.T) {
 		p := server.signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Rules", longAnswer)
-		if status := get(t, server.admin+"/readyz"); status != http.StatusOK {
-			t.Errorf("/readyz is %d", status)
-		}
+		comesTo(t, "/readyz is 200", func() bool { return get(t, server.admin+"/readyz") == http.StatusOK })
 		if status := get(t, server.admin+"/healthz"); status != http.StatusOK {
 			t.Errorf("/healthz is %d", status)
 		}
@@ -257,7 +262,7 @@ func TestDrain(t *testing.T) {
 			if code := server.cmd.ProcessState.ExitCode(); code != 0 {
 				t.Errorf("the server ended with %d", code)
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Fatal("the server does not end")
 		}
 	})

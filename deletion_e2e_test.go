@@ -140,7 +140,7 @@ func (h *harbour) deleteDocument(mark string) {
 func (h *harbour) goOn(answers int64) {
 	h.t.Helper()
 	target := h.answered.Load() + answers
-	for end := time.Now().Add(time.Minute); h.answered.Load() < target; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); h.answered.Load() < target; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) || h.t.Failed() {
 			h.t.Fatal("the conversations do not go on")
 		}
@@ -286,7 +286,7 @@ func (h *harbour) onlyLiveVectors(keeps ...string) {
 		}
 	}
 	var left map[string]int
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		left = map[string]int{}
 		for _, r := range h.o.pinecone.Records() {
 			document, _ := r.Metadata["doc"].(string)
@@ -306,6 +306,9 @@ func TestVectorsOfWhatWasDeletedBeforeAKill(t *testing.T) {
 		env["KYRO_LOG_LEVEL"] = "info" // which says when it is ready
 		server := startProcess(t, env)
 		h := newHarbour(server.signUp(t), o, 2, 3)
+		// It has compared the index with the database, as it does soon after the start: what it could not do because the
+		// index is away, it would try again minutes later.
+		untilSo(t, "the index is walked", func() bool { return len(o.pinecone.Calls("ListNamespaces")) > 0 })
 		if err := o.pinecone.Script(pinecone.Script{Away: true}); err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func TestDrainWithSlowUploadAndJobs(t *testing.T) {
 			if code := server.cmd.ProcessState.ExitCode(); code != 0 {
 				t.Errorf("the server ended with %d", code)
 			}
-		case <-time.After(2 * time.Minute):
+		case <-time.After(patience):
 			t.Fatal("the server does not end")
 		}
 		if answer, _ := io.ReadAll(slow); strings.Contains(string(answer), `"document":{`) {

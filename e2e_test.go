@@ -45,6 +45,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience is how long a test waits before it says that something hangs. It is no measure of how soon anything should
+// happen: machines that test are busy, and what died is taken up again, and what is away asked again, after two minutes.
+const patience = 5 * time.Minute
+
 // testServer is a real server on free ports.
 type testServer struct {
 	url  string
@@ -181,7 +185,7 @@ type reply struct {
 
 func (p *person) request(body io.Reader, contentType string) *reply {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.s.url+"/graphql", body)
 	if err != nil {
@@ -350,7 +354,7 @@ func (p *person) api() *client.Client {
 // follow subscribes and gives each event to see, until see says that it is enough or the stream ends.
 func (p *person) follow(query string, v vars, see func(event *reply) (more bool)) error {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	for raw, err := range p.api().Subscribe(ctx, query, v) {
 		if err != nil {

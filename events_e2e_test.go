@@ -31,7 +31,7 @@ type tab struct {
 
 // open follows in the background until the tab is shut or the test ends.
 func (p *person) open(conversation string, after any) *tab {
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	c := &tab{t: p.t, events: make(chan *reply, 1_000), end: make(chan error, 1)}
 	api := p.api()
 	var reading sync.WaitGroup
@@ -62,7 +62,7 @@ func (c *tab) next() (said string, event *reply) {
 	case event = <-c.events:
 	case err := <-c.end:
 		c.t.Fatalf("the stream ended with %v after %q", err, c.seen)
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		c.t.Fatalf("nothing comes after %q", c.seen)
 	}
 	const at = "conversationEvents."
@@ -99,7 +99,7 @@ func (c *tab) ended() string {
 		case <-c.events:
 		case err := <-c.end:
 			return err.Error()
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			c.t.Fatal("the stream does not end")
 		}
 	}

@@ -253,7 +253,7 @@ func TestSensitiveOperationsAreLimited(t *testing.T) {
 func (s *testServer) eventually(t *testing.T, what string, want int, statement string) {
 	t.Helper()
 	var n int
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		var err error
 		if pools := s.app.pools; pools.Postgres() {
 			err = pools.Pgx.QueryRow(t.Context(), statement).Scan(&n)

@@ -38,7 +38,7 @@ func withMail(t *testing.T, env map[string]string, test func(t *testing.T, s *ma
 // mail waits for the n-th mail to an address, which has the subject.
 func (s *mailed) mail(t *testing.T, to string, n int, subject string) (found smtp.Mail) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := s.mails.Await(ctx, func(e *smtp.Emulator) bool {
 		left := n
@@ -64,9 +64,9 @@ func (s *mailed) mail(t *testing.T, to string, n int, subject string) (found smt
 // lettersEnded waits until no mail is to be sent any more.
 func (s *testServer) lettersEnded(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); s.count(t, "SELECT count(*) FROM letters WHERE ended_at IS NULL") > 0; {
+	for deadline := time.Now().Add(patience); s.count(t, "SELECT count(*) FROM letters WHERE ended_at IS NULL") > 0; {
 		if time.Now().After(deadline) {
-			t.Fatal("letters wait for a minute")
+			t.Fatal("letters wait")
 		}
 		time.Sleep(10 * time.Millisecond) // between two looks at a condition
 	}

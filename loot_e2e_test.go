@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"kyrochat/internal/testdb"
 )
@@ -23,7 +22,7 @@ import (
 // everything is every column of every table, as text.
 func (s *testServer) everything(t *testing.T) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	one := func(row string) string { return strings.TrimSuffix(strings.TrimPrefix(row, "["), "]") }
 	tables := "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -163,7 +162,7 @@ func (s *canaryServer) tryAll(t *testing.T, loot, links map[string]string, refre
 func (s *canaryServer) wantNoCredential(t *testing.T, token string) {
 	t.Helper()
 	const query = `{"query":"{ bot(id: \"bot_1\") { id } }"}`
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/graphql", strings.NewReader(query))
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"testing"
-	"time"
 
 	"kyrochat/internal/smtp"
 )
@@ -27,7 +26,7 @@ func (s *testServer) registerAll(t *testing.T, n int) (addresses []string) {
 // wantOneEach waits until everybody has a mail, and checks that nobody has two, by what was sent and by their ids.
 func wantOneEach(t *testing.T, mails *smtp.Emulator, addresses []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	missing := func() (left []string) {
 		for _, address := range addresses {

@@ -229,7 +229,7 @@ func TestAPersistedQueryOfOneNodeIsKnownToAnother(t *testing.T) {
 	if got := ask(w.servers[0], `"query": "`+query+`", `+named); !strings.Contains(got, p.email) {
 		t.Fatal(got)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		got := ask(w.servers[1], named)
 		if strings.Contains(got, p.email) {
 			break
@@ -261,12 +261,12 @@ func TestOneNodeEndsTheSocketsOfAnother(t *testing.T) {
 // storedText waits until some of an answer is stored.
 func (p *person) storedText(answer string) {
 	p.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if p.must(`query($m: ID!) { node(id: $m) { ... on Message { text } } }`, vars{"m": answer}).text("node.text") != "" {
 			return
 		}
 	}
-	p.t.Fatal("nothing of the answer is stored after a minute")
+	p.t.Fatal("nothing of the answer is stored")
 }
 
 // quickly makes a node's end noticed soon.

@@ -86,7 +86,7 @@ func (p *person) sayAll(conversation string, texts ...string) (answers []string)
 // insist is ask for what may be sent again, as it is where a busy machine's database does not answer in time.
 func (p *person) insist(query string, v vars) (r *reply) {
 	p.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if r = p.ask(query, v); r.tree["errors"] == nil || r.at("errors.0.extensions.code") != "UNAVAILABLE" {
 			break
 		}

@@ -62,7 +62,7 @@ func TestSocketsAreCounted(t *testing.T) {
 	first.send(`{"id":"7","type":"complete"}`)
 	if code := first.ask(`{"query":"{viewer{email}}"}`); code != "" {
 		// The place is free once the operation has ended, which takes a moment.
-		for end := time.Now().Add(time.Minute); code == "TOO_MANY_OPERATIONS" && time.Now().Before(end); {
+		for end := time.Now().Add(patience); code == "TOO_MANY_OPERATIONS" && time.Now().Before(end); {
 			code = first.ask(`{"query":"{viewer{email}}"}`)
 		}
 		if code != "" {
@@ -77,7 +77,7 @@ func TestSocketsAreCounted(t *testing.T) {
 	eleventh.expect("4429 Too many connections")
 	other.socket(t)
 	_ = first.CloseNow()
-	for end := time.Now().Add(time.Minute); ; {
+	for end := time.Now().Add(patience); ; {
 		again := s.dial(t)
 		again.send(p.initialisation())
 		if got := again.receive(); got == acknowledged {

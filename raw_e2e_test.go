@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -18,7 +17,7 @@ import (
 // raw sends a request as it is.
 func (p *person) raw(t *testing.T, method, query, body string, headers ...string) (status int, code string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, p.s.url+"/graphql"+query, strings.NewReader(body))
 	if err != nil {
@@ -112,7 +111,7 @@ func (c *rawSocket) send(message string) {
 
 // receive gives the next message, or the close as "code reason".
 func (c *rawSocket) receive() string {
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	_, data, err := c.Read(ctx)
 	var closed websocket.CloseError

@@ -106,7 +106,7 @@ func comesBackTo(t *testing.T, before held, heap int64) {
 	http.DefaultClient.CloseIdleConnections()
 	const little = 25
 	var now held
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if now = holds(t); now.goroutines <= before.goroutines+little && now.files <= before.files+little && now.heap <= before.heap+heap {
 			t.Logf("before %+v, after %+v", before, now)
 			return
@@ -185,7 +185,7 @@ func (s *testServer) atRest(t *testing.T) held {
 	t.Helper()
 	http.DefaultClient.CloseIdleConnections()
 	last := holds(t)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		time.Sleep(200 * time.Millisecond)
 		now := holds(t)
 		if now.goroutines == last.goroutines && now.files == last.files {

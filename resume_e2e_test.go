@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"kyrochat/internal/testdb"
 )
@@ -88,7 +87,7 @@ func (p *person) newSource(base, query string, v vars) *source {
 // read opens the stream and gives its events until it breaks, or see has enough; then more is false.
 func (e *source) read(see func(event) (more bool)) (more bool, err error) {
 	e.opened++
-	ctx, cancel := context.WithTimeout(e.p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(e.p.t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url, nil)
 	if err != nil {

@@ -48,7 +48,7 @@ func (p *person) comeIn(t *testing.T, bot string, nodes []*process) *intruder {
 		case <-begun:
 		case err := <-ended:
 			t.Fatalf("the stream ended before anything was said: %v", err)
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Fatal("nothing of the answer comes")
 		}
 	}

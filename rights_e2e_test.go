@@ -237,7 +237,7 @@ func (p *person) outcome(operation string) string {
 }
 
 func (p *person) firstEvent(operation string) string {
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	for _, err := range p.api().Subscribe(ctx, operation, nil) {
 		if err == nil {

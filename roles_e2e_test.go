@@ -49,7 +49,7 @@ func inDatabase(t *testing.T, url string, work func(*pgx.Conn) error) {
 // eventually waits until the database counts as many as wanted.
 func eventually(t *testing.T, url string, want int, query string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		n := number(t, url, query)
 		if n == want {
 			return
@@ -211,7 +211,7 @@ func (p *process) endPolitely(t *testing.T) {
 		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("a process of the role %s ended with %d", p.env["KYRO_ROLE"], code)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("a process of the role %s does not end", p.env["KYRO_ROLE"])
 	}
 }

@@ -68,19 +68,19 @@ func TestRollingRestart(t *testing.T) {
 				sent := 0
 				for ; !over.Load() && !t.Failed(); sent++ {
 					key, answer := fmt.Sprintf("client%d-%d", client, sent), ""
-					for end := time.Now().Add(time.Minute); answer == ""; {
+					for end := time.Now().Add(patience); answer == ""; {
 						if answer = anyone().trySend(conversation, key); answer != "" {
 							break
 						}
 						if time.Now().After(end) {
-							t.Errorf("%s was not taken for a minute", key)
+							t.Errorf("%s was not taken", key)
 							return
 						}
 						retries.Add(1)
 						time.Sleep(20 * time.Millisecond)
 					}
 					l := &listener{t: t}
-					for end := time.Now().Add(time.Minute); l.finished == nil; {
+					for end := time.Now().Add(patience); l.finished == nil; {
 						_ = anyone().follow(messageStream, vars{"m": answer, "a": l.cursor}, l.handle)
 						if time.Now().After(end) {
 							t.Errorf("the answer to %s does not end", key)

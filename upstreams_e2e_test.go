@@ -230,9 +230,9 @@ func keepsSecrets(t *testing.T, what, text string, more ...string) {
 // untilSo waits for what comes by itself.
 func untilSo(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !so(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not after a minute", what)
+			t.Fatalf("it does not come to this: %s", what)
 		}
 	}
 }

@@ -52,7 +52,9 @@ func (c *child) stop() {
 // build builds the server from this module.
 func (l *lab) build(ctx context.Context) error {
 	l.binary = filepath.Join(l.dir, "kyrochat")
-	if output, err := exec.CommandContext(ctx, "go", "build", "-o", l.binary, "kyrochat").CombinedOutput(); err != nil {
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", l.binary, "kyrochat") // as the Makefile does
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the server: %w\n%s", err, output)
 	}
 	return nil

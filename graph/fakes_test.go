@@ -117,6 +117,10 @@ func (fakes) Citation() graph.CitationResolver                 { return fakeCita
 func (fakes) Conversation() graph.ConversationResolver         { return fakeConversation{} }
 func (fakes) Document() graph.DocumentResolver                 { return fakeDocument{} }
 func (fakes) DocumentProgress() graph.DocumentProgressResolver { return fakeProgress{} }
+func (fakes) DocumentRun() graph.DocumentRunResolver           { return fakeRun{} }
+func (fakes) Crawl() graph.CrawlResolver                       { return fakeCrawl{} }
+func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
+func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
 func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
 func (fakes) Mutation() graph.MutationResolver                 { return nil }
 func (fakes) Query() graph.QueryResolver                       { return fakeQuery{} }
@@ -132,6 +136,10 @@ type (
 	fakeBot          struct{}
 	fakeDocument     struct{}
 	fakeProgress     struct{}
+	fakeRun          struct{}
+	fakeCrawl        struct{}
+	fakeCrawlPage    struct{}
+	fakeSlot         struct{}
 	fakeChunk        struct{}
 	fakeConversation struct{}
 	fakeMessage      struct{}
@@ -228,6 +236,9 @@ func (fakeBot) Documents(ctx context.Context, b *kyro.Bot, filter *model.Documen
 func (fakeBot) Conversations(ctx context.Context, b *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*model.ConversationConnection, error) {
 	return told[*model.ConversationConnection](ctx, b.ID.String(), "conversations", filter, orderBy, first, after, last, before)
 }
+func (fakeBot) Crawls(ctx context.Context, b *kyro.Bot, first *int, after *string, last *int, before *string) (*model.CrawlConnection, error) {
+	return told[*model.CrawlConnection](ctx, b.ID.String(), "crawls", first, after, last, before)
+}
 func (fakeBot) Search(ctx context.Context, b *kyro.Bot, query string, first *int) ([]kyro.SearchHit, error) {
 	return told[[]kyro.SearchHit](ctx, b.ID.String(), "search", query, first)
 }
@@ -259,11 +270,51 @@ func (fakeDocument) Language(ctx context.Context, d *kyro.Document) (*string, er
 func (fakeDocument) ContentHash(ctx context.Context, d *kyro.Document) (*string, error) {
 	return told[*string](ctx, d.ID.String(), "contentHash")
 }
+func (fakeDocument) Sync(ctx context.Context, d *kyro.Document) (*kyro.DocumentSync, error) {
+	return told[*kyro.DocumentSync](ctx, d.ID.String(), "sync")
+}
+func (fakeDocument) Crawl(ctx context.Context, d *kyro.Document) (*kyro.Crawl, error) {
+	return told[*kyro.Crawl](ctx, d.ID.String(), "crawl")
+}
+func (fakeDocument) DownloadURL(ctx context.Context, d *kyro.Document) (*string, error) {
+	return told[*string](ctx, d.ID.String(), "downloadUrl")
+}
 func (fakeDocument) Chunks(ctx context.Context, d *kyro.Document, first *int, after *string, last *int, before *string) (*model.ChunkConnection, error) {
 	return told[*model.ChunkConnection](ctx, d.ID.String(), "chunks", first, after, last, before)
 }
 func (fakeDocument) Text(ctx context.Context, d *kyro.Document, start, length *int) (*string, error) {
 	return told[*string](ctx, d.ID.String(), "text", start, length)
+}
+
+func (fakeRun) Outcome(ctx context.Context, r *kyro.DocumentRun) (*kyro.RunOutcome, error) {
+	return told[*kyro.RunOutcome](ctx, r.StartedAt.String(), "outcome")
+}
+func (fakeRun) Reason(ctx context.Context, r *kyro.DocumentRun) (*string, error) {
+	return told[*string](ctx, r.StartedAt.String(), "reason")
+}
+
+func (fakeCrawl) Bot(ctx context.Context, c *kyro.Crawl) (*kyro.Bot, error) {
+	return told[*kyro.Bot](ctx, c.ID.String(), "bot")
+}
+func (fakeCrawl) StatusReason(ctx context.Context, c *kyro.Crawl) (*string, error) {
+	return told[*string](ctx, c.ID.String(), "statusReason")
+}
+func (fakeCrawl) Pages(ctx context.Context, c *kyro.Crawl, first *int, after *string, last *int, before *string) (*model.CrawlPageConnection, error) {
+	return told[*model.CrawlPageConnection](ctx, c.ID.String(), "pages", first, after, last, before)
+}
+
+func (fakeCrawlPage) Reason(ctx context.Context, p *kyro.CrawlPage) (*string, error) {
+	return told[*string](ctx, p.URL, "reason")
+}
+func (fakeCrawlPage) Document(ctx context.Context, p *kyro.CrawlPage) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, p.URL, "document")
+}
+
+func (fakeSlot) URL(ctx context.Context, u *kyro.UploadSlot) (*string, error) {
+	return told[*string](ctx, u.ID.String(), "url")
+}
+func (fakeSlot) Document(ctx context.Context, u *kyro.UploadSlot) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, u.ID.String(), "document")
 }
 
 func (fakeProgress) Document(ctx context.Context, p *kyro.DocumentProgress) (*kyro.Document, error) {

@@ -466,6 +466,18 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 				return false
 			}
 			x.Leave()
+		case "crawls":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_crawls_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Crawl], error) {
+				return x.ec.Resolvers.Bot().Crawls(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNCrawlConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
+				return false
+			}
+			x.Leave()
 		case "conversations":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_conversations_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Conversation], error) {
@@ -566,6 +578,21 @@ func (x *planned) putNDocumentConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field
 	}
 	mark := x.Mark()
 	if !x.objectDocumentConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNCrawlConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Crawl]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CrawlConnection!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectCrawlConnection(f.Below(), v) {
 		return false
 	}
 	x.Wrote(f, v, mark)
@@ -1272,6 +1299,394 @@ func (x *planned) objectConversationResync(s *plan.Selection, obj *kyro.Conversa
 	return true
 }
 
+func (x *planned) objectCrawl(s *plan.Selection, obj *kyro.Crawl) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Crawl")
+		case "id":
+			x.Buf = scalar.AppendID(x.Buf, obj.ID)
+		case "bot":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Bot, error) {
+				return x.ec.Resolvers.Crawl().Bot(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNBot2ᚖkyrochatᚋkyroᚐBot(f, v):
+				return false
+			}
+			x.Leave()
+		case "url":
+			if !x.putNURL2string(f, obj.URL) {
+				return false
+			}
+		case "status":
+			x.wordCrawlStatus(obj.Status)
+		case "statusReason":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.Crawl().StatusReason(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "maxPages":
+			x.Int(int64(obj.MaxPages))
+		case "maxDepth":
+			x.Int(int64(obj.MaxDepth))
+		case "include":
+			x.Enter(f)
+			if !x.putNString2ᚕstringᚄ(f, obj.Include) {
+				return false
+			}
+			x.Leave()
+		case "exclude":
+			x.Enter(f)
+			if !x.putNString2ᚕstringᚄ(f, obj.Exclude) {
+				return false
+			}
+			x.Leave()
+		case "pagesFound":
+			x.Int(int64(obj.PagesFound))
+		case "pagesDone":
+			x.Int(int64(obj.PagesDone))
+		case "pagesAdded":
+			x.Int(int64(obj.PagesAdded))
+		case "pagesUnchanged":
+			x.Int(int64(obj.PagesUnchanged))
+		case "pagesSkipped":
+			x.Int(int64(obj.PagesSkipped))
+		case "pagesFailed":
+			x.Int(int64(obj.PagesFailed))
+		case "createdAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.CreatedAt)
+		case "updatedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.UpdatedAt)
+		case "finishedAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.FinishedAt) {
+				return false
+			}
+		case "pages":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Crawl_pages_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.CrawlPage], error) {
+				return x.ec.Resolvers.Crawl().Pages(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNCrawlPageConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNURL2string(f *plan.Field, v string) bool {
+	scalar.MarshalURL(v).MarshalGQL(x)
+	return true
+}
+
+func (x *planned) putNCrawlStatus2kyrochatᚋkyroᚐCrawlStatus(f *plan.Field, v kyro.CrawlStatus) bool {
+	x.wordCrawlStatus(v)
+	return true
+}
+
+func (x *planned) putNCrawlPageConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.CrawlPage]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CrawlPageConnection!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectCrawlPageConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectCrawlConnection(s *plan.Selection, obj *kyro.Page[kyro.Crawl]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("CrawlConnection")
+		case "edges":
+			x.Enter(f)
+			if !x.putNCrawlEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
+				return false
+			}
+			x.Leave()
+		case "nodes":
+			x.Enter(f)
+			if !x.putNCrawl2ᚕkyrochatᚋkyroᚐCrawlᚄ(f, obj.Nodes) {
+				return false
+			}
+			x.Leave()
+		case "pageInfo":
+			x.Enter(f)
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
+				return false
+			}
+			x.Leave()
+		case "totalCount":
+			x.Int(int64(obj.Total))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNCrawlEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.Crawl]) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNCrawlEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNCrawlEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.Crawl]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CrawlEdge!")
+	}
+	return x.objectCrawlEdge(f.Below(), v)
+}
+
+func (x *planned) putNCrawl2ᚕkyrochatᚋkyroᚐCrawlᚄ(f *plan.Field, v []kyro.Crawl) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNCrawl2kyrochatᚋkyroᚐCrawl(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNCrawl2kyrochatᚋkyroᚐCrawl(f *plan.Field, v *kyro.Crawl) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Crawl!")
+	}
+	return x.objectCrawl(f.Below(), v)
+}
+
+func (x *planned) objectCrawlEdge(s *plan.Selection, obj *kyro.Edge[kyro.Crawl]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("CrawlEdge")
+		case "cursor":
+			x.String(string(obj.Cursor()))
+		case "node":
+			x.Enter(f)
+			if !x.putNCrawl2ᚖkyrochatᚋkyroᚐCrawl(f, obj.Node()) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNCrawl2ᚖkyrochatᚋkyroᚐCrawl(f *plan.Field, v *kyro.Crawl) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Crawl!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectCrawl(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectCrawlPage(s *plan.Selection, obj *kyro.CrawlPage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("CrawlPage")
+		case "url":
+			if !x.putNURL2string(f, obj.URL) {
+				return false
+			}
+		case "depth":
+			x.Int(int64(obj.Depth))
+		case "status":
+			x.wordCrawlPageStatus(obj.Status)
+		case "reason":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.CrawlPage().Reason(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "document":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Document, error) {
+				return x.ec.Resolvers.CrawlPage().Document(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putODocument2ᚖkyrochatᚋkyroᚐDocument(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNCrawlPageStatus2kyrochatᚋkyroᚐCrawlPageStatus(f *plan.Field, v kyro.CrawlPageStatus) bool {
+	x.wordCrawlPageStatus(v)
+	return true
+}
+
+func (x *planned) objectCrawlPageConnection(s *plan.Selection, obj *kyro.Page[kyro.CrawlPage]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("CrawlPageConnection")
+		case "edges":
+			x.Enter(f)
+			if !x.putNCrawlPageEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
+				return false
+			}
+			x.Leave()
+		case "nodes":
+			x.Enter(f)
+			if !x.putNCrawlPage2ᚕkyrochatᚋkyroᚐCrawlPageᚄ(f, obj.Nodes) {
+				return false
+			}
+			x.Leave()
+		case "pageInfo":
+			x.Enter(f)
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
+				return false
+			}
+			x.Leave()
+		case "totalCount":
+			x.Int(int64(obj.Total))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNCrawlPageEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.CrawlPage]) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNCrawlPageEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNCrawlPageEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.CrawlPage]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CrawlPageEdge!")
+	}
+	return x.objectCrawlPageEdge(f.Below(), v)
+}
+
+func (x *planned) putNCrawlPage2ᚕkyrochatᚋkyroᚐCrawlPageᚄ(f *plan.Field, v []kyro.CrawlPage) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNCrawlPage2kyrochatᚋkyroᚐCrawlPage(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNCrawlPage2kyrochatᚋkyroᚐCrawlPage(f *plan.Field, v *kyro.CrawlPage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CrawlPage!")
+	}
+	return x.objectCrawlPage(f.Below(), v)
+}
+
+func (x *planned) objectCrawlPageEdge(s *plan.Selection, obj *kyro.Edge[kyro.CrawlPage]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("CrawlPageEdge")
+		case "cursor":
+			x.String(string(obj.Cursor()))
+		case "node":
+			x.Enter(f)
+			if !x.putNCrawlPage2ᚖkyrochatᚋkyroᚐCrawlPage(f, obj.Node()) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNCrawlPage2ᚖkyrochatᚋkyroᚐCrawlPage(f *plan.Field, v *kyro.CrawlPage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CrawlPage!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectCrawlPage(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
 func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -1365,6 +1780,12 @@ func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
 			if !x.putOInt2ᚖint(f, obj.PageCount) {
 				return false
 			}
+		case "pageCharCounts":
+			x.Enter(f)
+			if !x.putOInt2ᚕintᚄ(f, obj.PageChars) {
+				return false
+			}
+			x.Leave()
 		case "chunkCount":
 			x.Int(int64(obj.ChunkCount))
 		case "charCount":
@@ -1398,6 +1819,52 @@ func (x *planned) objectDocument(s *plan.Selection, obj *kyro.Document) bool {
 		case "warnings":
 			x.Enter(f)
 			if !x.putNDocumentWarning2ᚕkyrochatᚋkyroᚐDocumentWarningᚄ(f, obj.Warnings) {
+				return false
+			}
+			x.Leave()
+		case "chunkTokens":
+			x.Int(int64(obj.ChunkSize()))
+		case "overlapTokens":
+			x.Int(int64(obj.ChunkOverlap()))
+		case "lastRun":
+			x.Enter(f)
+			if !x.putNDocumentRun2kyrochatᚋkyroᚐDocumentRun(f, &obj.LastRun) {
+				return false
+			}
+			x.Leave()
+		case "sync":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.DocumentSync, error) {
+				return x.ec.Resolvers.Document().Sync(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putODocumentSync2ᚖkyrochatᚋkyroᚐDocumentSync(f, v):
+				return false
+			}
+			x.Leave()
+		case "crawl":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Crawl, error) {
+				return x.ec.Resolvers.Document().Crawl(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOCrawl2ᚖkyrochatᚋkyroᚐCrawl(f, v):
+				return false
+			}
+			x.Leave()
+		case "downloadUrl":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.Document().DownloadURL(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOURL2ᚖstring(f, v):
 				return false
 			}
 			x.Leave()
@@ -1474,6 +1941,24 @@ func (x *planned) putNDocumentProgress2kyrochatᚋkyroᚐDocumentProgress(f *pla
 	return x.objectDocumentProgress(f.Below(), v)
 }
 
+func (x *planned) putOInt2ᚕintᚄ(f *plan.Field, v []int) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	mark := x.Mark()
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNInt2int(f, v[i]) {
+			x.Undo(mark)
+			return true
+		}
+	}
+	x.CloseList()
+	return true
+}
+
 func (x *planned) putNDocumentWarning2ᚕkyrochatᚋkyroᚐDocumentWarningᚄ(f *plan.Field, v []kyro.DocumentWarning) bool {
 	x.OpenList()
 	for i := range v {
@@ -1491,6 +1976,47 @@ func (x *planned) putNDocumentWarning2kyrochatᚋkyroᚐDocumentWarning(f *plan.
 		return x.MustNotBeNull(f, "DocumentWarning!")
 	}
 	return x.objectDocumentWarning(f.Below(), v)
+}
+
+func (x *planned) putNDocumentRun2kyrochatᚋkyroᚐDocumentRun(f *plan.Field, v *kyro.DocumentRun) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "DocumentRun!")
+	}
+	return x.objectDocumentRun(f.Below(), v)
+}
+
+func (x *planned) putODocumentSync2ᚖkyrochatᚋkyroᚐDocumentSync(f *plan.Field, v *kyro.DocumentSync) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectDocumentSync(f.Below(), v) {
+		x.Undo(mark)
+		return true
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putOCrawl2ᚖkyrochatᚋkyroᚐCrawl(f *plan.Field, v *kyro.Crawl) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectCrawl(f.Below(), v) {
+		x.Undo(mark)
+		return true
+	}
+	x.Wrote(f, v, mark)
+	return true
 }
 
 func (x *planned) putNChunkConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Chunk]) bool {
@@ -1642,6 +2168,98 @@ func (x *planned) objectDocumentProgress(s *plan.Selection, obj *kyro.DocumentPr
 			}
 		case "updatedAt":
 			x.Buf = scalar.AppendDateTime(x.Buf, obj.UpdatedAt)
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) objectDocumentRun(s *plan.Selection, obj *kyro.DocumentRun) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("DocumentRun")
+		case "cause":
+			x.wordDocumentRunCause(obj.Cause)
+		case "outcome":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.RunOutcome, error) {
+				return x.ec.Resolvers.DocumentRun().Outcome(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putODocumentRunOutcome2ᚖkyrochatᚋkyroᚐRunOutcome(f, v):
+				return false
+			}
+			x.Leave()
+		case "reason":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.DocumentRun().Reason(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "startedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.StartedAt)
+		case "finishedAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.FinishedAt) {
+				return false
+			}
+		case "chunksReused":
+			x.Int(int64(obj.ChunksReused))
+		case "chunksEmbedded":
+			x.Int(int64(obj.ChunksEmbedded))
+		case "chunksRemoved":
+			x.Int(int64(obj.ChunksRemoved))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNDocumentRunCause2kyrochatᚋkyroᚐRunCause(f *plan.Field, v kyro.RunCause) bool {
+	x.wordDocumentRunCause(v)
+	return true
+}
+
+func (x *planned) putODocumentRunOutcome2ᚖkyrochatᚋkyroᚐRunOutcome(f *plan.Field, v *kyro.RunOutcome) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.wordDocumentRunOutcome(*v)
+	return true
+}
+
+func (x *planned) objectDocumentSync(s *plan.Selection, obj *kyro.DocumentSync) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("DocumentSync")
+		case "intervalHours":
+			if !x.putOInt2ᚖint(f, obj.IntervalHours) {
+				return false
+			}
+		case "nextAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.NextAt) {
+				return false
+			}
+		case "checkedAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.CheckedAt) {
+				return false
+			}
 		}
 	}
 	x.Close()
@@ -2365,6 +2983,16 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 			x.Undo(mark)
 		}
 		return true
+	case *kyro.UploadSlot:
+		if v == nil {
+			x.Null()
+			return true
+		}
+		mark := x.Mark()
+		if !x.objectUploadSlot(f.As("UploadSlot"), v) {
+			x.Undo(mark)
+		}
+		return true
 	case *kyro.Session:
 		if v == nil {
 			x.Null()
@@ -2392,6 +3020,16 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 		}
 		mark := x.Mark()
 		if !x.objectDocument(f.As("Document"), v) {
+			x.Undo(mark)
+		}
+		return true
+	case *kyro.Crawl:
+		if v == nil {
+			x.Null()
+			return true
+		}
+		mark := x.Mark()
+		if !x.objectCrawl(f.As("Crawl"), v) {
 			x.Undo(mark)
 		}
 		return true
@@ -2747,6 +3385,56 @@ func (x *planned) objectSession(s *plan.Selection, obj *kyro.Session) bool {
 	return true
 }
 
+func (x *planned) objectUploadSlot(s *plan.Selection, obj *kyro.UploadSlot) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("UploadSlot")
+		case "id":
+			x.Buf = scalar.AppendID(x.Buf, obj.ID)
+		case "url":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.UploadSlot().URL(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOURL2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "expiresAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.ExpiresAt)
+		case "fileName":
+			x.String(string(obj.FileName))
+		case "receivedBytes":
+			x.Int(int64(obj.ReceivedBytes))
+		case "sizeBytes":
+			if !x.putOInt2ᚖint64(f, obj.SizeBytes) {
+				return false
+			}
+		case "document":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Document, error) {
+				return x.ec.Resolvers.UploadSlot().Document(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putODocument2ᚖkyrochatᚋkyroᚐDocument(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -2909,6 +3597,10 @@ func (x *planned) subscription(f *plan.Field) *plan.Events {
 		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_documentProgress_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan *kyro.DocumentProgress, error) {
 			return x.ec.Resolvers.Subscription().DocumentProgress(ctx, fc.Args["botId"].(*kyro.ID), fc.Args["documentId"].(*kyro.ID))
 		}, x.putNDocumentProgress2ᚖkyrochatᚋkyroᚐDocumentProgress)
+	case "crawlProgress":
+		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_crawlProgress_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan *kyro.Crawl, error) {
+			return x.ec.Resolvers.Subscription().CrawlProgress(ctx, fc.Args["crawlId"].(kyro.ID))
+		}, x.putNCrawl2ᚖkyrochatᚋkyroᚐCrawl)
 	case "conversationEvents":
 		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_conversationEvents_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan kyro.ConversationEvent, error) {
 			return x.ec.Resolvers.Subscription().ConversationEvents(ctx, fc.Args["conversationId"].(kyro.ID), fc.Args["after"].(*kyro.StreamCursor))
@@ -3082,6 +3774,44 @@ func (x *planned) wordAuditActor(v kyro.AuditActor) {
 	}
 }
 
+func (x *planned) wordCrawlPageStatus(v kyro.CrawlPageStatus) {
+	switch v {
+	case kyro.PageWaiting:
+		x.Word("WAITING")
+	case kyro.PageAdded:
+		x.Word("ADDED")
+	case kyro.PageUpdated:
+		x.Word("UPDATED")
+	case kyro.PageUnchanged:
+		x.Word("UNCHANGED")
+	case kyro.PageDuplicate:
+		x.Word("DUPLICATE")
+	case kyro.PageSkipped:
+		x.Word("SKIPPED")
+	case kyro.PageFailed:
+		x.Word("FAILED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordCrawlStatus(v kyro.CrawlStatus) {
+	switch v {
+	case kyro.CrawlQueued:
+		x.Word("QUEUED")
+	case kyro.CrawlRunning:
+		x.Word("RUNNING")
+	case kyro.CrawlCompleted:
+		x.Word("COMPLETED")
+	case kyro.CrawlFailed:
+		x.Word("FAILED")
+	case kyro.CrawlCanceled:
+		x.Word("CANCELED")
+	default:
+		x.Word("")
+	}
+}
+
 func (x *planned) wordDocumentKind(v kyro.DocumentKind) {
 	switch v {
 	case kyro.DocumentFile:
@@ -3092,6 +3822,40 @@ func (x *planned) wordDocumentKind(v kyro.DocumentKind) {
 		x.Word("TEXT")
 	case kyro.DocumentQA:
 		x.Word("QA")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordDocumentRunCause(v kyro.RunCause) {
+	switch v {
+	case kyro.RunAdded:
+		x.Word("ADDED")
+	case kyro.RunRetried:
+		x.Word("RETRIED")
+	case kyro.RunReprocessed:
+		x.Word("REPROCESSED")
+	case kyro.RunResynced:
+		x.Word("RESYNCED")
+	case kyro.RunScheduled:
+		x.Word("SCHEDULED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordDocumentRunOutcome(v kyro.RunOutcome) {
+	switch v {
+	case kyro.RunDone:
+		x.Word("DONE")
+	case kyro.RunUnchanged:
+		x.Word("UNCHANGED")
+	case kyro.RunFailed:
+		x.Word("FAILED")
+	case kyro.RunNeedsOCR:
+		x.Word("NEEDS_OCR")
+	case kyro.RunCanceled:
+		x.Word("CANCELED")
 	default:
 		x.Word("")
 	}

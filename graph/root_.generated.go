@@ -29,13 +29,17 @@ type ResolverRoot interface {
 	Chunk() ChunkResolver
 	Citation() CitationResolver
 	Conversation() ConversationResolver
+	Crawl() CrawlResolver
+	CrawlPage() CrawlPageResolver
 	Document() DocumentResolver
 	DocumentProgress() DocumentProgressResolver
+	DocumentRun() DocumentRunResolver
 	Message() MessageResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	Session() SessionResolver
 	Subscription() SubscriptionResolver
+	UploadSlot() UploadSlotResolver
 	User() UserResolver
 }
 
@@ -96,6 +100,7 @@ type ComplexityRoot struct {
 
 	Bot struct {
 		Conversations      func(childComplexity int, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) int
+		Crawls             func(childComplexity int, first *int, after *string, last *int, before *string) int
 		CreatedAt          func(childComplexity int) int
 		Description        func(childComplexity int) int
 		Documents          func(childComplexity int, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) int
@@ -161,6 +166,11 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ChunkPayload struct {
+		Chunk  func(childComplexity int) int
+		Errors func(childComplexity int) int
+	}
+
 	Citation struct {
 		CharEnd         func(childComplexity int) int
 		CharStart       func(childComplexity int) int
@@ -219,10 +229,74 @@ type ComplexityRoot struct {
 		Seq          func(childComplexity int) int
 	}
 
+	Crawl struct {
+		Bot            func(childComplexity int) int
+		CreatedAt      func(childComplexity int) int
+		Exclude        func(childComplexity int) int
+		FinishedAt     func(childComplexity int) int
+		ID             func(childComplexity int) int
+		Include        func(childComplexity int) int
+		MaxDepth       func(childComplexity int) int
+		MaxPages       func(childComplexity int) int
+		Pages          func(childComplexity int, first *int, after *string, last *int, before *string) int
+		PagesAdded     func(childComplexity int) int
+		PagesDone      func(childComplexity int) int
+		PagesFailed    func(childComplexity int) int
+		PagesFound     func(childComplexity int) int
+		PagesSkipped   func(childComplexity int) int
+		PagesUnchanged func(childComplexity int) int
+		Status         func(childComplexity int) int
+		StatusReason   func(childComplexity int) int
+		URL            func(childComplexity int) int
+		UpdatedAt      func(childComplexity int) int
+	}
+
+	CrawlConnection struct {
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
+	}
+
+	CrawlEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	CrawlPage struct {
+		Depth    func(childComplexity int) int
+		Document func(childComplexity int) int
+		Reason   func(childComplexity int) int
+		Status   func(childComplexity int) int
+		URL      func(childComplexity int) int
+	}
+
+	CrawlPageConnection struct {
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
+	}
+
+	CrawlPageEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	CrawlPayload struct {
+		Crawl  func(childComplexity int) int
+		Errors func(childComplexity int) int
+	}
+
 	CreateApiKeyPayload struct {
 		APIKey func(childComplexity int) int
 		Errors func(childComplexity int) int
 		Secret func(childComplexity int) int
+	}
+
+	CreateUploadPayload struct {
+		Errors func(childComplexity int) int
+		Upload func(childComplexity int) int
 	}
 
 	DeletePayload struct {
@@ -234,20 +308,27 @@ type ComplexityRoot struct {
 		Bot          func(childComplexity int) int
 		CharCount    func(childComplexity int) int
 		ChunkCount   func(childComplexity int) int
+		ChunkOverlap func(childComplexity int) int
+		ChunkSize    func(childComplexity int) int
 		Chunks       func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ContentHash  func(childComplexity int) int
+		Crawl        func(childComplexity int) int
 		CreatedAt    func(childComplexity int) int
+		DownloadURL  func(childComplexity int) int
 		FileName     func(childComplexity int) int
 		ID           func(childComplexity int) int
 		Kind         func(childComplexity int) int
 		Language     func(childComplexity int) int
+		LastRun      func(childComplexity int) int
 		MimeType     func(childComplexity int) int
+		PageChars    func(childComplexity int) int
 		PageCount    func(childComplexity int) int
 		Progress     func(childComplexity int) int
 		ReadyAt      func(childComplexity int) int
 		SizeBytes    func(childComplexity int) int
 		Status       func(childComplexity int) int
 		StatusReason func(childComplexity int) int
+		Sync         func(childComplexity int) int
 		Text         func(childComplexity int, start *int, length *int) int
 		Title        func(childComplexity int) int
 		URL          func(childComplexity int) int
@@ -285,10 +366,38 @@ type ComplexityRoot struct {
 		UpdatedAt  func(childComplexity int) int
 	}
 
+	DocumentResult struct {
+		Document   func(childComplexity int) int
+		DocumentID func(childComplexity int) int
+		Errors     func(childComplexity int) int
+	}
+
+	DocumentRun struct {
+		Cause          func(childComplexity int) int
+		ChunksEmbedded func(childComplexity int) int
+		ChunksRemoved  func(childComplexity int) int
+		ChunksReused   func(childComplexity int) int
+		FinishedAt     func(childComplexity int) int
+		Outcome        func(childComplexity int) int
+		Reason         func(childComplexity int) int
+		StartedAt      func(childComplexity int) int
+	}
+
+	DocumentSync struct {
+		CheckedAt     func(childComplexity int) int
+		IntervalHours func(childComplexity int) int
+		NextAt        func(childComplexity int) int
+	}
+
 	DocumentWarning struct {
 		Code    func(childComplexity int) int
 		Message func(childComplexity int) int
 		Page    func(childComplexity int) int
+	}
+
+	DocumentsPayload struct {
+		Errors  func(childComplexity int) int
+		Results func(childComplexity int) int
 	}
 
 	LogOutPayload struct {
@@ -386,35 +495,46 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		AddQADocument            func(childComplexity int, input model.AddQADocumentInput) int
 		AddTextDocument          func(childComplexity int, input model.AddTextDocumentInput) int
+		AddURLDocument           func(childComplexity int, input model.AddURLDocumentInput) int
+		CancelCrawl              func(childComplexity int, input model.CancelCrawlInput) int
 		CancelDocument           func(childComplexity int, input model.CancelDocumentInput) int
 		ChangePassword           func(childComplexity int, input model.ChangePasswordInput) int
 		ConfirmEmailChange       func(childComplexity int, input model.ConfirmEmailChangeInput) int
+		CrawlSite                func(childComplexity int, input model.CrawlSiteInput) int
 		CreateAPIKey             func(childComplexity int, input model.CreateAPIKeyInput) int
 		CreateBot                func(childComplexity int, input model.CreateBotInput) int
 		CreateConversation       func(childComplexity int, input model.CreateConversationInput) int
+		CreateUpload             func(childComplexity int, input model.CreateUploadInput) int
 		DeactivateAccount        func(childComplexity int, input model.DeactivateAccountInput) int
 		DeleteBot                func(childComplexity int, input model.DeleteBotInput) int
 		DeleteConversation       func(childComplexity int, input model.DeleteConversationInput) int
 		DeleteDocument           func(childComplexity int, input model.DeleteDocumentInput) int
+		DeleteDocuments          func(childComplexity int, input model.DocumentsInput) int
 		LogIn                    func(childComplexity int, input model.LogInInput) int
 		LogOut                   func(childComplexity int) int
 		ReactivateAccount        func(childComplexity int, input model.ReactivateAccountInput) int
 		RefreshSession           func(childComplexity int, input model.RefreshSessionInput) int
 		RegenerateMessage        func(childComplexity int, input model.RegenerateMessageInput) int
 		RegisterUser             func(childComplexity int, input model.RegisterUserInput) int
+		ReprocessDocument        func(childComplexity int, input model.ReprocessDocumentInput) int
 		RequestEmailChange       func(childComplexity int, input model.RequestEmailChangeInput) int
 		RequestEmailVerification func(childComplexity int, input model.RequestEmailVerificationInput) int
 		RequestPasswordReset     func(childComplexity int, input model.RequestPasswordResetInput) int
 		ResetPassword            func(childComplexity int, input model.ResetPasswordInput) int
+		ResyncDocument           func(childComplexity int, input model.ResyncDocumentInput) int
 		RetryDocument            func(childComplexity int, input model.RetryDocumentInput) int
+		RetryDocuments           func(childComplexity int, input model.DocumentsInput) int
 		RevertEmailChange        func(childComplexity int, input model.RevertEmailChangeInput) int
 		RevokeAPIKey             func(childComplexity int, input model.RevokeAPIKeyInput) int
 		RevokeOtherSessions      func(childComplexity int, input model.RevokeOtherSessionsInput) int
 		RevokeSession            func(childComplexity int, input model.RevokeSessionInput) int
 		SendMessage              func(childComplexity int, input model.SendMessageInput) int
+		SetDocumentSync          func(childComplexity int, input model.SetDocumentSyncInput) int
 		StopMessage              func(childComplexity int, input model.StopMessageInput) int
 		UpdateBot                func(childComplexity int, input model.UpdateBotInput) int
+		UpdateChunk              func(childComplexity int, input model.UpdateChunkInput) int
 		UpdateConversation       func(childComplexity int, input model.UpdateConversationInput) int
 		UpdateProfile            func(childComplexity int, input model.UpdateProfileInput) int
 		UploadDocument           func(childComplexity int, input model.UploadDocumentInput) int
@@ -503,8 +623,19 @@ type ComplexityRoot struct {
 
 	Subscription struct {
 		ConversationEvents func(childComplexity int, conversationID kyro.ID, after *kyro.StreamCursor) int
+		CrawlProgress      func(childComplexity int, crawlID kyro.ID) int
 		DocumentProgress   func(childComplexity int, botID *kyro.ID, documentID *kyro.ID) int
 		MessageStream      func(childComplexity int, messageID kyro.ID, after *kyro.StreamCursor) int
+	}
+
+	UploadSlot struct {
+		Document      func(childComplexity int) int
+		ExpiresAt     func(childComplexity int) int
+		FileName      func(childComplexity int) int
+		ID            func(childComplexity int) int
+		ReceivedBytes func(childComplexity int) int
+		SizeBytes     func(childComplexity int) int
+		URL           func(childComplexity int) int
 	}
 
 	User struct {
@@ -761,6 +892,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Bot.Conversations(childComplexity, args["filter"].(*model.ConversationFilter), args["orderBy"].(*model.ConversationOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Bot.crawls":
+		if e.ComplexityRoot.Bot.Crawls == nil {
+			break
+		}
+
+		args, err := ec.field_Bot_crawls_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Bot.Crawls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Bot.createdAt":
 		if e.ComplexityRoot.Bot.CreatedAt == nil {
 			break
@@ -1048,6 +1190,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ChunkEdge.Node(childComplexity), true
 
+	case "ChunkPayload.chunk":
+		if e.ComplexityRoot.ChunkPayload.Chunk == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChunkPayload.Chunk(childComplexity), true
+	case "ChunkPayload.errors":
+		if e.ComplexityRoot.ChunkPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChunkPayload.Errors(childComplexity), true
+
 	case "Citation.charEnd":
 		if e.ComplexityRoot.Citation.CharEnd == nil {
 			break
@@ -1282,6 +1437,246 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ConversationResync.Seq(childComplexity), true
 
+	case "Crawl.bot":
+		if e.ComplexityRoot.Crawl.Bot == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.Bot(childComplexity), true
+	case "Crawl.createdAt":
+		if e.ComplexityRoot.Crawl.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.CreatedAt(childComplexity), true
+	case "Crawl.exclude":
+		if e.ComplexityRoot.Crawl.Exclude == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.Exclude(childComplexity), true
+	case "Crawl.finishedAt":
+		if e.ComplexityRoot.Crawl.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.FinishedAt(childComplexity), true
+	case "Crawl.id":
+		if e.ComplexityRoot.Crawl.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.ID(childComplexity), true
+	case "Crawl.include":
+		if e.ComplexityRoot.Crawl.Include == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.Include(childComplexity), true
+	case "Crawl.maxDepth":
+		if e.ComplexityRoot.Crawl.MaxDepth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.MaxDepth(childComplexity), true
+	case "Crawl.maxPages":
+		if e.ComplexityRoot.Crawl.MaxPages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.MaxPages(childComplexity), true
+	case "Crawl.pages":
+		if e.ComplexityRoot.Crawl.Pages == nil {
+			break
+		}
+
+		args, err := ec.field_Crawl_pages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Crawl.Pages(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Crawl.pagesAdded":
+		if e.ComplexityRoot.Crawl.PagesAdded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.PagesAdded(childComplexity), true
+	case "Crawl.pagesDone":
+		if e.ComplexityRoot.Crawl.PagesDone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.PagesDone(childComplexity), true
+	case "Crawl.pagesFailed":
+		if e.ComplexityRoot.Crawl.PagesFailed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.PagesFailed(childComplexity), true
+	case "Crawl.pagesFound":
+		if e.ComplexityRoot.Crawl.PagesFound == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.PagesFound(childComplexity), true
+	case "Crawl.pagesSkipped":
+		if e.ComplexityRoot.Crawl.PagesSkipped == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.PagesSkipped(childComplexity), true
+	case "Crawl.pagesUnchanged":
+		if e.ComplexityRoot.Crawl.PagesUnchanged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.PagesUnchanged(childComplexity), true
+	case "Crawl.status":
+		if e.ComplexityRoot.Crawl.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.Status(childComplexity), true
+	case "Crawl.statusReason":
+		if e.ComplexityRoot.Crawl.StatusReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.StatusReason(childComplexity), true
+	case "Crawl.url":
+		if e.ComplexityRoot.Crawl.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.URL(childComplexity), true
+	case "Crawl.updatedAt":
+		if e.ComplexityRoot.Crawl.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Crawl.UpdatedAt(childComplexity), true
+
+	case "CrawlConnection.edges":
+		if e.ComplexityRoot.CrawlConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlConnection.Edges(childComplexity), true
+	case "CrawlConnection.pageInfo":
+		if e.ComplexityRoot.CrawlConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlConnection.Info(childComplexity), true
+	case "CrawlConnection.nodes":
+		if e.ComplexityRoot.CrawlConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlConnection.Nodes(childComplexity), true
+	case "CrawlConnection.totalCount":
+		if e.ComplexityRoot.CrawlConnection.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlConnection.Total(childComplexity), true
+
+	case "CrawlEdge.cursor":
+		if e.ComplexityRoot.CrawlEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlEdge.Cursor(childComplexity), true
+	case "CrawlEdge.node":
+		if e.ComplexityRoot.CrawlEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlEdge.Node(childComplexity), true
+
+	case "CrawlPage.depth":
+		if e.ComplexityRoot.CrawlPage.Depth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPage.Depth(childComplexity), true
+	case "CrawlPage.document":
+		if e.ComplexityRoot.CrawlPage.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPage.Document(childComplexity), true
+	case "CrawlPage.reason":
+		if e.ComplexityRoot.CrawlPage.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPage.Reason(childComplexity), true
+	case "CrawlPage.status":
+		if e.ComplexityRoot.CrawlPage.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPage.Status(childComplexity), true
+	case "CrawlPage.url":
+		if e.ComplexityRoot.CrawlPage.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPage.URL(childComplexity), true
+
+	case "CrawlPageConnection.edges":
+		if e.ComplexityRoot.CrawlPageConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPageConnection.Edges(childComplexity), true
+	case "CrawlPageConnection.pageInfo":
+		if e.ComplexityRoot.CrawlPageConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPageConnection.Info(childComplexity), true
+	case "CrawlPageConnection.nodes":
+		if e.ComplexityRoot.CrawlPageConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPageConnection.Nodes(childComplexity), true
+	case "CrawlPageConnection.totalCount":
+		if e.ComplexityRoot.CrawlPageConnection.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPageConnection.Total(childComplexity), true
+
+	case "CrawlPageEdge.cursor":
+		if e.ComplexityRoot.CrawlPageEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPageEdge.Cursor(childComplexity), true
+	case "CrawlPageEdge.node":
+		if e.ComplexityRoot.CrawlPageEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPageEdge.Node(childComplexity), true
+
+	case "CrawlPayload.crawl":
+		if e.ComplexityRoot.CrawlPayload.Crawl == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPayload.Crawl(childComplexity), true
+	case "CrawlPayload.errors":
+		if e.ComplexityRoot.CrawlPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CrawlPayload.Errors(childComplexity), true
+
 	case "CreateApiKeyPayload.apiKey":
 		if e.ComplexityRoot.CreateApiKeyPayload.APIKey == nil {
 			break
@@ -1300,6 +1695,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateApiKeyPayload.Secret(childComplexity), true
+
+	case "CreateUploadPayload.errors":
+		if e.ComplexityRoot.CreateUploadPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateUploadPayload.Errors(childComplexity), true
+	case "CreateUploadPayload.upload":
+		if e.ComplexityRoot.CreateUploadPayload.Upload == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateUploadPayload.Upload(childComplexity), true
 
 	case "DeletePayload.deletedId":
 		if e.ComplexityRoot.DeletePayload.DeletedID == nil {
@@ -1332,6 +1740,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.ChunkCount(childComplexity), true
+	case "Document.overlapTokens":
+		if e.ComplexityRoot.Document.ChunkOverlap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.ChunkOverlap(childComplexity), true
+	case "Document.chunkTokens":
+		if e.ComplexityRoot.Document.ChunkSize == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.ChunkSize(childComplexity), true
 	case "Document.chunks":
 		if e.ComplexityRoot.Document.Chunks == nil {
 			break
@@ -1349,12 +1769,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.ContentHash(childComplexity), true
+	case "Document.crawl":
+		if e.ComplexityRoot.Document.Crawl == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.Crawl(childComplexity), true
 	case "Document.createdAt":
 		if e.ComplexityRoot.Document.CreatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Document.CreatedAt(childComplexity), true
+	case "Document.downloadUrl":
+		if e.ComplexityRoot.Document.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.DownloadURL(childComplexity), true
 	case "Document.fileName":
 		if e.ComplexityRoot.Document.FileName == nil {
 			break
@@ -1379,12 +1811,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.Language(childComplexity), true
+	case "Document.lastRun":
+		if e.ComplexityRoot.Document.LastRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.LastRun(childComplexity), true
 	case "Document.mimeType":
 		if e.ComplexityRoot.Document.MimeType == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Document.MimeType(childComplexity), true
+	case "Document.pageCharCounts":
+		if e.ComplexityRoot.Document.PageChars == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.PageChars(childComplexity), true
 	case "Document.pageCount":
 		if e.ComplexityRoot.Document.PageCount == nil {
 			break
@@ -1421,6 +1865,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.StatusReason(childComplexity), true
+	case "Document.sync":
+		if e.ComplexityRoot.Document.Sync == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.Sync(childComplexity), true
 	case "Document.text":
 		if e.ComplexityRoot.Document.Text == nil {
 			break
@@ -1569,6 +2019,93 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DocumentProgress.UpdatedAt(childComplexity), true
 
+	case "DocumentResult.document":
+		if e.ComplexityRoot.DocumentResult.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentResult.Document(childComplexity), true
+	case "DocumentResult.documentId":
+		if e.ComplexityRoot.DocumentResult.DocumentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentResult.DocumentID(childComplexity), true
+	case "DocumentResult.errors":
+		if e.ComplexityRoot.DocumentResult.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentResult.Errors(childComplexity), true
+
+	case "DocumentRun.cause":
+		if e.ComplexityRoot.DocumentRun.Cause == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.Cause(childComplexity), true
+	case "DocumentRun.chunksEmbedded":
+		if e.ComplexityRoot.DocumentRun.ChunksEmbedded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.ChunksEmbedded(childComplexity), true
+	case "DocumentRun.chunksRemoved":
+		if e.ComplexityRoot.DocumentRun.ChunksRemoved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.ChunksRemoved(childComplexity), true
+	case "DocumentRun.chunksReused":
+		if e.ComplexityRoot.DocumentRun.ChunksReused == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.ChunksReused(childComplexity), true
+	case "DocumentRun.finishedAt":
+		if e.ComplexityRoot.DocumentRun.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.FinishedAt(childComplexity), true
+	case "DocumentRun.outcome":
+		if e.ComplexityRoot.DocumentRun.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.Outcome(childComplexity), true
+	case "DocumentRun.reason":
+		if e.ComplexityRoot.DocumentRun.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.Reason(childComplexity), true
+	case "DocumentRun.startedAt":
+		if e.ComplexityRoot.DocumentRun.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentRun.StartedAt(childComplexity), true
+
+	case "DocumentSync.checkedAt":
+		if e.ComplexityRoot.DocumentSync.CheckedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentSync.CheckedAt(childComplexity), true
+	case "DocumentSync.intervalHours":
+		if e.ComplexityRoot.DocumentSync.IntervalHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentSync.IntervalHours(childComplexity), true
+	case "DocumentSync.nextAt":
+		if e.ComplexityRoot.DocumentSync.NextAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentSync.NextAt(childComplexity), true
+
 	case "DocumentWarning.code":
 		if e.ComplexityRoot.DocumentWarning.Code == nil {
 			break
@@ -1587,6 +2124,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DocumentWarning.Page(childComplexity), true
+
+	case "DocumentsPayload.errors":
+		if e.ComplexityRoot.DocumentsPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentsPayload.Errors(childComplexity), true
+	case "DocumentsPayload.results":
+		if e.ComplexityRoot.DocumentsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentsPayload.Results(childComplexity), true
 
 	case "LogOutPayload.errors":
 		if e.ComplexityRoot.LogOutPayload.Errors == nil {
@@ -1931,6 +2481,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MessageUsage.TotalTokens(childComplexity), true
 
+	case "Mutation.addQADocument":
+		if e.ComplexityRoot.Mutation.AddQADocument == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addQADocument_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddQADocument(childComplexity, args["input"].(model.AddQADocumentInput)), true
 	case "Mutation.addTextDocument":
 		if e.ComplexityRoot.Mutation.AddTextDocument == nil {
 			break
@@ -1942,6 +2503,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddTextDocument(childComplexity, args["input"].(model.AddTextDocumentInput)), true
+	case "Mutation.addUrlDocument":
+		if e.ComplexityRoot.Mutation.AddURLDocument == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addUrlDocument_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddURLDocument(childComplexity, args["input"].(model.AddURLDocumentInput)), true
+	case "Mutation.cancelCrawl":
+		if e.ComplexityRoot.Mutation.CancelCrawl == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelCrawl_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelCrawl(childComplexity, args["input"].(model.CancelCrawlInput)), true
 	case "Mutation.cancelDocument":
 		if e.ComplexityRoot.Mutation.CancelDocument == nil {
 			break
@@ -1975,6 +2558,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ConfirmEmailChange(childComplexity, args["input"].(model.ConfirmEmailChangeInput)), true
+	case "Mutation.crawlSite":
+		if e.ComplexityRoot.Mutation.CrawlSite == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_crawlSite_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CrawlSite(childComplexity, args["input"].(model.CrawlSiteInput)), true
 	case "Mutation.createApiKey":
 		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
 			break
@@ -2008,6 +2602,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateConversation(childComplexity, args["input"].(model.CreateConversationInput)), true
+	case "Mutation.createUpload":
+		if e.ComplexityRoot.Mutation.CreateUpload == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createUpload_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateUpload(childComplexity, args["input"].(model.CreateUploadInput)), true
 	case "Mutation.deactivateAccount":
 		if e.ComplexityRoot.Mutation.DeactivateAccount == nil {
 			break
@@ -2052,6 +2657,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteDocument(childComplexity, args["input"].(model.DeleteDocumentInput)), true
+	case "Mutation.deleteDocuments":
+		if e.ComplexityRoot.Mutation.DeleteDocuments == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteDocuments_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteDocuments(childComplexity, args["input"].(model.DocumentsInput)), true
 	case "Mutation.logIn":
 		if e.ComplexityRoot.Mutation.LogIn == nil {
 			break
@@ -2113,6 +2729,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RegisterUser(childComplexity, args["input"].(model.RegisterUserInput)), true
+	case "Mutation.reprocessDocument":
+		if e.ComplexityRoot.Mutation.ReprocessDocument == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reprocessDocument_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReprocessDocument(childComplexity, args["input"].(model.ReprocessDocumentInput)), true
 	case "Mutation.requestEmailChange":
 		if e.ComplexityRoot.Mutation.RequestEmailChange == nil {
 			break
@@ -2157,6 +2784,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(model.ResetPasswordInput)), true
+	case "Mutation.resyncDocument":
+		if e.ComplexityRoot.Mutation.ResyncDocument == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resyncDocument_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResyncDocument(childComplexity, args["input"].(model.ResyncDocumentInput)), true
 	case "Mutation.retryDocument":
 		if e.ComplexityRoot.Mutation.RetryDocument == nil {
 			break
@@ -2168,6 +2806,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RetryDocument(childComplexity, args["input"].(model.RetryDocumentInput)), true
+	case "Mutation.retryDocuments":
+		if e.ComplexityRoot.Mutation.RetryDocuments == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_retryDocuments_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RetryDocuments(childComplexity, args["input"].(model.DocumentsInput)), true
 	case "Mutation.revertEmailChange":
 		if e.ComplexityRoot.Mutation.RevertEmailChange == nil {
 			break
@@ -2223,6 +2872,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SendMessage(childComplexity, args["input"].(model.SendMessageInput)), true
+	case "Mutation.setDocumentSync":
+		if e.ComplexityRoot.Mutation.SetDocumentSync == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setDocumentSync_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetDocumentSync(childComplexity, args["input"].(model.SetDocumentSyncInput)), true
 	case "Mutation.stopMessage":
 		if e.ComplexityRoot.Mutation.StopMessage == nil {
 			break
@@ -2245,6 +2905,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateBot(childComplexity, args["input"].(model.UpdateBotInput)), true
+	case "Mutation.updateChunk":
+		if e.ComplexityRoot.Mutation.UpdateChunk == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateChunk_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateChunk(childComplexity, args["input"].(model.UpdateChunkInput)), true
 	case "Mutation.updateConversation":
 		if e.ComplexityRoot.Mutation.UpdateConversation == nil {
 			break
@@ -2659,6 +3330,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.ConversationEvents(childComplexity, args["conversationId"].(kyro.ID), args["after"].(*kyro.StreamCursor)), true
+	case "Subscription.crawlProgress":
+		if e.ComplexityRoot.Subscription.CrawlProgress == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_crawlProgress_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.CrawlProgress(childComplexity, args["crawlId"].(kyro.ID)), true
 	case "Subscription.documentProgress":
 		if e.ComplexityRoot.Subscription.DocumentProgress == nil {
 			break
@@ -2681,6 +3363,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.MessageStream(childComplexity, args["messageId"].(kyro.ID), args["after"].(*kyro.StreamCursor)), true
+
+	case "UploadSlot.document":
+		if e.ComplexityRoot.UploadSlot.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadSlot.Document(childComplexity), true
+	case "UploadSlot.expiresAt":
+		if e.ComplexityRoot.UploadSlot.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadSlot.ExpiresAt(childComplexity), true
+	case "UploadSlot.fileName":
+		if e.ComplexityRoot.UploadSlot.FileName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadSlot.FileName(childComplexity), true
+	case "UploadSlot.id":
+		if e.ComplexityRoot.UploadSlot.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadSlot.ID(childComplexity), true
+	case "UploadSlot.receivedBytes":
+		if e.ComplexityRoot.UploadSlot.ReceivedBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadSlot.ReceivedBytes(childComplexity), true
+	case "UploadSlot.sizeBytes":
+		if e.ComplexityRoot.UploadSlot.SizeBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadSlot.SizeBytes(childComplexity), true
+	case "UploadSlot.url":
+		if e.ComplexityRoot.UploadSlot.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadSlot.URL(childComplexity), true
 
 	case "User.apiKeys":
 		if e.ComplexityRoot.User.APIKeys == nil {
@@ -2799,39 +3524,49 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("AddQADocumentInput", ec.unmarshalInputAddQADocumentInput),
 			graphql.NewInputUnmarshaler("AddTextDocumentInput", ec.unmarshalInputAddTextDocumentInput),
+			graphql.NewInputUnmarshaler("AddUrlDocumentInput", ec.unmarshalInputAddUrlDocumentInput),
 			graphql.NewInputUnmarshaler("BotFilter", ec.unmarshalInputBotFilter),
 			graphql.NewInputUnmarshaler("BotOrder", ec.unmarshalInputBotOrder),
+			graphql.NewInputUnmarshaler("CancelCrawlInput", ec.unmarshalInputCancelCrawlInput),
 			graphql.NewInputUnmarshaler("CancelDocumentInput", ec.unmarshalInputCancelDocumentInput),
 			graphql.NewInputUnmarshaler("ChangePasswordInput", ec.unmarshalInputChangePasswordInput),
 			graphql.NewInputUnmarshaler("ConfirmEmailChangeInput", ec.unmarshalInputConfirmEmailChangeInput),
 			graphql.NewInputUnmarshaler("ConversationFilter", ec.unmarshalInputConversationFilter),
 			graphql.NewInputUnmarshaler("ConversationOrder", ec.unmarshalInputConversationOrder),
+			graphql.NewInputUnmarshaler("CrawlSiteInput", ec.unmarshalInputCrawlSiteInput),
 			graphql.NewInputUnmarshaler("CreateApiKeyInput", ec.unmarshalInputCreateApiKeyInput),
 			graphql.NewInputUnmarshaler("CreateBotInput", ec.unmarshalInputCreateBotInput),
 			graphql.NewInputUnmarshaler("CreateConversationInput", ec.unmarshalInputCreateConversationInput),
+			graphql.NewInputUnmarshaler("CreateUploadInput", ec.unmarshalInputCreateUploadInput),
 			graphql.NewInputUnmarshaler("DeactivateAccountInput", ec.unmarshalInputDeactivateAccountInput),
 			graphql.NewInputUnmarshaler("DeleteBotInput", ec.unmarshalInputDeleteBotInput),
 			graphql.NewInputUnmarshaler("DeleteConversationInput", ec.unmarshalInputDeleteConversationInput),
 			graphql.NewInputUnmarshaler("DeleteDocumentInput", ec.unmarshalInputDeleteDocumentInput),
 			graphql.NewInputUnmarshaler("DocumentFilter", ec.unmarshalInputDocumentFilter),
+			graphql.NewInputUnmarshaler("DocumentsInput", ec.unmarshalInputDocumentsInput),
 			graphql.NewInputUnmarshaler("LogInInput", ec.unmarshalInputLogInInput),
 			graphql.NewInputUnmarshaler("ReactivateAccountInput", ec.unmarshalInputReactivateAccountInput),
 			graphql.NewInputUnmarshaler("RefreshSessionInput", ec.unmarshalInputRefreshSessionInput),
 			graphql.NewInputUnmarshaler("RegenerateMessageInput", ec.unmarshalInputRegenerateMessageInput),
 			graphql.NewInputUnmarshaler("RegisterUserInput", ec.unmarshalInputRegisterUserInput),
+			graphql.NewInputUnmarshaler("ReprocessDocumentInput", ec.unmarshalInputReprocessDocumentInput),
 			graphql.NewInputUnmarshaler("RequestEmailChangeInput", ec.unmarshalInputRequestEmailChangeInput),
 			graphql.NewInputUnmarshaler("RequestEmailVerificationInput", ec.unmarshalInputRequestEmailVerificationInput),
 			graphql.NewInputUnmarshaler("RequestPasswordResetInput", ec.unmarshalInputRequestPasswordResetInput),
 			graphql.NewInputUnmarshaler("ResetPasswordInput", ec.unmarshalInputResetPasswordInput),
+			graphql.NewInputUnmarshaler("ResyncDocumentInput", ec.unmarshalInputResyncDocumentInput),
 			graphql.NewInputUnmarshaler("RetryDocumentInput", ec.unmarshalInputRetryDocumentInput),
 			graphql.NewInputUnmarshaler("RevertEmailChangeInput", ec.unmarshalInputRevertEmailChangeInput),
 			graphql.NewInputUnmarshaler("RevokeApiKeyInput", ec.unmarshalInputRevokeApiKeyInput),
 			graphql.NewInputUnmarshaler("RevokeOtherSessionsInput", ec.unmarshalInputRevokeOtherSessionsInput),
 			graphql.NewInputUnmarshaler("RevokeSessionInput", ec.unmarshalInputRevokeSessionInput),
 			graphql.NewInputUnmarshaler("SendMessageInput", ec.unmarshalInputSendMessageInput),
+			graphql.NewInputUnmarshaler("SetDocumentSyncInput", ec.unmarshalInputSetDocumentSyncInput),
 			graphql.NewInputUnmarshaler("StopMessageInput", ec.unmarshalInputStopMessageInput),
 			graphql.NewInputUnmarshaler("UpdateBotInput", ec.unmarshalInputUpdateBotInput),
+			graphql.NewInputUnmarshaler("UpdateChunkInput", ec.unmarshalInputUpdateChunkInput),
 			graphql.NewInputUnmarshaler("UpdateConversationInput", ec.unmarshalInputUpdateConversationInput),
 			graphql.NewInputUnmarshaler("UpdateProfileInput", ec.unmarshalInputUpdateProfileInput),
 			graphql.NewInputUnmarshaler("UploadDocumentInput", ec.unmarshalInputUploadDocumentInput),
@@ -3341,7 +4076,7 @@ enum ApiKeyScope {
   READ
   "Hold conversations: make, read, change and delete them, send, stop and regenerate messages, and follow them live."
   CHAT
-  "Feed bots: add, read, retry, cancel and delete documents, and follow their progress."
+  "Feed bots: add, read, change, retry, cancel and delete documents, crawl sites, and follow their progress."
   INGEST
 }
 
@@ -3572,6 +4307,17 @@ type Bot implements Node {
     "A cursor to end before."
     before: String
   ): DocumentConnection!
+  "The bot's crawls, newest first. API keys: READ, INGEST."
+  crawls(
+    "How many from the start or after the cursor: 1 to 100, default 20."
+    first: Int
+    "A cursor to start behind."
+    after: String
+    "How many from the end or before the cursor: 1 to 100."
+    last: Int
+    "A cursor to end before."
+    before: String
+  ): CrawlConnection!
   "Your conversations with this bot. API keys: READ, CHAT."
   conversations(
     "Which conversations; its botId, where given, must be this bot's."
@@ -3631,7 +4377,7 @@ type Document implements Node {
   title: String!
   "The file's name as it was uploaded; null unless kind is FILE."
   fileName: String
-  "The address; null unless kind is URL."
+  "The address, in the form by which pages are told apart; null unless kind is URL."
   url: URL
   "The type its content was found to be; null until known."
   mimeType: String
@@ -3645,8 +4391,13 @@ type Document implements Node {
   statusReason: String
   "How far it has come, in numbers."
   progress: DocumentProgress!
-  "How many pages it has; null where its format has none, or until known."
+  "How many pages, slides or sheets it has; null where its format has none, or until known."
   pageCount: Int
+  """
+  How many UTF-16 code units of text were found on each page, the first page first; null where the format has no pages, or
+  until known. A page of 0 is one that nothing was found on.
+  """
+  pageCharCounts: [Int!]
   "How many chunks it was cut into; 0 until known."
   chunkCount: Int!
   "The length of its text in UTF-16 code units; null until known."
@@ -3657,6 +4408,21 @@ type Document implements Node {
   contentHash: String
   "What its owner should know although it is searchable, such as pages without text."
   warnings: [DocumentWarning!]!
+  "The size that its chunks are filled up to, in tokens as the server estimates them."
+  chunkTokens: Int!
+  "How much of the end of a chunk the next one repeats, in tokens."
+  overlapTokens: Int!
+  "What was last done about it, or is being done."
+  lastRun: DocumentRun!
+  "How it is kept in step with its page; null unless kind is URL."
+  sync: DocumentSync
+  "The crawl that found it; null where there was none."
+  crawl: Crawl
+  """
+  Where its original can be downloaded, by its owner, for five minutes: a file, the page as it was fetched, the text. Null
+  where there is none (yet). Whoever has this address has the file: ask for it when a person wants it, and do not keep it.
+  """
+  downloadUrl: URL
   "When it was added."
   createdAt: DateTime!
   "When it last changed."
@@ -3684,6 +4450,192 @@ type Document implements Node {
     "How many code units, 1 to 262,144."
     length: Int = 262144
   ): String
+}
+
+"""
+One time that a document was worked on, from when it was asked for to its end. While a document that is READY is worked on
+again, answers use the version before, and a run that fails or is canceled leaves the document as it was: READY, and with
+what went wrong in ` + "`" + `reason` + "`" + `.
+"""
+type DocumentRun {
+  "Why it was worked on."
+  cause: DocumentRunCause!
+  "How it ended; null while it is under way."
+  outcome: DocumentRunOutcome
+  "Why it ended so, for people; null where there is nothing to say."
+  reason: String
+  "When it was asked for."
+  startedAt: DateTime!
+  "When it ended; null while it is under way."
+  finishedAt: DateTime
+  "How many of the new version's chunks say what had been embedded before, by this or another document, and cost nothing."
+  chunksReused: Int!
+  "How many of its chunks had to be embedded."
+  chunksEmbedded: Int!
+  "How many chunks of the version before are in the new one no more."
+  chunksRemoved: Int!
+}
+
+"Why a document is worked on."
+enum DocumentRunCause {
+  "It was added."
+  ADDED
+  "retryDocument."
+  RETRIED
+  "reprocessDocument."
+  REPROCESSED
+  "resyncDocument, or a crawl that met it again."
+  RESYNCED
+  "Its time to be looked at again had come: see setDocumentSync."
+  SCHEDULED
+}
+
+"How a run ended."
+enum DocumentRunOutcome {
+  "A new version is in use."
+  DONE
+  "The page is what it was, and so is the document."
+  UNCHANGED
+  "It failed: ` + "`" + `reason` + "`" + ` says why."
+  FAILED
+  "No text was found, only pictures of it."
+  NEEDS_OCR
+  "It was canceled."
+  CANCELED
+}
+
+"How a document is kept in step with its page."
+type DocumentSync {
+  "Every how many hours the page is looked at; null: never by itself."
+  intervalHours: Int
+  "When it is looked at next; null where it is not."
+  nextAt: DateTime
+  "When it was last looked at; null until then."
+  checkedAt: DateTime
+}
+
+"""
+A walk through a site, which makes a document of each page it finds. It keeps to the site it begins on, to what the site's
+robots.txt allows, and to one page a second.
+"""
+type Crawl implements Node {
+  "The crawl's id, such as ` + "`" + `crawl_3` + "`" + `."
+  id: ID!
+  "The bot that gets the documents."
+  bot: Bot!
+  "Where it begins: a page, or a sitemap."
+  url: URL!
+  "How far it is."
+  status: CrawlStatus!
+  "Why it is in this state, for people; null where there is nothing to say."
+  statusReason: String
+  "How many pages it looks at, at most."
+  maxPages: Int!
+  "How many links it goes away from where it begins, at most; pages of a sitemap are at 1."
+  maxDepth: Int!
+  "Which paths it takes, as patterns; all where the list is empty."
+  include: [String!]!
+  "Which paths it leaves out, as patterns."
+  exclude: [String!]!
+  "How many pages it knows of."
+  pagesFound: Int!
+  "How many of them it has looked at, whatever came of it."
+  pagesDone: Int!
+  "How many became documents, or new versions of documents."
+  pagesAdded: Int!
+  "How many are in the bot's documents as they are."
+  pagesUnchanged: Int!
+  "How many were left out: another address of the same page, the same content, not wanted or not text."
+  pagesSkipped: Int!
+  "How many could not be read."
+  pagesFailed: Int!
+  "When it was asked for."
+  createdAt: DateTime!
+  "When it last got on."
+  updatedAt: DateTime!
+  "When it ended; null until then."
+  finishedAt: DateTime
+  "What became of each page, in the order they were found."
+  pages(
+    "How many from the start or after the cursor: 1 to 100, default 20."
+    first: Int
+    "A cursor to start behind."
+    after: String
+    "How many from the end or before the cursor: 1 to 100."
+    last: Int
+    "A cursor to end before."
+    before: String
+  ): CrawlPageConnection!
+}
+
+"How far a crawl is. COMPLETED and what stands below it are final."
+enum CrawlStatus {
+  "Waiting for its turn."
+  QUEUED
+  "Walking."
+  RUNNING
+  "All pages that it was to look at were looked at."
+  COMPLETED
+  "It could not begin: ` + "`" + `statusReason` + "`" + ` says why."
+  FAILED
+  "Its owner canceled it. What it had found by then stays."
+  CANCELED
+}
+
+"A page that a crawl knows of."
+type CrawlPage {
+  "Its address."
+  url: URL!
+  "How many links it is away from where the crawl began."
+  depth: Int!
+  "What became of it."
+  status: CrawlPageStatus!
+  "Why, for people; null where there is nothing to say."
+  reason: String
+  "Its document, where there is one and it was not deleted."
+  document: Document
+}
+
+"What became of a page of a crawl."
+enum CrawlPageStatus {
+  "It was not looked at yet."
+  WAITING
+  "It is a new document."
+  ADDED
+  "It is a new version of a document that was there."
+  UPDATED
+  "Its document is there, and it is what it was."
+  UNCHANGED
+  "The same page or the same content has another address, which has the document."
+  DUPLICATE
+  "It was left out: ` + "`" + `reason` + "`" + ` says why."
+  SKIPPED
+  "It could not be read: ` + "`" + `reason` + "`" + ` says why."
+  FAILED
+}
+
+"""
+A place to send a file to. Send it by ` + "`" + `PUT` + "`" + ` to ` + "`" + `url` + "`" + `, whole, or in parts with ` + "`" + `Content-Range: bytes 0-1048575/5000000` + "`" + `
+(the total may be ` + "`" + `*` + "`" + ` until the last part). The answer to a part is 308 with ` + "`" + `Upload-Offset` + "`" + `, how many bytes are there; the
+answer to the last one is 201 with the document as JSON. Whoever was cut off asks ` + "`" + `HEAD url` + "`" + ` for ` + "`" + `Upload-Offset` + "`" + ` and goes on
+from there, also with another server of the same installation, also after a restart. Neither needs a token: the address is
+the right to it, once, until ` + "`" + `expiresAt` + "`" + `.
+"""
+type UploadSlot implements Node {
+  "The slot's id, such as ` + "`" + `upload_7` + "`" + `."
+  id: ID!
+  "Where to send the file; null once it is there."
+  url: URL
+  "Until when it can be sent."
+  expiresAt: DateTime!
+  "The name it will have."
+  fileName: String!
+  "How many bytes are there by now."
+  receivedBytes: Int!
+  "How many there are to be; null where that was not said."
+  sizeBytes: Int
+  "The document, once the file is there."
+  document: Document
 }
 
 "Where a document comes from."
@@ -4082,6 +5034,46 @@ type DocumentEdge {
   node: Document!
 }
 
+"A page of crawls."
+type CrawlConnection {
+  "The crawls with their cursors."
+  edges: [CrawlEdge!]!
+  "The crawls alone."
+  nodes: [Crawl!]!
+  "How to go on."
+  pageInfo: PageInfo!
+  "How many crawls the whole list has. Counted only when selected."
+  totalCount: Int!
+}
+
+"A crawl in a list."
+type CrawlEdge {
+  "Its place in the list."
+  cursor: String!
+  "The crawl."
+  node: Crawl!
+}
+
+"A page of the pages of a crawl."
+type CrawlPageConnection {
+  "The pages with their cursors."
+  edges: [CrawlPageEdge!]!
+  "The pages alone."
+  nodes: [CrawlPage!]!
+  "How to go on."
+  pageInfo: PageInfo!
+  "How many pages the whole list has. Counted only when selected."
+  totalCount: Int!
+}
+
+"A page in a list."
+type CrawlPageEdge {
+  "Its place in the list."
+  cursor: String!
+  "The page."
+  node: CrawlPage!
+}
+
 "A page of chunks."
 type ChunkConnection {
   "The chunks with their cursors."
@@ -4357,16 +5349,17 @@ type Mutation {
   ): DeletePayload!
 
   """
-  Adds a file to a bot: PDF, Markdown or plain text, decided by content. It is stored when the mutation answers, and
-  read in the background. Errors: VALIDATION, UNSUPPORTED_TYPE, FILE_EMPTY, FILE_TOO_LARGE; NOT_FOUND at the top level.
-  API keys: INGEST.
+  Adds a file to a bot: PDF, Word, PowerPoint, Excel, HTML, Markdown, CSV, JSON or plain text, decided by content. It is
+  stored when the mutation answers, and read in the background. Large files, and those of people with bad connections, are
+  better sent by createUpload. Errors: VALIDATION, UNSUPPORTED_TYPE, FILE_EMPTY, FILE_TOO_LARGE, LIMIT_REACHED; NOT_FOUND at
+  the top level. API keys: INGEST.
   """
   uploadDocument(
     "The file and its bot."
     input: UploadDocumentInput!
   ): DocumentPayload!
   """
-  Adds a text to a bot; Markdown structure is understood. Errors: VALIDATION; NOT_FOUND at the top level.
+  Adds a text to a bot; Markdown structure is understood. Errors: VALIDATION, LIMIT_REACHED; NOT_FOUND at the top level.
   API keys: INGEST.
   """
   addTextDocument(
@@ -4391,6 +5384,90 @@ type Mutation {
     "Which document."
     input: DeleteDocumentInput!
   ): DeletePayload!
+  """
+  Makes a place to send a file to, which then becomes a document as by uploadDocument. An upload that is cut off can be gone
+  on with: see UploadSlot. Errors: VALIDATION, FILE_TOO_LARGE, LIMIT_REACHED; NOT_FOUND at the top level. API keys: INGEST.
+  """
+  createUpload(
+    "What will be sent."
+    input: CreateUploadInput!
+  ): CreateUploadPayload!
+  """
+  Adds a question with its answer to a bot. Errors: VALIDATION, LIMIT_REACHED; NOT_FOUND at the top level. API keys: INGEST.
+  """
+  addQADocument(
+    "The pair and its bot."
+    input: AddQADocumentInput!
+  ): DocumentPayload!
+  """
+  Adds a page of the web to a bot, or a PDF or another file by its address. It is fetched in the background; where that
+  cannot be done the document FAILED, and says why. The site's robots.txt is kept to. A page that the bot has already is not
+  added twice: its document is given, and looked at again. Errors: VALIDATION, LIMIT_REACHED; NOT_FOUND at the top level.
+  API keys: INGEST.
+  """
+  addUrlDocument(
+    "The address and the bot."
+    input: AddUrlDocumentInput!
+  ): DocumentPayload!
+  """
+  Walks through a site in the background and makes a document of each page: see Crawl, and crawlProgress to watch. Pages that
+  the bot has already are looked at again. Errors: VALIDATION, LIMIT_REACHED (two crawls of one user run at once, ten wait);
+  NOT_FOUND at the top level. API keys: INGEST.
+  """
+  crawlSite(
+    "Where to begin and how far to go."
+    input: CrawlSiteInput!
+  ): CrawlPayload!
+  """
+  Ends a crawl. The documents it made stay. Errors: CONFLICT where it is over; NOT_FOUND at the top level. API keys: INGEST.
+  """
+  cancelCrawl(
+    "Which crawl."
+    input: CancelCrawlInput!
+  ): CrawlPayload!
+  """
+  Reads a document again, and cuts it in another way where you say so. Answers use the version there is until the new one is
+  ready. Errors: VALIDATION; CONFLICT while it is worked on; NOT_FOUND at the top level. API keys: INGEST.
+  """
+  reprocessDocument(
+    "Which document, and how to cut it."
+    input: ReprocessDocumentInput!
+  ): DocumentPayload!
+  """
+  Looks at a document's page again, and makes a new version where it changed: only passages that are new are embedded. ` + "`" + `lastRun` + "`" + `
+  says what came of it. Errors: CONFLICT where the document has no page or is worked on; NOT_FOUND at the top level.
+  API keys: INGEST.
+  """
+  resyncDocument(
+    "Which document."
+    input: ResyncDocumentInput!
+  ): DocumentPayload!
+  """
+  Has a document's page looked at again and again. Errors: VALIDATION; CONFLICT where the document has no page; NOT_FOUND at
+  the top level. API keys: INGEST.
+  """
+  setDocumentSync(
+    "Which document, and how often."
+    input: SetDocumentSyncInput!
+  ): DocumentPayload!
+  "As retryDocument, for up to 100 documents, each with a result of its own. Errors: VALIDATION. API keys: INGEST."
+  retryDocuments(
+    "Which documents."
+    input: DocumentsInput!
+  ): DocumentsPayload!
+  "As deleteDocument, for up to 100 documents, each with a result of its own. Errors: VALIDATION. API keys: INGEST."
+  deleteDocuments(
+    "Which documents."
+    input: DocumentsInput!
+  ): DocumentsPayload!
+  """
+  Says whether answers may use a passage. It holds for the document's present version: a new one has passages of its own, of
+  which those that say the same keep it. NOT_FOUND at the top level. API keys: INGEST.
+  """
+  updateChunk(
+    "Which chunk, and whether it is used."
+    input: UpdateChunkInput!
+  ): ChunkPayload!
 
   "Begins a conversation with a bot. Errors: VALIDATION; NOT_FOUND at the top level. API keys: CHAT."
   createConversation(
@@ -4745,6 +5822,140 @@ input DeleteDocumentInput {
   documentId: ID!
 }
 
+"A file that will be sent."
+input CreateUploadInput {
+  "To which bot."
+  botId: ID!
+  "The file's name, with its extension."
+  fileName: String!
+  "How many bytes it has, at most ` + "`" + `serverInfo.limits.maxUploadBytes` + "`" + `, where that is known."
+  sizeBytes: Int
+  "1 to 200 characters; where it is left out, the file's name without its extension."
+  title: String
+}
+
+"A place to send a file to."
+type CreateUploadPayload {
+  "The place; null on errors."
+  upload: UploadSlot
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
+"A question and its answer."
+input AddQADocumentInput {
+  "To which bot."
+  botId: ID!
+  "1 to 1,000 characters."
+  question: String!
+  "1 to 20,000 characters; Markdown structure is understood."
+  answer: String!
+}
+
+"A page to add."
+input AddUrlDocumentInput {
+  "To which bot."
+  botId: ID!
+  "Its address: http or https, at most 2,048 bytes, in the public internet."
+  url: URL!
+  "1 to 200 characters; where it is left out, what the page calls itself."
+  title: String
+}
+
+"A site to walk through."
+input CrawlSiteInput {
+  "Which bot gets the documents."
+  botId: ID!
+  "A page to begin with, or a sitemap."
+  url: URL!
+  "How many pages to look at, at most: 1 to 1,000."
+  maxPages: Int = 50
+  "How many links to go away from the first page, at most: 0 to 10. Pages of a sitemap count as 1 away."
+  maxDepth: Int = 2
+  "Paths to take, at most 20 patterns such as ` + "`" + `/docs/*` + "`" + `, where ` + "`" + `*` + "`" + ` stands for anything; all where it is left out."
+  include: [String!]
+  "Paths to leave out, at most 20 patterns; it goes before ` + "`" + `include` + "`" + `."
+  exclude: [String!]
+}
+
+"A crawl to end."
+input CancelCrawlInput {
+  "Which crawl."
+  crawlId: ID!
+}
+
+"A crawl that was begun or ended."
+type CrawlPayload {
+  "The crawl; null on errors."
+  crawl: Crawl
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
+"A document to read again. What is left out stays as it is; null: the server's default."
+input ReprocessDocumentInput {
+  "Which document."
+  documentId: ID!
+  "What its chunks are filled up to, in tokens: 64 to 1,024, default 400."
+  chunkTokens: Int
+  "How much of the end of a chunk the next one repeats, in tokens: 0 to half of chunkTokens, default 60."
+  overlapTokens: Int
+}
+
+"A document whose page is to be looked at again."
+input ResyncDocumentInput {
+  "Which document."
+  documentId: ID!
+}
+
+"How often to look at a document's page."
+input SetDocumentSyncInput {
+  "Which document."
+  documentId: ID!
+  "Every how many hours, 1 to 8,760; null, or left out: not by itself."
+  intervalHours: Int
+}
+
+"Documents to do something to."
+input DocumentsInput {
+  "1 to 100 of them, each once."
+  documentIds: [ID!]!
+}
+
+"What became of each document."
+type DocumentsPayload {
+  "One for each document, in the order they were given."
+  results: [DocumentResult!]!
+  "What is wrong with the whole; nothing was done then."
+  errors: [UserError!]!
+}
+
+"What became of one document of several."
+type DocumentResult {
+  "Which document."
+  documentId: ID!
+  "The document; null on errors, and where it was deleted."
+  document: Document
+  "Why nothing was done about it: also NOT_FOUND and RATE_LIMITED, which are about this one alone."
+  errors: [UserError!]!
+}
+
+"A passage to use or not."
+input UpdateChunkInput {
+  "Which chunk."
+  chunkId: ID!
+  "Whether answers may use it."
+  enabled: Boolean!
+}
+
+"A chunk that was changed."
+type ChunkPayload {
+  "The chunk; null on errors."
+  chunk: Chunk
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
 "A document that was added or changed."
 type DocumentPayload {
   "The document; null on errors."
@@ -4863,6 +6074,14 @@ type Subscription {
     "One document."
     documentId: ID
   ): DocumentProgress!
+  """
+  Follows a crawl: its present state, every change, and then the end, after a final state. NOT_FOUND as for one that is not
+  there. API keys: READ, INGEST.
+  """
+  crawlProgress(
+    "The crawl."
+    crawlId: ID!
+  ): Crawl!
   """
   Follows a conversation without end, so that all tabs and devices of a person show the same: messages that are stored,
   changes of their state, and the title. The text of an answer while it is written is not among it: that is for
@@ -5136,6 +6355,8 @@ func (ec *executionContext) childFields_Bot(ctx context.Context, field graphql.C
 		return ec.fieldContext_Bot_updatedAt(ctx, field)
 	case "documents":
 		return ec.fieldContext_Bot_documents(ctx, field)
+	case "crawls":
+		return ec.fieldContext_Bot_crawls(ctx, field)
 	case "conversations":
 		return ec.fieldContext_Bot_conversations(ctx, field)
 	case "search":
@@ -5234,6 +6455,16 @@ func (ec *executionContext) childFields_ChunkEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type ChunkEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ChunkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "chunk":
+		return ec.fieldContext_ChunkPayload_chunk(ctx, field)
+	case "errors":
+		return ec.fieldContext_ChunkPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChunkPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Citation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "marker":
@@ -5326,6 +6557,124 @@ func (ec *executionContext) childFields_ConversationPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type ConversationPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Crawl(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Crawl_id(ctx, field)
+	case "bot":
+		return ec.fieldContext_Crawl_bot(ctx, field)
+	case "url":
+		return ec.fieldContext_Crawl_url(ctx, field)
+	case "status":
+		return ec.fieldContext_Crawl_status(ctx, field)
+	case "statusReason":
+		return ec.fieldContext_Crawl_statusReason(ctx, field)
+	case "maxPages":
+		return ec.fieldContext_Crawl_maxPages(ctx, field)
+	case "maxDepth":
+		return ec.fieldContext_Crawl_maxDepth(ctx, field)
+	case "include":
+		return ec.fieldContext_Crawl_include(ctx, field)
+	case "exclude":
+		return ec.fieldContext_Crawl_exclude(ctx, field)
+	case "pagesFound":
+		return ec.fieldContext_Crawl_pagesFound(ctx, field)
+	case "pagesDone":
+		return ec.fieldContext_Crawl_pagesDone(ctx, field)
+	case "pagesAdded":
+		return ec.fieldContext_Crawl_pagesAdded(ctx, field)
+	case "pagesUnchanged":
+		return ec.fieldContext_Crawl_pagesUnchanged(ctx, field)
+	case "pagesSkipped":
+		return ec.fieldContext_Crawl_pagesSkipped(ctx, field)
+	case "pagesFailed":
+		return ec.fieldContext_Crawl_pagesFailed(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Crawl_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Crawl_updatedAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_Crawl_finishedAt(ctx, field)
+	case "pages":
+		return ec.fieldContext_Crawl_pages(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Crawl", field.Name)
+}
+
+func (ec *executionContext) childFields_CrawlConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_CrawlConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_CrawlConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_CrawlConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_CrawlConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CrawlConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_CrawlEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_CrawlEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_CrawlEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CrawlEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CrawlPage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_CrawlPage_url(ctx, field)
+	case "depth":
+		return ec.fieldContext_CrawlPage_depth(ctx, field)
+	case "status":
+		return ec.fieldContext_CrawlPage_status(ctx, field)
+	case "reason":
+		return ec.fieldContext_CrawlPage_reason(ctx, field)
+	case "document":
+		return ec.fieldContext_CrawlPage_document(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CrawlPage", field.Name)
+}
+
+func (ec *executionContext) childFields_CrawlPageConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_CrawlPageConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_CrawlPageConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_CrawlPageConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_CrawlPageConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CrawlPageConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_CrawlPageEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_CrawlPageEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_CrawlPageEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CrawlPageEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CrawlPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "crawl":
+		return ec.fieldContext_CrawlPayload_crawl(ctx, field)
+	case "errors":
+		return ec.fieldContext_CrawlPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CrawlPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "apiKey":
@@ -5336,6 +6685,16 @@ func (ec *executionContext) childFields_CreateApiKeyPayload(ctx context.Context,
 		return ec.fieldContext_CreateApiKeyPayload_errors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateApiKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateUploadPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "upload":
+		return ec.fieldContext_CreateUploadPayload_upload(ctx, field)
+	case "errors":
+		return ec.fieldContext_CreateUploadPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateUploadPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeletePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5376,6 +6735,8 @@ func (ec *executionContext) childFields_Document(ctx context.Context, field grap
 		return ec.fieldContext_Document_progress(ctx, field)
 	case "pageCount":
 		return ec.fieldContext_Document_pageCount(ctx, field)
+	case "pageCharCounts":
+		return ec.fieldContext_Document_pageCharCounts(ctx, field)
 	case "chunkCount":
 		return ec.fieldContext_Document_chunkCount(ctx, field)
 	case "charCount":
@@ -5386,6 +6747,18 @@ func (ec *executionContext) childFields_Document(ctx context.Context, field grap
 		return ec.fieldContext_Document_contentHash(ctx, field)
 	case "warnings":
 		return ec.fieldContext_Document_warnings(ctx, field)
+	case "chunkTokens":
+		return ec.fieldContext_Document_chunkTokens(ctx, field)
+	case "overlapTokens":
+		return ec.fieldContext_Document_overlapTokens(ctx, field)
+	case "lastRun":
+		return ec.fieldContext_Document_lastRun(ctx, field)
+	case "sync":
+		return ec.fieldContext_Document_sync(ctx, field)
+	case "crawl":
+		return ec.fieldContext_Document_crawl(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_Document_downloadUrl(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Document_createdAt(ctx, field)
 	case "updatedAt":
@@ -5458,6 +6831,52 @@ func (ec *executionContext) childFields_DocumentProgress(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type DocumentProgress", field.Name)
 }
 
+func (ec *executionContext) childFields_DocumentResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "documentId":
+		return ec.fieldContext_DocumentResult_documentId(ctx, field)
+	case "document":
+		return ec.fieldContext_DocumentResult_document(ctx, field)
+	case "errors":
+		return ec.fieldContext_DocumentResult_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DocumentResult", field.Name)
+}
+
+func (ec *executionContext) childFields_DocumentRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cause":
+		return ec.fieldContext_DocumentRun_cause(ctx, field)
+	case "outcome":
+		return ec.fieldContext_DocumentRun_outcome(ctx, field)
+	case "reason":
+		return ec.fieldContext_DocumentRun_reason(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_DocumentRun_startedAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_DocumentRun_finishedAt(ctx, field)
+	case "chunksReused":
+		return ec.fieldContext_DocumentRun_chunksReused(ctx, field)
+	case "chunksEmbedded":
+		return ec.fieldContext_DocumentRun_chunksEmbedded(ctx, field)
+	case "chunksRemoved":
+		return ec.fieldContext_DocumentRun_chunksRemoved(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DocumentRun", field.Name)
+}
+
+func (ec *executionContext) childFields_DocumentSync(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "intervalHours":
+		return ec.fieldContext_DocumentSync_intervalHours(ctx, field)
+	case "nextAt":
+		return ec.fieldContext_DocumentSync_nextAt(ctx, field)
+	case "checkedAt":
+		return ec.fieldContext_DocumentSync_checkedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DocumentSync", field.Name)
+}
+
 func (ec *executionContext) childFields_DocumentWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "code":
@@ -5468,6 +6887,16 @@ func (ec *executionContext) childFields_DocumentWarning(ctx context.Context, fie
 		return ec.fieldContext_DocumentWarning_page(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DocumentWarning", field.Name)
+}
+
+func (ec *executionContext) childFields_DocumentsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_DocumentsPayload_results(ctx, field)
+	case "errors":
+		return ec.fieldContext_DocumentsPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DocumentsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_LogOutPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5718,6 +7147,26 @@ func (ec *executionContext) childFields_Session(ctx context.Context, field graph
 		return ec.fieldContext_Session_current(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Session", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadSlot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UploadSlot_id(ctx, field)
+	case "url":
+		return ec.fieldContext_UploadSlot_url(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_UploadSlot_expiresAt(ctx, field)
+	case "fileName":
+		return ec.fieldContext_UploadSlot_fileName(ctx, field)
+	case "receivedBytes":
+		return ec.fieldContext_UploadSlot_receivedBytes(ctx, field)
+	case "sizeBytes":
+		return ec.fieldContext_UploadSlot_sizeBytes(ctx, field)
+	case "document":
+		return ec.fieldContext_UploadSlot_document(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadSlot", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

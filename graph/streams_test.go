@@ -42,6 +42,10 @@ func (fakeSubscription) DocumentProgress(ctx context.Context, bot, document *kyr
 	}, bot, document)
 }
 
+func (fakeSubscription) CrawlProgress(ctx context.Context, id kyro.ID) (<-chan *kyro.Crawl, error) {
+	return happening(ctx, "crawlProgress", func(f *filler) *kyro.Crawl { return filled(f, new(kyro.Crawl)) }, id)
+}
+
 func (fakeSubscription) ConversationEvents(ctx context.Context, id kyro.ID, after *kyro.StreamCursor) (<-chan kyro.ConversationEvent, error) {
 	return happening(ctx, "conversationEvents", func(f *filler) kyro.ConversationEvent {
 		switch f.dice.IntN(4) {

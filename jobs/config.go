@@ -16,7 +16,7 @@ type Config struct {
 	Timeout time.Duration // the longest turn of a job of any other kind than the following; default 45 s
 	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile.
 	Timeouts    map[kyro.JobKind]time.Duration
-	RescueAfter time.Duration // when a running job's process counts as dead, at least Timeout; default 60 s
+	RescueAfter time.Duration // when the process of a silent job counts as dead, at least Timeout; default 60 s
 	StopTimeout time.Duration // what running jobs get at a stop before they are cancelled; default 5 s
 	MaxFailures int           // tries that may fail; default 5
 	MaxCrashes  int           // turns that may end with the process; default 20
@@ -83,7 +83,7 @@ func (c Config) workers(queue string) int {
 	}
 }
 
-// timeout is the longest turn of a kind; 0 for the common one. A job that runs longer than it may counts as dead.
+// timeout is the longest turn of a kind; 0 for the common one.
 func (c Config) timeout(kind kyro.JobKind) time.Duration {
 	if t := c.Timeouts[kind]; t > 0 || kind != kyro.JobReconcile {
 		return t

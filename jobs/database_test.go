@@ -13,6 +13,9 @@ import (
 	"kyrochat/kyro"
 )
 
+// patience is how long a test waits before it says that something hangs; River looks for dead work every 30 s.
+const patience = 2 * time.Minute
+
 var errAbort = errors.New("abort")
 
 // database is a database of one test, in either kind.
@@ -132,8 +135,8 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(30 * time.Second):
-		t.Fatal("nothing came within 30 s")
+	case <-time.After(patience):
+		t.Fatal("nothing came")
 		panic("unreachable")
 	}
 }
@@ -141,7 +144,7 @@ func receive[T any](t *testing.T, from <-chan T) T {
 // until waits until the query counts as many rows as wanted.
 func until(t *testing.T, db database, want int, query string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		n, err := db.count(t.Context(), query)
 		if err != nil {

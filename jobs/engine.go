@@ -135,16 +135,16 @@ func (q *Queue) riverConfig() *river.Config {
 		config.Queues[name] = queue
 		river.AddWorkerArgs(config.Workers, args{kind: kind}, &worker{queue: q, kind: kind, handler: h})
 		if h.every > 0 {
-			config.PeriodicJobs = append(config.PeriodicJobs, periodic(kind, h.every))
+			config.PeriodicJobs = append(config.PeriodicJobs, q.periodic(kind, h.every))
 		}
 	}
 	return config
 }
 
-func periodic(kind kyro.JobKind, every time.Duration) *river.PeriodicJob {
+func (q *Queue) periodic(kind kyro.JobKind, every time.Duration) *river.PeriodicJob {
 	opts := &river.InsertOpts{
 		Queue:       queueOf(kind),
-		MaxAttempts: 1,
+		MaxAttempts: q.riverAttempts(),
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
 			rivertype.JobStateRunning, rivertype.JobStateScheduled,
@@ -152,6 +152,15 @@ func periodic(kind kyro.JobKind, every time.Duration) *river.PeriodicJob {
 	}
 	job := func() (river.JobArgs, *river.InsertOpts) { return args{kind: kind}, opts }
 	return river.NewPeriodicJob(river.PeriodicInterval(every), job, &river.PeriodicJobOpts{RunOnStart: true})
+}
+
+// stillRunning has a turn count as just begun.
+func (q *Queue) stillRunning(ctx context.Context, id int64, attempt int) error {
+	now := "now()"
+	if q.sqlite != nil {
+		now = "datetime('now', 'subsec')"
+	}
+	return q.exec(ctx, fmt.Sprintf("UPDATE river_job SET attempted_at = %s WHERE id = %d AND state = 'running' AND attempt = %d", now, id, attempt))
 }
 
 // gatherTidying moves what an earlier version put into a queue for each kind to where it is looked for now.

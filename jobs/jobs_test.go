@@ -249,6 +249,64 @@ func TestPostgresRescuesWhatADeadProcessLeft(t *testing.T) {
 	until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'completed'")
 }
 
+// TestLongWorkOfADeadProcessIsTakenUp: a periodic job with a long turn of its own, which another one would not be stored
+// beside, is not given the rest of that turn.
+func TestLongWorkOfADeadProcessIsTakenUp(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, db database) {
+		c := quick()
+		c.Timeout, c.RescueAfter = time.Second, time.Second
+		c.Timeouts = map[kyro.JobKind]time.Duration{kyro.JobReconcile: 200 * 365 * 24 * time.Hour}
+		ran := make(chan struct{}, 10)
+		work := func(turn error) func(*jobs.Queue) {
+			return func(q *jobs.Queue) {
+				q.Periodic(kyro.JobReconcile, time.Hour, func(context.Context) error { ran <- struct{}{}; return turn })
+			}
+		}
+		killed := start(t, db, c, work(kyro.JobAgainAfter(time.Hour)))
+		receive(t, ran)
+		until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'scheduled'")
+		stop(t, killed)
+		for _, statement := range []string{
+			"UPDATE river_job SET state = 'running', attempt = 1",
+			"UPDATE river_job SET attempted_at = '2026-01-02 03:04:05'",
+		} {
+			if err := db.exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start(t, db, c, work(nil))
+		receive(t, ran)
+		until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'completed' AND attempt = 2")
+	})
+}
+
+func TestLongWorkTellsThatItGoesOn(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, db database) {
+		c := quick()
+		c.Timeout, c.RescueAfter = 200*time.Millisecond, 200*time.Millisecond
+		working, enough := make(chan struct{}, 10), make(chan struct{})
+		q := start(t, db, c, func(q *jobs.Queue) {
+			q.Handle(kyro.JobReconcile, func(ctx context.Context, _ kyro.Job) error {
+				working <- struct{}{}
+				<-enough
+				return ctx.Err()
+			})
+		})
+		add(t, db, q, kyro.Job{Kind: kyro.JobReconcile, Key: 1})
+		receive(t, working)
+		for range 2 {
+			if err := db.exec(t.Context(), "UPDATE river_job SET attempted_at = created_at"); err != nil {
+				t.Fatal(err)
+			}
+			until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'running' AND attempted_at > created_at")
+		}
+		close(enough)
+		until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'completed' AND attempt = 1")
+	})
+}
+
 func TestJobThatKillsItsProcessIsGivenUp(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t)

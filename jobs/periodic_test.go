@@ -2,6 +2,8 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,5 +61,27 @@ func TestSomeKindsMayTakeLonger(t *testing.T) {
 				t.Errorf("%s may take %s of %s", kind, left, most)
 			}
 		}
+	})
+}
+
+// TestPeriodicWorkThatFailsIsTriedAgain where the next turn is far.
+func TestPeriodicWorkThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, db database) {
+		ran := make(chan struct{}, 10)
+		var turns atomic.Int32
+		start(t, db, quick(), func(q *jobs.Queue) {
+			q.Periodic("sweep", time.Hour, func(context.Context) error {
+				ran <- struct{}{}
+				if turns.Add(1) < 3 {
+					return errors.New("the database is away")
+				}
+				return nil
+			})
+		})
+		for range 3 {
+			receive(t, ran)
+		}
+		until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'completed'")
 	})
 }

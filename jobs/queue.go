@@ -119,7 +119,8 @@ func (q *Queue) OnExhausted(kind kyro.JobKind, tell ExhaustedHandler) {
 }
 
 // Periodic has work done soon after the start and then about every interval, by one process at a time. A failed
-// turn is logged and left to the next one. The interval is at least a second.
+// turn is logged and left to the next one, or tried again first where that is more than ten minutes away. The interval is
+// at least a second.
 func (q *Queue) Periodic(name kyro.JobKind, every time.Duration, work func(context.Context) error) {
 	h := q.handler(name)
 	h.every = every

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -27,8 +28,15 @@ type worker struct {
 	handler *handler
 }
 
-// Timeout is the longest turn of the kind.
-func (w *worker) Timeout(*river.Job[args]) time.Duration { return w.queue.cfg.timeout(w.kind) }
+// Timeout is the longest turn of the kind. River asks when it begins one, and again, to decide whether it is over, of one
+// that nothing was heard of for as long as a dead process may be silent: a longer turn tells that it is alive, so that one
+// is over however long it might have been.
+func (w *worker) Timeout(row *river.Job[args]) time.Duration {
+	if row.AttemptedAt != nil && time.Since(*row.AttemptedAt) >= w.queue.cfg.RescueAfter {
+		return w.queue.cfg.Timeout
+	}
+	return w.queue.cfg.timeout(w.kind)
+}
 
 // Work is one turn of a job.
 func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
@@ -43,6 +51,9 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 		return w.giveUp(ctx, log, job, errors.New(past.last))
 	}
 
+	if w.queue.cfg.timeout(w.kind) > w.queue.cfg.Timeout {
+		defer w.tellAlive(ctx, log, row.JobRow)()
+	}
 	err := w.call(ctx, log, job)
 	switch {
 	case err == nil:
@@ -60,11 +71,37 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 	}
 }
 
+// maxFailures is one for what comes again soon anyway.
 func (w *worker) maxFailures() int {
-	if w.handler.every > 0 {
+	if w.handler.every > 0 && w.handler.every <= maxBackoff {
 		return 1
 	}
 	return w.queue.cfg.MaxFailures
+}
+
+// tellAlive keeps a turn that may take longer than others from counting as one of a dead process, until it is told to
+// stop. Where it cannot, the job may be begun a second time, as any may.
+func (w *worker) tellAlive(ctx context.Context, log *slog.Logger, row *rivertype.JobRow) (stop func()) {
+	every := w.queue.cfg.RescueAfter / 4
+	ctx, cancel := context.WithCancel(ctx)
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			within, done := context.WithTimeout(ctx, every)
+			if err := w.queue.stillRunning(within, row.ID, row.Attempt); err != nil && ctx.Err() == nil {
+				log.WarnContext(ctx, "a long turn cannot tell that it goes on", "error", err)
+			}
+			done()
+		}
+	})
+	return func() { cancel(); telling.Wait() }
 }
 
 // call runs the handler; a panic is an error like any other.

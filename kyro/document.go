@@ -77,6 +77,16 @@ type Document struct {
 	Language      string // ISO 639-1, "" where unknown
 	ContentHash   string // SHA-256 of the original, in hex
 	Warnings      []DocumentWarning
+	PageChars     []int       // UTF-16 units of text on each page; nil where the format has none, or until known
+	ChunkTokens   *int        // what it was asked to be cut into; nil: the default
+	OverlapTokens *int        // likewise
+	LastRun       DocumentRun // what was last done about it
+	CrawlID       ID          // that found it; zero where there was none
+	ETag          string      // of its page, as it was last fetched
+	LastModified  string      // likewise
+	SyncHours     *int        // how often its page is looked at; nil: never by itself
+	SyncAt        *time.Time  // when next; nil where it is not
+	CheckedAt     *time.Time  // when last; nil until then
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	ReadyAt       *time.Time
@@ -88,12 +98,33 @@ func (d *Document) NodeID() ID { return d.ID }
 // ReadableBy reports whether the viewer may see the document. Only the owner may.
 func (d *Document) ReadableBy(v Viewer) bool { return v.Is(d.OwnerID) }
 
+// ChunkSize is what its chunks are filled up to, in tokens.
+func (d *Document) ChunkSize() int {
+	if d.ChunkTokens != nil {
+		return *d.ChunkTokens
+	}
+	return DefaultChunkTokens
+}
+
+// ChunkOverlap is how much of the end of a chunk the next one repeats, in tokens.
+func (d *Document) ChunkOverlap() int {
+	if d.OverlapTokens != nil {
+		return *d.OverlapTokens
+	}
+	return min(DefaultOverlap, d.ChunkSize()/2)
+}
+
+// Sync is how the document is kept in step with its page.
+func (d *Document) Sync() DocumentSync { return DocumentSync{d.SyncHours, d.SyncAt, d.CheckedAt} }
+
 // Clone is a copy of the document that shares nothing with it.
 func (d *Document) Clone() Document {
 	c := *d
 	c.SizeBytes, c.StageTotal, c.RetryAt = cloned(d.SizeBytes), cloned(d.StageTotal), cloned(d.RetryAt)
 	c.PageCount, c.CharCount, c.ReadyAt = cloned(d.PageCount), cloned(d.CharCount), cloned(d.ReadyAt)
-	c.Warnings = slices.Clone(d.Warnings)
+	c.ChunkTokens, c.OverlapTokens, c.LastRun.FinishedAt = cloned(d.ChunkTokens), cloned(d.OverlapTokens), cloned(d.LastRun.FinishedAt)
+	c.SyncHours, c.SyncAt, c.CheckedAt = cloned(d.SyncHours), cloned(d.SyncAt), cloned(d.CheckedAt)
+	c.Warnings, c.PageChars = slices.Clone(d.Warnings), slices.Clone(d.PageChars)
 	for i := range c.Warnings {
 		c.Warnings[i].Page = cloned(c.Warnings[i].Page)
 	}
@@ -169,6 +200,8 @@ type NewDocument struct {
 	MimeType       string
 	SizeBytes      *int64
 	ContentHash    string
+	URL            string
+	CrawlID        ID
 	Now            time.Time
 }
 

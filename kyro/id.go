@@ -19,11 +19,14 @@ const (
 	KindChunk        Kind = "chunk"
 	KindConversation Kind = "conv"
 	KindMessage      Kind = "msg"
+	KindCrawl        Kind = "crawl"
+	KindUpload       Kind = "upload"
 )
 
 var kinds = map[Kind]string{
 	KindUser: "User", KindSession: "Session", KindAPIKey: "ApiKey", KindAudit: "AuditEntry", KindBot: "Bot", KindDocument: "Document",
-	KindChunk: "Chunk", KindConversation: "Conversation", KindMessage: "Message",
+	KindChunk: "Chunk", KindConversation: "Conversation", KindMessage: "Message", KindCrawl: "Crawl",
+	KindUpload: "UploadSlot",
 }
 
 // Noun is the name of the kind as the contract writes it, such as "Bot".
@@ -62,6 +65,12 @@ func ConversationID(key int64) ID { return ID{KindConversation, key} }
 
 // MessageID is the ID of the message with the key.
 func MessageID(key int64) ID { return ID{KindMessage, key} }
+
+// CrawlID is the ID of the crawl with the key.
+func CrawlID(key int64) ID { return ID{KindCrawl, key} }
+
+// UploadID is the ID of the upload slot with the key.
+func UploadID(key int64) ID { return ID{KindUpload, key} }
 
 // IsZero reports whether the ID names nothing.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"errors"
 
 	"kyrochat/graph/model"
 	"kyrochat/ingest"
@@ -26,6 +27,54 @@ func (r mutations) CancelDocument(ctx context.Context, in model.CancelDocumentIn
 
 func (r mutations) DeleteDocument(ctx context.Context, in model.DeleteDocumentInput) (*model.DeletePayload, error) {
 	return deletePayload(in.DocumentID, r.Ingest.Delete(ctx, kyro.ViewerFrom(ctx), in.DocumentID))
+}
+
+func (r mutations) AddQADocument(ctx context.Context, in model.AddQADocumentInput) (*model.DocumentPayload, error) {
+	return addedPayload(ctx)(r.Ingest.AddQA(ctx, kyro.ViewerFrom(ctx), in.BotID, kyro.QA{Question: in.Question, Answer: in.Answer}))
+}
+
+func (r mutations) AddURLDocument(ctx context.Context, in model.AddURLDocumentInput) (*model.DocumentPayload, error) {
+	return addedPayload(ctx)(r.Ingest.AddURL(ctx, kyro.ViewerFrom(ctx), in.BotID, in.URL, in.Title.Value()))
+}
+
+func (r mutations) ReprocessDocument(ctx context.Context, in model.ReprocessDocumentInput) (*model.DocumentPayload, error) {
+	return documentPayload(r.Ingest.Reprocess(ctx, kyro.ViewerFrom(ctx), in.DocumentID,
+		ingest.Cut{ChunkTokens: opt(in.ChunkTokens), OverlapTokens: opt(in.OverlapTokens)}))
+}
+
+func (r mutations) ResyncDocument(ctx context.Context, in model.ResyncDocumentInput) (*model.DocumentPayload, error) {
+	return documentPayload(r.Ingest.Resync(ctx, kyro.ViewerFrom(ctx), in.DocumentID))
+}
+
+func (r mutations) SetDocumentSync(ctx context.Context, in model.SetDocumentSyncInput) (*model.DocumentPayload, error) {
+	return documentPayload(r.Ingest.SetSync(ctx, kyro.ViewerFrom(ctx), in.DocumentID, in.IntervalHours.Value()))
+}
+
+func (r mutations) RetryDocuments(ctx context.Context, in model.DocumentsInput) (*model.DocumentsPayload, error) {
+	return documentsPayload(r.Ingest.RetryAll(ctx, kyro.ViewerFrom(ctx), in.DocumentIds))
+}
+
+func (r mutations) DeleteDocuments(ctx context.Context, in model.DocumentsInput) (*model.DocumentsPayload, error) {
+	return documentsPayload(r.Ingest.DeleteAll(ctx, kyro.ViewerFrom(ctx), in.DocumentIds))
+}
+
+func (r mutations) UpdateChunk(ctx context.Context, in model.UpdateChunkInput) (*model.ChunkPayload, error) {
+	chunk, err := r.Ingest.SetChunkEnabled(ctx, kyro.ViewerFrom(ctx), in.ChunkID, in.Enabled)
+	errs, err := problems(err)
+	return &model.ChunkPayload{Chunk: unless(errs, chunk), Errors: errs}, err
+}
+
+// documentsPayload tells what became of each document: its error is data, whatever it is, but for those of the server.
+func documentsPayload(results []ingest.Result, err error) (*model.DocumentsPayload, error) {
+	errs, err := problems(err)
+	payload := &model.DocumentsPayload{Results: make([]model.DocumentResult, len(results)), Errors: errs}
+	for i, result := range results {
+		payload.Results[i] = model.DocumentResult{DocumentID: result.ID, Document: result.Document, Errors: []kyro.Error{}}
+		if known, ok := errors.AsType[*kyro.Error](result.Err); ok {
+			payload.Results[i].Errors = []kyro.Error{*known}
+		}
+	}
+	return payload, err
 }
 
 func documentPayload(document kyro.Document, err error) (*model.DocumentPayload, error) {
@@ -71,6 +120,22 @@ func (r documentFields) Language(_ context.Context, d *kyro.Document) (*string, 
 
 func (r documentFields) ContentHash(_ context.Context, d *kyro.Document) (*string, error) {
 	return orNull(d.ContentHash), nil
+}
+
+func (r documentFields) Sync(_ context.Context, d *kyro.Document) (*kyro.DocumentSync, error) {
+	if d.Kind != kyro.DocumentURL {
+		return nil, nil
+	}
+	sync := d.Sync()
+	return &sync, nil
+}
+
+func (r documentFields) Crawl(ctx context.Context, d *kyro.Document) (*kyro.Crawl, error) {
+	return load(ctx, from(ctx).crawlRows(), d.CrawlID)
+}
+
+func (r documentFields) DownloadURL(ctx context.Context, d *kyro.Document) (*string, error) {
+	return nil, nil
 }
 
 func (r documentFields) Chunks(
@@ -119,4 +184,17 @@ type chunkFields struct{}
 
 func (chunkFields) Document(ctx context.Context, c *kyro.Chunk) (*kyro.Document, error) {
 	return promised(follow(ctx, chunkDocument, c.DocumentID))(c.DocumentID)
+}
+
+type runFields struct{}
+
+func (runFields) Outcome(_ context.Context, r *kyro.DocumentRun) (*kyro.RunOutcome, error) {
+	if r.Outcome == "" {
+		return nil, nil
+	}
+	return &r.Outcome, nil
+}
+
+func (runFields) Reason(_ context.Context, r *kyro.DocumentRun) (*string, error) {
+	return orNull(r.Reason), nil
 }

@@ -18,6 +18,7 @@ type levels struct {
 	bots          level[kyro.Bot]
 	documents     level[kyro.Document]
 	chunks        level[kyro.Chunk]
+	crawls        level[kyro.Crawl]
 	conversations level[kyro.Conversation]
 	messages      level[kyro.Message]
 }

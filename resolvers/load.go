@@ -30,6 +30,8 @@ type loaders struct {
 	bots          loader[*kyro.Bot]
 	documents     loader[*kyro.Document]
 	chunks        loader[*kyro.Chunk]
+	crawls        loader[*kyro.Crawl]
+	slots         loader[*kyro.UploadSlot]
 	conversations loader[*kyro.Conversation]
 	messages      loader[*kyro.Message]
 	siblings      loader[[]kyro.Message]
@@ -149,6 +151,18 @@ func (l *loaders) documentRows() loader[*kyro.Document] {
 func (l *loaders) chunkRows() loader[*kyro.Chunk] {
 	return made(l, &l.chunks, func() loader[*kyro.Chunk] {
 		return byID(l.viewer, l.root.Ingest.Chunks, (*kyro.Chunk).NodeID, &l.level.chunks)
+	})
+}
+
+func (l *loaders) crawlRows() loader[*kyro.Crawl] {
+	return made(l, &l.crawls, func() loader[*kyro.Crawl] {
+		return byID(l.viewer, l.root.Ingest.Crawls, (*kyro.Crawl).NodeID, &l.level.crawls)
+	})
+}
+
+func (l *loaders) slotRows() loader[*kyro.UploadSlot] {
+	return made(l, &l.slots, func() loader[*kyro.UploadSlot] {
+		return leaves(l.viewer, l.root.Ingest.Slots, (*kyro.UploadSlot).NodeID)
 	})
 }
 

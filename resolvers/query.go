@@ -36,6 +36,10 @@ func (l *loaders) nodes(ctx context.Context, kind kyro.Kind, ids []kyro.ID) ([]k
 		return loadNodes(ctx, l.documentRows(), ids)
 	case kyro.KindChunk:
 		return loadNodes(ctx, l.chunkRows(), ids)
+	case kyro.KindCrawl:
+		return loadNodes(ctx, l.crawlRows(), ids)
+	case kyro.KindUpload:
+		return loadNodes(ctx, l.slotRows(), ids)
 	case kyro.KindConversation:
 		return loadNodes(ctx, l.conversationRows(), ids)
 	case kyro.KindMessage:

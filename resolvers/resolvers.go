@@ -68,6 +68,18 @@ func (r *Root) Document() graph.DocumentResolver { return documentFields{r} }
 // DocumentProgress resolves the fields of progress events.
 func (r *Root) DocumentProgress() graph.DocumentProgressResolver { return progressFields{} }
 
+// DocumentRun resolves the fields of runs.
+func (r *Root) DocumentRun() graph.DocumentRunResolver { return runFields{} }
+
+// Crawl resolves the fields of crawls.
+func (r *Root) Crawl() graph.CrawlResolver { return crawlFields{r} }
+
+// CrawlPage resolves the fields of the pages of crawls.
+func (r *Root) CrawlPage() graph.CrawlPageResolver { return crawlPageFields{} }
+
+// UploadSlot resolves the fields of upload slots.
+func (r *Root) UploadSlot() graph.UploadSlotResolver { return slotFields{r} }
+
 // Chunk resolves the fields of chunks.
 func (r *Root) Chunk() graph.ChunkResolver { return chunkFields{} }
 

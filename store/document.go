@@ -41,6 +41,17 @@ type documentRow struct {
 	Language        string
 	ContentHash     string
 	Warnings        []kyro.DocumentWarning `bun:",type:jsonb"`
+	PageChars       []int                  `bun:",type:jsonb,nullzero"`
+	ChunkTokens     *int
+	OverlapTokens   *int
+	LastRun         *kyro.DocumentRun `bun:",type:jsonb"` // nil of documents from before runs were kept
+	CrawlID         *int64
+	ETag            string `bun:"etag"`
+	LastModified    string
+	SyncHours       *int
+	SyncAt          *time.Time
+	CheckedAt       *time.Time
+	Making          *kyro.VersionFacts `bun:",type:jsonb"` // of the version that is made beside the active one; else nil
 	PreparedVersion int
 	EmbeddedWith    string
 	RefreshingWith  string
@@ -53,17 +64,19 @@ type documentRow struct {
 var documentTable = newTable("documents", "d",
 	`id bot_id owner_id kind title file_name url mime_type size_bytes version active_version run status status_reason
 	stage_done stage_total reached retry_at page_count chunk_count char_count language content_hash warnings created_at
-	updated_at ready_at`,
+	updated_at ready_at page_chars chunk_tokens overlap_tokens last_run crawl_id etag last_modified sync_hours sync_at checked_at`,
 	func(r *documentRow, asJSON func(any) any) []any {
 		return []any{
 			&r.ID, &r.BotID, &r.OwnerID, &r.Kind, &r.Title, &r.FileName, &r.URL, &r.MimeType, &r.SizeBytes, &r.Version,
 			&r.ActiveVersion, &r.Run, &r.Status, &r.StatusReason, &r.StageDone, &r.StageTotal, &r.Reached, &r.RetryAt, &r.PageCount,
 			&r.ChunkCount, &r.CharCount, &r.Language, &r.ContentHash, asJSON(&r.Warnings), &r.CreatedAt, &r.UpdatedAt, &r.ReadyAt,
+			asJSON(&r.PageChars), &r.ChunkTokens, &r.OverlapTokens, asJSON(&r.LastRun), &r.CrawlID, &r.ETag, &r.LastModified,
+			&r.SyncHours, &r.SyncAt, &r.CheckedAt,
 		}
 	}, func(r *documentRow, n *kyro.Document) { *n = r.noun() })
 
 func (r *documentRow) noun() kyro.Document {
-	return kyro.Document{
+	d := kyro.Document{
 		ID: kyro.DocumentID(r.ID), BotID: kyro.BotID(r.BotID), OwnerID: kyro.UserID(r.OwnerID),
 		Kind: kyro.DocumentKind(r.Kind), Title: r.Title, FileName: r.FileName, URL: r.URL,
 		MimeType: r.MimeType, SizeBytes: r.SizeBytes, Version: r.Version, ActiveVersion: r.ActiveVersion, Run: r.Run,
@@ -72,7 +85,17 @@ func (r *documentRow) noun() kyro.Document {
 		PageCount: r.PageCount, ChunkCount: r.ChunkCount, CharCount: r.CharCount, Language: r.Language,
 		ContentHash: r.ContentHash, Warnings: r.Warnings,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), ReadyAt: utcPtr(r.ReadyAt),
+		PageChars: r.PageChars, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
+		LastRun: kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: r.CreatedAt.UTC()},
+		ETag:    r.ETag, LastModified: r.LastModified, SyncHours: r.SyncHours, SyncAt: utcPtr(r.SyncAt), CheckedAt: utcPtr(r.CheckedAt),
 	}
+	if r.LastRun != nil {
+		d.LastRun = *r.LastRun
+	}
+	if r.CrawlID != nil {
+		d.CrawlID = kyro.CrawlID(*r.CrawlID)
+	}
+	return d
 }
 
 // AddDocument implements ingest.Store. The document is there once it returns, and so is its job. As place may

@@ -17,6 +17,16 @@ type AcceptedPayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
+// A question and its answer.
+type AddQADocumentInput struct {
+	// To which bot.
+	BotID kyro.ID `json:"botId"`
+	// 1 to 1,000 characters.
+	Question string `json:"question"`
+	// 1 to 20,000 characters; Markdown structure is understood.
+	Answer string `json:"answer"`
+}
+
 // A text to add.
 type AddTextDocumentInput struct {
 	// To which bot.
@@ -25,6 +35,16 @@ type AddTextDocumentInput struct {
 	Title string `json:"title"`
 	// 1 to `serverInfo.limits.maxTextChars` characters.
 	Text string `json:"text"`
+}
+
+// A page to add.
+type AddURLDocumentInput struct {
+	// To which bot.
+	BotID kyro.ID `json:"botId"`
+	// Its address: http or https, at most 2,048 bytes, in the public internet.
+	URL string `json:"url"`
+	// 1 to 200 characters; where it is left out, what the page calls itself.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
 }
 
 // A signed-in session. User and tokens are null on errors, and where sign-up waits for the mail to be confirmed.
@@ -66,6 +86,12 @@ type BotPayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
+// A crawl to end.
+type CancelCrawlInput struct {
+	// Which crawl.
+	CrawlID kyro.ID `json:"crawlId"`
+}
+
 // A document to stop working on.
 type CancelDocumentInput struct {
 	// Which document.
@@ -78,6 +104,14 @@ type ChangePasswordInput struct {
 	CurrentPassword string `json:"currentPassword"`
 	// As in RegisterUserInput.
 	NewPassword string `json:"newPassword"`
+}
+
+// A chunk that was changed.
+type ChunkPayload struct {
+	// The chunk; null on errors.
+	Chunk *kyro.Chunk `json:"chunk,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
 }
 
 // A token that confirms another address.
@@ -110,6 +144,30 @@ type ConversationPayload struct {
 	Conversation *kyro.Conversation `json:"conversation,omitempty"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
+}
+
+// A crawl that was begun or ended.
+type CrawlPayload struct {
+	// The crawl; null on errors.
+	Crawl *kyro.Crawl `json:"crawl,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
+// A site to walk through.
+type CrawlSiteInput struct {
+	// Which bot gets the documents.
+	BotID kyro.ID `json:"botId"`
+	// A page to begin with, or a sitemap.
+	URL string `json:"url"`
+	// How many pages to look at, at most: 1 to 1,000.
+	MaxPages graphql.Omittable[*int] `json:"maxPages,omitempty"`
+	// How many links to go away from the first page, at most: 0 to 10. Pages of a sitemap count as 1 away.
+	MaxDepth graphql.Omittable[*int] `json:"maxDepth,omitempty"`
+	// Paths to take, at most 20 patterns such as `/docs/*`, where `*` stands for anything; all where it is left out.
+	Include graphql.Omittable[[]string] `json:"include,omitempty"`
+	// Paths to leave out, at most 20 patterns; it goes before `include`.
+	Exclude graphql.Omittable[[]string] `json:"exclude,omitempty"`
 }
 
 // An API key to make.
@@ -173,6 +231,26 @@ type CreateConversationInput struct {
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
 }
 
+// A file that will be sent.
+type CreateUploadInput struct {
+	// To which bot.
+	BotID kyro.ID `json:"botId"`
+	// The file's name, with its extension.
+	FileName string `json:"fileName"`
+	// How many bytes it has, at most `serverInfo.limits.maxUploadBytes`, where that is known.
+	SizeBytes graphql.Omittable[*int] `json:"sizeBytes,omitempty"`
+	// 1 to 200 characters; where it is left out, the file's name without its extension.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+}
+
+// A place to send a file to.
+type CreateUploadPayload struct {
+	// The place; null on errors.
+	Upload *kyro.UploadSlot `json:"upload,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
 // The password, to be sure.
 type DeactivateAccountInput struct {
 	// The password.
@@ -222,6 +300,30 @@ type DocumentPayload struct {
 	// Another document of the bot with exactly the same content, where there is one. Both are kept.
 	DuplicateOf *kyro.Document `json:"duplicateOf,omitempty"`
 	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
+// What became of one document of several.
+type DocumentResult struct {
+	// Which document.
+	DocumentID kyro.ID `json:"documentId"`
+	// The document; null on errors, and where it was deleted.
+	Document *kyro.Document `json:"document,omitempty"`
+	// Why nothing was done about it: also NOT_FOUND and RATE_LIMITED, which are about this one alone.
+	Errors []kyro.Error `json:"errors"`
+}
+
+// Documents to do something to.
+type DocumentsInput struct {
+	// 1 to 100 of them, each once.
+	DocumentIds []kyro.ID `json:"documentIds"`
+}
+
+// What became of each document.
+type DocumentsPayload struct {
+	// One for each document, in the order they were given.
+	Results []DocumentResult `json:"results"`
+	// What is wrong with the whole; nothing was done then.
 	Errors []kyro.Error `json:"errors"`
 }
 
@@ -283,6 +385,16 @@ type RegisterUserInput struct {
 	Name string `json:"name"`
 }
 
+// A document to read again. What is left out stays as it is; null: the server's default.
+type ReprocessDocumentInput struct {
+	// Which document.
+	DocumentID kyro.ID `json:"documentId"`
+	// What its chunks are filled up to, in tokens: 64 to 1,024, default 400.
+	ChunkTokens graphql.Omittable[*int] `json:"chunkTokens,omitempty"`
+	// How much of the end of a chunk the next one repeats, in tokens: 0 to half of chunkTokens, default 60.
+	OverlapTokens graphql.Omittable[*int] `json:"overlapTokens,omitempty"`
+}
+
 // Another address.
 type RequestEmailChangeInput struct {
 	// The password.
@@ -309,6 +421,12 @@ type ResetPasswordInput struct {
 	Token string `json:"token"`
 	// As in RegisterUserInput.
 	NewPassword string `json:"newPassword"`
+}
+
+// A document whose page is to be looked at again.
+type ResyncDocumentInput struct {
+	// Which document.
+	DocumentID kyro.ID `json:"documentId"`
 }
 
 // A document to start again.
@@ -365,6 +483,14 @@ type SendMessagePayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
+// How often to look at a document's page.
+type SetDocumentSyncInput struct {
+	// Which document.
+	DocumentID kyro.ID `json:"documentId"`
+	// Every how many hours, 1 to 8,760; null, or left out: not by itself.
+	IntervalHours graphql.Omittable[*int] `json:"intervalHours,omitempty"`
+}
+
 // An answer to stop.
 type StopMessageInput struct {
 	// The bot's message.
@@ -399,6 +525,14 @@ type UpdateBotInput struct {
 	NoAnswerText graphql.Omittable[*string] `json:"noAnswerText,omitempty"`
 	// Null: true.
 	Strict graphql.Omittable[*bool] `json:"strict,omitempty"`
+}
+
+// A passage to use or not.
+type UpdateChunkInput struct {
+	// Which chunk.
+	ChunkID kyro.ID `json:"chunkId"`
+	// Whether answers may use it.
+	Enabled bool `json:"enabled"`
 }
 
 // Changes of a conversation. A field left out stays as it is; null restores its default.

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -24,9 +26,44 @@ type child struct {
 	outFile   *os.File
 	ended     chan struct{} // closed when the process is gone and why is known
 	why       error
-	documents int    // answered so far
-	memory    uint64 // held after the last one
+	documents int         // answered so far
+	memory    uint64      // held after the last one
+	fat       atomic.Bool // it was killed because it took too much memory
 	stopTimer func() bool
+}
+
+const (
+	// maxResident is the memory that a child may take while it reads, in bytes: what is beyond it when somebody looks again
+	// stays below 512 MiB.
+	maxResident = 448 << 20
+	// watchEvery is how often somebody looks.
+	watchEvery = 20 * time.Millisecond
+)
+
+// watch kills the child when it takes more memory than it may, until it is called off. The limits that the child sets
+// itself cannot do that: the runtime reserves far more than it uses.
+func (c *child) watch() (stop func()) {
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		look := time.NewTicker(watchEvery)
+		defer look.Stop()
+		for {
+			select {
+			case <-look.C:
+				if resident(c.process.Pid) > maxResident {
+					c.fat.Store(true)
+					_ = c.process.Kill()
+					return
+				}
+			case <-c.ended:
+				return
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-gone }
 }
 
 // startChild starts a process with an empty environment in the folder for temporary files. The goroutine that
@@ -51,8 +88,8 @@ func startChild(command []string) (*child, error) {
 	c := &child{in: inWrite, out: bufio.NewReaderSize(outRead, 64<<10), outFile: outRead, ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		runtime.LockOSThread() // and never unlocked: the thread has become a modest one, and ends with this goroutine
+		beModest()
 		err := cmd.Start()
 		_, _ = inRead.Close(), outWrite.Close()
 		c.process = cmd.Process
@@ -106,6 +143,8 @@ var errReported = errors.New("extracting")
 func (c *child) extract(ctx context.Context, req request, progress func(done, total int)) (ex kyro.Extraction, silent bool, err error) {
 	stopKilling := context.AfterFunc(ctx, func() { _ = c.process.Kill() })
 	defer stopKilling()
+	stopWatching := c.watch()
+	defer stopWatching()
 	silent = true
 	if err := writeFrame(c.in, req); err != nil {
 		return ex, silent, errors.Join(errStopped, err)
@@ -130,7 +169,12 @@ func (c *child) extract(ctx context.Context, req request, progress func(done, to
 			}
 			return ex, silent, fmt.Errorf("%w: %s", errReported, r.Failure.Message)
 		case r.Result != nil:
+			text, err := receiveText(c.out, r.TextBytes, req.Limits.MaxExtractedText)
+			if err != nil {
+				return ex, silent, err
+			}
 			c.documents, c.memory = c.documents+1, r.Memory
+			r.Result.Text = text
 			return *r.Result, silent, sane(r.Result, req.Limits)
 		default:
 			return ex, silent, errors.New("the extractor sent an empty reply")
@@ -138,10 +182,20 @@ func (c *child) extract(ctx context.Context, req request, progress func(done, to
 	}
 }
 
+// maxWarnings is how many warnings there may be besides one for each page.
+const maxWarnings = 20
+
 // sane distrusts what comes out of a child: a file may have taken it over.
 func sane(ex *kyro.Extraction, limits kyro.Limits) error {
-	if len(ex.Text) > limits.MaxExtractedText || len(ex.Blocks) > maxBlocks || ex.Pages > limits.MaxPages || len(ex.Warnings) > limits.MaxPages+1 {
+	if len(ex.Text) > limits.MaxExtractedText || len(ex.Blocks) > maxBlocks || ex.Pages > limits.MaxPages || len(ex.Warnings) > limits.MaxPages+maxWarnings {
 		return errors.New("the extractor sent more than its limits")
+	}
+	if len(ex.PageChars) != 0 && len(ex.PageChars) != ex.Pages || slices.ContainsFunc(ex.PageChars, func(n int) bool { return n < 0 }) {
+		return errors.New("the extractor counted pages that are not there")
+	}
+	if page := ex.Page; page != nil && (len(page.Links) > kyro.MaxPageLinks || len(page.Canonical) > kyro.MaxURL ||
+		slices.ContainsFunc(page.Links, func(link string) bool { return len(link) > kyro.MaxURL })) {
+		return errors.New("the extractor sent links beyond its limits")
 	}
 	at := 0
 	for _, b := range ex.Blocks {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -68,4 +70,22 @@ func allowCPU(d time.Duration) {
 // dieWithParent has the kernel kill a child when the thread that started it ends.
 func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+
+// modesty is the niceness of children: requests that people wait for come before the files that are read meanwhile.
+const modesty = 10
+
+// beModest lowers the priority of the calling thread and of the processes it starts, for good.
+func beModest() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, modesty) }
+
+// resident is the memory that a process takes, in bytes; 0 where that cannot be told.
+func resident(pid int) uint64 {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(stat), " ")
+	pages, _, _ := strings.Cut(rest, " ")
+	n, _ := strconv.ParseUint(pages, 10, 64)
+	return n * uint64(os.Getpagesize())
 }

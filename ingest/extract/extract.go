@@ -26,7 +26,7 @@ const (
 )
 
 // maxBlocks bounds the structure of one document. Beyond it neighbouring blocks are told as one.
-const maxBlocks = 1 << 17
+const maxBlocks = 1 << 16
 
 // reader reads files, one at a time. The PDF engine is loaded with the first PDF and kept.
 type reader struct {

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"kyrochat/kyro"
 )
 
 // A frame is a length of four bytes, big-endian, and that many bytes of JSON. Requests go to the child, replies
-// come back: any number with progress, then one with a result or a failure.
+// come back: any number with progress, then one with a result or a failure. The text of a result follows its frame as
+// it is, so that nobody holds it more than once.
 
 // maxRequest bounds a request, in bytes.
 const maxRequest = 64 << 10
@@ -24,12 +26,13 @@ type request struct {
 	CacheDir string        `json:"cacheDir,omitempty"` // where the PDF engine keeps its machine code
 }
 
-// reply is what a child answers; exactly one field but Memory is set.
+// reply is what a child answers: progress, a result or a failure.
 type reply struct {
-	Progress *stage           `json:"progress,omitempty"`
-	Result   *kyro.Extraction `json:"result,omitempty"`
-	Failure  *failure         `json:"failure,omitempty"`
-	Memory   uint64           `json:"memory,omitempty"` // bytes the child holds, told with a result or failure
+	Progress  *stage           `json:"progress,omitempty"`
+	Result    *kyro.Extraction `json:"result,omitempty"`    // without its text
+	TextBytes int              `json:"textBytes,omitempty"` // of the result's text, which follows the frame
+	Failure   *failure         `json:"failure,omitempty"`
+	Memory    uint64           `json:"memory,omitempty"` // bytes the child holds, told with a result or failure
 }
 
 // stage is how many pages are read.
@@ -44,13 +47,43 @@ type failure struct {
 	Message string    `json:"message"`
 }
 
-// maxReply bounds a reply. Characters of text take at most two bytes each of JSON for one of their own, and there
-// are at most maxBlocks blocks and a warning for every page.
+// maxReply bounds a reply without its text: there are at most maxBlocks blocks, a warning and a count for every page, and
+// the links of a page of the web, of which no byte takes more than two of JSON.
 func maxReply(limits kyro.Limits) int {
-	return 2*limits.MaxExtractedText + 160*maxBlocks + 256*limits.MaxPages + maxRequest
+	return 160*maxBlocks + 320*limits.MaxPages + 2*kyro.MaxPageLinks*kyro.MaxURL + maxRequest
 }
 
 var errFrameTooLarge = errors.New("the frame is larger than allowed")
+
+// writeResult writes a reply with a result, and then its text.
+func writeResult(w io.Writer, r reply) error {
+	text, bare := r.Result.Text, *r.Result
+	bare.Text = ""
+	r.Result, r.TextBytes = &bare, len(text)
+	if err := writeFrame(w, r); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("writing a text: %w", err)
+	}
+	return nil
+}
+
+// receiveText reads the text that follows a result, of at most limit bytes.
+func receiveText(r io.Reader, n, limit int) (string, error) {
+	if n < 0 || n > limit {
+		return "", errFrameTooLarge
+	}
+	var b strings.Builder
+	b.Grow(n)
+	if _, err := io.CopyN(&b, r, int64(n)); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return "", fmt.Errorf("reading a text: %w", err)
+	}
+	return b.String(), nil
+}
 
 func writeFrame(w io.Writer, v any) error {
 	var b bytes.Buffer

@@ -56,6 +56,32 @@ func TestFrameErrors(t *testing.T) {
 	}
 }
 
+func TestTextsFollowTheirFrames(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	want := kyro.Extraction{Text: "ä\n\"", MimeType: Plain, Pages: 1, PageChars: []int{3}}
+	if err := writeResult(&b, reply{Result: &want, Memory: 7}); err != nil {
+		t.Fatal(err)
+	}
+	whole := b.String()
+	var r reply
+	if err := readFrame(&b, 1000, &r); err != nil || r.TextBytes != len(want.Text) || want.Text == "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	text, err := receiveText(&b, r.TextBytes, len(want.Text))
+	if r.Result.Text = text; err != nil || !reflect.DeepEqual(*r.Result, want) {
+		t.Errorf("%+v, %v", r.Result, err)
+	}
+	for name, c := range map[string]struct {
+		n, limit int
+		want     error
+	}{"too long": {4, 3, errFrameTooLarge}, "negative": {-1, 3, errFrameTooLarge}, "cut": {5, 9, io.ErrUnexpectedEOF}} {
+		if _, err := receiveText(strings.NewReader(whole[len(whole)-4:]), c.n, c.limit); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // The largest reply that the limits allow is not refused.
 func TestLargestReplyFits(t *testing.T) {
 	t.Parallel()
@@ -65,15 +91,20 @@ func TestLargestReplyFits(t *testing.T) {
 		for i := range maxBlocks {
 			ex.Blocks = append(ex.Blocks, kyro.Block{Kind: kyro.BlockParagraph, Level: 6, Start: limits.MaxExtractedText - i, End: limits.MaxExtractedText, Page: 2000})
 		}
+		ex.Page = &kyro.WebPage{Canonical: strings.Repeat(`"`, kyro.MaxURL)}
+		for range kyro.MaxPageLinks {
+			ex.Page.Links = append(ex.Page.Links, strings.Repeat(`"`, kyro.MaxURL-10))
+		}
 		for i := range limits.MaxPages {
+			ex.PageChars = append(ex.PageChars, 1<<24)
 			ex.Warnings = append(ex.Warnings, warning(PageWithoutText, 1000+i, "Page %d is a picture without readable text."))
 		}
 		var b bytes.Buffer
-		if err := writeFrame(&b, reply{Result: &ex, Memory: 1 << 40}); err != nil {
+		if err := writeResult(&b, reply{Result: &ex, Memory: 1 << 40}); err != nil {
 			t.Fatal(err)
 		}
-		if b.Len()-4 > maxReply(limits) {
-			t.Errorf("%q: %d bytes, bound %d", s, b.Len()-4, maxReply(limits))
+		if n := b.Len() - 4 - len(ex.Text); n > maxReply(limits) {
+			t.Errorf("%q: %d bytes, bound %d", s, n, maxReply(limits))
 		}
 	}
 }
@@ -131,7 +162,11 @@ func TestServeAnswersInOrder(t *testing.T) {
 		}
 		switch {
 		case r.Result != nil:
-			got = append(got, r.Result.Text)
+			text, err := receiveText(&out, r.TextBytes, 1<<20)
+			if err != nil || r.Result.Text != "" {
+				t.Errorf("%q in the frame, %v", r.Result.Text, err)
+			}
+			got = append(got, text)
 		case r.Failure != nil:
 			got = append(got, "failure "+string(r.Failure.Code))
 		}

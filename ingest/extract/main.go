@@ -78,7 +78,7 @@ func (r *reader) answer(stdout io.Writer, req request) error {
 	out := reply{Memory: heldMemory()}
 	if err == nil {
 		out.Result = &ex
-		return writeFrame(stdout, out)
+		return writeResult(stdout, out)
 	}
 	out.Failure = &failure{Message: err.Error()}
 	if e, ok := errors.AsType[*kyro.Error](err); ok {

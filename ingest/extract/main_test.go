@@ -1,7 +1,9 @@
 package extract_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -39,6 +41,10 @@ func misbehave(how string) {
 		binary.BigEndian.PutUint32(head[:], uint32(len(s)))
 		_, _ = os.Stdout.Write(append(head[:], s...))
 	}
+	result := func(blocks, text string) {
+		send(fmt.Sprintf(`{"result":{"mimeType":"text/plain","blocks":%s},"textBytes":%d}`, blocks, len(text)))
+		_, _ = os.Stdout.WriteString(text)
+	}
 	receive()
 	switch how {
 	case "crash":
@@ -52,18 +58,30 @@ func misbehave(how string) {
 		_, _ = os.Stdout.Write([]byte{0x7f, 0xff, 0xff, 0xff})
 		time.Sleep(time.Hour)
 	case "long-text":
-		send(`{"result":{"mimeType":"text/plain","text":"` + strings.Repeat("x", 2000) + `","blocks":[]}}`)
+		result(`[]`, strings.Repeat("x", 2000))
 	case "bad-blocks":
-		send(`{"result":{"mimeType":"text/plain","text":"ä","blocks":[{"kind":"paragraph","start":1,"end":2}]}}`)
+		result(`[{"kind":"paragraph","start":1,"end":2}]`, "ä")
 	case "garbage":
 		send("garbage")
 	case "empty":
 		send("{}")
 	case "once": // serves one file and dies
-		send(`{"result":{"mimeType":"text/plain","text":"once","blocks":[]}}`)
+		result(`[]`, "once")
 		os.Exit(0)
 	case "environment":
-		send(`{"result":{"mimeType":"text/plain","text":"[` + strings.Join(os.Environ(), " ") + `]","blocks":[]}}`)
+		result(`[]`, "["+strings.Join(os.Environ(), " ")+"]")
+	case "half-a-text":
+		send(`{"result":{"mimeType":"text/plain","blocks":[]},"textBytes":500}`)
+		os.Exit(0)
+	case "fat":
+		var kept [][]byte
+		for range 1_000 {
+			kept = append(kept, bytes.Repeat([]byte{1}, 1<<20))
+			time.Sleep(time.Millisecond)
+		}
+		result(`[]`, fmt.Sprint(len(kept)))
+	case "bad-pages":
+		send(`{"result":{"mimeType":"text/plain","blocks":[],"pages":1,"pageChars":[1,2]}}`)
 	}
 	time.Sleep(time.Hour)
 }

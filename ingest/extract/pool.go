@@ -21,6 +21,8 @@ const (
 	maxDocuments = 50
 	// maxMemory is what a child may hold after a file and still be kept, in bytes.
 	maxMemory = 256 << 20
+	// maxCrashes is how many children a file may end before it counts as the one to blame.
+	maxCrashes = 2
 	// idleTime is how long a child without work is kept.
 	idleTime = time.Minute
 	// warmTime is the longest that the PDF engine may take to compile.
@@ -62,7 +64,8 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 // Errors are kyro errors: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a damaged or protected file, LIMIT_REACHED
 // for too many pages or too much text, TIMEOUT after ExtractTimeout (not counting the waits for a free process and
 // for the PDF engine to be compiled),
-// UNAVAILABLE when the reading process crashed or the pool is closed. The end of ctx gives its own error, or
+// VALIDATION also for one that ends the process twice that reads it, LIMIT_REACHED also for one that takes too much memory,
+// UNAVAILABLE when the pool is closed. The end of ctx gives its own error, or
 // kyro.ErrJobAgain where the PDF engine was still being compiled, which is no fault of the file.
 func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress func(done, total int)) (kyro.Extraction, error) {
 	if progress == nil {
@@ -89,7 +92,7 @@ func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress fun
 		timed, cancel = context.WithTimeout(ctx, p.limits.ExtractTimeout)
 	}
 	defer cancel()
-	for {
+	for crashes := 0; ; {
 		c, cacheDir, err := p.take()
 		if err != nil {
 			return kyro.Extraction{}, err
@@ -104,7 +107,11 @@ func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress fun
 		if used && silent && timed.Err() == nil && errors.Is(err, errStopped) {
 			continue // it had died since its last file; that is not this file's fault
 		}
-		return ex, p.explain(ctx, timed, c, err)
+		explained := p.explain(ctx, timed, c, err)
+		if crashes++; crashes < maxCrashes && errors.Is(explained, errCrashed) {
+			continue // the machine may be to blame
+		}
+		return ex, explained
 	}
 }
 
@@ -184,12 +191,19 @@ func (p *Pool) explain(ctx, timed context.Context, c *child, err error) error {
 	case errors.Is(err, errFrameTooLarge):
 		return textTooLong(p.limits)
 	}
+	if c.fat.Load() {
+		p.log.Warn("extractor stopped for its memory", "most", maxResident)
+		return kyro.Errorf(kyro.CodeLimitReached,
+			"Reading the file takes more memory than one file may. It may be damaged or too complex; try a simpler or smaller file.")
+	}
 	p.log.Error("extractor stopped", "error", err, "process", c.why)
-	return kyro.Errorf(kyro.CodeUnavailable,
-		"The file could not be read: the extractor was stopped before it was done. "+
-			"Try again; if it happens again, the file may be damaged or too complex.").
-		Because(errors.Join(err, c.why))
+	return kyro.Errorf(kyro.CodeValidation,
+		"The file could not be read: whatever reads it is stopped by it. It may be damaged; save it again with the program that made it.").
+		Because(errors.Join(errCrashed, err, c.why))
 }
+
+// errCrashed is the end of a child in the middle of a file.
+var errCrashed = errors.New("the extractor stopped in the middle of a file")
 
 func errClosed() error {
 	return kyro.Errorf(kyro.CodeUnavailable, "The file could not be read: the server is shutting down. Try again in a moment.")

@@ -93,12 +93,15 @@ func TestPoolSurvivesItsChildren(t *testing.T) {
 		code    kyro.Code
 		message string
 	}{
-		"crash":               {kyro.CodeUnavailable, "the extractor was stopped"},
-		"progress-then-crash": {kyro.CodeUnavailable, "the extractor was stopped"},
-		"garbage":             {kyro.CodeUnavailable, "the extractor was stopped"},
-		"empty":               {kyro.CodeUnavailable, "the extractor was stopped"},
-		"bad-blocks":          {kyro.CodeUnavailable, "the extractor was stopped"},
-		"long-text":           {kyro.CodeUnavailable, "the extractor was stopped"},
+		"crash":               {kyro.CodeValidation, "is stopped by it"},
+		"progress-then-crash": {kyro.CodeValidation, "is stopped by it"},
+		"garbage":             {kyro.CodeValidation, "is stopped by it"},
+		"empty":               {kyro.CodeValidation, "is stopped by it"},
+		"bad-blocks":          {kyro.CodeValidation, "is stopped by it"},
+		"bad-pages":           {kyro.CodeValidation, "is stopped by it"},
+		"half-a-text":         {kyro.CodeValidation, "is stopped by it"},
+		"long-text":           {kyro.CodeLimitReached, "1000 bytes"},
+		"fat":                 {kyro.CodeLimitReached, "more memory than one file may"},
 		"huge":                {kyro.CodeLimitReached, "1000 bytes"},
 	} {
 		t.Run(how, func(t *testing.T) {

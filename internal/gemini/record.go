@@ -116,10 +116,10 @@ func (e *Emulator) watch() <-chan struct{} {
 	return e.changed
 }
 
-// MustAwait is Await for tests, which fail after a minute.
+// MustAwait is Await for tests, which fail after five minutes: nothing that they wait for should hang, and machines that test are busy.
 func (e *Emulator) MustAwait(t testing.TB, wanted func([]Request) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if !e.Await(ctx, wanted) {
 		t.Fatalf("the emulated Gemini did not see what was waited for; it saw %d requests", len(e.Requests()))

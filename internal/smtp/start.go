@@ -26,10 +26,10 @@ func Start(t testing.TB, o ...Options) *Emulator {
 	return e
 }
 
-// MustWait is Wait for tests, which fail after a minute.
+// MustWait is Wait for tests, which fail after five minutes: machines that test are busy.
 func (e *Emulator) MustWait(t testing.TB, wanted func(Mail) bool) Mail {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	m, err := e.Wait(ctx, wanted)
 	if err != nil {

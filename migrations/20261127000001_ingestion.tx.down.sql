@@ -1,0 +1,13 @@
+DROP INDEX documents_by_sync;
+DROP INDEX documents_by_url;
+ALTER TABLE documents DROP COLUMN making;
+ALTER TABLE documents DROP COLUMN checked_at;
+ALTER TABLE documents DROP COLUMN sync_at;
+ALTER TABLE documents DROP COLUMN sync_hours;
+ALTER TABLE documents DROP COLUMN last_modified;
+ALTER TABLE documents DROP COLUMN etag;
+ALTER TABLE documents DROP COLUMN crawl_id;
+ALTER TABLE documents DROP COLUMN last_run;
+ALTER TABLE documents DROP COLUMN overlap_tokens;
+ALTER TABLE documents DROP COLUMN chunk_tokens;
+ALTER TABLE documents DROP COLUMN page_chars;
