@@ -2,10 +2,12 @@ package ingest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +30,15 @@ type Config struct {
 	// Shared says that other nodes work on the documents that are taken in here, so that originals are kept in the
 	// store, where all can read them. Otherwise files stay in Files.
 	Shared bool
+
+	Slots     SlotStore   // and Parts, Grants and Base: for files that are sent in parts, and for downloads; nil: there are none
+	Parts     PartFiles   // where Shared is not set
+	Objects   ObjectStore // with Originals
+	Originals Originals   // keeps files in a bucket; nil: they are where Shared says
+	Grants    Grants
+	Base      func() string // the address of the server, without a slash at its end
+	SlotTTL   time.Duration // how long a file may be sent to its slot; default 1 h
+	NewKey    func() string // of an object in the bucket, never the same; default 128 random bits
 
 	Limiter Limiter   // counts what people add; nil: nobody does
 	Rate    kyro.Rate // of documents that one user adds or has tried again; zero: no limit
@@ -62,6 +73,15 @@ type Service struct {
 	with      string // what vectors are made with and where they are, as configured
 	progress  Progress
 	shared    bool
+	slots     SlotStore
+	parts     PartFiles
+	objects   ObjectStore
+	originals Originals
+	grants    Grants
+	base      func() string
+	slotTTL   time.Duration
+	newKey    func() string
+	senders   *senders
 	limiter   Limiter
 	rate      kyro.Rate
 	sniff     func(head []byte, fileName string) (string, error)
@@ -85,7 +105,8 @@ func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
-		limiter: c.Limiter, rate: c.Rate,
+		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, base: c.Base, slotTTL: c.SlotTTL,
+		newKey: c.NewKey, senders: newSenders(), limiter: c.Limiter, rate: c.Rate,
 		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}
@@ -102,6 +123,12 @@ func New(c Config) *Service {
 	if s.turn <= 0 {
 		s.turn = 35 * time.Second
 	}
+	if s.slotTTL <= 0 {
+		s.slotTTL = time.Hour
+	}
+	if s.newKey == nil {
+		s.newKey = func() string { return strings.ToLower(rand.Text()) }
+	}
 	if s.batch <= 0 {
 		s.batch = 100
 	}
@@ -112,7 +139,7 @@ func New(c Config) *Service {
 		s.now = time.Now
 	}
 	if s.random == nil {
-		s.random = rand.Float64
+		s.random = mathrand.Float64
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -39,8 +39,10 @@ func Open(dir string, alone bool) (*Files, error) {
 		return nil, fmt.Errorf("find the folder of uploads: %w", err)
 	}
 	f := &Files{dir}
-	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of uploads: %w", err)
+	for _, folder := range []string{incoming, arriving} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			return nil, fmt.Errorf("make the folder of uploads: %w", err)
+		}
 	}
 	left, err := os.ReadDir(filepath.Join(dir, incoming))
 	if err != nil {
@@ -159,7 +161,7 @@ func bytesText(n int64) string {
 }
 
 // Open implements ingest.Files.
-func (f *Files) Open(r ingest.Received) (io.ReadCloser, error) {
+func (f *Files) Open(r ingest.Received) (io.ReadSeekCloser, error) {
 	file, err := os.Open(r.Path)
 	if err != nil {
 		return nil, fmt.Errorf("open an upload: %w", err)
