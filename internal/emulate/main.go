@@ -16,12 +16,14 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/s3"
 	"kyrochat/internal/smtp"
 )
 
@@ -49,6 +51,7 @@ var upstreams = []upstream{
 	{"gemini", "127.0.0.1:8471", startGemini},
 	{"pinecone", "127.0.0.1:8472", startPinecone},
 	{"smtp", "127.0.0.1:8473", startSMTP},
+	{"s3", "127.0.0.1:8475", startS3},
 }
 
 func main() {
@@ -149,5 +152,28 @@ func startSMTP(address string, s settings) (running, error) {
 	return running{
 		environment: []string{"SMTP_URL=" + e.URL(), "KYRO_MAIL_FROM=kyrochat@example.com"},
 		stop:        func() { _ = e.Close() },
+	}, nil
+}
+
+func startS3(address string, _ settings) (running, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return running{}, err
+	}
+	e := s3.New(s3.Options{})
+	e.URL = "http://" + l.Addr().String()
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
+	var environment []string
+	for name, value := range e.Env() {
+		environment = append(environment, name+"="+value)
+	}
+	slices.Sort(environment)
+	return running{
+		environment: environment,
+		serve:       func() error { return server.Serve(l) },
+		stop: func() {
+			e.Close()
+			_ = server.Close()
+		},
 	}, nil
 }
