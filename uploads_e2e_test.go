@@ -525,7 +525,7 @@ func TestUploadsAreNotHeldInMemory(t *testing.T) {
 	oneAfterAnother(t, func(t *testing.T, s *testServer) {
 		p := s.signUp(t)
 		bot := p.newBot()
-		const clients, size, bound = kyro.MaxSlots, 32 << 20, 48 << 20
+		const clients, size, bound = kyro.MaxSlots, 8 << 20, 24 << 20
 		content := formless(size) // of no type that is read: all of it is received, and then it is refused
 		var addresses []string
 		for range clients {
@@ -572,4 +572,43 @@ func formless(size int) []byte {
 		content[i] = byte(i * i >> 3)
 	}
 	return content
+}
+
+// TestNewcomerOvertakes comes back to an upload whose connection broke without the server hearing of it.
+func TestNewcomerOvertakes(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p := s.signUp(t)
+		content := pages(400 << 10)
+		_, address := p.slot(p.newBot(), "two.txt", len(content))
+		u, _ := url.Parse(address)
+		conn, err := net.Dial("tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", u.Path, u.Host, len(content), content[:200<<10])
+		at := 0
+		inTime(t, "some of it is there", func() bool { at = carry(t, "HEAD", address, nil).offset(); return at > 0 })
+		document := part(t, address, content[at:], at, len(content)).document(t)
+		first, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(first), "HTTP/1.1 409 ") {
+			t.Errorf("the first one hears %.200q, %v", first, err)
+		}
+		if back := carry(t, "GET", p.download(document), nil); back.body != string(content) {
+			t.Errorf("%d of %d bytes came back", len(back.body), len(content))
+		}
+	})
+}
+
+// TestOriginalsOfTexts come back, too, and under names of their own.
+func TestOriginalsOfTexts(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	p := s.signUp(t)
+	document := p.know(p.newBot(), `Käse "und" Wein`, "Some text about cheese.")
+	got := carry(t, "GET", p.download(document), nil)
+	want := `attachment; filename="K_se _und_ Wein.txt"; filename*=UTF-8''K%C3%A4se%20%22und%22%20Wein.txt`
+	if got.body != "Some text about cheese." || got.head.Get("Content-Disposition") != want {
+		t.Errorf("%q as %s", got.body, got.head.Get("Content-Disposition"))
+	}
 }

@@ -10,7 +10,9 @@ import (
 )
 
 const (
-	partBytes   = 256 << 10        // held in memory of an upload, and stored at once
+	partBytes   = 128 << 10        // held in memory of an upload, and stored at once
+	storeMost   = 8                // parts that are stored at once: each is in memory a few times then
+	finishMost  = 4                // files that become documents at once
 	leastPart   = 16 << 10         // of a part that is not the last, so that nobody makes millions of rows
 	storeWait   = 30 * time.Second // for a part to be stored, whatever becomes of the connection
 	finishWait  = time.Minute      // for the whole to become a document
@@ -182,6 +184,10 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 func (s *Service) keepPart(ctx context.Context, slot *kyro.UploadSlot, body []byte) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
 	defer cancel()
+	if err := take(ctx, s.storing); err != nil {
+		return err
+	}
+	defer func() { <-s.storing }()
 	size, kept := len(body), body
 	if !s.shared {
 		if err := s.parts.AppendPart(slot.ID, slot.ReceivedBytes, body); err != nil {
@@ -201,6 +207,10 @@ func (s *Service) finish(ctx context.Context, slot kyro.UploadSlot, requestID st
 	patience := finishWait + time.Duration(slot.ReceivedBytes)*time.Second/slowestPlan
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	if err := take(ctx, s.finishing); err != nil {
+		return Sent{Slot: slot}, err
+	}
+	defer func() { <-s.finishing }()
 	d := kyro.NewDocument{
 		BotID: slot.BotID, OwnerID: slot.OwnerID, Kind: kyro.DocumentFile, FileName: slot.FileName, Title: slot.Title, SlotID: slot.ID,
 	}
@@ -226,6 +236,16 @@ func (s *Service) finish(ctx context.Context, slot kyro.UploadSlot, requestID st
 	}
 	slot.DocumentID = added.Document.ID
 	return Sent{Slot: slot, Document: &added.Document}, nil
+}
+
+// take waits for a place; whoever has it gives it back.
+func take(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return kyro.Errorf(kyro.CodeUnavailable, "Too much is being stored at the moment. Try again in a moment.").Because(ctx.Err())
+	}
 }
 
 // openParts reads all that is there.

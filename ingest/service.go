@@ -82,6 +82,8 @@ type Service struct {
 	slotTTL   time.Duration
 	newKey    func() string
 	senders   *senders
+	storing   chan struct{} // a place for each part of an upload that is being stored
+	finishing chan struct{} // and for each upload that becomes a document
 	limiter   Limiter
 	rate      kyro.Rate
 	sniff     func(head []byte, fileName string) (string, error)
@@ -106,7 +108,8 @@ func New(c Config) *Service {
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
 		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, base: c.Base, slotTTL: c.SlotTTL,
-		newKey: c.NewKey, senders: newSenders(), limiter: c.Limiter, rate: c.Rate,
+		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost),
+		finishing: make(chan struct{}, finishMost), limiter: c.Limiter, rate: c.Rate,
 		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}

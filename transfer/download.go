@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"net/url"
@@ -53,10 +54,42 @@ func (h *Handlers) Download(w http.ResponseWriter, r *http.Request) {
 	}
 	connection := http.NewResponseController(w)
 	body := &taken{ReadSeeker: file.Body, idle: func() { _ = connection.SetWriteDeadline(time.Now().Add(h.idle())) }}
-	http.ServeContent(w, r, "", time.Time{}, body)
-	if body.err != nil && r.Context().Err() == nil && kyro.ErrorCode(body.err) != kyro.CodeNotFound {
+	late := &lateHead{ResponseWriter: w}
+	http.ServeContent(late, r, "", time.Time{}, body)
+	switch {
+	case !late.sent && body.err != nil:
+		for _, name := range []string{"Content-Length", "Content-Range", "Content-Disposition", "Accept-Ranges", "ETag"} {
+			head.Del(name)
+		}
+		h.refuse(w, r, body.err)
+	case !late.sent:
+		late.send()
+	case body.err != nil && r.Context().Err() == nil && kyro.ErrorCode(body.err) != kyro.CodeNotFound:
 		h.Log.WarnContext(r.Context(), "a download was cut off", "request", h.RequestID(r.Context()), "error", body.err)
 	}
+}
+
+// lateHead is an answer whose head is written with the first of its body: that cannot be had is known only then.
+type lateHead struct {
+	http.ResponseWriter
+	status int
+	sent   bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (l *lateHead) WriteHeader(status int) { l.status = status }
+
+// Write implements http.ResponseWriter.
+func (l *lateHead) Write(p []byte) (int, error) {
+	if !l.sent {
+		l.send()
+	}
+	return l.ResponseWriter.Write(p)
+}
+
+func (l *lateHead) send() {
+	l.sent = true
+	l.ResponseWriter.WriteHeader(cmp.Or(l.status, http.StatusOK))
 }
 
 // taken is a body that may take as long as it likes, as long as the client takes something.
