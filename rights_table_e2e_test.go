@@ -216,7 +216,7 @@ var rightsOfEdges = map[string]right{
 	"DocumentProgress.document": {ask: ofDocument("progress { document { id } }"), keys: "READ INGEST"},
 	"UploadSlot.document": {ask: func(b *belongings) string {
 		return `{ node(id: "` + b.upload() + `") { ... on UploadSlot { document { id } } } }`
-	}, keys: "INGEST"},
+	}, keys: "INGEST", stranger: "null"},
 	"Chunk.document": {ask: ofDocument("chunks { nodes { document { id } } }"), keys: "READ INGEST"},
 
 	"Conversation.bot":         {ask: ofConversation("bot { id }"), keys: "READ CHAT"},

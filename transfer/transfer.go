@@ -58,10 +58,11 @@ var statuses = map[kyro.Code]int{
 
 // refuse answers with an error. What nobody outside is to know is logged, without the address.
 func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		err = kyro.Errorf(kyro.CodeUnavailable, "The request ended before it could be answered.").Because(err)
-	}
 	known, told := errors.AsType[*kyro.Error](err)
+	if !told && r.Context().Err() != nil {
+		known, told = kyro.Errorf(kyro.CodeUnavailable, "The request ended before it could be answered."), true
+		err = known
+	}
 	status := statuses[kyro.ErrorCode(err)]
 	if !told || status == 0 {
 		h.Log.ErrorContext(r.Context(), "a file could not be carried", "request", h.RequestID(r.Context()), "method", r.Method, "error", err)

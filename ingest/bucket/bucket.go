@@ -44,7 +44,8 @@ const (
 
 // Bucket satisfies ingest.Originals.
 type Bucket struct {
-	client *minio.Client
+	reads  *minio.Client // tries again by itself
+	writes *minio.Client // does not: a request that was refused early may still be reading the body when the next one does
 	bucket string
 	prefix string // of the installation, with a slash at its end
 }
@@ -60,21 +61,26 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	if o.PathStyle {
 		lookup = minio.BucketLookupPath
 	}
-	client, err := minio.New(endpoint.Host, &minio.Options{
+	settings := minio.Options{
 		Creds: credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Secure: endpoint.Scheme == "https", Region: o.Region,
 		BucketLookup: lookup, MaxRetries: tries,
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: headTime,
 			MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, DisableCompression: true, ForceAttemptHTTP2: true,
 		},
-	})
-	if err != nil {
+	}
+	once := settings
+	once.MaxRetries = 1
+	b := &Bucket{bucket: o.Bucket, prefix: strings.TrimPrefix(path.Join(o.Prefix, o.Installation)+"/", "/")}
+	if b.reads, err = minio.New(endpoint.Host, &settings); err != nil {
 		return nil, err
 	}
-	b := &Bucket{client: client, bucket: o.Bucket, prefix: strings.TrimPrefix(path.Join(o.Prefix, o.Installation)+"/", "/")}
+	if b.writes, err = minio.New(endpoint.Host, &once); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	there, err := client.BucketExists(ctx, o.Bucket)
+	there, err := b.reads.BucketExists(ctx, o.Bucket)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("look for the bucket %s: %s", o.Bucket, plain(err))
@@ -116,20 +122,42 @@ func answered(did string, err error) error {
 	}
 }
 
-// Put implements ingest.Originals.
+// Put implements ingest.Originals. What can be read anywhere, as a file, is put from its beginning, a few times where that
+// fails.
 func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, size int64) error {
 	ctx, cancel := context.WithTimeout(ctx, leastTime+time.Duration(size)*time.Second/slowestLine)
 	defer cancel()
-	// In one request: nothing is left where it breaks off, and nothing of the file is held in memory.
-	_, err := b.client.PutObject(ctx, b.bucket, b.prefix+key, r, size, minio.PutObjectOptions{
-		ContentType: "application/octet-stream", DisableMultipart: true,
-	})
-	return answered("put an object", err)
+	again, whole := r.(io.ReaderAt)
+	for try := 1; ; try++ {
+		if whole {
+			r = io.NewSectionReader(again, 0, size) // which shares no position with the one before
+		}
+		// In one request: nothing is left where it breaks off, and nothing of the file is held in memory.
+		_, err := b.writes.PutObject(ctx, b.bucket, b.prefix+key, r, size, minio.PutObjectOptions{
+			ContentType: "application/octet-stream", DisableMultipart: true,
+		})
+		refused := minio.ToErrorResponse(err).StatusCode
+		if err == nil || !whole || try == tries || refused >= 400 && refused < 500 || !pause(ctx, try) {
+			return answered("put an object", err)
+		}
+	}
+}
+
+// pause waits before another try, a little longer each time.
+func pause(ctx context.Context, try int) bool {
+	timer := time.NewTimer(time.Duration(try) * 200 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Open implements ingest.Originals.
 func (b *Bucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	body, err := b.client.GetObject(ctx, b.bucket, b.prefix+key, minio.GetObjectOptions{})
+	body, err := b.reads.GetObject(ctx, b.bucket, b.prefix+key, minio.GetObjectOptions{})
 	if err != nil {
 		return nil, answered("read an object", err)
 	}
@@ -175,7 +203,7 @@ func (b *Bucket) remove(ctx context.Context, keys []string) error {
 	}
 	close(objects)
 	var first error
-	for failed := range b.client.RemoveObjects(ctx, b.bucket, objects, minio.RemoveObjectsOptions{}) {
+	for failed := range b.writes.RemoveObjects(ctx, b.bucket, objects, minio.RemoveObjectsOptions{}) {
 		if said := minio.ToErrorResponse(failed.Err); said.Code != minio.NoSuchKey && first == nil {
 			first = failed.Err
 		}
@@ -188,7 +216,7 @@ func (b *Bucket) Walk(ctx context.Context, before time.Time, visit func(keys []s
 	ctx, cancel := context.WithCancel(ctx) // ends the listing where visit does
 	defer cancel()
 	var keys []string
-	for info := range b.client.ListObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix, Recursive: true, MaxKeys: page}) {
+	for info := range b.reads.ListObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix, Recursive: true, MaxKeys: page}) {
 		if info.Err != nil {
 			return answered("list objects", info.Err)
 		}
