@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,17 +114,18 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if a.providers, err = newProviders(ctx, cfg, st, installation, a.nodes.bus, log); err != nil {
 		return nil, err
 	}
-	if err := a.newIngest(st); err != nil {
+	tokens, err := a.newTokens()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.newIngest(ctx, st, installation); err != nil {
 		return nil, err
 	}
 	if a.post, err = newPost(cfg, log); err != nil {
 		return nil, err
 	}
 	a.info = a.serverInfo()
-	tokens, err := a.newAccounts(st)
-	if err != nil {
-		return nil, err
-	}
+	a.newAccounts(st)
 	if !cfg.Role.serves() {
 		return a, a.listenAdmin()
 	}
@@ -151,14 +153,10 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 // sweepUsersEvery is how often accounts are looked for whose grace is over.
 const sweepUsersEvery = 10 * time.Minute
 
-// newAccounts makes the use cases of accounts, and gives the queue their handlers; the tokens are for the gate. Whoever
-// sends mails makes their tokens, and so needs the secret too.
-func (a *app) newAccounts(st *store.Store) (*auth.Tokens, error) {
-	tokens, err := a.newTokens()
-	if err != nil {
-		return nil, err
-	}
-	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(a.cfg.hasher), tokens, account.Options{
+// newAccounts makes the use cases of accounts, and gives the queue their handlers. Whoever sends mails makes their tokens,
+// and so needs the secret too.
+func (a *app) newAccounts(st *store.Store) {
+	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(a.cfg.hasher), a.tokens, account.Options{
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Log: a.log,
 		Ended: func(credential kyro.ID) {
 			a.connections.CloseCredential(credential)
@@ -172,7 +170,6 @@ func (a *app) newAccounts(st *store.Store) (*auth.Tokens, error) {
 	a.queue.Handle(kyro.JobMail, a.accounts.Deliver)
 	a.queue.OnExhausted(kyro.JobMail, a.accounts.GiveUp)
 	a.queue.Periodic(kyro.JobSweepMails, time.Hour, a.accounts.Sweep)
-	return tokens, nil
 }
 
 // newPost makes what sends mails, or keeps them in the data folder where no server is set.
@@ -191,8 +188,8 @@ func (a *app) outbox() *mail.Outbox {
 }
 
 // newIngest makes the use cases of documents and gives the queue its handlers. Originals go where every process on
-// the database can read them; the folder has those that an earlier version put there.
-func (a *app) newIngest(st *store.Store) error {
+// the database can read them, or into the bucket that is set; the folder has those that an earlier version put there.
+func (a *app) newIngest(ctx context.Context, st *store.Store, installation string) error {
 	originals, err := files.Open(filepath.Join(a.cfg.DataDir, "files"), !a.pools.Postgres())
 	if err != nil {
 		return err
@@ -201,11 +198,17 @@ func (a *app) newIngest(st *store.Store) error {
 	if err != nil {
 		return fmt.Errorf("find the own binary, which reads documents in a process of its own: %w", err)
 	}
+	kept, err := a.cfg.Storage.open(ctx, installation)
+	if err != nil {
+		return err
+	}
 	a.extractor = extract.NewPool([]string{self, "extract"}, a.cfg.Limits, a.log)
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
 		Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
+		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
+		SlotTTL: a.cfg.Storage.UploadTTL,
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
@@ -244,6 +247,9 @@ func nodeName() string {
 func (a *app) listenPublic(handler http.Handler) (err error) {
 	if a.publicListener, err = net.Listen("tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("listen on KYRO_ADDR: %w", err)
+	}
+	if u, err := url.Parse(a.cfg.PublicURL); err == nil && u.Port() == "0" { // whose number is known only now
+		a.cfg.PublicURL = a.baseURL()
 	}
 	a.public = &http.Server{
 		Handler: a.requests.counted(handler), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second,

@@ -29,7 +29,7 @@ func (b *belongings) once(name string, make func() string) string {
 // all makes everything.
 func (b *belongings) all() {
 	b.t.Helper()
-	for _, each := range []func() string{b.user, b.bot, b.document, b.chunk, b.conversation, b.answer, b.session, b.key, b.unfinished, b.canceled} {
+	for _, each := range []func() string{b.user, b.bot, b.document, b.chunk, b.conversation, b.answer, b.session, b.key, b.unfinished, b.canceled, b.upload} {
 		each()
 	}
 }
@@ -42,6 +42,15 @@ func (b *belongings) bot() string { return b.once("bot", b.newBot) }
 
 func (b *belongings) document() string {
 	return b.once("document", func() string { return b.know(b.bot(), "Tea", teaText) })
+}
+
+// upload is a slot whose file is there.
+func (b *belongings) upload() string {
+	return b.once("upload", func() string {
+		id, address := b.slot(b.bot(), "tea.txt", 0)
+		b.settled(carry(b.t, "PUT", address, strings.NewReader(teaText)).document(b.t))
+		return id
+	})
 }
 
 func (b *belongings) chunk() string {

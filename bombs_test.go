@@ -60,7 +60,7 @@ func bombs() []bomb {
 		{"numbers.json", func() []byte { return []byte("[" + strings.Repeat("1,", 12<<20) + "1]") }, false},
 
 		{"ten gigabytes.docx", func() []byte {
-			return office("word/document.xml", "wordprocessingml.document", "", part{"word/document.xml", inflating([]byte(wordMain), 10<<10, []byte(wordEnd)), 10 << 30, true})
+			return office("word/document.xml", "wordprocessingml.document", "", piece{"word/document.xml", inflating([]byte(wordMain), 10<<10, []byte(wordEnd)), 10 << 30, true})
 		}, false},
 		{"entities.docx", func() []byte {
 			laughs := `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha">`
@@ -73,7 +73,7 @@ func bombs() []bomb {
 			return office("word/document.xml", "wordprocessingml.document", "", plain("word/document.xml", wordMain+strings.Repeat("<w:sdt>", 1_000_000)))
 		}, false},
 		{"many parts.docx", func() []byte {
-			parts := []part{plain("word/document.xml", wordMain+"<w:p><w:r><w:t>x</w:t></w:r></w:p>"+wordEnd)}
+			parts := []piece{plain("word/document.xml", wordMain+"<w:p><w:r><w:t>x</w:t></w:r></w:p>"+wordEnd)}
 			for i := range 60_000 {
 				parts = append(parts, plain(fmt.Sprintf("p%d", i), ""))
 			}
@@ -134,17 +134,17 @@ func bombs() []bomb {
 	}
 }
 
-// part is a file of a zip archive.
-type part struct {
+// piece is a file of a zip archive.
+type piece struct {
 	name     string
 	content  []byte
 	size     uint64 // that is declared, of what is deflated already
 	deflated bool
 }
 
-func plain(name, content string) part { return part{name: name, content: []byte(content)} }
+func plain(name, content string) piece { return piece{name: name, content: []byte(content)} }
 
-func zipOf(parts ...part) []byte {
+func zipOf(parts ...piece) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, p := range parts {
@@ -161,15 +161,15 @@ func zipOf(parts ...part) []byte {
 }
 
 // office is an office document with the parts that every one has.
-func office(main, kind, more string, parts ...part) []byte {
-	return zipOf(append([]part{
+func office(main, kind, more string, parts ...piece) []byte {
+	return zipOf(append([]piece{
 		plain("[Content_Types].xml", fmt.Sprintf(types, main, kind)), plain("_rels/.rels", fmt.Sprintf(rels, main, more)),
 	}, parts...)...)
 }
 
 func workbook(sheet, strings string) []byte {
 	const head = `<?xml version="1.0" encoding="UTF-8"?>`
-	parts := []part{
+	parts := []piece{
 		plain("xl/workbook.xml", head+`<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>`),
 		plain("xl/_rels/workbook.xml.rels", head+`<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="r2" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings" Target="sharedStrings.xml"/></Relationships>`),
 		plain("xl/worksheets/sheet1.xml", head+sheet),
@@ -183,7 +183,7 @@ func workbook(sheet, strings string) []byte {
 // inflating is deflated data of so many megabytes of white space between a head and an end, made of few blocks that are
 // repeated.
 func inflating(head []byte, megabytes int, end []byte) []byte {
-	piece := func(b []byte) []byte {
+	some := func(b []byte) []byte {
 		var out bytes.Buffer
 		w, _ := flate.NewWriter(&out, flate.BestCompression)
 		_, _ = w.Write(b)
@@ -194,8 +194,8 @@ func inflating(head []byte, megabytes int, end []byte) []byte {
 	w, _ := flate.NewWriter(&last, flate.BestCompression)
 	_, _ = w.Write(end)
 	_ = w.Close()
-	out := piece(head)
-	out = append(out, bytes.Repeat(piece(bytes.Repeat([]byte(" "), 1<<20)), megabytes)...)
+	out := some(head)
+	out = append(out, bytes.Repeat(some(bytes.Repeat([]byte(" "), 1<<20)), megabytes)...)
 	return append(out, last.Bytes()...)
 }
 

@@ -53,6 +53,7 @@ type Config struct {
 
 	Providers providersConfig
 	Browser   browserConfig
+	Storage   storageConfig
 
 	Fetch fetchConfig
 
@@ -151,6 +152,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	r.readRedis(&c)
 	r.readProviders(&c)
 	r.readBrowser(&c)
+	r.readStorage(&c)
 	r.check(c)
 	r.checkNodes(c)
 	return c, r.err()

@@ -327,7 +327,7 @@ func TestDefaultsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Carriers = carriers{}
-	rows := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| `([^`]+)`(?:, in production `[^`]+`)? \\|").FindAllStringSubmatch(string(manual), -1)
+	rows := regexp.MustCompile("(?m)^\\| `([A-Z0-9_]+)` \\| `([^`]+)`(?:, in production `[^`]+`)? \\|").FindAllStringSubmatch(string(manual), -1)
 	if len(rows) < 60 {
 		t.Fatalf("only %d defaults are found in docs/configuration.md", len(rows))
 	}
@@ -352,7 +352,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	documented := map[string]bool{}
-	for _, name := range regexp.MustCompile("`([A-Z]+_[A-Z_]+)`").FindAllStringSubmatch(string(manual), -1) {
+	for _, name := range regexp.MustCompile("`([A-Z]+_[A-Z0-9_]+)`").FindAllStringSubmatch(string(manual), -1) {
 		documented[name[1]] = true
 	}
 	for name := range read {

@@ -18,6 +18,7 @@ var layers = map[string][]string{
 	"account":                  {"kyro", "text"},
 	"catalog":                  {"kyro"},
 	"ingest":                   {"kyro", "text", "ingest/chunk"},
+	"ingest/bucket":            {"kyro"},
 	"ingest/chunk":             {"kyro", "text"},
 	"ingest/extract":           {"kyro", "text"},
 	"ingest/fetch":             {"kyro"},
@@ -36,6 +37,7 @@ var layers = map[string][]string{
 	"graph/model":              {"kyro"},
 	"graph/plan":               {},
 	"graph/scalar":             {"kyro"},
+	"transfer":                 {"kyro", "ingest"},
 	"transport":                {"kyro"},
 	"resolvers":                {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer"},
 	"web":                      {"kyro"},
@@ -43,7 +45,7 @@ var layers = map[string][]string{
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
 	"internal/corpus":          {"kyro", "ingest/extract"},
-	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/smtp", "internal/website"},
+	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/s3", "internal/smtp", "internal/website"},
 	"internal/gemini":          {"text", "internal/script"},
 	"internal/graphgen":        {},
 	"internal/logtest":         {"kyro"},
@@ -51,6 +53,7 @@ var layers = map[string][]string{
 	"internal/postgres":        {},
 	"internal/redis":           {},
 	"internal/retrievalset":    {"kyro", "ai", "answer"},
+	"internal/s3":              {"internal/script"},
 	"internal/schemacheck":     {},
 	"internal/script":          {},
 	"internal/smtp":            {"internal/script"},
@@ -61,6 +64,7 @@ var layers = map[string][]string{
 
 // owners says which packages alone import an SDK.
 var owners = map[string][]string{
+	"github.com/minio/":                   {"ingest/bucket"},
 	"github.com/jackc/pgx/":               {"store", "jobs", "bench", "internal/postgres", "internal/testdb"},
 	"modernc.org/sqlite":                  {"store"},
 	"github.com/uptrace/bun":              {"store"},

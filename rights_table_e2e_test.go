@@ -102,6 +102,9 @@ var rightsOfRoots = map[string]right{
 	}},
 
 	"Mutation.uploadDocument": {ask: func(b *belongings) string { return "upload " + b.bot() }, keys: "INGEST"},
+	"Mutation.createUpload": {ask: func(b *belongings) string {
+		return `mutation { createUpload(input: {botId: "` + b.bot() + `", fileName: "tea.txt"}) { upload { url } errors { code } } }`
+	}, keys: "INGEST"},
 	"Mutation.addTextDocument": {ask: func(b *belongings) string {
 		return `mutation { addTextDocument(input: {botId: "` + b.bot() + `", title: "t", text: "` + newKey() + `"}) { document { id } errors { code } } }`
 	}, keys: "INGEST"},
@@ -153,6 +156,7 @@ var idsOfRoots = map[string]string{
 	"RevokeSessionInput.sessionId": "Mutation.revokeSession", "RevokeApiKeyInput.apiKeyId": "Mutation.revokeApiKey",
 	"UpdateBotInput.botId": "Mutation.updateBot", "DeleteBotInput.botId": "Mutation.deleteBot",
 	"UploadDocumentInput.botId": "Mutation.uploadDocument", "AddTextDocumentInput.botId": "Mutation.addTextDocument",
+	"CreateUploadInput.botId":       "Mutation.createUpload",
 	"RetryDocumentInput.documentId": "Mutation.retryDocument", "CancelDocumentInput.documentId": "Mutation.cancelDocument",
 	"DeleteDocumentInput.documentId":         "Mutation.deleteDocument",
 	"CreateConversationInput.botId":          "Mutation.createConversation",
@@ -179,11 +183,14 @@ var rightsBeside = map[string]right{
 	"also conversations of a bot": {ask: func(b *belongings) string {
 		return `{ viewer { conversations(filter: {botId: "` + b.bot() + `"}) { nodes { id } } } }`
 	}, keys: "READ CHAT", stranger: "ok", nobody: "null", reads: true},
-	"also a session as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.session() + `") { id } }` }, stranger: "null", reads: true},
-	"also a key as a node":          {ask: func(b *belongings) string { return `{ node(id: "` + b.key() + `") { id } }` }, stranger: "null", reads: true},
-	"also a user as a node":         {ask: func(b *belongings) string { return `{ node(id: "` + b.user() + `") { id } }` }, keys: everyKey, stranger: "null", reads: true},
-	"also a document as a node":     {ask: func(b *belongings) string { return `{ node(id: "` + b.document() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
-	"also a chunk as a node":        {ask: func(b *belongings) string { return `{ node(id: "` + b.chunk() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
+	"also a session as a node":  {ask: func(b *belongings) string { return `{ node(id: "` + b.session() + `") { id } }` }, stranger: "null", reads: true},
+	"also a key as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.key() + `") { id } }` }, stranger: "null", reads: true},
+	"also a user as a node":     {ask: func(b *belongings) string { return `{ node(id: "` + b.user() + `") { id } }` }, keys: everyKey, stranger: "null", reads: true},
+	"also a document as a node": {ask: func(b *belongings) string { return `{ node(id: "` + b.document() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
+	"also a chunk as a node":    {ask: func(b *belongings) string { return `{ node(id: "` + b.chunk() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
+	"also an upload as a node": {ask: func(b *belongings) string {
+		return `{ node(id: "` + b.upload() + `") { id ... on UploadSlot { url } } }`
+	}, keys: "INGEST", stranger: "null", reads: true},
 	"also a conversation as a node": {ask: func(b *belongings) string { return `{ node(id: "` + b.conversation() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
 	"also a message as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.answer() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
 }
@@ -207,7 +214,10 @@ var rightsOfEdges = map[string]right{
 	"Document.warnings":         {ask: ofDocument("warnings { code }"), keys: "READ INGEST"},
 	"Document.chunks":           {ask: ofDocument("chunks { nodes { id text } }"), keys: "READ INGEST"},
 	"DocumentProgress.document": {ask: ofDocument("progress { document { id } }"), keys: "READ INGEST"},
-	"Chunk.document":            {ask: ofDocument("chunks { nodes { document { id } } }"), keys: "READ INGEST"},
+	"UploadSlot.document": {ask: func(b *belongings) string {
+		return `{ node(id: "` + b.upload() + `") { ... on UploadSlot { document { id } } } }`
+	}, keys: "INGEST", stranger: "null"},
+	"Chunk.document": {ask: ofDocument("chunks { nodes { document { id } } }"), keys: "READ INGEST"},
 
 	"Conversation.bot":         {ask: ofConversation("bot { id }"), keys: "READ CHAT"},
 	"Conversation.user":        {ask: ofConversation("user { id }"), keys: "READ CHAT"},

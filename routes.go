@@ -19,7 +19,9 @@ import (
 
 	"kyrochat/auth"
 	"kyrochat/graph"
+	"kyrochat/ingest"
 	"kyrochat/resolvers"
+	"kyrochat/transfer"
 	"kyrochat/transport"
 	"kyrochat/web"
 )
@@ -42,6 +44,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte(contract))
 	})
+	a.transfers(r)
 	r.Handle(web.AccountPath+"*", web.Account(a.cfg.Browser.AppURL))
 	if !a.cfg.Production {
 		playground := web.Playground(web.Bundle())
@@ -54,6 +57,22 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 		r.Handle(web.OutboxPath+"/*", page)
 	}
 	return r
+}
+
+// transfers serves files on their way in and out. Whoever has their addresses may: the gate is not asked, and cookies count
+// for nothing.
+func (a *app) transfers(r chi.Router) {
+	files := &transfer.Handlers{Documents: a.documents, RequestID: transport.RequestIDFrom, Log: a.log}
+	r = r.With(cors.Handler(cors.Options{
+		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
+		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete},
+		AllowedHeaders:  []string{"Accept", "Content-Type", "Content-Range", "Range", "If-Range"},
+		ExposedHeaders: []string{"Upload-Offset", "Upload-Length", "Range", "Content-Range", "Content-Length", "Content-Disposition",
+			"Accept-Ranges", "ETag", "Retry-After", "X-Request-Id"},
+		MaxAge: 600,
+	}))
+	r.HandleFunc(ingest.UploadsPath+"{token}", files.Upload)
+	r.HandleFunc(ingest.FilesPath+"{token}", files.Download)
 }
 
 // developersHint is for whoever meets a rate on their own machine, where all that they try comes from one address.

@@ -27,6 +27,7 @@ type tokenKey struct {
 	access  []byte
 	refresh []byte
 	mail    []byte
+	grant   []byte
 }
 
 func newRing(secrets []string) (*ring, error) {
@@ -57,7 +58,8 @@ func deriveKeys(secret string) (tokenKey, error) {
 	refresh, err2 := derive("refresh token", 32)
 	id, err3 := derive("key id", 6)
 	mail, err4 := derive("mail token", 32)
-	return tokenKey{base64.RawURLEncoding.EncodeToString(id), access, refresh, mail}, errors.Join(err1, err2, err3, err4)
+	grant, err5 := derive("capability", 32)
+	return tokenKey{base64.RawURLEncoding.EncodeToString(id), access, refresh, mail, grant}, errors.Join(err1, err2, err3, err4, err5)
 }
 
 // keys are those in use: the first one signs, all verify.

@@ -55,26 +55,7 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 	if err := s.limit(ctx, v); err != nil {
 		return Added{}, err
 	}
-	received, err := s.files.Receive(ctx, r, s.limits.MaxUploadBytes)
-	if err != nil {
-		return Added{}, atFile(err)
-	}
-	defer s.files.Discard(received)
-	if d.MimeType, err = s.typeOf(received, fileName); err != nil {
-		return Added{}, atFile(err)
-	}
-	d.SizeBytes, d.ContentHash = &received.Size, received.SHA256
-	if !s.shared {
-		return s.add(ctx, v, d, nil, func(stored kyro.Document) error {
-			return s.files.Place(received, stored.ID, stored.Version)
-		})
-	}
-	original, err := s.files.Open(received)
-	if err != nil {
-		return Added{}, err
-	}
-	defer func() { _ = original.Close() }()
-	return s.add(ctx, v, d, original, nil)
+	return s.takeIn(ctx, v, d, r)
 }
 
 // typeOf decides the type of a received file.

@@ -50,7 +50,7 @@ type Store interface {
 	Step(ctx context.Context, id kyro.ID, run int64, step kyro.DocumentStep) (kyro.Document, error)
 	// Original reads what the version of a live document is made from, or the last one before it that brought an
 	// original of its own, as long as ctx lasts; NOT_FOUND, also in the middle, where none is kept.
-	Original(ctx context.Context, id kyro.ID, version int) (io.Reader, error)
+	Original(ctx context.Context, id kyro.ID, version int) (io.ReadSeeker, error)
 	// SavePrepared stores text, chunks and their search terms of the version being made, in place of what an
 	// earlier try left. They are not searchable yet.
 	SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.Prepared, step kyro.DocumentStep) (kyro.Document, error)
@@ -119,7 +119,8 @@ type Files interface {
 	// FILE_TOO_LARGE beyond limit bytes, FILE_EMPTY for none, BAD_USER_INPUT where it breaks off. The caller moves
 	// it with Place or drops it with Discard.
 	Receive(ctx context.Context, r io.Reader, limit int64) (Received, error)
-	// Open reads a received file, from its start and at any place.
+	// Open reads a received file, or any other of which the path is given, from its start and at any place; fs.ErrNotExist
+	// where there is none.
 	Open(r Received) (File, error)
 	// Place moves a received file to where Path says, in place of any that is there, so that it survives a crash.
 	Place(r Received, document kyro.ID, version int) error
@@ -135,7 +136,7 @@ type Files interface {
 
 // File is an open file. Whoever gets it closes it.
 type File interface {
-	io.ReadCloser
+	io.ReadSeekCloser
 	io.ReaderAt
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -265,7 +266,7 @@ func (m *memory) Step(_ context.Context, id kyro.ID, run int64, step kyro.Docume
 	return m.work("Step "+string(step.Status), id, run, func(r *row) { r.move(step) })
 }
 
-func (m *memory) Original(_ context.Context, id kyro.ID, _ int) (body io.Reader, err error) {
+func (m *memory) Original(_ context.Context, id kyro.ID, _ int) (body io.ReadSeeker, err error) {
 	err = m.call("Original", func() error {
 		original := m.rows[id.Key-1].original
 		if original == nil {
@@ -341,13 +342,17 @@ func (m *memory) Receive(_ context.Context, r io.Reader, limit int64) (ingest.Re
 func (m *memory) Open(r ingest.Received) (ingest.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return opened{bytes.NewReader(m.placed[r.Path])}, nil
+	body, there := m.placed[r.Path]
+	if !there {
+		return nil, fs.ErrNotExist
+	}
+	return openFile{bytes.NewReader(body)}, nil
 }
 
-// opened is a file in memory.
-type opened struct{ *bytes.Reader }
+// openFile needs no closing.
+type openFile struct{ *bytes.Reader }
 
-func (opened) Close() error { return nil }
+func (openFile) Close() error { return nil }
 
 // Place is called within AddDocument, which holds the lock.
 func (m *memory) Place(r ingest.Received, document kyro.ID, version int) error {

@@ -107,6 +107,11 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 // original is where the document's original can be read. The one that the store keeps has no file, so that one is
 // made for it; the others have theirs on this node.
 func (w *work) original(ctx context.Context) (path string, discard func(), err error) {
+	if key, err := w.object(ctx, w.id, w.doc.Version); err != nil {
+		return "", nil, err
+	} else if key != "" {
+		return w.fetchOriginal(ctx, key)
+	}
 	body, err := w.store.Original(ctx, w.id, w.doc.Version)
 	if kyro.ErrorCode(err) == kyro.CodeNotFound && w.doc.Kind == kyro.DocumentFile {
 		return w.files.Path(w.id, w.doc.Version), func() {}, nil

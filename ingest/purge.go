@@ -33,6 +33,11 @@ func (s *Service) purge(ctx context.Context, id kyro.ID) error {
 	if err := s.purgeIndex(ctx, id); err != nil {
 		return err
 	}
+	if len(deleted) > 0 {
+		if err := s.purgeObjects(ctx, id); err != nil {
+			return err
+		}
+	}
 	for began := s.now(); ; {
 		done, err := s.store.Purge(ctx, id)
 		if err != nil {
@@ -83,9 +88,20 @@ func (s *Service) PurgeBot(ctx context.Context, job kyro.Job) error {
 	return nil
 }
 
-// Sweep removes files of this node that no document needs: those of an upload that a crash undid after its file had
-// its place, and those a purge did not come to, such as one on another node.
+// Sweep removes what nobody needs: uploads in parts that are over; files of this node, and of the bucket, that belong to
+// no document, as of an upload that a crash undid after its file had its place, and those a purge did not come to, such as
+// one on another node.
 func (s *Service) Sweep(ctx context.Context) error {
+	if err := s.sweepSlots(ctx); err != nil {
+		return err
+	}
+	if err := s.sweepFiles(ctx); err != nil {
+		return err
+	}
+	return s.sweepObjects(ctx)
+}
+
+func (s *Service) sweepFiles(ctx context.Context) error {
 	ids, err := s.files.Documents(s.now().Add(-sweepAge))
 	if err != nil {
 		return err

@@ -2,11 +2,13 @@ package ingest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,15 @@ type Config struct {
 	// Shared says that other nodes work on the documents that are taken in here, so that originals are kept in the
 	// store, where all can read them. Otherwise files stay in Files.
 	Shared bool
+
+	Slots     SlotStore   // and Parts, Grants and Base: for files that are sent in parts, and for downloads; nil: there are none
+	Parts     PartFiles   // where Shared is not set
+	Objects   ObjectStore // with Originals
+	Originals Originals   // keeps files in a bucket; nil: they are where Shared says
+	Grants    Grants
+	Base      func() string // the address of the server, without a slash at its end
+	SlotTTL   time.Duration // how long a file may be sent to its slot; default 1 h
+	NewKey    func() string // of an object in the bucket, never the same; default 128 random bits
 
 	Limiter Limiter   // counts what people add; nil: nobody does
 	Rate    kyro.Rate // of documents that one user adds or has tried again; zero: no limit
@@ -63,6 +74,17 @@ type Service struct {
 	with      string // what vectors are made with and where they are, as configured
 	progress  Progress
 	shared    bool
+	slots     SlotStore
+	parts     PartFiles
+	objects   ObjectStore
+	originals Originals
+	grants    Grants
+	base      func() string
+	slotTTL   time.Duration
+	newKey    func() string
+	senders   *senders
+	storing   chan struct{} // a place for each part of an upload that is being stored
+	finishing chan struct{} // and for each upload that becomes a document
 	limiter   Limiter
 	rate      kyro.Rate
 	sniff     func(file io.ReaderAt, size int64, fileName string) (string, error)
@@ -86,7 +108,9 @@ func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
-		limiter: c.Limiter, rate: c.Rate,
+		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, base: c.Base, slotTTL: c.SlotTTL,
+		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost),
+		finishing: make(chan struct{}, finishMost), limiter: c.Limiter, rate: c.Rate,
 		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}
@@ -103,6 +127,12 @@ func New(c Config) *Service {
 	if s.turn <= 0 {
 		s.turn = 35 * time.Second
 	}
+	if s.slotTTL <= 0 {
+		s.slotTTL = time.Hour
+	}
+	if s.newKey == nil {
+		s.newKey = func() string { return strings.ToLower(rand.Text()) }
+	}
 	if s.batch <= 0 {
 		s.batch = 100
 	}
@@ -113,7 +143,7 @@ func New(c Config) *Service {
 		s.now = time.Now
 	}
 	if s.random == nil {
-		s.random = rand.Float64
+		s.random = mathrand.Float64
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

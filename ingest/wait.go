@@ -26,6 +26,7 @@ type upstream struct {
 	reason string // what a document waits for meanwhile, for a person
 	quota  bool   // that a model's quota is used up has a state of its own
 	late   bool   // it took everything, and shows it later
+	before bool   // it is needed before there is anything to embed
 	err    error
 }
 
@@ -120,6 +121,9 @@ func (w *work) waitFor(ctx context.Context, up *upstream) error {
 	status, least := kyro.DocumentEmbedding, awayPause
 	if up.quota {
 		status, least = kyro.DocumentWaitingQuota, quotaPause
+	}
+	if up.before {
+		status = w.doc.Status
 	}
 	last := w.paused
 	if w.busy {

@@ -202,6 +202,8 @@ type NewDocument struct {
 	ContentHash    string
 	URL            string
 	CrawlID        ID
+	SlotID         ID     // the upload slot that it came by; zero where it came otherwise
+	Object         string // where its original lies in a bucket; "" where it does not
 	Now            time.Time
 }
 

@@ -13,6 +13,9 @@ type Upload struct {
 	Reader      io.Reader
 }
 
+// MaxSlots is how many uploads of one user may be under way, each with as much as one file may have.
+const MaxSlots = 20
+
 // UploadSlot is a place that a file is sent to in parts, before it is a document.
 type UploadSlot struct {
 	ID            ID

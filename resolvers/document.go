@@ -134,8 +134,8 @@ func (r documentFields) Crawl(ctx context.Context, d *kyro.Document) (*kyro.Craw
 	return load(ctx, from(ctx).crawlRows(), d.CrawlID)
 }
 
-func (r documentFields) DownloadURL(ctx context.Context, d *kyro.Document) (*string, error) {
-	return nil, nil
+func (r documentFields) DownloadURL(_ context.Context, d *kyro.Document) (*string, error) {
+	return orNull(r.Ingest.DownloadURL(d)), nil
 }
 
 func (r documentFields) Chunks(

@@ -21,8 +21,8 @@ func (r mutations) CreateUpload(ctx context.Context, in model.CreateUploadInput)
 
 type slotFields struct{ *Root }
 
-func (r slotFields) URL(ctx context.Context, u *kyro.UploadSlot) (*string, error) {
-	return nil, kyro.Errorf(kyro.CodeUnavailable, "This is not there yet.")
+func (r slotFields) URL(_ context.Context, u *kyro.UploadSlot) (*string, error) {
+	return orNull(r.Ingest.SlotURL(u)), nil
 }
 
 func (r slotFields) Document(ctx context.Context, u *kyro.UploadSlot) (*kyro.Document, error) {

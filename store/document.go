@@ -136,6 +136,12 @@ func (s *Store) AddDocument(
 				return err
 			}
 		}
+		if err := saveObject(ctx, tx, row.ID, row.Version, d.Object); err != nil {
+			return err
+		}
+		if err := fillSlot(ctx, tx, d.SlotID, row.ID, d.SizeBytes); err != nil {
+			return err
+		}
 		if err := tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run}); err != nil {
 			return err
 		}

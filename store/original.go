@@ -38,7 +38,7 @@ func saveOriginal(ctx context.Context, tx *writeTx, document int64, version int,
 }
 
 // Original implements ingest.Store.
-func (s *Store) Original(ctx context.Context, id kyro.ID, version int) (io.Reader, error) {
+func (s *Store) Original(ctx context.Context, id kyro.ID, version int) (io.ReadSeeker, error) {
 	o := &original{ctx: ctx, store: s, document: id}
 	err := s.read().NewSelect().Table("document_files").ColumnExpr("version, max(part) + 1").
 		Where("document_id = ? AND version <= ?", id.Key, version).
@@ -56,28 +56,59 @@ type original struct {
 	store    *Store
 	document kyro.ID
 	version  int
-	part     int // the next one
 	parts    int
-	rest     []byte // of the part before it
+	at       int64  // of what is read next
+	loaded   int    // the part that body is of, counted from 1; 0: none is
+	body     []byte // of that part
 }
 
-// Read implements io.Reader. A part that is gone was purged meanwhile: NOT_FOUND.
+// Read implements io.Reader.
 func (o *original) Read(p []byte) (int, error) {
-	for len(o.rest) == 0 {
-		if o.part == o.parts {
-			return 0, io.EOF
-		}
-		q := o.store.query().add("SELECT body FROM document_files WHERE document_id = ? AND version = ? AND part = ?",
-			o.document.Key, o.version, o.part)
-		err := o.store.each(o.ctx, q, []any{&o.rest}, func() { o.part++ })
-		if err == nil && len(o.rest) == 0 {
-			err = kyro.NotFound(kyro.KindDocument)
-		}
-		if err != nil {
-			return 0, failed("read original", err)
-		}
+	part := int(o.at / filePartBytes)
+	if part >= o.parts {
+		return 0, io.EOF
 	}
-	n := copy(p, o.rest)
-	o.rest = o.rest[n:]
+	if err := o.load(part); err != nil {
+		return 0, err
+	}
+	within := int(o.at % filePartBytes)
+	if within >= len(o.body) {
+		return 0, io.EOF // behind the last one, which alone may be short
+	}
+	n := copy(p, o.body[within:])
+	o.at += int64(n)
 	return n, nil
+}
+
+// Seek implements io.Seeker.
+func (o *original) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += o.at
+	case io.SeekEnd:
+		if err := o.load(o.parts - 1); err != nil {
+			return 0, err
+		}
+		offset += int64(o.parts-1)*filePartBytes + int64(len(o.body))
+	}
+	if offset < 0 {
+		return 0, fmt.Errorf("seek to %d of an original", offset)
+	}
+	o.at = offset
+	return offset, nil
+}
+
+// load reads a part, unless it is there. One that is gone was purged meanwhile: NOT_FOUND.
+func (o *original) load(part int) error {
+	if o.loaded == part+1 {
+		return nil
+	}
+	o.loaded, o.body = 0, nil
+	q := o.store.query().add("SELECT body FROM document_files WHERE document_id = ? AND version = ? AND part = ?",
+		o.document.Key, o.version, part)
+	err := o.store.each(o.ctx, q, []any{&o.body}, func() { o.loaded = part + 1 })
+	if err == nil && o.loaded == 0 {
+		err = kyro.NotFound(kyro.KindDocument)
+	}
+	return failed("read original", err)
 }

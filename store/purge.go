@@ -109,7 +109,13 @@ func purgeTexts(ctx context.Context, tx *writeTx, row documentRow) error {
 	if row.DeletedAt == nil {
 		return nil
 	}
-	_, err := tx.NewDelete().Table("document_files").Where("document_id = ?", row.ID).Exec(ctx)
+	for _, table := range []string{"document_files", "document_objects"} {
+		if _, err := tx.NewDelete().Table(table).Where("document_id = ?", row.ID).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	// A slot refers to what came of it.
+	_, err := tx.NewDelete().Table("upload_slots").Where("document_id = ?", row.ID).Exec(ctx)
 	return err
 }
 

@@ -178,10 +178,15 @@ func purgeTalks(ctx context.Context, tx *writeTx, user kyro.ID) (more bool, err 
 func purgeRows(ctx context.Context, tx *writeTx, user kyro.ID) (more bool, err error) {
 	const mine = "user_id = ? OR user_id IS NULL AND "
 	const address = " = (SELECT email FROM users WHERE id = ?)"
+	slots := tx.NewSelect().Table("upload_slots").Column("id").Where("owner_id = ?", user.Key)
+	if _, err := tx.NewDelete().Table("upload_parts").Where("slot_id IN (?)", slots).Exec(ctx); err != nil {
+		return false, err
+	}
 	for _, part := range []struct {
 		table, which string
 		args         []any
 	}{
+		{"upload_slots", "owner_id = ?", []any{user.Key}},
 		{"bots", "owner_id = ? AND deleted_at IS NOT NULL", []any{user.Key}},
 		{"sessions", "user_id = ?", []any{user.Key}},
 		{"api_keys", "user_id = ?", []any{user.Key}},

@@ -100,6 +100,10 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 	}
 	k.exec(t, fmt.Sprintf(`INSERT INTO api_keys (user_id, name, prefix, secret_hash, scopes, networks, created_at)
 		VALUES (%d, '%s key', '%s pre', '%s secret', '[]', '[]', '2026-11-22 10:00:00+00:00')`, k.owner.Key, mark, mark, mark))
+	filled, open := k.slot(t), k.slot(t)
+	k.exec(t, fmt.Sprintf("UPDATE upload_slots SET title = '%s slot', document_id = %d WHERE id = %d", mark, d.ID.Key, filled.ID.Key))
+	check(t, k.store.AddPart(ctx, open.ID, 0, len(mark), []byte(mark)))
+	k.exec(t, fmt.Sprintf("INSERT INTO document_objects (document_id, version, object) VALUES (%d, 1, '%s object')", d.ID.Key, mark))
 	letter := kyro.Letter{Kind: kyro.LetterEmailChanged, To: mark + "-was@example.com", UserID: k.owner, Seed: mark + " seed", Device: device, CreatedAt: k.now, OldEmail: mark, NewEmail: mark}
 	deed := kyro.AuditEntry{At: k.now, UserID: k.owner, Action: kyro.AuditProfileChanged, Succeeded: true, Actor: kyro.ActorUser, Device: device}
 	check(t, k.store.AddLetter(ctx, letter, deed, deed))

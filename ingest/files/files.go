@@ -38,8 +38,10 @@ func Open(dir string, alone bool) (*Files, error) {
 		return nil, fmt.Errorf("find the folder of uploads: %w", err)
 	}
 	f := &Files{dir}
-	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of uploads: %w", err)
+	for _, folder := range []string{incoming, arriving} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			return nil, fmt.Errorf("make the folder of uploads: %w", err)
+		}
 	}
 	left, err := os.ReadDir(filepath.Join(dir, incoming))
 	if err != nil {

@@ -16,12 +16,14 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/s3"
 	"kyrochat/internal/smtp"
 	"kyrochat/internal/website"
 )
@@ -51,6 +53,7 @@ var upstreams = []upstream{
 	{"pinecone", "127.0.0.1:8472", startPinecone},
 	{"smtp", "127.0.0.1:8473", startSMTP},
 	{"website", "127.0.0.1:8475", startWebsite},
+	{"s3", "127.0.0.1:8476", startS3},
 }
 
 func main() {
@@ -162,4 +165,27 @@ func startWebsite(address string, _ settings) (running, error) {
 	}
 	w.Example()
 	return running{environment: []string{"KYRO_FETCH_ALLOW=" + w.Address.String()}, stop: w.Close}, nil
+}
+
+func startS3(address string, _ settings) (running, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return running{}, err
+	}
+	e := s3.New(s3.Options{})
+	e.URL = "http://" + l.Addr().String()
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
+	var environment []string
+	for name, value := range e.Env() {
+		environment = append(environment, name+"="+value)
+	}
+	slices.Sort(environment)
+	return running{
+		environment: environment,
+		serve:       func() error { return server.Serve(l) },
+		stop: func() {
+			e.Close()
+			_ = server.Close()
+		},
+	}, nil
 }

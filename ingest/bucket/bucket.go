@@ -1,0 +1,238 @@
+// Package bucket keeps originals in a bucket of an object storage that speaks S3. Every object is one request, whole or not
+// at all; nothing is kept of what it is told but the keys, which are the caller's.
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"kyrochat/kyro"
+)
+
+// Options say where the bucket is.
+type Options struct {
+	Endpoint     string // http:// or https:// with host and port
+	Bucket       string
+	Region       string
+	AccessKey    string
+	SecretKey    string
+	Prefix       string // of every key; may be empty
+	Installation string // whose objects they are: several may share a bucket and a prefix
+	PathStyle    bool   // the bucket is in the path, not in the host
+}
+
+const (
+	lookTime    = 10 * time.Second // for the bucket to show itself at the start
+	headTime    = 10 * time.Second // for the first byte of an answer
+	removeTime  = 30 * time.Second // for a batch of objects to be removed
+	leastTime   = 30 * time.Second // for an object to be put, besides what its size takes
+	slowestLine = 1 << 20          // bytes in a second, at least
+	tries       = 3                // of a request that failed
+	page        = 500              // keys that are visited, or removed, at once
+)
+
+// Bucket satisfies ingest.Originals.
+type Bucket struct {
+	reads  *minio.Client // tries again by itself
+	writes *minio.Client // does not: a request that was refused early may still be reading the body when the next one does
+	bucket string
+	prefix string // of the installation, with a slash at its end
+}
+
+// Open looks whether the bucket is there and lets us in.
+func Open(ctx context.Context, o Options) (*Bucket, error) {
+	endpoint, err := url.Parse(o.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	lookup := minio.BucketLookupDNS
+	if o.PathStyle {
+		lookup = minio.BucketLookupPath
+	}
+	settings := minio.Options{
+		Creds: credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Secure: endpoint.Scheme == "https", Region: o.Region,
+		BucketLookup: lookup, MaxRetries: tries,
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: headTime,
+			MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, DisableCompression: true, ForceAttemptHTTP2: true,
+		},
+	}
+	once := settings
+	once.MaxRetries = 1
+	b := &Bucket{bucket: o.Bucket, prefix: strings.TrimPrefix(path.Join(o.Prefix, o.Installation)+"/", "/")}
+	if b.reads, err = minio.New(endpoint.Host, &settings); err != nil {
+		return nil, err
+	}
+	if b.writes, err = minio.New(endpoint.Host, &once); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	there, err := b.reads.BucketExists(ctx, o.Bucket)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("look for the bucket %s: %s", o.Bucket, plain(err))
+	case !there:
+		return nil, fmt.Errorf("there is no bucket %s: make it first", o.Bucket)
+	}
+	return b, nil
+}
+
+// plain is what the storage said, in one line.
+func plain(err error) string {
+	if said := minio.ToErrorResponse(err); said.Code != "" && said.StatusCode != 0 {
+		return fmt.Sprintf("%s (HTTP %d)", said.Code, said.StatusCode)
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err // without an address that is signed
+	}
+	return err.Error()
+}
+
+// answered makes of an error of the storage what callers go by.
+func answered(did string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	said := minio.ToErrorResponse(err)
+	cause := fmt.Errorf("%s: %s", did, plain(err))
+	switch {
+	case said.Code == minio.NoSuchKey:
+		return kyro.NotFound(kyro.KindDocument).Because(cause)
+	case errors.Is(err, context.DeadlineExceeded):
+		return kyro.Errorf(kyro.CodeTimeout, "The storage of files takes too long to answer.").Because(cause)
+	default: // refused keys, too: whoever runs the server can mend them, and then it goes on
+		return kyro.Errorf(kyro.CodeUnavailable, "The storage of files does not answer at the moment.").Because(cause)
+	}
+}
+
+// Put implements ingest.Originals. What can be read anywhere, as a file, is put from its beginning, a few times where that
+// fails.
+func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, size int64) error {
+	ctx, cancel := context.WithTimeout(ctx, leastTime+time.Duration(size)*time.Second/slowestLine)
+	defer cancel()
+	again, whole := r.(io.ReaderAt)
+	for try := 1; ; try++ {
+		if whole {
+			r = io.NewSectionReader(again, 0, size) // which shares no position with the one before
+		}
+		// In one request: nothing is left where it breaks off, and nothing of the file is held in memory.
+		_, err := b.writes.PutObject(ctx, b.bucket, b.prefix+key, r, size, minio.PutObjectOptions{
+			ContentType: "application/octet-stream", DisableMultipart: true,
+		})
+		refused := minio.ToErrorResponse(err).StatusCode
+		if err == nil || !whole || try == tries || refused >= 400 && refused < 500 || !pause(ctx, try) {
+			return answered("put an object", err)
+		}
+	}
+}
+
+// pause waits before another try, a little longer each time.
+func pause(ctx context.Context, try int) bool {
+	timer := time.NewTimer(time.Duration(try) * 200 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Open implements ingest.Originals.
+func (b *Bucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	body, err := b.reads.GetObject(ctx, b.bucket, b.prefix+key, minio.GetObjectOptions{})
+	if err != nil {
+		return nil, answered("read an object", err)
+	}
+	return &object{body}, nil
+}
+
+// object is an object being read, from its storage with the first Read.
+type object struct{ body *minio.Object }
+
+// Read implements io.Reader. An object that ends early is not read to its end.
+func (o *object) Read(p []byte) (int, error) {
+	n, err := o.body.Read(p)
+	return n, answered("read an object", err)
+}
+
+// Seek implements io.Seeker.
+func (o *object) Seek(offset int64, whence int) (int64, error) {
+	at, err := o.body.Seek(offset, whence)
+	return at, answered("read an object", err)
+}
+
+// Close implements io.Closer.
+func (o *object) Close() error { return o.body.Close() }
+
+// Remove implements ingest.Originals.
+func (b *Bucket) Remove(ctx context.Context, keys []string) error {
+	for len(keys) > 0 {
+		batch := keys[:min(page, len(keys))]
+		keys = keys[len(batch):]
+		if err := b.remove(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bucket) remove(ctx context.Context, keys []string) error {
+	ctx, cancel := context.WithTimeout(ctx, removeTime)
+	defer cancel()
+	objects := make(chan minio.ObjectInfo, len(keys))
+	for _, key := range keys {
+		objects <- minio.ObjectInfo{Key: b.prefix + key}
+	}
+	close(objects)
+	var first error
+	for failed := range b.writes.RemoveObjects(ctx, b.bucket, objects, minio.RemoveObjectsOptions{}) {
+		if said := minio.ToErrorResponse(failed.Err); said.Code != minio.NoSuchKey && first == nil {
+			first = failed.Err
+		}
+	}
+	return answered("remove objects", first)
+}
+
+// Walk implements ingest.Originals.
+func (b *Bucket) Walk(ctx context.Context, before time.Time, visit func(keys []string) error) error {
+	ctx, cancel := context.WithCancel(ctx) // ends the listing where visit does
+	defer cancel()
+	var keys []string
+	for info := range b.reads.ListObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix, Recursive: true, MaxKeys: page}) {
+		if info.Err != nil {
+			return answered("list objects", info.Err)
+		}
+		if info.LastModified.Before(before) {
+			keys = append(keys, strings.TrimPrefix(info.Key, b.prefix))
+		}
+		if len(keys) < page {
+			continue
+		}
+		if err := visit(keys); err != nil {
+			return err
+		}
+		keys = nil
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return visit(keys)
+}
