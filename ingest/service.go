@@ -36,7 +36,7 @@ type Config struct {
 	// read.
 	Sniff func(head []byte, fileName string) (mimeType string, err error)
 	// Split cuts a text into chunks, the same text always in the same way; default chunk.Split.
-	Split func(ex kyro.Extraction, title string) []kyro.Chunk
+	Split func(ex kyro.Extraction, title string, size chunk.Options) []kyro.Chunk
 
 	Limits kyro.Limits // default kyro.DefaultLimits
 	// Extractions is how many originals are read at once, at most what the Extractor takes on without making
@@ -65,7 +65,7 @@ type Service struct {
 	limiter   Limiter
 	rate      kyro.Rate
 	sniff     func(head []byte, fileName string) (string, error)
-	split     func(kyro.Extraction, string) []kyro.Chunk
+	split     func(kyro.Extraction, string, chunk.Options) []kyro.Chunk
 	limits    kyro.Limits
 	turn      time.Duration
 	batch     int
@@ -93,7 +93,7 @@ func New(c Config) *Service {
 		s.limits = kyro.DefaultLimits()
 	}
 	if s.split == nil {
-		s.split = func(ex kyro.Extraction, title string) []kyro.Chunk { return chunk.Split(ex, title, chunk.Options{}) }
+		s.split = chunk.Split
 	}
 	if c.Extractions <= 0 {
 		c.Extractions = min(runtime.NumCPU(), 4)
