@@ -114,6 +114,21 @@ var rightsOfRoots = map[string]right{
 	"Mutation.deleteDocument": {ask: func(b *belongings) string {
 		return `mutation { deleteDocument(input: {documentId: "` + b.document() + `"}) { deletedId errors { code } } }`
 	}, keys: "INGEST"},
+	"Mutation.addQADocument": {ask: func(b *belongings) string {
+		return `mutation { addQADocument(input: {botId: "` + b.bot() + `", question: "` + newKey() + `", answer: "a"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.reprocessDocument": {ask: func(b *belongings) string {
+		return `mutation { reprocessDocument(input: {documentId: "` + b.canceled() + `"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.retryDocuments": {ask: func(b *belongings) string {
+		return `mutation { retryDocuments(input: {documentIds: ["` + b.canceled() + `"]}) { results { document { id } errors { code } } errors { code } } }`
+	}, keys: "INGEST", stranger: "ok"},
+	"Mutation.deleteDocuments": {ask: func(b *belongings) string {
+		return `mutation { deleteDocuments(input: {documentIds: ["` + b.canceled() + `"]}) { results { document { id } errors { code } } errors { code } } }`
+	}, keys: "INGEST", stranger: "ok"},
+	"Mutation.updateChunk": {ask: func(b *belongings) string {
+		return `mutation { updateChunk(input: {chunkId: "` + b.chunk() + `", enabled: true}) { chunk { id } errors { code } } }`
+	}, keys: "INGEST"},
 
 	"Mutation.createConversation": {ask: func(b *belongings) string {
 		return `mutation { createConversation(input: {botId: "` + b.bot() + `"}) { conversation { id } errors { code } } }`
@@ -155,6 +170,10 @@ var idsOfRoots = map[string]string{
 	"UploadDocumentInput.botId": "Mutation.uploadDocument", "AddTextDocumentInput.botId": "Mutation.addTextDocument",
 	"RetryDocumentInput.documentId": "Mutation.retryDocument", "CancelDocumentInput.documentId": "Mutation.cancelDocument",
 	"DeleteDocumentInput.documentId":         "Mutation.deleteDocument",
+	"AddQADocumentInput.botId":               "Mutation.addQADocument",
+	"ReprocessDocumentInput.documentId":      "Mutation.reprocessDocument",
+	"DocumentsInput.documentIds":             "Mutation.retryDocuments",
+	"UpdateChunkInput.chunkId":               "Mutation.updateChunk",
 	"CreateConversationInput.botId":          "Mutation.createConversation",
 	"UpdateConversationInput.conversationId": "Mutation.updateConversation",
 	"DeleteConversationInput.conversationId": "Mutation.deleteConversation",
@@ -205,6 +224,7 @@ var rightsOfEdges = map[string]right{
 	"Document.bot":              {ask: ofDocument("bot { id }"), keys: "READ INGEST"},
 	"Document.progress":         {ask: ofDocument("progress { percent }"), keys: "READ INGEST"},
 	"Document.warnings":         {ask: ofDocument("warnings { code }"), keys: "READ INGEST"},
+	"Document.lastRun":          {ask: ofDocument("lastRun { cause }"), keys: "READ INGEST"},
 	"Document.chunks":           {ask: ofDocument("chunks { nodes { id text } }"), keys: "READ INGEST"},
 	"DocumentProgress.document": {ask: ofDocument("progress { document { id } }"), keys: "READ INGEST"},
 	"Chunk.document":            {ask: ofDocument("chunks { nodes { document { id } } }"), keys: "READ INGEST"},
