@@ -287,6 +287,9 @@ func (m *memory) SavePrepared(_ context.Context, id kyro.ID, run int64, p kyro.P
 		}
 		r.versions[r.Version] = p.Chunks
 		r.LastRun.Counted = true
+		if p.NewTitle != "" {
+			r.Title = p.NewTitle
+		}
 		r.ChunkCount, r.CharCount, r.Language, r.Warnings = len(p.Chunks), &p.CharCount, p.Language, p.Warnings
 		m.saved++
 	})
