@@ -230,7 +230,7 @@ func (a *app) serverInfo() kyro.ServerInfo {
 		Limits: kyro.ServerLimits{
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
 			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: []string{extract.PDF, extract.Markdown, extract.Plain},
-			MaxDocuments: unlessZero(limits.MaxDocuments), MaxStorageBytes: unlessZero(int(limits.MaxStorageBytes)),
+			MaxDocuments: unlessZero(limits.MaxDocuments), MaxStorageBytes: unlessZero(float64(limits.MaxStorageBytes)),
 			MaxSockets: a.cfg.Carriers.sockets.MaxSockets, MaxEventStreams: a.cfg.Carriers.events.MaxStreams,
 			MaxOperationsOnSocket: a.cfg.Carriers.sockets.MaxOperations,
 		},
@@ -238,7 +238,7 @@ func (a *app) serverInfo() kyro.ServerInfo {
 }
 
 // unlessZero is a limit as clients are told of it: nil for none.
-func unlessZero(limit int) *int {
+func unlessZero[N int | float64](limit N) *N {
 	if limit == 0 {
 		return nil
 	}

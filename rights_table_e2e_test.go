@@ -226,6 +226,8 @@ var rightsOfEdges = map[string]right{
 	"Document.warnings":         {ask: ofDocument("warnings { code }"), keys: "READ INGEST"},
 	"Document.lastRun":          {ask: ofDocument("lastRun { cause }"), keys: "READ INGEST"},
 	"Document.chunks":           {ask: ofDocument("chunks { nodes { id text } }"), keys: "READ INGEST"},
+	"DocumentResult.document":   {ask: retrying("document { id }"), keys: "INGEST", stranger: "ok"},
+	"DocumentResult.errors":     {ask: retrying("errors { code }"), keys: "INGEST", stranger: "ok"},
 	"DocumentProgress.document": {ask: ofDocument("progress { document { id } }"), keys: "READ INGEST"},
 	"Chunk.document":            {ask: ofDocument("chunks { nodes { document { id } } }"), keys: "READ INGEST"},
 
@@ -278,5 +280,12 @@ func ofStream(fields string) func(*belongings) string {
 func ofEvents(fields string) func(*belongings) string {
 	return func(b *belongings) string {
 		return `subscription { conversationEvents(conversationId: "` + b.conversation() + `") { __typename ` + fields + ` } }`
+	}
+}
+
+// retrying asks for a field of what became of a document.
+func retrying(field string) func(*belongings) string {
+	return func(b *belongings) string {
+		return `mutation { retryDocuments(input: {documentIds: ["` + b.canceled() + `"]}) { results { ` + field + ` } errors { code } } }`
 	}
 }

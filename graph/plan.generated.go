@@ -3322,7 +3322,7 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 				return false
 			}
 		case "maxStorageBytes":
-			if !x.putOInt2ᚖint(f, obj.MaxStorageBytes) {
+			if !x.putOFloat2ᚖfloat64(f, obj.MaxStorageBytes) {
 				return false
 			}
 		case "maxSockets":

@@ -3954,7 +3954,7 @@ type ServerLimits {
   "How many documents one user may have; null where there is no limit."
   maxDocuments: Int
   "How many bytes the files, pages and texts of one user's documents may take together; null where there is no limit."
-  maxStorageBytes: Int
+  maxStorageBytes: Float
   "Websockets of one user at once, over all devices; one more is closed with 4429."
   maxSockets: Int!
   "Event streams of one user at once; one more is answered with TOO_MANY_OPERATIONS and HTTP status 429."

@@ -12173,15 +12173,15 @@ func (ec *executionContext) _ServerLimits_maxStorageBytes(ctx context.Context, f
 			return obj.MaxStorageBytes, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_ServerLimits_maxStorageBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ServerLimits", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("ServerLimits", field, false, false, "Float")
 }
 
 func (ec *executionContext) _ServerLimits_maxSockets(ctx context.Context, field graphql.CollectedField, obj *kyro.ServerLimits) (ret graphql.Marshaler) {

@@ -34,8 +34,8 @@ type ServerLimits struct {
 	MaxPageSize     int
 	AcceptedTypes   []string
 
-	MaxDocuments    *int // of one user; nil: no limit
-	MaxStorageBytes *int // of the files of one user; nil: no limit
+	MaxDocuments    *int     // of one user; nil: no limit
+	MaxStorageBytes *float64 // of the files of one user; nil: no limit
 
 	MaxSockets            int // of one user
 	MaxEventStreams       int // of one user
