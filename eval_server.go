@@ -18,6 +18,7 @@ import (
 var ownSettings = map[string]string{
 	"KYRO_ENV": "development", "KYRO_ROLE": "all", "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0",
 	"KYRO_SIGNUP": "open", "KYRO_ACCESS_TOKEN_TTL": "720h", "KYRO_RATE_SCALE": "0", "KYRO_WS_MAX_SOCKETS": "1000",
+	"KYRO_USER_MAX_DOCUMENTS": "0", "KYRO_USER_MAX_BYTES": "0", "KYRO_MAX_UNFINISHED_DOCUMENTS": "0",
 	"KYRO_LOG_LEVEL": "error", "KYRO_LOG_FORMAT": "text",
 	"DATABASE_URL": "", "REDIS_URL": "", "SMTP_URL": "", "KYRO_MAIL_FROM": "", "KYRO_SECRET": "", "KYRO_PUBLIC_URL": "",
 	"DATABASE_URL_FILE": "", "REDIS_URL_FILE": "", "SMTP_URL_FILE": "", "KYRO_SECRET_FILE": "", "KYRO_COOKIES": "", "KYRO_APP_URL": "",

@@ -117,6 +117,21 @@ var rightsOfRoots = map[string]right{
 	"Mutation.deleteDocument": {ask: func(b *belongings) string {
 		return `mutation { deleteDocument(input: {documentId: "` + b.document() + `"}) { deletedId errors { code } } }`
 	}, keys: "INGEST"},
+	"Mutation.addQADocument": {ask: func(b *belongings) string {
+		return `mutation { addQADocument(input: {botId: "` + b.bot() + `", question: "` + newKey() + `", answer: "a"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.reprocessDocument": {ask: func(b *belongings) string {
+		return `mutation { reprocessDocument(input: {documentId: "` + b.canceled() + `"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.retryDocuments": {ask: func(b *belongings) string {
+		return `mutation { retryDocuments(input: {documentIds: ["` + b.canceled() + `"]}) { results { document { id } errors { code } } errors { code } } }`
+	}, keys: "INGEST", stranger: "ok"},
+	"Mutation.deleteDocuments": {ask: func(b *belongings) string {
+		return `mutation { deleteDocuments(input: {documentIds: ["` + b.canceled() + `"]}) { results { document { id } errors { code } } errors { code } } }`
+	}, keys: "INGEST", stranger: "ok"},
+	"Mutation.updateChunk": {ask: func(b *belongings) string {
+		return `mutation { updateChunk(input: {chunkId: "` + b.chunk() + `", enabled: true}) { chunk { id } errors { code } } }`
+	}, keys: "INGEST"},
 
 	"Mutation.createConversation": {ask: func(b *belongings) string {
 		return `mutation { createConversation(input: {botId: "` + b.bot() + `"}) { conversation { id } errors { code } } }`
@@ -159,6 +174,10 @@ var idsOfRoots = map[string]string{
 	"CreateUploadInput.botId":       "Mutation.createUpload",
 	"RetryDocumentInput.documentId": "Mutation.retryDocument", "CancelDocumentInput.documentId": "Mutation.cancelDocument",
 	"DeleteDocumentInput.documentId":         "Mutation.deleteDocument",
+	"AddQADocumentInput.botId":               "Mutation.addQADocument",
+	"ReprocessDocumentInput.documentId":      "Mutation.reprocessDocument",
+	"DocumentsInput.documentIds":             "Mutation.retryDocuments",
+	"UpdateChunkInput.chunkId":               "Mutation.updateChunk",
 	"CreateConversationInput.botId":          "Mutation.createConversation",
 	"UpdateConversationInput.conversationId": "Mutation.updateConversation",
 	"DeleteConversationInput.conversationId": "Mutation.deleteConversation",
@@ -212,7 +231,10 @@ var rightsOfEdges = map[string]right{
 	"Document.bot":              {ask: ofDocument("bot { id }"), keys: "READ INGEST"},
 	"Document.progress":         {ask: ofDocument("progress { percent }"), keys: "READ INGEST"},
 	"Document.warnings":         {ask: ofDocument("warnings { code }"), keys: "READ INGEST"},
+	"Document.lastRun":          {ask: ofDocument("lastRun { cause }"), keys: "READ INGEST"},
 	"Document.chunks":           {ask: ofDocument("chunks { nodes { id text } }"), keys: "READ INGEST"},
+	"DocumentResult.document":   {ask: retrying("document { id }"), keys: "INGEST", stranger: "ok"},
+	"DocumentResult.errors":     {ask: retrying("errors { code }"), keys: "INGEST", stranger: "ok"},
 	"DocumentProgress.document": {ask: ofDocument("progress { document { id } }"), keys: "READ INGEST"},
 	"UploadSlot.document": {ask: func(b *belongings) string {
 		return `{ node(id: "` + b.upload() + `") { ... on UploadSlot { document { id } } } }`
@@ -268,5 +290,12 @@ func ofStream(fields string) func(*belongings) string {
 func ofEvents(fields string) func(*belongings) string {
 	return func(b *belongings) string {
 		return `subscription { conversationEvents(conversationId: "` + b.conversation() + `") { __typename ` + fields + ` } }`
+	}
+}
+
+// retrying asks for a field of what became of a document.
+func retrying(field string) func(*belongings) string {
+	return func(b *belongings) string {
+		return `mutation { retryDocuments(input: {documentIds: ["` + b.canceled() + `"]}) { results { ` + field + ` } errors { code } } }`
 	}
 }

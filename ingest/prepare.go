@@ -113,8 +113,11 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 		return w.fetchOriginal(ctx, key)
 	}
 	body, err := w.store.Original(ctx, w.id, w.doc.Version)
-	if kyro.ErrorCode(err) == kyro.CodeNotFound && w.doc.Kind == kyro.DocumentFile {
-		return w.files.Path(w.id, w.doc.Version), func() {}, nil
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		if path, found := w.files.Latest(w.id, w.doc.Version); found {
+			return path, func() {}, nil
+		}
+		return "", nil, verdict{kyro.DocumentFailed, "What the document was made from is not there any more. Delete it and add it anew."}
 	}
 	if err != nil {
 		return "", nil, err
@@ -128,7 +131,11 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 
 // chunk cuts the text and makes the search terms of each chunk.
 func (w *work) chunk(ctx context.Context, extraction kyro.Extraction) (kyro.Prepared, error) {
-	chunks := w.split(extraction, w.doc.Title)
+	title := w.doc.Title
+	if named := betterTitle(&w.doc, extraction.Title); named != "" {
+		title = named
+	}
+	chunks := w.split(extraction, title, chunk.Sized(w.doc.ChunkSize(), w.doc.ChunkOverlap()))
 	if len(chunks) == 0 {
 		return kyro.Prepared{}, noText(extraction.MimeType)
 	}
@@ -142,9 +149,15 @@ func (w *work) chunk(ctx context.Context, extraction kyro.Extraction) (kyro.Prep
 		if err := ctx.Err(); err != nil {
 			return kyro.Prepared{}, err
 		}
-		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(w.doc.Title, chunks[i]), language), " ")
+		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(title, chunks[i]), language), " ")
 	}
-	return kyro.Prepared{
+	model, dims := w.embedder.Model()
+	prepared := kyro.Prepared{
 		Extraction: extraction, Language: language, CharCount: kyro.CharCount(extraction.Text), Chunks: chunks, Terms: terms,
-	}, nil
+		Model: model, Dims: dims,
+	}
+	if title != w.doc.Title {
+		prepared.NewTitle = title
+	}
+	return prepared, nil
 }

@@ -104,7 +104,7 @@ func queueOn(t *testing.T, p *store.Pools) *jobs.Queue {
 	return queue
 }
 
-func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store) *wired {
+func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store, adjust ...func(*ingest.Config)) *wired {
 	t.Helper()
 	queue := queueOn(t, p)
 	s := store.New(p, queue)
@@ -125,12 +125,35 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := ingest.New(ingest.Config{
+	c := ingest.Config{
 		Store: wrap(s), Bots: s, Heads: heads(t), Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
 		Sniff: func(io.ReaderAt, int64, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
 		Shared: p.Postgres(),
-	})
-	return &wired{service, s, queue, kept, dir, kyro.Viewer{UserID: user.ID}, stored.ID}
+	}
+	for _, f := range adjust {
+		f(&c)
+	}
+	return &wired{ingest.New(c), s, queue, kept, dir, kyro.Viewer{UserID: user.ID}, stored.ID}
+}
+
+// neighbour is the same service with another owner and their bot.
+func (h *wired) neighbour(t *testing.T) *wired {
+	t.Helper()
+	now := time.Now().UTC()
+	user, _, err := h.store.CreateUser(t.Context(), kyro.NewUser{Email: "bob@example.org", Name: "Bob", PasswordHash: "x", CreatedAt: now},
+		kyro.Session{CreatedAt: now, RotatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned := kyro.NewBot(user.ID, now)
+	owned.Name = "Bot"
+	stored, err := h.store.CreateBot(t.Context(), *owned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := *h
+	n.owner, n.bot = kyro.Viewer{UserID: user.ID}, stored.ID
+	return &n
 }
 
 func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
@@ -166,6 +189,53 @@ func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
 			}
 			if got, err := h.Text(t.Context(), h.owner, d.ID, 0, 1000); err != nil || got == nil || *got != text {
 				t.Errorf("%s: the text is %v, %v", f.failed, got, err)
+			}
+		}
+	})
+}
+
+// TestRealRunGoesOnAfterAnyFault makes a second version, and whatever call of the store fails, the first one is there until the
+// second is, and nothing is embedded twice.
+func TestRealRunGoesOnAfterAnyFault(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, p *store.Pools) {
+		var f *flaky
+		e := &embedder{}
+		h := newWired(t, p, func(s ingest.Store) ingest.Store { f = &flaky{Store: s}; return f }, func(c *ingest.Config) { c.Embedder = e })
+		for n := 1; ; n++ {
+			added, err := h.AddText(t.Context(), h.owner, h.bot, "Fruit", fmt.Sprintf("one %d\ntwo %d\nthree %d", n, n, n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.calls, f.failAt = 0, 0
+			if err := h.Work(t.Context(), jobOf(added.Document)); err != nil {
+				t.Fatal(err)
+			}
+			d, err := h.Reprocess(t.Context(), h.owner, added.Document.ID, ingest.Cut{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.calls, f.failAt, f.failed = 0, n, ""
+			err = h.Work(t.Context(), jobOf(d))
+			before, readErr := h.Document(t.Context(), h.owner, d.ID)
+			if readErr != nil || before.ChunkCount != 3 || before.ActiveVersion == 0 {
+				t.Errorf("%s: in between the document is %+v, %v", f.failed, before, readErr)
+			}
+			if f.failed == "" {
+				return
+			}
+			if f.failed != "after Activate" && !errors.Is(err, errBoom) {
+				t.Fatalf("%s: the turn ended with %v", f.failed, err)
+			}
+			if err := h.Work(t.Context(), jobOf(d)); err != nil {
+				t.Fatalf("%s: the next turn ended with %v", f.failed, err)
+			}
+			d, err = h.Document(t.Context(), h.owner, d.ID)
+			if err != nil || d.Status != kyro.DocumentReady || d.ActiveVersion != 2 || d.LastRun.ChunksReused != 3 || d.LastRun.ChunksRemoved != 0 {
+				t.Errorf("%s: the document is %+v, %v", f.failed, d, err)
+			}
+			if e.paid() != 3*n {
+				t.Errorf("%s: %d passages were embedded, want %d", f.failed, e.paid(), 3*n)
 			}
 		}
 	})

@@ -48,7 +48,7 @@ type Config struct {
 	// be read.
 	Sniff func(file io.ReaderAt, size int64, fileName string) (mimeType string, err error)
 	// Split cuts a text into chunks, the same text always in the same way; default chunk.Split.
-	Split func(ex kyro.Extraction, title string) []kyro.Chunk
+	Split func(ex kyro.Extraction, title string, size chunk.Options) []kyro.Chunk
 
 	Limits kyro.Limits // default kyro.DefaultLimits
 	// Extractions is how many originals are read at once, at most what the Extractor takes on without making
@@ -88,7 +88,7 @@ type Service struct {
 	limiter   Limiter
 	rate      kyro.Rate
 	sniff     func(file io.ReaderAt, size int64, fileName string) (string, error)
-	split     func(kyro.Extraction, string) []kyro.Chunk
+	split     func(kyro.Extraction, string, chunk.Options) []kyro.Chunk
 	limits    kyro.Limits
 	turn      time.Duration
 	batch     int
@@ -118,7 +118,7 @@ func New(c Config) *Service {
 		s.limits = kyro.DefaultLimits()
 	}
 	if s.split == nil {
-		s.split = func(ex kyro.Extraction, title string) []kyro.Chunk { return chunk.Split(ex, title, chunk.Options{}) }
+		s.split = chunk.Split
 	}
 	if c.Extractions <= 0 {
 		c.Extractions = min(runtime.NumCPU(), 4)

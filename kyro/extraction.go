@@ -61,4 +61,9 @@ type Prepared struct {
 	CharCount int
 	Chunks    []Chunk  // without ids
 	Terms     []string // of each chunk: its search terms, joined by spaces
+	NewTitle  string   // what the document is called from now on; "": as before
+
+	// What embeddings are made with: those of the chunks that are stored already are counted.
+	Model string
+	Dims  int
 }

@@ -53,6 +53,7 @@ type documentRow struct {
 	CheckedAt       *time.Time
 	Making          *kyro.VersionFacts `bun:",type:jsonb"` // of the version that is made beside the active one; else nil
 	PreparedVersion int
+	QueuedRun       int64 // the run that a job was enqueued for
 	EmbeddedWith    string
 	RefreshingWith  string
 	CreatedAt       time.Time
@@ -86,11 +87,8 @@ func (r *documentRow) noun() kyro.Document {
 		ContentHash: r.ContentHash, Warnings: r.Warnings,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), ReadyAt: utcPtr(r.ReadyAt),
 		PageChars: r.PageChars, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
-		LastRun: kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: r.CreatedAt.UTC()},
+		LastRun: r.lastRun(),
 		ETag:    r.ETag, LastModified: r.LastModified, SyncHours: r.SyncHours, SyncAt: utcPtr(r.SyncAt), CheckedAt: utcPtr(r.CheckedAt),
-	}
-	if r.LastRun != nil {
-		d.LastRun = *r.LastRun
 	}
 	if r.CrawlID != nil {
 		d.CrawlID = kyro.CrawlID(*r.CrawlID)
@@ -109,13 +107,20 @@ func (s *Store) AddDocument(
 		Title: clean(d.Title), SearchKey: fold(clean(d.Title + "\n" + d.FileName)), FileName: clean(d.FileName),
 		MimeType: d.MimeType, SizeBytes: d.SizeBytes, Version: 1, Run: 1, Status: string(kyro.DocumentQueued),
 		ContentHash: d.ContentHash, Warnings: []kyro.DocumentWarning{}, CreatedAt: now, UpdatedAt: now,
+		LastRun: &kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: now}, URL: d.URL, CrawlID: keyOrNil(d.CrawlID),
 	}
 	patience := writeTimeout
 	if original != nil && d.SizeBytes != nil {
 		patience += time.Duration(*d.SizeBytes) * time.Second / slowestDisk
 	}
 	err = s.writeOnce(ctx, "add document", patience, func(ctx context.Context, tx *writeTx) error {
+		if err := tx.holdOwner(ctx, "id = ?", d.OwnerID.Key); err != nil {
+			return err
+		}
 		if err := s.liveBot(ctx, tx, d.OwnerID, d.BotID); err != nil {
+			return err
+		}
+		if err := tx.roomFor(ctx, d.OwnerID, sizeOf(d)); err != nil {
 			return err
 		}
 		duplicate, err = twin(ctx, tx, d)
@@ -142,7 +147,7 @@ func (s *Store) AddDocument(
 		if err := fillSlot(ctx, tx, d.SlotID, row.ID, d.SizeBytes); err != nil {
 			return err
 		}
-		if err := tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run}); err != nil {
+		if err := tx.enqueueIngest(ctx, &row); err != nil {
 			return err
 		}
 		return tx.audit(ctx, about(document.ID, deeds)...)
@@ -151,6 +156,13 @@ func (s *Store) AddDocument(
 		return kyro.Document{}, kyro.ID{}, err
 	}
 	return document, duplicate, nil
+}
+
+func sizeOf(d kyro.NewDocument) int64 {
+	if d.SizeBytes == nil {
+		return 0
+	}
+	return *d.SizeBytes
 }
 
 // twin is the first live document of the bot with the same content, or zero.
