@@ -61,4 +61,6 @@ type Prepared struct {
 	CharCount int
 	Chunks    []Chunk  // without ids
 	Terms     []string // of each chunk: its search terms, joined by spaces
+	Lead      string   // of a page: what its chunks stand under; see Document.Lead
+	URL       string   // of a page: its address; "" where that stays
 }

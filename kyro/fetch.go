@@ -22,6 +22,7 @@ type Fetched struct {
 	ContentType  string // as the server claims it; not to be trusted
 	ETag         string
 	LastModified string
+	NoIndex      bool          // the server does not want it to be found (X-Robots-Tag)
 	Body         io.ReadCloser // at most as many bytes as one file may have: FILE_TOO_LARGE while it is read
 }
 

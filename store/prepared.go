@@ -48,7 +48,7 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		if err := s.countOnEmbeddings(ctx, tx); err != nil {
 			return err
 		}
-		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text)); err != nil {
+		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text), hashText(p.Text)); err != nil {
 			return err
 		}
 		if err := insertChunks(ctx, tx, before, p.Chunks, lengths); err != nil {
@@ -68,8 +68,10 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		}
 		row.ChunkCount, row.CharCount, row.Language = len(p.Chunks), &p.CharCount, p.Language
 		row.Warnings, row.PreparedVersion = orEmpty(p.Warnings), before.Version
+		row.called(p)
 		return updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at",
-			"updated_at", "mime_type", "page_count", "chunk_count", "char_count", "language", "warnings", "prepared_version")
+			"updated_at", "mime_type", "page_count", "chunk_count", "char_count", "language", "warnings", "prepared_version",
+			"title", "search_key", "lead", "url", "making")
 	})
 	if err != nil {
 		return kyro.Document{}, err
@@ -89,11 +91,14 @@ func dropVersion(ctx context.Context, tx *writeTx, d documentRow) error {
 	return nil
 }
 
-func insertTexts(ctx context.Context, tx *writeTx, parts []textRow) error {
-	columns := []string{"document_id", "version", "char_start", "char_end", "body"}
+func insertTexts(ctx context.Context, tx *writeTx, parts []textRow, hash string) error {
+	columns := []string{"document_id", "version", "char_start", "char_end", "body", "hash"}
 	return insertMany(ctx, tx, "document_texts", columns, len(parts), func(i int) []any {
 		p := parts[i]
-		return []any{p.DocumentID, p.Version, p.CharStart, p.CharEnd, p.Body}
+		if i == 0 {
+			return []any{p.DocumentID, p.Version, p.CharStart, p.CharEnd, p.Body, hash}
+		}
+		return []any{p.DocumentID, p.Version, p.CharStart, p.CharEnd, p.Body, nil}
 	})
 }
 

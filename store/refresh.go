@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -34,13 +35,13 @@ func (s *Store) Embedded(ctx context.Context, with string, after kyro.ID, limit 
 func (s *Store) vectorStates(ctx context.Context, some func(*bun.SelectQuery) *bun.SelectQuery) ([]kyro.VectorState, error) {
 	var rows []documentRow
 	query := s.read().NewSelect().Model(&rows).
-		Column("id", "bot_id", "title", "version", "active_version", "active_chunks", "embedded_with").Where("deleted_at IS NULL")
+		Column("id", "bot_id", "title", "lead", "version", "active_version", "active_chunks", "embedded_with").Where("deleted_at IS NULL")
 	if err := some(query).Scan(ctx); err != nil {
 		return nil, failed("read the state of vectors", err)
 	}
 	return convert(rows, func(r *documentRow) kyro.VectorState {
 		return kyro.VectorState{
-			BotID: kyro.BotID(r.BotID), DocumentID: kyro.DocumentID(r.ID), Title: r.Title, Version: r.Version,
+			BotID: kyro.BotID(r.BotID), DocumentID: kyro.DocumentID(r.ID), Title: cmp.Or(r.Lead, r.Title), Version: r.Version,
 			ActiveVersion: r.ActiveVersion, Chunks: r.ActiveChunks, EmbeddedWith: r.EmbeddedWith,
 		}
 	}), nil
