@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"ingest":                   {"kyro", "text", "ingest/chunk"},
 	"ingest/chunk":             {"kyro", "text"},
 	"ingest/extract":           {"kyro", "text"},
+	"ingest/fetch":             {"kyro"},
 	"ingest/files":             {"kyro", "ingest"},
 	"answer":                   {"kyro", "text"},
 	"store":                    {"kyro", "text", "migrations"},
@@ -53,6 +54,7 @@ var layers = map[string][]string{
 	"internal/script":          {},
 	"internal/smtp":            {"internal/script"},
 	"internal/testdb":          {"store", "jobs", "internal/postgres", "internal/redis"},
+	"internal/website":         {},
 	".":                        nil, // main knows everybody
 }
 
@@ -64,7 +66,9 @@ var owners = map[string][]string{
 	"github.com/riverqueue/":              {"jobs"},
 	"github.com/golang-jwt/":              {"auth"},
 	"golang.org/x/crypto":                 {"auth"},
-	"golang.org/x/net/idna":               {"text"},
+	"golang.org/x/net/dns":                {"internal/website"},
+	"golang.org/x/net/idna":               {"text", "ingest/fetch"},
+	"golang.org/x/net/publicsuffix":       {"ingest/fetch"},
 	"github.com/trustelem/zxcvbn":         {"auth"},
 	"github.com/agnivade/levenshtein":     {"auth"},
 	"golang.org/x/term":                   {"."},

@@ -1,0 +1,38 @@
+package fetch
+
+import (
+	"io"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Public reports whether an address is one of the public internet.
+func Public(addr netip.Addr) bool { return public(addr.Unmap()) && addr.Zone() == "" }
+
+// RobotsAllow reports whether a robots.txt lets an agent read an address, and how slowly.
+func RobotsAllow(text []byte, agent, address string) (bool, time.Duration, error) {
+	u, err := parse(address)
+	if err != nil {
+		return false, 0, err
+	}
+	r := parseRobots(text, productToken(agent))
+	return r.allows(u), r.delay, nil
+}
+
+// ReadSitemap gives up to most entries of a sitemap.
+func ReadSitemap(r io.Reader, most int) (pages []kyro.SitePage, err error) {
+	root, _ := url.Parse("https://example.com/")
+	w := &walk{f: &Fetcher{}, root: root, most: most, seen: map[string]bool{}, named: map[string]bool{}}
+	err = readSitemap(r, func(e entry) bool {
+		if e.index {
+			w.add(root, e.Location, 0)
+		} else {
+			w.page(e)
+		}
+		return len(w.pages) < most
+	})
+	return w.pages, err
+}
