@@ -138,6 +138,11 @@ func titleOf(fileName string) string {
 	if title == "" {
 		title = fileName
 	}
+	return shortTitle(title)
+}
+
+// shortTitle cuts what is to be a title to the limit of titles.
+func shortTitle(title string) string {
 	units := 0
 	for i, r := range title {
 		if units += kyro.CharCount(string(r)); units > kyro.MaxTitle {

@@ -61,6 +61,8 @@ type Store interface {
 	Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, with string, now time.Time) (kyro.Document, error)
 
 	VectorStore
+	PageStore
+	CrawlStore
 
 	// Purge removes a batch of the rows that a deleted document or its former versions left, the originals of a
 	// deleted one among them; done reports that nothing is left.

@@ -24,17 +24,22 @@ func (w *work) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.MimeType)
+	extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.FetchedType, w.doc.MimeType)
 	if strings.TrimSpace(extraction.Text) == "" {
 		return noText(extraction.MimeType)
 	}
 	if err := w.advance(ctx, kyro.DocumentChunking, 0, nil); err != nil {
 		return err
 	}
-	prepared, err := w.chunk(ctx, extraction)
+	lead, address, err := w.named(ctx, &extraction)
 	if err != nil {
 		return err
 	}
+	prepared, err := w.chunk(ctx, extraction, cmp.Or(lead, w.doc.Title))
+	if err != nil {
+		return err
+	}
+	prepared.Lead, prepared.URL = lead, address
 	total := len(prepared.Chunks)
 	d, err := w.store.SavePrepared(ctx, w.id, w.run, prepared, kyro.DocumentStep{
 		Status: kyro.DocumentEmbedding, StageTotal: &total, MimeType: extraction.MimeType, Now: w.time(),
@@ -82,7 +87,7 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	defer discard()
 	within, cancel := withinTurn(ctx)
 	defer cancel(nil)
-	extraction, err := w.extractor.Extract(within, kyro.Original{Path: path, MimeType: w.doc.MimeType, URL: w.doc.URL}, func(done, total int) {
+	extraction, err := w.extractor.Extract(within, w.originalAt(path), func(done, total int) {
 		if done < total && w.now().Sub(w.told) < progressEvery {
 			return
 		}
@@ -104,11 +109,19 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	}
 }
 
+// originalAt says what there is to read.
+func (w *work) originalAt(path string) kyro.Original {
+	if w.doc.Kind != kyro.DocumentURL {
+		return kyro.Original{Path: path, MimeType: w.doc.MimeType}
+	}
+	return kyro.Original{Path: path, MimeType: w.doc.FetchedType, Claimed: w.doc.Claimed, URL: w.doc.PageURL}
+}
+
 // original is where the document's original can be read. The one that the store keeps has no file, so that one is
 // made for it; the others have theirs on this node.
 func (w *work) original(ctx context.Context) (path string, discard func(), err error) {
 	body, err := w.store.Original(ctx, w.id, w.doc.Version)
-	if kyro.ErrorCode(err) == kyro.CodeNotFound && w.doc.Kind == kyro.DocumentFile {
+	if kyro.ErrorCode(err) == kyro.CodeNotFound && (w.doc.Kind == kyro.DocumentFile || w.doc.Kind == kyro.DocumentURL) {
 		return w.files.Path(w.id, w.doc.Version), func() {}, nil
 	}
 	if err != nil {
@@ -121,9 +134,9 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 	return received.Path, func() { w.files.Discard(received) }, nil
 }
 
-// chunk cuts the text and makes the search terms of each chunk.
-func (w *work) chunk(ctx context.Context, extraction kyro.Extraction) (kyro.Prepared, error) {
-	chunks := w.split(extraction, w.doc.Title)
+// chunk cuts the text and makes the search terms of each chunk, both under the title.
+func (w *work) chunk(ctx context.Context, extraction kyro.Extraction, title string) (kyro.Prepared, error) {
+	chunks := w.split(extraction, title)
 	if len(chunks) == 0 {
 		return kyro.Prepared{}, noText(extraction.MimeType)
 	}
@@ -137,7 +150,7 @@ func (w *work) chunk(ctx context.Context, extraction kyro.Extraction) (kyro.Prep
 		if err := ctx.Err(); err != nil {
 			return kyro.Prepared{}, err
 		}
-		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(w.doc.Title, chunks[i]), language), " ")
+		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(title, chunks[i]), language), " ")
 	}
 	return kyro.Prepared{
 		Extraction: extraction, Language: language, CharCount: kyro.CharCount(extraction.Text), Chunks: chunks, Terms: terms,

@@ -88,6 +88,7 @@ type Document struct {
 	ETag          string      // of its page, as it was last fetched
 	LastModified  string      // likewise
 	Claimed       string      // likewise: the Content-Type it came with
+	FetchedType   string      // of what was fetched last, by its content
 	FetchedRun    int64       // the run that last stored what was fetched; 0 while there was none
 	FetchTries    int         // how often that failed in this run
 	SyncFailures  int         // how many runs failed in a row that its schedule began

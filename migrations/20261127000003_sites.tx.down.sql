@@ -6,6 +6,7 @@ DROP INDEX documents_by_page;
 ALTER TABLE documents DROP COLUMN sync_failures;
 ALTER TABLE documents DROP COLUMN fetch_tries;
 ALTER TABLE documents DROP COLUMN fetched_run;
+ALTER TABLE documents DROP COLUMN fetched_type;
 ALTER TABLE documents DROP COLUMN claimed;
 ALTER TABLE documents DROP COLUMN lead;
 ALTER TABLE documents DROP COLUMN title_given;

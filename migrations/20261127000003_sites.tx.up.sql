@@ -1,11 +1,12 @@
 -- Pages. page_url is the address that was asked for, which is fetched; url what the page calls its own. title_given: the
 -- owner named the document. lead is what the chunks stand under where that is not the title, claimed the Content-Type of
--- what was fetched, fetched_run the run that stored it, fetch_tries how often that failed in this run, sync_failures how many
+-- what was fetched last, fetched_type what it is by its content, fetched_run the run that stored it, fetch_tries how often that failed in this run, sync_failures how many
 -- scheduled runs failed in a row.
 ALTER TABLE documents ADD COLUMN page_url TEXT NOT NULL DEFAULT '';
 ALTER TABLE documents ADD COLUMN title_given BOOLEAN NOT NULL DEFAULT TRUE;
 ALTER TABLE documents ADD COLUMN lead TEXT NOT NULL DEFAULT '';
 ALTER TABLE documents ADD COLUMN claimed TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN fetched_type TEXT NOT NULL DEFAULT '';
 ALTER TABLE documents ADD COLUMN fetched_run BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE documents ADD COLUMN fetch_tries INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE documents ADD COLUMN sync_failures INTEGER NOT NULL DEFAULT 0;

@@ -55,6 +55,7 @@ type documentRow struct {
 	TitleGiven      bool
 	Lead            string
 	Claimed         string
+	FetchedType     string
 	FetchedRun      int64
 	FetchTries      int
 	SyncFailures    int
@@ -95,7 +96,7 @@ func (r *documentRow) noun() kyro.Document {
 		PageChars: r.PageChars, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
 		LastRun: kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: r.CreatedAt.UTC()},
 		ETag:    r.ETag, LastModified: r.LastModified, SyncHours: r.SyncHours, SyncAt: utcPtr(r.SyncAt), CheckedAt: utcPtr(r.CheckedAt),
-		PageURL: r.PageURL, TitleGiven: r.TitleGiven, Lead: r.Lead, Claimed: r.Claimed, FetchedRun: r.FetchedRun,
+		PageURL: r.PageURL, TitleGiven: r.TitleGiven, Lead: r.Lead, Claimed: r.Claimed, FetchedType: r.FetchedType, FetchedRun: r.FetchedRun,
 		FetchTries: r.FetchTries, SyncFailures: r.SyncFailures,
 	}
 	if r.LastRun != nil {

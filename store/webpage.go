@@ -64,7 +64,7 @@ func pageOf(ctx context.Context, db bun.IDB, bot kyro.ID, url string) (*document
 // fetched notes what was fetched: of the version that is being made beside the active one, or of the document itself.
 func (r *documentRow) fetched(p kyro.SavedPage, now time.Time) {
 	at := kyro.Moment(now)
-	r.Claimed, r.CheckedAt = clean(p.Claimed), &at
+	r.Claimed, r.FetchedType, r.CheckedAt = clean(p.Claimed), p.MimeType, &at
 	if r.ActiveVersion == 0 {
 		size := p.SizeBytes
 		r.MimeType, r.ContentHash, r.SizeBytes, r.ETag, r.LastModified = p.MimeType, p.ContentHash, &size, clean(p.ETag), clean(p.LastModified)
@@ -78,7 +78,7 @@ func (r *documentRow) fetched(p kyro.SavedPage, now time.Time) {
 }
 
 // fetchedColumns are those that fetched writes.
-var fetchedColumns = []string{"mime_type", "content_hash", "size_bytes", "etag", "last_modified", "claimed", "checked_at", "making", "fetched_run"}
+var fetchedColumns = []string{"mime_type", "content_hash", "size_bytes", "etag", "last_modified", "claimed", "fetched_type", "checked_at", "making", "fetched_run"}
 
 // called notes what a page calls itself, unless its owner named it, and its address.
 func (r *documentRow) called(p kyro.Prepared) {
