@@ -54,6 +54,8 @@ type Config struct {
 	Providers providersConfig
 	Browser   browserConfig
 
+	Fetch fetchConfig
+
 	Documents      transport.DocumentOptions
 	Carriers       carriers
 	HeaderTimeout  time.Duration // for the head of a request
@@ -128,6 +130,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}
 	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
+	c.Fetch = r.fetch()
 	c.Documents = r.documents(c.Production)
 	c.Carriers = r.carriers(c.Limits.MaxUploadBytes)
 	c.PublicURL = strings.TrimSuffix(r.url("KYRO_PUBLIC_URL", "http", "https"), "/")
@@ -150,7 +153,6 @@ func readConfig(getenv func(string) string) (Config, error) {
 	r.readBrowser(&c)
 	r.check(c)
 	r.checkNodes(c)
-	r.refuseUnbuilt()
 	return c, r.err()
 }
 
@@ -172,18 +174,6 @@ func (r *reader) check(c Config) {
 	}
 	if c.Limits.ExtractTimeout > 35*time.Second {
 		r.wrong("KYRO_EXTRACT_TIMEOUT", "must be at most 35s: a job's turn ends after 45s, and what was read has to be stored in it")
-	}
-}
-
-// refuseUnbuilt refuses settings that ask for parts which this version does not have, rather than to ignore them.
-func (r *reader) refuseUnbuilt() {
-	unbuilt := []struct{ name, part string }{
-		{"KYRO_FETCH_ALLOW", "fetching web pages"}, {"KYRO_FETCH_DNS", "fetching web pages"},
-	}
-	for _, u := range unbuilt {
-		if r.getenv(u.name) != "" {
-			r.wrong(u.name, "is set, but this version does not have %s yet: unset it", u.part)
-		}
 	}
 }
 

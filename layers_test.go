@@ -42,7 +42,7 @@ var layers = map[string][]string{
 	"bench":                    {"auth", "client", "kyro", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
-	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/smtp"},
+	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/smtp", "internal/website"},
 	"internal/gemini":          {"text", "internal/script"},
 	"internal/graphgen":        {},
 	"internal/logtest":         {"kyro"},

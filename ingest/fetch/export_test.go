@@ -18,7 +18,7 @@ func RobotsAllow(text []byte, agent, address string) (bool, time.Duration, error
 	if err != nil {
 		return false, 0, err
 	}
-	r := parseRobots(text, productToken(agent))
+	r := parseRobots(text, ProductToken(agent))
 	return r.allows(u), r.delay, nil
 }
 
@@ -36,3 +36,13 @@ func ReadSitemap(r io.Reader, most int) (pages []kyro.SitePage, err error) {
 	})
 	return w.pages, err
 }
+
+// Hosts is how many hosts the pace remembers.
+func (l *Lanes) Hosts() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.hosts)
+}
+
+// Matches reports whether the pattern of a rule fits a path.
+func Matches(pattern, path string) bool { return matches(pattern, path) }

@@ -11,10 +11,10 @@
 // that is not there, a port that nobody listens at, a server that is silent or speaks no HTTP. Otherwise whoever adds
 // pages could map the operator's network by them. It is final; its owner may try again. So is what a server answered that
 // will be the same tomorrow: 404, a type that no text is read from (UNSUPPORTED_TYPE), robots.txt, a body that is too large
-// (FILE_TOO_LARGE). What may be better in a while is UPSTREAM_FAILED (5xx, 429, a connection that breaks off), TIMEOUT (a
-// body that takes too long) or RATE_LIMITED (others are waiting for the same host), all with RetryAfter. These come only
-// after a server that may be reached has answered, so they tell nothing about others. The end of the caller's context is
-// given back as it is.
+// (FILE_TOO_LARGE). What may be better in a while has a RetryAfter: UPSTREAM_FAILED (5xx, 429, a connection that breaks off)
+// and TIMEOUT (a body that takes too long), which come only after a server that may be reached has answered, and RATE_LIMITED
+// (too many wait for the same host), which says nothing about the host. The end of the caller's context is given back as it
+// is.
 //
 // # Politeness
 //
@@ -94,7 +94,7 @@ func New(o Options) *Fetcher {
 	if o.Pace == nil {
 		o.Pace = NewPace(o.Now)
 	}
-	f := &Fetcher{Options: o, agent: productToken(o.UserAgent), rules: newRulebook(o.Now)}
+	f := &Fetcher{Options: o, agent: ProductToken(o.UserAgent), rules: newRulebook(o.Now)}
 	f.closing, f.close = context.WithCancel(context.Background())
 	f.transport = &http.Transport{
 		Proxy:                  nil, // one of the environment would be connected to in place of the address that was checked

@@ -56,7 +56,7 @@ func parseRobots(text []byte, agent string) *robots {
 			}
 			if strings.HasPrefix(value, "*") {
 				group.all, slow.all = true, true
-			} else if productToken(value) == agent {
+			} else if ProductToken(value) == agent {
 				group.named, slow.named, known = true, true, true
 			}
 		case "allow", "disallow":
@@ -95,8 +95,8 @@ func parseRobots(text []byte, agent string) *robots {
 	return r
 }
 
-// productToken is the name of an agent, as the beginning of a User-Agent has it, in lower case.
-func productToken(s string) string {
+// ProductToken is the name of an agent, as the beginning of a User-Agent has it, in lower case.
+func ProductToken(s string) string {
 	end := strings.IndexFunc(s, func(c rune) bool { return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '_') })
 	if end >= 0 {
 		s = s[:end]

@@ -177,8 +177,8 @@ func readSitemap(r io.Reader, found func(entry) (more bool)) error {
 		_, _ = b.Discard(3)
 	}
 	head, err := b.Peek(512)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+	if err != nil && err != io.EOF {
+		return broken(err)
 	}
 	if !strings.HasPrefix(strings.TrimSpace(string(head)), "<") {
 		return readList(b, found)

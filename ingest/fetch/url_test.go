@@ -36,7 +36,7 @@ func TestCanonicalURL(t *testing.T) {
 		"http://example.com/?gclid=1&fbclid=2&utm%5Fterm=z":   "http://example.com/",
 		"http://example.com/?id=7&&x":                         "http://example.com/?id=7&x",
 		"http://bücher.example/":                              "http://xn--bcher-kva.example/",
-		"http://ＥＸＡＭＰＬＥ。com/":                               "http://example.com/",
+		"http://ＥＸＡＭＰＬＥ。com/":                                 "http://example.com/",
 		"http://my_site.example.com/":                         "http://my_site.example.com/",
 		"http://r3---sn.example.com/":                         "http://r3---sn.example.com/",
 		"http://127.0.0.1:8080/":                              "http://127.0.0.1:8080/",

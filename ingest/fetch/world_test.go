@@ -130,3 +130,28 @@ func setTrap(t *testing.T, address string) *trap {
 	})
 	return c
 }
+
+// setTrapSilent listens, takes connections and says nothing.
+func setTrapSilent(t *testing.T) net.Addr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-done
+	})
+	return l.Addr()
+}

@@ -23,6 +23,7 @@ import (
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 	"kyrochat/internal/smtp"
+	"kyrochat/internal/website"
 )
 
 // settings are the flags.
@@ -49,6 +50,7 @@ var upstreams = []upstream{
 	{"gemini", "127.0.0.1:8471", startGemini},
 	{"pinecone", "127.0.0.1:8472", startPinecone},
 	{"smtp", "127.0.0.1:8473", startSMTP},
+	{"website", "127.0.0.1:8475", startWebsite},
 }
 
 func main() {
@@ -150,4 +152,14 @@ func startSMTP(address string, s settings) (running, error) {
 		environment: []string{"SMTP_URL=" + e.URL(), "KYRO_MAIL_FROM=kyrochat@example.com"},
 		stop:        func() { _ = e.Close() },
 	}, nil
+}
+
+// startWebsite serves the site of an invented shop: a few pages, a sitemap, and a robots.txt that keeps one of them back.
+func startWebsite(address string, _ settings) (running, error) {
+	w, err := website.Start(website.Options{Address: address})
+	if err != nil {
+		return running{}, err
+	}
+	w.Example()
+	return running{environment: []string{"KYRO_FETCH_ALLOW=" + w.Address.String()}, stop: w.Close}, nil
 }

@@ -16,13 +16,13 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"-gemini", "127.0.0.1:0", "-pinecone", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-smtp-control", "127.0.0.1:0", "-pace", "0s"}, in)
+		err := run(ctx, []string{"-gemini", "127.0.0.1:0", "-pinecone", "127.0.0.1:0", "-smtp", "127.0.0.1:0", "-smtp-control", "127.0.0.1:0", "-website", "127.0.0.1:0", "-pace", "0s"}, in)
 		in.CloseWithError(err)
 		ended <- err
 	}()
 	settings := map[string]string{}
 	lines := bufio.NewScanner(out)
-	for len(settings) < 7 && lines.Scan() {
+	for len(settings) < 8 && lines.Scan() {
 		if name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "="); ok {
 			settings[name] = value
 		}
@@ -32,6 +32,7 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 	}
 	for _, c := range []struct{ url, header, key string }{
 		{settings["KYRO_GEMINI_URL"] + "/v1beta/models/gemini-3.8-flash", "x-goog-api-key", settings["GEMINI_API_KEY"]},
+		{"http://" + settings["KYRO_FETCH_ALLOW"] + "/help/returns", "Accept", "text/html"},
 		{settings["KYRO_PINECONE_CONTROL_URL"] + "/indexes/" + settings["KYRO_PINECONE_INDEX"], "Api-Key", settings["PINECONE_API_KEY"]},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url, nil)
@@ -64,7 +65,7 @@ func TestEmulateServesWhatItPrints(t *testing.T) {
 
 func TestEmulateRefusesToServeNothing(t *testing.T) {
 	t.Parallel()
-	err := run(t.Context(), []string{"-gemini", "", "-pinecone", "", "-smtp", ""}, io.Discard)
+	err := run(t.Context(), []string{"-gemini", "", "-pinecone", "", "-smtp", "", "-website", ""}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "nothing to serve") {
 		t.Errorf("it says %v", err)
 	}

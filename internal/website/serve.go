@@ -24,7 +24,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p = Page{Status: http.StatusNotFound, Body: "<p>There is no such page."}
 	}
 	status := p.status(r)
-	defer s.note(Hit{At: time.Now(), Host: host, Path: path, Header: r.Header.Clone(), Status: status})()
+	s.note(Hit{At: time.Now(), Host: host, Path: path, Header: r.Header.Clone(), Status: status})
 	switch {
 	case p.Silent:
 		s.wait(r, 0)
@@ -94,6 +94,7 @@ func (s *Site) write(w http.ResponseWriter, r *http.Request, p Page, status int)
 	if p.Cut {
 		_, _ = w.Write(body[:len(body)/2])
 		cut(w)
+		return
 	}
 	var out io.Writer = &paced{w: w, each: p.Slow, wait: func(d time.Duration) bool { return s.wait(r, d) }}
 	if p.Packed > 0 && !whole {

@@ -7,6 +7,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -64,8 +66,6 @@ type Site struct {
 	mu      sync.Mutex
 	pages   map[string][]*Page // by path, or host and path; the last is in force
 	hits    []Hit
-	open    map[string]int // requests that are being answered, by host
-	most    map[string]int
 	changed chan struct{} // closed at the next hit
 }
 
@@ -79,10 +79,11 @@ func Start(o Options) (*Site, error) {
 		return nil, err
 	}
 	s := &Site{
-		closed: make(chan struct{}), pages: map[string][]*Page{}, open: map[string]int{}, most: map[string]int{},
-		changed: make(chan struct{}),
+		closed: make(chan struct{}), pages: map[string][]*Page{}, changed: make(chan struct{}),
 	}
-	s.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}}
+	s.server = &httptest.Server{Listener: listener, Config: &http.Server{
+		Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0), // of clients that leave
+	}}
 	if o.TLS {
 		s.server.TLS = &tls.Config{NextProtos: []string{"http/1.1"}}
 		s.server.StartTLS()
@@ -157,20 +158,13 @@ func (s *Site) take(host, path string) (Page, bool) {
 	return Page{}, false
 }
 
-// note keeps a request, and done ends it.
-func (s *Site) note(h Hit) (done func()) {
+// note keeps a request.
+func (s *Site) note(h Hit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hits = append(s.hits, h)
-	s.open[h.Host]++
-	s.most[h.Host] = max(s.most[h.Host], s.open[h.Host])
 	close(s.changed)
 	s.changed = make(chan struct{})
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.open[h.Host]--
-	}
 }
 
 // Hits are the requests for a path, in their order; all where it is "".
@@ -184,13 +178,6 @@ func (s *Site) Hits(path string) []Hit {
 		}
 	}
 	return hits
-}
-
-// AtOnce is how many requests to a host were answered at the same time, at the most.
-func (s *Site) AtOnce(host string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.most[host]
 }
 
 // Wait waits until so many requests for a path have come.
