@@ -117,7 +117,7 @@ func TestServerInfo(t *testing.T) {
 		if want := pick(s.env["DATABASE_URL"] == "", "sqlite", "postgresql"); r.text("serverInfo.database") != want {
 			t.Errorf("%s", r.body)
 		}
-		if r.number("serverInfo.limits.maxUploadBytes") != 32<<20 || len(r.list("serverInfo.limits.acceptedTypes")) != 3 {
+		if r.number("serverInfo.limits.maxUploadBytes") != 32<<20 || len(r.list("serverInfo.limits.acceptedTypes")) != 9 {
 			t.Errorf("%s", r.body)
 		}
 	})

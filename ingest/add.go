@@ -60,7 +60,7 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 		return Added{}, atFile(err)
 	}
 	defer s.files.Discard(received)
-	if d.MimeType, err = s.sniff(received.Head, fileName); err != nil {
+	if d.MimeType, err = s.typeOf(received, fileName); err != nil {
 		return Added{}, atFile(err)
 	}
 	d.SizeBytes, d.ContentHash = &received.Size, received.SHA256
@@ -75,6 +75,16 @@ func (s *Service) Upload(ctx context.Context, v kyro.Viewer, botID kyro.ID, titl
 	}
 	defer func() { _ = original.Close() }()
 	return s.add(ctx, v, d, original, nil)
+}
+
+// typeOf decides the type of a received file.
+func (s *Service) typeOf(r Received, fileName string) (string, error) {
+	file, err := s.files.Open(r)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	return s.sniff(file, r.Size, fileName)
 }
 
 // atFile says of an error that a person can mend that it is the file's.

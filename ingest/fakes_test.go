@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -167,7 +168,7 @@ func newHouse(t *testing.T, adjust ...func(*ingest.Config)) *house {
 	h := &house{memory: m, reader: &reader{m: m}, embedder: &embedder{}, board: newBoard()}
 	c := ingest.Config{
 		Store: m, Bots: m, Heads: heads(t), Files: disk{m}, Extractor: h.reader, Embedder: h.embedder, Progress: h.board,
-		Sniff: func(_ []byte, fileName string) (string, error) {
+		Sniff: func(_ io.ReaderAt, _ int64, fileName string) (string, error) {
 			switch {
 			case strings.HasSuffix(fileName, ".pdf"):
 				return "application/pdf", nil

@@ -189,7 +189,7 @@ func (s *Service) typeOfPage(page *got) (string, error) {
 		return "", err
 	}
 	defer func() { _ = file.Close() }()
-	return s.sniffPage(file.(io.ReaderAt), page.received.Size, page.ContentType, page.URL)
+	return s.sniffPage(file, page.received.Size, page.ContentType, page.URL)
 }
 
 // readPage extracts the text of a page that was fetched, and what it says to whoever walks through its site.

@@ -121,8 +121,8 @@ type Files interface {
 	// FILE_TOO_LARGE beyond limit bytes, FILE_EMPTY for none, BAD_USER_INPUT where it breaks off. The caller moves
 	// it with Place or drops it with Discard.
 	Receive(ctx context.Context, r io.Reader, limit int64) (Received, error)
-	// Open reads a received file.
-	Open(r Received) (io.ReadCloser, error)
+	// Open reads a received file, from its start and at any place.
+	Open(r Received) (File, error)
 	// Place moves a received file to where Path says, in place of any that is there, so that it survives a crash.
 	Place(r Received, document kyro.ID, version int) error
 	// Discard drops a received file; once it has its place this does nothing.
@@ -135,12 +135,17 @@ type Files interface {
 	Documents(before time.Time) ([]kyro.ID, error)
 }
 
+// File is an open file. Whoever gets it closes it.
+type File interface {
+	io.ReadCloser
+	io.ReaderAt
+}
+
 // Received is an upload on disk that has no place yet.
 type Received struct {
 	Path   string
 	Size   int64
 	SHA256 string // hex
-	Head   []byte // the first 4 KiB, to tell the type by
 }
 
 // Extractor reads text out of a file, in a process of its own.

@@ -335,14 +335,19 @@ func (m *memory) Receive(_ context.Context, r io.Reader, limit int64) (ingest.Re
 	m.received++
 	path := fmt.Sprintf("tmp/%d", m.received)
 	m.placed[path] = body
-	return ingest.Received{Path: path, Size: int64(len(body)), SHA256: fmt.Sprintf("hash of %q", body), Head: body}, nil
+	return ingest.Received{Path: path, Size: int64(len(body)), SHA256: fmt.Sprintf("hash of %q", body)}, nil
 }
 
-func (m *memory) Open(r ingest.Received) (io.ReadCloser, error) {
+func (m *memory) Open(r ingest.Received) (ingest.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return io.NopCloser(bytes.NewReader(m.placed[r.Path])), nil
+	return opened{bytes.NewReader(m.placed[r.Path])}, nil
 }
+
+// opened is a file in memory.
+type opened struct{ *bytes.Reader }
+
+func (opened) Close() error { return nil }
 
 // Place is called within AddDocument, which holds the lock.
 func (m *memory) Place(r ingest.Received, document kyro.ID, version int) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,7 +127,7 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 	}
 	service := ingest.New(ingest.Config{
 		Store: wrap(s), Bots: s, Heads: heads(t), Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
-		Sniff: func([]byte, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
+		Sniff: func(io.ReaderAt, int64, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
 		Shared: p.Postgres(),
 	})
 	return &wired{service, s, queue, kept, dir, kyro.Viewer{UserID: user.ID}, stored.ID}

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func (w *wired) restarted(t *testing.T, p *store.Pools, e *embedder, x ingest.In
 	next.store = store.New(p, next.queue)
 	next.Service = ingest.New(ingest.Config{
 		Store: next.store, Bots: next.store, Heads: heads(t), Files: w.files, Extractor: onDisk{}, Embedder: e, Index: x,
-		Progress: live.NewProgress(live.ProgressConfig{}), Sniff: func([]byte, string) (string, error) { return "text/plain", nil },
+		Progress: live.NewProgress(live.ProgressConfig{}), Sniff: func(io.ReaderAt, int64, string) (string, error) { return "text/plain", nil },
 		Split: splitLines, Batch: 2, Shared: p.Postgres(),
 	})
 	return &next

@@ -35,9 +35,9 @@ type Config struct {
 	Limiter Limiter   // counts what people add; nil: nobody does
 	Rate    kyro.Rate // of documents that one user adds or has tried again; zero: no limit
 
-	// Sniff tells the type of a file by its first bytes; the name must agree. UNSUPPORTED_TYPE for what cannot be
-	// read.
-	Sniff func(head []byte, fileName string) (mimeType string, err error)
+	// Sniff tells the type of a file of a size by its content; the name must agree. UNSUPPORTED_TYPE for what cannot
+	// be read.
+	Sniff func(file io.ReaderAt, size int64, fileName string) (mimeType string, err error)
 	// SniffPage tells the type of what was found at an address, by its content; contentType is what the server claims.
 	SniffPage func(file io.ReaderAt, size int64, contentType, address string) (mimeType string, err error)
 	// Split cuts a text into chunks, the same text always in the same way; default chunk.Split.
@@ -71,7 +71,7 @@ type Service struct {
 	shared    bool
 	limiter   Limiter
 	rate      kyro.Rate
-	sniff     func(head []byte, fileName string) (string, error)
+	sniff     func(file io.ReaderAt, size int64, fileName string) (string, error)
 	split     func(kyro.Extraction, string) []kyro.Chunk
 	fetcher   Fetcher
 	addresses Addresses

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // blocks puts the text of a document together, block by block, and notes where each is. Blocks are set apart by a blank
@@ -29,8 +30,10 @@ func (b *blocks) heading(level int, s string) {
 // paragraph adds a paragraph.
 func (b *blocks) paragraph(s string) { b.add(kyro.BlockParagraph, 0, s) }
 
-// add adds a block. Items of one list, and rows of one table, are lines of one block.
+// add adds a block. Items of one list, and rows of one table, are lines of one block. What was normal in its place may
+// not be where it was put, beside other text; so it is brought into its stored form once more.
 func (b *blocks) add(kind kyro.BlockKind, level int, s string) {
+	s = text.Normalize(s)
 	if kind != kyro.BlockCode {
 		s = strings.TrimSpace(s)
 	} else {

@@ -103,7 +103,7 @@ func readText(data []byte, o kyro.Original, limits kyro.Limits) (kyro.Extraction
 		return kyro.Extraction{}, kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
 	}
 	if o.MimeType == HTML { // which says its character set in its own way
-		return readHTML(data, o, limits)
+		return readHTML(data, o)
 	}
 	if !looksLikeText(data) {
 		return kyro.Extraction{}, kyro.Errorf(kyro.CodeUnsupportedType, "The file is not a text: it contains binary data. %s", accepted)
@@ -111,15 +111,15 @@ func readText(data []byte, o kyro.Original, limits kyro.Limits) (kyro.Extraction
 	cs := charsetOf(data)
 	decoded, err := cs.decode(data)
 	if err != nil {
-		return kyro.Extraction{}, kyro.Errorf(kyro.CodeValidation,
-			"The file is not valid %s text. Save it as UTF-8 and upload it again.", cs.name).Because(err)
+		return kyro.Extraction{}, notValid(cs, err)
 	}
 	ex := kyro.Extraction{Text: text.Normalize(decoded)}
 	switch o.MimeType {
 	case Markdown:
+		ex.Title = frontTitle(ex.Text)
 		ex.Text, ex.Blocks = parseMarkdown(ex.Text)
 	case CSV:
-		ex, err = readCSV(ex.Text, limits)
+		ex, err = readCSV(ex.Text)
 	case JSON:
 		ex, err = readJSON(ex.Text, limits)
 	case QA:
@@ -131,8 +131,7 @@ func readText(data []byte, o kyro.Original, limits kyro.Limits) (kyro.Extraction
 		return kyro.Extraction{}, err
 	}
 	if cs.guessed {
-		ex.Warnings = append(ex.Warnings, kyro.DocumentWarning{Code: CharsetGuessed, Message: fmt.Sprintf(
-			"The file does not say its character set; it was read as %s. If letters are wrong, save it as UTF-8 and upload it again.", cs.name)})
+		ex.Warnings = append(ex.Warnings, charsetWarning(cs))
 	}
 	return ex, nil
 }

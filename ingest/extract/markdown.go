@@ -18,8 +18,8 @@ const maxNesting = 100
 
 // parseMarkdown finds the structure of a Markdown text and gives the text that is kept: the source as it was
 // written, so that a quote from it is verbatim. What a reader of the rendered page never sees does not belong to
-// what the document says and is taken out: front matter, comments, scripts and styles. Links keep their targets,
-// for an answer may have to name them; other HTML stays as it is.
+// what the document says and is taken out: front matter, comments, scripts and styles, elements that hide. Links keep
+// their targets, for an answer may have to name them; other HTML stays as it is.
 func parseMarkdown(source string) (string, []kyro.Block) {
 	source = withoutFrontMatter(source)
 	if nesting(source) > maxNesting {
@@ -30,7 +30,15 @@ func parseMarkdown(source string) (string, []kyro.Block) {
 		source = without(source, hidden)
 		doc = parseTree(source)
 	}
-	var blocks []kyro.Block
+	blocks := markdownBlocks(doc, source)
+	if hidden := commentDefinitions(source, blocks); len(hidden) > 0 {
+		source = without(source, hidden)
+		blocks = markdownBlocks(parseTree(source), source)
+	}
+	return source, blocks
+}
+
+func markdownBlocks(doc ast.Node, source string) (blocks []kyro.Block) {
 	end := 0
 	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
 		b, ok := markdownBlock(n, source)
@@ -40,7 +48,7 @@ func parseMarkdown(source string) (string, []kyro.Block) {
 		}
 		blocks, end = append(blocks, b), b.End
 	}
-	return source, blocks
+	return blocks
 }
 
 func parseTree(source string) ast.Node {
@@ -52,6 +60,18 @@ var (
 	yamlKey = regexp.MustCompile(`^[A-Za-z_][\w .-]*:(\s|$)`)
 	tomlKey = regexp.MustCompile(`^([A-Za-z_][\w.-]*\s*=|\[)`)
 )
+
+var titleKey = regexp.MustCompile(`(?m)^title[ \t]*[:=][ \t]*(.+)$`)
+
+// frontTitle is the title that the settings at the start of a text give it, "" where there is none.
+func frontTitle(source string) string {
+	body := withoutFrontMatter(source)
+	m := titleKey.FindStringSubmatch(source[:len(source)-len(body)])
+	if m == nil {
+		return ""
+	}
+	return normalTitle(strings.Trim(strings.TrimSpace(m[1]), `"'`))
+}
 
 // withoutFrontMatter strips settings between two lines of --- or +++ at the start. The first line between them
 // must look like a setting: a text may begin with a rule as well.
@@ -103,75 +123,6 @@ func nesting(s string) int {
 		}
 	}
 	return deepest
-}
-
-// hiddenHTML finds comments, scripts and styles.
-func hiddenHTML(doc ast.Node, source string) []span {
-	var hidden []span
-	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if !entering {
-			return ast.WalkContinue, nil
-		}
-		switch n := n.(type) {
-		case *ast.HTMLBlock:
-			s, ok := extent(n)
-			if !ok {
-				break
-			}
-			if n.HasClosure() {
-				s.start, s.end = min(s.start, n.ClosureLine.Start), max(s.end, n.ClosureLine.Stop)
-			}
-			switch low := strings.ToLower(strings.TrimLeft(s.of(source), " ")); {
-			case n.HTMLBlockType == ast.HTMLBlockType2:
-				hidden = append(hidden, comments(source, s)...)
-			case strings.HasPrefix(low, "<script"), strings.HasPrefix(low, "<style"):
-				hidden = append(hidden, s)
-			default:
-				hidden = append(hidden, comments(source, s)...)
-			}
-		case *ast.RawHTML:
-			for i := range n.Segments.Len() {
-				seg := n.Segments.At(i)
-				if i == 0 && !strings.HasPrefix(source[seg.Start:], "<!--") {
-					break
-				}
-				hidden = append(hidden, span{seg.Start, seg.Stop})
-			}
-		}
-		return ast.WalkContinue, nil
-	})
-	return hidden
-}
-
-// comments finds the comments within a range; one without an end goes to the end of the range.
-func comments(source string, in span) []span {
-	var found []span
-	for at := in.start; ; {
-		i := strings.Index(source[at:in.end], "<!--")
-		if i < 0 {
-			return found
-		}
-		start, end := at+i, in.end
-		if j := strings.Index(source[start:in.end], "-->"); j >= 0 {
-			end = start + j + len("-->")
-		}
-		found = append(found, span{start, end})
-		at = end
-	}
-}
-
-func without(s string, cuts []span) string {
-	var b strings.Builder
-	at := 0
-	for _, c := range cuts {
-		if c.start < at {
-			continue
-		}
-		b.WriteString(s[at:c.start])
-		at = c.end
-	}
-	b.WriteString(s[at:])
-	return b.String()
 }
 
 // markdownBlock gives the block of a node at the top of the document; false for one without text of its own.

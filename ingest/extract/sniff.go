@@ -2,11 +2,13 @@ package extract
 
 import (
 	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"net/url"
 	"path"
+	"regexp"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/gabriel-vasile/mimetype"
 
 	"kyrochat/kyro"
 )
@@ -25,39 +27,129 @@ const (
 	QA       = "application/vnd.kyrochat.qa+json" // never uploaded: see kyro.QA
 )
 
-// accepted ends every refusal, so that a person knows what to send instead.
-const accepted = "PDF, Markdown and plain text files are accepted."
-
-// Sniff decides the type of a file by its first bytes; 4 KiB are enough. The name only tells Markdown from plain
-// text, and a text that calls itself a PDF is refused. Errors: FILE_EMPTY for no bytes, UNSUPPORTED_TYPE for
-// everything that is none of the accepted types, with a message that says what it is.
-func Sniff(head []byte, fileName string) (mimeType string, err error) {
-	if len(head) == 0 {
-		return "", kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
-	}
-	if isPDF(head) {
-		return PDF, nil
-	}
-	ext := strings.ToLower(path.Ext(fileName))
-	if !looksLikeText(head) {
-		return "", refuse(binaryKind(head), ext)
-	}
-	if kind := foreignText(head); kind != "" {
-		return "", refuse(kind, ext)
-	}
-	switch ext {
-	case ".pdf":
-		return "", refuse("a text file", ext)
-	case ".md", ".markdown", ".mdown", ".mkd":
-		return Markdown, nil
-	}
-	return Plain, nil
+// Accepted are the types of files that are taken in.
+func Accepted() []string {
+	return []string{PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV, JSON, Plain}
 }
 
-// refuse names what the file is. A name that promised a PDF is mentioned, for the person believes it.
-func refuse(kind, ext string) error {
-	if ext == ".pdf" {
-		return kyro.Errorf(kyro.CodeUnsupportedType, "The file is named .pdf, but it is not a PDF: this is %s. %s", kind, accepted)
+// accepted ends every refusal, so that a person knows what to send instead.
+const accepted = "PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV, JSON and plain text files are accepted."
+
+// headBytes is how much of a file its type is decided by. Of a ZIP archive the list of its entries is read besides, of
+// an OLE file its directory.
+const headBytes = 4 << 10
+
+// Sniff decides the type of a file of a size by its content. Its name only tells texts from each other, and must agree
+// where it promises more than text: what calls itself a PDF or a Word document and is none is refused. Errors:
+// FILE_EMPTY for no bytes, UNSUPPORTED_TYPE for everything that is none of the accepted types, with a message that says
+// what it is.
+func Sniff(file io.ReaderAt, size int64, fileName string) (mimeType string, err error) {
+	ext := strings.ToLower(path.Ext(fileName))
+	return sniff(file, size, ext, typeNamed[ext])
+}
+
+// SniffFetched decides the type of what was found at an address, as Sniff does. What the server claims in its
+// Content-Type counts as the name of a file does: content wins over it, and it tells texts from each other; the address
+// does so where the server claims no more than that it is text.
+func SniffFetched(file io.ReaderAt, size int64, contentType, address string) (mimeType string, err error) {
+	claimed, _, _ := mime.ParseMediaType(contentType)
+	ext := ""
+	if u, err := url.Parse(address); err == nil {
+		ext = strings.ToLower(path.Ext(u.Path))
+	}
+	hint := typeClaimed[claimed]
+	switch claimed {
+	case Plain, "", "application/octet-stream", "binary/octet-stream":
+		hint = typeNamed[ext]
+	}
+	if !isTextType(hint) {
+		hint = ""
+	}
+	mimeType, err = sniff(file, size, "", hint)
+	if err == nil && mimeType == Plain && foreignClaim(claimed) {
+		return "", refuse(fmt.Sprintf("not a page but %q", claimed), "", "")
+	}
+	return mimeType, err
+}
+
+// typeNamed is what the ending of a name promises.
+var typeNamed = map[string]string{
+	".pdf":  PDF,
+	".docx": DOCX, ".docm": DOCX, ".dotx": DOCX, ".dotm": DOCX,
+	".pptx": PPTX, ".pptm": PPTX, ".ppsx": PPTX, ".ppsm": PPTX, ".potx": PPTX, ".potm": PPTX,
+	".xlsx": XLSX, ".xlsm": XLSX, ".xltx": XLSX, ".xltm": XLSX,
+	".html": HTML, ".htm": HTML, ".xhtml": HTML, ".xht": HTML,
+	".md": Markdown, ".markdown": Markdown, ".mdown": Markdown, ".mkd": Markdown,
+	".csv": CSV, ".tsv": CSV, ".tab": CSV,
+	".json": JSON, ".jsonl": JSON, ".ndjson": JSON, ".geojson": JSON,
+	".txt": Plain, ".text": Plain,
+}
+
+// typeClaimed is what a Content-Type promises.
+var typeClaimed = map[string]string{
+	PDF: PDF, "application/x-pdf": PDF, DOCX: DOCX, PPTX: PPTX, XLSX: XLSX, HTML: HTML, "application/xhtml+xml": HTML,
+	Markdown: Markdown, "text/x-markdown": Markdown, CSV: CSV, "text/tab-separated-values": CSV, "application/csv": CSV,
+	JSON: JSON, "text/json": JSON, "application/ld+json": JSON, "application/geo+json": JSON, "application/jsonl": JSON,
+	"application/x-ndjson": JSON, "application/x-jsonlines": JSON, Plain: Plain,
+}
+
+// foreignClaim reports a claim of text that is written for programs: it would be read as plain text, and says nothing.
+func foreignClaim(claimed string) bool {
+	switch claimed {
+	case "text/css", "text/javascript", "application/javascript", "application/x-javascript", "text/xml", "application/xml":
+		return true
+	}
+	return strings.HasSuffix(claimed, "+xml") && claimed != "application/xhtml+xml"
+}
+
+func isTextType(t string) bool {
+	switch t {
+	case HTML, Markdown, CSV, JSON, Plain:
+		return true
+	}
+	return false
+}
+
+// sniff decides the type by content; hint is the type that a name or a server promises, "" for none, and ext the name's
+// ending, which a refusal tells.
+func sniff(file io.ReaderAt, size int64, ext, hint string) (string, error) {
+	if size <= 0 {
+		return "", kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
+	}
+	head := make([]byte, min(size, headBytes))
+	n, err := file.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("reading the file: %w", err)
+	}
+	if head = head[:n]; n == 0 {
+		return "", kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
+	}
+	found, kind := "", ""
+	switch {
+	case isPDF(head):
+		found = PDF
+	case bytes.HasPrefix(head, zipSignature):
+		found, kind = zipType(file, size, head)
+	case bytes.HasPrefix(head, oleSignature):
+		kind = oleKind(file, size, head)
+	case !looksLikeText(head):
+		kind = binaryKind(head)
+	default:
+		found, kind = textType(head, hint)
+	}
+	switch {
+	case found == "":
+		return "", refuse(kind, ext, hint)
+	case hint != "" && !isTextType(hint) && found != hint:
+		return "", refuse(accepts[found], ext, hint)
+	}
+	return found, nil
+}
+
+// refuse names what the file is. A name that promised something else is mentioned, for the person believes it.
+func refuse(kind, ext, hint string) error {
+	if ext != "" && hint != "" && !isTextType(hint) {
+		return kyro.Errorf(kyro.CodeUnsupportedType, "The file is named %s, but it is not %s: this is %s. %s", ext, accepts[hint], kind, accepted)
 	}
 	return kyro.Errorf(kyro.CodeUnsupportedType, "This is %s. %s", kind, accepted)
 }
@@ -76,9 +168,9 @@ func isPDF(head []byte) bool {
 }
 
 // looksLikeText accepts bytes without NUL and with at most one other control character in a hundred, and UTF-16
-// and UTF-32 with a byte order mark under the same rule.
+// and UTF-32 under the same rule.
 func looksLikeText(head []byte) bool {
-	if enc := byteOrderMark(head); enc != nil && enc.wide {
+	if enc := wideCharset(head); enc != nil {
 		s, err := enc.decode(head)
 		return err == nil && fewControls([]byte(s))
 	}
@@ -98,85 +190,39 @@ func fewControls(b []byte) bool {
 	return controls*100 <= len(b)
 }
 
-// foreignText names the formats that are text to a computer and markup to a person; "" for text to be read.
-func foreignText(head []byte) string {
-	start := head
-	if enc := byteOrderMark(head); enc != nil {
+var (
+	// A page begins with one of these, after comments and a declaration of XML.
+	pageStart = regexp.MustCompile(`^(?:<\?xml[^>]*>\s*|<!--(?s:.*?)-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|base)[\s>/]`)
+	anyTag    = regexp.MustCompile(`<(?:!doctype|/?[a-z][a-z0-9-]*)(?:\s[^<>]*)?/?>`)
+)
+
+// textType tells the types of text from each other. What plainly begins as a page of HTML is one, whatever it is
+// called; everything else is what it is called, as far as it looks like it.
+func textType(head []byte, hint string) (found, kind string) {
+	text := string(head)
+	if enc := wideCharset(head); enc != nil {
 		if s, err := enc.decode(head); err == nil {
-			start = []byte(s)
+			text = s
 		}
 	}
-	start = bytes.TrimLeft(start, " \t\r\n\f")
-	start = bytes.ToLower(start[:min(len(start), 512)])
+	text = strings.TrimLeft(strings.TrimPrefix(text, "\uFEFF"), " \t\r\n\f")
+	low := strings.ToLower(text)
+	if kind := foreignText(low); kind != "" {
+		return "", kind
+	}
 	switch {
-	case hasAnyPrefix(start, "<!doctype html", "<html>", "<html "):
-		return "an HTML page"
-	case hasAnyPrefix(start, "<svg ", "<svg\n"), hasAnyPrefix(start, "<?xml", "<!doctype svg") && bytes.Contains(start, []byte("<svg")):
-		return "an SVG image"
-	case hasAnyPrefix(start, "<?xml") && bytes.Contains(start, []byte("<html")):
-		return "an HTML page"
-	case hasAnyPrefix(start, `{\rtf`):
-		return "a rich text (RTF) document"
-	case hasAnyPrefix(start, "%!ps"):
-		return "a PostScript document"
+	case pageStart.MatchString(low):
+		return HTML, ""
+	case hint == HTML && anyTag.MatchString(low):
+		return HTML, ""
+	case hint == Markdown:
+		return Markdown, ""
+	case hint == JSON && low != "" && strings.ContainsAny(low[:1], `{["-0123456789tfn`):
+		return JSON, ""
+	case hint == CSV && separatorOf(text) != 0:
+		return CSV, ""
+	case hint != "" && !isTextType(hint):
+		return "", "a text file"
 	}
-	return ""
-}
-
-func hasAnyPrefix(b []byte, prefixes ...string) bool {
-	for _, p := range prefixes {
-		if bytes.HasPrefix(b, []byte(p)) {
-			return true
-		}
-	}
-	return false
-}
-
-const unknownKind = "a binary file"
-
-// kinds are the types that people upload by mistake, in their words.
-var kinds = map[string]string{
-	"image/png": "a PNG image", "image/apng": "a PNG image", "image/jpeg": "a JPEG image", "image/gif": "a GIF image",
-	"image/webp": "a WebP image", "image/tiff": "a TIFF image", "image/bmp": "a BMP image", "image/heic": "a HEIC image",
-	"image/vnd.adobe.photoshop": "a Photoshop image",
-	"application/zip":           "a ZIP archive", "application/gzip": "a gzip archive", "application/x-tar": "a tar archive",
-	"application/x-7z-compressed": "a 7-Zip archive", "application/vnd.rar": "a RAR archive",
-	"application/x-bzip2": "a bzip2 archive", "application/x-xz": "an XZ archive", "application/zstd": "a Zstandard archive",
-	"application/java-archive": "a Java archive", "application/epub+zip": "an EPUB book", "application/x-mobipocket-ebook": "a Mobipocket book",
-	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   "a Word document",
-	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         "an Excel workbook",
-	"application/vnd.openxmlformats-officedocument.presentationml.presentation": "a PowerPoint presentation",
-	"application/msword": "a Word 97–2003 document", "application/vnd.ms-excel": "an Excel 97–2003 workbook",
-	"application/vnd.ms-powerpoint": "a PowerPoint 97–2003 presentation", "application/vnd.ms-outlook": "an Outlook message",
-	"application/x-ole-storage":                       "a Microsoft Office 97–2003 file",
-	"application/vnd.oasis.opendocument.text":         "an OpenDocument text",
-	"application/vnd.oasis.opendocument.spreadsheet":  "an OpenDocument spreadsheet",
-	"application/vnd.oasis.opendocument.presentation": "an OpenDocument presentation",
-	"application/vnd.microsoft.portable-executable":   "a Windows program", "application/x-elf": "a Linux program",
-	"application/x-executable": "a Linux program", "application/x-sharedlib": "a Linux library", "application/x-object": "an object file", "application/x-coredump": "a memory dump",
-	"application/x-mach-binary": "a macOS program", "application/wasm": "a WebAssembly program", "application/vnd.sqlite3": "an SQLite database",
-	"application/postscript": "a PostScript document", "font/ttf": "a font", "font/otf": "a font", "font/woff": "a font", "font/woff2": "a font",
-	"audio/mpeg": "an MP3 recording", "video/mp4": "an MP4 video", "video/quicktime": "a QuickTime video",
-}
-
-// binaryKind says what a file is that is not text.
-func binaryKind(head []byte) string {
-	for m := mimetype.Detect(head); m != nil; m = m.Parent() {
-		mime, _, _ := strings.Cut(m.String(), ";")
-		if kind, ok := kinds[mime]; ok {
-			return kind
-		}
-		switch top, _, _ := strings.Cut(mime, "/"); top {
-		case "image":
-			return "an image"
-		case "audio":
-			return "an audio recording"
-		case "video":
-			return "a video"
-		}
-	}
-	if utf8.Valid(head) && bytes.IndexByte(head, 0) >= 0 {
-		return unknownKind + ": it contains NUL bytes"
-	}
-	return unknownKind
+	return Plain, ""
 }

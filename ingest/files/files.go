@@ -24,7 +24,6 @@ import (
 
 const (
 	incoming  = "tmp"     // uploads on their way in
-	headBytes = 4 << 10   // kept to tell the type by
 	forgotten = time.Hour // no upload takes this long
 )
 
@@ -81,7 +80,7 @@ func (f *Files) Receive(ctx context.Context, r io.Reader, limit int64) (_ ingest
 	if err := file.Close(); err != nil {
 		return ingest.Received{}, fmt.Errorf("write an upload: %w", err)
 	}
-	return ingest.Received{Path: file.Name(), Size: in.size, SHA256: hex.EncodeToString(in.hash.Sum(nil)), Head: in.head}, nil
+	return ingest.Received{Path: file.Name(), Size: in.size, SHA256: hex.EncodeToString(in.hash.Sum(nil))}, nil
 }
 
 // intake is an upload being written.
@@ -90,7 +89,6 @@ type intake struct {
 	hash  hash.Hash
 	limit int64
 	size  int64
-	head  []byte
 }
 
 func (in *intake) copy(ctx context.Context, r io.Reader) error {
@@ -119,9 +117,6 @@ func (in *intake) copy(ctx context.Context, r io.Reader) error {
 
 func (in *intake) write(p []byte) error {
 	in.hash.Write(p)
-	if room := headBytes - len(in.head); room > 0 {
-		in.head = append(in.head, p[:min(room, len(p))]...)
-	}
 	_, err := in.file.Write(p)
 	return err
 }
@@ -159,7 +154,7 @@ func bytesText(n int64) string {
 }
 
 // Open implements ingest.Files.
-func (f *Files) Open(r ingest.Received) (io.ReadCloser, error) {
+func (f *Files) Open(r ingest.Received) (ingest.File, error) {
 	file, err := os.Open(r.Path)
 	if err != nil {
 		return nil, fmt.Errorf("open an upload: %w", err)
