@@ -102,7 +102,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 			err = errors.Join(err, a.close())
 		}
 	}()
-	st := store.New(a.pools, a.queue)
+	st := store.New(a.pools, a.queue).Within(cfg.Limits)
 	name := nodeName()
 	installation, err := st.Installation(ctx, strings.ToLower(rand.Text()))
 	if err != nil {
@@ -225,6 +225,7 @@ func (a *app) newIngest(st *store.Store) error {
 	a.queue.Handle(kyro.JobPurgeBot, a.documents.PurgeBot)
 	a.queue.Handle(kyro.JobEmbed, a.documents.Embed)
 	a.queue.OnExhausted(kyro.JobEmbed, a.documents.GiveUpEmbed)
+	a.queue.Periodic(kyro.JobFeed, time.Minute, a.documents.Feed)
 	a.queue.Periodic(kyro.JobSweepFiles, time.Hour, a.documents.Sweep)
 	a.queue.Periodic(kyro.JobRefresh, a.cfg.RefreshEvery, a.documents.Refresh)
 	a.queue.Periodic(kyro.JobReconcile, a.cfg.ReconcileEvery, a.documents.Reconcile)
@@ -241,10 +242,19 @@ func (a *app) serverInfo() kyro.ServerInfo {
 		Limits: kyro.ServerLimits{
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
 			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: extract.Accepted(),
+			MaxDocuments: unlessZero(limits.MaxDocuments), MaxStorageBytes: unlessZero(int(limits.MaxStorageBytes)),
 			MaxSockets: a.cfg.Carriers.sockets.MaxSockets, MaxEventStreams: a.cfg.Carriers.events.MaxStreams,
 			MaxOperationsOnSocket: a.cfg.Carriers.sockets.MaxOperations,
 		},
 	}
+}
+
+// unlessZero is a limit as clients are told of it: nil for none.
+func unlessZero(limit int) *int {
+	if limit == 0 {
+		return nil
+	}
+	return &limit
 }
 
 // nodeName tells this process from every other one, also from an earlier one with the same number.

@@ -3317,6 +3317,14 @@ func (x *planned) objectServerLimits(s *plan.Selection, obj *kyro.ServerLimits) 
 				return false
 			}
 			x.Leave()
+		case "maxDocuments":
+			if !x.putOInt2ᚖint(f, obj.MaxDocuments) {
+				return false
+			}
+		case "maxStorageBytes":
+			if !x.putOInt2ᚖint(f, obj.MaxStorageBytes) {
+				return false
+			}
 		case "maxSockets":
 			x.Int(int64(obj.MaxSockets))
 		case "maxEventStreams":

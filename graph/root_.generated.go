@@ -603,11 +603,13 @@ type ComplexityRoot struct {
 
 	ServerLimits struct {
 		AcceptedTypes         func(childComplexity int) int
+		MaxDocuments          func(childComplexity int) int
 		MaxEventStreams       func(childComplexity int) int
 		MaxMessageChars       func(childComplexity int) int
 		MaxOperationsOnSocket func(childComplexity int) int
 		MaxPageSize           func(childComplexity int) int
 		MaxSockets            func(childComplexity int) int
+		MaxStorageBytes       func(childComplexity int) int
 		MaxTextChars          func(childComplexity int) int
 		MaxUploadBytes        func(childComplexity int) int
 	}
@@ -3239,6 +3241,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ServerLimits.AcceptedTypes(childComplexity), true
+	case "ServerLimits.maxDocuments":
+		if e.ComplexityRoot.ServerLimits.MaxDocuments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ServerLimits.MaxDocuments(childComplexity), true
 	case "ServerLimits.maxEventStreams":
 		if e.ComplexityRoot.ServerLimits.MaxEventStreams == nil {
 			break
@@ -3269,6 +3277,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ServerLimits.MaxSockets(childComplexity), true
+	case "ServerLimits.maxStorageBytes":
+		if e.ComplexityRoot.ServerLimits.MaxStorageBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ServerLimits.MaxStorageBytes(childComplexity), true
 	case "ServerLimits.maxTextChars":
 		if e.ComplexityRoot.ServerLimits.MaxTextChars == nil {
 			break
@@ -3937,6 +3951,10 @@ type ServerLimits {
   maxPageSize: Int!
   "The MIME types of files that can be read. The content decides, not the name."
   acceptedTypes: [String!]!
+  "How many documents one user may have; null where there is no limit."
+  maxDocuments: Int
+  "How many bytes the files, pages and texts of one user's documents may take together; null where there is no limit."
+  maxStorageBytes: Int
   "Websockets of one user at once, over all devices; one more is closed with 4429."
   maxSockets: Int!
   "Event streams of one user at once; one more is answered with TOO_MANY_OPERATIONS and HTTP status 429."
@@ -5367,14 +5385,17 @@ type Mutation {
     input: AddTextDocumentInput!
   ): DocumentPayload!
   """
-  Starts a document again that FAILED, NEEDS_OCR or was CANCELED. Errors: CONFLICT; NOT_FOUND at the top level.
+  Starts a document again that FAILED, NEEDS_OCR or was CANCELED; what was done before is not done again. Errors: CONFLICT; NOT_FOUND at the top level.
   API keys: INGEST.
   """
   retryDocument(
     "Which document."
     input: RetryDocumentInput!
   ): DocumentPayload!
-  "Stops the work on a document that is not final. Errors: CONFLICT; NOT_FOUND at the top level. API keys: INGEST."
+  """
+  Stops the work on a document that is not final, within a second. One that was being read again is what it was before.
+  Errors: CONFLICT; NOT_FOUND at the top level. API keys: INGEST.
+  """
   cancelDocument(
     "Which document."
     input: CancelDocumentInput!
@@ -5918,7 +5939,7 @@ input SetDocumentSyncInput {
 
 "Documents to do something to."
 input DocumentsInput {
-  "1 to 100 of them, each once."
+  "1 to 100 of them. One that is named again is VALIDATION in its own result."
   documentIds: [ID!]!
 }
 
@@ -7121,6 +7142,10 @@ func (ec *executionContext) childFields_ServerLimits(ctx context.Context, field 
 		return ec.fieldContext_ServerLimits_maxPageSize(ctx, field)
 	case "acceptedTypes":
 		return ec.fieldContext_ServerLimits_acceptedTypes(ctx, field)
+	case "maxDocuments":
+		return ec.fieldContext_ServerLimits_maxDocuments(ctx, field)
+	case "maxStorageBytes":
+		return ec.fieldContext_ServerLimits_maxStorageBytes(ctx, field)
 	case "maxSockets":
 		return ec.fieldContext_ServerLimits_maxSockets(ctx, field)
 	case "maxEventStreams":

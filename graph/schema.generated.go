@@ -12138,6 +12138,52 @@ func (ec *executionContext) fieldContext_ServerLimits_acceptedTypes(_ context.Co
 	return graphql.NewScalarFieldContext("ServerLimits", field, false, false, "String")
 }
 
+func (ec *executionContext) _ServerLimits_maxDocuments(ctx context.Context, field graphql.CollectedField, obj *kyro.ServerLimits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ServerLimits_maxDocuments(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaxDocuments, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ServerLimits_maxDocuments(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ServerLimits", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ServerLimits_maxStorageBytes(ctx context.Context, field graphql.CollectedField, obj *kyro.ServerLimits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ServerLimits_maxStorageBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaxStorageBytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ServerLimits_maxStorageBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ServerLimits", field, false, false, "Int")
+}
+
 func (ec *executionContext) _ServerLimits_maxSockets(ctx context.Context, field graphql.CollectedField, obj *kyro.ServerLimits) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -19523,6 +19569,16 @@ func (ec *executionContext) _ServerLimits(ctx context.Context, sel ast.Selection
 		case "acceptedTypes":
 			out.Values[i] = ec._ServerLimits_acceptedTypes(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "maxDocuments":
+			out.Values[i] = ec._ServerLimits_maxDocuments(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "maxStorageBytes":
+			out.Values[i] = ec._ServerLimits_maxStorageBytes(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "maxSockets":

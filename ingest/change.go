@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"kyrochat/kyro"
 )
@@ -54,11 +55,50 @@ func (s *Service) Delete(ctx context.Context, v kyro.Viewer, id kyro.ID) error {
 	if err != nil {
 		return err
 	}
+	s.gone(ctx, d)
+	return nil
+}
+
+// gone stops the work on a deleted document and tells its watchers.
+func (s *Service) gone(ctx context.Context, d kyro.Document) {
 	s.runs.end(d)
 	p := d.Progress()
 	p.Deleted = true
 	s.progress.Publish(context.WithoutCancel(ctx), d.BotID, p)
-	return nil
+}
+
+// followEvery is how often a worker looks whether its run was ended on another node.
+const followEvery = 500 * time.Millisecond
+
+// follow ends the work on a run soon after it was ended on another node, also while an upstream is waited for. The worker
+// calls what it gives when it is done.
+func (s *Service) follow(ctx context.Context, id kyro.ID, number int64) (leave func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		look := time.NewTicker(followEvery)
+		defer look.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-ctx.Done():
+				return
+			case <-look.C:
+			}
+			asking, cancel := context.WithTimeout(ctx, 2*followEvery)
+			_, err := s.store.DocumentForWork(asking, id, number)
+			cancel()
+			if kyro.ErrorCode(err) == kyro.CodeConflict {
+				s.runs.end(kyro.Document{ID: id, Run: number + 1})
+				return
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-done
+	}
 }
 
 // errRunOver is why a worker's context ends when its run is canceled here.

@@ -197,7 +197,7 @@ func heads(t *testing.T) ingest.Heads {
 }
 
 // splitLines makes a chunk of each line.
-func splitLines(ex kyro.Extraction, title string) (chunks []kyro.Chunk) {
+func splitLines(ex kyro.Extraction, title string, _ chunk.Options) (chunks []kyro.Chunk) {
 	at := 0
 	for line := range strings.SplitSeq(ex.Text, "\n") {
 		end := at + len(line)

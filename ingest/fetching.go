@@ -281,7 +281,7 @@ func (w *work) named(ctx context.Context, extraction *kyro.Extraction) (lead, ad
 	lead = d.Lead
 	if lead == "" {
 		lead = d.Title
-		if title, err := kyro.CheckTitle(extraction.Title); !d.TitleGiven && d.ActiveVersion == 0 && err == nil {
+		if title := betterTitle(d, extraction.Title); d.ActiveVersion == 0 && title != "" {
 			lead = title
 		}
 	}

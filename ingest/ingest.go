@@ -17,7 +17,7 @@ type Store interface {
 	// called with the new document inside the transaction, before it commits, so that a file can be put where it
 	// belongs. An error of either undoes everything. duplicate is the id of an earlier live document of the bot with
 	// the same content hash, or zero. The deeds are the document's lines in the audit log, stored with it; those without
-	// a target are about it.
+	// a target are about it. LIMIT_REACHED where the owner may have no more, or too many of all people are unfinished.
 	AddDocument(
 		ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
 	) (document kyro.Document, duplicate kyro.ID, err error)
@@ -31,11 +31,22 @@ type Store interface {
 	Unfinished(ctx context.Context, owner, bot kyro.ID, after kyro.Document, limit int) ([]kyro.Document, error)
 	// RestartDocument starts a new run of a retryable document with its job; CONFLICT where it is not retryable.
 	RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
+	// BeginRun starts a run of a final document that makes its next version, with its job; CONFLICT where it is not final.
+	// The zero owner is the system, which may do it to anybody's.
+	BeginRun(ctx context.Context, owner, id kyro.ID, r kyro.NewRun) (kyro.Document, error)
 	// CancelDocument moves an unfinished document to CANCELED and ends its run: the document's Run is a higher one
 	// from now on. CONFLICT where it is final.
 	CancelDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error)
 	// DeleteDocument tombstones a document, ends its run and enqueues the purge of its rows, original and files.
 	DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) (kyro.Document, error)
+	// RestartDocuments and DeleteDocuments do the same to many documents at once, each named once, in one fact. They give
+	// those that were changed, and for each of the others why it was not. Every deed is a line for each document.
+	RestartDocuments(
+		ctx context.Context, owner kyro.ID, ids []kyro.ID, now time.Time,
+	) (changed []kyro.Document, errs map[kyro.ID]error, err error)
+	DeleteDocuments(
+		ctx context.Context, owner kyro.ID, ids []kyro.ID, now time.Time, deeds ...kyro.AuditEntry,
+	) (changed []kyro.Document, errs map[kyro.ID]error, err error)
 
 	// DocumentText gives the slice [start, start+length) of the stored text of the active version, in UTF-16
 	// units; a cut through a surrogate pair leaves the pair out. found is false while there is no text.
@@ -43,6 +54,9 @@ type Store interface {
 	ChunkPages(ctx context.Context, owner kyro.ID, documents []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error)
 	// Chunks reads chunks of active versions of the owner's live documents, in any order.
 	Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Chunk, error)
+	// SetChunkEnabled switches a chunk of an active version of a live document of the owner off or on; NOT_FOUND for any
+	// other.
+	SetChunkEnabled(ctx context.Context, owner, id kyro.ID, enabled bool) (kyro.Chunk, error)
 
 	// What a worker does. Each write holds only while run is the document's own and the document is live and
 	// unfinished; otherwise it changes nothing and answers CONFLICT, and the worker stops.
@@ -59,6 +73,17 @@ type Store interface {
 	// Activate makes the prepared version the one that answers use, in one fact; final is READY or
 	// READY_WITH_WARNINGS. with says what its vectors were made with and where they are.
 	Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, with string, now time.Time) (kyro.Document, error)
+
+	// VersionChunks reads those chunks of a version that have the indexes, in their order.
+	VersionChunks(ctx context.Context, v kyro.IndexedVersion, indexes []int) ([]kyro.Chunk, error)
+	// Finds reports whether a search by the terms, which are those of the chunk with the index, finds it in the version.
+	Finds(ctx context.Context, v kyro.IndexedVersion, terms []string, index int) (bool, error)
+	// CountReused notes how many chunks of the version being made have an embedding already; SavePrepared does so by itself.
+	CountReused(ctx context.Context, id kyro.ID, run int64, model string, dims int) (kyro.Document, error)
+	// Unprepare has the version being made prepared once more.
+	Unprepare(ctx context.Context, id kyro.ID, run int64) error
+	// Feed enqueues the work on documents that wait for a place though their owners have one; it says of how many owners.
+	Feed(ctx context.Context) (owners int, err error)
 
 	VectorStore
 	PageStore
@@ -129,6 +154,8 @@ type Files interface {
 	Discard(r Received)
 	// Path is where the original of a version is.
 	Path(document kyro.ID, version int) string
+	// Latest is where the original of a version is, or that of the last one before it that brought one of its own.
+	Latest(document kyro.ID, version int) (path string, found bool)
 	// Remove deletes every file of a document. None is no error.
 	Remove(document kyro.ID) error
 	// Documents gives the documents whose files were last placed before the time.

@@ -181,7 +181,7 @@ func (w *walk) compare(
 		return l.as(kyro.PageDuplicate, "The same content as another document: "+document.Title, document.ID), nil
 	}
 	title := titleOfPage(address)
-	if own, err := kyro.CheckTitle(extraction.Title); err == nil {
+	if own := titleOfText(extraction.Title); own != "" {
 		title = own
 	}
 	size := l.saved.SizeBytes

@@ -116,6 +116,7 @@ func (m *memory) AddDocument(
 			return kyro.Document{}, kyro.ID{}, err
 		}
 	}
+	r.LastRun = kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: d.Now}
 	m.rows = append(m.rows, r)
 	m.queue = append(m.queue, kyro.Job{Kind: kyro.JobIngest, Key: r.ID.Key, Run: 1})
 	for _, e := range deeds {
@@ -288,6 +289,7 @@ func (m *memory) SavePrepared(_ context.Context, id kyro.ID, run int64, p kyro.P
 			r.versions = map[int][]kyro.Chunk{}
 		}
 		r.versions[r.Version] = p.Chunks
+		r.LastRun.Counted = true
 		r.ChunkCount, r.CharCount, r.Language, r.Warnings = len(p.Chunks), &p.CharCount, p.Language, p.Warnings
 		m.saved++
 	})

@@ -35,7 +35,7 @@ func (w *work) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	prepared, err := w.chunk(ctx, extraction, cmp.Or(lead, w.doc.Title))
+	prepared, err := w.chunk(ctx, extraction, lead)
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,11 @@ func (w *work) originalAt(path string) kyro.Original {
 // made for it; the others have theirs on this node.
 func (w *work) original(ctx context.Context) (path string, discard func(), err error) {
 	body, err := w.store.Original(ctx, w.id, w.doc.Version)
-	if kyro.ErrorCode(err) == kyro.CodeNotFound && (w.doc.Kind == kyro.DocumentFile || w.doc.Kind == kyro.DocumentURL) {
-		return w.files.Path(w.id, w.doc.Version), func() {}, nil
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		if path, found := w.files.Latest(w.id, w.doc.Version); found {
+			return path, func() {}, nil
+		}
+		return "", nil, verdict{kyro.DocumentFailed, "What the document was made from is not there any more. Delete it and add it anew."}
 	}
 	if err != nil {
 		return "", nil, err
@@ -134,9 +137,14 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 	return received.Path, func() { w.files.Discard(received) }, nil
 }
 
-// chunk cuts the text and makes the search terms of each chunk, both under the title.
-func (w *work) chunk(ctx context.Context, extraction kyro.Extraction, title string) (kyro.Prepared, error) {
-	chunks := w.split(extraction, title)
+// chunk cuts the text and makes the search terms of each chunk, both under the title, or under lead where there is one.
+func (w *work) chunk(ctx context.Context, extraction kyro.Extraction, lead string) (kyro.Prepared, error) {
+	title := w.doc.Title
+	if named := betterTitle(&w.doc, extraction.Title); named != "" {
+		title = named
+	}
+	above := cmp.Or(lead, title)
+	chunks := w.split(extraction, above, chunk.Sized(w.doc.ChunkSize(), w.doc.ChunkOverlap()))
 	if len(chunks) == 0 {
 		return kyro.Prepared{}, noText(extraction.MimeType)
 	}
@@ -150,9 +158,15 @@ func (w *work) chunk(ctx context.Context, extraction kyro.Extraction, title stri
 		if err := ctx.Err(); err != nil {
 			return kyro.Prepared{}, err
 		}
-		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(title, chunks[i]), language), " ")
+		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(above, chunks[i]), language), " ")
 	}
-	return kyro.Prepared{
+	model, dims := w.embedder.Model()
+	prepared := kyro.Prepared{
 		Extraction: extraction, Language: language, CharCount: kyro.CharCount(extraction.Text), Chunks: chunks, Terms: terms,
-	}, nil
+		Model: model, Dims: dims,
+	}
+	if title != w.doc.Title {
+		prepared.NewTitle = title
+	}
+	return prepared, nil
 }

@@ -41,7 +41,7 @@ type Config struct {
 	// SniffPage tells the type of what was found at an address, by its content; contentType is what the server claims.
 	SniffPage func(file io.ReaderAt, size int64, contentType, address string) (mimeType string, err error)
 	// Split cuts a text into chunks, the same text always in the same way; default chunk.Split.
-	Split func(ex kyro.Extraction, title string) []kyro.Chunk
+	Split func(ex kyro.Extraction, title string, size chunk.Options) []kyro.Chunk
 
 	Limits kyro.Limits // default kyro.DefaultLimits
 	// Extractions is how many originals are read at once, at most what the Extractor takes on without making
@@ -72,7 +72,7 @@ type Service struct {
 	limiter   Limiter
 	rate      kyro.Rate
 	sniff     func(file io.ReaderAt, size int64, fileName string) (string, error)
-	split     func(kyro.Extraction, string) []kyro.Chunk
+	split     func(kyro.Extraction, string, chunk.Options) []kyro.Chunk
 	fetcher   Fetcher
 	addresses Addresses
 	sniffPage func(file io.ReaderAt, size int64, contentType, address string) (string, error)
@@ -106,7 +106,7 @@ func New(c Config) *Service {
 		s.limits = kyro.DefaultLimits()
 	}
 	if s.split == nil {
-		s.split = func(ex kyro.Extraction, title string) []kyro.Chunk { return chunk.Split(ex, title, chunk.Options{}) }
+		s.split = chunk.Split
 	}
 	if c.Extractions <= 0 {
 		c.Extractions = min(runtime.NumCPU(), 4)

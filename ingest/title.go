@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"regexp"
+
 	"kyrochat/kyro"
 	"kyrochat/text"
 )
@@ -14,3 +16,22 @@ func checkTitle(title string) (string, error) {
 	}
 	return kyro.CheckTitle(text.Normalize(title))
 }
+
+// betterTitle is what a page calls itself, and a file, where neither its owner nor its name has said what it is about; "" where one has,
+// or it does not say.
+func betterTitle(d *kyro.Document, own string) string {
+	if d.Kind == kyro.DocumentURL && !d.TitleGiven {
+		return titleOfText(own)
+	}
+	if d.Kind != kyro.DocumentFile || d.Title != titleOf(d.FileName) || !meaningless.MatchString(d.Title) {
+		return ""
+	}
+	own = titleOfText(own)
+	if own == "" || meaningless.MatchString(own) {
+		return ""
+	}
+	return own
+}
+
+// meaningless are names that programs give to files that nobody named.
+var meaningless = regexp.MustCompile(`(?i)^(untitled( document)?|download(ed)?( file)?|document|file|unnamed|unknown|new document|scan|tmp|temp|output|export|attachment)[\s_(-]*\d{0,4}\)?$`)

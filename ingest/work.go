@@ -21,14 +21,21 @@ func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 	id := kyro.DocumentID(job.Key)
 	ctx, leave := s.runs.begin(ctx, id, job.Run)
 	defer leave()
+	if s.shared {
+		defer s.follow(ctx, id, job.Run)()
+	}
 	w := &work{Service: s, turn: s.beginTurn(ctx), id: id, run: job.Run}
 	return w.conclude(ctx, w.do(ctx))
 }
 
 // GiveUp ends the run of a JobIngest that has failed for the last time.
-func (s *Service) GiveUp(ctx context.Context, job kyro.Job, _ error) error {
+func (s *Service) GiveUp(ctx context.Context, job kyro.Job, err error) error {
 	w := &work{Service: s, id: kyro.DocumentID(job.Key), run: job.Run}
-	return overIsFine(w.step(ctx, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: giveUpReason}))
+	reason := giveUpReason
+	if errors.Is(err, errNotFoundAgain) {
+		reason = notFoundAgainReason
+	}
+	return overIsFine(w.step(ctx, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: reason}))
 }
 
 // work is one turn of one run.
@@ -62,16 +69,23 @@ func (w *work) do(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if !prepared {
-		if err := w.fetch(ctx); err != nil {
-			return err
+	switch {
+	case !prepared:
+		if err = w.fetch(ctx); err == nil {
+			err = w.prepare(ctx)
 		}
-		if err := w.prepare(ctx); err != nil {
-			return err
-		}
+	case !w.doc.LastRun.Counted: // an earlier run prepared it
+		model, dims := w.embedder.Model()
+		w.doc, err = w.store.CountReused(ctx, w.id, w.run, model, dims)
+	}
+	if err != nil {
+		return err
 	}
 	e := w.embedding()
 	if err = e.do(ctx); err == nil {
+		err = w.look(ctx, e.version)
+	}
+	if err == nil {
 		err = w.activate(ctx)
 	}
 	if err != nil {

@@ -34,6 +34,9 @@ type ServerLimits struct {
 	MaxPageSize     int
 	AcceptedTypes   []string
 
+	MaxDocuments    *int // of one user; nil: no limit
+	MaxStorageBytes *int // of the files of one user; nil: no limit
+
 	MaxSockets            int // of one user
 	MaxEventStreams       int // of one user
 	MaxOperationsOnSocket int

@@ -14,6 +14,11 @@ type Limits struct {
 	MaxRunning       int   // answers that one process makes at once
 	MaxQueued        int   // conversations that wait for one of those places; what is beyond it the sweep finds
 
+	MaxDocuments    int   // live documents of one user; 0: no limit
+	MaxStorageBytes int64 // of their originals together; 0: no limit
+	MaxUnfinished   int   // documents of all users that wait or are worked on; 0: no limit
+	IngestWindow    int   // documents of one user that have a job at once
+
 	AnswerLease     time.Duration // how long an answer stays owned without a heartbeat
 	AnswerHeartbeat time.Duration
 	AnswerSweep     time.Duration // how often lost answers are looked for
@@ -36,6 +41,10 @@ func DefaultLimits() Limits {
 		MaxWaiting:       3,
 		MaxRunning:       2_048,
 		MaxQueued:        8_192,
+		MaxDocuments:     500,
+		MaxStorageBytes:  200 << 20,
+		MaxUnfinished:    10_000,
+		IngestWindow:     8,
 		AnswerLease:      15 * time.Second,
 		AnswerHeartbeat:  5 * time.Second,
 		AnswerSweep:      5 * time.Second,

@@ -36,6 +36,7 @@ type DocumentRun struct {
 	ChunksReused   int        `json:"chunksReused,omitempty"`
 	ChunksEmbedded int        `json:"chunksEmbedded,omitempty"`
 	ChunksRemoved  int        `json:"chunksRemoved,omitempty"`
+	Counted        bool       `json:"counted,omitempty"` // ChunksReused is known
 }
 
 // Fetches reports whether the run begins at the page itself.
@@ -81,4 +82,7 @@ type VersionFacts struct {
 	CharCount    *int              `json:"charCount,omitempty"`
 	Language     string            `json:"language,omitempty"`
 	Warnings     []DocumentWarning `json:"warnings,omitempty"`
+
+	ChunkTokens   *int `json:"chunkTokens,omitempty"`
+	OverlapTokens *int `json:"overlapTokens,omitempty"`
 }

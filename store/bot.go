@@ -106,6 +106,9 @@ func (s *Store) UpdateBot(ctx context.Context, owner, id kyro.ID, change func(*k
 func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time, deeds ...kyro.AuditEntry) error {
 	now = kyro.Moment(now)
 	return s.write(ctx, "delete the bot", func(ctx context.Context, tx *writeTx) error {
+		if err := tx.holdOwner(ctx, "id = ?", owner.Key); err != nil {
+			return err
+		}
 		result, err := tx.NewUpdate().Table("bots").
 			Set("deleted_at = ?", now).Set("updated_at = ?", now).Set("knowledge = knowledge + 1").
 			Where("id = ? AND owner_id = ? AND deleted_at IS NULL", id.Key, owner.Key).Exec(ctx)
@@ -143,6 +146,9 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time,
 			purges = append(purges, kyro.Job{Kind: kyro.JobPurge, Key: key})
 		}
 		if err := tx.Enqueue(ctx, purges...); err != nil {
+			return err
+		}
+		if err := tx.feed(ctx, owner.Key); err != nil {
 			return err
 		}
 		return tx.audit(ctx, deeds...)

@@ -80,6 +80,32 @@ func (s *Store) ChunkPages(
 	return result, failed("list chunks", err)
 }
 
+// SetChunkEnabled implements ingest.Store. From its return on no search finds a chunk that is switched off.
+func (s *Store) SetChunkEnabled(ctx context.Context, owner, id kyro.ID, enabled bool) (kyro.Chunk, error) {
+	var row chunkRow
+	err := s.write(ctx, "switch a chunk", func(ctx context.Context, tx *writeTx) error {
+		row = chunkRow{}
+		_, err := s.hold(tx.NewSelect().Table("bots").Column("id").
+			Where("id = (SELECT bot_id FROM chunks WHERE id = ?)", id.Key)).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		err = active(tx.NewSelect().Model(&row)).Where("c.id = ? AND d.owner_id = ?", id.Key, owner.Key).Scan(ctx)
+		if err != nil {
+			return notFound(err, kyro.KindChunk)
+		}
+		if row.Enabled == enabled {
+			return nil
+		}
+		row.Enabled = enabled
+		if _, err := tx.NewUpdate().Table("chunks").Set("enabled = ?", enabled).Where("id = ?", row.ID).Exec(ctx); err != nil {
+			return err
+		}
+		return knowledgeChanged(ctx, tx, row.BotID)
+	})
+	return row.noun(), err
+}
+
 // Unembedded implements ingest.Store.
 func (s *Store) Unembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims, after, limit int) ([]kyro.Chunk, error) {
 	var rows []chunkRow

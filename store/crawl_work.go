@@ -44,6 +44,9 @@ func (s *Store) inCrawl(
 ) (kyro.Crawl, error) {
 	var row crawlRow
 	err := s.writeOnce(ctx, "get on with a crawl", timeout, func(ctx context.Context, tx *writeTx) (err error) {
+		if err := tx.holdOwner(ctx, "id = (SELECT owner_id FROM crawls WHERE id = ?)", id.Key); err != nil {
+			return err
+		}
 		// Whoever ends it waits for this row.
 		if _, err := s.hold(tx.NewSelect().Table("crawls").Column("id").Where("id = ?", id.Key)).Exec(ctx); err != nil {
 			return err
@@ -174,7 +177,7 @@ func (s *Store) pageWhere(ctx context.Context, condition string, args ...any) (p
 func (s *Store) FinishPage(
 	ctx context.Context, id kyro.ID, run int64, step kyro.CrawlStep, original io.Reader, place func(kyro.Document) error,
 ) (crawl kyro.Crawl, changed *kyro.Document, err error) {
-	size := sizeOf(step)
+	size := stepSize(step)
 	crawl, err = s.inCrawl(ctx, id, run, step.Now, patience(original, size), func(ctx context.Context, tx *writeTx, row *crawlRow) error {
 		bot, owner := kyro.BotID(row.BotID), kyro.UserID(row.OwnerID)
 		if err := s.liveBot(ctx, tx, owner, bot); err != nil {
@@ -226,7 +229,7 @@ func (s *Store) FinishPage(
 	return crawl, changed, err
 }
 
-func sizeOf(step kyro.CrawlStep) *int64 {
+func stepSize(step kyro.CrawlStep) *int64 {
 	switch {
 	case step.Document != nil:
 		return step.Document.SizeBytes
@@ -236,21 +239,28 @@ func sizeOf(step kyro.CrawlStep) *int64 {
 	return nil
 }
 
-// updatePage begins a run of a document, of which what was fetched is the original.
+// updatePage begins a run of a document, of which what was fetched is the original. Its owner is held.
 func (s *Store) updatePage(
 	ctx context.Context, tx *writeTx, id kyro.ID, p kyro.SavedPage, original io.Reader, place func(kyro.Document) error, now time.Time,
 ) (kyro.Document, error) {
 	var row documentRow
-	if err := s.holdDocument(ctx, tx, &row, kyro.ID{}, id); err != nil {
+	if err := s.holdBotOf(ctx, tx, id); err != nil {
 		return kyro.Document{}, err
 	}
-	if err := tx.beginRun(ctx, &row, kyro.NewRun{Cause: kyro.RunResynced, Now: now}); err != nil {
+	err := s.hold(tx.NewSelect().Model(&row).Where("d.id = ? AND d.deleted_at IS NULL", id.Key)).Scan(ctx)
+	if err != nil {
+		return kyro.Document{}, notFound(err, kyro.KindDocument)
+	}
+	if err := row.beginNext(kyro.NewRun{Cause: kyro.RunResynced, Now: now}); err != nil {
+		return kyro.Document{}, err
+	}
+	if _, err := tx.NewUpdate().Model(&row).Where("id = ?", row.ID).Column(changedColumns...).Exec(ctx); err != nil {
 		return kyro.Document{}, err
 	}
 	if err := tx.saveFetched(ctx, &row, p, original, place, now); err != nil {
 		return kyro.Document{}, err
 	}
-	return row.noun(), nil
+	return row.noun(), tx.settle(ctx, &row)
 }
 
 // count notes what became of a page.

@@ -76,20 +76,13 @@ func (s *Store) cancelDocuments(ctx context.Context, tx *writeTx, user kyro.ID, 
 		return err
 	}
 	for i := range rows {
-		if err := cancel(ctx, tx, &rows[i], now); err != nil {
+		rows[i].cancel(now)
+		_, err := tx.NewUpdate().Model(&rows[i]).Where("id = ?", rows[i].ID).Column("run").Column(runColumns...).Exec(ctx)
+		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// cancel ends the run of a locked document.
-func cancel(ctx context.Context, tx *writeTx, row *documentRow, now time.Time) error {
-	row.Run++
-	row.move(kyro.DocumentStep{Status: kyro.DocumentCanceled, Now: now})
-	_, err := tx.NewUpdate().Model(row).Where("id = ?", row.ID).
-		Column("run", "status", "status_reason", "stage_done", "stage_total", "reached", "retry_at", "updated_at").Exec(ctx)
-	return err
 }
 
 // stopAllAnswers asks all of the user's unfinished answers to stop, wherever they are made.

@@ -61,6 +61,7 @@ type documentRow struct {
 	SyncFailures    int
 	Making          *kyro.VersionFacts `bun:",type:jsonb"` // of the version that is made beside the active one; else nil
 	PreparedVersion int
+	QueuedRun       int64 // the run that a job was enqueued for
 	EmbeddedWith    string
 	RefreshingWith  string
 	CreatedAt       time.Time
@@ -94,13 +95,10 @@ func (r *documentRow) noun() kyro.Document {
 		ContentHash: r.ContentHash, Warnings: r.Warnings,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), ReadyAt: utcPtr(r.ReadyAt),
 		PageChars: r.PageChars, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
-		LastRun: kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: r.CreatedAt.UTC()},
+		LastRun: r.lastRun(),
 		ETag:    r.ETag, LastModified: r.LastModified, SyncHours: r.SyncHours, SyncAt: utcPtr(r.SyncAt), CheckedAt: utcPtr(r.CheckedAt),
 		PageURL: r.PageURL, TitleGiven: r.TitleGiven, Lead: r.Lead, Claimed: r.Claimed, FetchedType: r.FetchedType, FetchedRun: r.FetchedRun,
 		FetchTries: r.FetchTries, SyncFailures: r.SyncFailures,
-	}
-	if r.LastRun != nil {
-		d.LastRun = *r.LastRun
 	}
 	if r.CrawlID != nil {
 		d.CrawlID = kyro.CrawlID(*r.CrawlID)
@@ -114,6 +112,9 @@ func (s *Store) AddDocument(
 	ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
 ) (document kyro.Document, duplicate kyro.ID, err error) {
 	err = s.writeOnce(ctx, "add document", patience(original, d.SizeBytes), func(ctx context.Context, tx *writeTx) error {
+		if err := tx.holdOwner(ctx, "id = ?", d.OwnerID.Key); err != nil {
+			return err
+		}
 		if err := s.liveBot(ctx, tx, d.OwnerID, d.BotID); err != nil {
 			return err
 		}
@@ -139,11 +140,14 @@ func patience(original io.Reader, size *int64) time.Duration {
 	return writeTimeout + time.Duration(*size)*time.Second/slowestDisk
 }
 
-// addDocument adds a document of a bot that is held, with its first job.
+// addDocument adds a document of an owner and a bot that are held, with its first job: LIMIT_REACHED where there is no room.
 func (tx *writeTx) addDocument(
 	ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error,
 ) (document kyro.Document, err error) {
 	row := newDocumentRow(d)
+	if err := tx.roomFor(ctx, d.OwnerID, sizeOf(d)); err != nil {
+		return document, err
+	}
 	if _, err := tx.NewInsert().Model(&row).Returning("id").Exec(ctx); err != nil {
 		return document, err
 	}
@@ -158,7 +162,7 @@ func (tx *writeTx) addDocument(
 			return document, err
 		}
 	}
-	return document, tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run})
+	return document, tx.enqueueIngest(ctx, &row)
 }
 
 func newDocumentRow(d kyro.NewDocument) documentRow {
@@ -168,16 +172,20 @@ func newDocumentRow(d kyro.NewDocument) documentRow {
 		Title: clean(d.Title), SearchKey: fold(clean(d.Title + "\n" + d.FileName)), FileName: clean(d.FileName),
 		MimeType: d.MimeType, SizeBytes: d.SizeBytes, Version: 1, Run: 1, Status: string(kyro.DocumentQueued),
 		ContentHash: d.ContentHash, Warnings: []kyro.DocumentWarning{}, CreatedAt: now, UpdatedAt: now,
-		URL: d.URL, PageURL: d.URL, TitleGiven: d.TitleGiven || d.URL == "",
-	}
-	if !d.CrawlID.IsZero() {
-		row.CrawlID = &d.CrawlID.Key
+		LastRun: &kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: now}, URL: d.URL, CrawlID: keyOrNil(d.CrawlID),
+		PageURL: d.URL, TitleGiven: d.TitleGiven || d.URL == "",
 	}
 	if d.Page != nil {
 		row.fetched(*d.Page, now)
-		row.FetchedRun = row.Run
 	}
 	return row
+}
+
+func sizeOf(d kyro.NewDocument) int64 {
+	if d.SizeBytes == nil {
+		return 0
+	}
+	return *d.SizeBytes
 }
 
 // twin is the first live document of the bot with the same content, or zero.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -12,14 +13,29 @@ import (
 // RestartDocument implements ingest.Store.
 func (s *Store) RestartDocument(ctx context.Context, owner, id kyro.ID, now time.Time) (kyro.Document, error) {
 	return s.changeDocument(ctx, "restart document", owner, id, nil, func(ctx context.Context, tx *writeTx, row *documentRow) error {
-		if !kyro.DocumentStatus(row.Status).Retryable() {
-			return kyro.Errorf(kyro.CodeConflict,
-				"Only a document that failed, was canceled or needs OCR can be retried; this one is %s.", row.Status)
+		if err := row.retryable(); err != nil {
+			return err
 		}
-		row.Run++
-		row.move(kyro.DocumentStep{Status: kyro.DocumentQueued, Now: now})
-		return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobIngest, Key: row.ID, Run: row.Run})
+		row.restart(now)
+		return nil
 	})
+}
+
+// retryable answers CONFLICT where the document cannot be retried.
+func (r *documentRow) retryable() error {
+	if kyro.DocumentStatus(r.Status).Retryable() {
+		return nil
+	}
+	return kyro.Errorf(kyro.CodeConflict,
+		"Only a document that failed, was canceled or needs OCR can be retried; this one is %s.", r.Status)
+}
+
+// restart begins another run on the version that the last one was at.
+func (r *documentRow) restart(now time.Time) {
+	if r.ActiveVersion > 0 {
+		r.Version++ // what is in use cannot be made again
+	}
+	r.begin(kyro.RunRetried, now)
 }
 
 // CancelDocument implements ingest.Store. A document that is being made anew keeps the version that answers use.
@@ -29,8 +45,7 @@ func (s *Store) CancelDocument(ctx context.Context, owner, id kyro.ID, now time.
 			return kyro.Errorf(kyro.CodeConflict,
 				"Only a document that is still being processed can be canceled; this one is %s.", row.Status)
 		}
-		row.Run++
-		row.move(kyro.DocumentStep{Status: kyro.DocumentCanceled, Now: now})
+		row.cancel(now)
 		return nil
 	})
 }
@@ -49,29 +64,42 @@ func (s *Store) DeleteDocument(ctx context.Context, owner, id kyro.ID, now time.
 	})
 }
 
-// changeDocument lets change alter the owner's live document and writes what a change of an owner can touch.
+// cancel ends the run of a locked document.
+func (r *documentRow) cancel(now time.Time) {
+	r.Run++
+	r.end(kyro.DocumentStep{Status: kyro.DocumentCanceled, Now: now})
+}
+
+// changeDocument lets change alter a live document of the owner, or of anybody where that is the zero ID, and writes what it
+// can touch. Where that frees a place, the owner's next document gets it.
 func (s *Store) changeDocument(
 	ctx context.Context, tried string, owner, id kyro.ID, deeds []kyro.AuditEntry,
 	change func(context.Context, *writeTx, *documentRow) error,
 ) (kyro.Document, error) {
 	var row documentRow
 	err := s.write(ctx, tried, func(ctx context.Context, tx *writeTx) error {
+		if err := tx.holdOwnerOf(ctx, id); err != nil {
+			return err
+		}
 		if err := s.holdBotOf(ctx, tx, id); err != nil {
 			return err
 		}
 		row = documentRow{}
-		err := s.hold(tx.NewSelect().Model(&row).
-			Where("d.id = ? AND d.owner_id = ? AND d.deleted_at IS NULL", id.Key, owner.Key)).Scan(ctx)
-		if err != nil {
+		query := s.hold(tx.NewSelect().Model(&row).Where("d.id = ? AND d.deleted_at IS NULL", id.Key))
+		if !owner.IsZero() {
+			query = query.Where("d.owner_id = ?", owner.Key)
+		}
+		if err := query.Scan(ctx); err != nil {
 			return notFound(err, kyro.KindDocument)
 		}
 		if err := change(ctx, tx, &row); err != nil {
 			return err
 		}
-		_, err = tx.NewUpdate().Model(&row).Where("id = ?", row.ID).
-			Column("run", "status", "status_reason", "stage_done", "stage_total", "reached", "retry_at", "updated_at", "deleted_at").
-			Exec(ctx)
+		_, err := tx.NewUpdate().Model(&row).Where("id = ?", row.ID).Column(changedColumns...).Exec(ctx)
 		if err != nil {
+			return err
+		}
+		if err := tx.settle(ctx, &row); err != nil {
 			return err
 		}
 		return tx.audit(ctx, deeds...)
@@ -81,6 +109,9 @@ func (s *Store) changeDocument(
 	}
 	return row.noun(), nil
 }
+
+var changedColumns = slices.Concat([]string{"run", "version", "deleted_at"}, runColumns, []string{"chunk_tokens", "overlap_tokens"},
+	[]string{"fetch_tries", "sync_hours", "sync_at", "sync_failures"})
 
 // holdBotOf locks the bot of a document before the document itself, as every transaction that may write both does.
 func (s *Store) holdBotOf(ctx context.Context, tx *writeTx, document kyro.ID) error {

@@ -24,6 +24,7 @@ func TestAddDocument(t *testing.T) {
 			ID: first.ID, BotID: k.bot, OwnerID: k.owner, Kind: kyro.DocumentFile, Title: "Größe", FileName: "a.PDF",
 			MimeType: "application/pdf", SizeBytes: &size, Version: 1, Run: 1, Status: kyro.DocumentQueued,
 			ContentHash: sha("x"), Warnings: []kyro.DocumentWarning{}, CreatedAt: k.now, UpdatedAt: k.now,
+			LastRun: kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: k.now},
 		}
 		expect(t, "document", first, want)
 		expect(t, "placed", placed, want)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -23,7 +24,7 @@ func (s *Store) DocumentForWork(ctx context.Context, id kyro.ID, run int64) (kyr
 	if err != nil {
 		return kyro.Document{}, failed("read document for work", err)
 	}
-	return row.noun(), nil
+	return row.worked(), nil
 }
 
 // HasPrepared implements ingest.Store.
@@ -43,28 +44,48 @@ func (s *Store) Step(ctx context.Context, id kyro.ID, run int64, step kyro.Docum
 	var row documentRow
 	err := s.write(ctx, "step document", func(ctx context.Context, tx *writeTx) error {
 		row = documentRow{}
+		if step.Status.Retryable() {
+			return tx.endRun(ctx, &row, id, run, step)
+		}
 		columns := []string{"status_reason", "stage_done", "stage_total", "retry_at", "updated_at"}
 		if step.Status != "" {
 			columns = append(columns, "status")
 		}
-		if step.Status.Retryable() {
+		if step.MimeType != "" {
 			before, err := inRun(ctx, tx, id, run)
 			if err != nil {
 				return err
 			}
 			row = before
-			columns = append(columns, "reached")
+			facts := row.known()
+			facts.MimeType = step.MimeType
+			row.learn(facts)
+			columns = append(columns, factColumns...)
 		}
 		row.move(step)
-		if step.MimeType != "" {
-			columns = append(columns, "mime_type")
-		}
 		return updateInRun(ctx, tx, &row, id, run, columns...)
 	})
 	if err != nil {
 		return kyro.Document{}, err
 	}
-	return row.noun(), nil
+	return row.worked(), nil
+}
+
+// endRun ends a run without success.
+func (tx *writeTx) endRun(ctx context.Context, row *documentRow, id kyro.ID, run int64, step kyro.DocumentStep) error {
+	if err := tx.holdOwnerOf(ctx, id); err != nil {
+		return err
+	}
+	before, err := inRun(ctx, tx, id, run)
+	if err != nil {
+		return err
+	}
+	*row = before
+	row.end(step)
+	if err := updateInRun(ctx, tx, row, id, run, runColumns...); err != nil {
+		return err
+	}
+	return tx.settle(ctx, row)
 }
 
 // Activate implements ingest.Store. It also enqueues the removal of a former version's rows.
@@ -76,6 +97,9 @@ func (s *Store) Activate(
 	}
 	var row documentRow
 	err := s.write(ctx, "activate document", func(ctx context.Context, tx *writeTx) error {
+		if err := tx.holdOwnerOf(ctx, id); err != nil {
+			return err
+		}
 		if err := s.holdBotOf(ctx, tx, id); err != nil {
 			return err
 		}
@@ -88,6 +112,12 @@ func (s *Store) Activate(
 		}
 		row = before
 		row.move(kyro.DocumentStep{Status: final, Now: now})
+		row.adopt(row.known())
+		row.ended(kyro.RunDone, "")
+		row.LastRun.ChunksEmbedded = row.ChunkCount - row.LastRun.ChunksReused
+		if err := tx.compare(ctx, &before, row.LastRun); err != nil {
+			return err
+		}
 		row.ReadyAt = &row.UpdatedAt
 		row.ActiveVersion = row.Version
 		row.EmbeddedWith, row.RefreshingWith = with, ""
@@ -102,15 +132,18 @@ func (s *Store) Activate(
 		if err := arrived(ctx, tx, row.ID, row.Version); err != nil {
 			return err
 		}
-		err = updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at",
-			"updated_at", "ready_at", "active_version", "active_chunks", "active_terms", "embedded_with", "refreshing_with")
-		if err != nil {
+		columns := slices.Concat(runColumns, factColumns[1:], []string{
+			"ready_at", "active_version", "active_chunks", "active_terms", "embedded_with", "refreshing_with",
+		})
+		if err := updateInRun(ctx, tx, &row, id, run, columns...); err != nil {
 			return err
 		}
-		if before.ActiveVersion != 0 && before.ActiveVersion != row.Version {
-			return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobPurge, Key: row.ID, Run: row.Run})
+		if row.Version > 1 {
+			if err := tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobPurge, Key: row.ID, Run: row.Run}); err != nil {
+				return err
+			}
 		}
-		return nil
+		return tx.feed(ctx, row.OwnerID)
 	})
 	if err != nil {
 		return kyro.Document{}, err

@@ -139,6 +139,7 @@ func TestSavePreparedReplacesAnEarlierTry(t *testing.T) {
 		want := d
 		want.Status, want.StageDone, want.UpdatedAt, want.MimeType = kyro.DocumentEmbedding, 1, k.now, "text/plain"
 		want.PageCount, want.ChunkCount, want.CharCount, want.Language, want.Warnings = &pages, 1, &chars, "en", p.Warnings
+		want.LastRun.Counted = true
 		expect(t, "document", got, want)
 		expect(t, "chunks", k.count(t, "chunks", "1 = 1"), 1)
 		expect(t, "terms", k.count(t, "postings", "1 = 1"), 2)
@@ -149,6 +150,7 @@ func TestSavePreparedReplacesAnEarlierTry(t *testing.T) {
 
 		active := k.activate(t, d)
 		want.Status, want.StageDone, want.ActiveVersion, want.UpdatedAt, want.ReadyAt = kyro.DocumentReady, 0, 1, k.now, &k.now
+		want.LastRun.Outcome, want.LastRun.FinishedAt, want.LastRun.ChunksEmbedded = kyro.RunDone, &k.now, 1
 		expect(t, "active", active, want)
 		chunks, err := k.store.ChunkPage(ctx, k.owner, d.ID, kyro.PageRequest{Limit: 9})
 		check(t, err)

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"kyrochat/kyro"
 )
@@ -59,24 +61,37 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		}
 		row = before
 		row.move(step)
-		row.PageCount = nil
+		facts := row.known()
+		facts.PageCount, facts.PageChars = nil, p.PageChars
 		if p.Pages > 0 {
-			row.PageCount = &p.Pages
+			facts.PageCount = &p.Pages
 		}
-		if step.MimeType == "" && p.MimeType != "" {
-			row.MimeType = p.MimeType
+		facts.MimeType = cmp.Or(step.MimeType, p.MimeType, facts.MimeType)
+		facts.ChunkCount, facts.CharCount, facts.Language = len(p.Chunks), &p.CharCount, p.Language
+		facts.Warnings, facts.Title = orEmpty(p.Warnings), cmp.Or(p.NewTitle, facts.Title)
+		row.learn(facts)
+		row.PreparedVersion = before.Version
+		if p.Lead != "" {
+			row.Lead = clean(p.Lead)
 		}
-		row.ChunkCount, row.CharCount, row.Language = len(p.Chunks), &p.CharCount, p.Language
-		row.Warnings, row.PreparedVersion = orEmpty(p.Warnings), before.Version
-		row.called(p)
-		return updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at",
-			"updated_at", "mime_type", "page_count", "chunk_count", "char_count", "language", "warnings", "prepared_version",
-			"title", "search_key", "lead", "url", "making")
+		if p.URL != "" {
+			row.URL = p.URL
+		}
+		last := row.lastRun()
+		if last.ChunksReused, err = tx.reused(ctx, &row, p.Model, p.Dims); err != nil {
+			return err
+		}
+		last.Counted = true
+		row.LastRun = &last
+		columns := slices.Concat(factColumns, []string{
+			"status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "prepared_version", "last_run", "lead", "url",
+		})
+		return updateInRun(ctx, tx, &row, id, run, columns...)
 	})
 	if err != nil {
 		return kyro.Document{}, err
 	}
-	return row.noun(), nil
+	return row.worked(), nil
 }
 
 // dropVersion removes what an earlier try left of the version being made. Vectors that are in an index by then are of

@@ -54,7 +54,11 @@ func dead(row documentRow) (condition string, args []any) {
 	if row.DeletedAt != nil {
 		return "document_id = ?", []any{row.ID}
 	}
-	return "document_id = ? AND version < ? AND version <> ?", []any{row.ID, row.Version, row.ActiveVersion}
+	next := row.Version
+	if row.abandoned() {
+		next++
+	}
+	return "document_id = ? AND version < ? AND version <> ?", []any{row.ID, next, row.ActiveVersion}
 }
 
 func (s *Store) purgeChunks(ctx context.Context, tx *writeTx, row documentRow) (removed int, err error) {

@@ -35,11 +35,14 @@ func (s *Store) Embedded(ctx context.Context, with string, after kyro.ID, limit 
 func (s *Store) vectorStates(ctx context.Context, some func(*bun.SelectQuery) *bun.SelectQuery) ([]kyro.VectorState, error) {
 	var rows []documentRow
 	query := s.read().NewSelect().Model(&rows).
-		Column("id", "bot_id", "title", "lead", "version", "active_version", "active_chunks", "embedded_with").Where("deleted_at IS NULL")
+		Column("id", "bot_id", "title", "lead", "version", "active_version", "active_chunks", "embedded_with", "status").Where("deleted_at IS NULL")
 	if err := some(query).Scan(ctx); err != nil {
 		return nil, failed("read the state of vectors", err)
 	}
 	return convert(rows, func(r *documentRow) kyro.VectorState {
+		if r.abandoned() {
+			r.Version++ // which is the first that may be made
+		}
 		return kyro.VectorState{
 			BotID: kyro.BotID(r.BotID), DocumentID: kyro.DocumentID(r.ID), Title: cmp.Or(r.Lead, r.Title), Version: r.Version,
 			ActiveVersion: r.ActiveVersion, Chunks: r.ActiveChunks, EmbeddedWith: r.EmbeddedWith,

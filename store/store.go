@@ -31,14 +31,15 @@ type Enqueuer interface {
 
 // Store is safe for use by any number of goroutines.
 type Store struct {
-	pools *Pools
-	queue Enqueuer
-	clock func() time.Time // that leases go by; nil: the database server's
+	pools  *Pools
+	queue  Enqueuer
+	limits kyro.Limits
+	clock  func() time.Time // that leases go by; nil: the database server's
 }
 
 // New is a store on open pools whose schema is there. The pools stay the caller's to close.
 func New(p *Pools, q Enqueuer) *Store {
-	s := &Store{pools: p, queue: q}
+	s := &Store{pools: p, queue: q, limits: kyro.DefaultLimits()}
 	if !p.Postgres() {
 		began := time.Now()
 		s.clock = func() time.Time { return began.Add(time.Since(began)) } // which no step of the machine's clock moves

@@ -11,23 +11,13 @@ import (
 
 // SetSync implements ingest.Store.
 func (s *Store) SetSync(ctx context.Context, owner, id kyro.ID, hours *int, first *time.Time, now time.Time) (kyro.Document, error) {
-	var row documentRow
-	err := s.write(ctx, "set the sync of a document", func(ctx context.Context, tx *writeTx) error {
-		row = documentRow{}
-		if err := s.holdDocument(ctx, tx, &row, owner, id); err != nil {
-			return err
-		}
+	return s.changeDocument(ctx, "set the sync of a document", owner, id, nil, func(_ context.Context, _ *writeTx, row *documentRow) error {
 		if row.PageURL == "" {
 			return noPage()
 		}
 		row.SyncHours, row.SyncAt, row.SyncFailures, row.UpdatedAt = hours, stampPtr(first), 0, kyro.Moment(now)
-		_, err := tx.NewUpdate().Model(&row).Where("id = ?", row.ID).Column("sync_hours", "sync_at", "sync_failures", "updated_at").Exec(ctx)
-		return err
+		return nil
 	})
-	if err != nil {
-		return kyro.Document{}, err
-	}
-	return row.noun(), nil
 }
 
 // noPage is what is answered where a document has no page to look at.
@@ -54,16 +44,12 @@ func (s *Store) DueSyncs(ctx context.Context, now time.Time, each, limit int) ([
 
 // BeginSync implements ingest.Store.
 func (s *Store) BeginSync(ctx context.Context, id kyro.ID, now time.Time, next func(hours, failures int) time.Time) (d kyro.Document, begun bool, err error) {
-	var row documentRow
-	err = s.write(ctx, "begin a scheduled run", func(ctx context.Context, tx *writeTx) error {
-		row, begun = documentRow{}, false
-		if err := s.holdDocument(ctx, tx, &row, kyro.ID{}, id); err != nil {
-			return err
-		}
+	d, err = s.changeDocument(ctx, "begin a scheduled run", kyro.ID{}, id, nil, func(_ context.Context, _ *writeTx, row *documentRow) error {
+		begun = false
 		if row.SyncAt == nil || row.SyncAt.After(kyro.Moment(now)) || row.SyncHours == nil || !kyro.DocumentStatus(row.Status).Final() {
 			return nil // another node was as fast, or its owner
 		}
-		if run := row.LastRun; run != nil && run.Cause == kyro.RunScheduled {
+		if run := row.lastRun(); run.Cause == kyro.RunScheduled {
 			switch run.Outcome {
 			case kyro.RunFailed, kyro.RunNeedsOCR:
 				row.SyncFailures++
@@ -74,14 +60,7 @@ func (s *Store) BeginSync(ctx context.Context, id kyro.ID, now time.Time, next f
 		}
 		at := kyro.Moment(next(*row.SyncHours, row.SyncFailures))
 		row.SyncAt, begun = &at, true
-		_, err := tx.NewUpdate().Model(&row).Where("id = ?", row.ID).Column("sync_at", "sync_failures").Exec(ctx)
-		if err != nil {
-			return err
-		}
-		return tx.beginRun(ctx, &row, kyro.NewRun{Cause: kyro.RunScheduled, Now: now})
+		return row.beginNext(kyro.NewRun{Cause: kyro.RunScheduled, Now: now})
 	})
-	if err != nil || !begun {
-		return kyro.Document{}, false, err
-	}
-	return row.noun(), true, nil
+	return d, begun && err == nil, err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -18,6 +19,9 @@ import (
 func (s *Store) AddPage(ctx context.Context, d kyro.NewDocument, deeds ...kyro.AuditEntry) (document kyro.Document, added bool, err error) {
 	for try := 0; ; try++ {
 		err = s.write(ctx, "add page", func(ctx context.Context, tx *writeTx) error {
+			if err := tx.holdOwner(ctx, "id = ?", d.OwnerID.Key); err != nil {
+				return err
+			}
 			if err := s.liveBot(ctx, tx, d.OwnerID, d.BotID); err != nil {
 				return err
 			}
@@ -61,41 +65,19 @@ func pageOf(ctx context.Context, db bun.IDB, bot kyro.ID, url string) (*document
 	return nil, nil
 }
 
-// fetched notes what was fetched: of the version that is being made beside the active one, or of the document itself.
+// fetched notes what was fetched of the version that is being made.
 func (r *documentRow) fetched(p kyro.SavedPage, now time.Time) {
-	at := kyro.Moment(now)
-	r.Claimed, r.FetchedType, r.CheckedAt = clean(p.Claimed), p.MimeType, &at
-	if r.ActiveVersion == 0 {
-		size := p.SizeBytes
-		r.MimeType, r.ContentHash, r.SizeBytes, r.ETag, r.LastModified = p.MimeType, p.ContentHash, &size, clean(p.ETag), clean(p.LastModified)
-		return
-	}
-	if r.Making == nil {
-		r.Making = &kyro.VersionFacts{}
-	}
-	r.Making.MimeType, r.Making.ContentHash, r.Making.SizeBytes = p.MimeType, p.ContentHash, &p.SizeBytes
-	r.Making.ETag, r.Making.LastModified = clean(p.ETag), clean(p.LastModified)
+	at, size := kyro.Moment(now), p.SizeBytes
+	r.Claimed, r.FetchedType, r.CheckedAt, r.FetchedRun = clean(p.Claimed), p.MimeType, &at, r.Run
+	facts := r.known()
+	facts.MimeType, facts.ContentHash, facts.SizeBytes = p.MimeType, p.ContentHash, &size
+	facts.ETag, facts.LastModified = clean(p.ETag), clean(p.LastModified)
+	r.learn(facts)
 }
 
 // fetchedColumns are those that fetched writes.
-var fetchedColumns = []string{"mime_type", "content_hash", "size_bytes", "etag", "last_modified", "claimed", "fetched_type", "checked_at", "making", "fetched_run"}
-
-// called notes what a page calls itself, unless its owner named it, and its address.
-func (r *documentRow) called(p kyro.Prepared) {
-	if r.PageURL == "" {
-		return
-	}
-	r.Lead = clean(p.Lead)
-	if p.URL != "" {
-		r.URL = p.URL
-	}
-	switch title, err := kyro.CheckTitle(clean(p.Title)); {
-	case r.TitleGiven || err != nil:
-	case r.Making != nil:
-		r.Making.Title = title
-	default:
-		r.Title, r.SearchKey = title, fold(title+"\n"+r.FileName)
-	}
+var fetchedColumns = []string{
+	"mime_type", "content_hash", "size_bytes", "etag", "last_modified", "making", "claimed", "fetched_type", "checked_at", "fetched_run",
 }
 
 // SaveFetched implements ingest.Store.
@@ -112,7 +94,7 @@ func (s *Store) SaveFetched(
 	if err != nil {
 		return kyro.Document{}, err
 	}
-	return row.noun(), nil
+	return row.worked(), nil
 }
 
 // saveFetched keeps what was fetched as the original of the version that is being made, in place of any before.
@@ -120,7 +102,6 @@ func (tx *writeTx) saveFetched(
 	ctx context.Context, row *documentRow, p kyro.SavedPage, original io.Reader, place func(kyro.Document) error, now time.Time,
 ) error {
 	row.fetched(p, now)
-	row.FetchedRun = row.Run
 	if err := updateInRun(ctx, tx, row, kyro.DocumentID(row.ID), row.Run, fetchedColumns...); err != nil {
 		return err
 	}
@@ -143,13 +124,19 @@ func (tx *writeTx) saveFetched(
 func (s *Store) Unchanged(ctx context.Context, id kyro.ID, run int64, etag, lastModified string, now time.Time) (kyro.Document, error) {
 	var row documentRow
 	err := s.write(ctx, "end a run", func(ctx context.Context, tx *writeTx) (err error) {
+		if err := tx.holdOwnerOf(ctx, id); err != nil {
+			return err
+		}
 		if row, err = inRun(ctx, tx, id, run); err != nil {
 			return err
 		}
 		row.back(kyro.RunUnchanged, "", now)
 		row.unchanged(etag, lastModified, now)
-		return updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at",
-			"making", "last_run", "etag", "last_modified", "checked_at", "sync_failures")
+		columns := slices.Concat(runColumns, []string{"etag", "last_modified", "checked_at", "sync_failures"})
+		if err := updateInRun(ctx, tx, &row, id, run, columns...); err != nil {
+			return err
+		}
+		return tx.settle(ctx, &row)
 	})
 	if err != nil {
 		return kyro.Document{}, err
@@ -182,7 +169,7 @@ func (s *Store) PostponeFetch(ctx context.Context, id kyro.ID, run int64, counts
 	if err != nil {
 		return kyro.Document{}, err
 	}
-	return row.noun(), nil
+	return row.worked(), nil
 }
 
 // SameText implements ingest.Store.

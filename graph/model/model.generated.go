@@ -315,7 +315,7 @@ type DocumentResult struct {
 
 // Documents to do something to.
 type DocumentsInput struct {
-	// 1 to 100 of them, each once.
+	// 1 to 100 of them. One that is named again is VALIDATION in its own result.
 	DocumentIds []kyro.ID `json:"documentIds"`
 }
 

@@ -11,7 +11,7 @@ import (
 	"kyrochat/text"
 )
 
-// Options are the sizes of chunks, in tokens as text.Tokens estimates them. Zero means the default.
+// Options are the sizes of chunks, in tokens as text.Tokens estimates them. Zero means the default; no overlap is -1.
 type Options struct {
 	Budget  int // what a chunk is filled up to: 400
 	Max     int // what no chunk exceeds: 512
@@ -27,11 +27,22 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.Budget, 400)
 	set(&o.Max, max(o.Budget, 512))
-	set(&o.Overlap, 60)
+	if o.Overlap == 0 {
+		o.Overlap = 60
+	}
 	set(&o.Tail, 64)
 	o.Budget = min(o.Budget, o.Max)
-	o.Overlap = min(o.Overlap, o.Budget/2)
+	o.Overlap = max(0, min(o.Overlap, o.Budget/2))
 	return o
+}
+
+// Sized are the options of chunks that are filled up to budget and overlap by so much, which may be nothing; the others are
+// in proportion.
+func Sized(budget, overlap int) Options {
+	if overlap <= 0 {
+		overlap = -1
+	}
+	return Options{Budget: budget, Max: budget * 32 / 25, Overlap: overlap, Tail: max(1, budget*4/25)}
 }
 
 // Split cuts a text along its structure. Chunks come in reading order and together hold every character of the
