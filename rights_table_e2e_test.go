@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // everyKey are the scopes of all API keys, for what every one of them may do.
 const (
 	nobodysKeys = ""
@@ -115,6 +117,22 @@ var rightsOfRoots = map[string]right{
 		return `mutation { deleteDocument(input: {documentId: "` + b.document() + `"}) { deletedId errors { code } } }`
 	}, keys: "INGEST"},
 
+	"Mutation.addUrlDocument": {ask: func(b *belongings) string {
+		return `mutation { addUrlDocument(input: {botId: "` + b.bot() + `", url: "https://` + strings.ToLower(newKey()) + `.invalid/"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.resyncDocument": {ask: func(b *belongings) string {
+		return `mutation { resyncDocument(input: {documentId: "` + b.webpage() + `"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.setDocumentSync": {ask: func(b *belongings) string {
+		return `mutation { setDocumentSync(input: {documentId: "` + b.webpage() + `", intervalHours: 24}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.crawlSite": {ask: func(b *belongings) string {
+		return `mutation { crawlSite(input: {botId: "` + b.bot() + `", url: "https://crawled.invalid/"}) { crawl { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.cancelCrawl": {ask: func(b *belongings) string {
+		return `mutation { cancelCrawl(input: {crawlId: "` + b.walking() + `"}) { crawl { id } errors { code } } }`
+	}, keys: "INGEST"},
+
 	"Mutation.createConversation": {ask: func(b *belongings) string {
 		return `mutation { createConversation(input: {botId: "` + b.bot() + `"}) { conversation { id } errors { code } } }`
 	}, keys: "CHAT"},
@@ -140,6 +158,9 @@ var rightsOfRoots = map[string]right{
 	"Subscription.documentProgress": {ask: func(b *belongings) string {
 		return `subscription { documentProgress(documentId: "` + b.document() + `") { status } }`
 	}, keys: "READ INGEST", reads: true},
+	"Subscription.crawlProgress": {ask: func(b *belongings) string {
+		return `subscription { crawlProgress(crawlId: "` + b.crawl() + `") { status } }`
+	}, keys: "READ INGEST", reads: true},
 	"Subscription.conversationEvents": {ask: func(b *belongings) string {
 		return `subscription { conversationEvents(conversationId: "` + b.conversation() + `") { __typename } }`
 	}, keys: "READ CHAT", reads: true},
@@ -154,7 +175,10 @@ var idsOfRoots = map[string]string{
 	"UpdateBotInput.botId": "Mutation.updateBot", "DeleteBotInput.botId": "Mutation.deleteBot",
 	"UploadDocumentInput.botId": "Mutation.uploadDocument", "AddTextDocumentInput.botId": "Mutation.addTextDocument",
 	"RetryDocumentInput.documentId": "Mutation.retryDocument", "CancelDocumentInput.documentId": "Mutation.cancelDocument",
-	"DeleteDocumentInput.documentId":         "Mutation.deleteDocument",
+	"DeleteDocumentInput.documentId": "Mutation.deleteDocument",
+	"AddUrlDocumentInput.botId":      "Mutation.addUrlDocument", "ResyncDocumentInput.documentId": "Mutation.resyncDocument",
+	"SetDocumentSyncInput.documentId": "Mutation.setDocumentSync", "CrawlSiteInput.botId": "Mutation.crawlSite",
+	"CancelCrawlInput.crawlId": "Mutation.cancelCrawl", "Subscription.crawlProgress(crawlId)": "Subscription.crawlProgress",
 	"CreateConversationInput.botId":          "Mutation.createConversation",
 	"UpdateConversationInput.conversationId": "Mutation.updateConversation",
 	"DeleteConversationInput.conversationId": "Mutation.deleteConversation",
@@ -183,6 +207,7 @@ var rightsBeside = map[string]right{
 	"also a key as a node":          {ask: func(b *belongings) string { return `{ node(id: "` + b.key() + `") { id } }` }, stranger: "null", reads: true},
 	"also a user as a node":         {ask: func(b *belongings) string { return `{ node(id: "` + b.user() + `") { id } }` }, keys: everyKey, stranger: "null", reads: true},
 	"also a document as a node":     {ask: func(b *belongings) string { return `{ node(id: "` + b.document() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
+	"also a crawl as a node":        {ask: func(b *belongings) string { return `{ node(id: "` + b.crawl() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
 	"also a chunk as a node":        {ask: func(b *belongings) string { return `{ node(id: "` + b.chunk() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
 	"also a conversation as a node": {ask: func(b *belongings) string { return `{ node(id: "` + b.conversation() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
 	"also a message as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.answer() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
@@ -199,12 +224,18 @@ var rightsOfEdges = map[string]right{
 	"Bot.owner":         {ask: ofBot("owner { id }"), keys: everyKey},
 	"Bot.documents":     {ask: ofBot("documents { nodes { id } }"), keys: "READ INGEST"},
 	"Bot.conversations": {ask: ofBot("conversations { nodes { id } }"), keys: "READ CHAT"},
+	"Bot.crawls":        {ask: ofBot("crawls { nodes { id } }"), keys: "READ INGEST"},
 	"Bot.search":        {ask: ofBot(`search(query: "tea") { score }`), keys: "READ"},
 	"SearchHit.chunk":   {ask: ofBot(`search(query: "tea") { chunk { id text } }`), keys: "READ"},
 
 	"Document.bot":              {ask: ofDocument("bot { id }"), keys: "READ INGEST"},
 	"Document.progress":         {ask: ofDocument("progress { percent }"), keys: "READ INGEST"},
 	"Document.warnings":         {ask: ofDocument("warnings { code }"), keys: "READ INGEST"},
+	"Document.crawl":            {ask: ofDocument("crawl { id }"), keys: "READ INGEST"},
+	"Document.sync":             {ask: ofDocument("sync { nextAt }"), keys: "READ INGEST"},
+	"Crawl.bot":                 {ask: ofCrawl("bot { id }"), keys: "READ INGEST", stranger: "null"},
+	"Crawl.pages":               {ask: ofCrawl("pages { nodes { url } }"), keys: "READ INGEST", stranger: "null"},
+	"CrawlPage.document":        {ask: ofCrawl("pages { nodes { document { id } } }"), keys: "READ INGEST", stranger: "null"},
 	"Document.chunks":           {ask: ofDocument("chunks { nodes { id text } }"), keys: "READ INGEST"},
 	"DocumentProgress.document": {ask: ofDocument("progress { document { id } }"), keys: "READ INGEST"},
 	"Chunk.document":            {ask: ofDocument("chunks { nodes { document { id } } }"), keys: "READ INGEST"},
@@ -237,6 +268,12 @@ func ofBot(fields string) func(*belongings) string {
 
 func ofDocument(fields string) func(*belongings) string {
 	return func(b *belongings) string { return `{ document(id: "` + b.document() + `") { ` + fields + ` } }` }
+}
+
+func ofCrawl(fields string) func(*belongings) string {
+	return func(b *belongings) string {
+		return `{ node(id: "` + b.crawl() + `") { ... on Crawl { ` + fields + ` } } }`
+	}
 }
 
 func ofConversation(fields string) func(*belongings) string {
