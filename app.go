@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"kyrochat/catalog"
 	"kyrochat/ingest"
 	"kyrochat/ingest/extract"
+	"kyrochat/ingest/fetch"
 	"kyrochat/ingest/files"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
@@ -43,6 +45,7 @@ type app struct {
 	queue       *jobs.Queue
 	caches      caches
 	extractor   *extract.Pool
+	fetcher     *fetch.Fetcher
 	documents   *ingest.Service
 	tokens      *auth.Tokens
 	accounts    *account.Service
@@ -203,8 +206,14 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 		return err
 	}
 	a.extractor = extract.NewPool([]string{self, "extract"}, a.cfg.Limits, a.log)
+	if a.fetcher, err = newFetcher(a.cfg, a.log); err != nil {
+		return fmt.Errorf("make what fetches pages: %w", err)
+	}
 	a.documents = ingest.New(ingest.Config{
-		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff,
+		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff, SniffPage: extract.SniffFetched,
+		Fetcher: a.fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},
+		Hour: a.cfg.clock.hour, FetchPause: a.cfg.clock.pause,
+
 		Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
@@ -212,6 +221,9 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
+	a.queue.Handle(kyro.JobCrawl, a.documents.WorkCrawl)
+	a.queue.OnExhausted(kyro.JobCrawl, a.documents.GiveUpCrawl)
+	a.queue.Periodic(kyro.JobSync, cmp.Or(a.cfg.clock.every, time.Minute), a.documents.Sync)
 	a.queue.Handle(kyro.JobPurge, a.documents.Purge)
 	a.queue.Handle(kyro.JobPurgeBot, a.documents.PurgeBot)
 	a.queue.Handle(kyro.JobEmbed, a.documents.Embed)
@@ -353,6 +365,9 @@ func (a *app) close() error {
 		a.providers.close()
 	}
 	var errs []error
+	if a.fetcher != nil {
+		a.fetcher.Close()
+	}
 	if a.extractor != nil {
 		errs = append(errs, a.extractor.Close())
 	}

@@ -29,7 +29,10 @@ func (b *belongings) once(name string, make func() string) string {
 // all makes everything.
 func (b *belongings) all() {
 	b.t.Helper()
-	for _, each := range []func() string{b.user, b.bot, b.document, b.chunk, b.conversation, b.answer, b.session, b.key, b.unfinished, b.canceled, b.upload} {
+	for _, each := range []func() string{
+		b.user, b.bot, b.document, b.chunk, b.conversation, b.answer, b.session, b.key, b.unfinished, b.canceled, b.upload,
+		b.webpage, b.crawl, b.walking,
+	} {
 		each()
 	}
 }
@@ -98,6 +101,35 @@ func (b *belongings) unfinished() string { return b.inState("unfinished", "EMBED
 
 // canceled is a document that can be tried again.
 func (b *belongings) canceled() string { return b.inState("canceled", "CANCELED") }
+
+// webpage is a document that was added by its address, and is final.
+func (b *belongings) webpage() string {
+	return b.once("webpage", func() string {
+		id := b.must(`mutation($b: ID!) { addUrlDocument(input: {botId: $b, url: "https://page.invalid/"}) { document { id } errors { code } } }`, vars{"b": b.bot()}).text("addUrlDocument.document.id")
+		b.settled(id)
+		return id
+	})
+}
+
+// crawl is one that is over.
+func (b *belongings) crawl() string {
+	return b.once("crawl", func() string { return b.crawlIn("COMPLETED", "created_at") })
+}
+
+// walking is one that is not, and that nobody works on.
+func (b *belongings) walking() string {
+	return b.once("walking", func() string { return b.crawlIn("RUNNING", "NULL") })
+}
+
+func (b *belongings) crawlIn(status, finished string) string {
+	id := b.must(`mutation($b: ID!) { crawlSite(input: {botId: $b, url: "https://site.invalid/"}) { crawl { id } errors { code } } }`, vars{"b": b.bot()}).text("crawlSite.crawl.id")
+	err := b.follow(`subscription($c: ID!) { crawlProgress(crawlId: $c) { status } }`, vars{"c": id}, func(*reply) bool { return true })
+	if err != nil {
+		b.t.Fatalf("crawlProgress: %v", err)
+	}
+	b.s.exec(b.t, "UPDATE crawls SET status = '"+status+"', finished_at = "+finished+" WHERE id = "+strings.TrimPrefix(id, "crawl_"))
+	return id
+}
 
 func (b *belongings) inState(name, status string) string {
 	return b.once(name, func() string {

@@ -20,6 +20,13 @@ type fetchConfig struct {
 	Delay    time.Duration // between two requests to a host
 }
 
+// pageClock is how fast the time goes in which pages are looked at again. Zeros are the defaults, which no setting changes.
+type pageClock struct {
+	hour  time.Duration // that intervals count in
+	pause time.Duration // before a page is fetched again that could not be
+	every time.Duration // between two looks for pages whose time has come; a minute
+}
+
 // fetch reads how pages of the web are fetched.
 func (r *reader) fetch() fetchConfig {
 	c := fetchConfig{

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // everyKey are the scopes of all API keys, for what every one of them may do.
 const (
 	nobodysKeys = ""
@@ -133,6 +135,22 @@ var rightsOfRoots = map[string]right{
 		return `mutation { updateChunk(input: {chunkId: "` + b.chunk() + `", enabled: true}) { chunk { id } errors { code } } }`
 	}, keys: "INGEST"},
 
+	"Mutation.addUrlDocument": {ask: func(b *belongings) string {
+		return `mutation { addUrlDocument(input: {botId: "` + b.bot() + `", url: "https://` + strings.ToLower(newKey()) + `.invalid/"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.resyncDocument": {ask: func(b *belongings) string {
+		return `mutation { resyncDocument(input: {documentId: "` + b.webpage() + `"}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.setDocumentSync": {ask: func(b *belongings) string {
+		return `mutation { setDocumentSync(input: {documentId: "` + b.webpage() + `", intervalHours: 24}) { document { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.crawlSite": {ask: func(b *belongings) string {
+		return `mutation { crawlSite(input: {botId: "` + b.bot() + `", url: "https://crawled.invalid/"}) { crawl { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.cancelCrawl": {ask: func(b *belongings) string {
+		return `mutation { cancelCrawl(input: {crawlId: "` + b.walking() + `"}) { crawl { id } errors { code } } }`
+	}, keys: "INGEST"},
+
 	"Mutation.createConversation": {ask: func(b *belongings) string {
 		return `mutation { createConversation(input: {botId: "` + b.bot() + `"}) { conversation { id } errors { code } } }`
 	}, keys: "CHAT"},
@@ -158,6 +176,9 @@ var rightsOfRoots = map[string]right{
 	"Subscription.documentProgress": {ask: func(b *belongings) string {
 		return `subscription { documentProgress(documentId: "` + b.document() + `") { status } }`
 	}, keys: "READ INGEST", reads: true},
+	"Subscription.crawlProgress": {ask: func(b *belongings) string {
+		return `subscription { crawlProgress(crawlId: "` + b.crawl() + `") { status } }`
+	}, keys: "READ INGEST", reads: true},
 	"Subscription.conversationEvents": {ask: func(b *belongings) string {
 		return `subscription { conversationEvents(conversationId: "` + b.conversation() + `") { __typename } }`
 	}, keys: "READ CHAT", reads: true},
@@ -173,11 +194,12 @@ var idsOfRoots = map[string]string{
 	"UploadDocumentInput.botId": "Mutation.uploadDocument", "AddTextDocumentInput.botId": "Mutation.addTextDocument",
 	"CreateUploadInput.botId":       "Mutation.createUpload",
 	"RetryDocumentInput.documentId": "Mutation.retryDocument", "CancelDocumentInput.documentId": "Mutation.cancelDocument",
-	"DeleteDocumentInput.documentId":         "Mutation.deleteDocument",
-	"AddQADocumentInput.botId":               "Mutation.addQADocument",
-	"ReprocessDocumentInput.documentId":      "Mutation.reprocessDocument",
-	"DocumentsInput.documentIds":             "Mutation.retryDocuments",
-	"UpdateChunkInput.chunkId":               "Mutation.updateChunk",
+	"DeleteDocumentInput.documentId": "Mutation.deleteDocument",
+	"AddQADocumentInput.botId":       "Mutation.addQADocument", "ReprocessDocumentInput.documentId": "Mutation.reprocessDocument",
+	"DocumentsInput.documentIds": "Mutation.retryDocuments", "UpdateChunkInput.chunkId": "Mutation.updateChunk",
+	"AddUrlDocumentInput.botId": "Mutation.addUrlDocument", "ResyncDocumentInput.documentId": "Mutation.resyncDocument",
+	"SetDocumentSyncInput.documentId": "Mutation.setDocumentSync", "CrawlSiteInput.botId": "Mutation.crawlSite",
+	"CancelCrawlInput.crawlId": "Mutation.cancelCrawl", "Subscription.crawlProgress(crawlId)": "Subscription.crawlProgress",
 	"CreateConversationInput.botId":          "Mutation.createConversation",
 	"UpdateConversationInput.conversationId": "Mutation.updateConversation",
 	"DeleteConversationInput.conversationId": "Mutation.deleteConversation",
@@ -210,6 +232,7 @@ var rightsBeside = map[string]right{
 	"also an upload as a node": {ask: func(b *belongings) string {
 		return `{ node(id: "` + b.upload() + `") { id ... on UploadSlot { url } } }`
 	}, keys: "INGEST", stranger: "null", reads: true},
+	"also a crawl as a node":        {ask: func(b *belongings) string { return `{ node(id: "` + b.crawl() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
 	"also a conversation as a node": {ask: func(b *belongings) string { return `{ node(id: "` + b.conversation() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
 	"also a message as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.answer() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
 }
@@ -225,6 +248,7 @@ var rightsOfEdges = map[string]right{
 	"Bot.owner":         {ask: ofBot("owner { id }"), keys: everyKey},
 	"Bot.documents":     {ask: ofBot("documents { nodes { id } }"), keys: "READ INGEST"},
 	"Bot.conversations": {ask: ofBot("conversations { nodes { id } }"), keys: "READ CHAT"},
+	"Bot.crawls":        {ask: ofBot("crawls { nodes { id } }"), keys: "READ INGEST"},
 	"Bot.search":        {ask: ofBot(`search(query: "tea") { score }`), keys: "READ"},
 	"SearchHit.chunk":   {ask: ofBot(`search(query: "tea") { chunk { id text } }`), keys: "READ"},
 
@@ -232,6 +256,11 @@ var rightsOfEdges = map[string]right{
 	"Document.progress":         {ask: ofDocument("progress { percent }"), keys: "READ INGEST"},
 	"Document.warnings":         {ask: ofDocument("warnings { code }"), keys: "READ INGEST"},
 	"Document.lastRun":          {ask: ofDocument("lastRun { cause }"), keys: "READ INGEST"},
+	"Document.crawl":            {ask: ofDocument("crawl { id }"), keys: "READ INGEST"},
+	"Document.sync":             {ask: ofDocument("sync { nextAt }"), keys: "READ INGEST"},
+	"Crawl.bot":                 {ask: ofCrawl("bot { id }"), keys: "READ INGEST", stranger: "null"},
+	"Crawl.pages":               {ask: ofCrawl("pages { nodes { url } }"), keys: "READ INGEST", stranger: "null"},
+	"CrawlPage.document":        {ask: ofCrawl("pages { nodes { document { id } } }"), keys: "READ INGEST", stranger: "null"},
 	"Document.chunks":           {ask: ofDocument("chunks { nodes { id text } }"), keys: "READ INGEST"},
 	"DocumentResult.document":   {ask: retrying("document { id }"), keys: "INGEST", stranger: "ok"},
 	"DocumentResult.errors":     {ask: retrying("errors { code }"), keys: "INGEST", stranger: "ok"},
@@ -269,6 +298,12 @@ func ofBot(fields string) func(*belongings) string {
 
 func ofDocument(fields string) func(*belongings) string {
 	return func(b *belongings) string { return `{ document(id: "` + b.document() + `") { ` + fields + ` } }` }
+}
+
+func ofCrawl(fields string) func(*belongings) string {
+	return func(b *belongings) string {
+		return `{ node(id: "` + b.crawl() + `") { ... on Crawl { ` + fields + ` } } }`
+	}
 }
 
 func ofConversation(fields string) func(*belongings) string {

@@ -86,6 +86,8 @@ type Store interface {
 	Feed(ctx context.Context) (owners int, err error)
 
 	VectorStore
+	PageStore
+	CrawlStore
 
 	// Purge removes a batch of the rows that a deleted document or its former versions left, the originals of a
 	// deleted one among them; done reports that nothing is left.

@@ -17,6 +17,9 @@ import (
 // memory is a store, a bot list and files in memory, with the rules of their ports. Fault, when set, is asked at
 // every call of a worker, before and after its effect.
 type memory struct {
+	ingest.PageStore  // which it has not
+	ingest.CrawlStore // likewise
+
 	mu        sync.Mutex
 	now       time.Time
 	rows      []*row
@@ -327,6 +330,8 @@ func (m *memory) Deleted(_ context.Context, ids []kyro.ID) (deleted []kyro.ID, e
 	})
 	return deleted, err
 }
+
+func (m *memory) PurgeCrawls(context.Context, kyro.ID) (bool, error) { return true, nil }
 
 func (m *memory) Receive(_ context.Context, r io.Reader, limit int64) (ingest.Received, error) {
 	body, err := io.ReadAll(r)

@@ -24,17 +24,22 @@ func (w *work) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.MimeType)
+	extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.FetchedType, w.doc.MimeType)
 	if strings.TrimSpace(extraction.Text) == "" {
 		return noText(extraction.MimeType)
 	}
 	if err := w.advance(ctx, kyro.DocumentChunking, 0, nil); err != nil {
 		return err
 	}
-	prepared, err := w.chunk(ctx, extraction)
+	lead, address, err := w.named(ctx, &extraction)
 	if err != nil {
 		return err
 	}
+	prepared, err := w.chunk(ctx, extraction, lead)
+	if err != nil {
+		return err
+	}
+	prepared.Lead, prepared.URL = lead, address
 	total := len(prepared.Chunks)
 	d, err := w.store.SavePrepared(ctx, w.id, w.run, prepared, kyro.DocumentStep{
 		Status: kyro.DocumentEmbedding, StageTotal: &total, MimeType: extraction.MimeType, Now: w.time(),
@@ -82,7 +87,7 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	defer discard()
 	within, cancel := withinTurn(ctx)
 	defer cancel(nil)
-	extraction, err := w.extractor.Extract(within, kyro.Original{Path: path, MimeType: w.doc.MimeType, URL: w.doc.URL}, func(done, total int) {
+	extraction, err := w.extractor.Extract(within, w.originalAt(path), func(done, total int) {
 		if done < total && w.now().Sub(w.told) < progressEvery {
 			return
 		}
@@ -102,6 +107,14 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	default:
 		return extraction, err
 	}
+}
+
+// originalAt says what there is to read.
+func (w *work) originalAt(path string) kyro.Original {
+	if w.doc.Kind != kyro.DocumentURL {
+		return kyro.Original{Path: path, MimeType: w.doc.MimeType}
+	}
+	return kyro.Original{Path: path, MimeType: w.doc.FetchedType, Claimed: w.doc.Claimed, URL: w.doc.PageURL}
 }
 
 // original is where the document's original can be read. The one that the store keeps has no file, so that one is
@@ -129,13 +142,14 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 	return received.Path, func() { w.files.Discard(received) }, nil
 }
 
-// chunk cuts the text and makes the search terms of each chunk.
-func (w *work) chunk(ctx context.Context, extraction kyro.Extraction) (kyro.Prepared, error) {
+// chunk cuts the text and makes the search terms of each chunk, both under the title, or under lead where there is one.
+func (w *work) chunk(ctx context.Context, extraction kyro.Extraction, lead string) (kyro.Prepared, error) {
 	title := w.doc.Title
 	if named := betterTitle(&w.doc, extraction.Title); named != "" {
 		title = named
 	}
-	chunks := w.split(extraction, title, chunk.Sized(w.doc.ChunkSize(), w.doc.ChunkOverlap()))
+	above := cmp.Or(lead, title)
+	chunks := w.split(extraction, above, chunk.Sized(w.doc.ChunkSize(), w.doc.ChunkOverlap()))
 	if len(chunks) == 0 {
 		return kyro.Prepared{}, noText(extraction.MimeType)
 	}
@@ -149,7 +163,7 @@ func (w *work) chunk(ctx context.Context, extraction kyro.Extraction) (kyro.Prep
 		if err := ctx.Err(); err != nil {
 			return kyro.Prepared{}, err
 		}
-		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(title, chunks[i]), language), " ")
+		terms[i] = strings.Join(text.Terms(chunk.EmbeddedText(above, chunks[i]), language), " ")
 	}
 	model, dims := w.embedder.Model()
 	prepared := kyro.Prepared{

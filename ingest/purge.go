@@ -74,13 +74,22 @@ func (s *Service) purgeIndex(ctx context.Context, id kyro.ID) error {
 	return nil
 }
 
-// PurgeBot does a JobPurgeBot: nothing of a deleted bot is left in the index. It answers kyro.ErrJobAgain while the index
-// is away.
+// PurgeBot does a JobPurgeBot: nothing is left of the crawls of a deleted bot, nor of the bot in the index. It answers
+// kyro.ErrJobAgain while the index is away.
 func (s *Service) PurgeBot(ctx context.Context, job kyro.Job) error {
+	bot := kyro.BotID(job.Key)
+	for {
+		done, err := s.store.PurgeCrawls(ctx, bot)
+		if err != nil {
+			return s.later(ctx, kyro.JobPurgeBot, job.Key, awayPause, err)
+		}
+		if done {
+			break
+		}
+	}
 	if s.index == nil {
 		return nil
 	}
-	bot := kyro.BotID(job.Key)
 	err := ask(ctx, theIndex, func(ctx context.Context) error { return s.index.RemoveBot(ctx, bot) })
 	if err != nil {
 		return s.later(ctx, kyro.JobPurgeBot, job.Key, awayPause, err)

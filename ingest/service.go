@@ -27,6 +27,8 @@ type Config struct {
 	Embedder  Embedder
 	Index     Index // nil where vectors are searched in the store's own
 	Progress  Progress
+	Fetcher   Fetcher // nil: there are no pages
+	Addresses Addresses
 
 	// Shared says that other nodes work on the documents that are taken in here, so that originals are kept in the
 	// store, where all can read them. Otherwise files stay in Files.
@@ -47,6 +49,8 @@ type Config struct {
 	// Sniff tells the type of a file of a size by its content; the name must agree. UNSUPPORTED_TYPE for what cannot
 	// be read.
 	Sniff func(file io.ReaderAt, size int64, fileName string) (mimeType string, err error)
+	// SniffPage tells the type of what was found at an address, by its content; contentType is what the server claims.
+	SniffPage func(file io.ReaderAt, size int64, contentType, address string) (mimeType string, err error)
 	// Split cuts a text into chunks, the same text always in the same way; default chunk.Split.
 	Split func(ex kyro.Extraction, title string, size chunk.Options) []kyro.Chunk
 
@@ -56,6 +60,8 @@ type Config struct {
 	Extractions int
 	Turn        time.Duration    // after this a worker lets others have a turn, well below the queue's timeout; default 35 s
 	Batch       int              // chunks embedded at once, each batch a checkpoint; default 100
+	Hour        time.Duration    // what the intervals of pages count in; default an hour
+	FetchPause  time.Duration    // before a page is fetched again that could not be, doubled each time; default 15 s
 	Recheck     time.Duration    // how often a watcher looks at the row itself; default 3 s
 	Now         func() time.Time // default time.Now
 	Random      func() float64   // from 0 to 1, spreads what waits for an upstream; default rand.Float64
@@ -89,6 +95,11 @@ type Service struct {
 	rate      kyro.Rate
 	sniff     func(file io.ReaderAt, size int64, fileName string) (string, error)
 	split     func(kyro.Extraction, string, chunk.Options) []kyro.Chunk
+	fetcher   Fetcher
+	addresses Addresses
+	sniffPage func(file io.ReaderAt, size int64, contentType, address string) (string, error)
+	hour      time.Duration
+	pause     time.Duration
 	limits    kyro.Limits
 	turn      time.Duration
 	batch     int
@@ -97,6 +108,7 @@ type Service struct {
 	random    func() float64
 	log       *slog.Logger
 	runs      *runs
+	walks     *runs // as runs, of crawls
 	inFlight  *inFlight
 	reading   chan struct{} // a place for each original that is being read
 	placing   sync.RWMutex  // held shared while a file gets its place, and alone while files are swept
@@ -109,9 +121,9 @@ func New(c Config) *Service {
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
 		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, base: c.Base, slotTTL: c.SlotTTL,
-		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost),
-		finishing: make(chan struct{}, finishMost), limiter: c.Limiter, rate: c.Rate,
-		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(),
+		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost), finishing: make(chan struct{}, finishMost),
+		limiter: c.Limiter, rate: c.Rate, fetcher: c.Fetcher, addresses: c.Addresses, sniffPage: c.SniffPage, hour: c.Hour, pause: c.FetchPause,
+		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(), walks: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}
 	if s.limits == (kyro.Limits{}) {
@@ -132,6 +144,12 @@ func New(c Config) *Service {
 	}
 	if s.newKey == nil {
 		s.newKey = func() string { return strings.ToLower(rand.Text()) }
+	}
+	if s.hour <= 0 {
+		s.hour = time.Hour
+	}
+	if s.pause <= 0 {
+		s.pause = awayPause
 	}
 	if s.batch <= 0 {
 		s.batch = 100

@@ -17,9 +17,12 @@ func checkTitle(title string) (string, error) {
 	return kyro.CheckTitle(text.Normalize(title))
 }
 
-// betterTitle is what a file calls itself, where neither its owner nor its name has said what it is about; "" where one has,
-// or it does not say.
+// betterTitle is what a page calls itself, unless its owner named it, and what a file calls itself, where neither its owner
+// nor its name has said what it is about; "" otherwise, and where it does not say.
 func betterTitle(d *kyro.Document, own string) string {
+	if d.Kind == kyro.DocumentURL && !d.TitleGiven {
+		return titleOfText(own)
+	}
 	if d.Kind != kyro.DocumentFile || d.Title != titleOf(d.FileName) || !meaningless.MatchString(d.Title) {
 		return ""
 	}

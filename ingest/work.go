@@ -71,7 +71,9 @@ func (w *work) do(ctx context.Context) (err error) {
 	}
 	switch {
 	case !prepared:
-		err = w.prepare(ctx)
+		if err = w.fetch(ctx); err == nil {
+			err = w.prepare(ctx)
+		}
 	case !w.doc.LastRun.Counted: // an earlier run prepared it
 		model, dims := w.embedder.Model()
 		w.doc, err = w.store.CountReused(ctx, w.id, w.run, model, dims)
@@ -96,7 +98,7 @@ func (w *work) do(ctx context.Context) (err error) {
 func (w *work) embedding() *embedding {
 	total := w.doc.ChunkCount
 	return &embedding{
-		Service: w.Service, turn: &w.turn, title: w.doc.Title, looks: lookMost,
+		Service: w.Service, turn: &w.turn, title: w.doc.EmbedTitle(), looks: lookMost,
 		version: kyro.IndexedVersion{BotID: w.doc.BotID, DocumentID: w.id, Version: w.doc.Version, Chunks: total},
 		tell: func(ctx context.Context, done int) error {
 			w.done = done // which is not told more often than a watcher can read
@@ -132,7 +134,7 @@ func (w *work) conclude(ctx context.Context, err error) error {
 	var known *kyro.Error
 	up, isUpstream := errors.AsType[*upstream](err)
 	switch {
-	case err == nil, errors.Is(context.Cause(ctx), errRunOver):
+	case err == nil, errors.Is(err, errUnchanged), errors.Is(context.Cause(ctx), errRunOver):
 		return nil
 	case errors.Is(err, kyro.ErrJobAgain), ctx.Err() != nil:
 		return err

@@ -1,6 +1,10 @@
 package kyro
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // CrawlStatus is how far a crawl is.
 type CrawlStatus string
@@ -60,7 +64,8 @@ type Crawl struct {
 	PagesUnchanged int
 	PagesSkipped   int
 	PagesFailed    int
-	Run            int64 // fences workers, as a document's does
+	Run            int64      // fences workers, as a document's does
+	Deed           AuditEntry // as of NewCrawl
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	FinishedAt     *time.Time
@@ -74,22 +79,101 @@ func (c *Crawl) ReadableBy(v Viewer) bool { return v.Is(c.OwnerID) }
 
 // CrawlPage is a page that a crawl knows of. ID is its place in the crawl, from 1.
 type CrawlPage struct {
+	Key        int64 // of its row: what lists are ordered by
 	CrawlID    ID
 	Place      int
 	URL        string
 	Depth      int
 	Status     CrawlPageStatus
 	Reason     string
-	DocumentID ID // zero where it has none
+	DocumentID ID  // zero where it has none
+	Tries      int // how often it could not be fetched, and may be later
 }
 
 // NewCrawl is a crawl that is asked for.
 type NewCrawl struct {
-	URL      string
-	MaxPages int
-	MaxDepth int
-	Include  []string
-	Exclude  []string
+	BotID, OwnerID ID // set by the use case, as are Deed and Now
+	URL            string
+	MaxPages       int
+	MaxDepth       int
+	Include        []string
+	Exclude        []string
+	Deed           AuditEntry // the line of the audit log for each document it will add
+	Now            time.Time
+}
+
+// How many crawls of one user there may be that are not over: those that walk, and those that wait for these.
+const (
+	MaxCrawlsRunning = 2
+	MaxCrawlsWaiting = 10
+)
+
+// maxCrawlPattern is the longest pattern, in bytes.
+const maxCrawlPattern = 200
+
+// Check checks the figures and patterns. The address is checked where addresses are.
+func (c NewCrawl) Check() error {
+	if c.MaxPages < 1 || c.MaxPages > MaxCrawlPages {
+		return Invalid("maxPages", "maxPages must be between 1 and %d.", MaxCrawlPages)
+	}
+	if c.MaxDepth < 0 || c.MaxDepth > MaxCrawlDepth {
+		return Invalid("maxDepth", "maxDepth must be between 0 and %d.", MaxCrawlDepth)
+	}
+	for _, list := range []struct {
+		field    string
+		patterns []string
+	}{{"include", c.Include}, {"exclude", c.Exclude}} {
+		if len(list.patterns) > MaxCrawlPatterns {
+			return Invalid(list.field, "Give at most %d patterns.", MaxCrawlPatterns)
+		}
+		for _, p := range list.patterns {
+			if p == "" || len(p) > maxCrawlPattern || p[0] != '/' && p[0] != '*' {
+				return Invalid(list.field, "A pattern has 1 to %d bytes and begins with / or *, such as /docs/*.", maxCrawlPattern)
+			}
+		}
+	}
+	return nil
+}
+
+// Takes reports whether the crawl takes a path: include names it, or is empty, and exclude does not.
+func (c *Crawl) Takes(path string) bool {
+	matches := func(pattern string) bool { return MatchPath(pattern, path) }
+	return (len(c.Include) == 0 || slices.ContainsFunc(c.Include, matches)) && !slices.ContainsFunc(c.Exclude, matches)
+}
+
+// MatchPath reports whether a pattern, in which * stands for anything, is the whole path. It takes one pass for each *:
+// what stands between two of them is looked for where it comes first.
+func MatchPath(pattern, path string) bool {
+	parts := strings.Split(pattern, "*")
+	rest, begins := strings.CutPrefix(path, parts[0])
+	if !begins {
+		return false
+	}
+	if len(parts) == 1 {
+		return rest == ""
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		at := strings.Index(rest, part)
+		if at < 0 {
+			return false
+		}
+		rest = rest[at+len(part):]
+	}
+	return strings.HasSuffix(rest, parts[last])
+}
+
+// CrawlStep is what became of a page of a crawl, stored in one fact with what it brings: links, and perhaps a document or
+// the next version of one.
+type CrawlStep struct {
+	Page     CrawlPage // with Status, Reason and DocumentID as they are now
+	TextHash string    // of what was read on it; "" where nothing was
+	Links    []string  // pages to go to, which are added where they are not known and there is room
+	Now      time.Time
+	// Document, where it is set, is a new document, whose original is given along; else, where Page.DocumentID is set and
+	// the status is UPDATED, that document gets a run of which what was fetched is the original.
+	Document *NewDocument
+	Update   *SavedPage
 }
 
 // The one order of crawls, newest first, and of the pages of one, in the order they were found.

@@ -59,7 +59,10 @@ type Document struct {
 	Kind          DocumentKind
 	Title         string
 	FileName      string // "" unless a file
-	URL           string // "" unless a URL
+	URL           string // "" unless a URL: what the page calls its address, else what was asked for
+	PageURL       string // what was asked for, which is fetched
+	TitleGiven    bool   // its owner named it; otherwise it is called what its page calls itself
+	Lead          string // what its chunks are embedded under where that is not the title, so that a new title changes no chunk
 	MimeType      string // decided by content; "" until known
 	SizeBytes     *int64 // nil where there is no original
 	Version       int    // the version that is being made or was made last, from 1
@@ -84,6 +87,11 @@ type Document struct {
 	CrawlID       ID          // that found it; zero where there was none
 	ETag          string      // of its page, as it was last fetched
 	LastModified  string      // likewise
+	Claimed       string      // likewise: the Content-Type it came with
+	FetchedType   string      // of what was fetched last, by its content
+	FetchedRun    int64       // the run that last stored what was fetched; 0 while there was none
+	FetchTries    int         // how often that failed in this run
+	SyncFailures  int         // how many runs failed in a row that its schedule began
 	SyncHours     *int        // how often its page is looked at; nil: never by itself
 	SyncAt        *time.Time  // when next; nil where it is not
 	CheckedAt     *time.Time  // when last; nil until then
@@ -112,6 +120,14 @@ func (d *Document) ChunkOverlap() int {
 		return *d.OverlapTokens
 	}
 	return min(DefaultOverlap, d.ChunkSize()/2)
+}
+
+// EmbedTitle is what stands above its chunks where they are embedded and searched.
+func (d *Document) EmbedTitle() string {
+	if d.Lead != "" {
+		return d.Lead
+	}
+	return d.Title
 }
 
 // Sync is how the document is kept in step with its page.
@@ -202,9 +218,22 @@ type NewDocument struct {
 	ContentHash    string
 	URL            string
 	CrawlID        ID
-	SlotID         ID     // the upload slot that it came by; zero where it came otherwise
-	Object         string // where its original lies in a bucket; "" where it does not
+	SlotID         ID         // the upload slot that it came by; zero where it came otherwise
+	Object         string     // where its original lies in a bucket; "" where it does not
+	TitleGiven     bool       // of a URL
+	Page           *SavedPage // of a URL that was fetched already
 	Now            time.Time
+}
+
+// SavedPage is what was fetched of a page, without its bytes.
+type SavedPage struct {
+	MimeType     string
+	Claimed      string // the Content-Type it came with
+	ContentHash  string
+	SizeBytes    int64
+	ETag         string
+	LastModified string
+	Object       string // where it lies in a bucket; "" where it does not
 }
 
 // CheckTitle trims a title and checks that it has 1 to 200 characters on one line.

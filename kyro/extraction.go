@@ -61,6 +61,8 @@ type Prepared struct {
 	CharCount int
 	Chunks    []Chunk  // without ids
 	Terms     []string // of each chunk: its search terms, joined by spaces
+	Lead      string   // of a page: what its chunks stand under; see Document.Lead
+	URL       string   // of a page: its address; "" where that stays
 	NewTitle  string   // what the document is called from now on; "": as before
 
 	// What embeddings are made with: those of the chunks that are stored already are counted.

@@ -25,7 +25,7 @@ type IndexedVersion struct {
 // VectorState is how a live document stands to the vectors of its versions.
 type VectorState struct {
 	BotID, DocumentID ID
-	Title             string
+	Title             string // that its chunks are embedded under
 	Version           int    // that is being made or was made last
 	ActiveVersion     int    // that answers use; 0 while there is none
 	Chunks            int    // of the active version

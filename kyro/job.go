@@ -8,6 +8,8 @@ type JobKind string
 // The kinds of jobs.
 const (
 	JobIngest     JobKind = "ingest"      // Key: the document; Run: its run
+	JobCrawl      JobKind = "crawl"       // Key: the crawl; Run: its run
+	JobSync       JobKind = "sync"        // looks for documents whose page is to be looked at again
 	JobFeed       JobKind = "feed"        // looks for documents that wait for a job though their owner has a place
 	JobEmbed      JobKind = "embed"       // Key: the document whose active version needs other vectors
 	JobPurge      JobKind = "purge"       // Key: the document whose rows and files go after a delete

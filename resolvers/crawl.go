@@ -30,7 +30,7 @@ func (r subscriptions) CrawlProgress(ctx context.Context, crawlID kyro.ID) (<-ch
 type crawlFields struct{ *Root }
 
 func (r crawlFields) Bot(ctx context.Context, c *kyro.Crawl) (*kyro.Bot, error) {
-	return promised(load(ctx, from(ctx).botRows(), c.BotID))(c.BotID)
+	return promised(follow(ctx, crawlBot, c.BotID))(c.BotID)
 }
 
 func (r crawlFields) StatusReason(_ context.Context, c *kyro.Crawl) (*string, error) {
@@ -40,7 +40,17 @@ func (r crawlFields) StatusReason(_ context.Context, c *kyro.Crawl) (*string, er
 func (r crawlFields) Pages(
 	ctx context.Context, c *kyro.Crawl, first *int, after *string, last *int, before *string,
 ) (*model.CrawlPageConnection, error) {
-	return nil, kyro.Errorf(kyro.CodeUnavailable, "This is not there yet.")
+	req, err := request(ctx, kyro.CrawlPagesOrder, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	l := from(ctx)
+	return listed(page(ctx, children[kyro.Crawl, kyro.CrawlPage]{
+		name: "pages", parents: &l.level.crawls, parentID: (*kyro.Crawl).NodeID, rows: &l.level.crawlPages, arguments: []any{req},
+		read: func(ctx context.Context, crawls []kyro.ID) (map[kyro.ID]kyro.Page[kyro.CrawlPage], error) {
+			return r.Ingest.CrawlPages(ctx, kyro.ViewerFrom(ctx), crawls, req)
+		},
+	}, c.ID))
 }
 
 type crawlPageFields struct{}
@@ -50,11 +60,21 @@ func (crawlPageFields) Reason(_ context.Context, p *kyro.CrawlPage) (*string, er
 }
 
 func (crawlPageFields) Document(ctx context.Context, p *kyro.CrawlPage) (*kyro.Document, error) {
-	return load(ctx, from(ctx).documentRows(), p.DocumentID)
+	return follow(ctx, crawlPageDocument, p.DocumentID)
 }
 
 func (r botFields) Crawls(
 	ctx context.Context, bot *kyro.Bot, first *int, after *string, last *int, before *string,
 ) (*model.CrawlConnection, error) {
-	return nil, kyro.Errorf(kyro.CodeUnavailable, "This is not there yet.")
+	req, err := request(ctx, kyro.CrawlsOrder, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	l := from(ctx)
+	return listed(page(ctx, children[kyro.Bot, kyro.Crawl]{
+		name: "crawls", parents: &l.level.bots, parentID: (*kyro.Bot).NodeID, rows: &l.level.crawls, arguments: []any{req},
+		read: func(ctx context.Context, bots []kyro.ID) (map[kyro.ID]kyro.Page[kyro.Crawl], error) {
+			return r.Ingest.CrawlList(ctx, kyro.ViewerFrom(ctx), bots, req)
+		},
+	}, bot.ID))
 }

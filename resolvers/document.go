@@ -131,7 +131,7 @@ func (r documentFields) Sync(_ context.Context, d *kyro.Document) (*kyro.Documen
 }
 
 func (r documentFields) Crawl(ctx context.Context, d *kyro.Document) (*kyro.Crawl, error) {
-	return load(ctx, from(ctx).crawlRows(), d.CrawlID)
+	return follow(ctx, documentCrawl, d.CrawlID)
 }
 
 func (r documentFields) DownloadURL(_ context.Context, d *kyro.Document) (*string, error) {

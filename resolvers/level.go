@@ -19,6 +19,7 @@ type levels struct {
 	documents     level[kyro.Document]
 	chunks        level[kyro.Chunk]
 	crawls        level[kyro.Crawl]
+	crawlPages    level[kyro.CrawlPage]
 	conversations level[kyro.Conversation]
 	messages      level[kyro.Message]
 }
@@ -129,6 +130,12 @@ var (
 		func(l *loaders) *followed { return &l.followed.botOwner })
 	documentBot = linkTo((*loaders).documentLevel, (*loaders).botRows, func(d *kyro.Document) kyro.ID { return d.BotID },
 		func(l *loaders) *followed { return &l.followed.documentBot })
+	documentCrawl = linkTo((*loaders).documentLevel, (*loaders).crawlRows, func(d *kyro.Document) kyro.ID { return d.CrawlID },
+		func(l *loaders) *followed { return &l.followed.documentCrawl })
+	crawlBot = linkTo((*loaders).crawlLevel, (*loaders).botRows, func(c *kyro.Crawl) kyro.ID { return c.BotID },
+		func(l *loaders) *followed { return &l.followed.crawlBot })
+	crawlPageDocument = linkTo((*loaders).crawlPageLevel, (*loaders).documentRows, func(p *kyro.CrawlPage) kyro.ID { return p.DocumentID },
+		func(l *loaders) *followed { return &l.followed.crawlPageDocument })
 	chunkDocument = linkTo((*loaders).chunkLevel, (*loaders).documentRows, func(c *kyro.Chunk) kyro.ID { return c.DocumentID },
 		func(l *loaders) *followed { return &l.followed.chunkDocument })
 	conversationBot = linkTo((*loaders).conversationLevel, (*loaders).botRows, func(c *kyro.Conversation) kyro.ID { return c.BotID },

@@ -39,7 +39,7 @@ type loaders struct {
 	pages         map[any]any // of children, by the field of a plan, or by list and arguments
 
 	followed struct {
-		botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,
+		crawlBot, crawlPageDocument, documentCrawl, botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,
 		messageSiblings, citedDocuments, citedChunks followed
 	}
 }
@@ -115,6 +115,8 @@ const batchSize = 1000
 func (l *loaders) botLevel() *level[kyro.Bot]                   { return &l.level.bots }
 func (l *loaders) documentLevel() *level[kyro.Document]         { return &l.level.documents }
 func (l *loaders) chunkLevel() *level[kyro.Chunk]               { return &l.level.chunks }
+func (l *loaders) crawlLevel() *level[kyro.Crawl]               { return &l.level.crawls }
+func (l *loaders) crawlPageLevel() *level[kyro.CrawlPage]       { return &l.level.crawlPages }
 func (l *loaders) conversationLevel() *level[kyro.Conversation] { return &l.level.conversations }
 func (l *loaders) messageLevel() *level[kyro.Message]           { return &l.level.messages }
 

@@ -130,6 +130,12 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time,
 		if err != nil {
 			return err
 		}
+		if err := tx.cancelCrawls(ctx, "bot_id", id.Key, now); err != nil {
+			return err
+		}
+		if err := tx.nextCrawls(ctx, owner.Key); err != nil {
+			return err
+		}
 		err = stopAnswers(ctx, tx, now, unnumbered, "conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", id.Key)
 		if err != nil {
 			return err

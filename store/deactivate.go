@@ -45,6 +45,9 @@ func (s *Store) Deactivate(
 		if err := tx.voidMails(ctx, user, now); err != nil {
 			return err
 		}
+		if err := tx.cancelCrawls(ctx, "owner_id", user.Key, now); err != nil {
+			return err
+		}
 		if err := s.cancelDocuments(ctx, tx, user, now); err != nil {
 			return err
 		}

@@ -51,6 +51,14 @@ type documentRow struct {
 	SyncHours       *int
 	SyncAt          *time.Time
 	CheckedAt       *time.Time
+	PageURL         string
+	TitleGiven      bool
+	Lead            string
+	Claimed         string
+	FetchedType     string
+	FetchedRun      int64
+	FetchTries      int
+	SyncFailures    int
 	Making          *kyro.VersionFacts `bun:",type:jsonb"` // of the version that is made beside the active one; else nil
 	PreparedVersion int
 	QueuedRun       int64 // the run that a job was enqueued for
@@ -89,6 +97,8 @@ func (r *documentRow) noun() kyro.Document {
 		PageChars: r.PageChars, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
 		LastRun: r.lastRun(),
 		ETag:    r.ETag, LastModified: r.LastModified, SyncHours: r.SyncHours, SyncAt: utcPtr(r.SyncAt), CheckedAt: utcPtr(r.CheckedAt),
+		PageURL: r.PageURL, TitleGiven: r.TitleGiven, Lead: r.Lead, Claimed: r.Claimed, FetchedType: r.FetchedType, FetchedRun: r.FetchedRun,
+		FetchTries: r.FetchTries, SyncFailures: r.SyncFailures,
 	}
 	if r.CrawlID != nil {
 		d.CrawlID = kyro.CrawlID(*r.CrawlID)
@@ -101,53 +111,17 @@ func (r *documentRow) noun() kyro.Document {
 func (s *Store) AddDocument(
 	ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
 ) (document kyro.Document, duplicate kyro.ID, err error) {
-	now := kyro.Moment(d.Now)
-	row := documentRow{
-		BotID: d.BotID.Key, OwnerID: d.OwnerID.Key, Kind: string(d.Kind),
-		Title: clean(d.Title), SearchKey: fold(clean(d.Title + "\n" + d.FileName)), FileName: clean(d.FileName),
-		MimeType: d.MimeType, SizeBytes: d.SizeBytes, Version: 1, Run: 1, Status: string(kyro.DocumentQueued),
-		ContentHash: d.ContentHash, Warnings: []kyro.DocumentWarning{}, CreatedAt: now, UpdatedAt: now,
-		LastRun: &kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: now}, URL: d.URL, CrawlID: keyOrNil(d.CrawlID),
-	}
-	patience := writeTimeout
-	if original != nil && d.SizeBytes != nil {
-		patience += time.Duration(*d.SizeBytes) * time.Second / slowestDisk
-	}
-	err = s.writeOnce(ctx, "add document", patience, func(ctx context.Context, tx *writeTx) error {
+	err = s.writeOnce(ctx, "add document", patience(original, d.SizeBytes), func(ctx context.Context, tx *writeTx) error {
 		if err := tx.holdOwner(ctx, "id = ?", d.OwnerID.Key); err != nil {
 			return err
 		}
 		if err := s.liveBot(ctx, tx, d.OwnerID, d.BotID); err != nil {
 			return err
 		}
-		if err := tx.roomFor(ctx, d.OwnerID, sizeOf(d)); err != nil {
+		if duplicate, err = twin(ctx, tx, d); err != nil {
 			return err
 		}
-		duplicate, err = twin(ctx, tx, d)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.NewInsert().Model(&row).Returning("id").Exec(ctx); err != nil {
-			return err
-		}
-		if original != nil {
-			if err := saveOriginal(ctx, tx, row.ID, row.Version, original); err != nil {
-				return err
-			}
-		}
-		document = row.noun()
-		if place != nil {
-			if err := place(document); err != nil {
-				return err
-			}
-		}
-		if err := saveObject(ctx, tx, row.ID, row.Version, d.Object); err != nil {
-			return err
-		}
-		if err := fillSlot(ctx, tx, d.SlotID, row.ID, d.SizeBytes); err != nil {
-			return err
-		}
-		if err := tx.enqueueIngest(ctx, &row); err != nil {
+		if document, err = tx.addDocument(ctx, d, original, place); err != nil {
 			return err
 		}
 		return tx.audit(ctx, about(document.ID, deeds)...)
@@ -156,6 +130,61 @@ func (s *Store) AddDocument(
 		return kyro.Document{}, kyro.ID{}, err
 	}
 	return document, duplicate, nil
+}
+
+// patience is how long a write with an original may take.
+func patience(original io.Reader, size *int64) time.Duration {
+	if original == nil || size == nil {
+		return writeTimeout
+	}
+	return writeTimeout + time.Duration(*size)*time.Second/slowestDisk
+}
+
+// addDocument adds a document of an owner and a bot that are held, with its first job: LIMIT_REACHED where there is no room.
+func (tx *writeTx) addDocument(
+	ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error,
+) (document kyro.Document, err error) {
+	row := newDocumentRow(d)
+	if err := tx.roomFor(ctx, d.OwnerID, sizeOf(d)); err != nil {
+		return document, err
+	}
+	if _, err := tx.NewInsert().Model(&row).Returning("id").Exec(ctx); err != nil {
+		return document, err
+	}
+	if original != nil {
+		if err := saveOriginal(ctx, tx, row.ID, row.Version, original); err != nil {
+			return document, err
+		}
+	}
+	document = row.noun()
+	if place != nil {
+		if err := place(document); err != nil {
+			return document, err
+		}
+	}
+	if err := saveObject(ctx, tx, row.ID, row.Version, d.Object); err != nil {
+		return document, err
+	}
+	if err := fillSlot(ctx, tx, d.SlotID, row.ID, d.SizeBytes); err != nil {
+		return document, err
+	}
+	return document, tx.enqueueIngest(ctx, &row)
+}
+
+func newDocumentRow(d kyro.NewDocument) documentRow {
+	now := kyro.Moment(d.Now)
+	row := documentRow{
+		BotID: d.BotID.Key, OwnerID: d.OwnerID.Key, Kind: string(d.Kind),
+		Title: clean(d.Title), SearchKey: fold(clean(d.Title + "\n" + d.FileName)), FileName: clean(d.FileName),
+		MimeType: d.MimeType, SizeBytes: d.SizeBytes, Version: 1, Run: 1, Status: string(kyro.DocumentQueued),
+		ContentHash: d.ContentHash, Warnings: []kyro.DocumentWarning{}, CreatedAt: now, UpdatedAt: now,
+		LastRun: &kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: now}, URL: d.URL, CrawlID: keyOrNil(d.CrawlID),
+		PageURL: d.URL, TitleGiven: d.TitleGiven || d.URL == "",
+	}
+	if d.Page != nil {
+		row.fetched(*d.Page, now)
+	}
+	return row
 }
 
 func sizeOf(d kyro.NewDocument) int64 {

@@ -110,7 +110,8 @@ func (s *Store) changeDocument(
 	return row.noun(), nil
 }
 
-var changedColumns = slices.Concat([]string{"run", "version", "deleted_at"}, runColumns, []string{"chunk_tokens", "overlap_tokens"})
+var changedColumns = slices.Concat([]string{"run", "version", "deleted_at"}, runColumns, []string{"chunk_tokens", "overlap_tokens"},
+	[]string{"fetch_tries", "sync_hours", "sync_at", "sync_failures"})
 
 // holdBotOf locks the bot of a document before the document itself, as every transaction that may write both does.
 func (s *Store) holdBotOf(ctx context.Context, tx *writeTx, document kyro.ID) error {

@@ -21,28 +21,34 @@ var factColumns = []string{
 // BeginRun implements ingest.Store. The version that answers use stays what it is until the new one is activated.
 func (s *Store) BeginRun(ctx context.Context, owner, id kyro.ID, r kyro.NewRun) (kyro.Document, error) {
 	return s.changeDocument(ctx, "begin a run", owner, id, nil, func(_ context.Context, _ *writeTx, row *documentRow) error {
-		if !kyro.DocumentStatus(row.Status).Final() {
-			return kyro.Errorf(kyro.CodeConflict, "The document is being worked on: it is %s. Wait for it, or cancel that first.", row.Status)
-		}
-		row.begin(r.Cause, r.Now)
-		row.Version++
-		facts := row.known()
-		if row.ActiveVersion > 0 {
-			facts = kyro.VersionFacts{
-				MimeType: row.MimeType, ContentHash: row.ContentHash, SizeBytes: row.SizeBytes, ETag: row.ETag, LastModified: row.LastModified,
-				ChunkTokens: row.ChunkTokens, OverlapTokens: row.OverlapTokens,
-			}
-		}
-		r.ChunkTokens.Into(&facts.ChunkTokens)
-		r.OverlapTokens.Into(&facts.OverlapTokens)
-		row.learn(facts)
-		return nil
+		return row.beginNext(r)
 	})
+}
+
+// beginNext makes the row one that waits for a run of its next version; CONFLICT unless it is final.
+func (r *documentRow) beginNext(n kyro.NewRun) error {
+	if !kyro.DocumentStatus(r.Status).Final() {
+		return kyro.Errorf(kyro.CodeConflict, "The document is being worked on: it is %s. Wait for it, or cancel that first.", r.Status)
+	}
+	r.begin(n.Cause, n.Now)
+	r.Version++
+	facts := r.known()
+	if r.ActiveVersion > 0 {
+		facts = kyro.VersionFacts{
+			MimeType: r.MimeType, ContentHash: r.ContentHash, SizeBytes: r.SizeBytes, ETag: r.ETag, LastModified: r.LastModified,
+			ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
+		}
+	}
+	n.ChunkTokens.Into(&facts.ChunkTokens)
+	n.OverlapTokens.Into(&facts.OverlapTokens)
+	r.learn(facts)
+	return nil
 }
 
 // begin makes the row one that waits for a new run.
 func (r *documentRow) begin(cause kyro.RunCause, now time.Time) {
 	r.Run++
+	r.FetchTries = 0
 	r.move(kyro.DocumentStep{Status: kyro.DocumentQueued, Now: now})
 	r.LastRun = &kyro.DocumentRun{Cause: cause, StartedAt: r.UpdatedAt}
 }

@@ -23,6 +23,7 @@ type textRow struct {
 	CharStart  int   `bun:",pk"`
 	CharEnd    int
 	Body       string
+	Hash       *string // of the whole text, on its first part
 }
 
 // DocumentText implements ingest.Store. It reads only the parts that the slice touches.

@@ -50,7 +50,7 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		if err := s.countOnEmbeddings(ctx, tx); err != nil {
 			return err
 		}
-		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text)); err != nil {
+		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text), hashText(p.Text)); err != nil {
 			return err
 		}
 		if err := insertChunks(ctx, tx, before, p.Chunks, lengths); err != nil {
@@ -71,6 +71,12 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		facts.Warnings, facts.Title = orEmpty(p.Warnings), cmp.Or(p.NewTitle, facts.Title)
 		row.learn(facts)
 		row.PreparedVersion = before.Version
+		if p.Lead != "" {
+			row.Lead = clean(p.Lead)
+		}
+		if p.URL != "" {
+			row.URL = p.URL
+		}
 		last := row.lastRun()
 		if last.ChunksReused, err = tx.reused(ctx, &row, p.Model, p.Dims); err != nil {
 			return err
@@ -78,7 +84,7 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		last.Counted = true
 		row.LastRun = &last
 		columns := slices.Concat(factColumns, []string{
-			"status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "prepared_version", "last_run",
+			"status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "prepared_version", "last_run", "lead", "url",
 		})
 		return updateInRun(ctx, tx, &row, id, run, columns...)
 	})
@@ -100,11 +106,14 @@ func dropVersion(ctx context.Context, tx *writeTx, d documentRow) error {
 	return nil
 }
 
-func insertTexts(ctx context.Context, tx *writeTx, parts []textRow) error {
-	columns := []string{"document_id", "version", "char_start", "char_end", "body"}
+func insertTexts(ctx context.Context, tx *writeTx, parts []textRow, hash string) error {
+	columns := []string{"document_id", "version", "char_start", "char_end", "body", "hash"}
 	return insertMany(ctx, tx, "document_texts", columns, len(parts), func(i int) []any {
 		p := parts[i]
-		return []any{p.DocumentID, p.Version, p.CharStart, p.CharEnd, p.Body}
+		if i == 0 {
+			return []any{p.DocumentID, p.Version, p.CharStart, p.CharEnd, p.Body, hash}
+		}
+		return []any{p.DocumentID, p.Version, p.CharStart, p.CharEnd, p.Body, nil}
 	})
 }
 

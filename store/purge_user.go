@@ -176,6 +176,9 @@ func purgeTalks(ctx context.Context, tx *writeTx, user kyro.ID) (more bool, err 
 // purgeRows removes what is left of the user but their own row: some of each, and more says that there is some left. Of
 // lines of the audit log the devices go.
 func purgeRows(ctx context.Context, tx *writeTx, user kyro.ID) (more bool, err error) {
+	if more, err := tx.dropCrawls(ctx, "owner_id", user.Key); err != nil || more {
+		return more, err
+	}
 	const mine = "user_id = ? OR user_id IS NULL AND "
 	const address = " = (SELECT email FROM users WHERE id = ?)"
 	slots := tx.NewSelect().Table("upload_slots").Column("id").Where("owner_id = ?", user.Key)

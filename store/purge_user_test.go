@@ -76,6 +76,12 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 	check(t, err)
 	d := k.ready(t, mark+" title", mark+" own", "shared by both")
 	k.add(t, mark+" waiting")
+	crawl, err := k.store.AddCrawl(ctx, kyro.NewCrawl{
+		BotID: k.bot, OwnerID: k.owner, URL: "https://" + mark + ".example/", MaxPages: 2, Exclude: []string{"/" + mark}, Now: k.now, Deed: kyro.AuditEntry{Device: device},
+	})
+	check(t, err)
+	_, err = k.store.BeginCrawl(ctx, crawl.ID, crawl.Run, []string{"https://" + mark + ".example/"}, 0, k.now)
+	check(t, err)
 	check(t, k.store.SaveEmbeddings(ctx, "m", 1, map[string][]float32{sha(mark + " own"): {1}, sha("shared by both"): {1}}))
 	k.exec(t, fmt.Sprintf("INSERT INTO indexings (document_id, version, embedded_with, done, looked) VALUES (%d, 1, '%s', 1, 1)", d.ID.Key, mark))
 	var chunk int64

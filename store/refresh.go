@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func (s *Store) Embedded(ctx context.Context, with string, after kyro.ID, limit 
 func (s *Store) vectorStates(ctx context.Context, some func(*bun.SelectQuery) *bun.SelectQuery) ([]kyro.VectorState, error) {
 	var rows []documentRow
 	query := s.read().NewSelect().Model(&rows).
-		Column("id", "bot_id", "title", "version", "active_version", "active_chunks", "embedded_with", "status").Where("deleted_at IS NULL")
+		Column("id", "bot_id", "title", "lead", "version", "active_version", "active_chunks", "embedded_with", "status").Where("deleted_at IS NULL")
 	if err := some(query).Scan(ctx); err != nil {
 		return nil, failed("read the state of vectors", err)
 	}
@@ -43,7 +44,7 @@ func (s *Store) vectorStates(ctx context.Context, some func(*bun.SelectQuery) *b
 			r.Version++ // which is the first that may be made
 		}
 		return kyro.VectorState{
-			BotID: kyro.BotID(r.BotID), DocumentID: kyro.DocumentID(r.ID), Title: r.Title, Version: r.Version,
+			BotID: kyro.BotID(r.BotID), DocumentID: kyro.DocumentID(r.ID), Title: cmp.Or(r.Lead, r.Title), Version: r.Version,
 			ActiveVersion: r.ActiveVersion, Chunks: r.ActiveChunks, EmbeddedWith: r.EmbeddedWith,
 		}
 	}), nil

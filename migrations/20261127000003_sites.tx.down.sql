@@ -1,0 +1,13 @@
+DROP TABLE crawl_pages;
+DROP TABLE crawls;
+DROP INDEX document_texts_by_hash;
+ALTER TABLE document_texts DROP COLUMN hash;
+DROP INDEX documents_by_page;
+ALTER TABLE documents DROP COLUMN sync_failures;
+ALTER TABLE documents DROP COLUMN fetch_tries;
+ALTER TABLE documents DROP COLUMN fetched_run;
+ALTER TABLE documents DROP COLUMN fetched_type;
+ALTER TABLE documents DROP COLUMN claimed;
+ALTER TABLE documents DROP COLUMN lead;
+ALTER TABLE documents DROP COLUMN title_given;
+ALTER TABLE documents DROP COLUMN page_url;
