@@ -60,5 +60,3 @@ func (s *Service) SetChunkEnabled(ctx context.Context, v kyro.Viewer, id kyro.ID
 	}
 	return s.store.SetChunkEnabled(ctx, v.UserID, id, enabled)
 }
-
-func unbuilt() error { return kyro.Errorf(kyro.CodeUnavailable, "This is not there yet.") }
