@@ -143,11 +143,13 @@ func childrenOf(pid int) []int {
 	return children
 }
 
-// shipped builds the program as it is shipped.
+// shipped builds the program as it is shipped: with the flags of the Makefile, so that what was compiled there is not again.
 func shipped(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kyrochat")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-o", path, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return path
