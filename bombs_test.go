@@ -34,10 +34,10 @@ func bombs() []bomb {
 
 		{"a million divs in each other.html", func() []byte {
 			return []byte("<!doctype html><html><body>" + strings.Repeat("<div>", 1_000_000) + "deep</body></html>")
-		}, true},
+		}, false},
 		{"a million divs side by side.html", func() []byte {
 			return []byte("<!doctype html><html><body>" + strings.Repeat("<div>a</div>", 1_000_000) + "</body></html>")
-		}, true},
+		}, false},
 		{"links in links.html", func() []byte {
 			return []byte("<!doctype html><html><body>" + strings.Repeat("<a href=x><b><i>", 300_000) + "x</body></html>")
 		}, true},
