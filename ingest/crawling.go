@@ -195,9 +195,12 @@ func (w *walk) failed(ctx context.Context, page kyro.CrawlPage, err error) error
 func (w *walk) settle(ctx context.Context, l *looked) error {
 	l.step.Now = w.time()
 	crawl, changed, err := w.finishPage(ctx, l)
-	if kyro.ErrorCode(err) == kyro.CodeLimitReached {
+	switch kyro.ErrorCode(err) {
+	case kyro.CodeLimitReached:
 		known, _ := errors.AsType[*kyro.Error](err)
 		return w.finish(ctx, known.Message)
+	case kyro.CodeConflict, kyro.CodeNotFound:
+		return w.meanwhile(ctx, l.step.Page, err)
 	}
 	if err != nil {
 		return err
@@ -209,6 +212,21 @@ func (w *walk) settle(ctx context.Context, l *looked) error {
 		w.heads.Forget(w.crawl.OwnerID, id)
 	}
 	return nil
+}
+
+// meanwhile has a page looked at once more whose document was added, changed or deleted since it was looked at. Where it is the
+// crawl that is over, the error is given back.
+func (w *walk) meanwhile(ctx context.Context, page kyro.CrawlPage, err error) error {
+	if w.stillWanted(ctx) != nil {
+		return err
+	}
+	page.DocumentID = kyro.ID{}
+	if page.Tries+1 < pageTries {
+		return w.store.PostponePage(ctx, w.id, w.run, page, "Its document was changed while it was read.", w.time().Add(time.Second), w.time())
+	}
+	page.Status, page.Reason = kyro.PageFailed, "Its document was changed each time it was read."
+	w.crawl, _, err = w.store.FinishPage(ctx, w.id, w.run, kyro.CrawlStep{Page: page, Now: w.time()}, nil, nil)
+	return err
 }
 
 func (w *walk) finishPage(ctx context.Context, l *looked) (crawl kyro.Crawl, changed *kyro.Document, err error) {

@@ -120,14 +120,15 @@ func (w *work) originalAt(path string) kyro.Original {
 // original is where the document's original can be read. The one that the store keeps has no file, so that one is
 // made for it; the others have theirs on this node.
 func (w *work) original(ctx context.Context) (path string, discard func(), err error) {
-	if key, err := w.object(ctx, w.id, w.doc.Version); err != nil {
+	version := w.madeFrom()
+	if key, err := w.object(ctx, w.id, version); err != nil {
 		return "", nil, err
 	} else if key != "" {
 		return w.fetchOriginal(ctx, key)
 	}
-	body, err := w.store.Original(ctx, w.id, w.doc.Version)
+	body, err := w.store.Original(ctx, w.id, version)
 	if kyro.ErrorCode(err) == kyro.CodeNotFound {
-		if path, found := w.files.Latest(w.id, w.doc.Version); found {
+		if path, found := w.files.Latest(w.id, version); found {
 			return path, func() {}, nil
 		}
 		return "", nil, verdict{kyro.DocumentFailed, "What the document was made from is not there any more. Delete it and add it anew."}
@@ -140,6 +141,15 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 		return "", nil, err
 	}
 	return received.Path, func() { w.files.Discard(received) }, nil
+}
+
+// madeFrom is the version whose original is read, or the last one's before it that brought its own: the one that is being made,
+// unless it is made of what answers use. Between the two there may be one that a failed run left.
+func (w *work) madeFrom() int {
+	if d := &w.doc; d.ActiveVersion > 0 && d.FetchedRun != d.Run {
+		return d.ActiveVersion
+	}
+	return w.doc.Version
 }
 
 // chunk cuts the text and makes the search terms of each chunk, both under the title, or under lead where there is one.

@@ -147,6 +147,9 @@ func (w *work) conclude(ctx context.Context, err error) error {
 	}
 	switch known.Code {
 	case kyro.CodeConflict, kyro.CodeNotFound:
+		if _, stillOurs := w.store.DocumentForWork(ctx, w.id, w.run); stillOurs == nil {
+			return err // nobody else would ever end the run
+		}
 		return nil // canceled, deleted or started again meanwhile
 	case kyro.CodeValidation, kyro.CodeUnsupportedType, kyro.CodeFileEmpty, kyro.CodeFileTooLarge, kyro.CodeLimitReached,
 		kyro.CodeTimeout, kyro.CodeFetchFailed, kyro.CodeContentBlocked:
