@@ -90,3 +90,29 @@ func TestDownloadThatCannotBeHad(t *testing.T) {
 		t.Errorf("the log says %s", log.String())
 	}
 }
+
+// counting counts how often it is sought in.
+type counting struct {
+	body
+	sought int
+}
+
+func (c *counting) Seek(offset int64, whence int) (int64, error) {
+	c.sought++
+	return c.body.Seek(offset, whence)
+}
+
+// TestManyRangesAreNone: in a bucket each of them would be a request.
+func TestManyRangesAreNone(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("0123456789"), 2_000)
+	file := &counting{body: body{Reader: bytes.NewReader(content)}}
+	h := &transfer.Handlers{Documents: documents{file: ingest.Download{Name: "a.txt", Body: file}}, RequestID: func(context.Context) string { return "r1" }}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/files/x", nil)
+	r.Header.Set("Range", "bytes=0-0"+strings.Repeat(",7-7", 2_000))
+	w := httptest.NewRecorder()
+	h.Download(w, r)
+	if w.Code != http.StatusOK || !bytes.Equal(w.Body.Bytes(), content) || file.sought > 10 {
+		t.Errorf("%d with %d bytes of %s, sought %d times", w.Code, w.Body.Len(), w.Header().Get("Content-Type"), file.sought)
+	}
+}
