@@ -4642,15 +4642,16 @@ enum CrawlPageStatus {
 }
 
 """
-A place to send a file to. Send it by ` + "`" + `PUT` + "`" + ` to ` + "`" + `url` + "`" + `, whole, or in parts with ` + "`" + `Content-Range: bytes 0-1048575/5000000` + "`" + `
-(the total may be ` + "`" + `*` + "`" + ` until the last part; all but the last have at least 16,384 bytes). The answer to a part is 308 with
-` + "`" + `Upload-Offset` + "`" + `, how many bytes are there (for ` + "`" + `fetch` + "`" + ` that is a response, and no redirection); the answer to the last one is 201 with ` + "`" + `{"documentId", "status"}` + "`" + `, also when it is
-sent again. A part that begins elsewhere is answered by 409 with ` + "`" + `Upload-Offset` + "`" + `. Whoever was cut off asks ` + "`" + `HEAD url` + "`" + ` for
-` + "`" + `Upload-Offset` + "`" + ` and goes on from there, also with another server of the same installation, also after a restart; where all
-bytes are there, a ` + "`" + `PUT` + "`" + ` without a body and with ` + "`" + `Content-Range: bytes */5000000` + "`" + ` gives the 201. ` + "`" + `DELETE url` + "`" + ` gives it up,
-and makes room: a file that was refused, such as one of a wrong type, counts as not complete until then or until ` + "`" + `expiresAt` + "`" + `.
-An error is ` + "`" + `{"errors": [{"code", "message"}]}` + "`" + `, with the codes of uploadDocument, and NOT_FOUND for an address that is none or
-is over. No token is needed: the address is the right to it, for one file, until ` + "`" + `expiresAt` + "`" + `.
+A place to send a file to. Send it by ` + "`" + `PUT` + "`" + ` to ` + "`" + `url` + "`" + `, whole, or in parts with ` + "`" + `Content-Range: bytes 0-1048575/5000000` + "`" + ` (the
+total may be ` + "`" + `*` + "`" + ` until the last part; all but the last have at least 16,384 bytes). The answer to a part is 308 with
+` + "`" + `Upload-Offset` + "`" + `, how many bytes are there (for ` + "`" + `fetch` + "`" + ` that is a response, and no redirection); the answer to the last one
+is 201 with ` + "`" + `{"documentId", "status"}` + "`" + `, also when it is sent again. A part that begins elsewhere is answered by 409 with
+` + "`" + `Upload-Offset` + "`" + `. Whoever was cut off asks ` + "`" + `HEAD url` + "`" + ` for ` + "`" + `Upload-Offset` + "`" + ` and goes on from there, also with another server of
+the same installation, also after a restart; where all bytes are there, a ` + "`" + `PUT` + "`" + ` without a body and with ` + "`" + `Content-Range:
+bytes */5000000` + "`" + ` gives the 201. ` + "`" + `DELETE url` + "`" + ` gives it up, and makes room: a file that was refused, such as one of a wrong
+type, counts as not complete until then or until ` + "`" + `expiresAt` + "`" + `. An error is ` + "`" + `{"errors": [{"code", "message"}]}` + "`" + `, with the
+codes of uploadDocument, and NOT_FOUND for an address that is none or is over. No token is needed: the address is the right
+to it, for one file, until ` + "`" + `expiresAt` + "`" + `.
 """
 type UploadSlot implements Node {
   "The slot's id, such as ` + "`" + `upload_7` + "`" + `."

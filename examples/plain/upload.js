@@ -20,7 +20,7 @@ export async function* send(url, file) {
         vain = 0;
         continue;
       }
-      if (answer.status < 500) throw new Error((await answer.json()).errors[0].message); // nothing that another try would mend
+      if (answer.status < 500 && answer.status !== 429) throw new Error((await answer.json()).errors[0].message); // nothing that another try would mend
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // fetch throws TypeErrors where the network fails
     }
