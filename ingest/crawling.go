@@ -90,8 +90,12 @@ func (w *walk) begin(ctx context.Context) (over bool, err error) {
 			return true, w.end(ctx, kyro.CrawlFailed, "The sitemap names no page of this site that the crawl is to take.")
 		}
 	}
-	w.crawl, err = w.store.BeginCrawl(ctx, w.id, w.run, pages, depth, w.time())
-	return false, err
+	if w.crawl, err = w.store.BeginCrawl(ctx, w.id, w.run, pages, depth, w.time()); err != nil {
+		return false, err
+	}
+	w.log.InfoContext(ctx, "crawl begun", "crawl", w.id.String(), "bot", w.crawl.BotID.String(), "host", hostOf(w.crawl.URL), "pages", len(pages),
+		"most", w.crawl.MaxPages)
+	return false, nil
 }
 
 // sitemap reads the one that the crawl begins with.
@@ -254,28 +258,36 @@ func (w *walk) finish(ctx context.Context, reason string) error {
 	if c.PagesAdded+c.PagesUnchanged > 0 {
 		return w.end(ctx, kyro.CrawlCompleted, reason)
 	}
-	if reason == "" && c.PagesFailed > 0 && c.PagesFound == c.PagesFailed {
-		first, found, err := w.store.KnownPage(ctx, w.id, c.URL)
-		if err != nil {
-			return err
-		}
-		if reason = "No page could be read."; found && first.Reason != "" {
-			reason = first.Reason
-		}
-	}
 	if reason != "" {
 		return w.end(ctx, kyro.CrawlFailed, reason)
 	}
-	return w.end(ctx, kyro.CrawlCompleted, "")
+	first, found, err := w.store.KnownPage(ctx, w.id, c.URL)
+	if err != nil {
+		return err
+	}
+	failed := c.PagesFailed > 0 && c.PagesFound == c.PagesFailed
+	switch {
+	case found && first.Reason != "" && (failed || c.PagesFound == 1):
+		reason = first.Reason // nobody should have to look for it among the pages
+	case failed:
+		reason = "No page could be read."
+	}
+	if failed {
+		return w.end(ctx, kyro.CrawlFailed, reason)
+	}
+	return w.end(ctx, kyro.CrawlCompleted, reason)
 }
 
 // errWalked ends a turn whose crawl is over.
 var errWalked = kyro.Errorf(kyro.CodeConflict, "The crawl is over.")
 
 func (w *walk) end(ctx context.Context, status kyro.CrawlStatus, reason string) error {
-	_, err := w.store.FinishCrawl(ctx, w.id, w.run, status, reason, w.time())
+	c, err := w.store.FinishCrawl(ctx, w.id, w.run, status, reason, w.time())
 	if err != nil {
 		return err
 	}
+	w.log.InfoContext(ctx, "crawl ended", "crawl", w.id.String(), "bot", c.BotID.String(), "host", hostOf(c.URL), "status", status,
+		"found", c.PagesFound, "added", c.PagesAdded, "unchanged", c.PagesUnchanged, "skipped", c.PagesSkipped, "failed", c.PagesFailed,
+		"took", c.FinishedAt.Sub(c.CreatedAt).Round(time.Millisecond))
 	return errWalked // which is no failure: see WorkCrawl
 }

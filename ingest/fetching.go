@@ -59,7 +59,7 @@ func (w *work) fetch(ctx context.Context) error {
 	if same {
 		d, err := w.store.Unchanged(ctx, w.id, w.run, page.ETag, page.LastModified, w.time())
 		if err == nil {
-			w.publish(ctx, d)
+			w.tell(ctx, d)
 			err = errUnchanged
 		}
 		return err
