@@ -67,7 +67,7 @@ func csvRows(s string, comma rune) (rows [][]string, err error) {
 		}
 		full := false
 		for i, cell := range row {
-			row[i] = strings.Join(strings.Fields(cell), " ")
+			row[i] = onOneLine(cell)
 			full = full || row[i] != ""
 		}
 		if !full {
@@ -178,7 +178,7 @@ func bareRows(rows [][]string) string {
 		for len(kept) > 0 && kept[len(kept)-1] == "" {
 			kept = kept[:len(kept)-1]
 		}
-		b.WriteString(strings.Join(kept, " | "))
+		b.WriteString(rowOf(kept))
 		b.WriteByte('\n')
 	}
 	return b.String()
