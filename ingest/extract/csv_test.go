@@ -41,15 +41,16 @@ func TestBombsOfCSV(t *testing.T) {
 		source string
 		code   kyro.Code
 	}{
-		"one cell of megabytes":    {"a,b\n" + strings.Repeat("word ", 6<<20/5), ""},
-		"one line of commas":       {strings.Repeat(",", 30<<20), kyro.CodeLimitReached},
-		"one line of cells":        {strings.Repeat("ab,", 10<<20), kyro.CodeLimitReached},
-		"a quote that never ends":  {"a,\"" + strings.Repeat("b,c\n", 1<<20), ""},
-		"quotes":                   {strings.Repeat("\"", 6<<20), ""},
-		"too many rows":            {"a,b\n" + strings.Repeat("1,2\n", maxCSVRows+1), kyro.CodeLimitReached},
-		"as many rows as may be":   {"a,b\n" + strings.Repeat("1,2\n", maxCSVRows), ""},
-		"lines without a value":    {strings.Repeat(",\n", 1<<20), ""},
-		"a name that fills memory": {strings.Repeat("n", 1<<20) + ",b\n" + strings.Repeat("1,2\n", 1000), ""},
+		"one cell of megabytes":     {"a,b\n" + strings.Repeat("word ", 6<<20/5), ""},
+		"one line of commas":        {strings.Repeat(",", 30<<20), kyro.CodeLimitReached},
+		"one line of cells":         {strings.Repeat("ab,", 10<<20), kyro.CodeLimitReached},
+		"a quote that never ends":   {"a,\"" + strings.Repeat("b,c\n", 1<<20), ""},
+		"a quote that swallows all": {"a,\"" + strings.Repeat("b, c d e f\n", 1<<20), kyro.CodeValidation},
+		"quotes":                    {strings.Repeat("\"", 6<<20), ""},
+		"too many rows":             {"a,b\n" + strings.Repeat("1,2\n", maxCSVRows+1), kyro.CodeLimitReached},
+		"as many rows as may be":    {"a,b\n" + strings.Repeat("1,2\n", maxCSVRows), ""},
+		"lines without a value":     {strings.Repeat(",\n", 1<<20), ""},
+		"a name that fills memory":  {strings.Repeat("n", 1<<20) + ",b\n" + strings.Repeat("1,2\n", 1000), ""},
 	} {
 		ex, err := readText([]byte(c.source), kyro.Original{MimeType: CSV}, kyro.DefaultLimits())
 		if kyro.ErrorCode(err) != c.code {
