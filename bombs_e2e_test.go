@@ -43,11 +43,12 @@ func TestBombs(t *testing.T) {
 	for _, b := range bombs() {
 		content := b.content() // made before anybody looks
 		look := watchMemory(server.cmd.Process.Pid)
-		work := meanwhile(other, others)
+		work, began := meanwhile(other, others), time.Now()
 		status, reason := explode(attacker, bot, bomb{name: b.name, content: func() []byte { return content }})
 		work()
 		most, children := look()
-		t.Logf("%-36s %8d bytes: %s %s; server +%d MiB, extractor %d MiB", b.name, len(content), status, reason, (most-before)>>20, children>>20)
+		took := time.Since(began)
+		t.Logf("%-32s %8d bytes: %s %s; %.1f s, server %+d MiB, extractor %d MiB", b.name, len(content), status, reason, took.Seconds(), (most-before)>>20, children>>20)
 		if ready := strings.HasPrefix(status, "READY"); ready != b.reads {
 			t.Errorf("%s is %s (%s)", b.name, status, reason)
 		}

@@ -88,8 +88,8 @@ func (w *work) saysTheSame(ctx, within context.Context, page *got) (bool, error)
 	if err != nil {
 		return false, told(ctx, within, err)
 	}
-	if strings.TrimSpace(extraction.Text) == "" {
-		return false, noText(page.saved.MimeType)
+	if strings.TrimSpace(extraction.Text) == "" || isScan(extraction) {
+		return false, noText(extraction)
 	}
 	hash, err := w.store.TextHash(ctx, w.id)
 	return hash == hashOfText(extraction.Text), err
