@@ -52,6 +52,9 @@ func (w *work) fetch(ctx context.Context) error {
 		return w.postpone(ctx, told(ctx, within, err))
 	}
 	defer page.discard()
+	if err := w.stays(page); err != nil {
+		return w.tellOfSchedule(err)
+	}
 	same, err := w.saysTheSame(ctx, within, page)
 	if err != nil {
 		return err
@@ -75,6 +78,15 @@ func (w *work) fetch(ctx context.Context) error {
 
 // errUnchanged ends a run that has nothing left to do.
 var errUnchanged = errors.New("the page is what it was")
+
+// stays refuses a page that leads to another site where there is a version that answers: what is there is most often a form
+// to sign in, or belongs to somebody else by now, and its owner did not ask for it.
+func (w *work) stays(page *got) error {
+	if w.doc.ActiveVersion == 0 || w.addresses.SameSite(page.URL, w.doc.PageURL) {
+		return nil
+	}
+	return kyro.Errorf(kyro.CodeFetchFailed, "The page leads to another site now. Where that is right, add its address there.")
+}
 
 // saysTheSame reports whether the active version has the page's text: of pages much else changes from one time to the next.
 func (w *work) saysTheSame(ctx, within context.Context, page *got) (bool, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"kyrochat/kyro"
 )
 
@@ -111,12 +113,15 @@ func (r *documentRow) back(outcome kyro.RunOutcome, reason string, now time.Time
 	r.ended(outcome, reason)
 }
 
+// outcomes are how runs end without success, by what becomes of a document that has no version that answers use.
+var outcomes = map[kyro.DocumentStatus]kyro.RunOutcome{
+	kyro.DocumentFailed: kyro.RunFailed, kyro.DocumentNeedsOCR: kyro.RunNeedsOCR, kyro.DocumentCanceled: kyro.RunCanceled,
+}
+
 // end ends the run without success: status is FAILED, NEEDS_OCR or CANCELED, which the document is only where there is no
 // version that answers use.
 func (r *documentRow) end(step kyro.DocumentStep) {
-	outcome := map[kyro.DocumentStatus]kyro.RunOutcome{
-		kyro.DocumentFailed: kyro.RunFailed, kyro.DocumentNeedsOCR: kyro.RunNeedsOCR, kyro.DocumentCanceled: kyro.RunCanceled,
-	}[step.Status]
+	outcome := outcomes[step.Status]
 	if r.ActiveVersion > 0 {
 		r.back(outcome, step.Reason, step.Now)
 		return
@@ -132,12 +137,27 @@ func (r *documentRow) ended(outcome kyro.RunOutcome, reason string) {
 	r.LastRun = &run
 }
 
-// lastRun is what was last done about the document; of one from before that was kept, that it was added.
+// lastRun is what was last done about the document; of one from before that was kept, that it was added, and how that ended.
 func (r *documentRow) lastRun() kyro.DocumentRun {
 	if r.LastRun != nil {
 		return *r.LastRun
 	}
-	return kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: r.CreatedAt.UTC()}
+	run := kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: r.CreatedAt.UTC()}
+	status := kyro.DocumentStatus(r.Status)
+	if !status.Final() {
+		return run
+	}
+	at := r.UpdatedAt.UTC()
+	run.FinishedAt = &at
+	if status.Ready() {
+		run.Outcome, run.ChunksEmbedded = kyro.RunDone, r.ChunkCount
+		if r.ReadyAt != nil {
+			at = r.ReadyAt.UTC()
+		}
+	} else {
+		run.Outcome, run.Reason = outcomes[status], r.StatusReason
+	}
+	return run
 }
 
 // abandoned reports whether the version that was made last is one that never became active and never will.
@@ -161,9 +181,12 @@ func (tx *writeTx) compare(ctx context.Context, before *documentRow, run *kyro.D
 	if before.ActiveVersion == 0 {
 		return nil
 	}
-	const gone = "c.document_id = ? AND c.version = ? AND NOT EXISTS (SELECT 1 FROM chunks AS n" +
-		" WHERE n.document_id = c.document_id AND n.version = ? AND n.content_hash = c.content_hash)"
-	removed, err := tx.NewSelect().TableExpr("chunks AS c").Where(gone, before.ID, before.ActiveVersion, before.Version).Count(ctx)
+	// Compared as sets: row by row it would take the product of both versions, since SQLite finds each by document and version.
+	of := func(version int) *bun.SelectQuery {
+		return tx.NewSelect().Table("chunks").Column("content_hash").Where("document_id = ? AND version = ?", before.ID, version)
+	}
+	removed, err := tx.NewSelect().Table("chunks").Where("document_id = ? AND version = ?", before.ID, before.ActiveVersion).
+		Where("content_hash IN (?)", of(before.ActiveVersion).Except(of(before.Version))).Count(ctx)
 	if err != nil {
 		return err
 	}
