@@ -110,8 +110,8 @@ func bombs() []bomb {
 			var b strings.Builder
 			for i := range 60 {
 				b.WriteString("<w:tbl>")
-				for j := range 1_000 {
-					fmt.Fprintf(&b, "<w:tr><w:tc><w:p><w:r><w:t>%x</w:t></w:r></w:p></w:tc><w:tc/></w:tr>", 7919*(1_000*i+j)*(j+1))
+				for j := range 300 {
+					fmt.Fprintf(&b, "<w:tr><w:tc><w:p><w:r><w:t>%x</w:t></w:r></w:p></w:tc><w:tc/></w:tr>", 7919*(300*i+j)*(j+1))
 				}
 				b.WriteString("<w:tr><w:tc>")
 			}
@@ -184,10 +184,10 @@ func bombs() []bomb {
 			return pdf("/Count 1 /Kids [3 0 R]", "", rawStream("/Filter ["+strings.Repeat("/FlateDecode ", 6)+"]", data))
 		}, false},
 		{"a stream without end.pdf", func() []byte {
-			return append([]byte("%PDF-1.7\n1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n4 0 obj << /Length 9999999999 >> stream\n"), bytes.Repeat([]byte("q "), 8<<20)...)
+			return append([]byte("%PDF-1.7\n1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n4 0 obj << /Length 9999999999 >> stream\n"), bytes.Repeat([]byte("q "), 2<<20)...)
 		}, false},
 		{"depth.pdf", func() []byte {
-			return append([]byte("%PDF-1.7\n1 0 obj "), bytes.Repeat([]byte("["), 10<<20)...)
+			return append([]byte("%PDF-1.7\n1 0 obj "), bytes.Repeat([]byte("["), 2<<20)...)
 		}, false},
 		{"words without end.pdf", func() []byte {
 			return pdf("/Count 1 /Kids [3 0 R]", "BT /F1 1 Tf "+strings.Repeat("1 0 0 1 10 10 Tm (word) Tj ", 100_000)+"ET")
