@@ -47,10 +47,8 @@ bench-signin: ## Measure whether times tell which addresses have an account (Pos
 bench-ingest: ## Measure the reading of PDFs beside pdftotext and the cutting beside LangChain (poppler-utils, node, npm required)
 	go run ./bench -ingest
 
-fuzz: ## Fuzz every parser for ten seconds
-	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
-	  for name in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$target/*_test.go | cut -c6-); do \
-	    go test -run '^$$' -fuzz "^$$name$$" -fuzztime 10s -fuzzminimizetime 20x $$target || exit 1; done; done
+fuzz: ## Fuzz every parser for ten seconds; PACKAGES=./ingest/... for some
+	.ci/fuzz $(PACKAGES)
 
 build: ## Build the binary
 	CGO_ENABLED=0 go build -trimpath -o kyrochat .

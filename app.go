@@ -206,7 +206,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 		return err
 	}
 	a.extractor = extract.NewPool([]string{self, "extract"}, a.cfg.Limits, a.log)
-	if a.fetcher, err = newFetcher(a.cfg, a.log); err != nil {
+	if a.fetcher, err = newFetcher(a.cfg, a.limits.unfetched, a.log); err != nil {
 		return fmt.Errorf("make what fetches pages: %w", err)
 	}
 	a.documents = ingest.New(ingest.Config{

@@ -27,17 +27,17 @@ const (
 // bombs are those that are tried on a whole server, one for each trick and format.
 func bombs() []bomb {
 	return []bomb{
-		{"a text of one line.txt", func() []byte { return bytes.Repeat([]byte("word"), 3<<20) }, true},
+		{"a text of one line.txt", func() []byte { return bytes.Repeat([]byte("word"), 1<<20) }, true},
 		{"letters without end.txt", func() []byte { return bytes.Repeat([]byte("a"), 32<<20) }, false},
 		{"quotes in quotes.md", func() []byte { return []byte(strings.Repeat(">", 1_000_000) + "x") }, true},
 		{"brackets.md", func() []byte { return []byte(strings.Repeat("[", 500_000) + strings.Repeat("*a _b ", 100_000)) }, true},
 
 		{"a million divs in each other.html", func() []byte {
 			return []byte("<!doctype html><html><body>" + strings.Repeat("<div>", 1_000_000) + "deep</body></html>")
-		}, true},
+		}, false},
 		{"a million divs side by side.html", func() []byte {
 			return []byte("<!doctype html><html><body>" + strings.Repeat("<div>a</div>", 1_000_000) + "</body></html>")
-		}, true},
+		}, false},
 		{"links in links.html", func() []byte {
 			return []byte("<!doctype html><html><body>" + strings.Repeat("<a href=x><b><i>", 300_000) + "x</body></html>")
 		}, true},
@@ -47,17 +47,34 @@ func bombs() []bomb {
 		{"attributes.html", func() []byte {
 			var b strings.Builder
 			b.WriteString("<!doctype html><html><body><p ")
-			for i := range 300_000 {
+			for i := range 100_000 {
 				fmt.Fprintf(&b, "a%d=1 ", i)
 			}
 			return []byte(b.String() + ">x</p></body></html>")
 		}, true},
+		{"entities.html", func() []byte {
+			return []byte("<!doctype html><html><body><p>" + strings.Repeat("&amp;&#x41;&none;&", 200_000) + "</p></body></html>")
+		}, true},
+		{"styles.html", func() []byte {
+			return []byte("<!doctype html><html><head><style>" + strings.Repeat("a>b{c:d}", 1_000_000) + "</style></head><body>" +
+				strings.Repeat("<p style='color:red;"+strings.Repeat("x:y;", 100)+"'>word</p>", 5_000) + "</body></html>")
+		}, true},
+		{"comments.html", func() []byte {
+			return []byte("<!doctype html><html><body><p>A page.</p>" + strings.Repeat("<!--", 2_000_000) + "</body></html>")
+		}, true},
+		{"tags without end.html", func() []byte {
+			return []byte("<!doctype html><html><body><p>A page.</p>" + strings.Repeat("<a <b '", 300_000))
+		}, true},
 
-		{"one line of commas.csv", func() []byte { return bytes.Repeat([]byte("a,"), 15<<20) }, false},
-		{"one line without commas.csv", func() []byte { return append([]byte("a,b\n"), bytes.Repeat([]byte("a "), 15<<20)...) }, false},
+		{"one line of commas.csv", func() []byte { return bytes.Repeat([]byte("a,"), 6<<20) }, false},
+		{"one line without commas.csv", func() []byte { return append([]byte("a,b\n"), bytes.Repeat([]byte("a "), 9<<20)...) }, false},
 		{"a quote that does not end.csv", func() []byte { return append([]byte("a,b\n\""), bytes.Repeat([]byte("x,\n"), 9<<20)...) }, false},
 		{"depth.json", func() []byte { return bytes.Repeat([]byte("["), 10<<20) }, false},
-		{"numbers.json", func() []byte { return []byte("[" + strings.Repeat("1,", 12<<20) + "1]") }, false},
+		{"numbers.json", func() []byte { return []byte("[" + strings.Repeat("1,", 3<<20) + "1]") }, false},
+		{"paths.json", func() []byte {
+			name := strings.Repeat("k", 60_000)
+			return []byte(strings.Repeat(`{"`+name+`":`, 150) + "{" + strings.TrimSuffix(strings.Repeat(`"a":{"b":1},`, 10_000), ",") + "}" + strings.Repeat("}", 150))
+		}, true},
 
 		{"ten gigabytes.docx", func() []byte {
 			return office("word/document.xml", "wordprocessingml.document", "", piece{"word/document.xml", inflating([]byte(wordMain), 10<<10, []byte(wordEnd)), 10 << 30, true})
@@ -89,6 +106,39 @@ func bombs() []bomb {
 			}
 			return zipOf(plain("word/document.zip", string(inner)))
 		}, false},
+		{"tables in tables.docx", func() []byte {
+			var b strings.Builder
+			for i := range 60 {
+				b.WriteString("<w:tbl>")
+				for j := range 300 {
+					fmt.Fprintf(&b, "<w:tr><w:tc><w:p><w:r><w:t>%x</w:t></w:r></w:p></w:tc><w:tc/></w:tr>", 7919*(300*i+j)*(j+1))
+				}
+				b.WriteString("<w:tr><w:tc>")
+			}
+			return office("word/document.xml", "wordprocessingml.document", "", plain("word/document.xml",
+				wordMain+b.String()+strings.Repeat("<w:p/></w:tc></w:tr></w:tbl>", 60)+wordEnd))
+		}, true},
+		{"ten gigabytes.pptx", func() []byte {
+			return show(1, piece{"ppt/slides/slide1.xml", inflating([]byte(slideMain), 10<<10, []byte(slideEnd)), 10 << 30, true})
+		}, false},
+		{"depth.pptx", func() []byte {
+			return show(1, plain("ppt/slides/slide1.xml", slideMain+strings.Repeat("<p:grpSp>", 1_000_000)))
+		}, false},
+		{"one slide many times.pptx", func() []byte {
+			return show(50_000, plain("ppt/slides/slide1.xml", slideMain+strings.Repeat("<p:sp><p:txBody><a:p><a:r><a:t>again and again</a:t></a:r></a:p></p:txBody></p:sp>", 2_000)+slideEnd))
+		}, false},
+		{"ten gigabytes.xlsx", func() []byte {
+			return workbook(`<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData/></worksheet>`, "",
+				piece{"xl/sharedStrings.xml", inflating([]byte("<sst>"), 10<<10, []byte("</sst>")), 10 << 30, true})
+		}, false},
+		{"merged cells.xlsx", func() []byte {
+			var b strings.Builder
+			for column := range 5_000 {
+				fmt.Fprintf(&b, `<mergeCell ref="%s1:%s1048576"/>`, columnName(column), columnName(column))
+			}
+			return workbook(`<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>`+
+				strings.Repeat(`<row><c t="inlineStr"><is><t>x</t></is></c></row>`, 50_000)+`</sheetData><mergeCells>`+b.String()+`</mergeCells></worksheet>`, "")
+		}, true},
 		{"columns.xlsx", func() []byte {
 			var b strings.Builder
 			b.WriteString(`<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:XFD1048576"/><sheetData>`)
@@ -106,6 +156,17 @@ func bombs() []bomb {
 		{"a count that lies.pdf", func() []byte {
 			return pdf("/Count 2000000000 /Kids [3 0 R]", "BT /F1 12 Tf 72 700 Td (A page is here.) Tj ET")
 		}, true},
+		{"one page many times.pdf", func() []byte {
+			return pdf("/Count 1900 /Kids ["+strings.Repeat("3 0 R ", 1_900)+"]", "BT /F1 12 Tf 72 700 Td (A page is here.) Tj ET")
+		}, true},
+		{"objects that are not there.pdf", func() []byte {
+			p := pdf("/Count 1 /Kids [3 0 R]", "BT /F1 12 Tf 72 700 Td (A page is here.) Tj ET")
+			p = bytes.Replace(p, []byte("xref\n0 6\n"), []byte("xref\n0 2000000000\n"), 1)
+			return bytes.Replace(p, []byte("/Size 6"), []byte("/Size 2000000000"), 1)
+		}, true},
+		{"objects in a stream.pdf", func() []byte {
+			return pdf("/Count 1 /Kids [6 0 R]", "", "<< /Type /ObjStm /N 2000000000 /First 2000000000 /Length 8 >> stream\n6 0 7 0 \nendstream")
+		}, false},
 		{"pages that go round.pdf", func() []byte { return pdf("/Count 1000 /Kids [2 0 R 2 0 R 2 0 R]", "BT ET") }, false},
 		{"references that go round.pdf", func() []byte {
 			p := pdf("/Count 1 /Kids [3 0 R]", "BT ET")
@@ -123,13 +184,13 @@ func bombs() []bomb {
 			return pdf("/Count 1 /Kids [3 0 R]", "", rawStream("/Filter ["+strings.Repeat("/FlateDecode ", 6)+"]", data))
 		}, false},
 		{"a stream without end.pdf", func() []byte {
-			return append([]byte("%PDF-1.7\n1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n4 0 obj << /Length 9999999999 >> stream\n"), bytes.Repeat([]byte("q "), 8<<20)...)
+			return append([]byte("%PDF-1.7\n1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n4 0 obj << /Length 9999999999 >> stream\n"), bytes.Repeat([]byte("q "), 2<<20)...)
 		}, false},
 		{"depth.pdf", func() []byte {
-			return append([]byte("%PDF-1.7\n1 0 obj "), bytes.Repeat([]byte("["), 10<<20)...)
+			return append([]byte("%PDF-1.7\n1 0 obj "), bytes.Repeat([]byte("["), 2<<20)...)
 		}, false},
 		{"words without end.pdf", func() []byte {
-			return pdf("/Count 1 /Kids [3 0 R]", "BT /F1 1 Tf "+strings.Repeat("1 0 0 1 10 10 Tm (word) Tj ", 300_000)+"ET")
+			return pdf("/Count 1 /Kids [3 0 R]", "BT /F1 1 Tf "+strings.Repeat("1 0 0 1 10 10 Tm (word) Tj ", 100_000)+"ET")
 		}, true},
 	}
 }
@@ -167,7 +228,30 @@ func office(main, kind, more string, parts ...piece) []byte {
 	}, parts...)...)
 }
 
-func workbook(sheet, strings string) []byte {
+const (
+	slideMain = `<?xml version="1.0" encoding="UTF-8"?><p:sld xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><p:cSld><p:spTree>`
+	slideEnd  = `</p:spTree></p:cSld></p:sld>`
+)
+
+// show is a presentation that shows its one slide so many times.
+func show(times int, parts ...piece) []byte {
+	const head = `<?xml version="1.0" encoding="UTF-8"?>`
+	return office("ppt/presentation.xml", "presentationml.presentation", "", append([]piece{
+		plain("ppt/presentation.xml", head+`<p:presentation xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><p:sldIdLst>`+
+			strings.Repeat(`<p:sldId r:id="r1"/>`, times)+`</p:sldIdLst></p:presentation>`),
+		plain("ppt/_rels/presentation.xml.rels", head+`<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/slide" Target="slides/slide1.xml"/></Relationships>`),
+	}, parts...)...)
+}
+
+// columnName is the name of a column of a sheet, from A.
+func columnName(n int) string {
+	if n < 26 {
+		return string(rune('A' + n))
+	}
+	return columnName(n/26-1) + columnName(n%26)
+}
+
+func workbook(sheet, strings string, more ...piece) []byte {
 	const head = `<?xml version="1.0" encoding="UTF-8"?>`
 	parts := []piece{
 		plain("xl/workbook.xml", head+`<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>`),
@@ -177,7 +261,7 @@ func workbook(sheet, strings string) []byte {
 	if strings != "" {
 		parts = append(parts, plain("xl/sharedStrings.xml", head+strings))
 	}
-	return office("xl/workbook.xml", "spreadsheetml.sheet", "", parts...)
+	return office("xl/workbook.xml", "spreadsheetml.sheet", "", append(parts, more...)...)
 }
 
 // inflating is deflated data of so many megabytes of white space between a head and an end, made of few blocks that are

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -57,8 +58,8 @@ func (r *reader) fetch() fetchConfig {
 }
 
 // newFetcher makes what fetches pages of the web, to be closed after use. The addresses that this machine has now are its
-// own: they are refused, also where they are public.
-func newFetcher(cfg Config, log *slog.Logger) (*fetch.Fetcher, error) {
+// own: they are refused, also where they are public. denied is told what may not be reached.
+func newFetcher(cfg Config, denied func(ctx context.Context, host string), log *slog.Logger) (*fetch.Fetcher, error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err
@@ -72,6 +73,6 @@ func newFetcher(cfg Config, log *slog.Logger) (*fetch.Fetcher, error) {
 	c := cfg.Fetch
 	return fetch.New(fetch.Options{
 		Allow: c.Allow, Own: own, DNS: c.DNS, UserAgent: c.Agent, MaxPage: int64(c.MaxBytes), MaxFile: cfg.Limits.MaxUploadBytes,
-		Delay: c.Delay, Total: c.Timeout, Log: log,
+		Delay: c.Delay, Total: c.Timeout, Log: log, Denied: denied,
 	}), nil
 }

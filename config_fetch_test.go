@@ -55,7 +55,7 @@ func TestFetcherDoesWhatIsSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := newFetcher(c, slog.New(slog.DiscardHandler))
+	f, err := newFetcher(c, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 const demoUsage = `usage: kyrochat demo FILE... [-ask QUESTION]...
 
 Starts a server of its own on a free port, makes a bot, feeds it the files and answers the questions from them.
+PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV, JSON and plain text are read.
 Without -ask it takes questions from the keyboard. Nothing is kept. Where GEMINI_API_KEY is set,
 Gemini answers, and gets the text of the files; else all is done on this machine.
 `

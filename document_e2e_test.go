@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/png"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,10 +18,17 @@ func newPDF(t *testing.T, pages ...string) []byte {
 	t.Helper()
 	pdf := fpdf.New("P", "mm", "A4", "")
 	pdf.SetFont("Helvetica", "", 12)
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	pdf.RegisterImageOptionsReader("scan", fpdf.ImageOptions{ImageType: "PNG"}, &picture)
 	for _, text := range pages {
 		pdf.AddPage()
 		if text != "" {
 			pdf.MultiCell(0, 6, text, "", "L", false)
+		} else {
+			pdf.Image("scan", 0, 0, 210, 297, false, "", 0, "")
 		}
 	}
 	var out bytes.Buffer

@@ -72,7 +72,7 @@ var owners = map[string][]string{
 	"github.com/golang-jwt/":              {"auth"},
 	"golang.org/x/crypto":                 {"auth"},
 	"golang.org/x/net/dns":                {"internal/website"},
-	"golang.org/x/net/html":               {"ingest/extract"},
+	"golang.org/x/net/html":               {"ingest/extract", "ingest/fetch"},
 	"golang.org/x/net/idna":               {"text", "ingest/fetch"},
 	"golang.org/x/net/publicsuffix":       {"ingest/fetch"},
 	"codeberg.org/readeck/":               {"ingest/extract"},

@@ -9,7 +9,8 @@ import (
 	"kyrochat/live"
 )
 
-// limitLog notes in the audit log who has met a limit. Whoever floods the server must not fill the log: somebody who meets
+// limitLog notes in the audit log who has met a limit, and which pages were not fetched since their addresses may not be
+// reached. Whoever floods the server must not fill the log: somebody who meets
 // the same limit again within a minute is not noted again, nor is more than a line a second over all, and what the database
 // is too slow for is left out.
 type limitLog struct {
@@ -44,15 +45,27 @@ func (l *limitLog) hit(ctx context.Context, refused *kyro.Error) {
 	if viewer.SignedIn() {
 		who = viewer.UserID.String()
 	}
+	l.note(ctx, who+" "+refused.Limit, "all", viewer.Entry(kyro.AuditLimitHit, kyro.ID{}).Refused("Too many "+refused.Limit+"."))
+}
+
+// unfetched notes a host that may not be reached, or that led to one. The line is of no account: its owner would be told by
+// it what the operator's network looks like. It does not wait.
+func (l *limitLog) unfetched(ctx context.Context, host string) {
+	l.note(ctx, "fetch "+host, "all fetches", kyro.AuditEntry{
+		Action: kyro.AuditAccessDenied, Actor: kyro.ActorSystem, Detail: "A page was not fetched: what its address leads to may not be reached. Its host is " + host + ".",
+	})
+}
+
+// note keeps a line to be written, unless there are too many of one kind, or over all.
+func (l *limitLog) note(ctx context.Context, one, all string, entry kyro.AuditEntry) {
 	for _, count := range []struct {
 		key  string
 		rate kyro.Rate
-	}{{who + " " + refused.Limit, limitHitsOfOne}, {"all", limitHitsOfAll}} {
+	}{{one, limitHitsOfOne}, {all, limitHitsOfAll}} {
 		if allowance, _ := l.rates.Take(ctx, count.key, count.rate); !allowance.Allowed {
 			return
 		}
 	}
-	entry := viewer.Entry(kyro.AuditLimitHit, kyro.ID{}).Refused("Too many " + refused.Limit + ".")
 	entry.At = kyro.Moment(time.Now())
 	select {
 	case l.hits <- entry:

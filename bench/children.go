@@ -53,7 +53,7 @@ func (c *child) stop() {
 func (l *lab) build(ctx context.Context) error {
 	l.binary = filepath.Join(l.dir, "kyrochat")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", l.binary, "kyrochat") // as the Makefile does
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the server: %w\n%s", err, output)
 	}

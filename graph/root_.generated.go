@@ -3804,7 +3804,7 @@ enum ErrorCode {
   FILE_EMPTY
   "The file is larger than ` + "`" + `serverInfo.limits.maxUploadBytes` + "`" + `. In payloads."
   FILE_TOO_LARGE
-  "The page could not be fetched. In payloads."
+  "The page could not be fetched. That is found out in the background, so no payload has it: the document or crawl is FAILED."
   FETCH_FAILED
   "There is no such object, or it is not yours. At the top level."
   NOT_FOUND
@@ -4391,11 +4391,14 @@ type Document implements Node {
   bot: Bot!
   "Where it comes from."
   kind: DocumentKind!
-  "The title, 1 to 200 characters."
+  "The title, 1 to 200 characters. That of a page which nobody named follows what the page calls itself; until it was read it is the address."
   title: String!
   "The file's name as it was uploaded; null unless kind is FILE."
   fileName: String
-  "The address, in the form by which pages are told apart; null unless kind is URL."
+  """
+  The address, in the form by which pages are told apart: without fragment and without what only counts visitors; what the
+  page itself calls its address, once it was read. Null unless kind is URL.
+  """
   url: URL
   "The type its content was found to be; null until known."
   mimeType: String
@@ -4409,11 +4412,11 @@ type Document implements Node {
   statusReason: String
   "How far it has come, in numbers."
   progress: DocumentProgress!
-  "How many pages, slides or sheets it has; null where its format has none, or until known."
+  "How many pages, slides or visible sheets it has; null where its format has none, or until it is ready."
   pageCount: Int
   """
   How many UTF-16 code units of text were found on each page, the first page first; null where the format has no pages, or
-  until known. A page of 0 is one that nothing was found on.
+  until it is ready. A page of 0 is one that nothing was found on.
   """
   pageCharCounts: [Int!]
   "How many chunks it was cut into; 0 until known."
@@ -4438,7 +4441,8 @@ type Document implements Node {
   crawl: Crawl
   """
   Where its original can be downloaded, by its owner, for five minutes: a file, the page as it was fetched, the text. Null
-  where there is none (yet). Whoever has this address has the file: ask for it when a person wants it, and do not keep it.
+  where there is none (yet). The address needs no token: whoever has it has the file, so ask for it when a person wants it, and
+  do not keep it. What it gives is always to be saved, never to be shown in a page.
   """
   downloadUrl: URL
   "When it was added."
@@ -4526,15 +4530,20 @@ enum DocumentRunOutcome {
 type DocumentSync {
   "Every how many hours the page is looked at; null: never by itself."
   intervalHours: Int
-  "When it is looked at next; null where it is not."
+  """
+  When it is looked at next, within some minutes; null where it is not. The first time is up to a tenth of the interval
+  earlier, so that what was set together does not come together. After five times that failed in a row the interval is
+  doubled, up to 30 days, until one succeeds.
+  """
   nextAt: DateTime
   "When it was last looked at; null until then."
   checkedAt: DateTime
 }
 
 """
-A walk through a site, which makes a document of each page it finds. It keeps to the site it begins on, to what the site's
-robots.txt allows, and to one page a second.
+A walk through a site, which makes a document of each page it finds. It keeps to the site it begins on, with all hosts of the
+same registered domain (` + "`" + `docs.example.com` + "`" + ` and ` + "`" + `www.example.com` + "`" + ` are one site), to what robots.txt allows, and to one request
+a second for each host, or fewer where robots.txt asks for that. A page that asks not to be listed (noindex) is left out.
 """
 type Crawl implements Node {
   "The crawl's id, such as ` + "`" + `crawl_3` + "`" + `."
@@ -4555,15 +4564,15 @@ type Crawl implements Node {
   include: [String!]!
   "Which paths it leaves out, as patterns."
   exclude: [String!]!
-  "How many pages it knows of."
+  "How many pages it knows of by now, at most maxPages; it grows while the crawl runs."
   pagesFound: Int!
   "How many of them it has looked at, whatever came of it."
   pagesDone: Int!
-  "How many became documents, or new versions of documents."
+  "How many became documents, or new versions of documents. Those are read beside the crawl: documentProgress tells of that."
   pagesAdded: Int!
   "How many are in the bot's documents as they are."
   pagesUnchanged: Int!
-  "How many were left out: another address of the same page, the same content, not wanted or not text."
+  "How many were left out: another address of the same page, the same content, forbidden by robots.txt, not wanted or not text."
   pagesSkipped: Int!
   "How many could not be read."
   pagesFailed: Int!
@@ -4594,9 +4603,9 @@ enum CrawlStatus {
   RUNNING
   "All pages that it was to look at were looked at."
   COMPLETED
-  "It could not begin: ` + "`" + `statusReason` + "`" + ` says why."
+  "Nothing could be read, or there was no room for a document: ` + "`" + `statusReason` + "`" + ` says why."
   FAILED
-  "Its owner canceled it. What it had found by then stays."
+  "Its owner canceled it. The documents it had made by then stay, and so does what it knew of pages."
   CANCELED
 }
 
@@ -4616,7 +4625,7 @@ type CrawlPage {
 
 "What became of a page of a crawl."
 enum CrawlPageStatus {
-  "It was not looked at yet."
+  "It was not looked at yet; and will not be where the crawl is over."
   WAITING
   "It is a new document."
   ADDED
@@ -4633,14 +4642,16 @@ enum CrawlPageStatus {
 }
 
 """
-A place to send a file to. Send it by ` + "`" + `PUT` + "`" + ` to ` + "`" + `url` + "`" + `, whole, or in parts with ` + "`" + `Content-Range: bytes 0-1048575/5000000` + "`" + `
-(the total may be ` + "`" + `*` + "`" + ` until the last part; all but the last have at least 16,384 bytes). The answer to a part is 308 with
-` + "`" + `Upload-Offset` + "`" + `, how many bytes are there; the answer to the last one is 201 with ` + "`" + `{"documentId", "status"}` + "`" + `, also when it is
-sent again. A part that begins elsewhere is answered by 409 with ` + "`" + `Upload-Offset` + "`" + `. Whoever was cut off asks ` + "`" + `HEAD url` + "`" + ` for
-` + "`" + `Upload-Offset` + "`" + ` and goes on from there, also with another server of the same installation, also after a restart; where all
-bytes are there, a ` + "`" + `PUT` + "`" + ` without a body and with ` + "`" + `Content-Range: bytes */5000000` + "`" + ` gives the 201. ` + "`" + `DELETE url` + "`" + ` gives it up. An
-error is ` + "`" + `{"errors": [{"code", "message"}]}` + "`" + `, with the codes of uploadDocument. No token is needed: the address is the right
-to it, once, until ` + "`" + `expiresAt` + "`" + `.
+A place to send a file to. Send it by ` + "`" + `PUT` + "`" + ` to ` + "`" + `url` + "`" + `, whole, or in parts with ` + "`" + `Content-Range: bytes 0-1048575/5000000` + "`" + ` (the
+total may be ` + "`" + `*` + "`" + ` until the last part; all but the last have at least 16,384 bytes). The answer to a part is 308 with
+` + "`" + `Upload-Offset` + "`" + `, how many bytes are there (for ` + "`" + `fetch` + "`" + ` that is a response, and no redirection); the answer to the last one
+is 201 with ` + "`" + `{"documentId", "status"}` + "`" + `, also when it is sent again. A part that begins elsewhere is answered by 409 with
+` + "`" + `Upload-Offset` + "`" + `. Whoever was cut off asks ` + "`" + `HEAD url` + "`" + ` for ` + "`" + `Upload-Offset` + "`" + ` and goes on from there, also with another server of
+the same installation, also after a restart; where all bytes are there, a ` + "`" + `PUT` + "`" + ` without a body and with ` + "`" + `Content-Range:
+bytes */5000000` + "`" + ` gives the 201. ` + "`" + `DELETE url` + "`" + ` gives it up, and makes room: a file that was refused, such as one of a wrong
+type, counts as not complete until then or until ` + "`" + `expiresAt` + "`" + `. An error is ` + "`" + `{"errors": [{"code", "message"}]}` + "`" + `, with the
+codes of uploadDocument, and NOT_FOUND for an address that is none or is over. No token is needed: the address is the right
+to it, for one file, until ` + "`" + `expiresAt` + "`" + `.
 """
 type UploadSlot implements Node {
   "The slot's id, such as ` + "`" + `upload_7` + "`" + `."
@@ -4649,7 +4660,7 @@ type UploadSlot implements Node {
   url: URL
   "Until when it can be sent."
   expiresAt: DateTime!
-  "The name it will have."
+  "The name it will have: without a path, at most 255 bytes."
   fileName: String!
   "How many bytes are there by now."
   receivedBytes: Int!
@@ -4702,7 +4713,16 @@ enum DocumentStatus {
 
 "Something its owner should know about a document that is searchable all the same."
 type DocumentWarning {
-  "The reason, for programs, such as ` + "`" + `PAGE_WITHOUT_TEXT` + "`" + `."
+  """
+  The reason, for programs; there may be others one day:
+  - ` + "`" + `PAGE_WITHOUT_TEXT` + "`" + `: a page or slide is a picture, and was not read.
+  - ` + "`" + `PAGE_UNREADABLE` + "`" + `: a page is damaged or not there, and was left out.
+  - ` + "`" + `CHARSET_GUESSED` + "`" + `: the file does not say its character set. Look whether its text is right.
+  - ` + "`" + `HIDDEN_LEFT_OUT` + "`" + `: a slide, a sheet, or rows or columns of one, are hidden and were left out.
+  - ` + "`" + `RESULT_MISSING` + "`" + `: a sheet has formulas whose results its program did not store.
+  - ` + "`" + `DUPLICATE_CONTENT` + "`" + `: another document of the bot has the same text.
+  - ` + "`" + `DUPLICATE_PAGE` + "`" + `: what the page calls its own address is that of another document of the bot.
+  """
   code: String!
   "The reason, for people."
   message: String!
@@ -4724,7 +4744,7 @@ type DocumentProgress {
   stageTotal: Int
   """
   How much of the whole way is done, 0 to 100. Only a document that is READY is at 100; one that ended otherwise stays
-  where it was. It does not fall unless the document is started again.
+  where it was. It does not fall unless the document is started again: then it begins at 0, also where it was READY.
   """
   percent: Float!
   "When it goes on by itself, where it waits for a quota or for an upstream that is away; null where it does not wait."
@@ -5372,8 +5392,9 @@ type Mutation {
   """
   Adds a file to a bot: PDF, Word, PowerPoint, Excel, HTML, Markdown, CSV, JSON or plain text, decided by content. It is
   stored when the mutation answers, and read in the background. Large files, and those of people with bad connections, are
-  better sent by createUpload. Errors: VALIDATION, UNSUPPORTED_TYPE, FILE_EMPTY, FILE_TOO_LARGE, LIMIT_REACHED; NOT_FOUND at
-  the top level. API keys: INGEST.
+  better sent by createUpload. LIMIT_REACHED with ` + "`" + `serverInfo.limits.maxDocuments` + "`" + ` or ` + "`" + `maxStorageBytes` + "`" + `, as of whatever adds a
+  document. Errors: VALIDATION, UNSUPPORTED_TYPE, FILE_EMPTY, FILE_TOO_LARGE, LIMIT_REACHED; NOT_FOUND at the top level.
+  API keys: INGEST.
   """
   uploadDocument(
     "The file and its bot."
@@ -5410,7 +5431,7 @@ type Mutation {
   ): DeletePayload!
   """
   Makes a place to send a file to, which then becomes a document as by uploadDocument. An upload that is cut off can be gone
-  on with: see UploadSlot. Errors: VALIDATION, FILE_TOO_LARGE, LIMIT_REACHED; NOT_FOUND at the top level. API keys: INGEST.
+  on with: see UploadSlot. LIMIT_REACHED with 20 that are not complete. Errors: VALIDATION, FILE_TOO_LARGE, LIMIT_REACHED; NOT_FOUND at the top level. API keys: INGEST.
   """
   createUpload(
     "What will be sent."
@@ -5425,7 +5446,8 @@ type Mutation {
   ): DocumentPayload!
   """
   Adds a page of the web to a bot, or a PDF or another file by its address. It is fetched in the background; where that
-  cannot be done the document FAILED, and says why. The site's robots.txt is kept to. A page that the bot has already is not
+  cannot be done, as where an address leads nowhere or not into the public internet, the document is FAILED, and ` + "`" + `statusReason` + "`" + `
+  says why. The site's robots.txt is kept to. A page that the bot has already is not
   added twice: its document is given, and looked at again. Errors: VALIDATION, LIMIT_REACHED; NOT_FOUND at the top level.
   API keys: INGEST.
   """
@@ -5435,7 +5457,7 @@ type Mutation {
   ): DocumentPayload!
   """
   Walks through a site in the background and makes a document of each page: see Crawl, and crawlProgress to watch. Pages that
-  the bot has already are looked at again. Errors: VALIDATION, LIMIT_REACHED (two crawls of one user run at once, ten wait);
+  the bot has already are looked at again. Where the site cannot be reached the crawl is FAILED. Errors: VALIDATION, LIMIT_REACHED (two crawls of one user run at once, ten wait);
   NOT_FOUND at the top level. API keys: INGEST.
   """
   crawlSite(
@@ -5880,9 +5902,12 @@ input AddQADocumentInput {
 input AddUrlDocumentInput {
   "To which bot."
   botId: ID!
-  "Its address: http or https, at most 2,048 bytes, in the public internet."
+  """
+  Its address: http or https, at most 2,048 bytes, without a user and a password. What is no absolute address at all is
+  BAD_USER_INPUT at the top level: check what people type by ` + "`" + `new URL(...)` + "`" + `.
+  """
   url: URL!
-  "1 to 200 characters; where it is left out, what the page calls itself."
+  "1 to 200 characters; where it is left out, what the page calls itself, also after that changed."
   title: String
 }
 
@@ -5890,15 +5915,18 @@ input AddUrlDocumentInput {
 input CrawlSiteInput {
   "Which bot gets the documents."
   botId: ID!
-  "A page to begin with, or a sitemap."
+  "A page to begin with, or a sitemap; an address as of addUrlDocument."
   url: URL!
   "How many pages to look at, at most: 1 to 1,000."
   maxPages: Int = 50
   "How many links to go away from the first page, at most: 0 to 10. Pages of a sitemap count as 1 away."
   maxDepth: Int = 2
-  "Paths to take, at most 20 patterns such as ` + "`" + `/docs/*` + "`" + `, where ` + "`" + `*` + "`" + ` stands for anything; all where it is left out."
+  """
+  Paths to take, at most 20 patterns of at most 200 bytes such as ` + "`" + `/docs/*` + "`" + `, where ` + "`" + `*` + "`" + ` stands for anything, ` + "`" + `/` + "`" + ` too; all where it
+  is left out. A pattern is about the whole path, without the query. The first page is read for its links in any case.
+  """
   include: [String!]
-  "Paths to leave out, at most 20 patterns; it goes before ` + "`" + `include` + "`" + `."
+  "Paths to leave out, at most 20 such patterns; it goes before ` + "`" + `include` + "`" + `."
   exclude: [String!]
 }
 
@@ -5960,7 +5988,7 @@ type DocumentResult {
   documentId: ID!
   "The document; null on errors, and where it was deleted."
   document: Document
-  "Why nothing was done about it: also NOT_FOUND and RATE_LIMITED, which are about this one alone."
+  "Why nothing was done about it: also BAD_USER_INPUT, NOT_FOUND and RATE_LIMITED, which are about this one alone."
   errors: [UserError!]!
 }
 
@@ -5984,7 +6012,7 @@ type ChunkPayload {
 type DocumentPayload {
   "The document; null on errors."
   document: Document
-  "Another document of the bot with exactly the same content, where there is one. Both are kept."
+  "Another document of the bot with exactly the same content, where there is one. Both are kept. Of pages, ` + "`" + `warnings` + "`" + ` tell."
   duplicateOf: Document
   "What the caller can mend."
   errors: [UserError!]!
@@ -6099,8 +6127,8 @@ type Subscription {
     documentId: ID
   ): DocumentProgress!
   """
-  Follows a crawl: its present state, every change, and then the end, after a final state. NOT_FOUND as for one that is not
-  there. API keys: READ, INGEST.
+  Follows a crawl: its present state, then how it changes, at most twice a second, and the end after a final state. How its
+  documents are read is told by documentProgress of the bot. NOT_FOUND where there is none for you. API keys: READ, INGEST.
   """
   crawlProgress(
     "The crawl."

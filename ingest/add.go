@@ -116,6 +116,11 @@ func (s *Service) add(
 		return Added{}, err
 	}
 	s.publish(ctx, stored)
+	size := int64(0)
+	if stored.SizeBytes != nil {
+		size = *stored.SizeBytes
+	}
+	s.log.InfoContext(ctx, "document added", "document", stored.ID.String(), "bot", stored.BotID.String(), "kind", stored.Kind, "type", stored.MimeType, "bytes", size)
 	added := Added{Document: stored}
 	if !duplicate.IsZero() {
 		added.DuplicateOf = &duplicate

@@ -97,7 +97,7 @@ func (s *Service) WatchCrawl(ctx context.Context, v kyro.Viewer, id kyro.ID) ite
 				yield(kyro.Crawl{}, err)
 				return
 			case err != nil: // the next look may be better
-			case first || !c.UpdatedAt.Equal(told):
+			case first || !c.UpdatedAt.Equal(told) || c.Status.Final():
 				told = c.UpdatedAt
 				if !yield(c, nil) || c.Status.Final() {
 					return

@@ -90,8 +90,12 @@ func (w *walk) begin(ctx context.Context) (over bool, err error) {
 			return true, w.end(ctx, kyro.CrawlFailed, "The sitemap names no page of this site that the crawl is to take.")
 		}
 	}
-	w.crawl, err = w.store.BeginCrawl(ctx, w.id, w.run, pages, depth, w.time())
-	return false, err
+	if w.crawl, err = w.store.BeginCrawl(ctx, w.id, w.run, pages, depth, w.time()); err != nil {
+		return false, err
+	}
+	w.log.InfoContext(ctx, "crawl begun", "crawl", w.id.String(), "bot", w.crawl.BotID.String(), "host", hostOf(w.crawl.URL), "pages", len(pages),
+		"most", w.crawl.MaxPages)
+	return false, nil
 }
 
 // sitemap reads the one that the crawl begins with.
@@ -195,9 +199,12 @@ func (w *walk) failed(ctx context.Context, page kyro.CrawlPage, err error) error
 func (w *walk) settle(ctx context.Context, l *looked) error {
 	l.step.Now = w.time()
 	crawl, changed, err := w.finishPage(ctx, l)
-	if kyro.ErrorCode(err) == kyro.CodeLimitReached {
+	switch kyro.ErrorCode(err) {
+	case kyro.CodeLimitReached:
 		known, _ := errors.AsType[*kyro.Error](err)
 		return w.finish(ctx, known.Message)
+	case kyro.CodeConflict, kyro.CodeNotFound:
+		return w.meanwhile(ctx, l.step.Page, err)
 	}
 	if err != nil {
 		return err
@@ -209,6 +216,21 @@ func (w *walk) settle(ctx context.Context, l *looked) error {
 		w.heads.Forget(w.crawl.OwnerID, id)
 	}
 	return nil
+}
+
+// meanwhile has a page looked at once more whose document was added, changed or deleted since it was looked at. Where it is the
+// crawl that is over, the error is given back.
+func (w *walk) meanwhile(ctx context.Context, page kyro.CrawlPage, err error) error {
+	if w.stillWanted(ctx) != nil {
+		return err
+	}
+	page.DocumentID = kyro.ID{}
+	if page.Tries+1 < pageTries {
+		return w.store.PostponePage(ctx, w.id, w.run, page, "Its document was changed while it was read.", w.time().Add(time.Second), w.time())
+	}
+	page.Status, page.Reason = kyro.PageFailed, "Its document was changed each time it was read."
+	w.crawl, _, err = w.store.FinishPage(ctx, w.id, w.run, kyro.CrawlStep{Page: page, Now: w.time()}, nil, nil)
+	return err
 }
 
 func (w *walk) finishPage(ctx context.Context, l *looked) (crawl kyro.Crawl, changed *kyro.Document, err error) {
@@ -236,28 +258,36 @@ func (w *walk) finish(ctx context.Context, reason string) error {
 	if c.PagesAdded+c.PagesUnchanged > 0 {
 		return w.end(ctx, kyro.CrawlCompleted, reason)
 	}
-	if reason == "" && c.PagesFailed > 0 && c.PagesFound == c.PagesFailed {
-		first, found, err := w.store.KnownPage(ctx, w.id, c.URL)
-		if err != nil {
-			return err
-		}
-		if reason = "No page could be read."; found && first.Reason != "" {
-			reason = first.Reason
-		}
-	}
 	if reason != "" {
 		return w.end(ctx, kyro.CrawlFailed, reason)
 	}
-	return w.end(ctx, kyro.CrawlCompleted, "")
+	first, found, err := w.store.KnownPage(ctx, w.id, c.URL)
+	if err != nil {
+		return err
+	}
+	failed := c.PagesFailed > 0 && c.PagesFound == c.PagesFailed
+	switch {
+	case found && first.Reason != "" && (failed || c.PagesFound == 1):
+		reason = first.Reason // nobody should have to look for it among the pages
+	case failed:
+		reason = "No page could be read."
+	}
+	if failed {
+		return w.end(ctx, kyro.CrawlFailed, reason)
+	}
+	return w.end(ctx, kyro.CrawlCompleted, reason)
 }
 
 // errWalked ends a turn whose crawl is over.
 var errWalked = kyro.Errorf(kyro.CodeConflict, "The crawl is over.")
 
 func (w *walk) end(ctx context.Context, status kyro.CrawlStatus, reason string) error {
-	_, err := w.store.FinishCrawl(ctx, w.id, w.run, status, reason, w.time())
+	c, err := w.store.FinishCrawl(ctx, w.id, w.run, status, reason, w.time())
 	if err != nil {
 		return err
 	}
+	w.log.InfoContext(ctx, "crawl ended", "crawl", w.id.String(), "bot", c.BotID.String(), "host", hostOf(c.URL), "status", status,
+		"found", c.PagesFound, "added", c.PagesAdded, "unchanged", c.PagesUnchanged, "skipped", c.PagesSkipped, "failed", c.PagesFailed,
+		"took", c.FinishedAt.Sub(c.CreatedAt).Round(time.Millisecond))
 	return errWalked // which is no failure: see WorkCrawl
 }

@@ -62,7 +62,7 @@ func (w *work) fetch(ctx context.Context) error {
 	if same {
 		d, err := w.store.Unchanged(ctx, w.id, w.run, page.ETag, page.LastModified, w.time())
 		if err == nil {
-			w.publish(ctx, d)
+			w.tell(ctx, d)
 			err = errUnchanged
 		}
 		return err
@@ -100,8 +100,8 @@ func (w *work) saysTheSame(ctx, within context.Context, page *got) (bool, error)
 	if err != nil {
 		return false, told(ctx, within, err)
 	}
-	if strings.TrimSpace(extraction.Text) == "" {
-		return false, noText(page.saved.MimeType)
+	if strings.TrimSpace(extraction.Text) == "" || isScan(extraction) {
+		return false, noText(extraction)
 	}
 	hash, err := w.store.TextHash(ctx, w.id)
 	return hash == hashOfText(extraction.Text), err

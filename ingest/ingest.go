@@ -157,6 +157,8 @@ type Files interface {
 	Path(document kyro.ID, version int) string
 	// Latest is where the original of a version is, or that of the last one before it that brought one of its own.
 	Latest(document kyro.ID, version int) (path string, found bool)
+	// Prune deletes the originals of versions before one of a document, but for the Latest of the version in use.
+	Prune(document kyro.ID, inUse, before int) error
 	// Remove deletes every file of a document. None is no error.
 	Remove(document kyro.ID) error
 	// Documents gives the documents whose files were last placed before the time.

@@ -40,7 +40,7 @@ func (w *work) look(ctx context.Context, v kyro.IndexedVersion) error {
 	}
 	seen := len(chunks) == len(indexes)
 	for i := 0; seen && i < len(chunks); i++ {
-		terms := text.Terms(chunk.EmbeddedText(w.doc.Title, chunks[i]), w.doc.Language)
+		terms := text.Terms(chunk.EmbeddedText(w.doc.EmbedTitle(), chunks[i]), w.doc.Language)
 		terms = terms[max(0, len(terms)-lookTerms):] // of the passage rather than of the title
 		if seen, err = w.store.Finds(ctx, v, terms, chunks[i].Index); err != nil {
 			return err

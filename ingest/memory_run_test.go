@@ -102,3 +102,15 @@ func (m *memory) Latest(document kyro.ID, version int) (path string, found bool)
 	}
 	return "", false
 }
+
+func (m *memory) Prune(document kyro.ID, inUse, before int) error {
+	last, found := m.Latest(document, inUse)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for version := 1; version < before; version++ {
+		if path := m.Path(document, version); !found || path != last {
+			delete(m.placed, path)
+		}
+	}
+	return nil
+}

@@ -208,6 +208,7 @@ func (m *memory) renew(id kyro.ID, content string) kyro.Document {
 	r := m.rows[id.Key-1]
 	r.Version++
 	r.Run++
+	r.FetchedRun = r.Run
 	r.move(kyro.DocumentStep{Status: kyro.DocumentQueued, Now: m.now})
 	m.placed[m.Path(id, r.Version)] = []byte(content)
 	return r.Document

@@ -123,6 +123,15 @@ func titleOfPage(address string) string {
 	return shortTitle(u.Host + path)
 }
 
+// hostOf is the host of an address: what operators hear of it, since paths and queries may be secrets.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
 // pathOf is the path of an address, which the patterns of a crawl are about.
 func pathOf(address string) string {
 	u, err := url.Parse(address)

@@ -25,8 +25,8 @@ func (w *work) prepare(ctx context.Context) error {
 		return err
 	}
 	extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.FetchedType, w.doc.MimeType)
-	if strings.TrimSpace(extraction.Text) == "" {
-		return noText(extraction.MimeType)
+	if strings.TrimSpace(extraction.Text) == "" || isScan(extraction) {
+		return noText(extraction)
 	}
 	if err := w.advance(ctx, kyro.DocumentChunking, 0, nil); err != nil {
 		return err
@@ -70,12 +70,31 @@ func (w *work) read(ctx context.Context) (kyro.Extraction, error) {
 	return w.extract(ctx)
 }
 
-// noText is what becomes of a document without text.
-func noText(mimeType string) error {
-	if mimeType == portable {
+// pageWithoutText is the warning of a page or slide that shows a picture and holds almost no text.
+const pageWithoutText = "PAGE_WITHOUT_TEXT"
+
+// noText is what becomes of a document without text: where pages show pictures, text recognition may find some in them.
+func noText(extraction kyro.Extraction) error {
+	if pictures(extraction) > 0 {
 		return verdict{kyro.DocumentNeedsOCR, "No text was found: the pages are pictures. Run text recognition (OCR) over the file and upload the result."}
 	}
 	return verdict{kyro.DocumentFailed, "The document holds no text."}
+}
+
+// isScan reports a document of nothing but pictures. A number or a stamp on them is no text.
+func isScan(extraction kyro.Extraction) bool {
+	return extraction.Pages > 0 && pictures(extraction) == extraction.Pages
+}
+
+// pictures counts the pages that show a picture and no text.
+func pictures(extraction kyro.Extraction) int {
+	n := 0
+	for _, w := range extraction.Warnings {
+		if w.Code == pageWithoutText {
+			n++
+		}
+	}
+	return n
 }
 
 // extract reads the text of the original, within the turn.
@@ -120,14 +139,15 @@ func (w *work) originalAt(path string) kyro.Original {
 // original is where the document's original can be read. The one that the store keeps has no file, so that one is
 // made for it; the others have theirs on this node.
 func (w *work) original(ctx context.Context) (path string, discard func(), err error) {
-	if key, err := w.object(ctx, w.id, w.doc.Version); err != nil {
+	version := w.madeFrom()
+	if key, err := w.object(ctx, w.id, version); err != nil {
 		return "", nil, err
 	} else if key != "" {
 		return w.fetchOriginal(ctx, key)
 	}
-	body, err := w.store.Original(ctx, w.id, w.doc.Version)
+	body, err := w.store.Original(ctx, w.id, version)
 	if kyro.ErrorCode(err) == kyro.CodeNotFound {
-		if path, found := w.files.Latest(w.id, w.doc.Version); found {
+		if path, found := w.files.Latest(w.id, version); found {
 			return path, func() {}, nil
 		}
 		return "", nil, verdict{kyro.DocumentFailed, "What the document was made from is not there any more. Delete it and add it anew."}
@@ -142,6 +162,15 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 	return received.Path, func() { w.files.Discard(received) }, nil
 }
 
+// madeFrom is the version whose original is read, or the last one's before it that brought its own: the one that is being made,
+// unless it is made of what answers use. Between the two there may be one that a failed run left.
+func (w *work) madeFrom() int {
+	if d := &w.doc; d.ActiveVersion > 0 && d.FetchedRun != d.Run {
+		return d.ActiveVersion
+	}
+	return w.doc.Version
+}
+
 // chunk cuts the text and makes the search terms of each chunk, both under the title, or under lead where there is one.
 func (w *work) chunk(ctx context.Context, extraction kyro.Extraction, lead string) (kyro.Prepared, error) {
 	title := w.doc.Title
@@ -151,7 +180,7 @@ func (w *work) chunk(ctx context.Context, extraction kyro.Extraction, lead strin
 	above := cmp.Or(lead, title)
 	chunks := w.split(extraction, above, chunk.Sized(w.doc.ChunkSize(), w.doc.ChunkOverlap()))
 	if len(chunks) == 0 {
-		return kyro.Prepared{}, noText(extraction.MimeType)
+		return kyro.Prepared{}, noText(extraction)
 	}
 	if limit := w.limits.MaxChunks; len(chunks) > limit {
 		return kyro.Prepared{}, kyro.Errorf(kyro.CodeLimitReached,

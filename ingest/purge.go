@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -15,7 +16,7 @@ const (
 
 // Purge does a turn of a JobPurge: it removes the rows that a deleted document, or the former versions of a live
 // one, left; before that their vectors in the index, whose ids are worked out from the rows; and the files that this
-// node has of a deleted one. It answers kyro.ErrJobAgain when its time is up, and also where something is away or fails:
+// node has of a deleted one, and of a live one those that nothing is made from any more. It answers kyro.ErrJobAgain when its time is up, and also where something is away or fails:
 // nothing else would ever remove what it is to remove.
 func (s *Service) Purge(ctx context.Context, job kyro.Job) error {
 	err := s.purge(ctx, kyro.DocumentID(job.Key))
@@ -50,10 +51,14 @@ func (s *Service) purge(ctx context.Context, id kyro.ID) error {
 			return kyro.ErrJobAgain
 		}
 	}
-	if len(deleted) == 0 {
-		return nil
+	if len(deleted) > 0 {
+		return s.files.Remove(id)
 	}
-	return s.files.Remove(id)
+	state, found, err := s.vectorState(ctx, id)
+	if err != nil || !found {
+		return err
+	}
+	return s.files.Prune(id, cmp.Or(state.ActiveVersion, state.Version), state.Version)
 }
 
 // purgeIndex removes the vectors of those versions of a document whose rows are about to go.

@@ -88,7 +88,8 @@ type CrawlStore interface {
 	KnownPage(ctx context.Context, crawl kyro.ID, url string) (page kyro.CrawlPage, found bool, err error)
 	PageWithText(ctx context.Context, crawl kyro.ID, hash string) (page kyro.CrawlPage, found bool, err error)
 	// FinishPage stores what became of a page in one fact, with original and place as of AddDocument; changed is the
-	// document that has work to do now. LIMIT_REACHED where the owner may have no more.
+	// document that has work to do now. LIMIT_REACHED where the owner may have no more; CONFLICT and NOT_FOUND also where the
+	// document was added, changed or deleted since the page was looked at.
 	FinishPage(
 		ctx context.Context, id kyro.ID, run int64, step kyro.CrawlStep, original io.Reader, place func(kyro.Document) error,
 	) (crawl kyro.Crawl, changed *kyro.Document, err error)

@@ -124,7 +124,7 @@ func (w *work) activate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.publish(ctx, d)
+	w.tell(ctx, d)
 	return nil
 }
 
@@ -147,6 +147,9 @@ func (w *work) conclude(ctx context.Context, err error) error {
 	}
 	switch known.Code {
 	case kyro.CodeConflict, kyro.CodeNotFound:
+		if _, stillOurs := w.store.DocumentForWork(ctx, w.id, w.run); stillOurs == nil {
+			return err // nobody else would ever end the run
+		}
 		return nil // canceled, deleted or started again meanwhile
 	case kyro.CodeValidation, kyro.CodeUnsupportedType, kyro.CodeFileEmpty, kyro.CodeFileTooLarge, kyro.CodeLimitReached,
 		kyro.CodeTimeout, kyro.CodeFetchFailed, kyro.CodeContentBlocked:
@@ -173,8 +176,17 @@ func (w *work) step(ctx context.Context, step kyro.DocumentStep) error {
 		return err
 	}
 	w.doc = d
-	w.publish(ctx, d)
+	w.tell(ctx, d)
 	return nil
+}
+
+// tell tells of a new state: watchers of each, operators of the end of a run. Neither hears what the document says.
+func (w *work) tell(ctx context.Context, d kyro.Document) {
+	w.publish(ctx, d)
+	if r := d.LastRun; r.FinishedAt != nil {
+		w.log.InfoContext(ctx, "document worked on", "document", d.ID.String(), "kind", d.Kind, "cause", r.Cause, "outcome", r.Outcome,
+			"chunks", d.ChunkCount, "took", r.FinishedAt.Sub(r.StartedAt).Round(time.Millisecond))
+	}
 }
 
 // advance moves the document within its way. What would be a move back is left out: a turn that repeats what a

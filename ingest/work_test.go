@@ -131,6 +131,7 @@ func TestWorkGoesOnAfterAnyFault(t *testing.T) {
 
 func TestWorkTellsWhatAPersonMustMend(t *testing.T) {
 	t.Parallel()
+	told := []kyro.DocumentWarning{{Code: "PAGE_WITHOUT_TEXT"}}
 	mendable := kyro.Errorf(kyro.CodeValidation, "The PDF is encrypted. Remove the password.").Because(errBoom)
 	for name, test := range map[string]struct {
 		file   string
@@ -139,12 +140,19 @@ func TestWorkTellsWhatAPersonMustMend(t *testing.T) {
 		status kyro.DocumentStatus
 		reason string
 	}{
-		"a scan":        {file: "a.pdf", status: kyro.DocumentNeedsOCR, reason: "OCR"},
+		"a scan": {file: "a.pdf", ex: kyro.Extraction{Pages: 1, Warnings: told}, status: kyro.DocumentNeedsOCR, reason: "OCR"},
+		"a scan with a stamp": {
+			file: "a.pdf", ex: kyro.Extraction{Text: "17", Pages: 1, Warnings: told}, status: kyro.DocumentNeedsOCR, reason: "OCR",
+		},
+		"slides of pictures, and empty ones": {
+			file: "a.pptx", ex: kyro.Extraction{Pages: 3, Warnings: told}, status: kyro.DocumentNeedsOCR, reason: "OCR",
+		},
+		"blank pages":   {file: "a.pdf", ex: kyro.Extraction{Pages: 2}, status: kyro.DocumentFailed, reason: "no text"},
 		"an empty text": {file: "a.txt", ex: kyro.Extraction{Text: " \n\t"}, status: kyro.DocumentFailed, reason: "no text"},
 		"a locked PDF":  {file: "a.pdf", err: mendable, status: kyro.DocumentFailed, reason: "The PDF is encrypted. Remove the password."},
 		"too long":      {file: "a.txt", ex: kyro.Extraction{Text: strings.Repeat("x\n", 10)}, status: kyro.DocumentFailed, reason: "Split it"},
 		"warnings": {
-			file: "a.pdf", ex: kyro.Extraction{Text: "x", Warnings: []kyro.DocumentWarning{{Code: "PAGE_WITHOUT_TEXT"}}},
+			file: "a.pdf", ex: kyro.Extraction{Text: "x", Pages: 2, Warnings: told},
 			status: kyro.DocumentWarned,
 		},
 	} {

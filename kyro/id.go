@@ -80,10 +80,13 @@ func (id ID) String() string {
 	return string(id.AppendTo(make([]byte, 0, 24)))
 }
 
-// AppendTo appends what String gives.
+// AppendTo appends what String gives. What ReadID could not read stays as it came.
 func (id ID) AppendTo(to []byte) []byte {
-	if id.IsZero() {
+	switch {
+	case id.IsZero():
 		return to
+	case id.Key == unread:
+		return append(to, id.Kind...)
 	}
 	return strconv.AppendInt(append(append(to, id.Kind...), '_'), id.Key, 10)
 }

@@ -75,6 +75,9 @@ type VersionFacts struct {
 	SizeBytes    *int64            `json:"sizeBytes,omitempty"`
 	ETag         string            `json:"etag,omitempty"`
 	LastModified string            `json:"lastModified,omitempty"`
+	Claimed      string            `json:"claimed,omitempty"`
+	FetchedType  string            `json:"fetchedType,omitempty"`
+	URL          string            `json:"url,omitempty"`   // where its page calls itself so; "" where that stays
 	Title        string            `json:"title,omitempty"` // where the document is called what its page calls itself
 	PageCount    *int              `json:"pageCount,omitempty"`
 	PageChars    []int             `json:"pageChars,omitempty"`

@@ -148,7 +148,7 @@ func (s *Store) NextPage(ctx context.Context, crawl kyro.ID, now time.Time) (pag
 func (s *Store) PostponePage(ctx context.Context, id kyro.ID, run int64, page kyro.CrawlPage, reason string, at, now time.Time) error {
 	_, err := s.inCrawl(ctx, id, run, now, writeTimeout, func(ctx context.Context, tx *writeTx, row *crawlRow) error {
 		_, err := tx.NewUpdate().Table("crawl_pages").Set("tries = tries + 1").Set("reason = ?", clean(reason)).Set("retry_at = ?", kyro.Moment(at)).
-			Where("id = ? AND crawl_id = ?", page.Key, id.Key).Exec(ctx)
+			Where("id = ? AND crawl_id = ? AND status = ?", page.Key, id.Key, string(kyro.PageWaiting)).Exec(ctx)
 		return err
 	})
 	return err
@@ -223,6 +223,9 @@ func (s *Store) FinishPage(
 		}
 		return tx.audit(ctx, deeds...)
 	})
+	if isUniqueViolation(err) {
+		err = kyro.Errorf(kyro.CodeConflict, "The page was added meanwhile.").Because(err)
+	}
 	if err != nil {
 		changed = nil
 	}

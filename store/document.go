@@ -179,7 +179,7 @@ func newDocumentRow(d kyro.NewDocument) documentRow {
 		MimeType: d.MimeType, SizeBytes: d.SizeBytes, Version: 1, Run: 1, Status: string(kyro.DocumentQueued),
 		ContentHash: d.ContentHash, Warnings: []kyro.DocumentWarning{}, CreatedAt: now, UpdatedAt: now,
 		LastRun: &kyro.DocumentRun{Cause: kyro.RunAdded, StartedAt: now}, URL: d.URL, CrawlID: keyOrNil(d.CrawlID),
-		PageURL: d.URL, TitleGiven: d.TitleGiven || d.URL == "",
+		PageURL: d.URL, TitleGiven: d.TitleGiven,
 	}
 	if d.Page != nil {
 		row.fetched(*d.Page, now)

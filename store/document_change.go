@@ -135,7 +135,7 @@ func knowledgeChanged(ctx context.Context, tx *writeTx, bot int64) error {
 	return err
 }
 
-// move makes the step on the row, which holds what was before it.
+// move makes the step on the row, which holds what was before it, but for the type, which is of a version.
 func (r *documentRow) move(step kyro.DocumentStep) {
 	if step.Status.Retryable() {
 		before := r.noun()
@@ -143,9 +143,6 @@ func (r *documentRow) move(step kyro.DocumentStep) {
 	}
 	if step.Status != "" {
 		r.Status = string(step.Status)
-	}
-	if step.MimeType != "" {
-		r.MimeType = step.MimeType
 	}
 	r.StatusReason = clean(step.Reason)
 	r.StageDone, r.StageTotal, r.RetryAt = step.StageDone, nil, stampPtr(step.RetryAt)

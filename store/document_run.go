@@ -16,8 +16,8 @@ var runColumns = []string{
 
 // The columns of what is known of a version.
 var factColumns = []string{
-	"making", "title", "search_key", "mime_type", "content_hash", "size_bytes", "etag", "last_modified", "page_count", "page_chars",
-	"chunk_count", "char_count", "language", "warnings", "chunk_tokens", "overlap_tokens",
+	"making", "title", "search_key", "url", "mime_type", "content_hash", "size_bytes", "etag", "last_modified", "claimed",
+	"fetched_type", "page_count", "page_chars", "chunk_count", "char_count", "language", "warnings", "chunk_tokens", "overlap_tokens",
 }
 
 // BeginRun implements ingest.Store. The version that answers use stays what it is until the new one is activated.
@@ -38,7 +38,7 @@ func (r *documentRow) beginNext(n kyro.NewRun) error {
 	if r.ActiveVersion > 0 {
 		facts = kyro.VersionFacts{
 			MimeType: r.MimeType, ContentHash: r.ContentHash, SizeBytes: r.SizeBytes, ETag: r.ETag, LastModified: r.LastModified,
-			ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
+			Claimed: r.Claimed, FetchedType: r.FetchedType, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
 		}
 	}
 	n.ChunkTokens.Into(&facts.ChunkTokens)
@@ -62,7 +62,7 @@ func (r *documentRow) known() kyro.VersionFacts {
 	}
 	return kyro.VersionFacts{
 		MimeType: r.MimeType, ContentHash: r.ContentHash, SizeBytes: r.SizeBytes, ETag: r.ETag, LastModified: r.LastModified,
-		PageCount: r.PageCount, PageChars: r.PageChars, ChunkCount: r.ChunkCount, CharCount: r.CharCount, Language: r.Language,
+		Claimed: r.Claimed, FetchedType: r.FetchedType, PageCount: r.PageCount, PageChars: r.PageChars, ChunkCount: r.ChunkCount, CharCount: r.CharCount, Language: r.Language,
 		Warnings: r.Warnings, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
 	}
 }
@@ -83,7 +83,11 @@ func (r *documentRow) adopt(f kyro.VersionFacts) {
 		r.Title = clean(f.Title)
 		r.SearchKey = fold(clean(r.Title + "\n" + r.FileName))
 	}
+	if f.URL != "" {
+		r.URL = f.URL
+	}
 	r.MimeType, r.ContentHash, r.SizeBytes, r.ETag, r.LastModified = f.MimeType, f.ContentHash, f.SizeBytes, f.ETag, f.LastModified
+	r.Claimed, r.FetchedType = f.Claimed, f.FetchedType
 	r.PageCount, r.PageChars, r.ChunkCount, r.CharCount, r.Language = f.PageCount, f.PageChars, f.ChunkCount, f.CharCount, f.Language
 	r.Warnings, r.ChunkTokens, r.OverlapTokens, r.Making = orEmpty(f.Warnings), f.ChunkTokens, f.OverlapTokens, nil
 }

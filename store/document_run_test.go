@@ -21,7 +21,7 @@ func (k *knowledge) remake(t testing.TB, d kyro.Document, chunks ...string) kyro
 	t.Helper()
 	p := prepared(chunks...)
 	p.Model, p.Dims = "m", 1
-	d, err := k.store.SavePrepared(t.Context(), d.ID, d.Run, p, kyro.DocumentStep{Status: kyro.DocumentEmbedding, Now: k.tick()})
+	d, err := k.store.SavePrepared(t.Context(), d.ID, d.Run, p, kyro.DocumentStep{Status: kyro.DocumentEmbedding, MimeType: "text/markdown", Now: k.tick()})
 	check(t, err)
 	return d
 }
@@ -69,6 +69,7 @@ func TestARunMakesTheNextVersion(t *testing.T) {
 		worked = k.remake(t, begun, "alpha", "delta")
 		expect(t, "the worker's count", worked.ChunkCount, 2)
 		expect(t, "the owner's", k.document(t, d.ID).ChunkCount, 4)
+		expect(t, "types", [2]string{worked.MimeType, k.document(t, d.ID).MimeType}, [2]string{"text/markdown", d.MimeType})
 		found, _ := k.search(t, "gamma")
 		expect(t, "the old version answers", found, []string{"gamma"})
 		found, _ = k.search(t, "delta")

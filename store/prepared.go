@@ -68,14 +68,11 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		}
 		facts.MimeType = cmp.Or(step.MimeType, p.MimeType, facts.MimeType)
 		facts.ChunkCount, facts.CharCount, facts.Language = len(p.Chunks), &p.CharCount, p.Language
-		facts.Warnings, facts.Title = orEmpty(p.Warnings), cmp.Or(p.NewTitle, facts.Title)
+		facts.Warnings, facts.Title, facts.URL = orEmpty(p.Warnings), cmp.Or(p.NewTitle, facts.Title), cmp.Or(p.URL, facts.URL)
 		row.learn(facts)
 		row.PreparedVersion = before.Version
 		if p.Lead != "" {
 			row.Lead = clean(p.Lead)
-		}
-		if p.URL != "" {
-			row.URL = p.URL
 		}
 		last := row.lastRun()
 		if last.ChunksReused, err = tx.reused(ctx, &row, p.Model, p.Dims); err != nil {
@@ -84,7 +81,7 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		last.Counted = true
 		row.LastRun = &last
 		columns := slices.Concat(factColumns, []string{
-			"status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "prepared_version", "last_run", "lead", "url",
+			"status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "prepared_version", "last_run", "lead",
 		})
 		return updateInRun(ctx, tx, &row, id, run, columns...)
 	})

@@ -17,7 +17,7 @@ const (
 )
 
 // Purge implements ingest.Store. Of a deleted document everything goes but its row, to which citations refer; of
-// a live one the versions before those in use and being made. Embeddings go with the last chunk that has
+// a live one the versions before those in use and being made, and the originals that neither is made from. Embeddings go with the last chunk that has
 // their content, whichever document it belongs to.
 func (s *Store) Purge(ctx context.Context, id kyro.ID) (done bool, err error) {
 	err = s.write(ctx, "purge document", func(ctx context.Context, tx *writeTx) error {
@@ -111,7 +111,7 @@ func purgeTexts(ctx context.Context, tx *writeTx, row documentRow) error {
 		return err
 	}
 	if row.DeletedAt == nil {
-		return nil
+		return purgeOriginals(ctx, tx, row)
 	}
 	for _, table := range []string{"document_files", "document_objects"} {
 		if _, err := tx.NewDelete().Table(table).Where("document_id = ?", row.ID).Exec(ctx); err != nil {
@@ -121,6 +121,26 @@ func purgeTexts(ctx context.Context, tx *writeTx, row documentRow) error {
 	// A slot refers to what came of it.
 	_, err := tx.NewDelete().Table("upload_slots").Where("document_id = ?", row.ID).Exec(ctx)
 	return err
+}
+
+// purgeOriginals removes the originals of a live document that nothing will be made from any more: those before the version
+// that is being made, but for the last one up to the version in use. What lies in a bucket is swept once no row says so.
+func purgeOriginals(ctx context.Context, tx *writeTx, row documentRow) error {
+	next, inUse := row.Version, row.ActiveVersion
+	if row.abandoned() {
+		next++
+	}
+	if inUse == 0 {
+		inUse = next
+	}
+	for _, table := range []string{"document_files", "document_objects"} {
+		last := tx.NewSelect().Table(table).ColumnExpr("coalesce(max(version), 0)").Where("document_id = ? AND version <= ?", row.ID, inUse)
+		_, err := tx.NewDelete().Table(table).Where("document_id = ? AND version < ? AND version <> (?)", row.ID, next, last).Exec(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // list is a list of values for IN. It must not be empty, since SQL has no empty IN.

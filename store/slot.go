@@ -60,6 +60,11 @@ func (s *Store) CreateSlot(ctx context.Context, u kyro.UploadSlot, most int) (ky
 			return kyro.Errorf(kyro.CodeLimitReached,
 				"There are %d uploads that are not complete, which is as many as there may be. Finish one, or give one up by DELETE at its url.", open)
 		}
+		if u.SizeBytes != nil {
+			if err := tx.roomForParts(ctx, u.OwnerID.Key, *u.SizeBytes); err != nil {
+				return err
+			}
+		}
 		row = slotRow{
 			OwnerID: u.OwnerID.Key, BotID: u.BotID.Key, FileName: clean(u.FileName), Title: clean(u.Title), SizeBytes: u.SizeBytes,
 			CreatedAt: now, ExpiresAt: kyro.Moment(u.ExpiresAt),
@@ -103,23 +108,42 @@ func (s *Store) OpenSlot(ctx context.Context, id kyro.ID, now time.Time) (kyro.U
 // AddPart implements ingest.SlotStore: the row decides between two that add at once.
 func (s *Store) AddPart(ctx context.Context, id kyro.ID, at int64, size int, body []byte) error {
 	return s.write(ctx, "add to an upload", func(ctx context.Context, tx *writeTx) error {
-		result, err := tx.NewUpdate().Table("upload_slots").Set("received = ?", at+int64(size)).
-			Where("id = ? AND received = ? AND document_id IS NULL", id.Key, at).Exec(ctx)
+		var owners []int64
+		err := tx.NewUpdate().Table("upload_slots").Set("received = ?", at+int64(size)).
+			Where("id = ? AND received = ? AND document_id IS NULL", id.Key, at).Returning("owner_id").Scan(ctx, &owners)
 		if err != nil {
 			return err
 		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return err
-		}
-		if n == 0 {
+		if len(owners) == 0 {
 			return kyro.Errorf(kyro.CodeConflict, "Something else was sent here meanwhile. Ask by HEAD how much is there, and go on from there.")
+		}
+		if err := tx.roomForParts(ctx, owners[0], 0); err != nil {
+			return err
 		}
 		if body == nil {
 			return nil
 		}
 		return insertMany(ctx, tx, "upload_parts", []string{"slot_id", "at", "body"}, 1, func(int) []any { return []any{id.Key, at, body} })
 	})
+}
+
+// roomForParts answers LIMIT_REACHED where the owner's documents, what is there of uploads, and so many bytes more are more
+// than one may have. What is sent to other uploads at this very moment does not count.
+func (tx *writeTx) roomForParts(ctx context.Context, owner, bytes int64) error {
+	most := tx.limits.MaxStorageBytes
+	if most == 0 {
+		return nil
+	}
+	var stored, sent int64
+	documents := tx.NewSelect().Table("documents").ColumnExpr("CAST(coalesce(sum(size_bytes), 0) AS BIGINT)").
+		Where("owner_id = ? AND deleted_at IS NULL", owner)
+	err := tx.NewSelect().Table("upload_slots").ColumnExpr("(?), CAST(coalesce(sum(received), 0) AS BIGINT)", documents).
+		Where("owner_id = ? AND document_id IS NULL", owner).Scan(ctx, &stored, &sent)
+	if err != nil || stored+sent+bytes <= most {
+		return err
+	}
+	return kyro.Errorf(kyro.CodeLimitReached, "With this, your documents and what is there of your uploads would take more than the %d MiB that are allowed. "+
+		"Delete documents that you do not need, or give up an upload by DELETE at its url.", most>>20)
 }
 
 // Parts implements ingest.SlotStore.

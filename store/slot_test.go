@@ -81,6 +81,38 @@ func TestSlots(t *testing.T) {
 	})
 }
 
+// TestUploadsAreLimited: what is sent, and comes to nothing, takes as much room as documents do.
+func TestUploadsAreLimited(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		ctx, limits := t.Context(), kyro.DefaultLimits()
+		limits.MaxStorageBytes = 1_000
+		k.store.Within(limits)
+		first, second := k.slot(t), k.slot(t)
+		_, err := k.fill(t, kyro.UploadSlot{}, 300, "")
+		check(t, err)
+		check(t, k.store.AddPart(ctx, first.ID, 0, 400, noise(400)))
+		check(t, k.store.AddPart(ctx, second.ID, 0, 300, noise(300)))
+		expectCode(t, k.store.AddPart(ctx, second.ID, 300, 1, noise(1)), kyro.CodeLimitReached)
+		size := int64(1)
+		_, err = k.store.CreateSlot(ctx, kyro.UploadSlot{
+			OwnerID: k.owner, BotID: k.bot, FileName: "b.txt", SizeBytes: &size, CreatedAt: k.tick(), ExpiresAt: k.now.Add(time.Hour),
+		}, kyro.MaxSlots)
+		expectCode(t, err, kyro.CodeLimitReached)
+		open, err := k.store.OpenSlot(ctx, second.ID, k.now)
+		check(t, err)
+		expect(t, "received", open.ReceivedBytes, 300)
+		expect(t, "bytes of parts", k.count(t, "upload_parts", "at = 300"), 0)
+
+		check(t, k.store.DropSlot(ctx, first.ID))
+		check(t, k.store.AddPart(ctx, second.ID, 300, 100, noise(100)))
+		_, err = k.fill(t, second, 400, "") // which counts once
+		check(t, err)
+		check(t, k.store.AddPart(ctx, k.slot(t).ID, 0, 300, noise(300)))
+		expectCode(t, k.store.AddPart(ctx, k.slot(t).ID, 0, 1, noise(1)), kyro.CodeLimitReached)
+	})
+}
+
 func TestTwoWhoSendAtOnce(t *testing.T) {
 	t.Parallel()
 	eachKnowledge(t, func(t *testing.T, k *knowledge) {

@@ -68,8 +68,9 @@ func pageOf(ctx context.Context, db bun.IDB, bot kyro.ID, url string) (*document
 // fetched notes what was fetched of the version that is being made.
 func (r *documentRow) fetched(p kyro.SavedPage, now time.Time) {
 	at, size := kyro.Moment(now), p.SizeBytes
-	r.Claimed, r.FetchedType, r.CheckedAt, r.FetchedRun = clean(p.Claimed), p.MimeType, &at, r.Run
+	r.CheckedAt, r.FetchedRun = &at, r.Run
 	facts := r.known()
+	facts.Claimed, facts.FetchedType = clean(p.Claimed), p.MimeType
 	facts.MimeType, facts.ContentHash, facts.SizeBytes = p.MimeType, p.ContentHash, &size
 	facts.ETag, facts.LastModified = clean(p.ETag), clean(p.LastModified)
 	r.learn(facts)

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"kyrochat/ingest"
 	"kyrochat/kyro"
@@ -88,5 +90,76 @@ func TestDownloadThatCannotBeHad(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "the disk is broken") || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("the log says %s", log.String())
+	}
+}
+
+// receiver reads what is sent to its end.
+type receiver struct {
+	documents
+	got chan int64
+}
+
+func (r receiver) Send(_ context.Context, _ string, p ingest.Part) (ingest.Sent, error) {
+	n, err := io.Copy(io.Discard, p.Body)
+	r.got <- n
+	return ingest.Sent{}, kyro.Errorf(kyro.CodeBadUserInput, "It broke off.").Because(err)
+}
+
+// TestTricklesAreCutOff: a byte now and then keeps no connection for ever.
+func TestTricklesAreCutOff(t *testing.T) {
+	t.Parallel()
+	got := make(chan int64, 1)
+	h := &transfer.Handlers{
+		Documents: receiver{got: got}, Idle: 300 * time.Millisecond, RequestID: func(context.Context) string { return "r1" }, Log: slog.New(slog.DiscardHandler),
+	}
+	server := httptest.NewServer(http.HandlerFunc(h.Upload))
+	t.Cleanup(server.Close)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := io.WriteString(conn, "PUT /uploads/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	hangs := time.After(time.Minute)
+	for {
+		_, _ = conn.Write([]byte("x"))
+		select {
+		case n := <-got:
+			if n == 0 {
+				t.Error("nothing of it was taken")
+			}
+			return
+		case <-time.After(10 * time.Millisecond): // how slowly it comes
+		case <-hangs:
+			t.Fatal("it goes on")
+		}
+	}
+}
+
+// counting counts how often it is sought in.
+type counting struct {
+	body
+	sought int
+}
+
+func (c *counting) Seek(offset int64, whence int) (int64, error) {
+	c.sought++
+	return c.body.Seek(offset, whence)
+}
+
+// TestManyRangesAreNone: in a bucket each of them would be a request.
+func TestManyRangesAreNone(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("0123456789"), 2_000)
+	file := &counting{body: body{Reader: bytes.NewReader(content)}}
+	h := &transfer.Handlers{Documents: documents{file: ingest.Download{Name: "a.txt", Body: file}}, RequestID: func(context.Context) string { return "r1" }}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/files/x", nil)
+	r.Header.Set("Range", "bytes=0-0"+strings.Repeat(",7-7", 2_000))
+	w := httptest.NewRecorder()
+	h.Download(w, r)
+	if w.Code != http.StatusOK || !bytes.Equal(w.Body.Bytes(), content) || file.sought > 10 {
+		t.Errorf("%d with %d bytes of %s, sought %d times", w.Code, w.Body.Len(), w.Header().Get("Content-Type"), file.sought)
 	}
 }

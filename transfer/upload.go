@@ -86,9 +86,9 @@ func (h *Handlers) put(w http.ResponseWriter, r *http.Request, token string) {
 		part.At = slot.ReceivedBytes
 	}
 	connection := http.NewResponseController(w)
-	body := &slowBody{body: r.Body, connection: connection, idle: h.idle()}
+	body := &slowBody{body: r.Body, connection: connection, idle: h.idle(), began: time.Now()}
 	part.Body, part.RequestID = body, h.RequestID(r.Context())
-	_ = connection.SetWriteDeadline(time.Time{}) // as long as bytes arrive
+	_ = connection.SetWriteDeadline(time.Time{}) // as long as enough arrives
 	got, err := h.Documents.Send(r.Context(), token, part)
 	if !got.Slot.ID.IsZero() {
 		body.drain() // most clients look at no answer before they have sent everything
@@ -153,11 +153,17 @@ func number(s string) (int64, error) {
 	return strconv.ParseInt(s, 10, 64)
 }
 
-// slowBody is a body that may take as long as it likes, as long as something comes.
+// slowest is how many bytes of a body have to come in a second, besides those of the first while. Of a body that is cut off
+// all is kept that came, so that whoever has a slower line gets on by parts.
+const slowest = 10 << 10
+
+// slowBody is a body that may take long, as long as something comes, and not too little.
 type slowBody struct {
 	body       io.Reader
 	connection *http.ResponseController
 	idle       time.Duration
+	began      time.Time
+	taken      int64 // bytes so far
 
 	mu     sync.Mutex
 	closed bool
@@ -171,9 +177,14 @@ func (b *slowBody) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 		return 0, os.ErrClosed
 	}
-	_ = b.connection.SetReadDeadline(time.Now().Add(b.idle))
+	until, last := time.Now().Add(b.idle), b.began.Add(b.idle+time.Duration(b.taken)*time.Second/slowest)
+	if last.Before(until) {
+		until = last
+	}
+	_ = b.connection.SetReadDeadline(until)
 	b.mu.Unlock()
 	n, err := b.body.Read(p)
+	b.taken += int64(n)
 	if err != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -1,6 +1,6 @@
 // What a person does, in any of the examples: they look alike to a person, so one script drives all.
 import assert from 'node:assert/strict';
-import { another, ledger, question } from './handbook.mjs';
+import { another, guide, ledger, question } from './handbook.mjs';
 
 /** Drives one example and throws where it does not do what a person expects. */
 export async function drive({ browser, page: url, name, shots, ...given }) {
@@ -17,7 +17,7 @@ export async function drive({ browser, page: url, name, shots, ...given }) {
   }
 }
 
-async function visit({ page, url, name, api, wire, file, shots }) {
+async function visit({ page, url, name, api, wire, file, shots, museum }) {
   const watch = watchPage(page);
   const shot = (what) => page.screenshot({ path: `${shots}${name}-${what}.png` });
 
@@ -50,11 +50,13 @@ async function visit({ page, url, name, api, wire, file, shots }) {
 
   // A file is read while its progress is shown; a file of no known type is refused in words.
   const input = page.locator('input[type=file]');
+  watch.cutting(true); // where files are sent in parts, browsers tell the console what was refused
   await input.setInputFiles({ name: 'picture.pdf', mimeType: 'application/pdf', buffer: Buffer.from([0, 1, 2, 3, 255, 254]) });
   await page.getByRole('region', { name: 'Documents' }).getByRole('alert').waitFor();
+  watch.cutting(false);
   await shot('4-unreadable');
   await input.setInputFiles({ name: 'ledger.txt', mimeType: 'text/plain', buffer: Buffer.from(ledger) });
-  await page.getByRole('progressbar').waitFor();
+  await page.getByRole('progressbar', { name: 'Progress' }).waitFor();
   await shot('5-reading');
   watch.cutting(true);
   await wire.cut();
@@ -66,6 +68,8 @@ async function visit({ page, url, name, api, wire, file, shots }) {
   for (const title of ['ledger', 'handbook']) {
     await page.getByRole('region', { name: 'Documents' }).getByRole('listitem').filter({ hasText: title }).getByText('Ready').waitFor();
   }
+
+  if (name === 'plain') await more({ page, watch, wire, museum, shot });
 
   // An answer streams, goes on behind a reload and behind a cut wire, and ends as the stored text.
   await say(page, question);
@@ -152,6 +156,50 @@ async function visit({ page, url, name, api, wire, file, shots }) {
 
   assert.deepEqual(watch.complaints, [], 'the console is quiet');
 }
+
+/** What one of the examples does besides: a large file in parts, a page, and a site. */
+async function more({ page, watch, wire, museum, shot }) {
+  const documents = page.getByRole('region', { name: 'Documents' });
+  const entry = (title) => documents.getByRole('listitem').filter({ hasText: title });
+
+  // The third part is cut off: only that is sent again.
+  const puts = [];
+  const third = new Promise((resolve) => {
+    page.on('request', (request) => request.method() === 'PUT' && puts.push(request) === 3 && resolve());
+  });
+  watch.cutting(true);
+  await page.locator('input[type=file]').setInputFiles({ name: 'guide.html', mimeType: 'text/html', buffer: Buffer.from(guide) });
+  await third;
+  await wire.cut();
+  await shot('a-sending');
+  wire.mend();
+  await entry('guide').getByText('Ready').waitFor();
+  await page.getByRole('status').waitFor({ state: 'hidden' });
+  watch.cutting(false);
+  const begun = puts.map((put) => Number(put.headers()['content-range'].match(/\d+/)[0]));
+  assert.ok(begun.filter((at) => at === 0).length === 1, `the file is sent from its beginning once: ${begun}`);
+
+  // What is known of a document beside its text is told with it.
+  await page.locator('input[type=file]').setInputFiles({ name: 'menu.txt', mimeType: 'text/plain', buffer: Buffer.from(menu, 'latin1') });
+  await entry('menu').getByText('does not say its character set').waitFor();
+
+  // A page that cannot be had says so; a site is walked through while its pages become documents.
+  const address = page.getByLabel('Address of a page');
+  await address.fill(`${museum}gone`);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await entry('/gone').getByText('404').waitFor();
+  await address.fill(museum);
+  await page.getByLabel('and the pages it leads to').check();
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await documents.getByRole('progressbar', { name: 'Pages' }).waitFor();
+  await shot('b-walking');
+  await documents.getByText('3 added, 1 not readable.').waitFor();
+  for (const title of ['Harbour Museum', 'Tickets', 'The ferry']) await entry(title).getByText('Ready').waitFor();
+  await shot('c-walked');
+}
+
+/** A text in an old character set, which it does not name. */
+const menu = 'Das Café öffnet um zehn Uhr. Süße Brötchen und Käsekuchen gibt es täglich, außer an Feiertagen. Für größere Gäste stehen Stühle bereit.\n'.repeat(4);
 
 async function say(page, question) {
   await page.getByLabel('Question').fill(question);

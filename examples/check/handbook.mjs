@@ -22,6 +22,11 @@ export const another = 'Where do returned books belong, and what do late returns
 /** A long text about other things: reading it takes long enough to be watched. */
 export const ledger = Array.from({ length: 12_000 }, (_, i) => `Crate ${i + 1} of the ${['copper', 'cotton', 'pepper', 'timber'][i % 4]} lot weighs ${100 + (i * 37) % 900} pounds.`).join('\n\n');
 
+/** A page of a few words in a file of six megabytes, to be sent in parts. */
+export const guide = `<!doctype html><html lang="en"><title>Guide</title><main><h1>Guide to the lighthouse</h1>
+<p>The lighthouse has one hundred and twelve steps. Visitors climb it with a guide, at noon and at four in the afternoon.</p></main>
+${`<!-- ${'x'.repeat(60_000)} -->\n`.repeat(100)}</html>`;
+
 /** Prints the handbook. */
 export async function handbook(browser) {
   const page = await browser.newPage();

@@ -8,12 +8,15 @@ import { drive } from './drive.mjs';
 import { handbook } from './handbook.mjs';
 import { proxy } from './proxy.mjs';
 import { start } from './server.mjs';
+import { site } from './site.mjs';
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : ['plain', 'apollo', 'urql'];
 const shots = fileURLToPath(new URL('shots/', import.meta.url));
 
 await mkdir(shots, { recursive: true });
-const server = await start({ KYRO_OFFLINE_PACE: '200ms' });
+const museum = await site();
+const { port } = museum.address();
+const server = await start({ KYRO_OFFLINE_PACE: '200ms', KYRO_FETCH_ALLOW: `127.0.0.1:${port}`, KYRO_FETCH_DELAY: '500ms' });
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -27,7 +30,7 @@ async function check(name) {
   const pages = await serve(0, wire.url);
   const began = Date.now();
   try {
-    await drive({ browser, name, page: `http://localhost:${pages.address().port}/${name}/`, api: server.url, wire, file, shots });
+    await drive({ browser, name, page: `http://localhost:${pages.address().port}/${name}/`, api: server.url, wire, file, shots, museum: `http://127.0.0.1:${port}/` });
     console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
   } catch (error) {
     failed++;
@@ -44,6 +47,7 @@ try {
 } finally {
   await browser.close();
   await server.stop();
+  museum.close();
 }
 console.log(`${names.length - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

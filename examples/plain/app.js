@@ -1,8 +1,9 @@
 // The page: it shows what api.js and stream.js bring.
 import * as session from '../shared/session.js';
-import { remarks, underWay, whyNot } from '../shared/words.js';
+import { remarks, remarksOf, underWay, walked, whyNot } from '../shared/words.js';
 import { change, run } from './api.js';
 import { follow, resumed } from './stream.js';
+import { send } from './upload.js';
 
 const $ = (selector, inside = document) => inside.querySelector(selector);
 const make = (tag, properties = {}, ...children) => {
@@ -80,17 +81,19 @@ async function show() {
   $('#workspace').hidden = !bot;
   if (!bot) return;
   $('.top h1').textContent = bot.name;
-  documents.replaceChildren();
+  for (const list of [sending, crawls, documents]) list.replaceChildren();
   messages.replaceChildren();
   await listMessages();
   watchDocuments(visit.signal);
+  await listCrawls();
 }
 
 // Documents
 
-const parts = 'id title statusReason progress { status percent retryAt updatedAt }';
+const parts = 'id title statusReason warnings { message } lastRun { outcome reason } progress { status percent retryAt updatedAt }';
 const library = $('.documents');
-const documents = $('ul', library);
+const [sending, crawls, documents] = library.querySelectorAll('ul');
+const bar = (value, max, ariaLabel) => make('progress', { value, max, ariaLabel });
 
 async function listDocuments() {
   const { bot: found } = await run(`query ($id: ID!) { bot(id: $id) { documents(first: 20) { nodes { ${parts} } } } }`, { id: bot.id });
@@ -114,24 +117,77 @@ function showDocument(shown) {
   const failed = ['FAILED', 'NEEDS_OCR', 'CANCELED'].includes(status);
   const entry = make('li', { id },
     title,
-    !ready && !failed && make('progress', { max: 100, value: percent, ariaLabel: 'Progress' }),
+    !ready && !failed && bar(percent, 100, 'Progress'),
     ready ? make('p', { className: 'state ready' }, 'Ready')
       : failed ? make('p', { className: 'state failed' }, statusReason ?? status.toLowerCase())
         : make('p', { className: 'state' }, underWay(shown)),
+    ...remarksOf(shown).map((words) => make('p', { className: 'hint' }, words)),
   );
   entry.dataset.updatedAt = updatedAt;
   old ? old.replaceWith(entry) : documents.prepend(entry);
 }
 
+// A file is sent in parts, so that a lost connection costs one part, and shows how much of it is there.
 $('input[type=file]').addEventListener('change', async ({ target }) => {
   const [file] = target.files;
+  const here = bar(0, file.size, 'Sending');
+  const entry = make('li', {}, file.name, here, make('p', { className: 'state' }, 'sending'));
+  sending.append(entry);
   await attempt(library, async () => {
-    const upload = `mutation ($input: UploadDocumentInput!) { uploadDocument(input: $input) { document { ${parts} } errors { message } } }`;
-    const { document: added } = await change(upload, { botId: bot.id, file });
-    showDocument(added);
+    const create = 'mutation ($input: CreateUploadInput!) { createUpload(input: $input) { upload { url } errors { message } } }';
+    const { upload } = await change(create, { botId: bot.id, fileName: file.name, sizeBytes: file.size });
+    for await (const { there, documentId } of send(upload.url, file)) {
+      here.value = there;
+      if (!documentId) continue;
+      const { document: added } = await run(`query ($id: ID!) { document(id: $id) { ${parts} } }`, { id: documentId });
+      entry.remove();
+      showDocument(added);
+    }
   });
+  entry.remove();
   target.value = '';
 });
+
+// Pages, and sites
+
+const crawlParts = 'id url status statusReason pagesFound pagesDone pagesAdded pagesUnchanged pagesSkipped pagesFailed';
+
+onSubmit($('#address'), async ({ url, site }) => {
+  if (site) {
+    const begin = `mutation ($input: CrawlSiteInput!) { crawlSite(input: $input) { crawl { ${crawlParts} } errors { message } } }`;
+    followCrawl((await change(begin, { botId: bot.id, url })).crawl, visit.signal);
+  } else {
+    const add = `mutation ($input: AddUrlDocumentInput!) { addUrlDocument(input: $input) { document { ${parts} } errors { message } } }`;
+    showDocument((await change(add, { botId: bot.id, url })).document);
+  }
+  $('#address').reset();
+});
+
+/** Goes on to follow what was under way when the page was left. */
+async function listCrawls() {
+  const { bot: found } = await run(`query ($id: ID!) { bot(id: $id) { crawls(first: 12) { nodes { ${crawlParts} } } } }`, { id: bot.id });
+  for (const crawl of found.crawls.nodes) if (['QUEUED', 'RUNNING'].includes(crawl.status)) followCrawl(crawl, visit.signal);
+}
+
+/** Shows a crawl until it ends. What becomes of its documents is told with all others. */
+async function followCrawl(crawl, signal) {
+  const here = bar(0, 1, 'Pages');
+  const state = make('p', { className: 'state' });
+  const cancel = make('button', { className: 'link' }, 'Cancel');
+  cancel.onclick = () => attempt(library, () => change('mutation ($input: CancelCrawlInput!) { cancelCrawl(input: $input) { errors { message } } }', { crawlId: crawl.id }));
+  const entry = make('li', { id: crawl.id }, new URL(crawl.url).host, here, state, cancel);
+  crawls.prepend(entry);
+  const progress = `subscription ($id: ID!) { crawlProgress(crawlId: $id) { ${crawlParts} } }`;
+  for await (const { crawlProgress: now } of untilAborted(resumed(progress, { id: crawl.id }, signal, () => {}))) {
+    here.max = Math.max(now.pagesFound, 1);
+    here.value = now.pagesDone;
+    state.textContent = walked(now);
+    if (!['QUEUED', 'RUNNING'].includes(now.status)) {
+      here.remove();
+      cancel.remove();
+    }
+  }
+}
 
 // The chat
 

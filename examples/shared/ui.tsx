@@ -85,8 +85,8 @@ export function Documents({ documents, upload }: { documents: ShownDocument[]; u
     <section className="documents" aria-label="Documents">
       <h2>Documents</h2>
       <label className="file">
-        {busy ? 'Sending…' : 'Add a PDF or text'}
-        <input type="file" accept=".pdf,.md,.txt" disabled={busy} onChange={(e) => { choose(e.target.files?.[0]); e.target.value = ''; }} />
+        {busy ? 'Sending…' : 'Add a file'}
+        <input type="file" accept=".pdf,.docx,.pptx,.xlsx,.html,.md,.csv,.json,.txt" disabled={busy} onChange={(e) => { choose(e.target.files?.[0]); e.target.value = ''; }} />
       </label>
       {error && <p className="error" role="alert">{error}</p>}
       <ul>

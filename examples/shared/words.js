@@ -32,6 +32,32 @@ export function underWay({ statusReason, progress: { status, percent, retryAt } 
 }
 
 /**
+ * What its owner should know about a document that is ready: what of it could not be read, and why looking at it again
+ * was in vain.
+ * @param {{ warnings?: readonly { message: string }[], lastRun?: { outcome?: string | null, reason?: string | null } | null, progress: { status: string } }} document
+ * @returns {string[]}
+ */
+export const remarksOf = ({ warnings = [], lastRun, progress: { status } }) => {
+  if (!status.startsWith('READY')) return [];
+  const words = warnings.slice(0, 3).map(({ message }) => message);
+  if (warnings.length > 3) words.push(`There are ${warnings.length - 3} more remarks about it.`);
+  if (lastRun?.outcome === 'FAILED') words.push(`It is as it was, since this was in vain: ${lastRun.reason}`);
+  return words;
+};
+
+/**
+ * How far a crawl is, and what came of it.
+ * @param {{ status: string, statusReason?: string | null, pagesFound: number, pagesDone: number, pagesAdded: number, pagesUnchanged: number, pagesSkipped: number, pagesFailed: number }} crawl
+ */
+export function walked({ status, statusReason, pagesFound, pagesDone, pagesAdded, pagesUnchanged, pagesSkipped, pagesFailed }) {
+  if (status === 'QUEUED') return 'waiting for its turn';
+  if (status === 'RUNNING') return `${pagesDone} of ${pagesFound} pages so far`;
+  const counts = [[pagesAdded, 'added'], [pagesUnchanged, 'unchanged'], [pagesSkipped, 'left out'], [pagesFailed, 'not readable']];
+  const told = counts.filter(([count]) => count).map(([count, what]) => `${count} ${what}`).join(', ') || 'no pages';
+  return [`${status === 'CANCELED' ? 'Canceled: ' : ''}${told}.`, statusReason].filter(Boolean).join(' ');
+}
+
+/**
  * Why there is no answer, and from when on another try is of use.
  * @param {{ message: string, retryAt?: string | null }} error
  */

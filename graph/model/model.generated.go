@@ -41,9 +41,10 @@ type AddTextDocumentInput struct {
 type AddURLDocumentInput struct {
 	// To which bot.
 	BotID kyro.ID `json:"botId"`
-	// Its address: http or https, at most 2,048 bytes, in the public internet.
+	// Its address: http or https, at most 2,048 bytes, without a user and a password. What is no absolute address at all is
+	// BAD_USER_INPUT at the top level: check what people type by `new URL(...)`.
 	URL string `json:"url"`
-	// 1 to 200 characters; where it is left out, what the page calls itself.
+	// 1 to 200 characters; where it is left out, what the page calls itself, also after that changed.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
 }
 
@@ -158,15 +159,16 @@ type CrawlPayload struct {
 type CrawlSiteInput struct {
 	// Which bot gets the documents.
 	BotID kyro.ID `json:"botId"`
-	// A page to begin with, or a sitemap.
+	// A page to begin with, or a sitemap; an address as of addUrlDocument.
 	URL string `json:"url"`
 	// How many pages to look at, at most: 1 to 1,000.
 	MaxPages graphql.Omittable[*int] `json:"maxPages,omitempty"`
 	// How many links to go away from the first page, at most: 0 to 10. Pages of a sitemap count as 1 away.
 	MaxDepth graphql.Omittable[*int] `json:"maxDepth,omitempty"`
-	// Paths to take, at most 20 patterns such as `/docs/*`, where `*` stands for anything; all where it is left out.
+	// Paths to take, at most 20 patterns of at most 200 bytes such as `/docs/*`, where `*` stands for anything, `/` too; all where it
+	// is left out. A pattern is about the whole path, without the query. The first page is read for its links in any case.
 	Include graphql.Omittable[[]string] `json:"include,omitempty"`
-	// Paths to leave out, at most 20 patterns; it goes before `include`.
+	// Paths to leave out, at most 20 such patterns; it goes before `include`.
 	Exclude graphql.Omittable[[]string] `json:"exclude,omitempty"`
 }
 
@@ -297,7 +299,7 @@ type DocumentFilter struct {
 type DocumentPayload struct {
 	// The document; null on errors.
 	Document *kyro.Document `json:"document,omitempty"`
-	// Another document of the bot with exactly the same content, where there is one. Both are kept.
+	// Another document of the bot with exactly the same content, where there is one. Both are kept. Of pages, `warnings` tell.
 	DuplicateOf *kyro.Document `json:"duplicateOf,omitempty"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
@@ -309,7 +311,7 @@ type DocumentResult struct {
 	DocumentID kyro.ID `json:"documentId"`
 	// The document; null on errors, and where it was deleted.
 	Document *kyro.Document `json:"document,omitempty"`
-	// Why nothing was done about it: also NOT_FOUND and RATE_LIMITED, which are about this one alone.
+	// Why nothing was done about it: also BAD_USER_INPUT, NOT_FOUND and RATE_LIMITED, which are about this one alone.
 	Errors []kyro.Error `json:"errors"`
 }
 

@@ -3,6 +3,7 @@
 package scalar
 
 import (
+	"encoding/json"
 	"io"
 	"net/url"
 	"time"
@@ -15,8 +16,15 @@ import (
 // MarshalID writes an id in its typed text form.
 func MarshalID(id kyro.ID) graphql.Marshaler { return appended(AppendID, id) }
 
-// AppendID appends an id in its typed text form, in quotes.
-func AppendID(to []byte, id kyro.ID) []byte { return append(id.AppendTo(append(to, '"')), '"') }
+// AppendID appends an id in its typed text form, in quotes. What a client gave for an id may be any text, and is told again
+// where a result says what it is about.
+func AppendID(to []byte, id kyro.ID) []byte {
+	if id.Check() != nil && !id.IsZero() {
+		quoted, _ := json.Marshal(id.String()) // of a text, which cannot fail
+		return append(to, quoted...)
+	}
+	return append(id.AppendTo(append(to, '"')), '"')
+}
 
 // UnmarshalID reads an id. Numbers are no ids here, although GraphQL would allow them. A text that is no id is
 // refused where it is known which kind was asked for.

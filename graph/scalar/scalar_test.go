@@ -22,10 +22,12 @@ func TestScalarsAreWritten(t *testing.T) {
 	at := time.Date(2026, 11, 22, 11, 0, 0, 5000, time.FixedZone("", 3600))
 	cursor := kyro.StreamCursor{Stream: kyro.MessageID(1), Attempt: 2, Seq: 3}
 	for got, want := range map[string]string{
-		written(scalar.MarshalID(kyro.BotID(42))):        `"bot_42"`,
-		written(scalar.MarshalDateTime(at)):              `"2026-11-22T10:00:00.000005Z"`,
-		written(scalar.MarshalStreamCursor(cursor)):      `"` + cursor.String() + `"`,
-		written(scalar.MarshalURL("https://x.io/?a=\"")): `"https://x.io/?a=\""`,
+		written(scalar.MarshalID(kyro.BotID(42))):          `"bot_42"`,
+		written(scalar.MarshalID(kyro.ReadID("bot"))):      `"bot"`,
+		written(scalar.MarshalID(kyro.ReadID(`a","b":"`))): `"a\",\"b\":\""`,
+		written(scalar.MarshalDateTime(at)):                `"2026-11-22T10:00:00.000005Z"`,
+		written(scalar.MarshalStreamCursor(cursor)):        `"` + cursor.String() + `"`,
+		written(scalar.MarshalURL("https://x.io/?a=\"")):   `"https://x.io/?a=\""`,
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)

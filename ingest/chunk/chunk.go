@@ -49,7 +49,8 @@ func Sized(budget, overlap int) Options {
 // text that is not white space; each is a slice of the text. They begin and end at the ends of blocks where they
 // can, else of sentences, rows, lines and words, and never cut a character as a reader sees it. A heading begins a
 // new chunk and stays with what it heads; a list stays with the sentence that introduces it. Chunks of one section
-// overlap by whole sentences. title enters the content hash only.
+// overlap by whole sentences. A chunk that begins within a table has the names of its columns as the last heading above
+// it: they are not in its text, and its rows say little without them. title enters the content hash only.
 func Split(ex kyro.Extraction, title string, opt Options) []kyro.Chunk {
 	p := packer{
 		Options: opt.withDefaults(), text: ex.Text, title: title,

@@ -62,13 +62,17 @@ func readHeading(source string, b kyro.Block, markdown bool) heading {
 		s = inlineLink.ReplaceAllString(s, "$1")
 		s = emphasis.ReplaceAllString(s, "$1$2$3")
 	}
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > longestTitle {
-		cut := longestTitle
-		for !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = strings.TrimSpace(s[:cut]) + "…"
-	}
+	s = shortened(strings.Join(strings.Fields(s), " "), longestTitle)
 	return heading{level: max(b.Level, 1), title: strings.ToValidUTF8(s, "")}
+}
+
+// shortened is at most so many bytes of a text, and a sign that there was more.
+func shortened(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return strings.TrimSpace(s[:most]) + "…"
 }

@@ -19,6 +19,7 @@ type packer struct {
 
 	path    []heading // of the section being read
 	section int       // counts the headings read
+	table   table     // that is being read, or was read last
 
 	open     []unit    // of the chunk being filled
 	tokens   int       // in open
@@ -26,8 +27,9 @@ type packer struct {
 	openPath []heading // the path of the open chunk
 
 	chunks []kyro.Chunk
-	last   []unit // of the last chunk, for the overlap and for a tail
-	units  []unit // reused
+	last   []unit    // of the last chunk, for the overlap and for a tail
+	under  []heading // which the last chunk stands
+	units  []unit    // reused
 }
 
 // block packs one block.
@@ -43,6 +45,7 @@ func (p *packer) block(b kyro.Block) {
 	if b.Kind == kyro.BlockList {
 		p.glueLeadIn()
 	}
+	p.table = p.table.next(p.text, b)
 	// A block that fits is not looked into: most are.
 	if len(s) <= 8*p.Budget {
 		if whole := p.appendUnits(nil, b, b.Start, b.End, p.Budget); len(whole) == 1 && !whole[0].partial {
@@ -79,6 +82,7 @@ func (p *packer) allGlued() bool {
 // heading begins a section. It closes the open chunk unless that is small and a sibling, or holds nothing but
 // headings, which belong to what follows.
 func (p *packer) heading(b kyro.Block) {
+	p.table = table{}
 	h := readHeading(p.text, b, p.markdown)
 	path := enter(p.path, h)
 	if len(p.open) > 0 {
@@ -272,12 +276,12 @@ func (p *packer) close() {
 		c := &p.chunks[n]
 		if tokens := text.Tokens(p.text[c.ByteStart:fresh[len(fresh)-1].end]); tokens <= p.Max {
 			p.last = append(p.last, fresh...)
-			p.chunks[n] = p.chunk(n, p.last, c.HeadingPath)
+			p.chunks[n] = p.chunk(n, p.last, p.under)
 			return
 		}
 	}
-	p.last = append(p.last[:0], p.open...)
-	p.chunks = append(p.chunks, p.chunk(len(p.chunks), p.open, titles(p.openPath)))
+	p.last, p.under = append(p.last[:0], p.open...), p.openPath
+	p.chunks = append(p.chunks, p.chunk(len(p.chunks), p.open, p.openPath))
 }
 
 // joins reports a tail: few tokens of the section that the last chunk ended in.
@@ -289,11 +293,14 @@ func (p *packer) joins(fresh []unit) bool {
 	return tokens < p.Tail && fresh[0].section == p.last[len(p.last)-1].section && fresh[len(fresh)-1].section == fresh[0].section
 }
 
-func (p *packer) chunk(index int, units []unit, path []string) kyro.Chunk {
+func (p *packer) chunk(index int, units []unit, path []heading) kyro.Chunk {
 	first, last := units[0], units[len(units)-1]
 	c := kyro.Chunk{
-		Index: index, Text: p.text[first.start:last.end], HeadingPath: path,
+		Index: index, Text: p.text[first.start:last.end], HeadingPath: titles(path),
 		ByteStart: first.start, ByteEnd: last.end, Enabled: true,
+	}
+	if first.columns != "" {
+		c.HeadingPath = append(c.HeadingPath, first.columns)
 	}
 	c.CharStart, c.CharEnd = p.offsets.Char(c.ByteStart), p.offsets.Char(c.ByteEnd)
 	c.TokenCount = text.Tokens(c.Text)

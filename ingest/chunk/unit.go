@@ -20,8 +20,9 @@ type unit struct {
 	page       int
 	section    int
 	kind       kyro.BlockKind
-	glued      bool // it stays with the next unit: a heading, the sentence before a list
-	partial    bool // a piece of a sentence or a line
+	glued      bool   // it stays with the next unit: a heading, the sentence before a list, the head of a table
+	partial    bool   // a piece of a sentence or a line
+	columns    string // of the table it is a part of, where their names stand above it
 }
 
 // cut divides a block into units that each hold at most limit tokens.
@@ -109,6 +110,9 @@ func (p *packer) appendUnits(units []unit, b kyro.Block, start, end, limit int) 
 		return units
 	}
 	u := unit{start: start, end: end, page: b.Page, section: p.section, kind: b.Kind}
+	if b.Kind == kyro.BlockTable {
+		u.columns, u.glued = p.table.above(start), p.table.isHead(start, end)
+	}
 	if end-start > 8*limit { // then it holds more than limit for sure, unless it is mostly white space
 		u.tokens = limit + 1
 	} else {
@@ -139,7 +143,9 @@ func (p *packer) appendUnits(units []unit, b kyro.Block, start, end, limit int) 
 		to := start + size
 		trimmed := to - (size - len(strings.TrimRightFunc(p.text[start:to], unicode.IsSpace)))
 		if trimmed > start {
-			units = append(units, unit{start: start, end: trimmed, tokens: tokens, page: b.Page, section: p.section, kind: b.Kind, partial: true})
+			part := u
+			part.start, part.end, part.tokens, part.glued, part.partial = start, trimmed, tokens, false, true
+			units = append(units, part)
 		}
 		start = to
 		start += len(p.text[start:end]) - len(strings.TrimLeftFunc(p.text[start:end], unicode.IsSpace))

@@ -24,7 +24,7 @@ func (b *blocks) beginPage() {
 
 // heading adds a heading of a level from 1 to 6, on one line.
 func (b *blocks) heading(level int, s string) {
-	b.add(kyro.BlockHeading, min(max(level, 1), 6), strings.Join(strings.Fields(s), " "))
+	b.add(kyro.BlockHeading, min(max(level, 1), 6), onOneLine(s))
 }
 
 // paragraph adds a paragraph.
@@ -56,4 +56,17 @@ func (b *blocks) add(kind kyro.BlockKind, level int, s string) {
 // extraction is what was put together.
 func (b *blocks) extraction() kyro.Extraction {
 	return kyro.Extraction{Text: b.text.String(), Blocks: b.list, Pages: b.page, PageChars: b.chars}
+}
+
+// onOneLine puts a text on one line, with single spaces between its words. It may be as long as a document.
+func onOneLine(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for word := range strings.FieldsSeq(s) {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }

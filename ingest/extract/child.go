@@ -9,11 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"kyrochat/kyro"
 )
@@ -149,7 +147,7 @@ func (c *child) extract(ctx context.Context, req request, progress func(done, to
 	if err := writeFrame(c.in, req); err != nil {
 		return ex, silent, errors.Join(errStopped, err)
 	}
-	limit := maxReply(req.Limits)
+	limit, steps := maxReply(req.Limits), 0
 	for {
 		var r reply
 		if err := readFrame(c.out, limit, &r); err != nil {
@@ -161,50 +159,26 @@ func (c *child) extract(ctx context.Context, req request, progress func(done, to
 		silent = false
 		switch {
 		case r.Progress != nil:
+			if steps++; steps > maxSteps || !r.Progress.sane() {
+				return ex, silent, errors.New("the extractor told of progress that there cannot be")
+			}
 			progress(r.Progress.Done, r.Progress.Total)
 		case r.Failure != nil:
-			c.documents, c.memory = c.documents+1, r.Memory
-			if r.Failure.Code != "" {
-				return ex, silent, kyro.Errorf(r.Failure.Code, "%s", r.Failure.Message)
+			err := r.Failure.err()
+			if answered(err) {
+				c.documents, c.memory = c.documents+1, r.Memory
 			}
-			return ex, silent, fmt.Errorf("%w: %s", errReported, r.Failure.Message)
+			return ex, silent, err
 		case r.Result != nil:
 			text, err := receiveText(c.out, r.TextBytes, req.Limits.MaxExtractedText)
 			if err != nil {
 				return ex, silent, err
 			}
 			c.documents, c.memory = c.documents+1, r.Memory
-			r.Result.Text = text
+			r.Result.Text, r.Result.MimeType = text, req.Original.MimeType
 			return *r.Result, silent, sane(r.Result, req.Limits)
 		default:
 			return ex, silent, errors.New("the extractor sent an empty reply")
 		}
 	}
 }
-
-// maxWarnings is how many warnings there may be besides one for each page.
-const maxWarnings = 20
-
-// sane distrusts what comes out of a child: a file may have taken it over.
-func sane(ex *kyro.Extraction, limits kyro.Limits) error {
-	if len(ex.Text) > limits.MaxExtractedText || len(ex.Blocks) > maxBlocks || ex.Pages > limits.MaxPages || len(ex.Warnings) > limits.MaxPages+maxWarnings {
-		return errors.New("the extractor sent more than its limits")
-	}
-	if len(ex.PageChars) != 0 && len(ex.PageChars) != ex.Pages || slices.ContainsFunc(ex.PageChars, func(n int) bool { return n < 0 }) {
-		return errors.New("the extractor counted pages that are not there")
-	}
-	if page := ex.Page; page != nil && (len(page.Links) > kyro.MaxPageLinks || len(page.Canonical) > kyro.MaxURL ||
-		slices.ContainsFunc(page.Links, func(link string) bool { return len(link) > kyro.MaxURL })) {
-		return errors.New("the extractor sent links beyond its limits")
-	}
-	at := 0
-	for _, b := range ex.Blocks {
-		if b.Start < at || b.End < b.Start || b.End > len(ex.Text) || !onRune(ex.Text, b.Start) || !onRune(ex.Text, b.End) {
-			return errors.New("the extractor sent blocks outside of the text")
-		}
-		at = b.End
-	}
-	return nil
-}
-
-func onRune(s string, i int) bool { return i == len(s) || utf8.RuneStart(s[i]) }

@@ -72,11 +72,18 @@ func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
+// noNewPrivileges is PR_SET_NO_NEW_PRIVS.
+const noNewPrivileges = 38
+
 // modesty is the niceness of children: requests that people wait for come before the files that are read meanwhile.
 const modesty = 10
 
-// beModest lowers the priority of the calling thread and of the processes it starts, for good.
-func beModest() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, modesty) }
+// beModest lowers the priority of the calling thread and of the processes it starts, for good, and keeps them from gaining
+// rights by programs that have more.
+func beModest() {
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, modesty)
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, noNewPrivileges, 1, 0, 0, 0, 0)
+}
 
 // resident is the memory that a process takes, in bytes; 0 where that cannot be told.
 func resident(pid int) uint64 {

@@ -16,6 +16,13 @@ func TestChildIsConfined(t *testing.T) {
 	if _, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil); err != nil {
 		t.Fatal(err)
 	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Children()[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(status), "NoNewPrivs:\t1") {
+		t.Errorf("it may gain rights:\n%s", status)
+	}
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.Children()[0]))
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,8 @@ const (
 	maxCSVRows = 100_000
 	// maxCSVCells is the most cells of a table that is read.
 	maxCSVCells = 5_000_000
+	// longestCSVCell is the most bytes of a cell: more is a quote without its end, which swallows the rows below it.
+	longestCSVCell = 8 << 20
 	// longestName is how long the name of a column may be, in characters.
 	longestName = 80
 	// lookedRows and lookedBytes are how much of a table its separator is told by.
@@ -24,7 +26,7 @@ const (
 
 // readCSV reads a table of values that commas, semicolons, tabs or strokes set apart: each row as a line that says the
 // name of every value with it, so that it can be found and read by itself. LIMIT_REACHED beyond 100,000 rows or five
-// million cells.
+// million cells, VALIDATION where a value is longer than 8 MiB.
 func readCSV(s string) (kyro.Extraction, error) {
 	comma := separatorOf(s)
 	if comma == 0 {
@@ -67,7 +69,11 @@ func csvRows(s string, comma rune) (rows [][]string, err error) {
 		}
 		full := false
 		for i, cell := range row {
-			row[i] = strings.Join(strings.Fields(cell), " ")
+			if len(cell) > longestCSVCell {
+				return nil, kyro.Errorf(kyro.CodeValidation,
+					"The table has a value of more than eight million bytes: a quotation mark before it may have no end. Put quotes around whole values only, and double those within them.")
+			}
+			row[i] = onOneLine(cell)
 			full = full || row[i] != ""
 		}
 		if !full {
@@ -178,7 +184,7 @@ func bareRows(rows [][]string) string {
 		for len(kept) > 0 && kept[len(kept)-1] == "" {
 			kept = kept[:len(kept)-1]
 		}
-		b.WriteString(strings.Join(kept, " | "))
+		b.WriteString(rowOf(kept))
 		b.WriteByte('\n')
 	}
 	return b.String()

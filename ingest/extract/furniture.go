@@ -146,7 +146,7 @@ var (
 
 // words is a line with its numbers made alike.
 func words(s string) string {
-	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
+	s = strings.ToLower(onOneLine(s))
 	if roman.MatchString(s) {
 		return "#"
 	}

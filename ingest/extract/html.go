@@ -239,7 +239,7 @@ func topHeading(page *html.Node) string {
 const maxTitleChars = 300
 
 func normalTitle(s string) string {
-	s = strings.Join(strings.Fields(text.Normalize(s)), " ")
+	s = onOneLine(text.Normalize(s))
 	if runes := []rune(s); len(runes) > maxTitleChars {
 		s = strings.TrimSpace(string(runes[:maxTitleChars]))
 	}

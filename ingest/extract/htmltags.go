@@ -71,11 +71,11 @@ var (
 	voidTags = setOf("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr")
 	ofHead   = setOf("title meta link base")
 	headed   = setOf("h1 h2 h3 h4 h5 h6 summary dt")
-	// unseen show nothing, or no text.
+	// unseen show nothing, or no text, or what the page takes back.
 	unseen = setOf(`script style noscript template svg iframe noframes noembed object applet audio video canvas select
-		datalist textarea rt rp rtc annotation annotation-xml plaintext map`)
+		datalist textarea rt rp rtc annotation annotation-xml plaintext map del`)
 	// plainInline change how letters look; what is in them is read as if they were not there.
-	plainInline = setOf(`abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr output ruby rb s samp
+	plainInline = setOf(`abbr acronym b bdi bdo big cite code data dfn em font i ins kbd label mark nobr output ruby rb s samp
 		small span strike strong sub sup time tt u var math mrow mi mn mo ms mtext msup msub mfrac msqrt semantics mstyle
 		mtable mtr mtd mover munder munderover mpadded mphantom mspace mroot msubsup head frameset slot`)
 	inlineTags = setOf("a")

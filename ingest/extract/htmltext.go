@@ -94,7 +94,7 @@ func paragraphs(raw string) []string {
 		}
 	}
 	for line := range strings.SplitSeq(text.Normalize(raw), "\n") {
-		if line = strings.Join(strings.Fields(line), " "); line == "" {
+		if line = onOneLine(line); line == "" {
 			end()
 		} else {
 			lines = append(lines, line)
@@ -122,7 +122,7 @@ func writeInline(b *strings.Builder, s string) {
 func oneLine(n *html.Node) string {
 	var b strings.Builder
 	writeText(&b, n)
-	return strings.Join(strings.Fields(text.Normalize(b.String())), " ")
+	return onOneLine(text.Normalize(b.String()))
 }
 
 func writeText(b *strings.Builder, n *html.Node) {

@@ -125,7 +125,7 @@ func (p *jsonParser) fill(v *jsonValue, depth int) error {
 			if len(key) > longestKey {
 				key = strings.ToValidUTF8(key[:longestKey], "") + "…"
 			}
-			key = strings.Join(strings.Fields(text.Normalize(key)), " ")
+			key = onOneLine(text.Normalize(key))
 		}
 		inner, err := p.value(key, depth+1)
 		if err != nil {
@@ -186,7 +186,7 @@ func (w *jsonWriter) value(path string, v jsonValue) {
 	case strings.Contains(strings.TrimSpace(v.text), "\n") || utf8.RuneCountInString(v.text) > longString:
 		w.story(path, v.text)
 	default:
-		w.row(path, strings.Join(strings.Fields(v.text), " "))
+		w.row(path, onOneLine(v.text))
 	}
 }
 
@@ -255,7 +255,7 @@ func plainList(values []jsonValue) (string, bool) {
 		if b.Len() > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(strings.Join(strings.Fields(v.text), " "))
+		b.WriteString(onOneLine(v.text))
 	}
 	return b.String(), true
 }
@@ -269,15 +269,15 @@ func flatRecord(v jsonValue) (string, bool) {
 			if inner.kind == '{' || inner.kind == '[' || strings.Contains(inner.text, "\n") || len(inner.text) > longString {
 				return "", false
 			}
-			cells = append(cells, strings.Join(strings.Fields(inner.text), " "))
+			cells = append(cells, onOneLine(inner.text))
 		}
-		return strings.Join(cells, " | "), true
+		return rowOf(cells), true
 	case '{':
 	default:
 		if strings.Contains(v.text, "\n") || len(v.text) > longString {
 			return "", false
 		}
-		return strings.Join(strings.Fields(v.text), " "), true
+		return onOneLine(v.text), true
 	}
 	var b strings.Builder
 	for _, inner := range v.inner {
@@ -294,7 +294,7 @@ func flatRecord(v jsonValue) (string, bool) {
 		case strings.Contains(s, "\n") || len(s) > longString:
 			return "", false
 		}
-		if s = strings.Join(strings.Fields(s), " "); s == "" {
+		if s = onOneLine(s); s == "" {
 			continue
 		}
 		if b.Len() > 0 {

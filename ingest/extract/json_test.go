@@ -18,7 +18,7 @@ func TestJSON(t *testing.T) {
 		"records":               {`[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]`, "a: 1; b: x\na: 2; b: y"},
 		"records that are deep": {`[{"a": {"b": 1}}, {"a": {"b": 2}}]`, "a.b: 1\n\na.b: 2"},
 		"records below":         {`{"x": [{"a": 1}, {"a": 2}]}`, "x:\na: 1\na: 2"},
-		"lists of lists":        {`[[1, 2], [3, 4]]`, "1 | 2\n3 | 4"},
+		"lists of lists":        {`[[1, 2], [3, 4]]`, "| 1 | 2 |\n| 3 | 4 |"},
 		"lines":                 {"{\"a\": 1}\n{\"a\": 2}\n", "a: 1\na: 2"},
 		"long texts":            {`{"t": "One.\n\nTwo.", "u": 1}`, "t:\n\nOne.\n\nTwo.\n\nu: 1"},
 		"a text":                {`"hello"`, "hello"},

@@ -82,6 +82,41 @@ func misbehave(how string) {
 		result(`[]`, fmt.Sprint(len(kept)))
 	case "bad-pages":
 		send(`{"result":{"mimeType":"text/plain","blocks":[],"pages":1,"pageChars":[1,2]}}`)
+	case "no-utf8":
+		result(`[]`, "a\xffb")
+	case "nul":
+		result(`[]`, "a\x00b")
+	case "not-composed":
+		result(`[]`, "a\u0301")
+	case "unseen":
+		result(`[]`, "a\U000E0041b")
+	case "odd-block":
+		result(`[{"kind":"script","start":0,"end":1}]`, "a")
+	case "block-of-no-page":
+		result(`[{"kind":"paragraph","start":0,"end":1,"page":7}]`, "a")
+	case "negative-pages":
+		send(`{"result":{"blocks":[],"pages":-1}}`)
+	case "odd-warning":
+		send(`{"result":{"blocks":[],"warnings":[{"code":"<b>","message":"x"}]}}`)
+	case "warning-of-no-page":
+		send(`{"result":{"blocks":[],"warnings":[{"code":"A_CODE","message":"x","page":-3}]}}`)
+	case "endless-progress":
+		for {
+			send(`{"progress":{"done":1,"total":1}}`)
+		}
+	case "more-done-than-there-is":
+		send(`{"progress":{"done":2,"total":1}}`)
+	case "run-is-over":
+		send(`{"failure":{"code":"CONFLICT","message":"x"}}`)
+	case "come-again":
+		send(`{"failure":{"code":"UNAVAILABLE","message":"x"}}`)
+	case "silent-failure":
+		send(`{"failure":{"code":"VALIDATION","message":"\u0000"}}`)
+	case "long-story":
+		send(`{"failure":{"code":"VALIDATION","message":"` + strings.Repeat(`a\r\n\u202e`, 20_000) + `"}}`)
+	case "tall-tales":
+		send(`{"result":{"mimeType":"text/html","title":"` + strings.Repeat(`t\u0007`, 20_000) + `","blocks":[],"warnings":[{"code":"A_CODE","message":"` +
+			strings.Repeat(`w\n`, 20_000) + `"}]}}`)
 	}
 	time.Sleep(time.Hour)
 }

@@ -131,7 +131,7 @@ func cleaned(s string) string {
 
 // lineOf is cleaned, and on one line: cells and headings.
 func lineOf(s string) string {
-	return cleaned(strings.Join(strings.Fields(text.Normalize(s)), " "))
+	return cleaned(onOneLine(text.Normalize(s)))
 }
 
 // add adds a block of clean text. LIMIT_REACHED where the document is too long.

@@ -74,7 +74,7 @@ var sectionNumber = regexp.MustCompile(`^(?:\d+(?:\.\d+)*\.?|[IVXLC]+\.|[A-Z]\.)
 // sectionKey is a title without its number, whose spaces and case do not count. Where nothing is left, or it is a number,
 // nothing can be recognised by it.
 func sectionKey(title string) string {
-	s := strings.Join(strings.Fields(text.Normalize(title)), " ")
+	s := onOneLine(text.Normalize(title))
 	s = strings.ToLower(sectionNumber.ReplaceAllString(s, ""))
 	if len(s) < 2 || len(s) > 4*longestPDFHeading || strings.Trim(s, "0123456789.-/ ") == "" {
 		return ""
@@ -101,7 +101,7 @@ var (
 
 // sensibleTitle is a title that a person would give; "" for any other.
 func sensibleTitle(s string) string {
-	s = strings.Join(strings.Fields(text.Normalize(s)), " ")
+	s = onOneLine(text.Normalize(s))
 	s = strings.TrimSpace(programs.ReplaceAllString(s, ""))
 	if nothing.MatchString(s) || fileNames.MatchString(s) || addresses.MatchString(s) || strings.ContainsAny(s, `\`) || path.Base(s) != s && !strings.Contains(s, " ") {
 		return ""

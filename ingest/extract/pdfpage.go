@@ -188,12 +188,11 @@ func (r pageReader) lines() ([]pdfLine, error) {
 		}
 		line = line[:0]
 	}
-	for i := range count.Count {
-		got, err := r.FPDFText_GetUnicode(&requests.FPDFText_GetUnicode{TextPage: r.page, Index: i})
-		if err != nil {
-			return nil, err
-		}
-		c := rune(uint32(got.Unicode))
+	units, err := r.units(count.Count)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range units {
 		switch n := len(line); {
 		case c == '\n':
 			end()
@@ -211,4 +210,30 @@ func (r pageReader) lines() ([]pdfLine, error) {
 	}
 	end()
 	return lines, nil
+}
+
+// units are the characters of a page as the engine counts them: each a unit of UTF-16. All of them at once where it gives
+// as many as it counts, which it does unless some are signs of control; else one by one.
+func (r pageReader) units(count int) ([]rune, error) {
+	units := make([]rune, 0, count)
+	if count == 0 {
+		return nil, nil
+	}
+	if all, err := r.FPDFText_GetText(&requests.FPDFText_GetText{TextPage: r.page, StartIndex: 0, Count: count}); err == nil {
+		for _, u := range utf16.Encode([]rune(all.Text)) {
+			units = append(units, rune(u))
+		}
+		if len(units) == count {
+			return units, nil
+		}
+	}
+	units = units[:0]
+	for i := range count {
+		got, err := r.FPDFText_GetUnicode(&requests.FPDFText_GetUnicode{TextPage: r.page, Index: i})
+		if err != nil {
+			return nil, err
+		}
+		units = append(units, rune(uint32(got.Unicode)))
+	}
+	return units, nil
 }

@@ -125,7 +125,7 @@ func TestPDFTableOverPages(t *testing.T) {
 			t.Errorf("block %d: %+v %q", i, b, ex.Text[b.Start:b.End])
 		}
 	}
-	if want := "N-310 | Lamp | 40.50"; !strings.Contains(ex.Text, "\n"+want+"\n") {
+	if want := "| N-310 | Lamp | 40.50 |"; !strings.Contains(ex.Text, "\n"+want+"\n") {
 		t.Errorf("the row %q is not there: %q", want, ex.Text)
 	}
 }

@@ -93,16 +93,31 @@ func TestPoolSurvivesItsChildren(t *testing.T) {
 		code    kyro.Code
 		message string
 	}{
-		"crash":               {kyro.CodeValidation, "is stopped by it"},
-		"progress-then-crash": {kyro.CodeValidation, "is stopped by it"},
-		"garbage":             {kyro.CodeValidation, "is stopped by it"},
-		"empty":               {kyro.CodeValidation, "is stopped by it"},
-		"bad-blocks":          {kyro.CodeValidation, "is stopped by it"},
-		"bad-pages":           {kyro.CodeValidation, "is stopped by it"},
-		"half-a-text":         {kyro.CodeValidation, "is stopped by it"},
-		"long-text":           {kyro.CodeLimitReached, "1000 bytes"},
-		"fat":                 {kyro.CodeLimitReached, "more memory than one file may"},
-		"huge":                {kyro.CodeLimitReached, "1000 bytes"},
+		"crash":                   {kyro.CodeValidation, "is stopped by it"},
+		"progress-then-crash":     {kyro.CodeValidation, "is stopped by it"},
+		"garbage":                 {kyro.CodeValidation, "is stopped by it"},
+		"empty":                   {kyro.CodeValidation, "is stopped by it"},
+		"bad-blocks":              {kyro.CodeValidation, "is stopped by it"},
+		"bad-pages":               {kyro.CodeValidation, "is stopped by it"},
+		"half-a-text":             {kyro.CodeValidation, "is stopped by it"},
+		"long-text":               {kyro.CodeLimitReached, "1000 bytes"},
+		"fat":                     {kyro.CodeLimitReached, "more memory than one file may"},
+		"huge":                    {kyro.CodeLimitReached, "1000 bytes"},
+		"no-utf8":                 {kyro.CodeValidation, "is stopped by it"},
+		"nul":                     {kyro.CodeValidation, "is stopped by it"},
+		"not-composed":            {kyro.CodeValidation, "is stopped by it"},
+		"unseen":                  {kyro.CodeValidation, "is stopped by it"},
+		"odd-block":               {kyro.CodeValidation, "is stopped by it"},
+		"block-of-no-page":        {kyro.CodeValidation, "is stopped by it"},
+		"negative-pages":          {kyro.CodeValidation, "is stopped by it"},
+		"odd-warning":             {kyro.CodeValidation, "is stopped by it"},
+		"warning-of-no-page":      {kyro.CodeValidation, "is stopped by it"},
+		"endless-progress":        {kyro.CodeValidation, "is stopped by it"},
+		"more-done-than-there-is": {kyro.CodeValidation, "is stopped by it"},
+		// What would mean to whoever works on the document that its run is over, or that it is to be read for ever.
+		"run-is-over":    {kyro.CodeValidation, "is stopped by it"},
+		"come-again":     {kyro.CodeValidation, "is stopped by it"},
+		"silent-failure": {kyro.CodeValidation, "is stopped by it"},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -115,6 +130,22 @@ func TestPoolSurvivesItsChildren(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestChildrenSayLittleToPeople: what they say is one line, and no longer than it needs to be.
+func TestChildrenSayLittleToPeople(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits(), "long-story")
+	_, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
+	if known, ok := errors.AsType[*kyro.Error](err); !ok || len(known.Message) > 1_000 || strings.ContainsAny(known.Message, "\r\n\u202e") {
+		t.Errorf("%.300v", err)
+	}
+	p = newPool(t, kyro.DefaultLimits(), "tall-tales")
+	ex, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
+	if err != nil || ex.MimeType != extract.Plain || len(ex.Title) > 1_000 || strings.Contains(ex.Title, "\a") || len(ex.Warnings) != 1 ||
+		len(ex.Warnings[0].Message) > 1_000 || strings.Contains(ex.Warnings[0].Message, "\n") {
+		t.Errorf("%v, %.3000v", err, ex)
 	}
 }
 

@@ -135,11 +135,18 @@ func (l pdfLine) row() string {
 	for _, c := range cellsOf(l) {
 		texts = append(texts, c.text)
 	}
-	s := strings.Join(texts, " | ")
 	if l.hyphen {
-		s += "-"
+		texts[len(texts)-1] += "-"
 	}
-	return s
+	return rowOf(texts)
+}
+
+// rowOf is a row of a table as every format writes it. A row of one cell is that cell.
+func rowOf(cells []string) string {
+	if len(cells) < 2 {
+		return strings.Join(cells, "")
+	}
+	return "| " + strings.Join(cells, " | ") + " |"
 }
 
 // tableRows puts what goes on in a second line into the row it belongs to.

@@ -16,21 +16,21 @@ func TestSheets(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ data, after, want string }{
 		"rows with the names of their columns": {rowsOf("Tea,Price", "green,4.5", "black,3"), "", "Tea: green; Price: 4.5\nTea: black; Price: 3"},
-		"no header":                            {rowsOf("Anna,Rome", "Ben,Paris"), "", "Anna | Rome\nBen | Paris"},
+		"no header":                            {rowsOf("Anna,Rome", "Ben,Paris"), "", "| Anna | Rome |\n| Ben | Paris |"},
 		"a header by a filter":                 {rowsOf("Name,Town", "Anna,Rome"), `<autoFilter ref="A1:B2"/>`, "Name: Anna; Town: Rome"},
 		"a title above":                        {rowsOf("Prices of tea", "Tea,Price", "green,4"), "", "Tea: green; Price: 4"},
 		"a header that is repeated":            {rowsOf("Tea,Price", "green,4", "Tea,Price", "black,3"), `<autoFilter ref="A1:B2"/>`, "Tea: green; Price: 4\nTea: black; Price: 3"},
-		"empty rows and columns":               {rowsOf("", "Anna,,,Rome", "Ben,,,", "Carl,,,Oslo"), "", "Anna | Rome\nBen\nCarl | Oslo"},
+		"empty rows and columns":               {rowsOf("", "Anna,,,Rome", "Ben,,,", "Carl,,,Oslo"), "", "| Anna | Rome |\nBen\n| Carl | Oslo |"},
 		"a gap in the table":                   {rowsOf("Tea,Price", "green,4", "", "black,3"), "", "Tea: green; Price: 4\n\n[table on page 1]\nTea: black; Price: 3"},
 		"years are names too":                  {rowsOf("Region,2023,2024", "North,1.5,7", "South,2,8"), `<autoFilter ref="A1:C3"/>`, "Region: North; 2023: 1.5; 2024: 7\nRegion: South; 2023: 2; 2024: 8"},
 		"merged cells": {rowsOf("Tea,Price", "green,4", ",5", "black,6"), `<mergeCells><mergeCell ref="A2:A3"/></mergeCells>`,
 			"Tea: green; Price: 4\nTea: green; Price: 5\nTea: black; Price: 6"},
-		"shared, rich and pronounced": {`<row><c t="s"><v>0</v></c><c t="s"><v>1</v></c><c t="s"><v>99</v></c></row>`, "", "plain | two parts x"},
-		"booleans, errors, results":   {`<row r="3"><c r="B3" t="b"><v>1</v></c><c r="C3" t="e"><v>#N/A</v></c><c r="D3" t="str"><f>A1&amp;"x"</f><v>result</v></c><c r="E3"><f>1+1</f><v>2</v></c></row>`, "", "TRUE | #N/A | result | 2"},
+		"shared, rich and pronounced": {`<row><c t="s"><v>0</v></c><c t="s"><v>1</v></c><c t="s"><v>99</v></c></row>`, "", "| plain | two parts x |"},
+		"booleans, errors, results":   {`<row r="3"><c r="B3" t="b"><v>1</v></c><c r="C3" t="e"><v>#N/A</v></c><c r="D3" t="str"><f>A1&amp;"x"</f><v>result</v></c><c r="E3"><f>1+1</f><v>2</v></c></row>`, "", "| TRUE | #N/A | result | 2 |"},
 		"formulas without results":    {`<row r="1"><c r="A1" t="inlineStr"><is><t>sum</t></is></c><c r="B1"><f>1+1</f></c></row>`, "", "sum" + warned("RESULT_MISSING", "Sheet 1 holds formulas without their results. Open the file in a spreadsheet program, save it and upload it again.")},
 		"hidden rows":                 {`<row r="1"><c r="A1"><v>1</v></c></row><row r="2" hidden="1"><c r="A2"><v>2</v></c></row>`, "", "1" + warned("HIDDEN_LEFT_OUT", "Hidden rows or columns of sheet 1 were left out.")},
 		"numbers as people see them": {`<row><c s="1"><v>0.256</v></c><c s="2"><v>1234567.891</v></c><c s="3"><v>45350</v></c><c s="4"><v>45350.75</v></c><c s="5"><v>12.5</v></c><c><v>0.30000000000000004</v></c></row>`, "",
-			"25.60% | 1,234,567.89 | 2024-02-28 | 2024-02-28 18:00 | 12.50 € | 0.3"},
+			"| 25.60% | 1,234,567.89 | 2024-02-28 | 2024-02-28 18:00 | 12.50 € | 0.3 |"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +56,7 @@ func TestHiddenSheets(t *testing.T) {
 		"xl/worksheets/sheet2.xml": `<worksheet ` + sheetSpace + `><cols><col min="2" max="3" hidden="1"/></cols><sheetData>` + rowsOf("a,b,c,d") + `</sheetData></worksheet>`,
 		"xl/workbook.xml":          `<workbook ` + sheetSpace + `><sheets><sheet name="Secret" sheetId="1" state="veryHidden" r:id="r1"/><sheet name="Open" sheetId="2" r:id="r4"/></sheets></workbook>`,
 	})
-	want := "[heading 1 on page 1]\nOpen\n\n[table on page 1]\na | d\n\n" +
+	want := "[heading 1 on page 1]\nOpen\n\n[table on page 1]\n| a | d |\n\n" +
 		`warning {"code":"HIDDEN_LEFT_OUT","message":"Hidden rows or columns of sheet 1 were left out.","page":1}` + "\n" +
 		`warning {"code":"HIDDEN_LEFT_OUT","message":"Hidden sheets were left out: Secret."}`
 	if got := shown(t, readWorkbook, p); got != want {

@@ -109,6 +109,7 @@ func plainNumber(v float64) string {
 // compileFormat reads the code of a format. One that says under which condition it holds is not followed.
 func compileFormat(code string) *numberFormat {
 	f := &numberFormat{}
+	code = strings.ToValidUTF8(code, "") // each byte that is none would become three
 	if code == "" || len(code) > longestFormat {
 		f.sections = []formatSection{{general: true}}
 		return f

@@ -47,6 +47,7 @@ type grid struct {
 	merges  []area
 	headers map[int]bool // rows that the sheet itself calls headers, by their numbers
 	hidden  []area       // columns
+	size    int          // of the text of its cells: many may refer to one that is long
 	left    bool         // rows or columns were left out
 	missing bool         // formulas without results
 	tables  []string     // parts
@@ -197,6 +198,9 @@ func (d *xlsx) row(x *xmlPart, g *grid, r *sheetRow) error {
 				g.left = true
 				return nil
 			}
+		}
+		if g.size += len(c.text); g.size > d.limits.MaxExtractedText {
+			return textTooLong(d.limits)
 		}
 		c.column = int32(column)
 		r.cells = append(r.cells, c)

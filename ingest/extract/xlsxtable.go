@@ -131,7 +131,7 @@ func isHeader(rows []sheetRow, said bool) bool {
 
 func hasDigit(s string) bool { return strings.ContainsFunc(s, unicode.IsDigit) }
 
-// addTable adds rows as a table: with a header "name: value; name: value", else "value | value".
+// addTable adds rows as a table: with a header "name: value; name: value", else "| value | value |".
 func (d *xlsx) addTable(rows []sheetRow, header *sheetRow) error {
 	var columns []int32
 	if header == nil {
@@ -182,16 +182,13 @@ func (r *sheetRow) told(b *strings.Builder, header *sheetRow) {
 // listed writes a row with its columns in their places. Columns that are empty in all of the rows are left out, and so
 // is what is empty at the end of a row.
 func (r *sheetRow) listed(b *strings.Builder, columns []int32) {
-	at := 0
-	for i, c := range r.cells {
+	var cells []string
+	for _, c := range r.cells {
 		place, _ := slices.BinarySearch(columns, c.column)
-		if i > 0 {
-			b.WriteString(" | ")
-			at++
+		for len(cells) < place {
+			cells = append(cells, "")
 		}
-		for ; at < place; at++ {
-			b.WriteString(" | ")
-		}
-		b.WriteString(c.text)
+		cells = append(cells, c.text)
 	}
+	b.WriteString(rowOf(cells))
 }

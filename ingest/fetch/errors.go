@@ -89,6 +89,9 @@ func (f *Fetcher) tell(ctx context.Context, at *url.URL, err error) error {
 	level := slog.LevelDebug
 	if errors.Is(err, errForbidden) {
 		level = slog.LevelInfo
+		if f.Denied != nil {
+			f.Denied(ctx, at.Host)
+		}
 	}
 	f.Log.Log(ctx, level, "a page could not be fetched", "host", at.Host, "error", known)
 	return known

@@ -62,6 +62,9 @@ type Options struct {
 	Pace  Pace           // nil: a NewPace of this process
 	Log   *slog.Logger
 	Now   func() time.Time
+
+	// Denied, where it is set, is told which host was asked for that may not be reached, or that led to one. It must not wait.
+	Denied func(ctx context.Context, host string)
 }
 
 // Fetcher fetches. It is safe for use by many at once.

@@ -339,3 +339,17 @@ func TestLeavingEndsIt(t *testing.T) {
 	wantError(t, "the fetcher is closed", err, kyro.CodeUpstreamFailed, "")
 	_ = got.Body.Close()
 }
+
+// TestHeadersThatCannotBeKept: databases take UTF-8 alone, and what is sent back must be one header.
+func TestHeadersThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	site := startSite(t)
+	f := open(t, fetch.Options{Allow: []fetch.Exception{only(site.Address)}})
+	site.Set("/", website.Page{Body: "a page", Header: http.Header{
+		"Etag": {"\"a\xff\""}, "Last-Modified": {"\xe4"}, "Content-Type": {"text/html; charset=\xff"},
+	}})
+	got, text, err := read(t, f, kyro.Fetch{URL: site.URL + "/"})
+	if err != nil || text != "a page" || got.ETag+got.LastModified+got.ContentType != "" {
+		t.Errorf("%q, %+v, %v", text, got, err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"kyrochat/kyro"
 )
@@ -173,9 +174,10 @@ func follow(at *url.URL, location string) (*url.URL, error) {
 	return to, nil
 }
 
-// headerValue is the value of a header where it can be kept and sent back as it is; "" otherwise.
+// headerValue is the value of a header where it can be kept, also by databases that take UTF-8 alone, and sent back as it is;
+// "" otherwise.
 func headerValue(s string) string {
-	if len(s) > maxValue || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+	if len(s) > maxValue || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		return ""
 	}
 	return s

@@ -1,8 +1,10 @@
 package files
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"kyrochat/kyro"
@@ -10,15 +12,51 @@ import (
 
 // Latest implements ingest.Files.
 func (f *Files) Latest(document kyro.ID, version int) (path string, found bool) {
-	entries, err := os.ReadDir(filepath.Dir(f.Path(document, version)))
+	versions, err := f.versions(document)
 	if err != nil {
 		return "", false
 	}
-	latest := 0
-	for _, entry := range entries {
-		if n, err := strconv.Atoi(entry.Name()); err == nil && n <= version {
-			latest = max(latest, n)
+	latest := latest(versions, version)
+	return f.Path(document, latest), latest > 0
+}
+
+// Prune implements ingest.Files.
+func (f *Files) Prune(document kyro.ID, inUse, before int) error {
+	versions, err := f.versions(document)
+	if err != nil {
+		return fmt.Errorf("prune the files of %s: %w", document, err)
+	}
+	for _, version := range versions {
+		if version >= before || version == latest(versions, inUse) {
+			continue
+		}
+		if err := os.Remove(f.Path(document, version)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("prune the files of %s: %w", document, err)
 		}
 	}
-	return f.Path(document, latest), latest > 0
+	return nil
+}
+
+// versions are those of a document that have an original here, in any order.
+func (f *Files) versions(document kyro.ID) (versions []int, err error) {
+	entries, err := os.ReadDir(f.folder(document))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, entry := range entries {
+		if n, err := strconv.Atoi(entry.Name()); err == nil && n > 0 {
+			versions = append(versions, n)
+		}
+	}
+	return versions, err
+}
+
+// latest is the last of the versions that is not behind one; 0 where there is none.
+func latest(versions []int, version int) (last int) {
+	for _, n := range versions {
+		if n <= version {
+			last = max(last, n)
+		}
+	}
+	return last
 }
