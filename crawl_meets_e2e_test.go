@@ -28,7 +28,7 @@ func TestACrawlMeetsAllSorts(t *testing.T) {
 			"/huge":            {Body: "<p>", Zeros: 6 << 20},
 			"/bomb":            {Body: "<p>", Packed: 1, Zeros: 64 << 20},
 			"/empty":           {},
-			"/cut":             {Body: strings.Repeat("<p>Cut off", 1000), Cut: true},
+			"/away":            {Status: 503, Header: http.Header{"Retry-After": {"1"}}},
 			"/unlisted":        withMeta(htmlPage("Unlisted", []string{tale("lantern")}, "/behind-unlisted"), "noindex"),
 			"/dead-end":        withMeta(htmlPage("Dead end", []string{tale("anchor")}, "/behind-dead-end"), "nofollow"),
 			"/by-header":       {Body: htmlPage("Header", []string{tale("rudder")}).Body, Header: http.Header{"X-Robots-Tag": {"noindex"}}},
@@ -44,14 +44,14 @@ func TestACrawlMeetsAllSorts(t *testing.T) {
 		site.Set("/busy", htmlPage("Busy", []string{tale("market")}))
 		site.Set("/busy", website.Page{Status: 429, Header: http.Header{"Retry-After": {"1"}}, Times: 1})
 		site.Robots("User-agent: *\nDisallow: /closed\nAllow: /closed/open\n")
-		site.Set("/", htmlPage("Home", []string{tale("home")}, "/busy", "/scan.pdf", "/broken.pdf", "/good.pdf", "/logo.png", "/huge", "/bomb", "/empty", "/cut", "/unlisted",
+		site.Set("/", htmlPage("Home", []string{tale("home")}, "/busy", "/scan.pdf", "/broken.pdf", "/good.pdf", "/logo.png", "/huge", "/bomb", "/empty", "/away", "/unlisted",
 			"/dead-end", "/by-header", "/closed/a", "/closed/open", "/twin/a", "/twin/b"))
 		r, pages := p.crawled(site, p.startCrawl(bot, vars{"url": site.URL + "/", "maxPages": 40, "maxDepth": 3}))
 		want(t, r, "node.status", "COMPLETED")
 		for path, status := range map[string]string{
 			"/": "ADDED", "/busy": "ADDED", "/good.pdf": "ADDED", "/dead-end": "ADDED", "/closed/open": "ADDED", "/behind-unlisted": "ADDED", "/twin/a": "ADDED",
 			"/twin/b": "DUPLICATE", "/scan.pdf": "SKIPPED", "/broken.pdf": "FAILED", "/logo.png": "SKIPPED", "/huge": "SKIPPED", "/bomb": "SKIPPED", "/empty": "SKIPPED",
-			"/cut": "FAILED", "/unlisted": "SKIPPED", "/by-header": "SKIPPED", "/closed/a": "SKIPPED", "/behind-dead-end": "",
+			"/away": "FAILED", "/unlisted": "SKIPPED", "/by-header": "SKIPPED", "/closed/a": "SKIPPED", "/behind-dead-end": "",
 		} {
 			if pages[path] != status {
 				t.Errorf("%s is %q, want %q", path, pages[path], status)

@@ -126,7 +126,7 @@ func TestAnUploadOnTwoNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nContent-Range: bytes %d-%d/%d\r\n\r\n%s",
+		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\nContent-Range: bytes %d-%d/%d\r\n\r\n%s",
 			u.Path, u.Host, len(content)-200<<10, 200<<10, len(content)-1, len(content), content[200<<10:400<<10])
 		at := 0
 		untilSo(t, "some of the second part is there", func() bool { at = carry(t, "HEAD", elsewhere, nil).offset(); return at > 200<<10 })

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -128,6 +129,7 @@ func TestPagesThatGoWrong(t *testing.T) {
 		p := startServer(t, env).signUp(t)
 		bot := p.newBot()
 		other.Set("/login", htmlPage("Sign in", []string{"Sign in with your name and your password to go on. " + tale("doorman")}))
+		soon := http.Header{"Retry-After": {"1"}}
 		good := htmlPage("Help with tea", []string{tale("kettle"), tale("teapot")})
 		site.Set("/help", good)
 		r := p.page(bot, site.URL+"/help")
@@ -140,7 +142,7 @@ func TestPagesThatGoWrong(t *testing.T) {
 		}{
 			{"gone", website.Page{Status: 404}, "FAILED", "The site answered 404."},
 			{"forbidden", website.Page{Status: 403}, "FAILED", "The site answered 403."},
-			{"broken for good", website.Page{Status: 500}, "FAILED", "The site answered 500."},
+			{"broken for good", website.Page{Status: 500, Header: soon}, "FAILED", "The site answered 500."},
 			{"empty", website.Page{}, "FAILED", "The page is empty."},
 			{"without text", website.Page{Body: "<!DOCTYPE html><html><body><img src=a.png></body></html>"}, "FAILED", "The document holds no text."},
 			{"a login form elsewhere", website.Page{Status: 302, Location: other.URL + "/login"}, "FAILED", "another site"},
@@ -164,7 +166,7 @@ func TestPagesThatGoWrong(t *testing.T) {
 		}
 		// What is wrong for a while is waited for.
 		site.Set("/help", htmlPage("Help with tea", []string{tale("kettle"), tale("samovar")}))
-		site.Set("/help", website.Page{Status: 500, Times: 2})
+		site.Set("/help", website.Page{Status: 500, Header: soon, Times: 2})
 		hits := len(site.Hits("/help"))
 		r = p.resync(id)
 		want(t, r, "document.lastRun.outcome", "DONE")

@@ -61,7 +61,7 @@ func status(r *http.Response, now time.Time) error {
 // soon is the error of an answer that may be another one in a while.
 func soon(r *http.Response, now time.Time) error {
 	return later(
-		kyro.CodeUpstreamFailed, retryAfter(r.Header.Get("Retry-After"), now), "The site answered %d: it is asked again later.", r.StatusCode,
+		kyro.CodeUpstreamFailed, retryAfter(r.Header.Get("Retry-After"), now), "The site answered %d.", r.StatusCode,
 	).Because(&answered{r.StatusCode})
 }
 

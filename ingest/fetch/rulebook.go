@@ -129,7 +129,7 @@ func (f *Fetcher) readRobots(ctx context.Context, at *url.URL) (*robots, error) 
 		case errors.Is(err, errHops), hasAnswered && answer.code < 500 && answer.code != http.StatusTooManyRequests:
 			return &robots{}, nil
 		case hasAnswered && ok:
-			return nil, later(kyro.CodeUpstreamFailed, max(known.RetryAfter, usualPause), "The site does not tell at the moment what programs may read (robots.txt): it is asked again later.").Because(err)
+			return nil, later(kyro.CodeUpstreamFailed, max(known.RetryAfter, usualPause), "The site does not tell at the moment what programs may read (robots.txt).").Because(err)
 		}
 		return nil, err
 	}
