@@ -57,9 +57,9 @@ func TestStatementsOfCrawls(t *testing.T) {
 			}
 		}
 		queries := map[string]string{
-			"crawls with their pages": `{ viewer { bots(first: 20) { nodes { crawls(first: 5) { totalCount nodes { status bot { name owner { name } }
+			"crawls with their pages": `{ viewer { bots(first: 6) { nodes { crawls(first: 3) { totalCount nodes { status bot { name owner { name } }
 				pages(first: 5) { totalCount nodes { url document { title crawl { id bot { name } } chunks(first: 2) { nodes { id } } } } } } } } } } }`,
-			"documents with their crawls": `{ viewer { bots(first: 20) { nodes { documents(first: 5) { nodes { title text downloadUrl lastRun { outcome } sync { checkedAt }
+			"documents with their crawls": `{ viewer { bots(first: 6) { nodes { documents(first: 5) { nodes { title text downloadUrl lastRun { outcome } sync { checkedAt }
 				crawl { status pages(first: 3) { nodes { document { title bot { name } } } } } } } } } } }`,
 		}
 		count := func(query string) int64 {
