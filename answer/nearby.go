@@ -54,6 +54,14 @@ func (r *IndexRetriever) searchNear(ctx context.Context, bot kyro.Bot, vector []
 	return nearby{hits: hits[:min(len(hits), limit)], limit: limit, vector: vector, searched: err == nil, err: err}
 }
 
+// again searches the vectors once more, since what they led to was replaced. Where that fails it keeps to what it has.
+func (r *IndexRetriever) again(ctx context.Context, bot kyro.Bot, near nearby) nearby {
+	if fresh := r.searchNear(ctx, bot, near.vector, near.limit); fresh.err == nil {
+		return fresh
+	}
+	return near
+}
+
 // refine is called where vectors were found of what is not live. It looks which are; and where more than half are not,
 // and there may be more, it searches once more and deeper, so that what is live is not crowded out by what the index has
 // not forgotten yet. Where that fails it keeps to what it has.

@@ -90,6 +90,9 @@ func (r *IndexRetriever) Search(ctx context.Context, bot kyro.Bot, question stri
 	return hits, nil
 }
 
+// maxSearches is how often a question is searched for while what was found is replaced before it is read.
+const maxSearches = 3
+
 // firstLook is how many of the best candidates are read to begin with: more than an answer takes, since some will be
 // left out.
 func firstLook(bot kyro.Bot) int { return 2*bot.TopK + 8 }
@@ -132,14 +135,26 @@ func (r *IndexRetriever) find(
 		found.Notices = append(found.Notices, kyro.NoticeLexicalOnly)
 		near = nearby{}
 	}
-	s = r.newSieve(bot, batch)
-	s.candidates = r.fuse(bot, words, near)
-	missing, err := s.look(ctx)
-	if err != nil {
-		return found, nil, fmt.Errorf("retrieve: read passages: %w", err)
-	}
-	if missing {
-		s.candidates = r.fuse(bot, words, r.refine(soon, bot, near))
+	for searches := 1; ; searches++ {
+		s = r.newSieve(bot, batch)
+		s.candidates = r.fuse(bot, words, near)
+		missing, moved, err := s.look(ctx)
+		if err != nil {
+			return found, nil, fmt.Errorf("retrieve: read passages: %w", err)
+		}
+		if moved && searches < maxSearches {
+			if words, found.Lexical, err = r.searchWords(ctx, bot, terms, leaning, depth); err != nil {
+				return found, nil, err
+			}
+			if near.searched {
+				near = r.again(soon, bot, near)
+			}
+			continue
+		}
+		if missing {
+			s.candidates = r.fuse(bot, words, r.refine(soon, bot, near))
+		}
+		break
 	}
 	return found, s, nil
 }

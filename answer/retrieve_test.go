@@ -172,6 +172,39 @@ func TestRetrieveFusesWordsAndMeaning(t *testing.T) {
 	}
 }
 
+// replaced is a shelf on which a new chunk takes the place of the one that is found, as by a new version, between the
+// search and the read: so many times.
+type replaced struct {
+	*shelf
+	times int
+}
+
+func (r *replaced) Passages(ctx context.Context, bot kyro.ID, ids []kyro.ID) ([]kyro.Passage, error) {
+	if r.times--; r.times >= 0 {
+		old := int64(len(r.words["pump"]))
+		r.gone[old] = true
+		r.words["pump"] = make([]int64, old+1)
+		for i := range r.words["pump"] {
+			r.words["pump"][i] = old + 1
+		}
+	}
+	return r.shelf.Passages(ctx, bot, ids)
+}
+
+// TestRetrieveFindsWhatTookThePlace: whoever searches while a version takes another's place finds one of the two.
+func TestRetrieveFindsWhatTookThePlace(t *testing.T) {
+	t.Parallel()
+	for _, times := range []int{0, 1, 2} {
+		s := &replaced{newShelf(9), times}
+		s.words["pump"] = []int64{1}
+		r := answer.NewRetriever(s, nil, nil, slog.New(slog.DiscardHandler))
+		found, err := r.Retrieve(t.Context(), kyro.Bot{ID: kyro.BotID(1), TopK: 3}, "pump", nil)
+		if got := keysOf(found); err != nil || !slices.Equal(got, []int64{int64(times) + 1}) || found.Lexical.Hits[0].ChunkID.Key != int64(times)+1 {
+			t.Errorf("replaced %d times: %v, %v", times, got, err)
+		}
+	}
+}
+
 func TestRetrieveTrustsLettersLess(t *testing.T) {
 	t.Parallel()
 	s := newShelf(9)

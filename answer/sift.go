@@ -28,8 +28,8 @@ func (r *IndexRetriever) newSieve(bot kyro.Bot, batch int) *sieve {
 }
 
 // look reads the first batch of what an answer may get. missing reports that the vectors gave one of the best that is not
-// live.
-func (s *sieve) look(ctx context.Context) (missing bool, err error) {
+// live; moved that the words did, which find what is live alone: its document was changed since.
+func (s *sieve) look(ctx context.Context) (missing, moved bool, err error) {
 	first := make([]*candidate, 0, s.batch)
 	for _, c := range s.candidates {
 		if !c.far && len(first) < s.batch {
@@ -37,12 +37,14 @@ func (s *sieve) look(ctx context.Context) (missing bool, err error) {
 		}
 	}
 	if err := s.fetch(ctx, first); err != nil {
-		return false, err
+		return false, false, err
 	}
-	return slices.ContainsFunc(first[:min(firstLook(s.bot), len(first))], func(c *candidate) bool {
-		_, live := s.rows[c.chunk]
-		return c.vectorRank != nil && !live
-	}), nil
+	for _, c := range first[:min(firstLook(s.bot), len(first))] {
+		if _, live := s.rows[c.chunk]; !live {
+			missing, moved = missing || c.vectorRank != nil, moved || c.lexicalRank != nil
+		}
+	}
+	return missing, moved, nil
 }
 
 // fetch reads those of the candidates that were not read yet.
