@@ -250,7 +250,8 @@ func TestBombsOfHTML(t *testing.T) {
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s: it took %v", name, took)
 		}
-		if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 400 {
+		// All that was allocated, which is far more than is held at once, and more still under the race detector.
+		if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 1024 {
 			t.Errorf("%s: it took %d MiB", name, allocated)
 		}
 		if err != nil && kyro.ErrorCode(err) != kyro.CodeLimitReached {
