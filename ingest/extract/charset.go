@@ -83,18 +83,23 @@ const trusted = 20
 // else by the frequencies of letters. Where those say nothing it is windows-1252, which gives every byte a letter.
 func charsetOf(b []byte) *charset { return guessCharset(b, chardet.NewTextDetector()) }
 
-func guessCharset(b []byte, detector *chardet.Detector) *charset {
-	if c := byteOrderMark(b); c != nil {
-		return c
-	}
-	if c := wideCharset(b); c != nil {
-		return c
-	}
-	if c := escaped(b); c != nil {
-		return c
+// certainCharset is the character set that the bytes themselves show: by a byte order mark, by how UTF-16 looks, by escapes,
+// or as valid UTF-8, for what is valid by chance does not occur; nil where they do not.
+func certainCharset(b []byte) *charset {
+	for _, known := range []func([]byte) *charset{byteOrderMark, wideCharset, escaped} {
+		if c := known(b); c != nil {
+			return c
+		}
 	}
 	if utf8.Valid(b) {
 		return &charset{Encoding: unicode.UTF8, name: "UTF-8"}
+	}
+	return nil
+}
+
+func guessCharset(b []byte, detector *chardet.Detector) *charset {
+	if c := certainCharset(b); c != nil {
+		return c
 	}
 	sample := b[:min(len(b), sampled)]
 	if damagedUTF8(sample) {
@@ -157,17 +162,8 @@ var metaCharset = regexp.MustCompile(`(?i)<meta\s[^>]*?charset\s*=\s*["']?\s*([a
 // charsetOfPage finds the character set of a page of HTML: by its byte order mark; UTF-8 where it is valid in it, for
 // what is valid by chance does not occur; as the server claims; as the page says; else by its letters.
 func charsetOfPage(b []byte, claimed string) *charset {
-	if c := byteOrderMark(b); c != nil {
+	if c := certainCharset(b); c != nil {
 		return c
-	}
-	if c := wideCharset(b); c != nil {
-		return c
-	}
-	if c := escaped(b); c != nil {
-		return c
-	}
-	if utf8.Valid(b) {
-		return &charset{Encoding: unicode.UTF8, name: "UTF-8"}
 	}
 	var said []string
 	if _, params, err := mime.ParseMediaType(claimed); err == nil {
