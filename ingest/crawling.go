@@ -106,10 +106,7 @@ func (w *walk) sitemap(ctx context.Context) (urls []string, err error) {
 	within, cancel := withinTurn(ctx)
 	defer cancel(nil)
 	defer w.attend(within, cancel, w.stillWanted)()
-	pages, err := w.fetcher.Sitemap(within, w.crawl.URL, maxLinks)
-	for _, page := range pages {
-		urls = append(urls, page.URL)
-	}
+	urls, err = w.fetcher.Sitemap(within, w.crawl.URL, maxLinks)
 	return urls, told(ctx, within, err)
 }
 

@@ -69,11 +69,7 @@ func (w *walk) lookAtSitemap(ctx context.Context, page kyro.CrawlPage, otherwise
 		return nil, otherwise
 	}
 	l := &looked{got: &got{discard: func() {}}, step: kyro.CrawlStep{Page: page}}
-	urls := make([]string, len(pages))
-	for i := range pages {
-		urls[i] = pages[i].URL
-	}
-	l.step.Links = w.wanted(urls)
+	l.step.Links = w.wanted(pages)
 	return l.as(kyro.PageSkipped, "A sitemap.", kyro.ID{}), nil
 }
 

@@ -59,7 +59,7 @@ func (s *site) Fetch(_ context.Context, what kyro.Fetch) (kyro.Fetched, error) {
 	return kyro.Fetched{URL: what.URL, ContentType: "text/html", ETag: sum(page), Body: io.NopCloser(strings.NewReader(page))}, nil
 }
 
-func (s *site) Sitemap(context.Context, string, int) ([]kyro.SitePage, error) {
+func (s *site) Sitemap(context.Context, string, int) ([]string, error) {
 	return nil, kyro.Errorf(kyro.CodeFetchFailed, "There is no sitemap.")
 }
 

@@ -14,7 +14,7 @@ import (
 type Fetcher interface {
 	Fetch(ctx context.Context, what kyro.Fetch) (kyro.Fetched, error)
 	// Sitemap gives the pages that a sitemap names, each once, in their canonical form, most of them at the most.
-	Sitemap(ctx context.Context, url string, most int) ([]kyro.SitePage, error)
+	Sitemap(ctx context.Context, url string, most int) ([]string, error)
 	// Allowed reports whether the site's robots.txt lets us read the address.
 	Allowed(ctx context.Context, url string) (bool, error)
 }

@@ -1,9 +1,6 @@
 package kyro
 
-import (
-	"io"
-	"time"
-)
+import "io"
 
 // MaxURL is the longest address of a page, in bytes.
 const MaxURL = 2_048
@@ -24,10 +21,4 @@ type Fetched struct {
 	LastModified string
 	NoIndex      bool          // the server does not want it to be found (X-Robots-Tag)
 	Body         io.ReadCloser // at most as many bytes as one file may have: FILE_TOO_LARGE while it is read
-}
-
-// SitePage is a page that a sitemap names.
-type SitePage struct {
-	URL      string
-	Modified time.Time // zero where the sitemap does not say
 }

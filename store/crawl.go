@@ -193,11 +193,7 @@ func (s *Store) CancelCrawl(ctx context.Context, owner, id kyro.ID, now time.Tim
 		if kyro.CrawlStatus(row.Status).Final() {
 			return kyro.Errorf(kyro.CodeConflict, "The crawl is over already: it is %s.", row.Status)
 		}
-		row.end(kyro.CrawlCanceled, "", now)
-		if err := tx.endCrawl(ctx, &row); err != nil {
-			return err
-		}
-		return tx.nextCrawls(ctx, row.OwnerID)
+		return tx.endCrawl(ctx, &row, kyro.CrawlCanceled, "", now)
 	})
 	if err != nil {
 		return kyro.Crawl{}, err
@@ -205,15 +201,16 @@ func (s *Store) CancelCrawl(ctx context.Context, owner, id kyro.ID, now time.Tim
 	return row.noun(), nil
 }
 
-func (r *crawlRow) end(status kyro.CrawlStatus, reason string, now time.Time) {
+// endCrawl ends a crawl, and gives its place to the owner's next one.
+func (tx *writeTx) endCrawl(ctx context.Context, r *crawlRow, status kyro.CrawlStatus, reason string, now time.Time) error {
 	r.Status, r.StatusReason, r.UpdatedAt = string(status), clean(reason), kyro.Moment(now)
 	r.FinishedAt = &r.UpdatedAt
 	r.Run++
-}
-
-func (tx *writeTx) endCrawl(ctx context.Context, r *crawlRow) error {
 	_, err := tx.NewUpdate().Model(r).Where("id = ?", r.ID).Column("status", "status_reason", "updated_at", "finished_at", "run").Exec(ctx)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.nextCrawls(ctx, r.OwnerID)
 }
 
 // cancelCrawls ends all crawls of a user, or of a bot of theirs, of which the column has the key.

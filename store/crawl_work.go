@@ -298,11 +298,7 @@ func (s *Store) FinishCrawl(ctx context.Context, id kyro.ID, run int64, status k
 		if row, err = crawlInRun(ctx, tx, id, run); err != nil {
 			return err
 		}
-		row.end(status, reason, now)
-		if err := tx.endCrawl(ctx, &row); err != nil {
-			return err
-		}
-		return tx.nextCrawls(ctx, row.OwnerID)
+		return tx.endCrawl(ctx, &row, status, reason, now)
 	})
 	if err != nil {
 		return kyro.Crawl{}, err

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
-
-	"kyrochat/kyro"
 )
 
 // Public reports whether an address is one of the public internet.
@@ -25,7 +23,7 @@ func RobotsAllow(text []byte, agent, address string) (bool, time.Duration, error
 }
 
 // ReadSitemap gives up to most entries of a sitemap.
-func ReadSitemap(r io.Reader, most int) (pages []kyro.SitePage, err error) {
+func ReadSitemap(r io.Reader, most int) (pages []string, err error) {
 	root, _ := url.Parse("https://example.com/")
 	w := &walk{f: &Fetcher{}, root: root, most: most, seen: map[string]bool{}, named: map[string]bool{}}
 	err = readSitemap(r, func(e entry) bool {

@@ -32,7 +32,7 @@ const (
 // addresses, or of the root of a site: then those count which robots.txt names, or /sitemap.xml. A sitemap of several that
 // cannot be read is left out, and after 25 s all that were not read yet. FETCH_FAILED where there is no sitemap; other errors
 // are as of Fetch.
-func (f *Fetcher) Sitemap(ctx context.Context, address string, most int) ([]kyro.SitePage, error) {
+func (f *Fetcher) Sitemap(ctx context.Context, address string, most int) ([]string, error) {
 	at, err := parse(address)
 	if err != nil {
 		return nil, unreachable(err)
@@ -66,7 +66,7 @@ type walk struct {
 	until   time.Time
 	waiting []sitemap
 	named   map[string]bool // sitemaps that were read or are waiting
-	pages   []kyro.SitePage
+	pages   []string
 	seen    map[string]bool
 }
 
@@ -152,14 +152,13 @@ func (w *walk) page(e entry) {
 		return
 	}
 	w.seen[address] = true
-	w.pages = append(w.pages, kyro.SitePage{URL: address, Modified: modified(e.Modified)})
+	w.pages = append(w.pages, address)
 }
 
 // entry is a page, or another sitemap.
 type entry struct {
 	index    bool
-	Location string `xml:"loc"`
-	Modified string `xml:"lastmod"`
+	Location string
 }
 
 func noSitemap() error {
@@ -257,8 +256,6 @@ func readEntry(d *xml.Decoder, name string) (e entry, err error) {
 			into = nil
 			if t.Name.Space == "" && t.Name.Local == "loc" {
 				into = &e.Location
-			} else if t.Name.Space == "" && t.Name.Local == "lastmod" {
-				into = &e.Modified
 			}
 		case xml.EndElement:
 			if into = nil; t.Name.Local == name {
@@ -304,14 +301,4 @@ func readList(r io.Reader, found func(entry) (more bool)) error {
 		return noSitemap()
 	}
 	return nil
-}
-
-// modified reads a time as sitemaps have them (W3C); zero where it is none.
-func modified(s string) time.Time {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", time.DateOnly, "2006-01", "2006"} {
-		if at, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
-			return at.UTC()
-		}
-	}
-	return time.Time{}
 }
