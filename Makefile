@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin bench-ingest fuzz build examples clients
+.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin bench-ingest chaos fuzz build examples clients
 
 # The race detector. SQLite, which is C made into Go, touches memory and does arithmetic with pointers by the million. That
 # each points into its own object is not checked there and in its C library, and SQLite itself is not watched: both took
@@ -46,6 +46,9 @@ bench-signin: ## Measure whether times tell which addresses have an account (Pos
 
 bench-ingest: ## Measure the reading of PDFs beside pdftotext and the cutting beside LangChain (poppler-utils, node, npm required)
 	go run ./bench -ingest
+
+chaos: ## Break a running installation in every way, shortly (PostgreSQL and Redis required)
+	go run ./chaos
 
 fuzz: ## Fuzz every parser for ten seconds; PACKAGES=./ingest/... for some
 	.ci/fuzz $(PACKAGES)

@@ -41,6 +41,7 @@ var layers = map[string][]string{
 	"transport":                {"kyro"},
 	"resolvers":                {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer"},
 	"web":                      {"kyro"},
+	"chaos":                    {"client", "kyro", "internal/gemini", "internal/pinecone", "internal/postgres", "internal/redis", "internal/smtp"},
 	"bench":                    {"auth", "client", "kyro", "ingest/chunk", "ingest/extract", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
@@ -65,8 +66,8 @@ var layers = map[string][]string{
 // owners says which packages alone import an SDK.
 var owners = map[string][]string{
 	"github.com/minio/":                   {"ingest/bucket"},
-	"github.com/jackc/pgx/":               {"store", "jobs", "bench", "internal/postgres", "internal/testdb"},
-	"modernc.org/sqlite":                  {"store"},
+	"github.com/jackc/pgx/":               {"store", "jobs", "bench", "chaos", "internal/postgres", "internal/testdb"},
+	"modernc.org/sqlite":                  {"store", "chaos"},
 	"github.com/uptrace/bun":              {"store"},
 	"github.com/riverqueue/":              {"jobs"},
 	"github.com/golang-jwt/":              {"auth"},

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,12 +23,17 @@ import (
 )
 
 // watch runs the server for as long as the process that started it holds the other end of its input, and clears up
-// after it: also when that process was killed. $1 is the folder, $2 the server's program; the rest are its settings.
+// after it: also when that process was killed. Each line of the input starts the server again, which was killed before.
+// $1 is the folder, $2 the server's program; the rest are its settings.
 const watch = `dir=$1 program=$2
 shift 2
-"$program" -D "$dir/data" -k "$dir" -c listen_addresses= "$@" >"$dir/log" 2>&1 </dev/null &
-server=$!
-read -r nothing
+run() { "$program" -D "$dir/data" -k "$dir" -c listen_addresses= "$@" >>"$dir/log" 2>&1 </dev/null & server=$!; }
+run "$@"
+while read -r again; do
+  wait $server
+  run "$@"
+done
+kill -CONT $server
 kill -QUIT $server
 wait $server
 rm -rf "$dir"`
@@ -77,6 +83,73 @@ func Start(ctx context.Context, settings ...string) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("start PostgreSQL: %w: %s", err, log), s.Stop())
 	}
 	return s, nil
+}
+
+// Kill ends the server and all its processes as a power cut does. Restart brings it back, with what it had committed.
+func (s *Server) Kill() error {
+	family, err := s.family()
+	if err != nil {
+		return err
+	}
+	for _, pid := range family { // the first of them first: it would begin others
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restart starts the server again after Kill and waits until it takes connections.
+func (s *Server) Restart(ctx context.Context) error {
+	if _, err := s.alive.WriteString("again\n"); err != nil {
+		return err
+	}
+	return ready(ctx, s.URL)
+}
+
+// Freeze makes the server and all its processes hang: connections stay open, and nothing is answered.
+func (s *Server) Freeze() error { return s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *Server) Thaw() error { return s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(which syscall.Signal) error {
+	family, err := s.family()
+	if err != nil {
+		return err
+	}
+	for _, pid := range family {
+		if err := syscall.Kill(pid, which); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
+
+// family gives the server's processes: the one that was started, and its children.
+func (s *Server) family() ([]int, error) {
+	text, err := os.ReadFile(filepath.Join(s.DataDir, "postmaster.pid"))
+	if err != nil {
+		return nil, err
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	first, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+	if err != nil {
+		return nil, fmt.Errorf("read the number of PostgreSQL's process: %w", err)
+	}
+	children, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(first)).Output()
+	if err != nil && len(children) > 0 {
+		return nil, err
+	}
+	family := []int{first}
+	for field := range strings.FieldsSeq(string(children)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			return nil, err
+		}
+		family = append(family, pid)
+	}
+	return family, nil
 }
 
 // prepare keeps a child in its own folder and process group, so that a Ctrl-C meant for its parent leaves it to

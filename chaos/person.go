@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"kyrochat/client"
+)
+
+// person is a user with an app that does what a good app does: it asks again, at another server if need be, until it has
+// an answer, and never gives up what it was asked to do.
+type person struct {
+	name    string
+	clients []*client.Client // one for each server
+	token   string
+	tried   atomic.Int64 // requests that brought no answer, and were repeated
+	dice    *dice
+	calls   *http.Transport
+}
+
+const (
+	callPatience = 5 * time.Second // of one try
+	workPatience = 3 * time.Minute // until something must have worked, faults and all
+	retryFrom    = 50 * time.Millisecond
+	retryTo      = 500 * time.Millisecond
+)
+
+// newPerson signs up.
+func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
+	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}}
+	if err := p.meet(r.addresses()); err != nil {
+		return nil, err
+	}
+	var made struct {
+		RegisterUser struct {
+			AccessToken, RefreshToken string
+			Errors                    []problem
+		}
+	}
+	input := map[string]any{"email": name + "@example.com", "password": "plenty of random words", "name": name}
+	err := p.ask(ctx, `mutation($i: RegisterUserInput!) { registerUser(input: $i) { accessToken refreshToken errors { code message } } }`, map[string]any{"i": input}, &made)
+	if err != nil {
+		return nil, err
+	}
+	if made.RegisterUser.AccessToken == "" {
+		return nil, fmt.Errorf("%s could not sign up: %v", name, made.RegisterUser.Errors)
+	}
+	p.use(made.RegisterUser.AccessToken)
+	return p, nil
+}
+
+// problem is an error that a payload tells.
+type problem struct{ Code, Message string }
+
+// meet makes a client for each server.
+func (p *person) meet(urls []string) error {
+	for _, url := range urls {
+		c, err := client.New(url, client.Options{Token: p.token, HTTPClient: &http.Client{Transport: p.calls}, PingInterval: 5 * time.Second})
+		if err != nil {
+			return err
+		}
+		p.clients = append(p.clients, c)
+	}
+	return nil
+}
+
+// use goes on with a token.
+func (p *person) use(token string) {
+	p.token = token
+	for _, c := range p.clients {
+		c.SetToken(token)
+	}
+}
+
+// any is one of the servers.
+func (p *person) any() *client.Client { return p.clients[p.dice.n(len(p.clients))] }
+
+// once asks one server once.
+func (p *person) once(ctx context.Context, query string, variables map[string]any, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	return p.any().Do(ctx, query, variables, into)
+}
+
+// ask asks until there is an answer. Errors that say that the request itself is wrong are given at once; everything
+// else is what a fault looks like from outside.
+func (p *person) ask(ctx context.Context, query string, variables map[string]any, into any) error {
+	until := time.Now().Add(workPatience)
+	for {
+		err := p.once(ctx, query, variables, into)
+		if err == nil || ctx.Err() != nil || !passing(err) {
+			return err
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("no answer for %s, at last: %w", workPatience, err)
+		}
+		p.tried.Add(1)
+		if err := pause(ctx, p.dice.between(retryFrom, retryTo)); err != nil {
+			return err
+		}
+	}
+}
+
+// passing says whether an error may go away by itself: the server is not there, or says so.
+func passing(err error) bool {
+	if answered, ok := errors.AsType[client.Errors](err); ok {
+		switch client.Code(answered) {
+		case "UNAVAILABLE", "RATE_LIMITED", "TIMEOUT":
+			return true
+		}
+		return false
+	}
+	if status, ok := errors.AsType[*client.StatusError](err); ok {
+		return status.Status >= 500
+	}
+	return true // the network's
+}
+
+// newBot makes a bot that answers also where its documents hold nothing.
+func (p *person) newBot(ctx context.Context) (string, error) {
+	var made struct {
+		CreateBot struct {
+			Bot    *struct{ ID string }
+			Errors []problem
+		}
+	}
+	err := p.ask(ctx, `mutation { createBot(input: {name: "Chaos", strict: false}) { bot { id } errors { code message } } }`, nil, &made)
+	if err == nil && made.CreateBot.Bot == nil {
+		err = fmt.Errorf("the bot was not made: %v", made.CreateBot.Errors)
+	}
+	if err != nil {
+		return "", err
+	}
+	return made.CreateBot.Bot.ID, nil
+}
+
+// sent is a message that a server acknowledged.
+type sent struct {
+	Key          string // its clientMessageId
+	Text         string
+	Conversation string
+	Message      string
+	Answer       string
+	At           time.Time
+}
+
+// errWait says that so many messages of the conversation wait that no more are taken now.
+var errWait = errors.New("too many messages wait")
+
+// send says something in a conversation, or begins one with a bot, and does not rest before it is acknowledged.
+func (p *person) send(ctx context.Context, bot, conversation, key, text string) (sent, error) {
+	input := map[string]any{"text": text, "clientMessageId": key}
+	if conversation != "" {
+		input["conversationId"] = conversation
+	} else {
+		input["botId"] = bot
+	}
+	var answer struct {
+		SendMessage struct {
+			Conversation, UserMessage, BotMessage *struct{ ID string }
+			Errors                                []problem
+		}
+	}
+	err := p.ask(ctx, `mutation($i: SendMessageInput!) { sendMessage(input: $i) { conversation { id } userMessage { id } botMessage { id } errors { code message } } }`,
+		map[string]any{"i": input}, &answer)
+	if err != nil {
+		return sent{}, err
+	}
+	got := answer.SendMessage
+	if len(got.Errors) > 0 && got.Errors[0].Code == "LIMIT_REACHED" {
+		return sent{}, errWait
+	}
+	if got.UserMessage == nil || got.BotMessage == nil || got.Conversation == nil {
+		return sent{}, fmt.Errorf("the message %s was not taken: %v", key, got.Errors)
+	}
+	return sent{Key: key, Text: text, Conversation: got.Conversation.ID, Message: got.UserMessage.ID, Answer: got.BotMessage.ID, At: time.Now()}, nil
+}
+
+// decode reads an event.
+func decode(raw json.RawMessage, into any) error { return json.Unmarshal(raw, into) }

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report is the page of results.
+func report(args []string, o options, took time.Duration, results []*result) []byte {
+	var b bytes.Buffer
+	revision := "an unknown revision"
+	if out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output(); err == nil {
+		revision = "revision " + strings.TrimSpace(string(out))
+	}
+	fmt.Fprintf(&b, "Run on %s at %s with `go run ./chaos %s`, seed %d, in %s: %d cores, %s.\n\n", time.Now().UTC().Format(time.DateOnly), revision,
+		strings.Join(args, " "), o.seed, took.Round(time.Second), runtime.NumCPU(), runtime.Version())
+	b.WriteString("| scenario | setup | time | done and injected | promise | violations |\n|---|---|---|---|---|---|\n")
+	for _, r := range results {
+		var done []string
+		for _, name := range r.order {
+			done = append(done, fmt.Sprintf("%d %s", r.counts[name], name))
+		}
+		done = append(done, r.notes...)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d |\n", r.scenario.name, r.where, r.took.Round(time.Second),
+			cmp.Or(strings.Join(done, "; "), "nothing"), r.scenario.promise, len(r.violations))
+	}
+	return b.Bytes()
+}
