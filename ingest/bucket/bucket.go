@@ -3,6 +3,7 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,19 +28,21 @@ type Options struct {
 	Region       string
 	AccessKey    string
 	SecretKey    string
-	Prefix       string // of every key; may be empty
-	Installation string // whose objects they are: several may share a bucket and a prefix
-	PathStyle    bool   // the bucket is in the path, not in the host
+	Prefix       string        // of every key; may be empty
+	Installation string        // whose objects they are: several may share a bucket and a prefix
+	PathStyle    bool          // the bucket is in the path, not in the host
+	Idle         time.Duration // how long nothing may come of an object that is read; zero: 40 s
 }
 
 const (
-	lookTime    = 10 * time.Second // for the bucket to show itself at the start
-	headTime    = 10 * time.Second // for the first byte of an answer
-	removeTime  = 30 * time.Second // for a batch of objects to be removed
-	leastTime   = 30 * time.Second // for an object to be put, besides what its size takes
-	slowestLine = 1 << 20          // bytes in a second, at least
-	tries       = 3                // of a request that failed
-	page        = 500              // keys that are visited, or removed, at once
+	lookTime    = 10 * time.Second       // for the bucket to show itself at the start
+	headTime    = 10 * time.Second       // for the first byte of an answer
+	removeTime  = 30 * time.Second       // for a batch of objects to be removed
+	idleTime    = (tries + 1) * headTime // for some of an object, with all tries to have it
+	leastTime   = 30 * time.Second       // for an object to be put, besides what its size takes
+	slowestLine = 1 << 20                // bytes in a second, at least
+	tries       = 3                      // of a request that failed
+	page        = 500                    // keys that are visited, or removed, at once
 )
 
 // Bucket satisfies ingest.Originals.
@@ -48,6 +51,7 @@ type Bucket struct {
 	writes *minio.Client // does not: a request that was refused early may still be reading the body when the next one does
 	bucket string
 	prefix string // of the installation, with a slash at its end
+	idle   time.Duration
 }
 
 // Open looks whether the bucket is there and lets us in.
@@ -71,7 +75,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	}
 	once := settings
 	once.MaxRetries = 1
-	b := &Bucket{bucket: o.Bucket, prefix: strings.TrimPrefix(path.Join(o.Prefix, o.Installation)+"/", "/")}
+	b := &Bucket{bucket: o.Bucket, idle: cmp.Or(o.Idle, idleTime), prefix: strings.TrimPrefix(path.Join(o.Prefix, o.Installation)+"/", "/")}
 	if b.reads, err = minio.New(endpoint.Host, &settings); err != nil {
 		return nil, err
 	}
@@ -155,32 +159,60 @@ func pause(ctx context.Context, try int) bool {
 	}
 }
 
-// Open implements ingest.Originals.
+// Open implements ingest.Originals. Who reads waits for as long as some of it comes, and not for an object that has stopped in
+// the middle: that is UNAVAILABLE.
 func (b *Bucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
 	body, err := b.reads.GetObject(ctx, b.bucket, b.prefix+key, minio.GetObjectOptions{})
 	if err != nil {
+		cancel(nil)
 		return nil, answered("read an object", err)
 	}
-	return &object{body}, nil
+	return &object{body: body, ctx: ctx, cancel: cancel, idle: b.idle}, nil
 }
 
+// errIdle ends the reading of an object of which nothing comes.
+var errIdle = errors.New("nothing came of it for too long")
+
 // object is an object being read, from its storage with the first Read.
-type object struct{ body *minio.Object }
+type object struct {
+	body   *minio.Object
+	ctx    context.Context // of all its requests
+	cancel context.CancelCauseFunc
+	idle   time.Duration
+}
 
 // Read implements io.Reader. An object that ends early is not read to its end.
 func (o *object) Read(p []byte) (int, error) {
+	defer o.hurry()()
 	n, err := o.body.Read(p)
-	return n, answered("read an object", err)
+	return n, o.answered(err)
 }
 
 // Seek implements io.Seeker.
 func (o *object) Seek(offset int64, whence int) (int64, error) {
+	defer o.hurry()()
 	at, err := o.body.Seek(offset, whence)
-	return at, answered("read an object", err)
+	return at, o.answered(err)
+}
+
+// hurry gives up the object, unless it is called off in time. Time that the reader takes is not counted.
+func (o *object) hurry() (calledOff func() bool) {
+	return time.AfterFunc(o.idle, func() { o.cancel(errIdle) }).Stop
+}
+
+func (o *object) answered(err error) error {
+	if err != nil && err != io.EOF && errors.Is(context.Cause(o.ctx), errIdle) {
+		err = errIdle
+	}
+	return answered("read an object", err)
 }
 
 // Close implements io.Closer.
-func (o *object) Close() error { return o.body.Close() }
+func (o *object) Close() error {
+	defer o.cancel(nil)
+	return o.body.Close()
+}
 
 // Remove implements ingest.Originals.
 func (b *Bucket) Remove(ctx context.Context, keys []string) error {

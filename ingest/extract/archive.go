@@ -79,25 +79,16 @@ func openArchive(file io.ReaderAt, size int64) (*archive, error) {
 	return a, nil
 }
 
-// openArchiveFile opens an archive on disk. The caller closes the file when nothing more is read.
-func openArchiveFile(path string) (*archive, *os.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("opening the file: %w", err)
-	}
+// openArchiveFile opens an archive on disk.
+func openArchiveFile(f *os.File) (*archive, error) {
 	info, err := f.Stat()
-	if err == nil && info.Size() == 0 {
-		err = kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
-	}
-	var a *archive
-	if err == nil {
-		a, err = openArchive(f, info.Size())
-	}
 	if err != nil {
-		_ = f.Close()
-		return nil, nil, err
+		return nil, fmt.Errorf("opening the file: %w", err)
 	}
-	return a, f, nil
+	if info.Size() == 0 {
+		return nil, kyro.Errorf(kyro.CodeFileEmpty, "The file is empty.")
+	}
+	return openArchive(f, info.Size())
 }
 
 // watched is a file that notes where it is read, and ends after a budget of bytes while the directory is read.

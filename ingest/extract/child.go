@@ -22,6 +22,7 @@ type child struct {
 	in        *os.File
 	out       *bufio.Reader
 	outFile   *os.File
+	files     *handover
 	ended     chan struct{} // closed when the process is gone and why is known
 	why       error
 	documents int         // answered so far
@@ -83,13 +84,19 @@ func startChild(command []string) (*child, error) {
 	cmd.Stderr = &said
 	cmd.WaitDelay = time.Second
 	dieWithParent(cmd)
-	c := &child{in: inWrite, out: bufio.NewReaderSize(outRead, 64<<10), outFile: outRead, ended: make(chan struct{})}
+	files, err := newHandover(cmd)
+	if err != nil {
+		_, _, _, _ = inRead.Close(), inWrite.Close(), outRead.Close(), outWrite.Close()
+		return nil, err
+	}
+	c := &child{in: inWrite, out: bufio.NewReaderSize(outRead, 64<<10), outFile: outRead, files: files, ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread has become a modest one, and ends with this goroutine
 		beModest()
 		err := cmd.Start()
 		_, _ = inRead.Close(), outWrite.Close()
+		files.started()
 		c.process = cmd.Process
 		started <- err
 		if err != nil {
@@ -103,6 +110,7 @@ func startChild(command []string) (*child, error) {
 	}()
 	if err := <-started; err != nil {
 		_, _ = inWrite.Close(), outRead.Close()
+		files.close()
 		return nil, err
 	}
 	return c, nil
@@ -128,6 +136,7 @@ func (c *child) stop() {
 	_ = c.process.Kill()
 	<-c.ended
 	_, _ = c.in.Close(), c.outFile.Close()
+	c.files.close()
 }
 
 // errStopped is the end of a child that was not asked to end.
@@ -143,6 +152,11 @@ func (c *child) extract(ctx context.Context, req request, progress func(done, to
 	defer stopKilling()
 	stopWatching := c.watch()
 	defer stopWatching()
+	if req.Original.Path != "" {
+		if err := c.files.give(req.Original.Path); err != nil {
+			return ex, true, err
+		}
+	}
 	silent = true
 	if err := writeFrame(c.in, req); err != nil {
 		return ex, silent, errors.Join(errStopped, err)

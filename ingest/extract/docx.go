@@ -3,6 +3,7 @@ package extract
 import (
 	"encoding/xml"
 	"fmt"
+	"os"
 	"strings"
 
 	"kyrochat/kyro"
@@ -34,12 +35,11 @@ type wordPiece struct {
 // longestWordHeading is the longest paragraph that is taken for the heading it calls itself, in bytes.
 const longestWordHeading = 500
 
-func readDOCX(path string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
-	a, f, err := openArchiveFile(path)
+func readDOCX(file *os.File, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
+	a, err := openArchiveFile(file)
 	if err != nil {
 		return kyro.Extraction{}, err
 	}
-	defer f.Close()
 	return readWord(a, limits, progress)
 }
 

@@ -1,6 +1,9 @@
 package extract
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // SetTimer replaces the clock that ends idle children.
 func (p *Pool) SetTimer(f func(time.Duration, func()) func() bool) { p.afterFunc = f }
@@ -30,3 +33,12 @@ const (
 	MaxDocuments = maxDocuments
 	IdleTime     = idleTime
 )
+
+// Enclose gives up files and connections, as a child does with its first request.
+func Enclose(cacheDir string, writes bool) error { return enclose(cacheDir, writes) }
+
+// Unconfined names what a child can still do on this machine.
+func Unconfined() string { return unconfined() }
+
+// Taken is the file that the parent passed on.
+func Taken() (*os.File, error) { return receiver().open("") }

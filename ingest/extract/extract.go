@@ -9,7 +9,6 @@ package extract
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"kyrochat/kyro"
 	"kyrochat/text"
@@ -32,23 +31,35 @@ const maxBlocks = 1 << 16
 type reader struct {
 	cacheDir string // of the PDF engine's compiled code; "" for none
 	pdf      *pdfEngine
+	given    *handover                                // where files come from; nil where they are opened by their paths
+	enclose  func(cacheDir string, writes bool) error // gives up files and connections; nil when that is done
 }
 
 // read extracts one file; a PDF without a path only loads the engine. Errors are kyro errors where a person can mend the
 // file, see ingest.Extractor.
 func (r *reader) read(o kyro.Original, limits kyro.Limits, progress func(done, total int)) (ex kyro.Extraction, err error) {
+	if o.Path == "" && o.MimeType == PDF {
+		return kyro.Extraction{}, r.loadPDF()
+	}
+	f, err := r.given.open(o.Path)
+	if err != nil {
+		return kyro.Extraction{}, fmt.Errorf("opening the file: %w", err)
+	}
+	defer func() { _ = f.Close() }()
 	switch o.MimeType {
 	case PDF:
-		ex, err = r.readPDF(o.Path, limits, progress)
+		if err = r.loadPDF(); err == nil {
+			ex, err = r.pdf.read(f, limits, progress)
+		}
 	case DOCX:
-		ex, err = readDOCX(o.Path, limits, progress)
+		ex, err = readDOCX(f, limits, progress)
 	case PPTX:
-		ex, err = readPPTX(o.Path, limits, progress)
+		ex, err = readPPTX(f, limits, progress)
 	case XLSX:
-		ex, err = readXLSX(o.Path, limits, progress)
+		ex, err = readXLSX(f, limits, progress)
 	case HTML, Markdown, Plain, CSV, JSON, QA:
 		var data []byte
-		if data, err = load(o.Path, limits); err == nil {
+		if data, err = load(f, limits); err == nil {
 			ex, err = readText(data, o, limits)
 			progress(1, 1)
 		}
@@ -66,26 +77,19 @@ func (r *reader) read(o kyro.Original, limits kyro.Limits, progress func(done, t
 	return ex, nil
 }
 
-// readPDF reads a PDF, with an engine that is started for the first one.
-func (r *reader) readPDF(path string, limits kyro.Limits, progress func(done, total int)) (ex kyro.Extraction, err error) {
-	if r.pdf == nil {
-		if r.pdf, err = newPDFEngine(r.cacheDir); err != nil {
-			return kyro.Extraction{}, fmt.Errorf("starting the PDF engine: %w", err)
-		}
+// loadPDF starts the PDF engine for the first PDF.
+func (r *reader) loadPDF() (err error) {
+	if r.pdf != nil {
+		return nil
 	}
-	if path == "" {
-		return kyro.Extraction{}, nil
+	if r.pdf, err = newPDFEngine(r.cacheDir); err != nil {
+		return fmt.Errorf("starting the PDF engine: %w", err)
 	}
-	return r.pdf.read(path, limits, progress)
+	return nil
 }
 
 // load reads a text file whole. UTF-32 takes four bytes for a character that is stored in one.
-func load(path string, limits kyro.Limits) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the file: %w", err)
-	}
-	defer f.Close()
+func load(f io.Reader, limits kyro.Limits) ([]byte, error) {
 	most := 4*int64(limits.MaxExtractedText) + 4
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {

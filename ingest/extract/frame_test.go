@@ -151,7 +151,7 @@ func TestServeAnswersInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := serve(&in, &out, func() {}); err != nil {
+	if err := serve(&in, &out, &reader{}, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -188,7 +188,7 @@ func TestServeAbandonsWork(t *testing.T) {
 	// The first reply is not taken until the input has ended, so that the child is busy then.
 	out := writerFunc(func(b []byte) (int, error) { <-abandoned; return len(b), nil })
 	served := make(chan error)
-	go func() { served <- serve(in, out, func() { close(abandoned) }) }()
+	go func() { served <- serve(in, out, &reader{}, func() { close(abandoned) }) }()
 	if err := writeFrame(parent, request{Original: kyro.Original{Path: path, MimeType: Plain}, Limits: kyro.DefaultLimits()}); err != nil {
 		t.Fatal(err)
 	}

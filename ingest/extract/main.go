@@ -2,6 +2,7 @@ package extract
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -20,18 +21,19 @@ const (
 
 // Main is the command `extract`: it reads files for a [Pool] until standard input ends, and then ends itself, also
 // in the middle of a file, so that no child outlives its parent. It first gives up what it does not need of the
-// machine. It needs nothing from the environment.
+// machine; with the first request, which says where the PDF engine's machine code is, also files and connections. It needs
+// nothing from the environment.
 func Main(stdin io.Reader, stdout io.Writer) error {
 	debug.SetMemoryLimit(childMemory)
 	runtime.GOMAXPROCS(2) // one reads; the other watches standard input and collects garbage
 	if err := confine(); err != nil {
 		return err
 	}
-	return serve(stdin, stdout, func() { os.Exit(1) })
+	return serve(stdin, stdout, &reader{given: receiver(), enclose: enclose}, func() { os.Exit(1) })
 }
 
 // serve answers requests in order. abandon is called when the input ends while a file is being read.
-func serve(stdin io.Reader, stdout io.Writer, abandon func()) error {
+func serve(stdin io.Reader, stdout io.Writer, r *reader, abandon func()) error {
 	requests := make(chan request)
 	var busy atomic.Bool
 	var broken error
@@ -52,7 +54,6 @@ func serve(stdin io.Reader, stdout io.Writer, abandon func()) error {
 			requests <- req
 		}
 	}()
-	var r reader
 	defer r.close()
 	for req := range requests {
 		if err := r.answer(stdout, req); err != nil {
@@ -65,6 +66,13 @@ func serve(stdin io.Reader, stdout io.Writer, abandon func()) error {
 
 // answer reads one file and writes the replies.
 func (r *reader) answer(stdout io.Writer, req request) error {
+	if r.enclose != nil {
+		// Only a child that gets no file may write: what one leaves in the cache, those that read others' files run.
+		if err := r.enclose(req.CacheDir, req.Original.Path == ""); err != nil {
+			return fmt.Errorf("giving up files and connections: %w", err)
+		}
+		r.enclose = nil
+	}
 	allowCPU(req.Limits.ExtractTimeout)
 	r.cacheDir = req.CacheDir
 	told := -1

@@ -3,6 +3,7 @@ package extract_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -70,6 +71,12 @@ func misbehave(how string) {
 		os.Exit(0)
 	case "environment":
 		result(`[]`, "["+strings.Join(os.Environ(), " ")+"]")
+	case "taken-over":
+		var a aims
+		if err := json.Unmarshal([]byte(os.Args[3]), &a); err != nil {
+			panic(err)
+		}
+		result(`[]`, attempt(a))
 	case "half-a-text":
 		send(`{"result":{"mimeType":"text/plain","blocks":[]},"textBytes":500}`)
 		os.Exit(0)

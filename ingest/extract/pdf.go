@@ -79,12 +79,7 @@ func (e *pdfEngine) close() {
 }
 
 // read extracts one PDF, page by page.
-func (e *pdfEngine) read(path string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return kyro.Extraction{}, fmt.Errorf("opening the file: %w", err)
-	}
-	defer f.Close()
+func (e *pdfEngine) read(f *os.File, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return kyro.Extraction{}, fmt.Errorf("opening the file: %w", err)

@@ -42,7 +42,12 @@ func readPDF(t *testing.T, data []byte, limits kyro.Limits) (kyro.Extraction, er
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e.read(path, limits, func(int, int) {})
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return e.read(f, limits, func(int, int) {})
 }
 
 func mustReadPDF(t *testing.T, data []byte) kyro.Extraction {

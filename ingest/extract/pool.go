@@ -51,6 +51,9 @@ type Pool struct {
 // NewPool makes a pool. command starts a process that runs [Main]; nil is this program with the argument extract.
 // Of the limits MaxExtractedText, MaxPages and ExtractTimeout hold. No process is started yet.
 func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
+	if open := unconfined(); open != "" {
+		log.Warn("files of people are read with fewer walls than there could be: this system has no means for some", "part", "extract", "open", open)
+	}
 	return &Pool{
 		command: command, limits: limits, log: log.With("part", "extract"),
 		slots:     make(chan struct{}, min(runtime.NumCPU(), maxChildren)),
@@ -161,7 +164,7 @@ func (p *Pool) compile() {
 		return
 	}
 	p.log.Debug("PDF engine ready", "took", time.Since(start))
-	p.giveBack(c)
+	p.retire(c) // it may write to the cache, which no child that reads a file may
 }
 
 // answered reports that the child did its work and can be used again.

@@ -3,6 +3,7 @@ package extract
 import (
 	"encoding/xml"
 	"fmt"
+	"os"
 	"strings"
 
 	"kyrochat/kyro"
@@ -18,12 +19,11 @@ type pptx struct {
 	warnings []kyro.DocumentWarning
 }
 
-func readPPTX(path string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
-	a, f, err := openArchiveFile(path)
+func readPPTX(file *os.File, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
+	a, err := openArchiveFile(file)
 	if err != nil {
 		return kyro.Extraction{}, err
 	}
-	defer f.Close()
 	return readPresentation(a, limits, progress)
 }
 

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"encoding/xml"
+	"os"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -27,12 +28,11 @@ type sheet struct {
 	hidden bool
 }
 
-func readXLSX(path string, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
-	a, f, err := openArchiveFile(path)
+func readXLSX(file *os.File, limits kyro.Limits, progress func(done, total int)) (kyro.Extraction, error) {
+	a, err := openArchiveFile(file)
 	if err != nil {
 		return kyro.Extraction{}, err
 	}
-	defer f.Close()
 	return readWorkbook(a, limits, progress)
 }
 

@@ -127,10 +127,13 @@ func (e *Emulator) get(w http.ResponseWriter, r *http.Request, key string, s Scr
 	}
 	w.Header().Set("ETag", o.etag)
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if s.Trouble == Cut && r.Method == http.MethodGet {
+	if (s.Trouble == Cut || s.Trouble == Stall) && r.Method == http.MethodGet {
 		w.Header().Set("Content-Length", strconv.Itoa(len(o.body)))
 		_, _ = w.Write(o.body[:len(o.body)/2])
 		_ = http.NewResponseController(w).Flush()
+		if s.Trouble == Stall {
+			e.wait(r, nil)
+		}
 		panic(http.ErrAbortHandler)
 	}
 	http.ServeContent(w, r, "", o.put, bytes.NewReader(o.body))

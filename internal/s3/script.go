@@ -30,6 +30,7 @@ const (
 	Hang  Trouble = "hang"  // never a byte
 	Drop  Trouble = "drop"  // the connection is cut before the first byte of the answer
 	Lose  Trouble = "lose"  // the same, after it was done
+	Stall Trouble = "stall" // half of the body, and then never another byte
 	Cut   Trouble = "cut"   // the connection is cut after half of the body
 	Stale Trouble = "stale" // a list of nothing, as if nothing had been put yet
 )

@@ -1,0 +1,159 @@
+package extract
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// enclose takes from this process, for good and in all its threads, what a file that took it over could do with it: opening
+// files, but for those of the PDF engine's cache, connections, other programs, and other processes. What the kernel does not
+// offer is left out; [unconfined] says what. What it offers and then refuses is an error.
+func enclose(cacheDir string, writes bool) error {
+	if landlocked() {
+		if err := encloseFiles(cacheDir, writes); err != nil {
+			return err
+		}
+	}
+	if filtered() {
+		return encloseCalls()
+	}
+	return nil
+}
+
+// unconfined names what a child could still do on this kernel; "" for nothing.
+func unconfined() string {
+	var open []string
+	if !landlocked() {
+		open = append(open, "opening files (no Landlock)")
+	}
+	if !filtered() {
+		open = append(open, "connections and other programs (no seccomp)")
+	}
+	return strings.Join(open, ", ")
+}
+
+// landlocked reports whether the kernel has Landlock, from 5.13 on, and it is switched on.
+func landlocked() bool {
+	abi, err := ll.LandlockGetABIVersion()
+	return err == nil && abi > 0
+}
+
+// encloseFiles forbids to open any file that is not in the folder; where the folder is not written to, also to run what is
+// there. From Linux 6.7 it forbids TCP as well, and from 6.12 signals to processes outside.
+func encloseFiles(cacheDir string, writes bool) error {
+	var rules []landlock.Rule
+	if cacheDir != "" {
+		if info, err := os.Stat(filepath.Clean(cacheDir)); err == nil && info.IsDir() {
+			rights := landlock.AccessFSSet(ll.AccessFSReadFile | ll.AccessFSReadDir)
+			if writes {
+				rights |= ll.AccessFSWriteFile | ll.AccessFSMakeReg | ll.AccessFSMakeDir | ll.AccessFSRemoveFile | ll.AccessFSTruncate
+			}
+			rules = append(rules, landlock.PathAccess(rights, cacheDir))
+		}
+	}
+	if err := landlock.V7.BestEffort().Restrict(rules...); err != nil {
+		return fmt.Errorf("restricting files: %w", err)
+	}
+	return nil
+}
+
+// filtered reports whether the kernel filters system calls, and we know their numbers.
+func filtered() bool {
+	action := uint32(unix.SECCOMP_RET_ERRNO)
+	_, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
+	return architecture != 0 && err == 0
+}
+
+// Offsets in what a filter sees of a call (struct seccomp_data).
+const (
+	callNumber       = 0
+	callArchitecture = 4
+	callArgument     = 16 // the lower half of the first, where the least byte comes first
+)
+
+// encloseCalls has the kernel refuse the calls that reading a file never needs. It is a list of what is forbidden: what the
+// runtime needs changes with its versions. Calls in the form of another architecture end the process, since their numbers
+// mean something else; that is why this is written out here and not left to a library, which lets them through.
+func encloseCalls() error {
+	refuse := bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}
+	allow := bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}
+	program := []bpf.Instruction{
+		bpf.LoadAbsolute{Off: callArchitecture, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: architecture, SkipTrue: 1},
+		bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS},
+		bpf.LoadAbsolute{Off: callNumber, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: otherNumbers, SkipTrue: 1},
+		bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS},
+	}
+	for _, call := range forbidden {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: call, SkipTrue: 1}, refuse)
+	}
+	program = append(program,
+		// The threads of this process come by clone, which libraries in C try only after clone3.
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE3, SkipTrue: 1},
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE, SkipTrue: 4},
+		bpf.LoadAbsolute{Off: callArgument, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_THREAD, SkipTrue: 1},
+		refuse,
+		allow,
+		// Limits are its own.
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_PRLIMIT64, SkipTrue: 4},
+		bpf.LoadAbsolute{Off: callArgument, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
+		refuse,
+		allow,
+		// Signals go to its own threads only.
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_TGKILL, SkipTrue: 3},
+		bpf.LoadAbsolute{Off: callArgument, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(os.Getpid()), SkipTrue: 1},
+		refuse,
+		allow)
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		return fmt.Errorf("making the filter of calls: %w", err)
+	}
+	filter := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	// Set on one thread, and by the kernel on all others.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("giving up privileges: %w", err)
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	thread, _, failed := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	if failed != 0 {
+		return fmt.Errorf("filtering calls: %w", failed)
+	}
+	if thread != 0 {
+		return fmt.Errorf("filtering calls: thread %d has a filter of its own", thread)
+	}
+	return nil
+}
+
+// forbidden are calls that reading a file never needs.
+var forbidden = append([]uint32{
+	// Connections, also by way of the ring, whose requests no filter sees.
+	unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_ACCEPT4,
+	unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
+	// Other programs.
+	unix.SYS_EXECVE, unix.SYS_EXECVEAT,
+	// Other processes of the same user: the server is one.
+	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_GETFD,
+	unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO,
+	// What belongs to the machine.
+	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_MOUNT,
+	unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_SETNS, unix.SYS_UNSHARE, unix.SYS_OPEN_BY_HANDLE_AT,
+}, fewHave...)
