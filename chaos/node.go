@@ -78,7 +78,7 @@ func (n *node) start(ctx context.Context) error {
 // launch starts the process and waits for nothing.
 func (n *node) launch() error {
 	cmd := exec.Command(n.binary, "serve")
-	cmd.Env = []string{"HOME=" + n.folder, "PATH=" + os.Getenv("PATH"), "KYRO_ADDR=" + n.address, "KYRO_ADMIN_ADDR=" + n.admin,
+	cmd.Env = []string{"HOME=" + n.folder, "KYRO_ADDR=" + n.address, "KYRO_ADMIN_ADDR=" + n.admin,
 		"KYRO_DATA_DIR=" + filepath.Join(n.folder, "data"), "KYRO_LOG_FORMAT=json"}
 	for name, value := range n.settings {
 		cmd.Env = append(cmd.Env, name+"="+value)
