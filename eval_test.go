@@ -279,3 +279,13 @@ func TestEvalLeavesNothingInAnIndex(t *testing.T) {
 		t.Errorf("made were the namespaces %v, deleted %v", made, deleted)
 	}
 }
+
+// TestEvalOfTheCorpus holds what docs/ingestion.md tells of the files by real producers: they are read, cut and found, in
+// all their formats and languages.
+func TestEvalOfTheCorpus(t *testing.T) {
+	t.Parallel()
+	table, report, err := runEvaluate(t, "ingest/extract/testdata/corpus/questions.json", "-no-answers", "-fail-under", "recall1=0.91,recall5=0.95,recall10=0.97,mrr10=0.93")
+	if err != nil || !strings.HasSuffix(figure(report.Figures, "retrieval", "recall5"), "/45") {
+		t.Errorf("%v; printed:\n%s", err, table)
+	}
+}

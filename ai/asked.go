@@ -164,11 +164,11 @@ func (a *asked) share(matched []float64) float64 {
 	return sum / a.total
 }
 
-// gain is how much more of the question itself, without the one before, is matched than was.
-func (a *asked) gain(before, matched []float64) float64 {
+// gain is how much more of the question itself, without the one before, is matched than was; or of its names alone.
+func (a *asked) gain(before, matched []float64, names bool) float64 {
 	var sum float64
 	for i, m := range matched {
-		if !a.terms[i].context {
+		if !a.terms[i].context && (a.terms[i].Name || !names) {
 			sum += max(0, m-before[i]) * a.terms[i].weight
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	formShare    = 0.05 // the question's words, function words too, in the same form
 
 	maxSentences = 3
+	maxItems     = 8    // of a list that is asked for
 	addShare     = 0.15 // what another sentence must match anew to be added
 )
 
@@ -37,6 +38,9 @@ type statement struct {
 	passage int
 	index   int // among the passage's statements
 	span    text.Span
+	said    string
+	row     *row // where it is a row of a table
+	columns bool // the names of a table's columns
 	alone   bool // a paragraph by itself
 	heading bool // of what follows it: no answer by itself
 	matched []float64
@@ -60,21 +64,27 @@ func pick(a *asked, passages []kyro.Passage) ([]excerpt, kyro.Grounding) {
 	var all []statement
 	for i, p := range passages {
 		sources[i] = a.takeApart(i, p)
-		all = append(all, sources[i].statements...)
+		for _, s := range sources[i].statements {
+			if !s.columns {
+				all = append(all, s)
+			}
+		}
 	}
 	if len(all) == 0 {
 		return nil, kyro.GroundingNotFound
 	}
 	slices.SortStableFunc(all, func(x, y statement) int { return cmp.Compare(y.score, x.score) })
-	best := all[0]
-	if best.covered < leastCovered {
+	chosen, covered := a.choose(all, sources), all[0].covered
+	if all[0].row != nil && covered > 0 {
+		covered = a.coveredBy(chosen, all[0])
+	}
+	switch {
+	case covered < leastCovered:
 		return nil, kyro.GroundingNotFound
+	case covered < wellCovered:
+		return excerpts(chosen), kyro.GroundedPartly
 	}
-	grounding := kyro.GroundedPartly
-	if best.covered >= wellCovered {
-		grounding = kyro.Grounded
-	}
-	return excerpts(a.choose(all, sources)), grounding
+	return excerpts(chosen), kyro.Grounded
 }
 
 // takeApart scores every sentence of a passage.
@@ -83,10 +93,11 @@ func (a *asked) takeApart(at int, p kyro.Passage) source {
 	for i, span := range text.Sentences(p.Chunk.Text) {
 		said := p.Chunk.Text[span.Start:span.End]
 		s.statements = append(s.statements, statement{
-			passage: at, index: i, span: span, matched: a.match(said, p.Language),
+			passage: at, index: i, span: span, said: said, matched: a.match(said, p.Language),
 			alone: isAlone(p.Chunk.Text, span), heading: isHeading(said, p),
 		})
 	}
+	findRows(s.statements, p.Chunk)
 	for i := range s.statements {
 		a.score(&s, i)
 	}
@@ -95,6 +106,10 @@ func (a *asked) takeApart(at int, p kyro.Passage) source {
 
 func (a *asked) score(s *source, i int) {
 	st := &s.statements[i]
+	if st.row != nil {
+		a.scoreRow(s, st)
+		return
+	}
 	matched := slices.Clone(st.matched)
 	own := a.share(matched)
 	for _, n := range []int{i - 1, i + 1} {
@@ -106,10 +121,9 @@ func (a *asked) score(s *source, i int) {
 	raise(matched, s.title)
 	above := a.share(matched) - own - near
 
-	quoted := s.passage.Chunk.Text[st.span.Start:st.span.End]
 	st.covered = own + nearCovers*near + headingCovers*above
-	st.score = own + nearShare*near + headingShare*above + rankShare/float64(st.passage+1) + formShare*a.sameForms(quoted)
-	if own+near > 0 && a.wants.metBy(quoted) {
+	st.score = own + nearShare*near + headingShare*above + rankShare/float64(st.passage+1) + formShare*a.sameForms(st.said)
+	if own+near > 0 && a.wants.metBy(st.said) {
 		st.score += kindShare
 	}
 }
@@ -143,7 +157,8 @@ func below(heading statement, of source) (first statement, found bool) {
 	return heading, false
 }
 
-// choose takes the best sentence, what it cannot be read without, and others that match more of the question.
+// choose takes the best sentence, what it cannot be read without, and others that match more of the question. Of a row
+// that is what other rows match as well, and what names something else that is asked about.
 func (a *asked) choose(all []statement, sources []source) []statement {
 	best := all[0]
 	have := slices.Clone(best.matched)
@@ -152,27 +167,39 @@ func (a *asked) choose(all []statement, sources []source) []statement {
 		best, underHeading = below(best, sources[best.passage])
 	}
 	chosen := []statement{best}
-	take := func(s statement) {
-		if len(chosen) < maxSentences && !slices.ContainsFunc(chosen, func(c statement) bool { return c.passage == s.passage && c.index == s.index }) {
+	take := func(s statement, most int) {
+		if len(chosen) < most && !slices.ContainsFunc(chosen, func(c statement) bool { return c.passage == s.passage && c.index == s.index }) {
 			chosen = append(chosen, s)
 			raise(have, s.matched)
 		}
 	}
-	of := sources[best.passage]
-	quoted := of.passage.Chunk.Text[best.span.Start:best.span.End]
-	if best.index > 0 && leansBack(quoted) {
-		take(of.statements[best.index-1])
-	}
-	if next := best.index + 1; next < len(of.statements) && !of.statements[next].heading &&
-		(underHeading || leadsOn(quoted, best.alone) || a.share(best.matched) < wellCovered && !isRow(quoted)) {
-		take(of.statements[next])
+	of := sources[best.passage].statements
+	switch next := best.index + 1; {
+	case best.row != nil:
+		for _, s := range all[1:] {
+			if best.alike(s) {
+				take(s, maxSentences)
+			}
+		}
+	case next < len(of) && isItem(of[next].said) && (underHeading && isItem(best.said) || lastSign(best.said) == ':' || lastSign(best.said) == '：'):
+		for ; next < len(of) && isItem(of[next].said); next++ {
+			take(of[next], 1+maxItems)
+		}
+	default:
+		if best.index > 0 && leansBack(best.said) && of[best.index-1].row == nil {
+			take(of[best.index-1], maxSentences)
+		}
+		if next < len(of) && !of[next].heading &&
+			(underHeading || leadsOn(best.said, best.alone) || a.share(best.matched) < wellCovered && !isRow(best.said) && !isItem(best.said)) {
+			take(of[next], maxSentences)
+		}
 	}
 	for _, s := range all[1:] {
-		if s.heading {
+		if s.heading || s.row != nil && s.covered == 0 {
 			continue
 		}
-		if a.gain(have, s.matched) >= addShare && s.score >= best.score/2 {
-			take(s)
+		if a.gain(have, s.matched, best.row != nil) >= addShare && s.score >= best.score/2 {
+			take(s, maxSentences)
 		}
 	}
 	return chosen
@@ -192,11 +219,11 @@ func excerpts(chosen []statement) []excerpt {
 	})
 	var joined []excerpt
 	for i, s := range chosen {
-		if i > 0 && chosen[i-1].passage == s.passage && chosen[i-1].index+1 == s.index {
+		if i > 0 && chosen[i-1].passage == s.passage && chosen[i-1].index+1 == s.index && s.row == nil && chosen[i-1].row == nil {
 			joined[len(joined)-1].span.End = s.span.End
 			continue
 		}
-		joined = append(joined, excerpt{passage: s.passage, span: s.span})
+		joined = append(joined, excerpt{passage: s.passage, span: s.span, row: s.row})
 	}
 	return joined
 }
@@ -242,6 +269,15 @@ const ends = ".!。！…;；"
 func lastSign(s string) rune {
 	last, _ := utf8.DecodeLastRuneInString(strings.TrimRight(s, " \"'”»)"))
 	return last
+}
+
+// isItem reports an item of a list.
+func isItem(s string) bool {
+	if startsWithBullet(s) {
+		return true
+	}
+	digits := len(s) - len(strings.TrimLeft(s, "0123456789"))
+	return digits > 0 && digits < 4 && len(s) > digits+1 && strings.ContainsRune(".)", rune(s[digits])) && s[digits+1] == ' '
 }
 
 func startsWithBullet(s string) bool {

@@ -92,7 +92,7 @@ func TestExtractiveQuotesTheSentenceThatAnswers(t *testing.T) {
 		{"two parts", "Where must dogs stay and what does a ticket cost?", "en", []string{pool, bus}, "“Dogs must stay outside.” [1]\n\n“A ticket costs 2.40.” [2]"},
 		{"a question in the text", "How do I reset the meter?", "en", []string{"How do I reset the meter? Hold the red key for five seconds."},
 			"“How do I reset the meter? Hold the red key for five seconds.” [1]"},
-		{"a lead to a list", "Which documents do I need?", "en", []string{"You need these documents:\n- a passport\n- a photo"}, "“You need these documents: - a passport” [1]"},
+		{"a lead to a list", "Which documents do I need?", "en", []string{"You need these documents:\n- a passport\n- a photo"}, "“You need these documents: - a passport - a photo” [1]"},
 		{"Spanish", "¿Cuándo abre la piscina?", "es", []string{"La piscina abre a las nueve. Los perros esperan fuera."}, "«La piscina abre a las nueve.» [1]"},
 		{"Chinese", "游泳池几点开门？", "zh", []string{"游泳池九点开门。狗不得入内。"}, "“游泳池九点开门。” [1]"},
 		{"signs of Markdown", "What does the valve_open flag do?", "en", []string{"The valve_open flag sets `V1` to *open* [see <b>3</b>] when a < b."},

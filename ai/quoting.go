@@ -75,14 +75,16 @@ func (w *writer) plain(s string) {
 type excerpt struct {
 	passage int // index in the prompt
 	span    text.Span
+	row     *row // nil for what is no row of a table
 }
 
-// quotes streams each excerpt as “text” [marker]; complete is false where the limit cut them short. Then the last
+// quotes streams each excerpt as “text” [marker], rows of tables by quoteRow; complete is false where the limit cut them short. Then the last
 // quote ends with an ellipsis and is cited as far as it was shown.
 func (w *writer) quotes(passages []kyro.Passage, excerpts []excerpt) (complete bool) {
 	for i, e := range excerpts {
 		p := passages[e.passage]
-		open, closing := quotationMarks(p.Language)
+		mark, closing := quotationMarks(p.Language)
+		open := mark
 		if i > 0 {
 			open = separator(excerpts[i-1], e) + open
 		}
@@ -90,6 +92,15 @@ func (w *writer) quotes(passages []kyro.Passage, excerpts []excerpt) (complete b
 		tail := text.Tokens("…" + end)
 		if i > 0 && w.spent+text.Tokens(open)+tail >= w.limit {
 			return false
+		}
+		if e.row != nil {
+			if !w.quoteRow(p, e, strings.TrimSuffix(open, mark)) {
+				return false
+			}
+			if w.stopped {
+				return true
+			}
+			continue
 		}
 		shown, whole := w.quote(p.Chunk.Text, e.span, open, tail)
 		if w.stopped {
@@ -133,9 +144,10 @@ func trimmedEnd(s string, start, end int) int {
 	return start + len(strings.TrimRightFunc(s[start:end], unicode.IsSpace))
 }
 
-// separator stands between two quotes: those of one passage follow each other, those of others begin a paragraph.
+// separator stands between two quotes: those of one passage follow each other, those of others begin a paragraph, and so do
+// rows.
 func separator(before, next excerpt) string {
-	if before.passage == next.passage {
+	if before.passage == next.passage && before.row == nil && next.row == nil {
 		return " "
 	}
 	return "\n\n"

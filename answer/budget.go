@@ -45,5 +45,5 @@ func passageCost(p kyro.Passage) int {
 	if cost <= 0 {
 		cost = text.Tokens(p.Chunk.Text)
 	}
-	return passageFrame + text.Tokens(p.DocumentTitle) + cost
+	return passageFrame + text.Tokens(headOf(p)) + cost
 }

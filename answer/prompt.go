@@ -79,22 +79,13 @@ func putInWords(p *kyro.Prompt, nonce string) {
 		p.Messages = append(p.Messages, kyro.PromptMessage{Role: m.Role, Text: w.defused(m.Text)})
 	}
 	for i, passage := range p.Passages {
-		w.block("passage "+strconv.Itoa(i+1), titleLine(passage)+"\n"+passage.Chunk.Text)
+		w.block("passage "+strconv.Itoa(i+1), headOf(passage)+passage.Chunk.Text)
 	}
 	w.block("question", p.Question)
 	w.WriteByte('\n')
 	w.WriteString(reminder)
 	w.WriteString(either(p.Bot.Strict, strictReminder, openReminder))
 	p.Messages = append(p.Messages, kyro.PromptMessage{Role: kyro.RoleUser, Text: strings.TrimRight(w.take(), "\n")})
-}
-
-// titleLine says where a passage stands, on one line.
-func titleLine(p kyro.Passage) string {
-	line := "Title: " + strings.Join(strings.Fields(p.DocumentTitle), " ")
-	if p.Chunk.PageStart != nil {
-		line += fmt.Sprintf(" (page %d)", *p.Chunk.PageStart)
-	}
-	return line
 }
 
 func noAnswerText(b kyro.Bot) string {

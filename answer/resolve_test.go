@@ -248,3 +248,29 @@ func FuzzResolve(f *testing.F) {
 		r.Grounding("no")
 	})
 }
+
+// What stands above a passage in the prompt is not its text: who quotes that has named the place, and cites what is in it.
+func TestHeadsOfPassagesAreNoQuotes(t *testing.T) {
+	t.Parallel()
+	p := passageOf("", "| Fjell 3 | 449 EUR |\n| Sarek 60 | 219 EUR |")
+	p.DocumentTitle = "Price list of the summer"
+	p.Chunk.HeadingPath = []string{"All about our tents", "Product of the summer | Price with all taxes"}
+	for answered, want := range map[string]string{
+		"By the “Price with all taxes” the Sarek 60 is at 219 EUR [1].":                      "| Sarek 60 | 219 EUR |",
+		"Under “All about our tents” the Fjell 3 is at 449 EUR [1].":                         "| Fjell 3 | 449 EUR |",
+		"The table has “Product of the summer | Price with all taxes”, such as 219 EUR [1].": "| Sarek 60 | 219 EUR |",
+		"It says “Columns: Product of the summer | Price with all taxes” [1].":               "",
+		"It says “Section: All about our tents” [1].":                                        "",
+	} {
+		var quotes []string
+		for _, c := range answer.Resolve([]kyro.Passage{p}, answered).Citations {
+			quotes = append(quotes, c.Quote)
+			if !c.Verified || !strings.Contains(p.Chunk.Text, c.Quote) {
+				t.Errorf("%s cites %q, verified %v", answered, c.Quote, c.Verified)
+			}
+		}
+		if got := strings.Join(quotes, "; "); got != want {
+			t.Errorf("%s cites %q, want %q", answered, got, want)
+		}
+	}
+}

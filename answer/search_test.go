@@ -290,6 +290,35 @@ func TestPassagesKeepToTheirBudget(t *testing.T) {
 	}
 }
 
+// What is above a passage takes room in the prompt as the passage does.
+func TestHeadsCountInTheBudget(t *testing.T) {
+	t.Parallel()
+	s := newShelf(2)
+	for i := int64(1); i <= 2; i++ {
+		c := s.chunks[i]
+		c.TokenCount, c.HeadingPath = 10, nil
+		s.chunks[i], s.words["pump"] = c, append(s.words["pump"], i)
+	}
+	small := answer.NewRetriever(s, nil, nil, slog.New(slog.DiscardHandler))
+	small.PassageTokens = 150
+	found := func() []string {
+		hits, err := small.Search(t.Context(), kyro.Bot{TopK: 9}, "pump", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return shown(hits)
+	}
+	if got := found(); !slices.Equal(got, []string{"1", "2"}) {
+		t.Fatalf("without headings: %q", got)
+	}
+	c := s.chunks[2]
+	c.HeadingPath = []string{strings.Repeat("Pumps and all that belongs to them ", 4), strings.Repeat("and their seals ", 8)}
+	s.chunks[2] = c
+	if got := found(); !slices.Equal(got, []string{"1", "2 OVER_BUDGET"}) {
+		t.Errorf("with headings: %q", got)
+	}
+}
+
 func TestNeighboursThatOverlapTakeOnePlace(t *testing.T) {
 	t.Parallel()
 	s := newShelf(4)

@@ -16,16 +16,20 @@ const neighbourShare = 0.25
 // supporting is a passage that statements may rest on. What it is taken apart into is made when it is first needed.
 type supporting struct {
 	kyro.Passage
-	vague     bool // a statement rests on it, and nothing tells on what of it
+	vague     bool            // a statement rests on it, and nothing tells on what of it
+	names     map[string]bool // of where it stands, folded
 	quotes    *text.Verbatim
 	sentences []text.Span
 	terms     []map[string]bool // of each sentence
 }
 
-// quoted finds what a statement quotes, as it says or with something left out by an ellipsis. Words that only name the
-// document are found, but are no part of it.
+// quoted finds what a statement quotes, as it says or with something left out by an ellipsis. Words that only name
+// where the passage stands are found, but are no part of it.
 func (p *supporting) quoted(quote string) (spans []text.Span, found bool) {
-	if p.isNamed(quote) {
+	if p.names == nil {
+		p.names = namesOf(p.Passage)
+	}
+	if p.names[text.Fold(strings.Trim(quote, " .,"))] {
 		return nil, true
 	}
 	if span, whole := p.find(quote); whole {
@@ -74,12 +78,6 @@ func (p *supporting) find(quote string) (span text.Span, found bool) {
 
 // unfiltered undoes what Filter does to markup.
 var unfiltered = strings.NewReplacer("&lt;", "<", `\!`, "!", `\[`, "[", `\(`, "(", `\:`, ":")
-
-// isNamed reports the name of the document, or of the part of it that the passage stands in.
-func (p *supporting) isNamed(quote string) bool {
-	quote = text.Fold(strings.Trim(quote, " .,"))
-	return text.Fold(p.DocumentTitle) == quote || slices.ContainsFunc(p.Chunk.HeadingPath, func(h string) bool { return text.Fold(h) == quote })
-}
 
 // best gives the part of the passage that supports a statement: the sentence that shares most of its words of substance,
 // of which names and numbers count twice, and the neighbour that adds much to it. There is none where nothing is shared, as

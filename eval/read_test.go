@@ -49,7 +49,7 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		"a blank text":           {document(`{"id": "a", "text": " "}`), "its text is blank"},
 		"no such file":           {document(`{"id": "a", "file": "none.pdf"}`), "there is no file"},
 		"a file elsewhere":       {document(`{"id": "a", "file": "../notes.txt"}`), `the file "../notes.txt" must be in the folder of this one`},
-		"a file of another sort": {document(`{"id": "a", "file": "set.json"}`), "must be one of .pdf, .md, .markdown, .txt"},
+		"a file of another sort": {document(`{"id": "a", "file": "set.zip"}`), "must be one of .pdf, .docx, .pptx"},
 		"a folder":               {document(`{"id": "a", "file": "folder.md"}`), "is not an ordinary file"},
 		"an empty file":          {document(`{"id": "a", "file": "empty.md"}`), "empty.md is empty"},
 		"a file":                 {document(`{"id": "a", "file": "notes.txt"}`), ""},

@@ -53,7 +53,10 @@ type Passage struct {
 }
 
 // fileTypes are the files that the server reads.
-var fileTypes = []string{".pdf", ".md", ".markdown", ".txt"}
+var fileTypes = []string{".pdf", ".docx", ".pptx", ".xlsx", ".html", ".htm", ".md", ".markdown", ".txt", ".csv", ".tsv", ".json", ".jsonl"}
+
+// plainTypes are those that the server reads as they are written, so that an excerpt can be looked for beforehand.
+var plainTypes = []string{".md", ".markdown", ".txt"}
 
 // mistake is one thing that is wrong in a set's file.
 type mistake struct {
@@ -197,7 +200,7 @@ func (d *Document) source() (source string, ok bool) {
 	if d.File == "" {
 		return d.Text, true
 	}
-	if d.path == "" || strings.EqualFold(filepath.Ext(d.path), ".pdf") {
+	if d.path == "" || !slices.Contains(plainTypes, strings.ToLower(filepath.Ext(d.path))) {
 		return "", false
 	}
 	raw, err := os.ReadFile(d.path)

@@ -1,5 +1,7 @@
 package kyro
 
+import "strings"
+
 // Chunk is a passage of a document version: the unit of retrieval and of citation. Its Text is exactly the slice
 // of the stored text between its offsets.
 type Chunk struct {
@@ -37,6 +39,16 @@ func (c *Chunk) Pages(start, end int) (first, last *int) {
 		}
 	}
 	return &from, &to
+}
+
+// Above is what stands above the chunk: its headings, outermost first, and the names of its columns where it begins within a
+// table that names them before it ("Product | Price"); else "".
+func (c *Chunk) Above() (headings []string, columns string) {
+	last := len(c.HeadingPath) - 1
+	if last >= 0 && strings.HasPrefix(c.Text, "|") && strings.Contains(c.HeadingPath[last], " | ") {
+		return c.HeadingPath[:last], c.HeadingPath[last]
+	}
+	return c.HeadingPath, ""
 }
 
 // ChunksOrder is the one order of chunks: reading order.

@@ -12,7 +12,8 @@ import (
 type Span struct{ Start, End int }
 
 // Sentences finds the sentences of a text, in order, without the white space around them. A line end inside of a
-// paragraph is no sentence end, but a blank line is, and so is the end of a line that is a heading or an item of a list.
+// paragraph is no sentence end, but a blank line is, and so is the end of a line that is a heading or an item of a list. A
+// row of a table is one sentence, whatever its cells say.
 // Abbreviations and initials end no sentence either, unless the next word mostly begins one.
 func Sentences(s string) []Span {
 	spans := make([]Span, 0, len(s)/80+1)
@@ -45,26 +46,40 @@ func paragraphEnd(s string, from int) (end, next int) {
 func appendParagraph(spans []Span, s string, from, to int) []Span {
 	paragraph := s[from:to]
 	if strings.IndexByte(paragraph, '\n') < 0 {
+		if IsRow(paragraph) {
+			return appendTrimmed(spans, s, from, to)
+		}
 		return appendSentences(spans, s, from, to)
 	}
 	longest := 0
 	for line := range strings.SplitSeq(paragraph, "\n") {
 		longest = max(longest, len(line))
 	}
-	start := from
+	start, row := from, false // the block being read, and whether it is a row
+	add := func(end int) {
+		if row || IsRow(s[start:end]) {
+			spans = appendTrimmed(spans, s, start, end)
+		} else {
+			spans = appendSentences(spans, s, start, end)
+		}
+	}
 	for i := from; ; {
 		n := strings.IndexByte(s[i:to], '\n')
 		if n < 0 {
 			break
 		}
 		line, rest := s[i:i+n], s[i+n+1:to]
-		if endsBlock(line, rest, longest) {
-			spans = appendSentences(spans, s, start, i+n)
-			start = i + n + 1
+		next, after, _ := strings.Cut(rest, "\n")
+		rows := isRowOf(line, next)
+		if rows || isRowOf(next, after) || endsBlock(line, rest, longest) {
+			row = row || rows && start == i
+			add(i + n)
+			start, row = i+n+1, rows
 		}
 		i += n + 1
 	}
-	return appendSentences(spans, s, start, to)
+	add(to)
+	return spans
 }
 
 // endsBlock reports whether a line end is more than the width of a page: before an item of a list, between the

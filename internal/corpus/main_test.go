@@ -51,8 +51,8 @@ func TestCorpusIsWhole(t *testing.T) {
 		t.Errorf("%d files, of %d recipes", len(entries), len(recipes))
 	}
 	files, err := filepath.Glob(filepath.Join(folder, "*.*"))
-	if err != nil || len(files) != len(entries)+1 {
-		t.Errorf("%d files are there beside the manifest, %d are in it (%v)", len(files)-1, len(entries), err)
+	if err != nil || len(files) != len(entries)+2 {
+		t.Errorf("%d files are there beside the manifest and the questions, %d are in it (%v)", len(files)-2, len(entries), err)
 	}
 	var size int64
 	formats := map[string]bool{}

@@ -108,6 +108,12 @@ func newPassage(b block) passage {
 	p := passage{marker: b.number, text: b.text}
 	if rest, titled := strings.CutPrefix(b.text, "Title: "); titled {
 		p.title, p.text, _ = strings.Cut(rest, "\n")
+		for _, above := range []string{"Section: ", "Columns: "} {
+			if rest, there := strings.CutPrefix(p.text, above); there {
+				above, p.text, _ = strings.Cut(rest, "\n")
+				p.title += "\n" + above
+			}
+		}
 	}
 	return p
 }
