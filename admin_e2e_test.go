@@ -20,7 +20,7 @@ func operate(t *testing.T, env map[string]string, input string, args ...string) 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"admin"}, args...)...)
-	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), endsAtOnce}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

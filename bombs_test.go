@@ -214,7 +214,11 @@ func zipOf(parts ...piece) []byte {
 			_, _ = w.Write(p.content)
 			continue
 		}
-		w, _ := z.Create(p.name)
+		method := zip.Deflate
+		if len(p.content) == 0 {
+			method = zip.Store // what deflates takes its tables for every part, of tens of thousands
+		}
+		w, _ := z.CreateHeader(&zip.FileHeader{Name: p.name, Method: method})
 		_, _ = w.Write(p.content)
 	}
 	_ = z.Close()

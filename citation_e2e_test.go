@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"kyrochat/internal/gemini"
+	"kyrochat/internal/racetest"
 )
 
 // fact is a sentence of a document. Answers quote it.
@@ -226,7 +227,7 @@ func TestCitationsAreSlices(t *testing.T) {
 		}
 		c := &quoter{notes: map[int]claims{}}
 		o.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Say: c.say})
-		answers := pick(raceDetector(), 100, 260)
+		answers := pick(racetest.On(), 100, 260)
 		const askers, talkative = 5, 20
 		talks := make(chan string, answers)
 		var asking sync.WaitGroup

@@ -47,6 +47,10 @@ func (p *process) says(t *testing.T, text string) {
 	}
 }
 
+// endsAtOnce has a process that watches for races end as soon as others do, and not wait for a second whether there are
+// more: what it found is told when it is found.
+const endsAtOnce = "GORACE=atexit_sleep_ms=0"
+
 // startProcess starts a server process with the settings and waits until it is ready.
 func startProcess(t *testing.T, env map[string]string) *process {
 	t.Helper()
@@ -57,7 +61,7 @@ func startProcess(t *testing.T, env map[string]string) *process {
 func startProgram(t *testing.T, path string, env map[string]string) *process {
 	t.Helper()
 	cmd := exec.Command(path, "serve")
-	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), "KYRO_ADDR=127.0.0.1:0", "KYRO_ADMIN_ADDR=127.0.0.1:0", "KYRO_LOG_FORMAT=json", "KYRO_RATE_SCALE=0"}
+	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), "KYRO_ADDR=127.0.0.1:0", "KYRO_ADMIN_ADDR=127.0.0.1:0", "KYRO_LOG_FORMAT=json", "KYRO_RATE_SCALE=0", endsAtOnce}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
@@ -285,7 +289,7 @@ func TestOneProcessPerFolder(t *testing.T) {
 	startProcess(t, env)
 	out, err := func() ([]byte, error) {
 		cmd := exec.Command(os.Args[0], "serve")
-		cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "KYRO_ADDR=127.0.0.1:0", "KYRO_ADMIN_ADDR=127.0.0.1:0", "KYRO_DATA_DIR=" + env["KYRO_DATA_DIR"]}
+		cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "KYRO_ADDR=127.0.0.1:0", "KYRO_ADMIN_ADDR=127.0.0.1:0", "KYRO_DATA_DIR=" + env["KYRO_DATA_DIR"], endsAtOnce}
 		return cmd.CombinedOutput()
 	}()
 	if err == nil || !strings.Contains(string(out), env["KYRO_DATA_DIR"]) {

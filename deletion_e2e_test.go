@@ -13,6 +13,7 @@ import (
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/racetest"
 	"kyrochat/kyro"
 )
 
@@ -172,7 +173,7 @@ func TestWhatIsDeletedIsInNoPrompt(t *testing.T) {
 				})
 			}
 		}
-		some := int64(pick(raceDetector(), 2, 8))
+		some := int64(pick(racetest.On(), 2, 8))
 		h.goOn(4 * some)
 		for d := range 3 {
 			for b := range h.bots {

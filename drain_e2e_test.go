@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/racetest"
 	"kyrochat/kyro"
 )
 
@@ -21,7 +22,7 @@ func TestDrainWithSlowUploadAndJobs(t *testing.T) {
 		bot := p.newBot()
 		var documents []string
 		for i := range 4 {
-			documents = append(documents, p.upload(bot, fmt.Sprintf("ledger%d.txt", i), bigText(pick(raceDetector(), 256<<10, 1<<20))).text("uploadDocument.document.id"))
+			documents = append(documents, p.upload(bot, fmt.Sprintf("ledger%d.txt", i), bigText(pick(racetest.On(), 256<<10, 1<<20))).text("uploadDocument.document.id"))
 		}
 		slow := p.slowUpload(bot)
 		defer slow.Close()

@@ -17,6 +17,7 @@ import (
 	"kyrochat/eval"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/racetest"
 	"kyrochat/internal/retrievalset"
 )
 
@@ -176,7 +177,7 @@ func TestEvalOfTheRetrievalSet(t *testing.T) {
 	var documents, questions []object
 	texts := map[string]string{}
 	// With the race detector a third of it has to do.
-	asked := func(language string) bool { return !raceDetector() || language == "en" }
+	asked := func(language string) bool { return !racetest.On() || language == "en" }
 	for _, p := range set.Paragraphs {
 		if !asked(p.Language) {
 			continue

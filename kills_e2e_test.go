@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kyrochat/internal/gemini"
+	"kyrochat/internal/racetest"
 )
 
 // manyFiles are files of every kind that three people add at once, some of which cannot be read.
@@ -48,7 +49,7 @@ type fate struct{ status, reason, chunks, vectors string }
 // document ends READY, or FAILED with a reason, and its passages and vectors are exactly those of a server that nobody
 // disturbs.
 func TestManyDocumentsAndManyKills(t *testing.T) {
-	documents, kills := pick(raceDetector(), 60, 200), pick(raceDetector(), 5, 10)
+	documents, kills := pick(racetest.On(), 60, 200), pick(racetest.On(), 5, 10)
 	files := manyFiles(documents)
 	var calm sync.Once
 	var want map[string]fate // on one database: what is to be seen is the same on both

@@ -52,6 +52,7 @@ var layers = map[string][]string{
 	"internal/logtest":         {"kyro"},
 	"internal/pinecone":        {},
 	"internal/postgres":        {},
+	"internal/racetest":        {},
 	"internal/redis":           {},
 	"internal/retrievalset":    {"kyro", "ai", "answer"},
 	"internal/s3":              {"internal/script"},

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/racetest"
 	"kyrochat/internal/redis"
 	"kyrochat/internal/testdb"
 )
@@ -110,7 +111,7 @@ func TestStreamsAreExactOnEveryNode(t *testing.T) {
 		p := w.servers[0].signUp(t)
 		bot := p.wordyBot()
 		cuts := 1000
-		if raceDetector() || w.redis == nil {
+		if racetest.On() || w.redis == nil {
 			cuts = 100
 		}
 		var total atomic.Int64

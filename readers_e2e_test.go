@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kyrochat/internal/racetest"
 )
 
 // upgrade asks for a websocket.
@@ -115,16 +115,10 @@ func comesBackTo(t *testing.T, before held, heap int64) {
 	t.Errorf("before %+v, and still %+v", before, now)
 }
 
-// raceDetector reports whether this process watches for races, which makes it ten times as slow.
-func raceDetector() bool {
-	info, _ := debug.ReadBuildInfo()
-	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-}
-
 // TestAbruptDisconnects counts goroutines, open files and memory of the process, so it is not parallel.
 func TestAbruptDisconnects(t *testing.T) {
 	disconnects := 10_000
-	if testing.Short() || raceDetector() {
+	if testing.Short() || racetest.On() {
 		disconnects = 1_000
 	}
 	s := startServer(t, map[string]string{"KYRO_WS_MAX_SOCKETS": "1000", "KYRO_RATE_SCALE": "0"})

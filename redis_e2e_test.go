@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/racetest"
 	"kyrochat/internal/redis"
 )
 
@@ -35,7 +36,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 			p := w.servers[0].signUp(t)
 			bot := p.wordyBot()
 			streams := 50
-			if raceDetector() {
+			if racetest.On() {
 				streams = 20
 			}
 			var readers sync.WaitGroup

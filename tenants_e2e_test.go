@@ -11,6 +11,7 @@ import (
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/racetest"
 )
 
 // marked are documents that all tenants have word by word, but for a mark: %s.
@@ -64,7 +65,7 @@ type tenant struct {
 func TestTenantsWithTheSameDocuments(t *testing.T) {
 	eachOutside(t, func(t *testing.T, o *outside, env map[string]string) {
 		for _, namespace := range []string{"bot", "shared"} {
-			if raceDetector() && (namespace == "shared") != (env["DATABASE_URL"] == "") {
+			if racetest.On() && (namespace == "shared") != (env["DATABASE_URL"] == "") {
 				continue
 			}
 			settings := maps.Clone(env)
@@ -76,7 +77,7 @@ func TestTenantsWithTheSameDocuments(t *testing.T) {
 			if err := o.pinecone.Script(pinecone.Script{IgnoreNamespaces: true, IgnoreFilters: true}); err != nil {
 				t.Fatal(err)
 			}
-			rounds := pick(raceDetector(), 2, 7)
+			rounds := pick(racetest.On(), 2, 7)
 			var all sync.WaitGroup
 			for _, one := range tenants {
 				all.Go(func() { one.askAll(rounds) })

@@ -18,6 +18,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"kyrochat/graph"
+	"kyrochat/internal/racetest"
 	"kyrochat/transport"
 )
 
@@ -147,7 +148,7 @@ func randomChoices(seed uint64) []byte {
 // TestPlansAnswerLikeGqlgen asks both executors thousands of random queries about random worlds.
 func TestPlansAnswerLikeGqlgen(t *testing.T) {
 	t.Parallel()
-	const queries = 1200
+	queries := racetest.Times(1200, 600)
 	both := newPair(fakes{})
 	whole, partial, none, bytes := 0, 0, 0, 0
 	for seed := range uint64(queries) {

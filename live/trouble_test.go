@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +13,7 @@ import (
 	client "github.com/redis/go-redis/v9"
 
 	"kyrochat/internal/logtest"
+	"kyrochat/internal/racetest"
 	"kyrochat/internal/redis"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
@@ -333,7 +332,7 @@ func TestManyReadersOfLongStreamsAtOnce(t *testing.T) {
 		end return ''`, []string{fmt.Sprint("kyro:test:log:", message)}, words).Err())
 	}
 	timeout := time.Duration(0)
-	if raceDetector() {
+	if racetest.On() {
 		timeout = 4 * time.Second // everything takes so much longer, and other tests run beside it
 	}
 	n := joinAs(t, live.RedisConfig{URL: server.URL, Node: "b", Timeout: timeout}, nil)
@@ -391,10 +390,4 @@ func TestStopEndsEverything(t *testing.T) {
 			})
 		})
 	}
-}
-
-// raceDetector reports whether this process watches for races, which makes it ten times as slow.
-func raceDetector() bool {
-	info, _ := debug.ReadBuildInfo()
-	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
