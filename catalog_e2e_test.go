@@ -201,7 +201,7 @@ func TestStatementsDoNotGrowWithTheWidth(t *testing.T) {
 			"rows that are reached twice": `{ viewer { conversations(first: 50) { nodes { bot { documents(first: 1) { nodes { id } } } } }
 				bots(first: 50) { nodes { conversations(first: 1) { nodes { bot { documents(first: 1) { nodes { id } } }
 				messages(first: 1) { nodes { conversation { messages(first: 1) { nodes { id } } } } } } } } } } }`,
-			"lists in lists": `{ viewer { bots(first: 50) { nodes { documents(first: 5) { totalCount nodes { title text(length: 9) chunks(first: 2) { nodes { id } } } }
+			"lists in lists": `{ viewer { bots(first: 50) { nodes { documents(first: 5) { totalCount nodes { title chunks(first: 2) { nodes { id } } } }
 				conversations(first: 5) { totalCount nodes { messages(first: 3) { totalCount nodes { text parent { id } siblings { id } conversation { id bot { name owner { name } } } } } } } } } } }`,
 		}
 		count := func(query string) int64 {
