@@ -156,7 +156,20 @@ func TestCrawlBySitemapAndItsEnds(t *testing.T) {
 		}
 		r, _ = p.crawled(site, p.startCrawl(bot, vars{"url": site.URL + "/no-such-page"}))
 		want(t, r, "node.status", "FAILED")
-		want(t, r, "node.statusReason", "The site answered 404.")
+		want(t, r, "node.statusReason", "The site answered 404. There is no page at the address: check it.")
+		// Where nothing was taken the crawl has failed, and says why.
+		for path, reason := range map[string]string{"/private/x": "robots.txt", "/hidden": "noindex"} {
+			r, _ = p.crawled(site, p.startCrawl(bot, vars{"url": site.URL + path}))
+			want(t, r, "node.status", "FAILED")
+			if !strings.Contains(r.text("node.statusReason"), reason) {
+				t.Errorf("%s: %s", path, r.body)
+			}
+		}
+		site.Set("/again", htmlPage("Page 1", []string{tale("number1")}))
+		r, pages = p.crawled(site, p.startCrawl(bot, vars{"url": site.URL + "/again"}))
+		if r.text("node.status") != "COMPLETED" || pages["/again"] != "DUPLICATE" {
+			t.Errorf("of a page whose text is known: %s", r.body)
+		}
 		for field, input := range map[string]vars{
 			"url": {"url": "ftp://example.com/"}, "maxPages": {"url": site.URL, "maxPages": 1001}, "maxDepth": {"url": site.URL, "maxDepth": 11},
 			"include": {"url": site.URL, "include": []string{strings.Repeat("/a", 101)}},

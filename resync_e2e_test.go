@@ -140,9 +140,9 @@ func TestPagesThatGoWrong(t *testing.T) {
 			page            website.Page
 			outcome, reason string
 		}{
-			{"gone", website.Page{Status: 404}, "FAILED", "The site answered 404."},
-			{"forbidden", website.Page{Status: 403}, "FAILED", "The site answered 403."},
-			{"broken for good", website.Page{Status: 500, Header: soon}, "FAILED", "The site answered 500."},
+			{"gone", website.Page{Status: 404}, "FAILED", "The site answered 404. There is no page at the address: check it."},
+			{"forbidden", website.Page{Status: 403}, "FAILED", "The site answered 403. It does not give the page to everybody"},
+			{"broken for good", website.Page{Status: 500, Header: soon}, "FAILED", "The site answered 500. Try again later."},
 			{"empty", website.Page{}, "FAILED", "The page is empty."},
 			{"without text", website.Page{Body: "<!DOCTYPE html><html><body><img src=a.png></body></html>"}, "FAILED", "The document holds no text."},
 			{"a login form elsewhere", website.Page{Status: 302, Location: other.URL + "/login"}, "FAILED", "another site"},
@@ -172,6 +172,19 @@ func TestPagesThatGoWrong(t *testing.T) {
 		want(t, r, "document.lastRun.outcome", "DONE")
 		if n := len(site.Hits("/help")) - hits; n != 3 || !strings.Contains(r.text("document.text"), "samovar") {
 			t.Errorf("after %d requests: %.300s", n, r.body)
+		}
+		// One that led to another site from the start may do so again, which is the one it led to.
+		site.Set("/elsewhere", website.Page{Status: 302, Location: other.URL + "/login"})
+		r = p.page(bot, site.URL+"/elsewhere")
+		want(t, r, "document.status", "READY")
+		elsewhere := r.text("document.id")
+		r = p.resync(elsewhere)
+		want(t, r, "document.lastRun.outcome", "UNCHANGED")
+		other.Set("/login", htmlPage("Sign in", []string{"Sign in with your name and your password to go on. " + tale("porter")}))
+		r = p.resync(elsewhere)
+		want(t, r, "document.lastRun.outcome", "DONE")
+		if !strings.Contains(r.text("document.text"), "porter") {
+			t.Errorf("%.300s", r.body)
 		}
 		// A page may become a document of another type.
 		site.Set("/help", website.Page{Type: "application/pdf", Body: string(newPDF(t, "The lighthouse of Varn was built in 1871."))})

@@ -145,7 +145,7 @@ func TestPagesOfTheWeb(t *testing.T) {
 		r = p.resync(tag)
 		want(t, r, "document.status", "READY")
 		want(t, r, "document.lastRun.outcome", "FAILED")
-		want(t, r, "document.lastRun.reason", "The site answered 404.")
+		want(t, r, "document.lastRun.reason", "The site answered 404. There is no page at the address: check it.")
 		if !strings.Contains(r.text("document.text"), "tides") {
 			t.Errorf("%s", r.body)
 		}
@@ -187,7 +187,7 @@ func TestWhatPagesCanBe(t *testing.T) {
 		}
 
 		site.Set("/picture", website.Page{Type: "image/png", Body: "\x89PNG\r\n\x1a\n"})
-		for path, reason := range map[string]string{"/picture": "", "/nowhere": "The site answered 404."} {
+		for path, reason := range map[string]string{"/picture": "", "/nowhere": "The site answered 404. There is no page at the address: check it."} {
 			r = p.page(bot, site.URL+path)
 			want(t, r, "document.status", "FAILED")
 			if got := r.text("document.statusReason"); got == "" || reason != "" && got != reason {

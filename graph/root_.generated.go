@@ -4437,7 +4437,7 @@ type Document implements Node {
   lastRun: DocumentRun!
   "How it is kept in step with its page; null unless kind is URL."
   sync: DocumentSync
-  "The crawl that found it; null where there was none."
+  "The crawl that found it; null where there was none, and 30 days after its end."
   crawl: Crawl
   """
   Where its original can be downloaded, by its owner, for five minutes: a file, the page as it was fetched, the text. Null
@@ -4603,7 +4603,7 @@ enum CrawlStatus {
   RUNNING
   "All pages that it was to look at were looked at."
   COMPLETED
-  "Nothing could be read, or there was no room for a document: ` + "`" + `statusReason` + "`" + ` says why."
+  "No page could be taken, or there was no room for a document: ` + "`" + `statusReason` + "`" + ` says why."
   FAILED
   "Its owner canceled it. The documents it had made by then stay, and so does what it knew of pages."
   CANCELED
@@ -4648,8 +4648,8 @@ total may be ` + "`" + `*` + "`" + ` until the last part; all but the last have 
 is 201 with ` + "`" + `{"documentId", "status"}` + "`" + `, also when it is sent again. A part that begins elsewhere is answered by 409 with
 ` + "`" + `Upload-Offset` + "`" + `. Whoever was cut off asks ` + "`" + `HEAD url` + "`" + ` for ` + "`" + `Upload-Offset` + "`" + ` and goes on from there, also with another server of
 the same installation, also after a restart; where all bytes are there, a ` + "`" + `PUT` + "`" + ` without a body and with ` + "`" + `Content-Range:
-bytes */5000000` + "`" + ` gives the 201. ` + "`" + `DELETE url` + "`" + ` gives it up, and makes room: a file that was refused, such as one of a wrong
-type, counts as not complete until then or until ` + "`" + `expiresAt` + "`" + `. An error is ` + "`" + `{"errors": [{"code", "message"}]}` + "`" + `, with the
+bytes */5000000` + "`" + ` gives the 201. ` + "`" + `DELETE url` + "`" + ` gives it up, and makes room; a file that is refused for its
+type or its size gives it up by itself. An error is ` + "`" + `{"errors": [{"code", "message"}]}` + "`" + `, with the
 codes of uploadDocument, and NOT_FOUND for an address that is none or is over. No token is needed: the address is the right
 to it, for one file, until ` + "`" + `expiresAt` + "`" + `.
 """
@@ -5473,7 +5473,7 @@ type Mutation {
   ): CrawlPayload!
   """
   Reads a document again, and cuts it in another way where you say so. Answers use the version there is until the new one is
-  ready. Errors: VALIDATION; CONFLICT while it is worked on; NOT_FOUND at the top level. API keys: INGEST.
+  ready. What updateChunk switched off stays off. Errors: VALIDATION; CONFLICT while it is worked on; NOT_FOUND at the top level. API keys: INGEST.
   """
   reprocessDocument(
     "Which document, and how to cut it."
@@ -5507,8 +5507,9 @@ type Mutation {
     input: DocumentsInput!
   ): DocumentsPayload!
   """
-  Says whether answers may use a passage. It holds for the document's present version: a new one has passages of its own, of
-  which those that say the same keep it. NOT_FOUND at the top level. API keys: INGEST.
+  Says whether answers may use a passage. It holds for the document's present version: a new one has passages of its own. Of
+  these, those that say the same keep it; where the text is the same and only cut in another way, so do all new ones that
+  share a quarter of themselves, or of it, with a passage that was off. NOT_FOUND at the top level. API keys: INGEST.
   """
   updateChunk(
     "Which chunk, and whether it is used."

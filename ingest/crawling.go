@@ -189,6 +189,9 @@ func (w *walk) failed(ctx context.Context, page kyro.CrawlPage, err error) error
 		}
 	}
 	page.Reason = known.Message
+	if passes(err) {
+		page.Reason = inTheEnd(known)
+	}
 	return w.settle(ctx, &looked{got: &got{discard: func() {}}, step: kyro.CrawlStep{Page: page}})
 }
 
@@ -207,6 +210,7 @@ func (w *walk) settle(ctx context.Context, l *looked) error {
 		return err
 	}
 	w.crawl = crawl
+	kyro.JobProgress(ctx) // what failed before has nothing to do with the pages that are left
 	if changed != nil {
 		w.publish(ctx, *changed)
 	} else if id := l.step.Page.DocumentID; !id.IsZero() {
@@ -262,17 +266,24 @@ func (w *walk) finish(ctx context.Context, reason string) error {
 	if err != nil {
 		return err
 	}
-	failed := c.PagesFailed > 0 && c.PagesFound == c.PagesFailed
+	known, err := w.store.AnyPage(ctx, w.id, kyro.PageDuplicate)
+	if err != nil {
+		return err
+	}
+	failed := c.PagesFound == c.PagesFailed
 	switch {
 	case found && first.Reason != "" && (failed || c.PagesFound == 1):
 		reason = first.Reason // nobody should have to look for it among the pages
+	case known:
 	case failed:
 		reason = "No page could be read."
+	default:
+		reason = "No page was taken: what was found of each says why."
 	}
-	if failed {
-		return w.end(ctx, kyro.CrawlFailed, reason)
+	if known {
+		return w.end(ctx, kyro.CrawlCompleted, reason)
 	}
-	return w.end(ctx, kyro.CrawlCompleted, reason)
+	return w.end(ctx, kyro.CrawlFailed, reason)
 }
 
 // errWalked ends a turn whose crawl is over.

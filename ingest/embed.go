@@ -131,6 +131,7 @@ func (e *embedding) make(ctx context.Context, chunks []kyro.Chunk) error {
 		return err
 	}
 	e.busy = true
+	kyro.JobProgress(ctx)
 	return failed
 }
 

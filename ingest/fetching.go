@@ -79,10 +79,12 @@ func (w *work) fetch(ctx context.Context) error {
 // errUnchanged ends a run that has nothing left to do.
 var errUnchanged = errors.New("the page is what it was")
 
-// stays refuses a page that leads to another site where there is a version that answers: what is there is most often a form
-// to sign in, or belongs to somebody else by now, and its owner did not ask for it.
+// stays refuses a page that leads to another site than before where there is a version that answers: what is there is most
+// often a form to sign in, or belongs to somebody else by now, and its owner did not ask for it. A page that led to the other
+// site from the start may go on to.
 func (w *work) stays(page *got) error {
-	if w.doc.ActiveVersion == 0 || w.addresses.SameSite(page.URL, w.doc.PageURL) {
+	d := &w.doc
+	if d.ActiveVersion == 0 || w.addresses.SameSite(page.URL, d.PageURL) || d.FetchedURL != "" && w.addresses.SameSite(page.URL, d.FetchedURL) {
 		return nil
 	}
 	return kyro.Errorf(kyro.CodeFetchFailed, "The page leads to another site now. Where that is right, add its address there.")
@@ -124,9 +126,9 @@ func (w *work) postpone(ctx context.Context, err error) error {
 	reason := "Others are read from the same site first. This goes on by itself."
 	if counts {
 		pause = w.spread(max(asked(err), w.pause<<w.doc.FetchTries))
-		reason = known.Message
+		reason = known.Message + " This goes on by itself."
 		if w.doc.FetchTries+1 >= fetchTries || pause > longAway {
-			return w.tellOfSchedule(kyro.Errorf(kyro.CodeFetchFailed, "%s", known.Message).Because(err))
+			return w.tellOfSchedule(kyro.Errorf(kyro.CodeFetchFailed, "%s", inTheEnd(known)).Because(err))
 		}
 	}
 	now := w.time()
@@ -141,6 +143,9 @@ func (w *work) postpone(ctx context.Context, err error) error {
 	w.publish(ctx, d)
 	return kyro.JobAgainAfter(pause)
 }
+
+// inTheEnd words an error that did not go away while it was waited for.
+func inTheEnd(err *kyro.Error) string { return err.Message + " Try again later." }
 
 // tellOfSchedule adds to the reason of a scheduled run that failed, like many before it, that the next one comes later.
 func (w *work) tellOfSchedule(err error) error {
@@ -182,7 +187,7 @@ func (s *Service) get(ctx context.Context, question kyro.Fetch) (_ *got, err err
 	}
 	page.saved = kyro.SavedPage{
 		MimeType: mimeType, Claimed: page.ContentType, ContentHash: page.received.SHA256, SizeBytes: page.received.Size,
-		ETag: page.ETag, LastModified: page.LastModified,
+		ETag: page.ETag, LastModified: page.LastModified, URL: page.URL,
 	}
 	return page, nil
 }

@@ -48,9 +48,9 @@ type Store interface {
 		ctx context.Context, owner kyro.ID, ids []kyro.ID, now time.Time, deeds ...kyro.AuditEntry,
 	) (changed []kyro.Document, errs map[kyro.ID]error, err error)
 
-	// DocumentText gives the slice [start, start+length) of the stored text of the active version, in UTF-16
-	// units; a cut through a surrogate pair leaves the pair out. found is false while there is no text.
-	DocumentText(ctx context.Context, owner, id kyro.ID, start, length int) (text string, found bool, err error)
+	// DocumentTexts gives the slice [start, start+length) of the stored text of the active version of each live document of
+	// the owner that has one, in UTF-16 units, within the budget of ctx.
+	DocumentTexts(ctx context.Context, owner kyro.ID, ids []kyro.ID, start, length int) (map[kyro.ID]string, error)
 	ChunkPages(ctx context.Context, owner kyro.ID, documents []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Chunk], error)
 	// Chunks reads chunks of active versions of the owner's live documents, in any order.
 	Chunks(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Chunk, error)
@@ -84,6 +84,11 @@ type Store interface {
 	Unprepare(ctx context.Context, id kyro.ID, run int64) error
 	// Feed enqueues the work on documents that wait for a place though their owners have one; it says of how many owners.
 	Feed(ctx context.Context) (owners int, err error)
+	// Overdue gives the jobs of documents behind one that should have theirs in the queue, and of which nothing was heard
+	// since then although they do not wait for anything, at most limit, in the order of their keys.
+	Overdue(ctx context.Context, since time.Time, after kyro.ID, limit int) ([]kyro.Job, error)
+	// EnqueueAgain enqueues the job of a document unless its run is over.
+	EnqueueAgain(ctx context.Context, job kyro.Job) (enqueued bool, err error)
 
 	VectorStore
 	PageStore

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"kyrochat/ingest/chunk"
 	"kyrochat/kyro"
@@ -55,11 +56,47 @@ func (w *work) look(ctx context.Context, v kyro.IndexedVersion) error {
 	return fmt.Errorf("version %d of %s: %w", v.Version, w.id, errNotFoundAgain)
 }
 
-// Feed enqueues the work on documents that wait though their owners have a place, which nobody should have missed.
+// Jobs is the queue.
+type Jobs interface {
+	// Lost gives those of the jobs, all of one kind, of which there is nothing left to do in the queue.
+	Lost(ctx context.Context, jobs []kyro.Job) ([]kyro.Job, error)
+}
+
+// A document of which nothing was heard for so long is asked about in the queue, so many at once.
+const (
+	lostAfter = 10 * time.Minute
+	lostBatch = 500
+)
+
+// Feed enqueues the work on documents that wait though their owners have a place, and on those whose job the queue has lost,
+// neither of which should have happened.
 func (s *Service) Feed(ctx context.Context) error {
 	owners, err := s.store.Feed(ctx)
 	if owners > 0 {
 		s.log.InfoContext(ctx, "documents that waited were found", "owners", owners)
 	}
-	return err
+	if err != nil || s.jobs == nil {
+		return err
+	}
+	for last := (kyro.ID{}); ; {
+		jobs, err := s.store.Overdue(ctx, s.now().Add(-lostAfter), last, lostBatch)
+		if err != nil || len(jobs) == 0 {
+			return err
+		}
+		last = kyro.DocumentID(jobs[len(jobs)-1].Key)
+		// The rows were read first: a job that is gone by now and was not lost has ended its run.
+		lost, err := s.jobs.Lost(ctx, jobs)
+		if err != nil {
+			return err
+		}
+		for _, job := range lost {
+			enqueued, err := s.store.EnqueueAgain(ctx, job)
+			if err != nil {
+				return err
+			}
+			if enqueued {
+				s.log.WarnContext(ctx, "the job of a document was lost, and is enqueued again", "document", kyro.DocumentID(job.Key).String())
+			}
+		}
+	}
 }

@@ -92,6 +92,12 @@ func (m *memory) Unprepare(_ context.Context, id kyro.ID, run int64) error {
 
 func (m *memory) Feed(context.Context) (int, error) { return 0, nil }
 
+func (m *memory) Overdue(context.Context, time.Time, kyro.ID, int) ([]kyro.Job, error) {
+	return nil, nil
+}
+
+func (m *memory) EnqueueAgain(context.Context, kyro.Job) (bool, error) { return false, nil }
+
 func (m *memory) Latest(document kyro.ID, version int) (path string, found bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

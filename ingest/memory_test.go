@@ -225,14 +225,16 @@ func (m *memory) DeleteDocument(_ context.Context, owner, id kyro.ID, now time.T
 	})
 }
 
-func (m *memory) DocumentText(_ context.Context, owner, id kyro.ID, start, length int) (string, bool, error) {
+func (m *memory) DocumentTexts(_ context.Context, owner kyro.ID, ids []kyro.ID, start, length int) (map[kyro.ID]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.find(owner, id)
-	if r == nil || r.ActiveVersion == 0 {
-		return "", false, nil
+	texts := map[kyro.ID]string{}
+	for _, id := range ids {
+		if r := m.find(owner, id); r != nil && r.ActiveVersion > 0 {
+			texts[id] = r.text[min(start, len(r.text)):min(start+length, len(r.text))]
+		}
 	}
-	return r.text[min(start, len(r.text)):min(start+length, len(r.text))], true, nil
+	return texts, nil
 }
 
 // inRun is what a worker of the run may change, or CONFLICT.
@@ -329,6 +331,12 @@ func (m *memory) Deleted(_ context.Context, ids []kyro.ID) (deleted []kyro.ID, e
 		return nil
 	})
 	return deleted, err
+}
+
+func (m *memory) SweepCrawls(context.Context, time.Time) (bool, error) { return true, nil }
+
+func (m *memory) AnyPage(context.Context, kyro.ID, kyro.CrawlPageStatus) (bool, error) {
+	return false, nil
 }
 
 func (m *memory) PurgeCrawls(context.Context, kyro.ID) (bool, error) { return true, nil }

@@ -32,8 +32,9 @@ type ObjectStore interface {
 	// Object is where the original of a version of a live document is, or of the last one before that brought its own; ""
 	// where that is not in a bucket.
 	Object(ctx context.Context, document kyro.ID, version int) (string, error)
-	// Objects gives all of a document, deleted ones too.
-	Objects(ctx context.Context, document kyro.ID) ([]string, error)
+	// DeadObjects gives those of a document that its next Purge forgets: all of a deleted one; of a live one those that
+	// nothing will be made from any more.
+	DeadObjects(ctx context.Context, document kyro.ID) ([]string, error)
 	// UnknownObjects gives those that belong to no document.
 	UnknownObjects(ctx context.Context, objects []string) ([]string, error)
 }
@@ -144,12 +145,13 @@ type unclosed struct{ io.ReadSeeker }
 
 func (unclosed) Close() error { return nil }
 
-// purgeObjects removes what the bucket has of a deleted document, before the rows go that say what that is.
+// purgeObjects removes what the bucket has of a document that nothing is made from any more, before the rows go that say what
+// that is.
 func (s *Service) purgeObjects(ctx context.Context, document kyro.ID) error {
 	if s.originals == nil || s.objects == nil {
 		return nil
 	}
-	keys, err := s.objects.Objects(ctx, document)
+	keys, err := s.objects.DeadObjects(ctx, document)
 	if err != nil || len(keys) == 0 {
 		return err
 	}

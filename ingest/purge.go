@@ -34,10 +34,8 @@ func (s *Service) purge(ctx context.Context, id kyro.ID) error {
 	if err := s.purgeIndex(ctx, id); err != nil {
 		return err
 	}
-	if len(deleted) > 0 {
-		if err := s.purgeObjects(ctx, id); err != nil {
-			return err
-		}
+	if err := s.purgeObjects(ctx, id); err != nil {
+		return err
 	}
 	for began := s.now(); ; {
 		done, err := s.store.Purge(ctx, id)
@@ -102,7 +100,7 @@ func (s *Service) PurgeBot(ctx context.Context, job kyro.Job) error {
 	return nil
 }
 
-// Sweep removes what nobody needs: uploads in parts that are over; files of this node, and of the bucket, that belong to
+// Sweep removes what nobody needs: crawls that ended long ago; uploads in parts that are over; files of this node, and of the bucket, that belong to
 // no document, as of an upload that a crash undid after its file had its place, and those a purge did not come to, such as
 // one on another node.
 func (s *Service) Sweep(ctx context.Context) error {
@@ -112,7 +110,18 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err := s.sweepFiles(ctx); err != nil {
 		return err
 	}
-	return s.sweepObjects(ctx)
+	if err := s.sweepObjects(ctx); err != nil {
+		return err
+	}
+	for began := s.now(); ; {
+		done, err := s.store.SweepCrawls(ctx, s.time().Add(-kyro.CrawlsKept))
+		if err != nil || done {
+			return err
+		}
+		if s.now().Sub(began) >= s.turn {
+			return kyro.ErrJobAgain
+		}
+	}
 }
 
 func (s *Service) sweepFiles(ctx context.Context) error {

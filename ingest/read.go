@@ -58,11 +58,11 @@ func (s *Service) ChunkList(
 	return s.store.ChunkPages(ctx, v.UserID, documents, page)
 }
 
-// Text reads a slice of the stored text of a document of the viewer: start and length count UTF-16 units, length
-// is 1 to MaxTextSlice, and a slice beyond the end is empty. nil while there is no text. BAD_USER_INPUT for
-// figures out of range.
-func (s *Service) Text(ctx context.Context, v kyro.Viewer, id kyro.ID, start, length int) (*string, error) {
-	if err := v.MustFor(id, kyro.KindDocument, kyro.ScopeRead, kyro.ScopeIngest); err != nil {
+// Texts reads a slice of the stored text of each document of the viewer: start and length count UTF-16 units, length is 1 to
+// MaxTextSlice, and a slice beyond the end is empty. What is not the viewer's, or has no text yet, is left out.
+// BAD_USER_INPUT for figures out of range; RESPONSE_TOO_LARGE for more than the budget of ctx.
+func (s *Service) Texts(ctx context.Context, v kyro.Viewer, ids []kyro.ID, start, length int) (map[kyro.ID]string, error) {
+	if err := v.Must(kyro.ScopeRead, kyro.ScopeIngest); err != nil {
 		return nil, err
 	}
 	if start < 0 {
@@ -71,9 +71,5 @@ func (s *Service) Text(ctx context.Context, v kyro.Viewer, id kyro.ID, start, le
 	if length < 1 || length > MaxTextSlice {
 		return nil, kyro.Errorf(kyro.CodeBadUserInput, "length must be between 1 and %d.", MaxTextSlice)
 	}
-	text, found, err := s.store.DocumentText(ctx, v.UserID, id, start, length)
-	if err != nil || !found {
-		return nil, err
-	}
-	return &text, nil
+	return s.store.DocumentTexts(ctx, v.UserID, ids, start, length)
 }

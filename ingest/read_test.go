@@ -17,10 +17,12 @@ func TestEveryUseCaseWantsAViewerAndAnIDOfItsKind(t *testing.T) {
 	if _, err := h.List(ctx, kyro.Viewer{}, nil, kyro.DocumentFilter{}, kyro.PageRequest{}); kyro.ErrorCode(err) != kyro.CodeUnauthenticated {
 		t.Errorf("List: %v", err)
 	}
+	if _, err := h.Texts(ctx, kyro.Viewer{}, nil, 0, 1); kyro.ErrorCode(err) != kyro.CodeUnauthenticated {
+		t.Errorf("Texts: %v", err)
+	}
 	document, wrong := kyro.DocumentID(1), kyro.MessageID(1)
 	for name, use := range map[string]func(kyro.Viewer, kyro.ID) error{
 		"Document": func(v kyro.Viewer, id kyro.ID) error { _, err := h.Document(ctx, v, id); return err },
-		"Text":     func(v kyro.Viewer, id kyro.ID) error { _, err := h.Text(ctx, v, id, 0, 1); return err },
 		"Retry":    func(v kyro.Viewer, id kyro.ID) error { _, err := h.Retry(ctx, v, id); return err },
 		"Cancel":   func(v kyro.Viewer, id kyro.ID) error { _, err := h.Cancel(ctx, v, id); return err },
 		"Delete":   func(v kyro.Viewer, id kyro.ID) error { return h.Delete(ctx, v, id) },
@@ -85,17 +87,17 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	d := h.upload(t, "a.txt", "hello world")
-	if text, err := h.Text(t.Context(), alice, d.ID, 0, 5); err != nil || text != nil {
-		t.Errorf("before the work: %v, %v", text, err)
+	if texts, err := h.Texts(t.Context(), alice, []kyro.ID{d.ID}, 0, 5); err != nil || len(texts) != 0 {
+		t.Errorf("before the work: %v, %v", texts, err)
 	}
 	if err := h.Work(t.Context(), jobOf(d)); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := h.Text(t.Context(), alice, d.ID, 6, 262_144); err != nil || text == nil || *text != "world" {
-		t.Errorf("after the work: %v, %v", text, err)
+	if texts, err := h.Texts(t.Context(), alice, []kyro.ID{d.ID}, 6, 262_144); err != nil || texts[d.ID] != "world" {
+		t.Errorf("after the work: %v, %v", texts, err)
 	}
 	for _, bad := range [][2]int{{-1, 5}, {0, 0}, {0, 262_145}, {0, -1}} {
-		if _, err := h.Text(context.Background(), alice, d.ID, bad[0], bad[1]); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
+		if _, err := h.Texts(context.Background(), alice, []kyro.ID{d.ID}, bad[0], bad[1]); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
 			t.Errorf("Text(%d, %d) = %v", bad[0], bad[1], err)
 		}
 	}

@@ -289,9 +289,9 @@ func TestRealRunIsMadeFromWhatAnswersUse(t *testing.T) {
 			t.Fatal(err)
 		}
 		d = h.worked(t, d)
-		text, err := h.Text(t.Context(), h.owner, d.ID, 0, 100)
-		if err != nil || text == nil || *text != "the first text" || d.LastRun.Outcome != kyro.RunDone || d.ContentHash != first.ContentHash {
-			t.Errorf("made again: %v, %v, %+v", text, err, d)
+		texts, err := h.Texts(t.Context(), h.owner, []kyro.ID{d.ID}, 0, 100)
+		if err != nil || texts[d.ID] != "the first text" || d.LastRun.Outcome != kyro.RunDone || d.ContentHash != first.ContentHash {
+			t.Errorf("made again: %v, %v, %+v", texts, err, d)
 		}
 		if asked := pages.extracts[0]; asked.MimeType != "text/html" {
 			t.Errorf("it was read as %s", asked.MimeType)

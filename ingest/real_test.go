@@ -128,7 +128,7 @@ func newWired(t *testing.T, p *store.Pools, wrap func(ingest.Store) ingest.Store
 	c := ingest.Config{
 		Store: wrap(s), Bots: s, Heads: heads(t), Files: kept, Extractor: onDisk{}, Embedder: &embedder{}, Progress: live.NewProgress(live.ProgressConfig{}),
 		Sniff: func(io.ReaderAt, int64, string) (string, error) { return "text/plain", nil }, Split: splitLines, Batch: 2,
-		Shared: p.Postgres(),
+		Shared: p.Postgres(), Jobs: queue,
 	}
 	for _, f := range adjust {
 		f(&c)
@@ -187,7 +187,7 @@ func TestRealStoreGoesOnAfterAnyFault(t *testing.T) {
 			if err != nil || page.Total != 5 || page.Nodes[4].Text != fmt.Sprintf("five %d", n) {
 				t.Errorf("%s: %d chunks, %v", f.failed, page.Total, err)
 			}
-			if got, err := h.Text(t.Context(), h.owner, d.ID, 0, 1000); err != nil || got == nil || *got != text {
+			if got, err := h.Texts(t.Context(), h.owner, []kyro.ID{d.ID}, 0, 1000); err != nil || got[d.ID] != text {
 				t.Errorf("%s: the text is %v, %v", f.failed, got, err)
 			}
 		}

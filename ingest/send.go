@@ -81,7 +81,7 @@ func (s *Service) Send(ctx context.Context, token string, p Part) (Sent, error) 
 	if p.At == slot.ReceivedBytes && p.Size != 0 {
 		whole, err := s.receive(ctx, &slot, p, total)
 		if err != nil {
-			return Sent{Slot: slot}, err
+			return Sent{Slot: slot}, s.refused(ctx, slot, err)
 		}
 		if whole {
 			total = slot.ReceivedBytes
@@ -90,7 +90,28 @@ func (s *Service) Send(ctx context.Context, token string, p Part) (Sent, error) 
 	if total < 0 || slot.ReceivedBytes < total {
 		return Sent{Slot: slot}, nil
 	}
-	return s.finish(ctx, slot, p.RequestID)
+	sent, err := s.finish(ctx, slot, p.RequestID)
+	return sent, s.refused(ctx, slot, err)
+}
+
+// refused gives an upload up whose file is refused for its type or its size: nothing that is sent would make it another one,
+// so that it would only take a place. The error is given back.
+func (s *Service) refused(ctx context.Context, slot kyro.UploadSlot, err error) error {
+	switch kyro.ErrorCode(err) {
+	case kyro.CodeUnsupportedType, kyro.CodeFileTooLarge:
+	default:
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
+	defer cancel()
+	dropped := s.slots.DropSlot(ctx, slot.ID)
+	if dropped == nil {
+		dropped = s.dropParts(slot.ID)
+	}
+	if dropped != nil {
+		s.log.WarnContext(ctx, "an upload whose file was refused stays until it is over", "upload", slot.ID.String(), "error", dropped)
+	}
+	return err
 }
 
 // total is how many bytes the file is to have; -1 while nobody said so.

@@ -34,6 +34,8 @@ type Config struct {
 	// store, where all can read them. Otherwise files stay in Files.
 	Shared bool
 
+	Jobs Jobs // looks for jobs that were lost; nil: nobody does
+
 	Slots     SlotStore   // and Parts, Grants and Base: for files that are sent in parts, and for downloads; nil: there are none
 	Parts     PartFiles   // where Shared is not set
 	Objects   ObjectStore // with Originals
@@ -85,6 +87,7 @@ type Service struct {
 	objects   ObjectStore
 	originals Originals
 	grants    Grants
+	jobs      Jobs
 	base      func() string
 	slotTTL   time.Duration
 	newKey    func() string
@@ -120,7 +123,7 @@ func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
-		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, base: c.Base, slotTTL: c.SlotTTL,
+		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, jobs: c.Jobs, base: c.Base, slotTTL: c.SlotTTL,
 		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost), finishing: make(chan struct{}, finishMost),
 		limiter: c.Limiter, rate: c.Rate, fetcher: c.Fetcher, addresses: c.Addresses, sniffPage: c.SniffPage, hour: c.Hour, pause: c.FetchPause,
 		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(), walks: newRuns(),

@@ -87,6 +87,8 @@ type CrawlStore interface {
 	// KnownPage is the crawl's page of an address; PageWithText one that has a document and the text.
 	KnownPage(ctx context.Context, crawl kyro.ID, url string) (page kyro.CrawlPage, found bool, err error)
 	PageWithText(ctx context.Context, crawl kyro.ID, hash string) (page kyro.CrawlPage, found bool, err error)
+	// AnyPage reports whether there is a page of the crawl that has become that.
+	AnyPage(ctx context.Context, crawl kyro.ID, status kyro.CrawlPageStatus) (bool, error)
 	// FinishPage stores what became of a page in one fact, with original and place as of AddDocument; changed is the
 	// document that has work to do now. LIMIT_REACHED where the owner may have no more; CONFLICT and NOT_FOUND also where the
 	// document was added, changed or deleted since the page was looked at.
@@ -96,4 +98,6 @@ type CrawlStore interface {
 	FinishCrawl(ctx context.Context, id kyro.ID, run int64, status kyro.CrawlStatus, reason string, now time.Time) (kyro.Crawl, error)
 	// PurgeCrawls removes some of the crawls of a deleted bot; done reports that none is left.
 	PurgeCrawls(ctx context.Context, bot kyro.ID) (done bool, err error)
+	// SweepCrawls removes some of the crawls that ended before then, with their pages; done reports that none is left.
+	SweepCrawls(ctx context.Context, before time.Time) (done bool, err error)
 }

@@ -142,6 +142,50 @@ func TestAgainCostsNoAttempt(t *testing.T) {
 	})
 }
 
+// TestProgressForgives: what failed before a job got on does not count, and what fails without that still does.
+func TestProgressForgives(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, db database) {
+		c := quick()
+		c.MaxFailures = 3
+		const steps = 6
+		var calls, stuck atomic.Int32
+		told, done := make(chan kyro.Job, 10), make(chan struct{})
+		q := start(t, db, c, func(q *jobs.Queue) {
+			q.Handle(kyro.JobCrawl, func(ctx context.Context, job kyro.Job) error {
+				if job.Key == 2 { // it got on once
+					if stuck.Add(1) == 2 {
+						kyro.JobProgress(ctx)
+					}
+					return errors.New("always broken")
+				}
+				// A failure, a turn that gets on, and one that gets on and fails.
+				switch n := calls.Add(1); {
+				case n == 3*steps:
+					close(done)
+					return nil
+				case n%3 == 1:
+					return errors.New("now and then")
+				case n%3 == 2:
+					kyro.JobProgress(ctx)
+					return kyro.ErrJobAgain
+				default:
+					kyro.JobProgress(ctx)
+					return errors.New("after a step")
+				}
+			})
+			q.OnExhausted(kyro.JobCrawl, func(_ context.Context, job kyro.Job, _ error) error { told <- job; return nil })
+		})
+		add(t, db, q, kyro.Job{Kind: kyro.JobCrawl, Key: 1})
+		receive(t, done)
+		until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'completed'")
+		add(t, db, q, kyro.Job{Kind: kyro.JobCrawl, Key: 2})
+		if job := receive(t, told); job.Key != 2 || stuck.Load() != 4 {
+			t.Errorf("told of %+v after %d turns, want 4", job, stuck.Load())
+		}
+	})
+}
+
 func TestStopPutsTheRunningJobBack(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, db database) {

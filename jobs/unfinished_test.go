@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,5 +53,45 @@ func TestUnfinishedCountsWhatIsLeft(t *testing.T) {
 		close(release)
 		until(t, db, 1, "SELECT count(*) FROM river_job WHERE kind = 'purge' AND state = 'completed'")
 		left(0)
+	})
+}
+
+func TestLostJobs(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, db database) {
+		release, done := make(chan struct{}), make(chan kyro.Job, 10)
+		q := start(t, db, quick(), func(q *jobs.Queue) {
+			q.Handle(kyro.JobIngest, func(ctx context.Context, job kyro.Job) error {
+				switch job.Key {
+				case 1:
+					later := kyro.Errorf(kyro.CodeUpstreamQuota, "Later.").Because(kyro.ErrJobAgain)
+					later.RetryAfter = time.Hour
+					done <- job
+					return later
+				case 2:
+					done <- job
+					select {
+					case <-release:
+					case <-ctx.Done():
+					}
+				}
+				done <- job
+				return nil
+			})
+			q.Handle(kyro.JobPurge, func(context.Context, kyro.Job) error { return nil })
+		})
+		defer close(release)
+		there := []kyro.Job{{Kind: kyro.JobIngest, Key: 1, Run: 7}, {Kind: kyro.JobIngest, Key: 2, Run: 1}}
+		over := kyro.Job{Kind: kyro.JobIngest, Key: 3, Run: 1}
+		for _, job := range append(there, over) {
+			add(t, db, q, job)
+			receive(t, done)
+		}
+		until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'completed'")
+		never, former := kyro.Job{Kind: kyro.JobIngest, Key: 9_000_000_000, Run: 1}, kyro.Job{Kind: kyro.JobIngest, Key: 1, Run: 6}
+		lost, err := q.Lost(t.Context(), append(there, over, never, former))
+		if want := []kyro.Job{over, never, former}; err != nil || !slices.Equal(lost, want) {
+			t.Errorf("lost are %v (%v), want %v", lost, err, want)
+		}
 	})
 }

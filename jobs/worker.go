@@ -2,11 +2,13 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -54,7 +56,11 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 	if w.queue.cfg.timeout(w.kind) > w.queue.cfg.Timeout {
 		defer w.tellAlive(ctx, log, row.JobRow)()
 	}
-	err := w.call(ctx, log, job)
+	var gotOn atomic.Bool
+	err := w.call(kyro.WithJobProgress(ctx, func() { gotOn.Store(true) }), log, job)
+	if gotOn.Load() {
+		past = w.forgive(ctx, log, row.JobRow, past)
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -69,6 +75,24 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 	default:
 		return w.giveUp(ctx, log, job, err)
 	}
+}
+
+// forgive notes with the row, when the turn ends, that all which went wrong before it does not count any more, and gives what
+// does.
+func (w *worker) forgive(ctx context.Context, log *slog.Logger, row *rivertype.JobRow, past history) history {
+	if past.failures+past.crashes == 0 {
+		return past
+	}
+	before := pardonOf(row)
+	now := pardon{before.Failures + past.failures, before.Crashes + past.crashes}
+	if now.Failures+now.Crashes > mostForgiven {
+		return past
+	}
+	if err := river.MetadataSet(ctx, pardonKey, now); err != nil {
+		log.WarnContext(ctx, "the progress of a job could not be noted", "error", err)
+		return past
+	}
+	return history{}
 }
 
 // maxFailures is one for what comes again soon anyway.
@@ -140,11 +164,32 @@ func pauseOf(err error) time.Duration {
 	return min(max(e.RetryAfter, 0), maxSnooze)
 }
 
-// history is what has become of a job so far.
+// history is what has become of a job so far, or since it last got on.
 type history struct {
 	failures int    // turns that ended in an error
 	crashes  int    // turns that ended with their process
 	last     string // the last failure
+}
+
+// pardon is how many failures and crashes of a job do not count any more, since it got on after them.
+type pardon struct {
+	Failures int `json:"failures"`
+	Crashes  int `json:"crashes"`
+}
+
+const (
+	pardonKey    = "forgiven" // in the metadata of a row
+	mostForgiven = 90         // for River counts them still: see riverAttempts
+)
+
+func pardonOf(row *rivertype.JobRow) pardon {
+	var metadata struct {
+		Forgiven pardon `json:"forgiven"`
+	}
+	if json.Unmarshal(row.Metadata, &metadata) != nil {
+		return pardon{} // nothing was noted
+	}
+	return metadata.Forgiven
 }
 
 // rescued is what River notes for a turn whose process is gone.
@@ -161,6 +206,8 @@ func historyOf(row *rivertype.JobRow) history {
 		}
 	}
 	h.crashes = max(0, row.Attempt-1-h.failures)
+	forgiven := pardonOf(row)
+	h.failures, h.crashes = max(0, h.failures-forgiven.Failures), max(0, h.crashes-forgiven.Crashes)
 	return h
 }
 

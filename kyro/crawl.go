@@ -1,9 +1,12 @@
 package kyro
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // CrawlStatus is how far a crawl is.
@@ -108,6 +111,9 @@ const (
 	MaxCrawlsWaiting = 10
 )
 
+// CrawlsKept is how long a crawl is kept after its end, with what became of its pages. Its documents stay.
+const CrawlsKept = 30 * 24 * time.Hour
+
 // maxCrawlPattern is the longest pattern, in bytes.
 const maxCrawlPattern = 200
 
@@ -130,6 +136,9 @@ func (c NewCrawl) Check() error {
 			if p == "" || len(p) > maxCrawlPattern || p[0] != '/' && p[0] != '*' {
 				return Invalid(list.field, "A pattern has 1 to %d bytes and begins with / or *, such as /docs/*.", maxCrawlPattern)
 			}
+			if strings.ContainsFunc(p, unicode.IsControl) {
+				return Invalid(list.field, "A pattern has no line breaks and no other control characters. Give each pattern by itself.")
+			}
 		}
 	}
 	return nil
@@ -141,11 +150,12 @@ func (c *Crawl) Takes(path string) bool {
 	return (len(c.Include) == 0 || slices.ContainsFunc(c.Include, matches)) && !slices.ContainsFunc(c.Exclude, matches)
 }
 
-// MatchPath reports whether a pattern, in which * stands for anything, is the whole path. It takes one pass for each *:
-// what stands between two of them is looked for where it comes first.
+// MatchPath reports whether a pattern, in which * stands for anything, is the whole path. Both may be percent-encoded or
+// plain: /ü* and /%C3%BC* are one pattern. It takes one pass for each *: what stands between two of them is looked for where
+// it comes first.
 func MatchPath(pattern, path string) bool {
-	parts := strings.Split(pattern, "*")
-	rest, begins := strings.CutPrefix(path, parts[0])
+	parts := strings.Split(plainPath(pattern), "*")
+	rest, begins := strings.CutPrefix(strings.ReplaceAll(plainPath(path), "*", "%2A"), parts[0])
 	if !begins {
 		return false
 	}
@@ -161,6 +171,33 @@ func MatchPath(pattern, path string) bool {
 		rest = rest[at+len(part):]
 	}
 	return strings.HasSuffix(rest, parts[last])
+}
+
+// plainPath is a path without percent-encodings, but for those of what means something as it is: / parts a path, * stands for
+// anything in a pattern, and % begins an encoding.
+func plainPath(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
+	var plain strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] != '%' {
+			plain.WriteByte(path[i])
+			continue
+		}
+		c := byte('%')
+		if i+2 < len(path) {
+			if n, err := strconv.ParseUint(path[i+1:i+3], 16, 8); err == nil {
+				c, i = byte(n), i+2
+			}
+		}
+		if c == '/' || c == '*' || c == '%' {
+			fmt.Fprintf(&plain, "%%%02X", c)
+			continue
+		}
+		plain.WriteByte(c)
+	}
+	return plain.String()
 }
 
 // CrawlStep is what became of a page of a crawl, stored in one fact with what it brings: links, and perhaps a document or

@@ -1,6 +1,8 @@
 package kyro_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,9 @@ func TestMatchPath(t *testing.T) {
 		{"*", "/", true}, {"*.html", "/a/b.html", true}, {"*.html", "/a.html/b", false}, {"/a*b*c", "/abc", true},
 		{"/a*b*c", "/a-b-b-c", true}, {"/a*b*c", "/acb", false}, {"/aba*aba", "/aba", false}, {"/x**y", "/xy", true},
 		{"/tags/*/page", "/tags/one/two/page", true}, {"/*a", "/ba", true}, {"/%C3%A9*", "/%C3%A9t%C3%A9", true},
+		{"/é*", "/%C3%A9t%C3%A9", true}, {"/%c3%a9*", "/%C3%A9t%C3%A9", true}, {"/e*", "/%C3%A9t%C3%A9", false}, {"/a b", "/a%20b", true},
+		{"/a/b", "/a%2Fb", false}, {"/a%2fb", "/a%2Fb", true}, {"/a%2Ab", "/a*b", true}, {"/a%2Ab", "/axb", false}, {"/a*b", "/a*b", true},
+		{"/100%*", "/100%25-wool", true}, {"/100%25*", "/100%25-wool", true}, {"/%2520", "/%20", false}, {"/%C3*", "/%C3%A9", true},
 	} {
 		if got := kyro.MatchPath(c.pattern, c.path); got != c.matches {
 			t.Errorf("%q matches %q: %t", c.pattern, c.path, got)
@@ -50,5 +55,21 @@ func TestCrawlsTakePaths(t *testing.T) {
 		if got := c.Takes(path); got != takes {
 			t.Errorf("%s is taken: %t", path, got)
 		}
+	}
+}
+
+func TestPatternsAreOfOneLine(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{"/docs/*\n/faq", "/docs/*\r", "/a\tb", "/a\x00", "/a\u0085"} {
+		for field, c := range map[string]kyro.NewCrawl{"include": {Include: []string{pattern}}, "exclude": {Exclude: []string{"/", pattern}}} {
+			c.MaxPages = 1
+			err := c.Check()
+			if known, ok := errors.AsType[*kyro.Error](err); !ok || known.Code != kyro.CodeValidation || !slices.Contains(known.Field, field) {
+				t.Errorf("%q in %s: %+v", pattern, field, err)
+			}
+		}
+	}
+	if err := (kyro.NewCrawl{MaxPages: 1, Include: []string{"/ü*", "/%0A*"}}).Check(); err != nil {
+		t.Error(err)
 	}
 }

@@ -89,6 +89,7 @@ type Document struct {
 	LastModified  string      // likewise
 	Claimed       string      // likewise: the Content-Type it came with
 	FetchedType   string      // of what was fetched last, by its content
+	FetchedURL    string      // where that was found, after redirections; "" where nobody knows
 	FetchedRun    int64       // the run that last stored what was fetched; 0 while there was none
 	FetchTries    int         // how often that failed in this run
 	SyncFailures  int         // how many runs failed in a row that its schedule began
@@ -233,6 +234,7 @@ type SavedPage struct {
 	SizeBytes    int64
 	ETag         string
 	LastModified string
+	URL          string // where it was found, after redirections
 	Object       string // where it lies in a bucket; "" where it does not
 }
 

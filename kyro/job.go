@@ -1,6 +1,9 @@
 package kyro
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // JobKind names a kind of background work.
 type JobKind string
@@ -40,4 +43,19 @@ func JobAgainAfter(pause time.Duration) error {
 	err := Errorf(CodeUnavailable, "The job goes on after a pause.").Because(ErrJobAgain)
 	err.RetryAfter = pause
 	return err
+}
+
+type jobProgressKey struct{}
+
+// WithJobProgress has note called for each JobProgress under ctx.
+func WithJobProgress(ctx context.Context, note func()) context.Context {
+	return context.WithValue(ctx, jobProgressKey{}, note)
+}
+
+// JobProgress tells the queue that the job of ctx has come to where it never was before: the tries that failed until now do
+// not count any more. It is for steps that are stored and not done again, or else a job could fail for ever.
+func JobProgress(ctx context.Context) {
+	if note, ok := ctx.Value(jobProgressKey{}).(func()); ok {
+		note()
+	}
 }

@@ -77,6 +77,7 @@ type VersionFacts struct {
 	LastModified string            `json:"lastModified,omitempty"`
 	Claimed      string            `json:"claimed,omitempty"`
 	FetchedType  string            `json:"fetchedType,omitempty"`
+	FetchedURL   string            `json:"fetchedUrl,omitempty"`
 	URL          string            `json:"url,omitempty"`   // where its page calls itself so; "" where that stays
 	Title        string            `json:"title,omitempty"` // where the document is called what its page calls itself
 	PageCount    *int              `json:"pageCount,omitempty"`

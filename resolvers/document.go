@@ -156,11 +156,16 @@ func (r documentFields) Chunks(
 
 // Text is null also where the document was deleted since its row was read: that must not cost the rest of the answer.
 func (r documentFields) Text(ctx context.Context, d *kyro.Document, start, length *int) (*string, error) {
-	text, err := r.Ingest.Text(ctx, kyro.ViewerFrom(ctx), d.ID, orDefault(start, 0), orDefault(length, ingest.MaxTextSlice))
-	if kyro.ErrorCode(err) == kyro.CodeNotFound {
-		return nil, nil
+	begin, most := orDefault(start, 0), orDefault(length, ingest.MaxTextSlice)
+	read := func(ctx context.Context, documents []kyro.ID) (map[kyro.ID]*string, error) {
+		texts, err := r.Ingest.Texts(ctx, kyro.ViewerFrom(ctx), documents, begin, most)
+		found := make(map[kyro.ID]*string, len(texts))
+		for id, text := range texts {
+			found[id] = &text
+		}
+		return found, err
 	}
-	return text, err
+	return belowEach(ctx, "text", []any{begin, most}, from(ctx).documentLevel(), (*kyro.Document).NodeID, read, d.ID)
 }
 
 // orDefault is the argument, or its default where null was given.

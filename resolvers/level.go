@@ -243,42 +243,50 @@ type listKey struct {
 	asked string
 }
 
-// pages are the pages of one list, of all parents.
-type pages[N any] struct {
+// eachBelow is what one field is of all parents, such as the pages of a list.
+type eachBelow[T any] struct {
 	followed
-	rows loader[kyro.Page[N]]
+	rows loader[T]
 }
 
 // page reads the page of one parent, and those of all parents that were read so far for the fields above.
 func page[P, N any](ctx context.Context, c children[P, N], parent kyro.ID) (kyro.Page[N], error) {
+	return belowEach(ctx, c.name, c.arguments, c.parents, c.parentID, func(ctx context.Context, parents []kyro.ID) (map[kyro.ID]kyro.Page[N], error) {
+		found, err := c.read(ctx, parents)
+		for _, p := range found {
+			c.rows.add(ctx, p.Nodes)
+		}
+		return found, err
+	}, parent)
+}
+
+// belowEach reads what a field with these arguments is of one parent, and of all parents that were read so far for the fields
+// above; the zero T where there is none.
+func belowEach[P, T any](
+	ctx context.Context, name string, arguments []any, parents *level[P], parentID func(*P) kyro.ID,
+	read func(context.Context, []kyro.ID) (map[kyro.ID]T, error), parent kyro.ID,
+) (none T, err error) {
 	var key any = plan.FieldFrom(ctx)
 	if key == (*plan.Field)(nil) {
-		arguments, err := json.Marshal(c.arguments)
+		asked, err := json.Marshal(arguments)
 		if err != nil {
-			return kyro.Page[N]{}, err
+			return none, err
 		}
-		key = listKey{fieldOf(ctx), c.name + string(arguments)}
+		key = listKey{fieldOf(ctx), name + string(asked)}
 	}
 	l := from(ctx)
 	l.mu.Lock()
-	list, found := l.pages[key].(*pages[N])
+	list, found := l.below[key].(*eachBelow[T])
 	if !found {
-		list = &pages[N]{rows: batch(func(ctx context.Context, parents []kyro.ID) (map[kyro.ID]kyro.Page[N], error) {
-			found, err := c.read(ctx, parents)
-			for _, p := range found {
-				c.rows.add(ctx, p.Nodes)
-			}
-			return found, err
-		})}
-		if l.pages == nil {
-			l.pages = map[any]any{}
+		list = &eachBelow[T]{rows: batch(read)}
+		if l.below == nil {
+			l.below = map[any]any{}
 		}
-		l.pages[key] = list
+		l.below[key] = list
 	}
 	l.mu.Unlock()
-	err := ahead(ctx, &list.followed, c.parents, func(row *P, lead func(kyro.ID)) { lead(c.parentID(row)) }, list.rows)
-	if err != nil {
-		return kyro.Page[N]{}, err
+	if err := ahead(ctx, &list.followed, parents, func(row *P, lead func(kyro.ID)) { lead(parentID(row)) }, list.rows); err != nil {
+		return none, err
 	}
 	return load(ctx, list.rows, parent)
 }

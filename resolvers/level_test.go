@@ -107,3 +107,36 @@ func TestRowsThatCouldNotBeReadAreNotMissing(t *testing.T) {
 		t.Errorf("%v, %v", row, err)
 	}
 }
+
+// TestTextsOfAListAreReadAtOnce: a field that is a value of each document takes one read for all of them, and each gets its own.
+func TestTextsOfAListAreReadAtOnce(t *testing.T) {
+	t.Parallel()
+	root := new(Root).withLoaders(t.Context())
+	l := from(root)
+	list := below(root, "documents")
+	var documents []kyro.Document
+	for key := range int64(3) {
+		documents = append(documents, kyro.Document{ID: kyro.DocumentID(key + 1)})
+	}
+	l.level.documents.add(list, documents)
+	reads := 0
+	read := func(_ context.Context, ids []kyro.ID) (map[kyro.ID]*string, error) {
+		reads++
+		texts := map[kyro.ID]*string{}
+		for _, id := range ids[:2] { // the last one has none yet
+			text := id.String()
+			texts[id] = &text
+		}
+		return texts, nil
+	}
+	ctx := below(list, "text")
+	for i, d := range documents {
+		text, err := belowEach(ctx, "text", []any{0, 9}, l.documentLevel(), (*kyro.Document).NodeID, read, d.ID)
+		if err != nil || (text == nil) != (i == 2) || text != nil && *text != d.ID.String() {
+			t.Errorf("the text of %s is %v (%v)", d.ID, text, err)
+		}
+	}
+	if reads != 1 {
+		t.Errorf("%d reads for one list", reads)
+	}
+}

@@ -36,7 +36,7 @@ type loaders struct {
 	messages      loader[*kyro.Message]
 	siblings      loader[[]kyro.Message]
 	lastMessages  loader[*kyro.Message]
-	pages         map[any]any // of children, by the field of a plan, or by list and arguments
+	below         map[any]any // of each parent, by the field of a plan, or by name and arguments
 
 	followed struct {
 		crawlBot, crawlPageDocument, documentCrawl, botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,

@@ -245,3 +245,28 @@ func (tx *writeTx) dropCrawls(ctx context.Context, column string, key int64) (mo
 	_, err = tx.NewDelete().Table("crawls").Where(column+" = ?", key).Exec(ctx)
 	return false, err
 }
+
+// crawlsASweep is how many crawls are looked for at once that are old.
+const crawlsASweep = 50
+
+// SweepCrawls implements ingest.Store.
+func (s *Store) SweepCrawls(ctx context.Context, before time.Time) (done bool, err error) {
+	var old []int64
+	err = s.read().NewSelect().Table("crawls").Column("id").Where("finished_at < ?", kyro.Moment(before)).Order("finished_at").
+		Limit(crawlsASweep).Scan(ctx, &old)
+	if err != nil {
+		return false, failed("look for old crawls", err)
+	}
+	for _, id := range old {
+		for more := true; more; {
+			err := s.write(ctx, "remove an old crawl", func(ctx context.Context, tx *writeTx) (err error) {
+				more, err = tx.dropCrawls(ctx, "id", id)
+				return err
+			})
+			if err != nil {
+				return false, err
+			}
+		}
+	}
+	return len(old) < crawlsASweep, nil
+}

@@ -147,3 +147,37 @@ func TestPagesAreAddedOnce(t *testing.T) {
 		expect(t, "documents", len(ids), 1)
 	})
 }
+
+func TestOldCrawlsAreRemoved(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		ctx := t.Context()
+		old, young, walking := k.crawl(t, 1000), k.crawl(t, 5), k.crawl(t, 5)
+		var urls []string
+		for i := range 1000 {
+			urls = append(urls, fmt.Sprint("https://a.example/", i))
+		}
+		_, err := k.store.BeginCrawl(ctx, old.ID, 1, urls, 0, k.tick())
+		check(t, err)
+		for _, c := range []kyro.Crawl{young, walking} {
+			_, err := k.store.BeginCrawl(ctx, c.ID, 1, urls[:3], 0, k.tick())
+			check(t, err)
+		}
+		_, err = k.store.FinishCrawl(ctx, old.ID, 1, kyro.CrawlCompleted, "", k.tick())
+		check(t, err)
+		before := k.tick()
+		_, err = k.store.CancelCrawl(ctx, k.owner, young.ID, before)
+		check(t, err)
+		done, err := k.store.SweepCrawls(ctx, before)
+		check(t, err)
+		expect(t, "done", done, true)
+		left, err := k.store.Crawls(ctx, k.owner, []kyro.ID{old.ID, young.ID, walking.ID})
+		check(t, err)
+		expect(t, "crawls that are left", len(left), 2)
+		expect(t, "pages that are left", k.count(t, "crawl_pages", "1 = 1"), 6)
+		_, err = k.store.SweepCrawls(ctx, k.tick())
+		check(t, err)
+		expect(t, "only the one that walks is left at last", k.count(t, "crawls", "finished_at IS NULL"), 1)
+		expect(t, "crawls", k.count(t, "crawls", "1 = 1"), 1)
+	})
+}

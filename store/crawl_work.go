@@ -164,6 +164,12 @@ func (s *Store) PageWithText(ctx context.Context, crawl kyro.ID, hash string) (p
 	return s.pageWhere(ctx, "p.crawl_id = ? AND p.text_hash = ? AND p.text_hash <> '' AND p.document_id IS NOT NULL", crawl.Key, hash)
 }
 
+// AnyPage implements ingest.Store.
+func (s *Store) AnyPage(ctx context.Context, crawl kyro.ID, status kyro.CrawlPageStatus) (bool, error) {
+	_, found, err := s.pageWhere(ctx, "p.crawl_id = ? AND p.status = ?", crawl.Key, string(status))
+	return found, err
+}
+
 func (s *Store) pageWhere(ctx context.Context, condition string, args ...any) (page kyro.CrawlPage, found bool, err error) {
 	var row crawlPageRow
 	err = s.read().NewSelect().Model(&row).Where(condition, args...).Order("p.id").Limit(1).Scan(ctx)

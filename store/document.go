@@ -56,6 +56,7 @@ type documentRow struct {
 	Lead            string
 	Claimed         string
 	FetchedType     string
+	FetchedURL      string
 	FetchedRun      int64
 	FetchTries      int
 	SyncFailures    int
@@ -70,6 +71,7 @@ type documentRow struct {
 	DeletedAt       *time.Time
 }
 
+// documentTable has the columns of what people see. What only workers need of a page is read with the whole row.
 var documentTable = newTable("documents", "d",
 	`id bot_id owner_id kind title file_name url mime_type size_bytes version active_version run status status_reason
 	stage_done stage_total reached retry_at page_count chunk_count char_count language content_hash warnings created_at
@@ -97,7 +99,7 @@ func (r *documentRow) noun() kyro.Document {
 		PageChars: r.PageChars, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
 		LastRun: r.lastRun(),
 		ETag:    r.ETag, LastModified: r.LastModified, SyncHours: r.SyncHours, SyncAt: utcPtr(r.SyncAt), CheckedAt: utcPtr(r.CheckedAt),
-		PageURL: r.PageURL, TitleGiven: r.TitleGiven, Lead: r.Lead, Claimed: r.Claimed, FetchedType: r.FetchedType, FetchedRun: r.FetchedRun,
+		PageURL: r.PageURL, TitleGiven: r.TitleGiven, Lead: r.Lead, Claimed: r.Claimed, FetchedType: r.FetchedType, FetchedURL: r.FetchedURL, FetchedRun: r.FetchedRun,
 		FetchTries: r.FetchTries, SyncFailures: r.SyncFailures,
 	}
 	if r.CrawlID != nil {

@@ -17,7 +17,7 @@ var runColumns = []string{
 // The columns of what is known of a version.
 var factColumns = []string{
 	"making", "title", "search_key", "url", "mime_type", "content_hash", "size_bytes", "etag", "last_modified", "claimed",
-	"fetched_type", "page_count", "page_chars", "chunk_count", "char_count", "language", "warnings", "chunk_tokens", "overlap_tokens",
+	"fetched_type", "fetched_url", "page_count", "page_chars", "chunk_count", "char_count", "language", "warnings", "chunk_tokens", "overlap_tokens",
 }
 
 // BeginRun implements ingest.Store. The version that answers use stays what it is until the new one is activated.
@@ -38,7 +38,7 @@ func (r *documentRow) beginNext(n kyro.NewRun) error {
 	if r.ActiveVersion > 0 {
 		facts = kyro.VersionFacts{
 			MimeType: r.MimeType, ContentHash: r.ContentHash, SizeBytes: r.SizeBytes, ETag: r.ETag, LastModified: r.LastModified,
-			Claimed: r.Claimed, FetchedType: r.FetchedType, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
+			Claimed: r.Claimed, FetchedType: r.FetchedType, FetchedURL: r.FetchedURL, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
 		}
 	}
 	n.ChunkTokens.Into(&facts.ChunkTokens)
@@ -62,7 +62,7 @@ func (r *documentRow) known() kyro.VersionFacts {
 	}
 	return kyro.VersionFacts{
 		MimeType: r.MimeType, ContentHash: r.ContentHash, SizeBytes: r.SizeBytes, ETag: r.ETag, LastModified: r.LastModified,
-		Claimed: r.Claimed, FetchedType: r.FetchedType, PageCount: r.PageCount, PageChars: r.PageChars, ChunkCount: r.ChunkCount, CharCount: r.CharCount, Language: r.Language,
+		Claimed: r.Claimed, FetchedType: r.FetchedType, FetchedURL: r.FetchedURL, PageCount: r.PageCount, PageChars: r.PageChars, ChunkCount: r.ChunkCount, CharCount: r.CharCount, Language: r.Language,
 		Warnings: r.Warnings, ChunkTokens: r.ChunkTokens, OverlapTokens: r.OverlapTokens,
 	}
 }
@@ -87,7 +87,7 @@ func (r *documentRow) adopt(f kyro.VersionFacts) {
 		r.URL = f.URL
 	}
 	r.MimeType, r.ContentHash, r.SizeBytes, r.ETag, r.LastModified = f.MimeType, f.ContentHash, f.SizeBytes, f.ETag, f.LastModified
-	r.Claimed, r.FetchedType = f.Claimed, f.FetchedType
+	r.Claimed, r.FetchedType, r.FetchedURL = f.Claimed, f.FetchedType, f.FetchedURL
 	r.PageCount, r.PageChars, r.ChunkCount, r.CharCount, r.Language = f.PageCount, f.PageChars, f.ChunkCount, f.CharCount, f.Language
 	r.Warnings, r.ChunkTokens, r.OverlapTokens, r.Making = orEmpty(f.Warnings), f.ChunkTokens, f.OverlapTokens, nil
 }
@@ -195,7 +195,10 @@ func (tx *writeTx) compare(ctx context.Context, before *documentRow, run *kyro.D
 		Where("bot_id = ? AND document_id = ? AND version = ? AND NOT enabled", before.BotID, before.ID, before.ActiveVersion)
 	_, err = tx.NewUpdate().Table("chunks").Set("enabled = ?", false).
 		Where("document_id = ? AND version = ? AND content_hash IN (?)", before.ID, before.Version, off).Exec(ctx)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.staysOff(ctx, before)
 }
 
 // reused counts the chunks of the version that is being made whose embedding is stored.

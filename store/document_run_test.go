@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 
 	"kyrochat/kyro"
@@ -210,5 +211,59 @@ func TestSelfCheck(t *testing.T) {
 		ready, err := k.store.HasPrepared(ctx, d.ID, d.Run)
 		check(t, err)
 		expect(t, "prepared", ready, false)
+	})
+}
+
+// What was switched off stays off where the same text is cut in another way, and nothing else goes with it.
+func TestWhatIsOffStaysOffHoweverItIsCut(t *testing.T) {
+	t.Parallel()
+	const a, b, c, d = "alpha one two three four", "bravo one two three four", "charlie one two three four", "delta one two three four"
+	cuts := map[string]struct {
+		chunks []string
+		off    string // words of the chunks that are off
+	}{
+		"the same":                  {[]string{a, b, c, d}, b},
+		"larger":                    {[]string{a + "\n" + b, c + "\n" + d}, a + "\n" + b},
+		"all of it":                 {[]string{a + "\n" + b + "\n" + c + "\n" + d}, a + "\n" + b + "\n" + c + "\n" + d},
+		"a little of it beside":     {[]string{a + "\nbr", "avo one two three four", c + "\n" + d}, "avo one two three four"},
+		"in two":                    {[]string{a, "bravo one two", "three four", c, d}, "bravo one two|three four"},
+		"its end with what follows": {[]string{a, "bravo one two ", "three four\n" + c, d}, "bravo one two |three four\n" + c},
+	}
+	eachKnowledge(t, func(t *testing.T, base *knowledge) {
+		for name, cut := range cuts {
+			k := base.other(t)
+			text := strings.Join([]string{a, b, c, d}, "\n")
+			prepare := func(d kyro.Document, chunks []string) kyro.Document {
+				t.Helper()
+				p := prepared(chunks...)
+				p.Text, p.CharCount = text, kyro.CharCount(text)
+				for i := range p.Chunks {
+					p.Chunks[i].CharStart = strings.Index(text, chunks[i])
+					if i > 0 {
+						p.Chunks[i].CharStart = p.Chunks[i-1].CharEnd + strings.Index(text[p.Chunks[i-1].CharEnd:], chunks[i])
+					}
+					p.Chunks[i].CharEnd = p.Chunks[i].CharStart + len(chunks[i])
+					p.Chunks[i].ByteStart, p.Chunks[i].ByteEnd = p.Chunks[i].CharStart, p.Chunks[i].CharEnd
+				}
+				d, err := k.store.SavePrepared(t.Context(), d.ID, d.Run, p, kyro.DocumentStep{Status: kyro.DocumentEmbedding, Now: k.tick()})
+				check(t, err)
+				return k.activate(t, d)
+			}
+			document := prepare(k.add(t, name), []string{a, b, c, d})
+			before, err := k.store.ChunkPage(t.Context(), k.owner, document.ID, kyro.PageRequest{Order: kyro.ChunksOrder, Limit: 100})
+			check(t, err)
+			_, err = k.store.SetChunkEnabled(t.Context(), k.owner, before.Nodes[1].ID, false)
+			check(t, err)
+			document = prepare(k.begin(t, document, kyro.RunReprocessed), cut.chunks)
+			page, err := k.store.ChunkPage(t.Context(), k.owner, document.ID, kyro.PageRequest{Order: kyro.ChunksOrder, Limit: 100})
+			check(t, err)
+			var off []string
+			for _, chunk := range page.Nodes {
+				if !chunk.Enabled {
+					off = append(off, chunk.Text)
+				}
+			}
+			expect(t, name+": off", strings.Join(off, "|"), cut.off)
+		}
 	})
 }

@@ -94,8 +94,9 @@ func TestDocumentsAreTheOwnersOnly(t *testing.T) {
 		expect(t, "unfinished", len(unfinished), 0)
 
 		missing := kyro.NotFound(kyro.KindDocument).Error()
-		_, _, err = k.store.DocumentText(ctx, stranger, d.ID, 0, 1)
-		expect(t, "text", err.Error(), missing)
+		_, found, err := k.store.DocumentText(ctx, stranger, d.ID, 0, 1)
+		check(t, err)
+		expect(t, "text", found, false)
 		_, err = k.store.RestartDocument(ctx, stranger, d.ID, k.now)
 		expect(t, "restart", err.Error(), missing)
 		_, err = k.store.CancelDocument(ctx, stranger, d.ID, k.now)
@@ -295,5 +296,22 @@ func TestDocumentTextSlices(t *testing.T) {
 		if whole != string(text) {
 			t.Error("the whole text is not what was stored")
 		}
+	})
+}
+
+// TestTextsOfManyDocuments: of many documents no more is read than the budget has.
+func TestTextsOfManyDocuments(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		first, second, raw := k.ready(t, "one", "alpha"), k.ready(t, "two", "beta"), k.add(t, "three")
+		ids := []kyro.ID{first.ID, second.ID, raw.ID, kyro.DocumentID(999)}
+		texts, err := k.store.DocumentTexts(t.Context(), k.owner, ids, 1, 3)
+		check(t, err)
+		expect(t, "texts", texts, map[kyro.ID]string{first.ID: "lph", second.ID: "eta"})
+		texts, err = k.store.DocumentTexts(t.Context(), k.owner, ids, 100, 3)
+		check(t, err)
+		expect(t, "behind the ends", texts, map[kyro.ID]string{first.ID: "", second.ID: ""})
+		_, err = k.store.DocumentTexts(kyro.WithBudget(t.Context(), 8), k.owner, ids, 0, 10)
+		expectCode(t, err, kyro.CodeResponseTooLarge)
 	})
 }

@@ -26,32 +26,45 @@ type textRow struct {
 	Hash       *string // of the whole text, on its first part
 }
 
-// DocumentText implements ingest.Store. It reads only the parts that the slice touches.
-func (s *Store) DocumentText(ctx context.Context, owner, id kyro.ID, start, length int) (slice string, found bool, err error) {
-	db := s.read()
-	var version int
-	err = db.NewSelect().Table("documents").Column("active_version").
-		Where("id = ? AND owner_id = ? AND deleted_at IS NULL", id.Key, owner.Key).Scan(ctx, &version)
-	if err != nil {
-		return "", false, failed("read document", notFound(err, kyro.KindDocument))
-	}
-	if version == 0 {
-		return "", false, nil
-	}
+// DocumentTexts implements ingest.Store. It reads only the parts that the slices touch, and of all documents no more than
+// the budget of ctx has.
+func (s *Store) DocumentTexts(ctx context.Context, owner kyro.ID, ids []kyro.ID, start, length int) (map[kyro.ID]string, error) {
 	start, end := sliceBounds(start, length)
-	var parts []textRow
-	err = db.NewSelect().Model(&parts).
-		Where("t.document_id = ? AND t.version = ? AND t.char_start < ? AND t.char_end > ?", id.Key, version, end, start).
-		Order("t.char_start").Scan(ctx)
-	if err != nil {
-		return "", false, failed("read document text", err)
+	q := s.query().add(`SELECT d.id, COALESCE(t.char_start, 0), COALESCE(t.body, '') FROM documents AS d
+		LEFT JOIN document_texts AS t ON t.document_id = d.id AND t.version = d.active_version AND t.char_start < ? AND t.char_end > ?
+		WHERE d.owner_id = ? AND d.deleted_at IS NULL AND d.active_version > 0 AND `, end, start, owner.Key)
+	in(q, "d.id", rowKeys(ids))
+	q.add(" ORDER BY d.id, t.char_start")
+	var key int64
+	var at int
+	var body string
+	slices, budget, exceeded := map[kyro.ID]*strings.Builder{}, kyro.BudgetFrom(ctx), false
+	err := s.each(ctx, q, []any{&key, &at, &body}, func() {
+		if exceeded {
+			return // the rest is not kept
+		}
+		from := max(start-at, 0)
+		part := text.SliceChars(body, from, end-at-from)
+		if exceeded = !budget.Spend(len(part)); exceeded {
+			return
+		}
+		id := kyro.DocumentID(key)
+		if slices[id] == nil {
+			slices[id] = &strings.Builder{}
+		}
+		slices[id].WriteString(part)
+	})
+	switch {
+	case err != nil:
+		return nil, failed("read texts of documents", err)
+	case exceeded:
+		return nil, budget.Exceeded()
 	}
-	var b strings.Builder
-	for _, p := range parts {
-		from := max(start-p.CharStart, 0)
-		b.WriteString(text.SliceChars(p.Body, from, end-p.CharStart-from))
+	texts := make(map[kyro.ID]string, len(slices))
+	for id, slice := range slices {
+		texts[id] = slice.String()
 	}
-	return b.String(), true, nil
+	return texts, nil
 }
 
 // sliceBounds are the ends of a slice as the database can compare them: texts are far shorter than its integers.

@@ -47,6 +47,11 @@ func (s *Store) Step(ctx context.Context, id kyro.ID, run int64, step kyro.Docum
 		if step.Status.Retryable() {
 			return tx.endRun(ctx, &row, id, run, step)
 		}
+		if step.RetryAt != nil { // which leaves its place to the next one
+			if err := tx.holdOwnerOf(ctx, id); err != nil {
+				return err
+			}
+		}
 		columns := []string{"status_reason", "stage_done", "stage_total", "retry_at", "updated_at"}
 		if step.Status != "" {
 			columns = append(columns, "status")
@@ -63,7 +68,10 @@ func (s *Store) Step(ctx context.Context, id kyro.ID, run int64, step kyro.Docum
 			columns = append(columns, factColumns...)
 		}
 		row.move(step)
-		return updateInRun(ctx, tx, &row, id, run, columns...)
+		if err := updateInRun(ctx, tx, &row, id, run, columns...); err != nil || step.RetryAt == nil {
+			return err
+		}
+		return tx.feed(ctx, row.OwnerID)
 	})
 	if err != nil {
 		return kyro.Document{}, err

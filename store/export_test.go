@@ -38,6 +38,13 @@ func (s *Store) ChunkPage(ctx context.Context, owner, document kyro.ID, req kyro
 	return pages[document], err
 }
 
+// DocumentText is a slice of the text of one document.
+func (s *Store) DocumentText(ctx context.Context, owner, document kyro.ID, start, length int) (slice string, found bool, err error) {
+	texts, err := s.DocumentTexts(ctx, owner, []kyro.ID{document}, start, length)
+	slice, found = texts[document]
+	return slice, found, err
+}
+
 // MessagePage is the page of one conversation.
 func (s *Store) MessagePage(ctx context.Context, user, conversation kyro.ID, superseded bool, req kyro.PageRequest) (kyro.Page[kyro.Message], error) {
 	pages, err := s.MessagePages(ctx, user, []kyro.ID{conversation}, superseded, req)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"slices"
 
 	"kyrochat/kyro"
@@ -30,9 +32,21 @@ func (s *Store) Object(ctx context.Context, id kyro.ID, version int) (string, er
 	return found[0], nil
 }
 
-// Objects implements ingest.ObjectStore.
-func (s *Store) Objects(ctx context.Context, document kyro.ID) (objects []string, err error) {
-	err = s.read().NewSelect().Table("document_objects").Column("object").Where("document_id = ?", document.Key).Scan(ctx, &objects)
+// DeadObjects implements ingest.ObjectStore. What it gives is dead for good: versions are only made behind those there are.
+func (s *Store) DeadObjects(ctx context.Context, document kyro.ID) (objects []string, err error) {
+	var row documentRow
+	err = s.read().NewSelect().Model(&row).Where("d.id = ?", document.Key).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil {
+		dead := s.read().NewSelect().Table("document_objects").Column("object").Where("document_id = ?", document.Key)
+		if row.DeletedAt == nil {
+			condition, args := deadOriginals(s.read(), "document_objects", row)
+			dead = dead.Where(condition, args...)
+		}
+		err = dead.Scan(ctx, &objects)
+	}
 	return objects, failed("find the originals of a document", err)
 }
 

@@ -123,9 +123,20 @@ func purgeTexts(ctx context.Context, tx *writeTx, row documentRow) error {
 	return err
 }
 
-// purgeOriginals removes the originals of a live document that nothing will be made from any more: those before the version
-// that is being made, but for the last one up to the version in use. What lies in a bucket is swept once no row says so.
+// purgeOriginals removes the originals of a live document that nothing will be made from any more.
 func purgeOriginals(ctx context.Context, tx *writeTx, row documentRow) error {
+	for _, table := range []string{"document_files", "document_objects"} {
+		condition, args := deadOriginals(tx, table, row)
+		if _, err := tx.NewDelete().Table(table).Where(condition, args...).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deadOriginals holds for the originals of a live document that nothing will be made from any more: those before the version
+// that is being made, but for the last one up to the version in use.
+func deadOriginals(db bun.IDB, table string, row documentRow) (condition string, args []any) {
 	next, inUse := row.Version, row.ActiveVersion
 	if row.abandoned() {
 		next++
@@ -133,14 +144,8 @@ func purgeOriginals(ctx context.Context, tx *writeTx, row documentRow) error {
 	if inUse == 0 {
 		inUse = next
 	}
-	for _, table := range []string{"document_files", "document_objects"} {
-		last := tx.NewSelect().Table(table).ColumnExpr("coalesce(max(version), 0)").Where("document_id = ? AND version <= ?", row.ID, inUse)
-		_, err := tx.NewDelete().Table(table).Where("document_id = ? AND version < ? AND version <> (?)", row.ID, next, last).Exec(ctx)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	last := db.NewSelect().Table(table).ColumnExpr("coalesce(max(version), 0)").Where("document_id = ? AND version <= ?", row.ID, inUse)
+	return "document_id = ? AND version < ? AND version <> (?)", []any{row.ID, next, last}
 }
 
 // list is a list of values for IN. It must not be empty, since SQL has no empty IN.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -11,8 +12,12 @@ import (
 )
 
 // Documents of one owner get jobs a window at a time, the oldest first. The others wait in line, so that somebody who adds
-// five hundred at once is before nobody with more than a window of them. Whoever takes a place or leaves one holds the
-// owner, so that no place is given twice and none is lost.
+// five hundred at once is before nobody with more than a window of them. What waits for a quota or for a site leaves its
+// place to the next one, but no more than waitingWindows of them: it keeps its job, and goes on by itself. Whoever takes a
+// place or leaves one holds the owner, so that no place is given twice and none is lost.
+
+// waitingWindows is how many windows of documents of one owner have jobs at most, those that wait included.
+const waitingWindows = 4
 
 // Within has the store keep to the limits of documents; without it they are the defaults.
 func (s *Store) Within(l kyro.Limits) *Store {
@@ -27,6 +32,16 @@ func unfinishedRow(q *bun.SelectQuery) *bun.SelectQuery {
 
 // inWork counts the documents that have a job, inLine finds those that wait for one.
 func inWork(q *bun.SelectQuery) *bun.SelectQuery { return unfinishedRow(q).Where("queued_run = run") }
+
+// places is how many more of the owner's documents may have a job, as an expression, which may be below zero.
+func places(db bun.IDB, pg bool, window int, owner string, args ...any) *bun.SelectQuery {
+	least := "min"
+	if pg {
+		least = "least"
+	}
+	return inWork(db.NewSelect().Table("documents").
+		ColumnExpr(least+"(? - count(CASE WHEN retry_at IS NULL THEN 1 END), ? - count(*))", window, waitingWindows*window).Where(owner, args...))
+}
 func inLine(q *bun.SelectQuery) *bun.SelectQuery { return unfinishedRow(q).Where("queued_run <> run") }
 
 // holdOwner locks a user before their bots and documents, as all do who change how many of these are worked on.
@@ -50,15 +65,15 @@ func (tx *writeTx) enqueueIngest(ctx context.Context, row *documentRow) error {
 
 // feed enqueues the work on documents of the owner that wait in line, as far as there are places.
 func (tx *writeTx) feed(ctx context.Context, owner int64) error {
-	least := "max(0, ? - (?))"
+	most := "max"
 	if tx.pg != nil {
-		least = "greatest(0, ? - (?))"
+		most = "greatest"
 	}
-	working := inWork(tx.NewSelect().Table("documents").ColumnExpr("count(*)").Where("owner_id = ?", owner))
+	free := places(tx, tx.pg != nil, tx.limits.IngestWindow, "owner_id = ?", owner)
 	next := inLine(tx.NewSelect().Table("documents").Column("id").Where("owner_id = ?", owner)).Order("id")
 	var found []struct{ ID, Run int64 }
 	err := tx.NewUpdate().Table("documents").Set("queued_run = run").Where("queued_run <> run").
-		Where("id IN (? LIMIT "+least+")", next, tx.limits.IngestWindow, working).Returning("id, run").Scan(ctx, &found)
+		Where("id IN (? LIMIT "+most+"(0, (?)))", next, free).Returning("id, run").Scan(ctx, &found)
 	if err != nil {
 		return err
 	}
@@ -75,11 +90,11 @@ const feedBatch = 1_000
 
 // Feed implements ingest.Store.
 func (s *Store) Feed(ctx context.Context) (owners int, err error) {
-	working := inWork(s.read().NewSelect().Table("documents").ColumnExpr("count(*)").Where("owner_id = w.owner_id"))
+	free := places(s.read(), s.postgres(), s.limits.IngestWindow, "owner_id = w.owner_id")
 	waiting := inLine(s.read().NewSelect().Table("documents").ColumnExpr("DISTINCT owner_id"))
 	var missed []int64
 	err = s.read().NewSelect().TableExpr("(?) AS w", waiting).ColumnExpr("w.owner_id").
-		Where("(?) < ?", working, s.limits.IngestWindow).Limit(feedBatch).Scan(ctx, &missed)
+		Where("(?) > 0", free).Limit(feedBatch).Scan(ctx, &missed)
 	if err != nil {
 		return 0, failed("look for documents that wait", err)
 	}
@@ -96,6 +111,40 @@ func (s *Store) Feed(ctx context.Context) (owners int, err error) {
 		owners++
 	}
 	return owners, nil
+}
+
+// Overdue implements ingest.Store.
+func (s *Store) Overdue(ctx context.Context, since time.Time, after kyro.ID, limit int) ([]kyro.Job, error) {
+	since = kyro.Moment(since)
+	var found []struct{ ID, Run int64 }
+	err := inWork(s.read().NewSelect().Table("documents").Column("id", "run")).
+		Where("id > ? AND updated_at < ? AND (retry_at IS NULL OR retry_at < ?)", after.Key, since, since).
+		Order("id").Limit(int64(limit)).Scan(ctx, &found)
+	if err != nil {
+		return nil, failed("look for documents without a job", err)
+	}
+	jobs := make([]kyro.Job, len(found))
+	for i, d := range found {
+		jobs[i] = kyro.Job{Kind: kyro.JobIngest, Key: d.ID, Run: d.Run}
+	}
+	return jobs, nil
+}
+
+// EnqueueAgain implements ingest.Store.
+func (s *Store) EnqueueAgain(ctx context.Context, job kyro.Job) (enqueued bool, err error) {
+	err = s.write(ctx, "enqueue a document again", func(ctx context.Context, tx *writeTx) error {
+		enqueued = false
+		if err := tx.holdOwnerOf(ctx, kyro.DocumentID(job.Key)); err != nil {
+			return err
+		}
+		still, err := inWork(tx.NewSelect().Table("documents").Where("id = ? AND run = ?", job.Key, job.Run)).Count(ctx)
+		if err != nil || still == 0 {
+			return err
+		}
+		enqueued = true
+		return tx.Enqueue(ctx, job)
+	})
+	return enqueued && err == nil, err
 }
 
 // roomFor answers LIMIT_REACHED unless the owner, who is held, may add a document of so many bytes, and as long as not too

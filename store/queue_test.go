@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"kyrochat/kyro"
 )
@@ -204,5 +205,86 @@ func TestChangesOfManyDocuments(t *testing.T) {
 		found, _ := k.search(t, "text")
 		expect(t, "found", found, []string{})
 		expect(t, "lines of the audit log", k.count(t, "audit_log", "action = '"+string(kyro.AuditDocumentDeleted)+"'"), 3)
+	})
+}
+
+// What waits for a quota or a site leaves its place to the owner's next ones, but not without end.
+func TestWhatWaitsLeavesItsPlace(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		limits := kyro.DefaultLimits()
+		limits.IngestWindow = 2
+		k.store.Within(limits)
+		ids, keys := k.addMany(t, 12)
+		expect(t, "a window of them has jobs", k.ingests(t), keys[:2])
+		wait := func(i int) {
+			t.Helper()
+			at := k.tick().Add(time.Hour)
+			var err error
+			if i%2 == 0 {
+				_, err = k.store.Step(t.Context(), ids[i], 1, kyro.DocumentStep{Status: kyro.DocumentWaitingQuota, RetryAt: &at, Now: k.now})
+			} else {
+				_, err = k.store.PostponeFetch(t.Context(), ids[i], 1, true, kyro.DocumentStep{Status: kyro.DocumentFetching, RetryAt: &at, Now: k.now})
+			}
+			check(t, err)
+		}
+		for i := range 6 {
+			wait(i)
+			expect(t, fmt.Sprint("the next, while so many wait: ", i+1), k.ingests(t), keys[i+2:i+3])
+		}
+		wait(6)
+		expect(t, "four windows have jobs", len(k.ingests(t)), 0)
+		wait(7)
+		owners, err := k.store.Feed(t.Context())
+		check(t, err)
+		expect(t, "owners of whom something was missed", owners, 0)
+		// Those that go on have their places again, and nobody gets one until they are fewer than a window.
+		for i := range 3 {
+			_, err := k.store.Step(t.Context(), ids[i], 1, kyro.DocumentStep{Status: kyro.DocumentEmbedding, Now: k.tick()})
+			check(t, err)
+		}
+		_, err = k.store.CancelDocument(t.Context(), k.owner, ids[7], k.tick())
+		check(t, err)
+		expect(t, "while more than a window are worked on", len(k.ingests(t)), 0)
+		for i := range 2 {
+			_, err = k.store.CancelDocument(t.Context(), k.owner, ids[i], k.tick())
+			check(t, err)
+		}
+		expect(t, "when there is a place", k.ingests(t), keys[8:9])
+	})
+}
+
+func TestDocumentsWithoutAJobAreFound(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		ctx := t.Context()
+		ids, keys := k.addMany(t, 10)
+		jobs := k.jobs.take()
+		at, long := k.now.Add(time.Hour), k.now.Add(time.Minute)
+		_, err := k.store.Step(ctx, ids[0], 1, kyro.DocumentStep{Status: kyro.DocumentWaitingQuota, RetryAt: &at, Now: k.now})
+		check(t, err)
+		k.jobs.take()
+		_, err = k.store.Step(ctx, ids[1], 1, kyro.DocumentStep{Status: kyro.DocumentExtracting, Now: long})
+		check(t, err)
+		_, err = k.store.CancelDocument(ctx, k.owner, ids[2], k.now)
+		check(t, err)
+		k.jobs.take()
+		got, err := k.store.Overdue(ctx, long, kyro.ID{}, 3)
+		check(t, err)
+		expect(t, "the first", got, jobs[3:6])
+		got, err = k.store.Overdue(ctx, long, ids[5], 100)
+		check(t, err)
+		want := []kyro.Job{jobs[6], jobs[7], {Kind: kyro.JobIngest, Key: keys[8], Run: 1}, {Kind: kyro.JobIngest, Key: keys[9], Run: 1}}
+		expect(t, "those behind them", got, want)
+
+		for _, c := range []struct {
+			job  kyro.Job
+			want bool
+		}{{jobs[3], true}, {jobs[2], false}, {kyro.Job{Kind: kyro.JobIngest, Key: keys[4], Run: 2}, false}} {
+			enqueued, err := k.store.EnqueueAgain(ctx, c.job)
+			check(t, err)
+			expect(t, fmt.Sprint(c.job, " is enqueued again"), enqueued, c.want)
+		}
+		expect(t, "jobs", k.jobs.take(), []kyro.Job{jobs[3]})
 	})
 }

@@ -70,7 +70,7 @@ func (r *documentRow) fetched(p kyro.SavedPage, now time.Time) {
 	at, size := kyro.Moment(now), p.SizeBytes
 	r.CheckedAt, r.FetchedRun = &at, r.Run
 	facts := r.known()
-	facts.Claimed, facts.FetchedType = clean(p.Claimed), p.MimeType
+	facts.Claimed, facts.FetchedType, facts.FetchedURL = clean(p.Claimed), p.MimeType, clean(p.URL)
 	facts.MimeType, facts.ContentHash, facts.SizeBytes = p.MimeType, p.ContentHash, &size
 	facts.ETag, facts.LastModified = clean(p.ETag), clean(p.LastModified)
 	r.learn(facts)
@@ -78,7 +78,7 @@ func (r *documentRow) fetched(p kyro.SavedPage, now time.Time) {
 
 // fetchedColumns are those that fetched writes.
 var fetchedColumns = []string{
-	"mime_type", "content_hash", "size_bytes", "etag", "last_modified", "making", "claimed", "fetched_type", "checked_at", "fetched_run",
+	"mime_type", "content_hash", "size_bytes", "etag", "last_modified", "making", "claimed", "fetched_type", "fetched_url", "checked_at", "fetched_run",
 }
 
 // SaveFetched implements ingest.Store.
@@ -167,6 +167,9 @@ func (r *documentRow) unchanged(etag, lastModified string, now time.Time) {
 func (s *Store) PostponeFetch(ctx context.Context, id kyro.ID, run int64, counts bool, step kyro.DocumentStep) (kyro.Document, error) {
 	var row documentRow
 	err := s.write(ctx, "postpone a fetch", func(ctx context.Context, tx *writeTx) (err error) {
+		if err := tx.holdOwnerOf(ctx, id); err != nil {
+			return err
+		}
 		if row, err = inRun(ctx, tx, id, run); err != nil {
 			return err
 		}
@@ -174,7 +177,11 @@ func (s *Store) PostponeFetch(ctx context.Context, id kyro.ID, run int64, counts
 		if counts {
 			row.FetchTries++
 		}
-		return updateInRun(ctx, tx, &row, id, run, "status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "fetch_tries")
+		columns := []string{"status", "status_reason", "stage_done", "stage_total", "retry_at", "updated_at", "fetch_tries"}
+		if err := updateInRun(ctx, tx, &row, id, run, columns...); err != nil {
+			return err
+		}
+		return tx.feed(ctx, row.OwnerID)
 	})
 	if err != nil {
 		return kyro.Document{}, err

@@ -55,7 +55,18 @@ func status(r *http.Response, now time.Time) error {
 			return soon(r, now)
 		}
 	}
-	return failed("The site answered %d.", code).Because(&answered{code})
+	return failed("The site answered %d. %s", code, advice(code)).Because(&answered{code})
+}
+
+// advice is what to do about a status that will not be another one by itself.
+func advice(code int) string {
+	switch code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusUnavailableForLegalReasons:
+		return "It does not give the page to everybody: make it public, or save it and upload the file."
+	case http.StatusNotFound, http.StatusGone:
+		return "There is no page at the address: check it."
+	}
+	return "Check that the address opens in a browser without signing in, then try again."
 }
 
 // soon is the error of an answer that may be another one in a while.

@@ -27,7 +27,7 @@ func TestAPageIsFetched(t *testing.T) {
 	if err == nil { // the page with the parameter is another one to the site
 		t.Fatalf("%+v, %q", got, text)
 	}
-	wantError(t, "the page with a parameter", err, kyro.CodeFetchFailed, "The site answered 404.")
+	wantError(t, "the page with a parameter", err, kyro.CodeFetchFailed, "The site answered 404. There is no page at the address: check it.")
 	got, text, err = read(t, f, kyro.Fetch{URL: address + "#top"})
 	if err != nil || text != "<h1>Help</h1>" || got.URL != address || got.ETag != `W/"a, b"` || got.LastModified != "Sun, 01 Mar 2026 12:00:00 GMT" ||
 		got.ContentType != "text/html; charset=koi8-r" || got.NotModified || got.NoIndex {
@@ -137,7 +137,7 @@ func TestRedirectionsAreFollowed(t *testing.T) {
 	}
 	site.Set("/nowhere", website.Page{Status: 302})
 	_, _, err = read(t, f, kyro.Fetch{URL: site.URL + "/nowhere"})
-	wantError(t, "without a location", err, kyro.CodeFetchFailed, "The site answered 302.")
+	wantError(t, "without a location", err, kyro.CodeFetchFailed, "The site answered 302. Check that the address opens in a browser without signing in, then try again.")
 	site.Set("/meta", website.Page{Body: `<meta http-equiv="refresh" content="0; url=/r4">`, Header: http.Header{"Refresh": {"0; url=/r4"}}})
 	if got, _, err := read(t, f, kyro.Fetch{URL: site.URL + "/meta"}); err != nil || got.URL != site.URL+"/meta" {
 		t.Errorf("a page that refreshes itself was followed: %+v, %v", got, err)

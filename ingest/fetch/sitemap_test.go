@@ -113,7 +113,7 @@ func TestWhatIsNoSitemap(t *testing.T) {
 		t.Errorf("one without an end, of nothing: %v, %v", pages, err)
 	}
 	_, err = f.Sitemap(within(t), site.URL+"/missing", 10)
-	wantError(t, "404", err, kyro.CodeFetchFailed, "The site answered 404.")
+	wantError(t, "404", err, kyro.CodeFetchFailed, "The site answered 404. There is no page at the address: check it.")
 	site.Set("/busy", website.Page{Status: 503})
 	_, err = f.Sitemap(within(t), site.URL+"/busy", 10)
 	wantError(t, "503", err, kyro.CodeUpstreamFailed, "")
