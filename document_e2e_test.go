@@ -138,6 +138,10 @@ func TestPDFs(t *testing.T) {
 		if got := p.settled(scan); got != "NEEDS_OCR" {
 			t.Errorf("a PDF without text is %s", got)
 		}
+		if r := p.must(`query($d: ID!) { document(id: $d) { pageCount pageCharCounts warnings { code page } } }`, vars{"d": scan}); r.number("document.pageCount") != 2 ||
+			!strings.Contains(string(r.body), `"pageCharCounts":[0,0],"warnings":[{"code":"PAGE_WITHOUT_TEXT","page":1},{"code":"PAGE_WITHOUT_TEXT","page":2}]`) {
+			t.Errorf("of its pages it tells %s", r.body)
+		}
 		broken := p.upload(bot, "broken.pdf", content[:len(content)/3]).text("uploadDocument.document.id")
 		if got := p.settled(broken); got != "FAILED" {
 			t.Errorf("a broken PDF is %s", got)

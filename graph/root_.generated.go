@@ -4412,11 +4412,11 @@ type Document implements Node {
   statusReason: String
   "How far it has come, in numbers."
   progress: DocumentProgress!
-  "How many pages, slides or visible sheets it has; null where its format has none, or until it is ready."
+  "How many pages, slides or visible sheets it has; null where its format has none, or until it has been read."
   pageCount: Int
   """
   How many UTF-16 code units of text were found on each page, the first page first; null where the format has no pages, or
-  until it is ready. A page of 0 is one that nothing was found on.
+  until it has been read. A page of 0 is one that nothing was found on.
   """
   pageCharCounts: [Int!]
   "How many chunks it was cut into; 0 until known."

@@ -269,7 +269,12 @@ func (m *memory) HasPrepared(_ context.Context, id kyro.ID, run int64) (prepared
 }
 
 func (m *memory) Step(_ context.Context, id kyro.ID, run int64, step kyro.DocumentStep) (kyro.Document, error) {
-	return m.work("Step "+string(step.Status), id, run, func(r *row) { r.move(step) })
+	return m.work("Step "+string(step.Status), id, run, func(r *row) {
+		r.move(step)
+		if p := step.Pages; p != nil {
+			r.PageCount, r.PageChars, r.Warnings = &p.Count, p.Chars, p.Warnings
+		}
+	})
 }
 
 func (m *memory) Original(_ context.Context, id kyro.ID, _ int) (body io.ReadSeeker, err error) {

@@ -74,11 +74,17 @@ func (w *work) read(ctx context.Context) (kyro.Extraction, error) {
 const pageWithoutText = "PAGE_WITHOUT_TEXT"
 
 // noText is what becomes of a document without text: where pages show pictures, text recognition may find some in them.
+// Which pages those are it tells all the same.
 func noText(extraction kyro.Extraction) error {
-	if pictures(extraction) > 0 {
-		return verdict{kyro.DocumentNeedsOCR, "No text was found: the pages are pictures. Run text recognition (OCR) over the file and upload the result."}
+	v := verdict{status: kyro.DocumentFailed, reason: "The document holds no text."}
+	if extraction.Pages > 0 {
+		v.pages = &kyro.ReadPages{Count: extraction.Pages, Chars: extraction.PageChars, Warnings: extraction.Warnings}
 	}
-	return verdict{kyro.DocumentFailed, "The document holds no text."}
+	if pictures(extraction) > 0 {
+		v.status = kyro.DocumentNeedsOCR
+		v.reason = "No text was found: the pages are pictures. Run text recognition (OCR) over the file and upload the result."
+	}
+	return v
 }
 
 // isScan reports a document of nothing but pictures. A number or a stamp on them is no text.
@@ -150,7 +156,7 @@ func (w *work) original(ctx context.Context) (path string, discard func(), err e
 		if path, found := w.files.Latest(w.id, version); found {
 			return path, func() {}, nil
 		}
-		return "", nil, verdict{kyro.DocumentFailed, "What the document was made from is not there any more. Delete it and add it anew."}
+		return "", nil, verdict{status: kyro.DocumentFailed, reason: "What the document was made from is not there any more. Delete it and add it anew."}
 	}
 	if err != nil {
 		return "", nil, err

@@ -54,6 +54,7 @@ type work struct {
 type verdict struct {
 	status kyro.DocumentStatus
 	reason string
+	pages  *kyro.ReadPages // where it is because of what is on them
 }
 
 func (v verdict) Error() string { return string(v.status) + ": " + v.reason }
@@ -139,7 +140,7 @@ func (w *work) conclude(ctx context.Context, err error) error {
 	case errors.Is(err, kyro.ErrJobAgain), ctx.Err() != nil:
 		return err
 	case errors.As(err, &final):
-		return overIsFine(w.step(ctx, kyro.DocumentStep{Status: final.status, Reason: final.reason}))
+		return overIsFine(w.step(ctx, kyro.DocumentStep{Status: final.status, Reason: final.reason, Pages: final.pages}))
 	case isUpstream && up.waits():
 		return w.waitFor(ctx, up)
 	case isUpstream && !up.refuses(), !errors.As(err, &known):

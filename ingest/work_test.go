@@ -145,7 +145,7 @@ func TestWorkTellsWhatAPersonMustMend(t *testing.T) {
 			file: "a.pdf", ex: kyro.Extraction{Text: "17", Pages: 1, Warnings: told}, status: kyro.DocumentNeedsOCR, reason: "OCR",
 		},
 		"slides of pictures, and empty ones": {
-			file: "a.pptx", ex: kyro.Extraction{Pages: 3, Warnings: told}, status: kyro.DocumentNeedsOCR, reason: "OCR",
+			file: "a.pptx", ex: kyro.Extraction{Pages: 3, PageChars: []int{0, 0, 0}, Warnings: told}, status: kyro.DocumentNeedsOCR, reason: "OCR",
 		},
 		"blank pages":   {file: "a.pdf", ex: kyro.Extraction{Pages: 2}, status: kyro.DocumentFailed, reason: "no text"},
 		"an empty text": {file: "a.txt", ex: kyro.Extraction{Text: " \n\t"}, status: kyro.DocumentFailed, reason: "no text"},
@@ -172,6 +172,11 @@ func TestWorkTellsWhatAPersonMustMend(t *testing.T) {
 			r := h.row(d.ID)
 			if r.Status != test.status || !strings.Contains(r.StatusReason, test.reason) {
 				t.Errorf("the document is %s: %q", r.Status, r.StatusReason)
+			}
+			if p := test.ex.Pages; test.err == nil && p > 0 && test.status != kyro.DocumentWarned {
+				if r.PageCount == nil || *r.PageCount != p || !slices.Equal(r.PageChars, test.ex.PageChars) || len(r.Warnings) != len(test.ex.Warnings) {
+					t.Errorf("of its pages it tells %v, %v, %+v", r.PageCount, r.PageChars, r.Warnings)
+				}
 			}
 			if strings.Contains(r.StatusReason, "boom") {
 				t.Errorf("the cause is shown: %q", r.StatusReason)

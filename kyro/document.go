@@ -205,7 +205,16 @@ type DocumentStep struct {
 	StageTotal *int
 	RetryAt    *time.Time
 	MimeType   string
+	Pages      *ReadPages // of a run that ends because of what is on them
 	Now        time.Time
+}
+
+// ReadPages is what was found on the pages of a document: how many there are, how much text each holds, and what is missing.
+// Chars is nil where the format has no pages.
+type ReadPages struct {
+	Count    int
+	Chars    []int
+	Warnings []DocumentWarning
 }
 
 // NewDocument is a document about to be stored together with its first job.

@@ -99,7 +99,9 @@ func TestARunThatFailsLeavesTheDocument(t *testing.T) {
 			return k.store.Step(t.Context(), d.ID, d.Run, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: "why", Now: k.tick()})
 		},
 		kyro.RunNeedsOCR: func(t *testing.T, k *knowledge, d kyro.Document) (kyro.Document, error) {
-			return k.store.Step(t.Context(), d.ID, d.Run, kyro.DocumentStep{Status: kyro.DocumentNeedsOCR, Reason: "why", Now: k.tick()})
+			return k.store.Step(t.Context(), d.ID, d.Run, kyro.DocumentStep{
+				Status: kyro.DocumentNeedsOCR, Reason: "why", Pages: &kyro.ReadPages{Count: 1, Chars: []int{0}}, Now: k.tick(),
+			})
 		},
 		kyro.RunCanceled: func(t *testing.T, k *knowledge, d kyro.Document) (kyro.Document, error) {
 			return k.store.CancelDocument(t.Context(), k.owner, d.ID, k.tick())
@@ -143,6 +145,24 @@ func TestARunThatFailsLeavesTheDocument(t *testing.T) {
 			expect(t, "the next version", again.Version, 3)
 			check(t, k.store.DeleteBot(t.Context(), k.owner, k.bot, k.tick()))
 		}
+	})
+}
+
+// What was found on the pages of a document is told also where that is nothing.
+func TestPagesWithoutTextAreTold(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		d := k.add(t, "a scan")
+		page := 2
+		told := []kyro.DocumentWarning{{Code: "PAGE_WITHOUT_TEXT", Message: "Page 2 is a picture.", Page: &page}}
+		got, err := k.store.Step(t.Context(), d.ID, d.Run, kyro.DocumentStep{
+			Status: kyro.DocumentNeedsOCR, Reason: "why", Pages: &kyro.ReadPages{Count: 2, Chars: []int{17, 0}, Warnings: told}, Now: k.tick(),
+		})
+		check(t, err)
+		expect(t, "pages", *got.PageCount, 2)
+		expect(t, "characters", got.PageChars, []int{17, 0})
+		expect(t, "warnings", got.Warnings, told)
+		expect(t, "stored", k.document(t, d.ID), got)
 	})
 }
 

@@ -89,8 +89,13 @@ func (tx *writeTx) endRun(ctx context.Context, row *documentRow, id kyro.ID, run
 		return err
 	}
 	*row = before
+	columns := runColumns
+	if p := step.Pages; p != nil && row.ActiveVersion == 0 { // the pages that answers use are those of the active version
+		row.PageCount, row.PageChars, row.Warnings = &p.Count, p.Chars, orEmpty(p.Warnings)
+		columns = slices.Concat(runColumns, []string{"page_count", "page_chars", "warnings"})
+	}
 	row.end(step)
-	if err := updateInRun(ctx, tx, row, id, run, runColumns...); err != nil {
+	if err := updateInRun(ctx, tx, row, id, run, columns...); err != nil {
 		return err
 	}
 	return tx.settle(ctx, row)

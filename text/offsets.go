@@ -33,16 +33,23 @@ func (o *Offsets) Char(offset int) int {
 func units(s string) int {
 	n := 0
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c < 0x80 || c >= 0xC0 {
-			n++
-		}
-		if c >= 0xF0 {
-			n++
-		}
+		n += int(unitsOf[s[i]])
 	}
 	return n
 }
+
+// unitsOf is how many code units a character has that begins with a byte: none for those that begin none.
+var unitsOf = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c >= 0xF0:
+			t[c] = 2
+		case c < 0x80, c >= 0xC0:
+			t[c] = 1
+		}
+	}
+	return t
+}()
 
 // SliceChars is the part of a text between two UTF-16 offsets, half open. Bounds outside of the text are drawn in;
 // a character of two units that a bound cuts through is left out.

@@ -157,10 +157,13 @@ const longRun = 64
 // shortened is a block in whose long runs of spaces and signs all but the beginning and the end are soft hyphens, which do
 // not count; byte for byte as long.
 func shortened(block string) string {
+	if !hasLongRun(block) { // as nearly all
+		return block
+	}
 	var b []byte
 	start := 0 // of the run
 	for i, r := range block {
-		if !isWord(r) && !strings.ContainsRune(".?!。？！…．｡", r) {
+		if !endsRun(r) {
 			continue
 		}
 		b = shorten(b, block, start, i)
@@ -172,6 +175,38 @@ func shortened(block string) string {
 	}
 	return string(b)
 }
+
+// hasLongRun reports such a run, a byte at a time where it can.
+func hasLongRun(block string) bool {
+	run := 0
+	for i := 0; i < len(block); {
+		ends, size := false, 1
+		if c := block[i]; c < utf8.RuneSelf {
+			ends = asciiEndsRun[c]
+		} else {
+			var r rune
+			r, size = utf8.DecodeRuneInString(block[i:])
+			ends = endsRun(r)
+		}
+		if ends {
+			run = 0
+		} else if run += size; run > longRun {
+			return true
+		}
+		i += size
+	}
+	return false
+}
+
+var asciiEndsRun = func() (ends [utf8.RuneSelf]bool) {
+	for c := range ends {
+		ends[c] = endsRun(rune(c))
+	}
+	return ends
+}()
+
+// endsRun reports what is neither space nor a sign, and the signs that sentences end with.
+func endsRun(r rune) bool { return isWord(r) || strings.ContainsRune(".?!。？！…．｡", r) }
 
 // shorten does so with the run from start to end, in a copy of the block that it makes where there is none.
 func shorten(b []byte, block string, start, end int) []byte {
@@ -219,7 +254,7 @@ func endsSentence(candidate, next string) bool {
 		return true
 	}
 	body = body[:len(body)-1]
-	word := body[strings.LastIndexFunc(body, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("([\"“«‘/", r) })+1:]
+	word := body[strings.LastIndexFunc(body, isBeforeWord)+1:]
 	if r, size := utf8.DecodeRuneInString(word); size > 0 && unicode.IsSpace(r) {
 		word = word[size:]
 	}
@@ -234,6 +269,15 @@ func endsSentence(candidate, next string) bool {
 		return len(word) != len(body) && (len(word) > 2 || !months[strings.ToLower(follow)])
 	}
 	return true
+}
+
+// isBeforeWord reports what words stand behind.
+func isBeforeWord(r rune) bool {
+	switch r {
+	case '(', '[', '"', '“', '«', '‘', '/':
+		return true
+	}
+	return unicode.IsSpace(r)
 }
 
 func firstWord(s string) string {

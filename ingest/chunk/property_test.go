@@ -107,11 +107,27 @@ func BenchmarkSplit(b *testing.B) {
 			ex.Blocks = append(ex.Blocks, kyro.Block{Kind: kyro.BlockParagraph, Start: at, End: at + len(part)})
 			at += len(part)
 		}
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(s)))
-			for b.Loop() {
-				chunk.Split(ex, "title", chunk.Options{})
-			}
-		})
+		b.Run(name, func(b *testing.B) { benchmarkSplit(b, ex) })
+	}
+	b.Run("markdown", func(b *testing.B) {
+		ex := kyro.Extraction{MimeType: "text/markdown"}
+		add := func(kind kyro.BlockKind, s string) {
+			ex.Blocks = append(ex.Blocks, kyro.Block{Kind: kind, Level: 2, Start: len(ex.Text), End: len(ex.Text) + len(s)})
+			ex.Text += s + "\n\n"
+		}
+		for range 300 {
+			add(kyro.BlockHeading, "## Records and *requests*")
+			add(kyro.BlockParagraph, strings.TrimSpace(long("The office keeps every record for seven years, and destroys it afterwards. ", 2500)))
+			add(kyro.BlockList, "- the year\n- the record\n- the reason for which the copy is needed\n- the name")
+		}
+		benchmarkSplit(b, ex)
+	})
+}
+
+func benchmarkSplit(b *testing.B, ex kyro.Extraction) {
+	b.SetBytes(int64(len(ex.Text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		chunk.Split(ex, "title", chunk.Options{})
 	}
 }

@@ -3,8 +3,6 @@ package extract
 import (
 	"slices"
 	"unicode"
-
-	"github.com/klippa-app/go-pdfium/requests"
 )
 
 // rightToLeftGap is the white space, in sizes of the type, that is a space between letters written from right to left.
@@ -61,7 +59,7 @@ type glyph struct {
 // logical puts the characters of a line into the order in which they are read. The engine gives some words of such a line
 // as they lie on the page, from left to right, and turns others, so its order is not used at all: characters are taken
 // by where they are. Spaces are found anew, for the engine leaves those where they were.
-func (r pageReader) logical(chars []char) []char {
+func (r *pageReader) logical(chars []char) []char {
 	var glyphs []glyph
 	var marks []glyph
 	size := 0.0
@@ -69,11 +67,11 @@ func (r pageReader) logical(chars []char) []char {
 		if isGap(c.r) || c.r == lineHyphen {
 			continue
 		}
-		box, err := r.FPDFText_GetLooseCharBox(&requests.FPDFText_GetLooseCharBox{TextPage: r.page, Index: c.index})
-		if err != nil {
+		box, ok := r.box(c.index)
+		if !ok {
 			return chars
 		}
-		g := glyph{c, float64(box.Rect.Left), float64(box.Rect.Right), i}
+		g := glyph{c, box.left, box.right, i}
 		if unicode.IsMark(c.r) {
 			marks = append(marks, g)
 			continue
@@ -82,6 +80,9 @@ func (r pageReader) logical(chars []char) []char {
 			size = r.size(c.index)
 		}
 		glyphs = append(glyphs, g)
+	}
+	if len(glyphs) == 0 { // marks over nothing
+		return chars
 	}
 	slices.SortStableFunc(glyphs, func(a, b glyph) int { // from the right
 		switch d := (a.from + a.to) - (b.from + b.to); {

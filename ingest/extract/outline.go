@@ -5,10 +5,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/klippa-app/go-pdfium"
-	"github.com/klippa-app/go-pdfium/references"
-	"github.com/klippa-app/go-pdfium/requests"
-
 	"kyrochat/text"
 )
 
@@ -24,33 +20,23 @@ const (
 type outline map[string]int
 
 // readOutline reads the bookmarks of a document; nil where it has none.
-func readOutline(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT) outline {
+func readOutline(c *pdfCalls, doc pointer) outline {
 	found := outline{}
 	left := mostBookmarks
-	var walk func(parent *references.FPDF_BOOKMARK, depth int)
-	walk = func(parent *references.FPDF_BOOKMARK, depth int) {
-		first, err := instance.FPDFBookmark_GetFirstChild(&requests.FPDFBookmark_GetFirstChild{Document: doc, Bookmark: parent})
-		if err != nil {
-			return
-		}
-		for mark := first.Bookmark; mark != nil && left > 0; left-- {
-			title, err := instance.FPDFBookmark_GetTitle(&requests.FPDFBookmark_GetTitle{Bookmark: *mark})
-			if err == nil {
-				if key := sectionKey(title.Title); key != "" && found[key] == 0 {
-					found[key] = depth
-				}
+	var walk func(parent pointer, depth int)
+	walk = func(parent pointer, depth int) {
+		for mark := c.call("FPDFBookmark_GetFirstChild", doc, parent); mark != 0 && left > 0; left-- {
+			title := c.wide(func(to pointer, size int) int { return c.number("FPDFBookmark_GetTitle", mark, to, uint64(size)) })
+			if key := sectionKey(title); key != "" && found[key] == 0 {
+				found[key] = depth
 			}
 			if depth < maxOutlineDepth {
 				walk(mark, depth+1)
 			}
-			next, err := instance.FPDFBookmark_GetNextSibling(&requests.FPDFBookmark_GetNextSibling{Document: doc, Bookmark: *mark})
-			if err != nil {
-				return
-			}
-			mark = next.Bookmark
+			mark = c.call("FPDFBookmark_GetNextSibling", doc, mark)
 		}
 	}
-	walk(nil, 1)
+	walk(0, 1)
 	if len(found) == 0 {
 		return nil
 	}
@@ -84,12 +70,14 @@ func sectionKey(title string) string {
 
 // titleOf is what the document says it is called. Programs put the name of a file there, with their own before it, or
 // nothing that a person would say.
-func titleOf(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT) string {
-	meta, err := instance.FPDF_GetMetaText(&requests.FPDF_GetMetaText{Document: doc, Tag: "Title"})
+func titleOf(c *pdfCalls, doc pointer) string {
+	const key = "Title\x00"
+	name, err := c.instance.MallocNoZero(uint64(len(key)))
 	if err != nil {
 		return ""
 	}
-	return sensibleTitle(meta.Value)
+	copy(c.at(name, len(key)), key)
+	return sensibleTitle(c.wide(func(to pointer, size int) int { return c.number("FPDF_GetMetaText", doc, name, to, uint64(size)) }))
 }
 
 var (

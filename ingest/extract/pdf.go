@@ -2,17 +2,12 @@ package extract
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/klippa-app/go-pdfium"
-	"github.com/klippa-app/go-pdfium/enums"
-	pdfiumerrors "github.com/klippa-app/go-pdfium/errors"
-	"github.com/klippa-app/go-pdfium/references"
-	"github.com/klippa-app/go-pdfium/requests"
 	"github.com/klippa-app/go-pdfium/webassembly"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -31,44 +26,52 @@ const (
 // pdfEngine is PDFium compiled to WebAssembly. It sees no file system: it gets the bytes of one document through
 // a reader. Every document has an instance of its own, so that none can leave anything behind for the next.
 type pdfEngine struct {
-	pool  pdfium.Pool
-	cache wazero.CompilationCache
+	pool   pdfium.Pool
+	cache  wazero.CompilationCache
+	memory *pdfMemory // of the instance started last
 }
 
 // newPDFEngine loads the engine. Compiling takes seconds, so the machine code is kept in a folder; without one, or
 // where it is not usable, it is compiled anew.
 func newPDFEngine(cacheDir string) (*pdfEngine, error) {
+	e := &pdfEngine{}
 	if cacheDir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(filepath.Join(cacheDir, "pdfium"))
 		if err == nil {
-			if pool, err := newPDFPool(cache); err == nil {
-				return &pdfEngine{pool: pool, cache: cache}, nil
+			if err := e.start(cache); err == nil {
+				return e, nil
 			}
 			_ = cache.Close(context.Background())
 		}
 	}
-	pool, err := newPDFPool(nil)
-	if err != nil {
+	if err := e.start(nil); err != nil {
 		return nil, err
 	}
-	return &pdfEngine{pool: pool}, nil
+	return e, nil
 }
 
-// newPDFPool sets what the engine may do. PDFium needs exception handling, which the default features lack; an
+// start sets what the engine may do. PDFium needs exception handling, which the default features lack; an
 // empty FSConfig mounts nothing, where none at all would mount the root of the machine; and its output must not
 // go to standard output, which carries the frames.
-func newPDFPool(cache wazero.CompilationCache) (pdfium.Pool, error) {
+func (e *pdfEngine) start(cache wazero.CompilationCache) (err error) {
 	config := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
 		WithMemoryLimitPages(wasmPages)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
 	}
-	return webassembly.Init(webassembly.Config{
+	e.cache = cache
+	e.pool, err = webassembly.Init(webassembly.Config{
+		Context: experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc(
+			func(_, most uint64) experimental.LinearMemory {
+				e.memory = newPDFMemory(most)
+				return e.memory
+			})),
 		MaxTotal: 1, MaxIdle: 1,
 		FSConfig: wazero.NewFSConfig(), RuntimeConfig: config,
 		Stdout: io.Discard, Stderr: io.Discard,
 	})
+	return err
 }
 
 func (e *pdfEngine) close() {
@@ -92,27 +95,33 @@ func (e *pdfEngine) read(f *os.File, limits kyro.Limits, progress func(done, tot
 		return kyro.Extraction{}, fmt.Errorf("starting an instance of the PDF engine: %w", err)
 	}
 	defer instance.Close()
-	doc, err := instance.OpenDocument(&requests.OpenDocument{FileReader: f, FileReaderSize: info.Size()})
+	c, err := newPDFCalls(instance, e.memory)
 	if err != nil {
-		return kyro.Extraction{}, openError(err)
+		return kyro.Extraction{}, fmt.Errorf("starting an instance of the PDF engine: %w", err)
 	}
-	count, err := instance.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: doc.Document})
-	if err != nil || count.PageCount < 1 {
-		return kyro.Extraction{}, damaged(err)
+	doc, failure, err := c.open(f, info.Size())
+	if err != nil {
+		return kyro.Extraction{}, fmt.Errorf("giving a file to the PDF engine: %w", err)
 	}
-	if count.PageCount > limits.MaxPages {
+	if doc == 0 {
+		return kyro.Extraction{}, openError(failure)
+	}
+	count := c.number("FPDF_GetPageCount", doc)
+	if count < 1 {
+		return kyro.Extraction{}, damaged()
+	}
+	if count > limits.MaxPages {
 		return kyro.Extraction{}, kyro.Errorf(kyro.CodeLimitReached,
-			"The PDF has %d pages; a document may have at most %d. Split it into several files.", count.PageCount, limits.MaxPages)
+			"The PDF has %d pages; a document may have at most %d. Split it into several files.", count, limits.MaxPages)
 	}
-	progress(0, count.PageCount)
-	pages := make([]pdfPage, 0, count.PageCount)
+	progress(0, count)
+	pages := make([]pdfPage, 0, count)
 	failed, length := 0, 0
-	spaces := &spaces{}
-	for i := range count.PageCount {
-		page, err := readPage(instance, doc.Document, i, spaces)
-		if err != nil {
+	r := pageReader{pdfCalls: c, doc: doc, fonts: map[string]typeface{}}
+	for i := range count {
+		page := r.read(i)
+		if page.broken {
 			failed++
-			page = pdfPage{number: i + 1, broken: true}
 		}
 		for _, l := range page.lines {
 			length += len(l.text) + 1
@@ -121,69 +130,66 @@ func (e *pdfEngine) read(f *os.File, limits kyro.Limits, progress func(done, tot
 			return kyro.Extraction{}, textTooLong(limits)
 		}
 		pages = append(pages, page)
-		progress(i+1, count.PageCount)
+		progress(i+1, count)
 	}
-	if failed == count.PageCount {
-		return kyro.Extraction{}, damaged(nil)
+	if failed == count {
+		return kyro.Extraction{}, damaged()
 	}
-	ex := layout(pages, readOutline(instance, doc.Document))
-	ex.Title = titleOf(instance, doc.Document)
+	ex := layout(pages, readOutline(c, doc))
+	ex.Title = titleOf(c, doc)
 	if len(ex.Text) > limits.MaxExtractedText {
 		return kyro.Extraction{}, textTooLong(limits)
 	}
 	return ex, nil
 }
 
-func openError(err error) error {
-	switch {
-	case errors.Is(err, pdfiumerrors.ErrPassword):
+func openError(failure int) error {
+	switch failure {
+	case pdfPassword:
 		return kyro.Errorf(kyro.CodeValidation, "The PDF is protected by a password. Remove the protection and upload it again.")
-	case errors.Is(err, pdfiumerrors.ErrSecurity):
+	case pdfSecurity:
 		return kyro.Errorf(kyro.CodeValidation,
 			"The PDF is encrypted in a way that cannot be opened. Save it without protection and upload it again.")
 	}
-	return damaged(err)
+	return damaged()
 }
 
-func damaged(err error) error {
+func damaged() error {
 	return kyro.Errorf(kyro.CodeValidation,
-		"The PDF is damaged and could not be read. Open it in another program, save or print it as a new PDF, and upload that.").Because(err)
+		"The PDF is damaged and could not be read. Open it in another program, save or print it as a new PDF, and upload that.")
 }
+
+// Kinds of objects on a page, and of annotations, by the numbers of the engine.
+const (
+	pdfImage  = 3
+	pdfForm   = 5
+	pdfWidget = 20
+)
 
 // hasPicture reports an image on a page, also within the forms that some programs wrap everything in.
-func hasPicture(instance pdfium.Pdfium, page references.FPDF_PAGE) bool {
+func (c *pdfCalls) hasPicture(page pointer) bool {
 	const most = 500 // objects looked at: a scan is one or a few images
-	count, err := instance.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: requests.Page{ByReference: &page}})
-	if err != nil {
-		return false
-	}
-	for i := range min(count.Count, most) {
-		object, err := instance.FPDFPage_GetObject(&requests.FPDFPage_GetObject{Page: requests.Page{ByReference: &page}, Index: i})
-		if err == nil && isPicture(instance, object.PageObject, 3) {
+	for i := range min(c.number("FPDFPage_CountObjects", page), most) {
+		if c.isPicture(c.call("FPDFPage_GetObject", page, uint64(i)), 3) {
 			return true
 		}
 	}
 	return false
 }
 
-func isPicture(instance pdfium.Pdfium, object references.FPDF_PAGEOBJECT, depth int) bool {
-	kind, err := instance.FPDFPageObj_GetType(&requests.FPDFPageObj_GetType{PageObject: object})
-	if err != nil {
+func (c *pdfCalls) isPicture(object pointer, depth int) bool {
+	if object == 0 {
 		return false
 	}
-	if kind.Type == enums.FPDF_PAGEOBJ_IMAGE {
+	kind := c.number("FPDFPageObj_GetType", object)
+	if kind == pdfImage {
 		return true
 	}
-	if kind.Type != enums.FPDF_PAGEOBJ_FORM || depth == 0 {
+	if kind != pdfForm || depth == 0 {
 		return false
 	}
-	count, err := instance.FPDFFormObj_CountObjects(&requests.FPDFFormObj_CountObjects{PageObject: object})
-	if err != nil {
-		return false
-	}
-	for i := range min(count.Count, 50) {
-		inner, err := instance.FPDFFormObj_GetObject(&requests.FPDFFormObj_GetObject{PageObject: object, Index: uint64(i)})
-		if err == nil && isPicture(instance, inner.PageObject, depth-1) {
+	for i := range min(c.number("FPDFFormObj_CountObjects", object), 50) {
+		if c.isPicture(c.call("FPDFFormObj_GetObject", object, uint64(i)), depth-1) {
 			return true
 		}
 	}

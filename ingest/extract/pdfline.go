@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/klippa-app/go-pdfium/requests"
-
 	"kyrochat/text"
 )
 
@@ -47,7 +45,7 @@ func isGap(c rune) bool { return unicode.IsSpace(c) }
 
 // line measures the characters of one line; false for a blank one, and for one that nobody can see because it lies
 // beside the page or is smaller than a point.
-func (r pageReader) line(chars []char) (pdfLine, bool) {
+func (r *pageReader) line(chars []char) (pdfLine, bool) {
 	chars = trimGaps(chars)
 	if len(chars) == 0 {
 		return pdfLine{}, false
@@ -62,10 +60,7 @@ func (r pageReader) line(chars []char) (pdfLine, bool) {
 			return pdfLine{}, false
 		}
 	}
-	turn := 0.0
-	if a, err := r.FPDFText_GetCharAngle(&requests.FPDFText_GetCharAngle{TextPage: r.page, Index: chars[0].index}); err == nil && a.CharAngle > 0 {
-		turn = float64(a.CharAngle)
-	}
+	turn := max(0, r.angle(r.page, chars[0].index))
 	mirrored := hasRightToLeft(chars) && turn == 0
 	if mirrored {
 		chars = r.logical(chars)
@@ -87,19 +82,18 @@ func (r pageReader) line(chars []char) (pdfLine, bool) {
 
 // items divides what the engine took for one line before bullets that lie lower than it: so small a sign does not look to
 // it like a line of its own.
-func (r pageReader) items(chars []char) [][]char {
+func (r *pageReader) items(chars []char) [][]char {
 	var parts [][]char
 	start := 0
 	for i := 1; i < len(chars); i++ {
 		if !isBullet(chars[i].r) || !isGap(chars[i-1].r) {
 			continue
 		}
-		above, err := r.FPDFText_GetCharOrigin(&requests.FPDFText_GetCharOrigin{TextPage: r.page, Index: chars[start].index})
-		if err != nil {
+		_, above, ok := r.origin(chars[start].index)
+		if !ok {
 			continue
 		}
-		here, err := r.FPDFText_GetCharOrigin(&requests.FPDFText_GetCharOrigin{TextPage: r.page, Index: chars[i].index})
-		if err == nil && math.Abs(here.Y-above.Y) > 0.7*r.size(chars[i].index) {
+		if _, here, ok := r.origin(chars[i].index); ok && math.Abs(here-above) > 0.7*r.size(chars[i].index) {
 			parts = append(parts, chars[start:i])
 			start = i
 		}
@@ -119,7 +113,7 @@ func trimGaps(chars []char) []char {
 
 // cells writes the characters of a line, divided where the gaps are wide. A mark and the item of a list that follows
 // it belong together.
-func (r pageReader) cells(chars []char, turn, size float64, mirrored bool) []pdfCell {
+func (r *pageReader) cells(chars []char, turn, size float64, mirrored bool) []pdfCell {
 	var cells []pdfCell
 	var b strings.Builder
 	left, right := 0.0, 0.0
@@ -185,7 +179,7 @@ func isBullet(c rune) bool { return strings.ContainsRune("•‣◦▪●", c) }
 func joins(c rune) bool { return (unicode.IsLetter(c) || unicode.IsDigit(c)) && !isUnspaced(c) }
 
 // tracking is the usual distance between neighbouring letters.
-func (r pageReader) tracking(chars []char, turn float64) float64 {
+func (r *pageReader) tracking(chars []char, turn float64) float64 {
 	const looks = 40
 	var gaps []float64
 	for i := 1; i < len(chars) && len(gaps) < looks; i++ {
@@ -239,7 +233,7 @@ func composed(s string) string {
 }
 
 // measure finds where a line is and how it is set; false where nobody can see it.
-func (r pageReader) measure(l *pdfLine, chars []char, turn float64, mirrored bool) bool {
+func (r *pageReader) measure(l *pdfLine, chars []char, turn float64, mirrored bool) bool {
 	first, last := chars[0], chars[len(chars)-1]
 	if r.isOutside(first.index) && r.isOutside(last.index) {
 		return false
@@ -258,8 +252,8 @@ func (r pageReader) measure(l *pdfLine, chars []char, turn float64, mirrored boo
 	_, l.right = r.extent(last.index, turn, mirrored)
 	_, wordRight := r.extent(wordEnd.index, turn, mirrored)
 	l.firstWord = max(0, wordRight-l.left)
-	if o, err := r.FPDFText_GetCharOrigin(&requests.FPDFText_GetCharOrigin{TextPage: r.page, Index: first.index}); err == nil {
-		_, l.y = rotate(o.X, o.Y, turn)
+	if x, y, ok := r.origin(first.index); ok {
+		_, l.y = rotate(x, y, turn)
 	}
 	// Three places out of the line outvote a superscript or a word in bold.
 	var sizes [3]float64
@@ -267,11 +261,11 @@ func (r pageReader) measure(l *pdfLine, chars []char, turn float64, mirrored boo
 	for i := range sizes {
 		c := ink[len(ink)*(2*i+1)/6]
 		sizes[i] = r.size(c.index)
-		font := r.font(c.index)
-		if isOf(font, boldFonts) {
+		face := r.typeface(c.index)
+		if face.bold {
 			bold++
 		}
-		if isOf(font, monoFonts) {
+		if face.mono {
 			mono++
 		}
 	}
@@ -282,25 +276,38 @@ func (r pageReader) measure(l *pdfLine, chars []char, turn float64, mirrored boo
 }
 
 // isOutside reports a character that lies beside the page.
-func (r pageReader) isOutside(index int) bool {
-	if r.bounds.Right <= r.bounds.Left || r.bounds.Top <= r.bounds.Bottom {
+func (r *pageReader) isOutside(index int) bool {
+	if r.bounds.right <= r.bounds.left || r.bounds.top <= r.bounds.bottom {
 		return false
 	}
-	box, err := r.FPDFText_GetLooseCharBox(&requests.FPDFText_GetLooseCharBox{TextPage: r.page, Index: index})
-	return err == nil && (box.Rect.Right < r.bounds.Left || box.Rect.Left > r.bounds.Right || box.Rect.Top < r.bounds.Bottom || box.Rect.Bottom > r.bounds.Top)
+	box, ok := r.box(index)
+	return ok && (box.right < r.bounds.left || box.left > r.bounds.right || box.top < r.bounds.bottom || box.bottom > r.bounds.top)
+}
+
+// box is the rectangle of a character, with the white space that belongs to it.
+func (r *pageReader) box(index int) (rect, bool) {
+	return r.rectangle("FPDFText_GetLooseCharBox", r.page, uint64(index))
+}
+
+// origin is where a character stands on its line.
+func (r *pageReader) origin(index int) (x, y float64, ok bool) {
+	if r.number("FPDFText_GetCharOrigin", r.page, uint64(index), r.room, r.room+8) == 0 {
+		return 0, 0, false
+	}
+	return r.double(0), r.double(1), true
 }
 
 // extent is from where to where a character reaches along its line, with the white space that belongs to it.
-func (r pageReader) extent(index int, turn float64, mirrored bool) (from, to float64) {
-	box, err := r.FPDFText_GetLooseCharBox(&requests.FPDFText_GetLooseCharBox{TextPage: r.page, Index: index})
-	if err != nil {
+func (r *pageReader) extent(index int, turn float64, mirrored bool) (from, to float64) {
+	box, ok := r.box(index)
+	if !ok {
 		return 0, 0
 	}
-	a, _ := rotate(float64(box.Rect.Left), float64(box.Rect.Bottom), turn)
-	b, _ := rotate(float64(box.Rect.Right), float64(box.Rect.Top), turn)
+	a, _ := rotate(box.left, box.bottom, turn)
+	b, _ := rotate(box.right, box.top, turn)
 	from, to = min(a, b), max(a, b)
 	if mirrored {
-		width := float64(r.bounds.Right + r.bounds.Left)
+		width := r.bounds.right + r.bounds.left
 		from, to = width-to, width-from
 	}
 	return from, to
@@ -316,35 +323,47 @@ func rotate(x, y, turn float64) (along, across float64) {
 }
 
 // size is the height of type as printed: the font's size as scaled by the text matrix.
-func (r pageReader) size(index int) float64 {
-	font, err := r.FPDFText_GetFontSize(&requests.FPDFText_GetFontSize{TextPage: r.page, Index: index})
-	if err != nil {
-		return 0
-	}
-	size := font.FontSize
-	if m, err := r.FPDFText_GetMatrix(&requests.FPDFText_GetMatrix{TextPage: r.page, Index: index}); err == nil {
-		if scale := math.Hypot(float64(m.Matrix.C), float64(m.Matrix.D)); scale > 0 {
+func (r *pageReader) size(index int) float64 {
+	size := math.Float64frombits(r.call("FPDFText_GetFontSize", r.page, uint64(index)))
+	if r.number("FPDFText_GetMatrix", r.page, uint64(index), r.room) != 0 {
+		const c, d = 2, 3 // of the numbers of a matrix
+		if scale := math.Hypot(float64(r.float(c)), float64(r.float(d))); scale > 0 {
 			size *= scale
 		}
 	}
 	return math.Round(size*10) / 10
 }
 
-// font is the name of a character's font.
-func (r pageReader) font(index int) string {
-	font, err := r.FPDFText_GetFontInfo(&requests.FPDFText_GetFontInfo{TextPage: r.page, Index: index})
-	if err != nil {
-		return ""
+// typeface is what the name of a font says about it.
+type typeface struct{ bold, mono bool }
+
+// typeface is that of a character.
+func (r *pageReader) typeface(index int) typeface {
+	n := r.number("FPDFText_GetFontInfo", r.page, uint64(index), r.room, roomBytes, 0)
+	if n < 1 || n > roomBytes { // a name with the zero at its end
+		return typeface{}
 	}
-	return strings.ToLower(font.FontName)
+	name := r.at(r.room, n-1)
+	face, ok := r.fonts[string(name)]
+	if !ok {
+		font := strings.ToLower(string(name))
+		face = typeface{isOf(font, boldFonts), isOf(font, monoFonts)}
+		if len(r.fonts) < mostFonts {
+			r.fonts[string(name)] = face
+		}
+	}
+	return face
 }
+
+// mostFonts is of how many fonts of a document is remembered what their names say.
+const mostFonts = 1_000
 
 var (
 	boldFonts = []string{"bold", "black", "cmbx", "heavy"}
 	monoFonts = []string{"mono", "courier", "consol", "cmtt", "lmtt", "typewriter", "menlo", "inconsolata", "sourcecode"}
 )
 
-// isOf reports a font whose name has one of the parts. Every line asks, which is too often for regular expressions.
+// isOf reports a font whose name has one of the parts.
 func isOf(font string, parts []string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(font, part) })
 }

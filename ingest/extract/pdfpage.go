@@ -1,16 +1,10 @@
 package extract
 
 import (
+	"encoding/binary"
 	"math"
 	"unicode"
 	"unicode/utf16"
-
-	"github.com/klippa-app/go-pdfium"
-	"github.com/klippa-app/go-pdfium/enums"
-	"github.com/klippa-app/go-pdfium/references"
-	"github.com/klippa-app/go-pdfium/requests"
-	"github.com/klippa-app/go-pdfium/responses"
-	"github.com/klippa-app/go-pdfium/structs"
 )
 
 // lineHyphen is what PDFium gives for a hyphen that ends a line, in place of the line's end.
@@ -38,27 +32,33 @@ type pdfLine struct {
 	cells       []pdfCell // what wide gaps set apart; nil for a line without any
 }
 
-// readPage reads the lines of a page. What a line looks like is measured at a few characters only: every call into
-// the engine costs.
-func readPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int, spaces *spaces) (pdfPage, error) {
+// pageReader reads the pages of a document, one after the other. What a line looks like is measured at a few characters
+// only: every call into the engine costs.
+type pageReader struct {
+	*pdfCalls
+	doc    pointer
+	page   pointer // the text of the page
+	bounds rect    // what of the page is seen
+	spaces spaces
+	fonts  map[string]typeface // by their names
+}
+
+// read reads the lines of a page.
+func (r *pageReader) read(index int) pdfPage {
 	p := pdfPage{number: index + 1}
-	loaded, err := loadPage(instance, doc, index)
-	if err != nil {
-		return p, err
+	page := r.loadPage(index)
+	if page == 0 {
+		p.broken = true
+		return p
 	}
-	defer instance.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
-	r := pageReader{Pdfium: instance, spaces: spaces}
-	if r.page, err = uprightText(instance, requests.Page{ByReference: &loaded.Page}); err != nil {
-		return p, err
+	defer r.call("FPDF_ClosePage", page)
+	if r.page = r.uprightText(page); r.page == 0 {
+		p.broken = true
+		return p
 	}
-	defer instance.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: r.page})
-	if box, err := instance.FPDF_GetPageBoundingBox(&requests.FPDF_GetPageBoundingBox{Page: requests.Page{ByReference: &loaded.Page}}); err == nil {
-		r.bounds = box.Rect
-	}
-	if p.lines, err = r.lines(); err != nil {
-		return p, err
-	}
-	p.lines = joinRows(p.lines)
+	defer r.call("FPDFText_ClosePage", r.page)
+	r.bounds, _ = r.rectangle("FPDF_GetPageBoundingBox", page)
+	p.lines = joinRows(r.lines())
 	for _, l := range p.lines {
 		for _, c := range l.text {
 			if unicode.IsLetter(c) {
@@ -66,105 +66,84 @@ func readPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int, s
 			}
 		}
 	}
-	p.picture = p.letters < fewLetters && hasPicture(instance, loaded.Page)
-	return p, nil
+	p.picture = p.letters < fewLetters && r.hasPicture(page)
+	return p
 }
 
 // loadPage loads a page with what was filled into its form fields: an engine asked for the text of a page leaves out
-// what lies on top of it, unless that is made a part of the page.
-func loadPage(instance pdfium.Pdfium, doc references.FPDF_DOCUMENT, index int) (*responses.FPDF_LoadPage, error) {
-	loaded, err := instance.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: doc, Index: index})
-	if err != nil {
-		return nil, err
+// what lies on top of it, unless that is made a part of the page. 0 is a page that cannot be loaded.
+func (r *pageReader) loadPage(index int) pointer {
+	const flattened = 1
+	page := r.call("FPDF_LoadPage", r.doc, uint64(index))
+	if page == 0 || !r.hasFields(page) || r.number("FPDFPage_Flatten", page, 0) != flattened {
+		return page
 	}
-	page := requests.Page{ByReference: &loaded.Page}
-	if !hasFields(instance, page) {
-		return loaded, nil
-	}
-	flat, err := instance.FPDFPage_Flatten(&requests.FPDFPage_Flatten{Page: page, Usage: requests.FPDFPage_FlattenUsageNormalDisplay})
-	if err != nil || flat.Result != responses.FPDFPage_FlattenResultSuccess {
-		return loaded, nil
-	}
-	_, _ = instance.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
-	return instance.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: doc, Index: index})
+	r.call("FPDF_ClosePage", page)
+	return r.call("FPDF_LoadPage", r.doc, uint64(index))
 }
 
 // uprightText loads the text of a page so that most of it is upright. The engine puts characters into lines as they are
 // seen on the page; where those lie on their side, by the page's rotation or without it, it would read them out of order.
-func uprightText(instance pdfium.Pdfium, page requests.Page) (references.FPDF_TEXTPAGE, error) {
-	chars, err := instance.FPDFText_LoadPage(&requests.FPDFText_LoadPage{Page: page})
-	if err != nil {
-		return "", err
+func (r *pageReader) uprightText(page pointer) pointer {
+	chars := r.call("FPDFText_LoadPage", page)
+	if chars == 0 {
+		return 0
 	}
-	shown, err := instance.FPDFPage_GetRotation(&requests.FPDFPage_GetRotation{Page: page})
-	if err != nil {
-		return chars.TextPage, nil
+	turn, ok := r.quarterTurn(chars)
+	if !ok || turn == r.number("FPDFPage_GetRotation", page) {
+		return chars
 	}
-	turn, ok := quarterTurn(instance, chars.TextPage)
-	if !ok || turn == shown.PageRotation {
-		return chars.TextPage, nil
+	r.call("FPDFPage_SetRotation", page, uint64(turn))
+	again := r.call("FPDFText_LoadPage", page)
+	if again == 0 {
+		return chars
 	}
-	if _, err := instance.FPDFPage_SetRotation(&requests.FPDFPage_SetRotation{Page: page, Rotate: turn}); err != nil {
-		return chars.TextPage, nil
-	}
-	again, err := instance.FPDFText_LoadPage(&requests.FPDFText_LoadPage{Page: page})
-	if err != nil {
-		return chars.TextPage, nil
-	}
-	_, _ = instance.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: chars.TextPage})
-	return again.TextPage, nil
+	r.call("FPDFText_ClosePage", chars)
+	return again
 }
 
-// quarterTurn is how a page has to be turned for most of its text to be upright, by a look at some of its characters.
-func quarterTurn(instance pdfium.Pdfium, page references.FPDF_TEXTPAGE) (enums.FPDF_PAGE_ROTATION, bool) {
+// quarterTurn is how often a page has to be turned by a quarter for most of its text to be upright, by a look at some of
+// its characters.
+func (r *pageReader) quarterTurn(page pointer) (int, bool) {
 	const looks = 24
-	count, err := instance.FPDFText_CountChars(&requests.FPDFText_CountChars{TextPage: page})
-	if err != nil || count.Count == 0 {
+	count := r.number("FPDFText_CountChars", page)
+	if count < 1 {
 		return 0, false
 	}
 	var votes [4]int
 	for i := range looks {
-		a, err := instance.FPDFText_GetCharAngle(&requests.FPDFText_GetCharAngle{TextPage: page, Index: i * count.Count / looks})
-		if err != nil || a.CharAngle < 0 {
-			continue
+		if angle := r.angle(page, i*count/looks); angle >= 0 {
+			votes[int(math.Round(angle/(math.Pi/2)))%4]++
 		}
-		votes[int(math.Round(float64(a.CharAngle)/(math.Pi/2)))%4]++
 	}
 	for turn, n := range votes {
 		if 2*n > looks {
-			return enums.FPDF_PAGE_ROTATION(turn), true
+			return turn, true
 		}
 	}
 	return 0, false
 }
 
+// angle is how far a character is turned, in radians; less than nothing where that is not known.
+func (r *pageReader) angle(page pointer, index int) float64 {
+	return float64(math.Float32frombits(uint32(r.call("FPDFText_GetCharAngle", page, uint64(index)))))
+}
+
 // hasFields reports a page with form fields.
-func hasFields(instance pdfium.Pdfium, page requests.Page) bool {
+func (r *pageReader) hasFields(page pointer) bool {
 	const most = 200 // annotations looked at: a form has fields among its first
-	count, err := instance.FPDFPage_GetAnnotCount(&requests.FPDFPage_GetAnnotCount{Page: page})
-	if err != nil {
-		return false
-	}
-	for i := range min(count.Count, most) {
-		annotation, err := instance.FPDFPage_GetAnnot(&requests.FPDFPage_GetAnnot{Page: page, Index: i})
-		if err != nil {
+	for i := range min(r.number("FPDFPage_GetAnnotCount", page), most) {
+		annotation := r.call("FPDFPage_GetAnnot", page, uint64(i))
+		if annotation == 0 {
 			continue
 		}
-		kind, err := instance.FPDFAnnot_GetSubtype(&requests.FPDFAnnot_GetSubtype{Annotation: annotation.Annotation})
-		_, _ = instance.FPDFPage_CloseAnnot(&requests.FPDFPage_CloseAnnot{Annotation: annotation.Annotation})
-		if err == nil && kind.Subtype == enums.FPDF_ANNOT_SUBTYPE_WIDGET {
+		kind := r.number("FPDFAnnot_GetSubtype", annotation)
+		r.call("FPDFPage_CloseAnnot", annotation)
+		if kind == pdfWidget {
 			return true
 		}
 	}
 	return false
-}
-
-// pageReader asks the engine about the characters of a page.
-type pageReader struct {
-	pdfium.Pdfium
-	page   references.FPDF_TEXTPAGE
-	bounds structs.FPDF_FS_RECTF // what of the page is seen
-	spaces *spaces
 }
 
 // char is a character with its index on the page.
@@ -173,11 +152,7 @@ type char struct {
 	index int
 }
 
-func (r pageReader) lines() ([]pdfLine, error) {
-	count, err := r.FPDFText_CountChars(&requests.FPDFText_CountChars{TextPage: r.page})
-	if err != nil {
-		return nil, err
-	}
+func (r *pageReader) lines() []pdfLine {
 	var lines []pdfLine
 	var line []char
 	end := func() {
@@ -188,11 +163,7 @@ func (r pageReader) lines() ([]pdfLine, error) {
 		}
 		line = line[:0]
 	}
-	units, err := r.units(count.Count)
-	if err != nil {
-		return nil, err
-	}
-	for i, c := range units {
+	for i, c := range r.units() {
 		switch n := len(line); {
 		case c == '\n':
 			end()
@@ -202,38 +173,40 @@ func (r pageReader) lines() ([]pdfLine, error) {
 		case c == '\r', c == 0:
 		case c == '\u00AD':
 			line = append(line, char{lineHyphen, i})
-		case n > 0 && utf16.IsSurrogate(c) && utf16.IsSurrogate(line[n-1].r):
+		case n > 0 && isPair(line[n-1].r, c):
 			line[n-1].r = utf16.DecodeRune(line[n-1].r, c)
 		default:
 			line = append(line, char{c, i})
 		}
 	}
 	end()
-	return lines, nil
+	return lines
 }
 
 // units are the characters of a page as the engine counts them: each a unit of UTF-16. All of them at once where it gives
 // as many as it counts, which it does unless some are signs of control; else one by one.
-func (r pageReader) units(count int) ([]rune, error) {
-	units := make([]rune, 0, count)
-	if count == 0 {
-		return nil, nil
+func (r *pageReader) units() []rune {
+	count := r.number("FPDFText_CountChars", r.page)
+	if count < 1 {
+		return nil
 	}
-	if all, err := r.FPDFText_GetText(&requests.FPDFText_GetText{TextPage: r.page, StartIndex: 0, Count: count}); err == nil {
-		for _, u := range utf16.Encode([]rune(all.Text)) {
-			units = append(units, rune(u))
-		}
-		if len(units) == count {
-			return units, nil
+	units := make([]rune, count)
+	size := 2 * (count + 1)
+	if to, err := r.instance.MallocNoZero(uint64(size)); err == nil {
+		defer func() { _ = r.instance.Free(to) }()
+		if r.number("FPDFText_GetText", r.page, 0, uint64(count), to) == count+1 {
+			written := r.at(to, size)
+			for i := range units {
+				units[i] = rune(binary.LittleEndian.Uint16(written[2*i:]))
+			}
+			return units
 		}
 	}
-	units = units[:0]
-	for i := range count {
-		got, err := r.FPDFText_GetUnicode(&requests.FPDFText_GetUnicode{TextPage: r.page, Index: i})
-		if err != nil {
-			return nil, err
-		}
-		units = append(units, rune(uint32(got.Unicode)))
+	for i := range units {
+		units[i] = rune(uint32(r.call("FPDFText_GetUnicode", r.page, uint64(i))))
 	}
-	return units, nil
+	return units
 }
+
+// isPair reports the two halves of one character.
+func isPair(high, low rune) bool { return utf16.DecodeRune(high, low) != unicode.ReplacementChar }

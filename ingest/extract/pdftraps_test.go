@@ -215,3 +215,20 @@ func TestPDFRightToLeft(t *testing.T) {
 		}
 	}
 }
+
+// Some lines hold nothing but marks that belong over Arabic letters.
+func TestPDFMarksOverNothing(t *testing.T) {
+	t.Parallel()
+	ex := mustReadPDF(t, rawPDF(
+		"<</Type/Catalog/Pages 2 0 R>>",
+		"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F 5 0 R/A 6 0 R>>>>/Contents 4 0 R>>",
+		stream("", at(72, 700, "Marks:")+"BT /A 11 Tf 72 650 Td (ab) Tj ET"),
+		"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+		"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding/ToUnicode 7 0 R>>",
+		stream("", "1 begincodespacerange <00> <FF> endcodespacerange 2 beginbfchar <61> <06D6> <62> <06E2> endbfchar"),
+	))
+	if !strings.HasPrefix(ex.Text, "Marks:") {
+		t.Errorf("%q", ex.Text)
+	}
+}
