@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,8 +49,12 @@ func benchmarkPDF(b *testing.B, files []string) {
 	pages := 0
 	for b.Loop() {
 		for _, path := range files {
-			ex, err := e.read(path, kyro.DefaultLimits(), func(int, int) {})
+			f, err := os.Open(path)
 			if err != nil {
+				b.Fatal(err)
+			}
+			ex, err := e.read(f, kyro.DefaultLimits(), func(int, int) {})
+			if err := errors.Join(err, f.Close()); err != nil {
 				b.Fatal(err)
 			}
 			pages += ex.Pages
