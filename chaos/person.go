@@ -18,10 +18,15 @@ type person struct {
 	name    string
 	clients []*client.Client // one for each server
 	token   string
+	refresh string       // its newest refresh token
 	tried   atomic.Int64 // requests that brought no answer, and were repeated
 	dice    *dice
 	calls   *http.Transport
+	watch   watch // sees every try; nil: nobody does
 }
+
+// watch is told of a try: which server was asked, since when, and what came of it.
+type watch func(node int, began time.Time, err error)
 
 const (
 	callPatience = 5 * time.Second // of one try
@@ -30,10 +35,16 @@ const (
 	retryTo      = 500 * time.Millisecond
 )
 
+// newStranger is somebody who has no account.
+func (r *round) newStranger(name string) (*person, error) {
+	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}, watch: r.watch}
+	return p, p.meet(r.addresses())
+}
+
 // newPerson signs up.
 func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
-	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}}
-	if err := p.meet(r.addresses()); err != nil {
+	p, err := r.newStranger(name)
+	if err != nil {
 		return nil, err
 	}
 	var made struct {
@@ -42,8 +53,8 @@ func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
 			Errors                    []problem
 		}
 	}
-	input := map[string]any{"email": name + "@example.com", "password": "plenty of random words", "name": name}
-	err := p.ask(ctx, `mutation($i: RegisterUserInput!) { registerUser(input: $i) { accessToken refreshToken errors { code message } } }`, map[string]any{"i": input}, &made)
+	input := map[string]any{"email": name + "@example.com", "password": password, "name": name}
+	err = p.ask(ctx, `mutation($i: RegisterUserInput!) { registerUser(input: $i) { accessToken refreshToken errors { code message } } }`, map[string]any{"i": input}, &made)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +62,7 @@ func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
 		return nil, fmt.Errorf("%s could not sign up: %v", name, made.RegisterUser.Errors)
 	}
 	p.use(made.RegisterUser.AccessToken)
+	p.refresh = made.RegisterUser.RefreshToken
 	return p, nil
 }
 
@@ -80,11 +92,19 @@ func (p *person) use(token string) {
 // any is one of the servers.
 func (p *person) any() *client.Client { return p.clients[p.dice.n(len(p.clients))] }
 
+// password is everybody's.
+const password = "plenty of random words"
+
 // once asks one server once.
 func (p *person) once(ctx context.Context, query string, variables map[string]any, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, callPatience)
 	defer cancel()
-	return p.any().Do(ctx, query, variables, into)
+	node, began := p.dice.n(len(p.clients)), time.Now()
+	err := p.clients[node].Do(ctx, query, variables, into)
+	if p.watch != nil {
+		p.watch(node, began, err)
+	}
+	return err
 }
 
 // ask asks until there is an answer. Errors that say that the request itself is wrong are given at once; everything
@@ -146,6 +166,7 @@ type sent struct {
 	Conversation string
 	Message      string
 	Answer       string
+	Anew         []string // further answers to it that were acknowledged
 	At           time.Time
 }
 

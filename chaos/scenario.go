@@ -120,6 +120,8 @@ type round struct {
 	size size
 	dice *dice
 	say  func(format string, args ...any) // progress, for whoever waits
+
+	watch watch // of everybody who comes; nil: nobody watches
 }
 
 // dice are random numbers that many may draw from at once.
