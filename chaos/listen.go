@@ -63,6 +63,7 @@ func (p *person) listen(ctx context.Context, answer string) (heard, error) {
 			variables["after"] = cursor
 		}
 		var ended error
+		token := p.session.access()
 		for raw, err := range p.any().Subscribe(ctx, listenQuery, variables) {
 			if err != nil {
 				ended = err
@@ -96,6 +97,10 @@ func (p *person) listen(ctx context.Context, answer string) (heard, error) {
 			return h, ctx.Err()
 		case ended == nil:
 			return h, fmt.Errorf("the stream of %s ended without its end", answer)
+		case expired(ended):
+			if err := p.renew(ctx, token); err != nil {
+				return h, err
+			}
 		case !comesBack(ended):
 			return h, fmt.Errorf("the stream of %s: %w", answer, ended)
 		case time.Now().After(until):
@@ -110,7 +115,7 @@ func (p *person) listen(ctx context.Context, answer string) (heard, error) {
 // comesBack says whether a client that lost a stream goes on with it.
 func comesBack(err error) bool {
 	if closed, ok := errors.AsType[*client.CloseError](err); ok {
-		return closed.Code < 4400 || closed.Code == 4403 // which a fresh token mends
+		return closed.Code < 4400
 	}
 	return passing(err)
 }

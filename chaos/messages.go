@@ -162,7 +162,7 @@ func (p *person) say(ctx context.Context, bot string, count int, enough <-chan s
 		}
 		key := fmt.Sprintf("%s-%d", p.name, i)
 		text := "This is " + key + ". Say more about it."
-		if p.dice.n(3) == 0 {
+		if p.dice.n(15) == 0 { // those behind it in the conversation are, too
 			text += " " + slowly
 		}
 		s, err := p.send(ctx, bot, conversation, key, text)

@@ -17,8 +17,7 @@ import (
 type person struct {
 	name    string
 	clients []*client.Client // one for each server
-	token   string
-	refresh string       // its newest refresh token
+	session session
 	tried   atomic.Int64 // requests that brought no answer, and were repeated
 	dice    *dice
 	calls   *http.Transport
@@ -61,8 +60,7 @@ func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
 	if made.RegisterUser.AccessToken == "" {
 		return nil, fmt.Errorf("%s could not sign up: %v", name, made.RegisterUser.Errors)
 	}
-	p.use(made.RegisterUser.AccessToken)
-	p.refresh = made.RegisterUser.RefreshToken
+	p.use(made.RegisterUser.AccessToken, made.RegisterUser.RefreshToken)
 	return p, nil
 }
 
@@ -72,21 +70,13 @@ type problem struct{ Code, Message string }
 // meet makes a client for each server.
 func (p *person) meet(urls []string) error {
 	for _, url := range urls {
-		c, err := client.New(url, client.Options{Token: p.token, HTTPClient: &http.Client{Transport: p.calls}, PingInterval: 5 * time.Second})
+		c, err := client.New(url, client.Options{HTTPClient: &http.Client{Transport: p.calls}, PingInterval: 5 * time.Second})
 		if err != nil {
 			return err
 		}
 		p.clients = append(p.clients, c)
 	}
 	return nil
-}
-
-// use goes on with a token.
-func (p *person) use(token string) {
-	p.token = token
-	for _, c := range p.clients {
-		c.SetToken(token)
-	}
 }
 
 // any is one of the servers.
@@ -112,7 +102,13 @@ func (p *person) once(ctx context.Context, query string, variables map[string]an
 func (p *person) ask(ctx context.Context, query string, variables map[string]any, into any) error {
 	until := time.Now().Add(workPatience)
 	for {
+		token := p.session.access()
 		err := p.once(ctx, query, variables, into)
+		if expired(err) && token != "" {
+			if err = p.renew(ctx, token); err == nil {
+				continue
+			}
+		}
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return err
 		}
