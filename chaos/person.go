@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,8 @@ type person struct {
 	dice    *dice
 	calls   *http.Transport
 	watch   watch // sees every try; nil: nobody does
+
+	patience time.Duration // of one try; 0: callPatience
 }
 
 // watch is told of a try: which server was asked, since when, and what came of it.
@@ -36,7 +39,7 @@ const (
 
 // newStranger is somebody who has no account.
 func (r *round) newStranger(name string) (*person, error) {
-	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}, watch: r.watch}
+	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}, watch: r.watch, patience: r.patience}
 	return p, p.meet(r.addresses())
 }
 
@@ -46,22 +49,7 @@ func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	var made struct {
-		RegisterUser struct {
-			AccessToken, RefreshToken string
-			Errors                    []problem
-		}
-	}
-	input := map[string]any{"email": name + "@example.com", "password": password, "name": name}
-	err = p.ask(ctx, `mutation($i: RegisterUserInput!) { registerUser(input: $i) { accessToken refreshToken errors { code message } } }`, map[string]any{"i": input}, &made)
-	if err != nil {
-		return nil, err
-	}
-	if made.RegisterUser.AccessToken == "" {
-		return nil, fmt.Errorf("%s could not sign up: %v", name, made.RegisterUser.Errors)
-	}
-	p.use(made.RegisterUser.AccessToken, made.RegisterUser.RefreshToken)
-	return p, nil
+	return p, p.signUp(ctx)
 }
 
 // problem is an error that a payload tells.
@@ -87,7 +75,7 @@ const password = "plenty of random words"
 
 // once asks one server once.
 func (p *person) once(ctx context.Context, query string, variables map[string]any, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.patience, callPatience))
 	defer cancel()
 	node, began := p.dice.n(len(p.clients)), time.Now()
 	err := p.clients[node].Do(ctx, query, variables, into)

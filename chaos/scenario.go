@@ -121,7 +121,8 @@ type round struct {
 	dice *dice
 	say  func(format string, args ...any) // progress, for whoever waits
 
-	watch watch // of everybody who comes; nil: nobody watches
+	watch    watch         // of everybody who comes; nil: nobody watches
+	patience time.Duration // of everybody who comes with one try; 0: callPatience
 }
 
 // dice are random numbers that many may draw from at once.

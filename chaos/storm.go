@@ -24,7 +24,7 @@ var storm = scenario{
 func playStorm(ctx context.Context, r *round) error {
 	r.answersSlowly()
 	weather := &weather{round: r}
-	r.watch = weather.watched
+	r.watch, r.patience = weather.watched, stormPatience
 	life := &life{round: r, acked: &ledger{}, ears: &ears{}, enough: make(chan struct{})}
 	var living sync.WaitGroup
 	lives, stop := context.WithCancelCause(ctx)
@@ -75,6 +75,9 @@ func playStorm(ctx context.Context, r *round) error {
 	weather.say("the storm is over")
 	return life.check(ctx, weather)
 }
+
+// stormPatience is how long a client waits for an answer: an operation has ten seconds, and whoever answers later hangs.
+const stormPatience = 15 * time.Second
 
 // weather is what breaks, and since when.
 type weather struct {

@@ -124,8 +124,8 @@ func keys(ids []string) string {
 	return strings.Join(list, ", ")
 }
 
-// checkMails holds that every mail that somebody waits for is there, and that no more came twice than there were faults
-// that may cut off a mail that was taken before that is noted.
+// checkMails holds that every mail that somebody waits for is there, and that none came more often than once for itself and
+// once for each fault that may cut it off between being taken and being noted.
 func (l *life) checkMails(ctx context.Context, w *weather, over time.Time) {
 	var missing []string
 	if err := await(ctx, time.Until(over.Add(tidyWithin)), func() bool {
@@ -149,22 +149,23 @@ func (l *life) checkMails(ctx context.Context, w *weather, over time.Time) {
 		l.note("all mails there after %s", time.Since(over).Round(100*time.Millisecond))
 	}
 	mails, doubles := l.smtp.Mails(), 0
-	ids, different := map[string]bool{}, map[string][]string{}
+	times, different := map[string]int{}, map[string][]string{}
 	for _, m := range mails {
-		if ids[m.MessageID] {
+		if times[m.MessageID]++; times[m.MessageID] > 1 {
 			doubles++
 			continue
 		}
-		ids[m.MessageID] = true
 		different[m.To[0]+linkOf(m)] = append(different[m.To[0]+linkOf(m)], m.MessageID)
+	}
+	for id, n := range times {
+		if n > 1+w.kills {
+			l.violated("the mail %s came %d times, with %d faults that may double one", id, n, w.kills)
+		}
 	}
 	for email, asked := range l.resets {
 		if n := len(different[email+resetLink]); n > asked {
 			l.violated("%s asked %d times for a link, and got %d mails with ids of their own: %v", email, asked, n, different[email+resetLink])
 		}
-	}
-	if doubles > w.kills {
-		l.violated("%d mails came twice, with %d faults that may do that", doubles, w.kills)
 	}
 	l.count("mails", len(mails))
 	l.count("mails that came twice", doubles)
