@@ -76,9 +76,11 @@ func (a *attempt) generate() (m made, err error) {
 }
 
 func (a *attempt) job() (Job, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
-	defer cancel()
-	job, err := a.read(ctx)
+	job, err := outlast(a, func() (Job, error) {
+		ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
+		defer cancel()
+		return a.read(ctx)
+	})
 	if kyro.ErrorCode(err) == kyro.CodeConflict {
 		a.lose(err)
 	}
@@ -96,7 +98,7 @@ func (a *attempt) retrieve(m *made, job Job) (Retrieved, error) {
 	}
 	timer := time.AfterFunc(a.cfg.Limits.AnswerFirstByte, func() { a.cancel(errFirstByte) })
 	defer timer.Stop()
-	return a.cfg.Retriever.Retrieve(a.ctx, job.Bot, question, history)
+	return outlast(a, func() (Retrieved, error) { return a.cfg.Retriever.Retrieve(a.ctx, job.Bot, question, history) })
 }
 
 // recheckAfter is how old what was read of documents may be when a prompt is made of it.
@@ -120,9 +122,11 @@ func (a *attempt) recheck(job *Job, found *Retrieved, read time.Time) error {
 	if len(asked) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
-	defer cancel()
-	list, err := a.cfg.Store.LiveChunks(ctx, job.Bot.ID, asked)
+	list, err := outlast(a, func() ([]kyro.ID, error) {
+		ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
+		defer cancel()
+		return a.cfg.Store.LiveChunks(ctx, job.Bot.ID, asked)
+	})
 	if err != nil || len(list) == len(asked) {
 		return err
 	}

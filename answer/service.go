@@ -152,7 +152,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		s.cfg.Logger.Error("answers left by an earlier process could not be recovered; trying again", "error", err)
+		s.cfg.Logger.Log(ctx, trouble(err), "answers left by an earlier process could not be recovered; trying again", "error", err)
 		if !pause(ctx, time.Second) {
 			break
 		}
@@ -167,10 +167,19 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			if err := s.sweep(ctx, false); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Error("lost answers could not be looked for", "error", err)
+				s.cfg.Logger.Log(ctx, trouble(err), "lost answers could not be looked for; trying again", "error", err)
 			}
 		}
 	}
+}
+
+// trouble is how loudly to tell of a store that failed: one that is away comes back by itself, all else is for somebody to
+// look at.
+func trouble(err error) slog.Level {
+	if kyro.ErrorCode(err) == kyro.CodeUnavailable {
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }
 
 // beside starts what running answers need until the last of them has ended, and gives what ends it.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the drivers that the check reads with, past the product's code
@@ -97,8 +98,21 @@ func (r *round) checkMessages(ctx context.Context, d *data, acked []sent) error 
 			r.violated("the message %s stands before one that was acknowledged before", s.Key)
 		}
 		last[m.conversation] = m.turn
-		if got := answers[m.id]; len(got) != 1 || got[0].id != key(s.Answer) {
-			r.violated("the message %s has %d answers", s.Key, len(got))
+		want := []int64{key(s.Answer)}
+		for _, id := range s.Anew {
+			want = append(want, key(id))
+		}
+		got, live := []int64{}, 0
+		for _, a := range answers[m.id] {
+			got = append(got, a.id)
+			if !a.superseded {
+				live++
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) || live != 1 {
+			r.violated("the message %s has the answers %v, of which %d count, and acknowledged were %v", s.Key, got, live, want)
 		}
 	}
 	for id, list := range answers {

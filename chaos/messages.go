@@ -1,29 +1,48 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kyrochat/internal/gemini"
 )
 
 // messages kills everything while people talk: no acknowledged message may be lost or doubled, and every answer is final
 // within half a minute after the last of it is back.
 var messages = scenario{
 	name:    "messages",
-	promise: "acknowledged messages are stored once, in order, and every answer becomes final",
+	promise: "acknowledged messages are stored once, in order; every answer becomes final within 30 s of the last restart, and none fails; streams show what is stored",
 	setups:  []setup{onSQLite, onOne, onNodes},
 	short:   size{count: 300, kills: 2, people: 10},
 	long:    size{count: 10_000, kills: 50, people: 20},
 	play:    playMessages,
 }
 
+// slowly has a message answered in half a second, so that what is broken meanwhile finds answers being written.
+const slowly = "Take your time."
+
+// answersSlowly teaches the model to.
+func (w *world) answersSlowly() {
+	var text strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&text, "word%d ", i)
+	}
+	w.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Match: slowly, Pace: 20 * time.Millisecond, Text: text.String()})
+}
+
 const finalWithin = 30 * time.Second // of the last restart
 
 func playMessages(ctx context.Context, r *round) error {
-	acked := &ledger{}
+	r.answersSlowly()
+	acked, ears := &ledger{}, &ears{}
 	var talking, killing sync.WaitGroup
 	talks, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -38,7 +57,7 @@ func playMessages(ctx context.Context, r *round) error {
 			return err
 		}
 		talking.Go(func() {
-			if err := p.talk(talks, bot, r.size.count/r.size.people, acked, enough); err != nil {
+			if err := p.talk(talks, bot, r.size.count/r.size.people, acked, ears, enough); err != nil {
 				stop(err)
 			}
 			r.count("requests that were repeated", int(p.tried.Load()))
@@ -50,32 +69,82 @@ func playMessages(ctx context.Context, r *round) error {
 			stop(err)
 		}
 	})
-	killing.Wait()
-	talking.Wait()
-	if err := context.Cause(talks); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	back := time.Now()
-	list := acked.all()
-	r.count("acknowledged messages", len(list))
-	r.say("%d messages acknowledged", len(list))
 	d, err := r.openData(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	if err := await(ctx, finalWithin, func() bool {
-		left, err := d.unfinishedAnswers(ctx)
-		return err == nil && left == 0
-	}); err != nil {
-		left, _ := d.unfinishedAnswers(ctx)
-		r.violated("%d answers are not final %s after the end", left, time.Since(back).Round(time.Second))
+	killing.Wait()
+	if talks.Err() == nil {
+		r.checkFinal(ctx, d)
+	}
+	talking.Wait()
+	if err := context.Cause(talks); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	list := acked.all()
+	r.count("acknowledged messages", len(list))
+	r.say("%d messages acknowledged", len(list))
+	r.checkFinal(ctx, d)
+	if err := r.checkHeard(ctx, d, ears.list); err != nil {
+		return err
+	}
+	if err := r.checkFailed(ctx, d); err != nil {
+		return err
 	}
 	return r.checkMessages(ctx, d, list)
 }
 
-// talk says so many things, one after another, and more until the faults are over: none is given up.
-func (p *person) talk(ctx context.Context, bot string, count int, acked *ledger, enough <-chan struct{}) error {
+// checkFinal waits until every answer there is becomes final, everything being back, and says how long that took.
+func (r *round) checkFinal(ctx context.Context, d *data) {
+	back, last := time.Now(), 0
+	left := func() (n int, err error) {
+		if last == 0 {
+			if last, err = d.number(ctx, `SELECT coalesce(max(id), 0) FROM messages`); err != nil {
+				return 0, err
+			}
+		}
+		return d.number(ctx, fmt.Sprintf(`SELECT count(*) FROM messages WHERE id <= %d AND status IN ('PENDING', 'RETRIEVING', 'STREAMING')`, last))
+	}
+	if err := await(ctx, finalWithin, func() bool {
+		n, err := left()
+		return err == nil && n == 0
+	}); err != nil {
+		n, err := left()
+		r.violated("%d answers are not final %s after everything was back (%v)", n, time.Since(back).Round(time.Second), err)
+		return
+	}
+	r.note("all answers final after %s", time.Since(back).Round(100*time.Millisecond))
+}
+
+// mostEars is how many answers a person follows at once.
+const mostEars = 2
+
+// talk says so many things, one after another, and more until the faults are over: none is given up. Some answers
+// are followed to their end.
+func (p *person) talk(ctx context.Context, bot string, count int, acked *ledger, ears *ears, enough <-chan struct{}) error {
+	listening, following := make(chan struct{}, mostEars), errgroup.Group{}
+	err := p.say(ctx, bot, count, enough, func(s sent) {
+		acked.add(s)
+		select {
+		case listening <- struct{}{}:
+		default:
+			return
+		}
+		following.Go(func() error {
+			defer func() { <-listening }()
+			h, err := p.listen(ctx, s.Answer)
+			if err == nil {
+				ears.add(h)
+			}
+			return err
+		})
+	})
+	return cmp.Or(err, following.Wait())
+}
+
+// say says so many things, and tells of each that was acknowledged.
+func (p *person) say(ctx context.Context, bot string, count int, enough <-chan struct{}, said func(sent)) error {
 	conversation := ""
 	for i := 0; ; i++ {
 		if i >= count {
@@ -92,18 +161,22 @@ func (p *person) talk(ctx context.Context, bot string, count int, acked *ledger,
 			conversation = ""
 		}
 		key := fmt.Sprintf("%s-%d", p.name, i)
-		s, err := p.send(ctx, bot, conversation, key, "This is "+key+". Say more about it.")
+		text := "This is " + key + ". Say more about it."
+		if p.dice.n(15) == 0 { // those behind it in the conversation are, too
+			text += " " + slowly
+		}
+		s, err := p.send(ctx, bot, conversation, key, text)
 		for errors.Is(err, errWait) {
 			if err := pause(ctx, 50*time.Millisecond); err != nil {
 				return err
 			}
-			s, err = p.send(ctx, bot, conversation, key, "This is "+key+". Say more about it.")
+			s, err = p.send(ctx, bot, conversation, key, text)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 		conversation = s.Conversation
-		acked.add(s)
+		said(s)
 		if p.dice.n(10) == 0 { // an app that was told twice to send: the same turn
 			again, err := p.send(ctx, bot, conversationOf(s, i), key, s.Text)
 			if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,11 +18,17 @@ import (
 type person struct {
 	name    string
 	clients []*client.Client // one for each server
-	token   string
+	session session
 	tried   atomic.Int64 // requests that brought no answer, and were repeated
 	dice    *dice
 	calls   *http.Transport
+	watch   watch // sees every try; nil: nobody does
+
+	patience time.Duration // of one try; 0: callPatience
 }
+
+// watch is told of a try: which server was asked, since when, and what came of it.
+type watch func(node int, began time.Time, err error)
 
 const (
 	callPatience = 5 * time.Second // of one try
@@ -30,28 +37,19 @@ const (
 	retryTo      = 500 * time.Millisecond
 )
 
+// newStranger is somebody who has no account.
+func (r *round) newStranger(name string) (*person, error) {
+	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}, watch: r.watch, patience: r.patience}
+	return p, p.meet(r.addresses())
+}
+
 // newPerson signs up.
 func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
-	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}}
-	if err := p.meet(r.addresses()); err != nil {
-		return nil, err
-	}
-	var made struct {
-		RegisterUser struct {
-			AccessToken, RefreshToken string
-			Errors                    []problem
-		}
-	}
-	input := map[string]any{"email": name + "@example.com", "password": "plenty of random words", "name": name}
-	err := p.ask(ctx, `mutation($i: RegisterUserInput!) { registerUser(input: $i) { accessToken refreshToken errors { code message } } }`, map[string]any{"i": input}, &made)
+	p, err := r.newStranger(name)
 	if err != nil {
 		return nil, err
 	}
-	if made.RegisterUser.AccessToken == "" {
-		return nil, fmt.Errorf("%s could not sign up: %v", name, made.RegisterUser.Errors)
-	}
-	p.use(made.RegisterUser.AccessToken)
-	return p, nil
+	return p, p.signUp(ctx)
 }
 
 // problem is an error that a payload tells.
@@ -60,7 +58,7 @@ type problem struct{ Code, Message string }
 // meet makes a client for each server.
 func (p *person) meet(urls []string) error {
 	for _, url := range urls {
-		c, err := client.New(url, client.Options{Token: p.token, HTTPClient: &http.Client{Transport: p.calls}, PingInterval: 5 * time.Second})
+		c, err := client.New(url, client.Options{HTTPClient: &http.Client{Transport: p.calls}, PingInterval: 5 * time.Second})
 		if err != nil {
 			return err
 		}
@@ -69,22 +67,22 @@ func (p *person) meet(urls []string) error {
 	return nil
 }
 
-// use goes on with a token.
-func (p *person) use(token string) {
-	p.token = token
-	for _, c := range p.clients {
-		c.SetToken(token)
-	}
-}
-
 // any is one of the servers.
 func (p *person) any() *client.Client { return p.clients[p.dice.n(len(p.clients))] }
 
+// password is everybody's.
+const password = "plenty of random words"
+
 // once asks one server once.
 func (p *person) once(ctx context.Context, query string, variables map[string]any, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.patience, callPatience))
 	defer cancel()
-	return p.any().Do(ctx, query, variables, into)
+	node, began := p.dice.n(len(p.clients)), time.Now()
+	err := p.clients[node].Do(ctx, query, variables, into)
+	if p.watch != nil {
+		p.watch(node, began, err)
+	}
+	return err
 }
 
 // ask asks until there is an answer. Errors that say that the request itself is wrong are given at once; everything
@@ -92,7 +90,13 @@ func (p *person) once(ctx context.Context, query string, variables map[string]an
 func (p *person) ask(ctx context.Context, query string, variables map[string]any, into any) error {
 	until := time.Now().Add(workPatience)
 	for {
+		token := p.session.access()
 		err := p.once(ctx, query, variables, into)
+		if expired(err) && token != "" {
+			if err = p.renew(ctx, token); err == nil {
+				continue
+			}
+		}
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return err
 		}
@@ -146,6 +150,7 @@ type sent struct {
 	Conversation string
 	Message      string
 	Answer       string
+	Anew         []string // further answers to it that were acknowledged
 	At           time.Time
 }
 

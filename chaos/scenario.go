@@ -52,7 +52,7 @@ type scenario struct {
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages}
+var scenarios = []scenario{messages, retries, storm}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {
@@ -120,6 +120,9 @@ type round struct {
 	size size
 	dice *dice
 	say  func(format string, args ...any) // progress, for whoever waits
+
+	watch    watch         // of everybody who comes; nil: nobody watches
+	patience time.Duration // of everybody who comes with one try; 0: callPatience
 }
 
 // dice are random numbers that many may draw from at once.

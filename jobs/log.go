@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,8 @@ import (
 const quiet = 10 * time.Second
 
 // forOperators passes on what concerns an operator of what River has to say: warnings and errors, each message at
-// most every ten seconds, without those that only tell that a shutdown cancelled what was under way.
+// most every ten seconds, without those that only tell that a shutdown cancelled what was under way. A database that is
+// away is a warning: River comes back to it by itself, as it does to jobs of which it could not note the end.
 type forOperators struct {
 	slog.Handler
 	said *said
@@ -50,20 +52,42 @@ func (h forOperators) Enabled(ctx context.Context, level slog.Level) bool {
 // connection was busy. The place becomes free by itself after a few seconds.
 const resigning = "Error attempting to resign"
 
+// unnoted is River's word for ends of jobs that it could not write down. The jobs count as those of a dead process a minute
+// later, and are done again.
+const unnoted = "Too many errors; giving up"
+
+// signs are what is in the texts of errors where a database is away, hangs, starts, stops or has no room: River mostly logs
+// the text alone. The states are of the classes 08 (connection), 53 (resources) and 57P (the server starts or stops), and of a
+// statement or transaction that took too long.
+var signs = []string{
+	"failed to connect", "EOF", "conn closed", "connection reset", "broken pipe", "closed network connection", "bad connection",
+	"deadline exceeded", "timeout", "SQLSTATE 08", "SQLSTATE 53", "SQLSTATE 57", "SQLSTATE 25P03", "SQLITE_BUSY",
+}
+
+func away(trouble string) bool {
+	return slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(trouble, sign) })
+}
+
 // Handle passes a record on unless it tells of a cancellation or repeats itself.
 func (h forOperators) Handle(ctx context.Context, record slog.Record) error {
 	canceled := strings.HasSuffix(record.Message, resigning)
+	heals := strings.HasSuffix(record.Message, unnoted)
 	record.Attrs(func(a slog.Attr) bool {
 		switch v := a.Value.Any().(type) {
 		case error:
 			canceled = canceled || errors.Is(v, context.Canceled)
+			heals = heals || away(v.Error())
 		case string:
 			canceled = canceled || v == context.Canceled.Error()
+			heals = heals || (a.Key == "err" || a.Key == "error") && away(v)
 		}
 		return !canceled
 	})
 	if canceled || h.said.again(record.Message, record.Time) {
 		return nil
+	}
+	if heals {
+		record.Level = min(record.Level, slog.LevelWarn)
 	}
 	return h.Handler.Handle(ctx, record)
 }

@@ -29,3 +29,22 @@ func TestRiverIsQuotedSparingly(t *testing.T) {
 		}
 	})
 }
+
+func TestADatabaseThatIsAwayIsAWarning(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log := slog.New(newForOperators(slog.NewTextHandler(&out, nil)))
+	log.Error("waiting", "err", "unexpected EOF")
+	log.Error("fetching", "err", "failed to connect to `user=kyro`: server error: FATAL: the database system is starting up (SQLSTATE 57P03)")
+	log.Error("electing", "err", context.DeadlineExceeded)
+	log.Error("jobcompleter.BatchCompleter: Too many errors; giving up")
+	if strings.Contains(out.String(), "level=ERROR") || strings.Count(out.String(), "level=WARN") != 4 {
+		t.Errorf("what heals by itself:\n%s", out.String())
+	}
+	out.Reset()
+	log.Error("cleaning", "error", `relation "river_job" does not exist (SQLSTATE 42P01)`)
+	log.Error("rescuing", "kind", "timeout", "error", "unhandled job kind")
+	if strings.Count(out.String(), "level=ERROR") != 2 {
+		t.Errorf("what does not:\n%s", out.String())
+	}
+}

@@ -142,17 +142,26 @@ func (w *worker) call(ctx context.Context, log *slog.Logger, job kyro.Job) (err 
 // giveUp tells the verb that the job has failed for good and closes it. The verb is told again in a later turn
 // until it has taken note.
 func (w *worker) giveUp(ctx context.Context, log *slog.Logger, job kyro.Job, cause error) error {
-	log.ErrorContext(ctx, "job failed for the last time", "error", cause)
+	log.Log(ctx, w.gravity(cause), "job failed for the last time", "error", cause)
 	if w.handler.exhausted != nil {
 		// The turn may have ended by its timeout, which must not keep the verb from being told.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exhaustedTimeout)
 		defer cancel()
 		if err := w.handler.exhausted(ctx, job, cause); err != nil {
-			log.ErrorContext(ctx, "telling of a failed job failed, will be tried again", "error", err)
+			log.WarnContext(ctx, "telling of a failed job failed, will be tried again", "error", err)
 			return cause
 		}
 	}
 	return river.JobCancel(cause)
+}
+
+// gravity is how loudly to tell of a job that failed for the last time: of one that comes again soon anyway, and failed only
+// because something was away, nobody has to be called.
+func (w *worker) gravity(cause error) slog.Level {
+	if w.maxFailures() == 1 && kyro.ErrorCode(cause) == kyro.CodeUnavailable {
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }
 
 // pauseOf is how long a job wants to wait for its next turn.

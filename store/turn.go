@@ -88,7 +88,9 @@ func (g *ground) turn(t kyro.NewTurn) (turn kyro.Turn, question, answer messageR
 }
 
 // turnGround locks the sender's conversation, or sees to it that the bot of a new one stays, and looks at what was said:
-// what comes behind the lock sees all that was done under it before.
+// what comes behind the lock sees all that was done under it before. Nothing is there to be locked where a message begins a
+// conversation, so its clientMessageId is: else everybody who sends it at once would have a model asked before one of them
+// is stored.
 func (s *Store) turnGround(ctx context.Context, p *pipeline, t kyro.NewTurn) (g ground, err error) {
 	fresh, repeated := t.ConversationID.IsZero(), false
 	var bot, conversation *step
@@ -101,6 +103,11 @@ func (s *Store) turnGround(ctx context.Context, p *pipeline, t kyro.NewTurn) (g 
 	if fresh {
 		bot.add("b.id = ? AND b.owner_id = ?", t.BotID.Key, t.SenderID.Key)
 		if s.postgres() {
+			if t.ClientMessageID != "" {
+				var locked bool
+				q := s.query().add("SELECT pg_advisory_xact_lock(hashtextextended(?, ?)) IS NOT NULL", t.ClientMessageID, t.SenderID.Key)
+				steps = append(steps, &step{query: q, places: []any{&locked}})
+			}
 			bot.add(" FOR SHARE OF b")
 		}
 		steps = append(steps, bot)

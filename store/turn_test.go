@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,11 +140,12 @@ func TestManyOfTheSameMessageAreOneTurn(t *testing.T) {
 		for _, target := range []kyro.NewTurn{{ConversationID: id}, {BotID: bot}} {
 			var mu sync.Mutex
 			turns := make(map[kyro.ID]int)
-			first := 0
+			first, begun := 0, atomic.Int64{}
 			var wg sync.WaitGroup
 			for range 20 {
 				wg.Go(func() {
 					send := target
+					send.Owner, send.Lease, send.Begin = "node", time.Minute, func(kyro.Turn) { begun.Add(1) }
 					send.SenderID, send.Text, send.ClientMessageID, send.MaxWaiting, send.Now = user, "same", "once-"+target.BotID.String(), 3, start
 					turn, err := w.SaveTurn(t.Context(), send)
 					mu.Lock()
@@ -160,6 +162,9 @@ func TestManyOfTheSameMessageAreOneTurn(t *testing.T) {
 			wg.Wait()
 			if len(turns) != 1 || first != 1 {
 				t.Errorf("%d turns, %d of them first, want one", len(turns), first)
+			}
+			if n := begun.Load(); n != 1 { // each would ask a model
+				t.Errorf("%d answers began, want one", n)
 			}
 		}
 		if n := w.number(t, "SELECT count(*) FROM messages"); n != 4 {
