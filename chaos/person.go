@@ -17,6 +17,7 @@ import (
 type person struct {
 	name    string
 	clients []*client.Client // one for each server
+	urls    []string         // of the servers
 	token   string
 	tried   atomic.Int64 // requests that brought no answer, and were repeated
 	dice    *dice
@@ -59,6 +60,7 @@ type problem struct{ Code, Message string }
 
 // meet makes a client for each server.
 func (p *person) meet(urls []string) error {
+	p.urls = urls
 	for _, url := range urls {
 		c, err := client.New(url, client.Options{Token: p.token, HTTPClient: &http.Client{Transport: p.calls}, PingInterval: 5 * time.Second})
 		if err != nil {
