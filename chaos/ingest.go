@@ -22,7 +22,7 @@ var ingesting = scenario{
 
 const (
 	ingestWorkers = 4               // of a node: documents that it works on at once
-	documentsDone = 6 * time.Minute // until all that was acknowledged is final: what was refused in an outage may be asked for again that late
+	documentsDone = 6 * time.Minute // in which another one becomes final, at the least: what was refused in an outage may be asked for again that late
 	mostAtOnce    = 40              // passages that one of the papers has
 	callsAgain    = 3               // times that a call may reach the model while the way there is bad
 )
@@ -201,21 +201,27 @@ func (r *round) documentsFinal(ctx context.Context, d *data) error {
 		return d.number(ctx, `SELECT (SELECT count(*) FROM documents WHERE deleted_at IS NULL AND `+unfinishedDocuments+`) +
 			(SELECT count(*) FROM river_job WHERE kind IN ('purge', 'purge-bot') AND finalized_at IS NULL)`)
 	}
-	told := time.Now()
-	err := await(ctx, documentsDone, func() bool {
+	told, moved, least := time.Now(), time.Now(), 0
+	err := await(ctx, time.Hour, func() bool {
 		n, err := left()
+		if err == nil && (n < least || least == 0) {
+			least, moved = n, time.Now()
+		}
 		if time.Since(told) > 20*time.Second {
 			told = time.Now()
 			r.say("%d documents and purges are not done yet", n)
 		}
-		return err == nil && n == 0
+		return err == nil && n == 0 || time.Since(moved) > documentsDone
 	})
+	if n, failed := left(); err == nil && (failed != nil || n > 0) {
+		err = fmt.Errorf("%d, and none for %s: %v", n, documentsDone, failed)
+	}
 	if err == nil {
 		r.say("all documents are final after %s", time.Since(began).Round(time.Second))
 		return nil
 	}
-	states, told2 := d.states(ctx)
-	r.violated("documents are not final %s after the end: %v %v", documentsDone, states, told2)
+	states, unread := d.states(ctx)
+	r.violated("documents are not final %s after the end: %v %v %v", time.Since(began).Round(time.Second), err, states, unread)
 	return ctx.Err()
 }
 

@@ -49,26 +49,26 @@ type pattern struct {
 var patterns = []pattern{
 	{"note.txt", asText, func(mark string) []byte { return []byte("The harbour keeps " + mark + " in a shed. " + prose(1, 30)) }},
 	{"guide.md", asText, func(mark string) []byte {
-		return []byte("# Guide\n\nIt is about " + mark + ".\n\n" + prose(2, 250) + "\n\n## Winter\n\n" + prose(3, 250) + "\n\n## Summer\n\n" + prose(4, 200))
+		return []byte("# Guide\n\nIt is about " + mark + ".\n\n" + prose(2, 90) + "\n\n## Winter\n\n" + prose(3, 90) + "\n\n## Summer\n\n" + prose(4, 90))
 	}},
 	{"pair", asPair, func(mark string) []byte { return []byte("It lies in the drawer of " + mark + ". " + prose(5, 20)) }},
-	{"plain.txt", asUpload, func(mark string) []byte { return []byte("This is " + mark + ".\n\n" + prose(6, 400)) }},
+	{"plain.txt", asUpload, func(mark string) []byte { return []byte("This is " + mark + ".\n\n" + prose(6, 120)) }},
 	{"table.csv", asUpload, func(mark string) []byte {
 		var b strings.Builder
 		b.WriteString("Name,Berth,Tide\n")
-		for i := range 40 {
+		for i := range 12 {
 			fmt.Fprintf(&b, "%s boat %d,%d,%d h\n", mark, i, i*7%50, i%12)
 		}
 		return []byte(b.String())
 	}},
 	{"page.html", asUpload, func(mark string) []byte {
-		return []byte("<!doctype html><html><head><title>Berths</title></head><body><main><h1>Berths</h1><p>All of " + mark + ".</p><p>" + prose(7, 150) +
-			"</p><h2>Prices</h2><p>" + prose(8, 150) + "</p></main></body></html>")
+		return []byte("<!doctype html><html><head><title>Berths</title></head><body><main><h1>Berths</h1><p>All of " + mark + ".</p><p>" + prose(7, 70) +
+			"</p><h2>Prices</h2><p>" + prose(8, 70) + "</p></main></body></html>")
 	}},
 	{"leaf.pdf", asUpload, func(mark string) []byte {
 		return paperPDF("BT /F1 12 Tf 72 700 Td (The pilot of " + mark + " comes at noon and asks for the ledger.) Tj ET")
 	}},
-	{"long.md", asParts, func(mark string) []byte { return []byte("# Ledger\n\nOf " + mark + ".\n\n" + prose(9, 6_000)) }},
+	{"long.md", asParts, func(mark string) []byte { return []byte("# Ledger\n\nOf " + mark + ".\n\n" + prose(9, 3_200)) }},
 	{"broken.pdf", asUpload, func(mark string) []byte { return []byte("%PDF-1.7\nThis is none. " + mark) }},
 	{"drawn.pdf", asUpload, func(mark string) []byte { return paperPDF("% " + mark + "\n0 0 m 9 9 l S") }},
 }
