@@ -19,6 +19,7 @@ type person struct {
 	name    string
 	clients []*client.Client // one for each server
 	session session
+	urls    []string     // of the servers
 	tried   atomic.Int64 // requests that brought no answer, and were repeated
 	dice    *dice
 	calls   *http.Transport
@@ -57,6 +58,7 @@ type problem struct{ Code, Message string }
 
 // meet makes a client for each server.
 func (p *person) meet(urls []string) error {
+	p.urls = urls
 	for _, url := range urls {
 		c, err := client.New(url, client.Options{HTTPClient: &http.Client{Transport: p.calls}, PingInterval: 5 * time.Second})
 		if err != nil {

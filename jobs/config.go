@@ -15,8 +15,10 @@ type Config struct {
 	Workers map[kyro.JobKind]int
 	Timeout time.Duration // the longest turn of a job of any other kind than the following; default 45 s
 	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile.
-	Timeouts    map[kyro.JobKind]time.Duration
-	RescueAfter time.Duration // when the process of a silent job counts as dead, at least Timeout; default 60 s
+	Timeouts map[kyro.JobKind]time.Duration
+	// RescueAfter is how long nothing may be heard of a job that is under way before its process counts as dead; default
+	// 20 s, of which every process tells four times that it goes on.
+	RescueAfter time.Duration
 	StopTimeout time.Duration // what running jobs get at a stop before they are cancelled; default 5 s
 	MaxFailures int           // tries that may fail; default 5
 	MaxCrashes  int           // turns that may end with the process; default 20
@@ -32,7 +34,7 @@ const maxBackoff = 10 * time.Minute
 
 func (c Config) withDefaults() Config {
 	setDefault(&c.Timeout, 45*time.Second)
-	setDefault(&c.RescueAfter, max(60*time.Second, c.Timeout+15*time.Second))
+	setDefault(&c.RescueAfter, 20*time.Second)
 	setDefault(&c.StopTimeout, 5*time.Second)
 	setDefault(&c.MaxFailures, 5)
 	setDefault(&c.MaxCrashes, 20)
@@ -90,6 +92,9 @@ func (c Config) timeout(kind kyro.JobKind) time.Duration {
 	}
 	return 30 * time.Minute
 }
+
+// riverRescueAfter is when River itself takes a silent job for one of a dead process. It demands at least Timeout.
+func (c Config) riverRescueAfter() time.Duration { return max(c.RescueAfter, c.Timeout) + overtime }
 
 // Backoff is the pause after a number of failures: 2^n seconds, at most ten minutes, then 25 % less to 25 % more
 // as random goes from 0 to 1, so that jobs that failed together do not come back together.

@@ -119,7 +119,7 @@ func (q *Queue) riverConfig() *river.Config {
 		Queues:               map[string]river.QueueConfig{},
 		Workers:              river.NewWorkers(),
 		JobTimeout:           q.cfg.Timeout,
-		RescueStuckJobsAfter: q.cfg.RescueAfter,
+		RescueStuckJobsAfter: q.cfg.riverRescueAfter(),
 		SoftStopTimeout:      q.cfg.StopTimeout,
 		FetchCooldown:        q.cfg.FetchCooldown,
 		FetchPollInterval:    max(q.cfg.PollInterval, q.cfg.FetchCooldown),
@@ -152,15 +152,6 @@ func (q *Queue) periodic(kind kyro.JobKind, every time.Duration) *river.Periodic
 	}
 	job := func() (river.JobArgs, *river.InsertOpts) { return args{kind: kind}, opts }
 	return river.NewPeriodicJob(river.PeriodicInterval(every), job, &river.PeriodicJobOpts{RunOnStart: true})
-}
-
-// stillRunning has a turn count as just begun.
-func (q *Queue) stillRunning(ctx context.Context, id int64, attempt int) error {
-	now := "now()"
-	if q.sqlite != nil {
-		now = "datetime('now', 'subsec')"
-	}
-	return q.exec(ctx, fmt.Sprintf("UPDATE river_job SET attempted_at = %s WHERE id = %d AND state = 'running' AND attempt = %d", now, id, attempt))
 }
 
 // gatherTidying moves what an earlier version put into a queue for each kind to where it is looked for now.

@@ -38,6 +38,8 @@ type Queue struct {
 	sqlite   *engine[*sql.Tx] // nil on PostgreSQL
 	backend  backend          // the one of the two that is there
 	exec     func(ctx context.Context, statement string) error
+	ids      func(ctx context.Context, statement string) ([]int64, error) // runs a statement that gives numbers
+	turns    *turns
 	handlers map[kyro.JobKind]*handler
 	started  bool
 }
@@ -67,6 +69,13 @@ func NewPostgres(pool *pgxpool.Pool, cfg Config) (*Queue, error) {
 		_, err := pool.Exec(ctx, statement)
 		return err
 	}
+	q.ids = func(ctx context.Context, statement string) ([]int64, error) {
+		rows, err := pool.Query(ctx, statement)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, pgx.RowTo[int64])
+	}
 	return q, nil
 }
 
@@ -83,12 +92,29 @@ func NewSQLite(db *sql.DB, cfg Config) (*Queue, error) {
 		_, err := db.ExecContext(ctx, statement)
 		return err
 	}
+	q.ids = func(ctx context.Context, statement string) (ids []int64, err error) {
+		rows, err := db.QueryContext(ctx, statement)
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id int64
+			if err := rows.Scan(&id); err != nil {
+				return nil, err
+			}
+			ids = append(ids, id)
+		}
+		return ids, rows.Err()
+	}
 	return q, nil
 }
 
 func newQueue(cfg Config) *Queue {
 	cfg = cfg.withDefaults()
-	return &Queue{cfg: cfg, log: cfg.Log.With("part", "jobs"), handlers: map[kyro.JobKind]*handler{}}
+	q := &Queue{cfg: cfg, log: cfg.Log.With("part", "jobs"), handlers: map[kyro.JobKind]*handler{}}
+	q.turns = newTurns(q)
+	return q
 }
 
 // Migrate brings the queue's tables up to date. Only one process at a time may do so.
@@ -157,12 +183,17 @@ func (q *Queue) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	return q.backend.start(ctx, q.riverConfig())
+	if err := q.backend.start(ctx, q.riverConfig()); err != nil {
+		return err
+	}
+	q.turns.watch()
+	return nil
 }
 
 // Stop takes no more jobs, gives running ones the configured time to end, then cancels them; those go back to the
 // queue as they were. It returns when nothing runs any more, or with the error of ctx.
 func (q *Queue) Stop(ctx context.Context) error {
+	defer q.turns.done()
 	if err := q.backend.stop(ctx); err != nil {
 		return fmt.Errorf("stop jobs: %w", err)
 	}

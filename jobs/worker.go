@@ -1,13 +1,13 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +34,7 @@ type worker struct {
 // that nothing was heard of for as long as a dead process may be silent: a longer turn tells that it is alive, so that one
 // is over however long it might have been.
 func (w *worker) Timeout(row *river.Job[args]) time.Duration {
-	if row.AttemptedAt != nil && time.Since(*row.AttemptedAt) >= w.queue.cfg.RescueAfter {
+	if row.AttemptedAt != nil && time.Since(*row.AttemptedAt) >= w.queue.cfg.riverRescueAfter() {
 		return w.queue.cfg.Timeout
 	}
 	return w.queue.cfg.timeout(w.kind)
@@ -53,9 +53,8 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 		return w.giveUp(ctx, log, job, errors.New(past.last))
 	}
 
-	if w.queue.cfg.timeout(w.kind) > w.queue.cfg.Timeout {
-		defer w.tellAlive(ctx, log, row.JobRow)()
-	}
+	ctx, end := w.queue.turns.begin(ctx, turnOf{row.ID, row.Attempt}, cmp.Or(w.queue.cfg.timeout(w.kind), w.queue.cfg.Timeout))
+	defer end()
 	var gotOn atomic.Bool
 	err := w.call(kyro.WithJobProgress(ctx, func() { gotOn.Store(true) }), log, job)
 	if gotOn.Load() {
@@ -66,6 +65,9 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 		return nil
 	case errors.Is(err, kyro.ErrJobAgain):
 		return river.JobSnooze(pauseOf(err))
+	case errors.Is(context.Cause(ctx), errTaken):
+		log.InfoContext(ctx, "a turn ends, since another process has taken up its job")
+		return fmt.Errorf("%w: %w", context.Canceled, err)
 	case errors.Is(ctx.Err(), context.Canceled):
 		// The queue is stopping; so marked, River puts the job back as if the turn had never been.
 		return fmt.Errorf("%w: %w", context.Canceled, err)
@@ -101,31 +103,6 @@ func (w *worker) maxFailures() int {
 		return 1
 	}
 	return w.queue.cfg.MaxFailures
-}
-
-// tellAlive keeps a turn that may take longer than others from counting as one of a dead process, until it is told to
-// stop. Where it cannot, the job may be begun a second time, as any may.
-func (w *worker) tellAlive(ctx context.Context, log *slog.Logger, row *rivertype.JobRow) (stop func()) {
-	every := w.queue.cfg.RescueAfter / 4
-	ctx, cancel := context.WithCancel(ctx)
-	var telling sync.WaitGroup
-	telling.Go(func() {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			within, done := context.WithTimeout(ctx, every)
-			if err := w.queue.stillRunning(within, row.ID, row.Attempt); err != nil && ctx.Err() == nil {
-				log.WarnContext(ctx, "a long turn cannot tell that it goes on", "error", err)
-			}
-			done()
-		}
-	})
-	return func() { cancel(); telling.Wait() }
 }
 
 // call runs the handler; a panic is an error like any other.

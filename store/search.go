@@ -10,6 +10,9 @@ import (
 // maxQueryTerms bounds the work of one search; a question rarely has more than twenty terms.
 const maxQueryTerms = 128
 
+// maxWordSearches is how often one search looks while what it finds goes away before it is read.
+const maxWordSearches = 3
+
 // SearchWords implements answer.Index.
 //
 // The index is our own rather than that of each database, for the sake of the ranking. FTS5 weighs terms by how
@@ -17,24 +20,31 @@ const maxQueryTerms = 128
 // weights at all, and making up for it in SQL means to look at some hundreds of arbitrary candidates. Here the
 // postings of a bot are read as a whole, a few rows for each term and document, and scored exactly, by the same
 // code on both databases. Beyond maxQueryTerms different terms the rest is left out.
+//
+// It is two reads. Where something of what the first one ranked is gone by the second, as where a document has a new version
+// since, it is searched once more: else neither the former nor the new version would be found.
 func (s *Store) SearchWords(ctx context.Context, bot kyro.ID, terms []string, limit int) (kyro.LexicalResult, error) {
 	asked := queryTerms(terms, maxQueryTerms)
 	if len(asked) == 0 || limit <= 0 {
 		return kyro.LexicalResult{}, nil
 	}
-	live, lists, err := s.searched(ctx, bot, asked)
-	if err != nil {
-		return kyro.LexicalResult{}, failed("search: read the index", err)
+	for searches := 1; ; searches++ {
+		live, lists, err := s.searched(ctx, bot, asked)
+		if err != nil {
+			return kyro.LexicalResult{}, failed("search: read the index", err)
+		}
+		best, frequent, err := live.rank(lists, limit)
+		if err != nil {
+			return kyro.LexicalResult{}, failed("search: rank", err)
+		}
+		hits, err := s.hits(ctx, best)
+		if err != nil {
+			return kyro.LexicalResult{}, failed("search: read hits", err)
+		}
+		if len(hits) == len(best) || searches == maxWordSearches {
+			return kyro.LexicalResult{Hits: hits, Total: live.chunks, Frequent: frequent}, nil
+		}
 	}
-	best, frequent, err := live.rank(lists, limit)
-	if err != nil {
-		return kyro.LexicalResult{}, failed("search: rank", err)
-	}
-	hits, err := s.hits(ctx, best)
-	if err != nil {
-		return kyro.LexicalResult{}, failed("search: read hits", err)
-	}
-	return kyro.LexicalResult{Hits: hits, Total: live.chunks, Frequent: frequent}, nil
 }
 
 // searched reads what a search of the bot ranks against, and where the terms occur in active versions of its live
