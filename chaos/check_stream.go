@@ -6,10 +6,10 @@ import (
 )
 
 // storedAnswer gives the status and the text that are stored of an answer.
-func (s *theatre) storedAnswer(ctx context.Context, answer string) (status, text string, err error) {
+func (r *round) storedAnswer(ctx context.Context, answer string) (status, text string, err error) {
 	for range 50 {
 		var d *data
-		if d, err = s.openData(ctx); err == nil {
+		if d, err = r.openData(ctx); err == nil {
 			err = d.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT status, text FROM messages WHERE id = %d`, key(answer))).Scan(&status, &text)
 			d.close()
 		}
