@@ -21,7 +21,8 @@ var drain = scenario{
 	short:   size{count: 2, people: 10, length: 3 * time.Second},
 	long:    size{count: 20, people: 10, length: 14 * time.Second}, // some longer than the drain waits
 	settings: map[string]string{
-		"KYRO_WS_MAX_SOCKETS": "100", "KYRO_DRAIN_TIMEOUT": "8s",
+		"KYRO_ACCESS_TOKEN_TTL": "4h", // these people do not refresh theirs
+		"KYRO_WS_MAX_SOCKETS":   "100", "KYRO_DRAIN_TIMEOUT": "8s",
 	},
 	play: playDrain,
 }

@@ -52,7 +52,7 @@ type scenario struct {
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages, resume, drain}
+var scenarios = []scenario{messages, resume, readers, drain}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {

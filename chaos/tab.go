@@ -137,7 +137,7 @@ func (l *listening) snapshot(e streamEvent, at kyro.StreamCursor, first bool) {
 		if first && l.snapshotDue() {
 			break // of a tab that says nothing of what it shows
 		}
-		if !l.disturbed() {
+		if !l.disturbed() && e.Message.Status != "INTERRUPTED" {
 			l.violated("%s: a snapshot takes back %d events, with %s", l.answer, before.Seq-at.Seq, l.asked)
 		}
 		l.setBack = max(l.setBack, int(before.Seq-at.Seq))
