@@ -265,8 +265,12 @@ func (r *round) guest(ctx context.Context, n *node, p *person, bot string, numbe
 			}
 		}
 	}
+	// Who is asked to try again later, as on a busy machine, does so.
 	var err error
-	if g.conn, err = p.openSocket(ctx, route{base: n.url()}); err != nil {
+	if late := await(ctx, workPatience, func() bool {
+		g.conn, err = p.openSocket(ctx, route{base: n.url()})
+		return err == nil
+	}); late != nil {
 		return nil, fmt.Errorf("socket %d at %s: %w", number, n.name, err)
 	}
 	if query != "" {
