@@ -33,6 +33,7 @@ const (
 	drainPace    = 100 * time.Millisecond
 	endsWithin   = 30 * time.Second
 	goingAway    = 1001
+	sendPatience = 15 * time.Second // of one try: longer than a server takes to refuse what its database does not take
 )
 
 func playDrain(ctx context.Context, r *round) error {
@@ -139,7 +140,8 @@ func (r *round) sendOn(ctx context.Context, p *person, bot string, acked *ledger
 
 // sendAt sends a message to one server, once.
 func (p *person) sendAt(ctx context.Context, server int, bot, conversation, key, text string) (sent, error) {
-	there := &person{name: p.name, clients: p.clients[server : server+1], token: p.token, dice: p.dice, calls: p.calls}
+	ctx, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
 	input := map[string]any{"text": text, "clientMessageId": key, "botId": bot}
 	if conversation != "" {
 		delete(input, "botId")
@@ -151,7 +153,7 @@ func (p *person) sendAt(ctx context.Context, server int, bot, conversation, key,
 			Errors                                []problem
 		}
 	}
-	if err := there.once(ctx, `mutation($i: SendMessageInput!) { sendMessage(input: $i) { conversation { id } userMessage { id } botMessage { id } errors { code message } } }`,
+	if err := p.clients[server].Do(ctx, `mutation($i: SendMessageInput!) { sendMessage(input: $i) { conversation { id } userMessage { id } botMessage { id } errors { code message } } }`,
 		map[string]any{"i": input}, &answer); err != nil {
 		return sent{}, err
 	}
@@ -206,7 +208,7 @@ func (r *round) restart(ctx context.Context, i int, people []*person, bots []str
 	for _, g := range guests[:drainStreams] {
 		select {
 		case <-g.begun:
-		case <-time.After(hearPatience):
+		case <-time.After(workPatience):
 			return 0, fmt.Errorf("nothing is heard of %s", g.listening.answer)
 		}
 	}
