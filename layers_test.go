@@ -97,7 +97,7 @@ var owners = map[string][]string{
 	"google.golang.org/grpc":              {"ai", "internal/pinecone"},
 	"github.com/yuin/goldmark":            {"ingest/extract"},
 	"github.com/wneessen/go-mail":         {"mail"},
-	"github.com/coder/websocket":          {"transport", "client", "bench"},
+	"github.com/coder/websocket":          {"transport", "client", "bench", "chaos"},
 	"github.com/go-chi/":                  {"."},
 	"github.com/vikstrous/dataloadgen":    {"resolvers"},
 	"github.com/99designs/gqlgen/api":     {"internal/graphgen"},

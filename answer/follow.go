@@ -44,6 +44,8 @@ type follower struct {
 
 	served  bool // the log has given something
 	checked time.Time
+	ahead   time.Time     // since when the place is not where the answer is yet; zero where it is
+	wait    time.Duration // before it is looked for again
 
 	// How long the log is waited for: until the row is due. One context serves all events until then.
 	waiting context.Context
@@ -199,13 +201,24 @@ func (f *follower) release() {
 	}
 }
 
+// placePatience is how long a reader who says to be further than the answer is known here is believed. One that comes from
+// the node where the answer is made is ahead of this one by what is on its way, and while Redis is away by what the row
+// does not have yet, which is saved every second.
+const placePatience = 3 * time.Second
+
 // catchUp is for a place that the log cannot go on from: a snapshot where there is more to show, else a pause,
-// after which the log is asked again. A place that is only the reader's word, and is not where the answer is, may
-// be of the future: it is replaced.
+// after which the log is asked again. A place that is only the reader's word, and is not where the answer is even after a
+// while, is of the future, or of a node that was lost: it is replaced.
 func (f *follower) catchUp(ctx context.Context, m kyro.Message) (kyro.Message, error) {
 	latest, logged, err := f.latest(ctx, m)
 	if err != nil || latest.Status.Final() {
 		return latest, err
+	}
+	if latest.Attempt == f.attempt && latest.Seq < f.seq && !f.sure && f.believed() {
+		if !pause(ctx, f.wait) {
+			return m, ctx.Err()
+		}
+		return latest, nil
 	}
 	if latest.Attempt != f.attempt || latest.Seq > f.seq || latest.Seq < f.seq && !f.sure {
 		f.snapshot(latest, latest.Seq)
@@ -215,6 +228,15 @@ func (f *follower) catchUp(ctx context.Context, m kyro.Message) (kyro.Message, e
 		return m, ctx.Err()
 	}
 	return latest, nil
+}
+
+// believed says that a place ahead of the answer may still come true, and how long to wait before the next look.
+func (f *follower) believed() bool {
+	if f.ahead.IsZero() {
+		f.ahead, f.wait = time.Now(), 5*time.Millisecond
+	}
+	f.wait = min(2*f.wait, f.cfg.FollowPollEmpty)
+	return time.Since(f.ahead) < placePatience
 }
 
 // show gives a snapshot of a running answer. The message it returns is final where the end came meanwhile; there

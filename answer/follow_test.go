@@ -172,7 +172,8 @@ func TestFollowingARunningAnswerFromACursor(t *testing.T) {
 		}{
 			{1, 3, "a", `"b", "c", "d", finished`},
 			{1, 4, "ab", `"c", "d", finished`},
-			{1, 5, "abc", `snapshot 1.4 STREAMING "ab", "c", "d", finished`},
+			{1, 5, "abc", `"d", finished`}, // of a node that is ahead of this one
+			{1, 99, "abc", `snapshot 1.6 COMPLETED "abcd", finished`},
 			{2, 1, "", `snapshot 1.4 STREAMING "ab", "c", "d", finished`},
 		}
 		var wg sync.WaitGroup
@@ -294,6 +295,40 @@ func TestFollowingOnAnotherNodeWithoutItsLog(t *testing.T) {
 		}
 		if n := w.store.count("Message") - before; n > 60 {
 			t.Errorf("%d reads of the row in eight seconds", n)
+		}
+	})
+}
+
+// A reader who comes from the node where the answer is made has seen more than the row holds: nothing of it is taken back.
+func TestReaderThatIsAheadOfTheRow(t *testing.T) {
+	t.Parallel()
+	inWorld(t, saying(200*time.Millisecond, strings.Split(strings.Repeat("word ", 60), " ")...), func(t *testing.T, w *world) {
+		other := newWorld(t, w.store, live.NewLogs(live.LogsConfig{}), echo(0), func(c *answer.Config) { c.Node = "other" })
+		turn := w.say("Hi")
+		r := &reader{t: t, id: turn.Bot.ID}
+		r.follow(t.Context(), w.Service, w.viewer, 20)
+		if saved := w.message(turn.Bot.ID).Seq; saved >= r.seq {
+			t.Fatalf("the row has %d events, as many as the reader, who has %d", saved, r.seq)
+		}
+		before, shown := r.seq, r.text
+		r.follow(t.Context(), other.Service, other.viewer, 1)
+		if r.seq <= before || !strings.HasPrefix(r.text, shown) {
+			t.Errorf("after %d events with %q the reader is at %d with %q", before, shown, r.seq, r.text)
+		}
+	})
+}
+
+// A place that never comes true is replaced, if not at once.
+func TestReaderFromTheFuture(t *testing.T) {
+	t.Parallel()
+	inWorld(t, saying(100*time.Millisecond, strings.Split(strings.Repeat("word ", 100), " ")...), func(t *testing.T, w *world) {
+		turn := w.say("Hi")
+		time.Sleep(time.Second)
+		r := &reader{t: t, id: turn.Bot.ID, attempt: 1, seq: 1 << 40, cursor: &kyro.StreamCursor{Stream: turn.Bot.ID, Attempt: 1, Seq: 1 << 40}}
+		begun := time.Now()
+		r.follow(t.Context(), w.Service, w.viewer, 1)
+		if waited := time.Since(begun); len(r.seen) != 1 || !strings.HasPrefix(r.seen[0], "snapshot 1.") || waited > 5*time.Second {
+			t.Errorf("after %v: %s, %v", waited, r.seen, r.err)
 		}
 	})
 }

@@ -138,21 +138,3 @@ func (r *round) checkIndexes(ctx context.Context, d *data) error {
 	}
 	return nil
 }
-
-// difference is where two texts differ first.
-func difference(got, want string) string {
-	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range max(len(a), len(b)) {
-		if i >= len(a) || i >= len(b) || a[i] != b[i] {
-			return fmt.Sprintf("line %d of %d and %d: got %.200q, want %.200q", i+1, len(a), len(b), line(a, i), line(b, i))
-		}
-	}
-	return "nowhere"
-}
-
-func line(list []string, i int) string {
-	if i < len(list) {
-		return list[i]
-	}
-	return "nothing"
-}

@@ -12,6 +12,8 @@ type fault struct {
 	do   func(ctx context.Context) error
 }
 
+const killOfPostgres = "kill -9 of PostgreSQL"
+
 // killers kill each server, PostgreSQL and Redis, as a power cut does, and start them again.
 func (r *round) killers() (list []fault) {
 	for _, n := range r.nodes {
@@ -27,7 +29,7 @@ func (r *round) killers() (list []fault) {
 		return list
 	}
 	return append(list,
-		fault{"kill -9 of PostgreSQL", func(ctx context.Context) error {
+		fault{killOfPostgres, func(ctx context.Context) error {
 			if err := r.postgres.Kill(); err != nil {
 				return err
 			}

@@ -19,6 +19,7 @@ type link struct {
 	frozen   chan struct{} // closed on thaw; nil while bytes pass
 	delay    time.Duration // of each piece, both ways
 	opened   int           // connections so far
+	seen     func([]byte)  // what passes, both ways; nil where nobody looks
 	closed   bool
 	working  sync.WaitGroup
 }
@@ -92,10 +93,14 @@ func (k *link) carry(to, from net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if wait := k.gate(); wait != nil {
+		wait, seen := k.gate()
+		if wait != nil {
 			<-wait
 		}
 		if n > 0 {
+			if seen != nil {
+				seen(buffer[:n])
+			}
 			if _, err := to.Write(buffer[:n]); err != nil {
 				break
 			}
@@ -111,15 +116,22 @@ func (k *link) carry(to, from net.Conn) {
 	_ = from.Close()
 }
 
-// gate waits out the delay, and gives what a frozen link waits for.
-func (k *link) gate() <-chan struct{} {
+// gate waits out the delay, and gives what a frozen link waits for and who looks at what passes.
+func (k *link) gate() (<-chan struct{}, func([]byte)) {
 	k.mu.Lock()
-	frozen, delay := k.frozen, k.delay
+	frozen, delay, seen := k.frozen, k.delay, k.seen
 	k.mu.Unlock()
 	if delay > 0 {
 		time.Sleep(delay)
 	}
-	return frozen
+	return frozen, seen
+}
+
+// watch has somebody look at all that passes. They must be quick, and keep nothing of it.
+func (k *link) watch(seen func([]byte)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.seen = seen
 }
 
 // cut resets every connection; new ones are taken.

@@ -52,7 +52,7 @@ type scenario struct {
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages, retries, storm, ingesting, rescue, deletions, mails}
+var scenarios = []scenario{messages, retries, storm, resume, readers, drain, ingesting, rescue, deletions, mails}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {
