@@ -216,7 +216,7 @@ func TestKillInTheMiddleOfAnIngestion(t *testing.T) {
 }
 
 // ageJobs makes what a dead process left in the queue as old as it is when its silence is noticed: on PostgreSQL that
-// takes a minute and more, which the test does not wait for.
+// takes some 25 s, which the test does not wait for.
 func ageJobs(t *testing.T, url string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

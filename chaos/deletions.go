@@ -17,7 +17,7 @@ var deletions = scenario{
 	promise: "after a deletion is acknowledged no search gives a passage of it, and in the end nothing of it is left, nor in the index; " +
 		"while a document is read again its former version answers",
 	setups: []setup{onSQLite, onNodes},
-	short:  size{count: 40, kills: 2, people: 4},
+	short:  size{count: 24, kills: 1, people: 4},
 	long:   size{count: 2_000, kills: 50, people: 16},
 	play:   playDeletions,
 }

@@ -15,7 +15,7 @@ var ingesting = scenario{
 	promise: "acknowledged documents become final, with the chunks of an undisturbed ingestion; the index holds exactly those; " +
 		"nothing is embedded again but what was under way at a fault",
 	setups: []setup{onSQLite, onNodes},
-	short:  size{count: 60, kills: 2, people: 4},
+	short:  size{count: 40, kills: 1, people: 4},
 	long:   size{count: 5_000, kills: 50, people: 20},
 	play:   playIngest,
 }

@@ -19,7 +19,7 @@ var mails = scenario{
 	promise: "every acknowledged sign-up and password reset brings its mail within 90 s after the end, doubles are at most one for each fault " +
 		"and have the same Message-ID, and the links work",
 	setups:   []setup{onSQLite, onNodes},
-	short:    size{count: 24, kills: 1, people: 4},
+	short:    size{count: 16, kills: 1, people: 4},
 	long:     size{count: 1_000, kills: 20, people: 10},
 	settings: map[string]string{"KYRO_SIGNUP": "verified"},
 	play:     playMails,

@@ -33,7 +33,7 @@ type watch func(node int, began time.Time, err error)
 
 const (
 	callPatience = 5 * time.Second // of one try
-	workPatience = 3 * time.Minute // until something must have worked, faults and all
+	workPatience = 10 * time.Minute // until something must have worked, faults and all
 	retryFrom    = 50 * time.Millisecond
 	retryTo      = 500 * time.Millisecond
 )

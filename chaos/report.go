@@ -26,8 +26,12 @@ func report(args []string, o options, took time.Duration, results []*result) []b
 			done = append(done, fmt.Sprintf("%d %s", r.counts[name], name))
 		}
 		done = append(done, r.notes...)
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d |\n", r.scenario.name, r.where, r.took.Round(time.Second),
-			cmp.Or(strings.Join(done, "; "), "nothing"), r.scenario.promise, len(r.violations))
+		found := fmt.Sprint(len(r.violations))
+		if r.skipped != "" {
+			found = "skipped: " + r.skipped
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", r.scenario.name, r.where, r.took.Round(time.Second),
+			cmp.Or(strings.Join(done, "; "), "nothing"), r.scenario.promise, found)
 	}
 	return b.Bytes()
 }

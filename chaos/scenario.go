@@ -52,7 +52,7 @@ type scenario struct {
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages, retries, storm, resume, readers, drain, ingesting, rescue, deletions, mails}
+var scenarios = []scenario{messages, retries, storm, resume, readers, drain, ingesting, rescue, deletions, mails, disk}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {
@@ -87,6 +87,7 @@ type result struct {
 	order      []string       // of the names
 	violations []string
 	notes      []string // figures that are measured
+	skipped    string   // why it could not be played here
 }
 
 // count adds to what was done.
@@ -185,6 +186,9 @@ func play(ctx context.Context, o options, s scenario, where setup, folder string
 	r.took = time.Since(began)
 	for _, v := range r.violations {
 		say("VIOLATION %s", v)
+	}
+	if r.skipped != "" {
+		say("SKIPPED: %s", r.skipped)
 	}
 	say("ended, %d violations", len(r.violations))
 	return r

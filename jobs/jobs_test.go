@@ -351,6 +351,49 @@ func TestLongWorkTellsThatItGoesOn(t *testing.T) {
 	})
 }
 
+// TestAFrozenProcessHasNoSayAnyMore: its job is taken up by another process, and when it comes back its turn ends, whatever
+// that says of the job.
+func TestAFrozenProcessHasNoSayAnyMore(t *testing.T) {
+	t.Parallel()
+	db := openPostgres(t)
+	slow, fast := quick(), quick()
+	slow.RescueAfter, fast.RescueAfter = 12*time.Second, 400*time.Millisecond // the first one renews every 3 s
+	taken, ended, enough := make(chan struct{}, 1), make(chan error, 1), make(chan struct{})
+	q, err := db.open(slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	frozen := start(t, db, slow, func(q *jobs.Queue) {
+		q.Handle(kyro.JobIngest, func(ctx context.Context, _ kyro.Job) error {
+			taken <- struct{}{}
+			<-ctx.Done()
+			ended <- context.Cause(ctx)
+			return nil // it would say that the job is done
+		})
+	})
+	add(t, db, frozen, kyro.Job{Kind: kyro.JobIngest, Key: 1})
+	receive(t, taken)
+	start(t, db, fast, func(q *jobs.Queue) {
+		q.Handle(kyro.JobIngest, func(context.Context, kyro.Job) error {
+			taken <- struct{}{}
+			<-enough
+			return kyro.JobAgainAfter(time.Hour)
+		})
+	})
+	receive(t, taken)
+	if err := receive(t, ended); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("the turn of the first one ended with %v", err)
+	}
+	stop(t, frozen) // what it had to say is said
+	until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'running'")
+	close(enough)
+	until(t, db, 1, "SELECT count(*) FROM river_job WHERE state = 'scheduled'")
+	until(t, db, 1, "SELECT count(*) FROM river_job")
+}
+
 func TestJobThatKillsItsProcessIsGivenUp(t *testing.T) {
 	t.Parallel()
 	db := openSQLite(t)

@@ -72,6 +72,15 @@ func NotFound(kind Kind) *Error {
 	return Errorf(CodeNotFound, "%s not found.", kind.Noun())
 }
 
+// NoRoom is for what could not be stored since the server's disk is full, which passes once somebody makes room.
+func NoRoom(cause error) *Error {
+	e := Errorf(CodeUnavailable, "The server has no room left to store this. Try again later.")
+	e.RetryAfter = noRoomPause
+	return e.Because(cause)
+}
+
+const noRoomPause = 5 * time.Second
+
 // One gives the single row of a read by id, or the NOT_FOUND of its kind.
 func One[T any](rows []T, err error, kind Kind) (T, error) {
 	var none T

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -81,6 +82,8 @@ func failed(tried string, err error) error {
 		return nil
 	case errors.As(err, &known), errors.Is(err, context.Canceled):
 		return err
+	case full(err):
+		return kyro.NoRoom(fmt.Errorf("%s: %w", tried, err))
 	case away(err):
 		e := kyro.Errorf(kyro.CodeUnavailable, "The database does not answer. Try again in a moment.")
 		e.RetryAfter = time.Second
@@ -88,6 +91,14 @@ func failed(tried string, err error) error {
 	default:
 		return fmt.Errorf("%s: %w", tried, err)
 	}
+}
+
+// full reports that the disk of the database is. SQLite tells so too where it cannot write one of the files beside its own.
+func full(err error) bool {
+	code, _ := sqliteCode(err)
+	pg, _ := postgresCode(err)
+	return errors.Is(err, syscall.ENOSPC) || code&0xff == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_IOERR_WRITE ||
+		code == sqlite3.SQLITE_IOERR_SHMSIZE || code == sqlite3.SQLITE_IOERR_FSYNC || pg == "53100"
 }
 
 // lost are what a connection that broke off gives.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -43,6 +44,7 @@ type Pools struct {
 
 	lock *fileLock
 	log  *slog.Logger
+	full atomic.Bool // the last write found no room on the disk
 }
 
 // Open connects to the database. An unreachable server is tried for some ten seconds, so that both can be started
@@ -73,12 +75,33 @@ func (p *Pools) Share() error {
 	return p.lock.release()
 }
 
-// Ping reports whether the database answers reads.
+// Ping reports whether the database answers reads, and takes writes, where the last one found no room on the disk.
 func (p *Pools) Ping(ctx context.Context) error {
 	if err := p.readers.PingContext(ctx); err != nil {
 		return fmt.Errorf("ping the database: %w", err)
 	}
+	if !p.full.Load() {
+		return nil
+	}
+	// Nothing could be written since the disk was full. Whether it still is, only a write tells.
+	_, err := p.writers.ExecContext(ctx, "UPDATE installation SET name = name")
+	p.noteRoom(err)
+	if err != nil {
+		return fmt.Errorf("write to the database: %w", err)
+	}
 	return nil
+}
+
+// noteRoom notes what a write says of the room on the disk.
+func (p *Pools) noteRoom(err error) {
+	switch {
+	case err == nil:
+		if p.full.Load() {
+			p.full.Store(false)
+		}
+	case full(err):
+		p.full.Store(true)
+	}
 }
 
 // Close ends all connections; it waits for those in use. Closing twice does no harm.

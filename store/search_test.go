@@ -1,12 +1,17 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
+	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
+	"kyrochat/store"
 )
 
 func TestSearchRanksByBM25(t *testing.T) {
@@ -29,6 +34,33 @@ func TestSearchRanksByBM25(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSearchFindsWhatIsReplacedMeanwhile: a new version is activated after the index was read and before the chunks are.
+func TestSearchFindsWhatIsReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(testing.TB, ...testdb.Option) *store.Pools{"sqlite": testdb.SQLite, "postgres": testdb.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var meanwhile atomic.Pointer[func()]
+			pools := open(t, testdb.OnQuery(func(_ context.Context, statement string) {
+				if !strings.HasPrefix(statement, "SELECT c.id, c.document_id, c.version, c.seq FROM chunks") {
+					return
+				}
+				if do := meanwhile.Swap(nil); do != nil {
+					(*do)()
+				}
+			}))
+			k := newKnowledge(t, pools)
+			d := k.ready(t, "one", "the ferry goes at noon")
+			d = k.prepare(t, k.renew(t, d), "the ferry goes at noon or later")
+			do := func() { k.activate(t, d) }
+			meanwhile.Store(&do)
+			texts, _ := k.search(t, "ferry")
+			expect(t, "found", texts, []string{"the ferry goes at noon or later"})
+			expect(t, "it was replaced meanwhile", meanwhile.Load() == nil, true)
+		})
+	}
 }
 
 func TestSearchWithoutHits(t *testing.T) {

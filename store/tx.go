@@ -52,6 +52,7 @@ func (s *Store) again(ctx context.Context, tried string, transact func(ctx conte
 	for try := 1; ; try++ {
 		err := transact(ctx)
 		if err == nil || !passing(err) && !oldPlan(err) || try == writeTries || !pause(ctx, try) {
+			s.pools.noteRoom(err)
 			return failed(tried, err)
 		}
 	}
@@ -64,7 +65,9 @@ func (s *Store) writeOnce(
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return failed(tried, s.transact(ctx, fn))
+	err := s.transact(ctx, fn)
+	s.pools.noteRoom(err)
+	return failed(tried, err)
 }
 
 // pause waits a moment that grows with the tries, and by chance, so that rivals do not meet again.

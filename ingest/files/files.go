@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"time"
 
 	"kyrochat/ingest"
@@ -63,12 +64,13 @@ func Open(dir string, alone bool) (*Files, error) {
 func (f *Files) Receive(ctx context.Context, r io.Reader, limit int64) (_ ingest.Received, err error) {
 	file, err := os.CreateTemp(filepath.Join(f.dir, incoming), "*")
 	if err != nil {
-		return ingest.Received{}, fmt.Errorf("open a file for an upload: %w", err)
+		return ingest.Received{}, orNoRoom(fmt.Errorf("open a file for an upload: %w", err))
 	}
 	defer func() {
 		if err != nil {
 			file.Close()
 			os.Remove(file.Name())
+			err = orNoRoom(err)
 		}
 	}()
 	in := &intake{file: file, hash: sha256.New(), limit: limit}
@@ -83,6 +85,14 @@ func (f *Files) Receive(ctx context.Context, r io.Reader, limit int64) (_ ingest
 		return ingest.Received{}, fmt.Errorf("write an upload: %w", err)
 	}
 	return ingest.Received{Path: file.Name(), Size: in.size, SHA256: hex.EncodeToString(in.hash.Sum(nil))}, nil
+}
+
+// orNoRoom tells a full disk from what is wrong.
+func orNoRoom(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return kyro.NoRoom(err)
+	}
+	return err
 }
 
 // intake is an upload being written.
@@ -165,7 +175,8 @@ func (f *Files) Open(r ingest.Received) (ingest.File, error) {
 }
 
 // Place implements ingest.Files.
-func (f *Files) Place(r ingest.Received, document kyro.ID, version int) error {
+func (f *Files) Place(r ingest.Received, document kyro.ID, version int) (err error) {
+	defer func() { err = orNoRoom(err) }()
 	path := f.Path(document, version)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", document, err)

@@ -21,6 +21,7 @@ func (f *Files) partsPath(slot kyro.ID) string {
 
 // AppendPart implements ingest.PartFiles.
 func (f *Files) AppendPart(slot kyro.ID, at int64, body []byte) (err error) {
+	defer func() { err = orNoRoom(err) }()
 	file, err := os.OpenFile(f.partsPath(slot), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the file of %s: %w", slot, err)
