@@ -52,7 +52,7 @@ type scenario struct {
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages}
+var scenarios = []scenario{messages, outages, offline}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {

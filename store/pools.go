@@ -41,8 +41,9 @@ type Pools struct {
 	statements statements        // of hot reads on SQLite
 	onQuery    func(ctx context.Context, statement string)
 
-	lock *fileLock
-	log  *slog.Logger
+	pulse *pulse // of PostgreSQL
+	lock  *fileLock
+	log   *slog.Logger
 }
 
 // Open connects to the database. An unreachable server is tried for some ten seconds, so that both can be started
@@ -84,6 +85,7 @@ func (p *Pools) Ping(ctx context.Context) error {
 // Close ends all connections; it waits for those in use. Closing twice does no harm.
 func (p *Pools) Close() error {
 	if p.Postgres() {
+		p.pulse.end()
 		err := p.writers.Close()
 		p.Pgx.Close()
 		return err
