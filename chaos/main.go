@@ -33,6 +33,7 @@ type options struct {
 	long      bool
 	scale     float64 // of the sizes of a scenario
 	output    string  // where the page goes
+	plot      string  // where the plot of a soak goes
 	keep      bool    // the folder with logs, after a run without violations too
 	binary    string  // the server; built where empty
 }
@@ -57,6 +58,7 @@ func readOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.BoolVar(&o.long, "long", false, "the sizes of docs/reliability.md instead of short ones")
 	flags.Float64Var(&o.scale, "scale", 1, "multiplies the sizes")
 	flags.StringVar(&o.output, "o", "", "a file for the page of results; standard output where empty")
+	flags.StringVar(&o.plot, "plot", "", "a file for the plot of a soak, an SVG")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folders with logs and data")
 	flags.StringVar(&o.binary, "server", "", "a server that is built already")
 	if err := flags.Parse(args); err != nil {

@@ -52,7 +52,7 @@ type scenario struct {
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages, outages, offline}
+var scenarios = []scenario{messages, outages, offline, soak}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {
@@ -118,6 +118,7 @@ type round struct {
 	*result
 	*world
 	size size
+	plot string // where a plot goes; nowhere where it is empty
 	dice *dice
 	say  func(format string, args ...any) // progress, for whoever waits
 }
@@ -172,7 +173,7 @@ func play(ctx context.Context, o options, s scenario, where setup, folder string
 		return r
 	}
 	say("begins")
-	played := &round{result: r, world: w, size: size.by(o.scale), dice: newDice(o.seed, name), say: say}
+	played := &round{result: r, world: w, size: size.by(o.scale), plot: o.plot, dice: newDice(o.seed, name), say: say}
 	if err := s.play(ctx, played); err != nil {
 		r.violated("it could not be played to its end: %v", err)
 	}
