@@ -106,15 +106,19 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		fmt.Fprintln(errOut, "logs and data are kept in", folder)
 	}()
 	fmt.Fprintf(errOut, "seed %d\n", o.seed)
-	if o.binary == "" {
-		if o.binary, err = build(ctx, folder); err != nil {
-			return err
-		}
-	}
+	given, built := o.binary, map[string]string{} // by the tags
 	began := time.Now()
 	var results []*result
 	broken := 0
 	for _, s := range o.scenarios {
+		if o.binary = given; given == "" {
+			if built[s.tags] == "" {
+				if built[s.tags], err = build(ctx, folder, s.tags); err != nil {
+					return err
+				}
+			}
+			o.binary = built[s.tags]
+		}
 		for _, where := range s.setups {
 			if len(o.setups) > 0 && !slices.Contains(o.setups, where) {
 				continue

@@ -48,11 +48,12 @@ type scenario struct {
 	setups      []setup
 	short, long size
 	settings    map[string]string // of the servers, besides those of the world
+	tags        string            // that they are built with
 	play        func(ctx context.Context, r *round) error
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages, outages, offline, soak}
+var scenarios = []scenario{messages, outages, offline, clocks, soak}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {
