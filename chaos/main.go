@@ -124,11 +124,11 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 				continue
 			}
 			r := play(ctx, o, s, where, folder, errOut)
-			if err := ctx.Err(); err != nil {
-				return err
-			}
 			results = append(results, r)
 			broken += len(r.violations)
+			if ctx.Err() != nil { // what was found so far is told all the same
+				break
+			}
 		}
 	}
 	page := report(args, o, time.Since(began), results)

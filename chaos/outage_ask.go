@@ -280,10 +280,13 @@ func (a *asker) askAll(ctx, lasting context.Context, n *node, away string, asked
 		if lasting.Err() != nil {
 			return
 		}
+		if q.name == "logIn" && a.dice.n(4) > 0 { // whose password takes the processor for so long that the others would wait for that
+			continue
+		}
 		asking, cancel := context.WithTimeout(ctx, askPatience)
 		began := time.Now()
 		err := q.do(asking, c)
-		asked.add(q.name, time.Since(began), err, away == "postgres")
+		asked.add(q.name, time.Since(began), err, away == "postgres" || q.name == "logIn") // so many sign in at once on a busy machine
 		cancel()
 		_ = pause(lasting, a.dice.between(0, 50*time.Millisecond))
 	}

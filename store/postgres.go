@@ -23,8 +23,9 @@ const (
 	fewestConns     = 4 // a migration under its lock and a queue that listens need some at once
 
 	// idleInTransaction is when the server undoes a transaction whose process says nothing more: one that was frozen in
-	// the middle of a write would hold its rows for as long as its connection lasts, for everybody else.
-	idleInTransaction = "10s"
+	// the middle of a write would hold its rows for as long as its connection lasts, for everybody else. Who waits for them
+	// at another process has to be answered within three seconds.
+	idleInTransaction = "2500ms"
 )
 
 func openPostgres(ctx context.Context, c Config) (*Pools, error) {
