@@ -138,7 +138,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: a.retriever,
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
-		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Now: cfg.now,
+		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
 	})
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
