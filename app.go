@@ -138,11 +138,11 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: a.retriever,
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
-		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages,
+		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
 	})
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
-		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, nil), Ingest: a.documents, Answer: a.answers,
+		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
 		Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {
@@ -164,7 +164,7 @@ func (a *app) newAccounts(st *store.Store) {
 			live.Send(a.nodes.bus, signalEnded, credential)
 		},
 		Post: a.post, MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
-		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts,
+		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts, Now: a.cfg.now,
 	})
 	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
 	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
@@ -176,7 +176,7 @@ func (a *app) newAccounts(st *store.Store) {
 // newPost makes what sends mails, or keeps them in the data folder where no server is set.
 func newPost(cfg Config, log *slog.Logger) (*mail.Post, error) {
 	return mail.New(mail.Options{
-		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: cfg.Mail.SMTPURL, Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log,
+		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: cfg.Mail.SMTPURL, Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: cfg.now,
 	})
 }
 

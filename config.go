@@ -74,6 +74,7 @@ type Config struct {
 	LogJSON  bool
 
 	onQuery func(ctx context.Context, statement string) // for tests that count statements
+	now     func() time.Time                            // what time it is; nil: time.Now
 	clock   pageClock                                   // of what is done about pages; shorter for tests
 	hasher  auth.HasherOptions                          // what a password costs; less for tests that sign many people up
 }

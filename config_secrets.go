@@ -69,7 +69,7 @@ func (a *app) newTokens() (*auth.Tokens, error) {
 			return nil, err
 		}
 	}
-	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL})
+	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL, Now: a.cfg.now})
 	a.tokens = tokens
 	return tokens, err
 }

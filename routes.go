@@ -88,12 +88,13 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	}
 	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
-	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows}
+	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows, Now: a.cfg.now}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
+	carry.sockets.Now = a.cfg.now
 	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows
 	carry.sockets.Connections, carry.sockets.Rates = &a.connections, rates
 	carry.events.Connections = &a.connections

@@ -79,6 +79,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	if err != nil {
 		return err
 	}
+	cfg.now = wallClock(getenv)
 	log := newLogger(cfg, errOut)
 	cfg.warnOfNodes(log)
 	cfg.warnOfMail(log)

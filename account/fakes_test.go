@@ -22,6 +22,7 @@ type memory struct {
 	mu       sync.Mutex
 	users    map[string]kyro.Credentials
 	sessions map[kyro.ID]kyro.Session
+	clock    func() time.Time // by which sessions are rotated
 	reads    int
 	looks    int // for sessions from a network
 	before   func()
@@ -154,6 +155,7 @@ func (m *memory) Session(_ context.Context, id kyro.ID) (kyro.Session, error) {
 		return kyro.Session{}, m.failing
 	}
 	if s, found := m.sessions[id]; found {
+		s.RotatedAgo = m.clock().Sub(s.RotatedAt)
 		return s, nil
 	}
 	return kyro.Session{}, kyro.NotFound(kyro.KindSession)
@@ -167,9 +169,10 @@ func (m *memory) RotateSession(_ context.Context, id kyro.ID, from int64, now ti
 	defer m.mu.Unlock()
 	s := m.sessions[id]
 	if s.Counter != from || !s.Live(now) {
+		s.RotatedAgo = m.clock().Sub(s.RotatedAt)
 		return s, false, nil
 	}
-	s.Counter, s.RotatedAt, s.LastUsedAt = s.Counter+1, now, now
+	s.Counter, s.RotatedAt, s.LastUsedAt = s.Counter+1, m.clock(), now
 	m.sessions[id] = s
 	return s, true, nil
 }
@@ -263,6 +266,7 @@ type world struct {
 func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 	t.Helper()
 	w := &world{store: newMemory(), hash: &hashes{}, docs: &documents{}, post: &outbox{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w.store.clock = w.clock
 	caches := account.Caches{
 		Users:    remembering(t, live.CacheConfig[kyro.User]{ID: (*kyro.User).NodeID}),
 		Sessions: remembering(t, live.CacheConfig[kyro.Session]{ID: (*kyro.Session).NodeID}),

@@ -49,6 +49,7 @@ type watcher struct {
 
 	seq    int64 // the reader was told of all changes up to this number
 	placed bool  // seq is a place that the conversation can be told on from
+	begun  bool  // the conversation was read
 
 	read  atomic.Int64  // the last number of the conversation when it was read
 	found chan struct{} // something, by a look
@@ -100,9 +101,14 @@ func (w *watcher) place(after *kyro.StreamCursor) error {
 
 // conversation reads the conversation as the viewer may see it now.
 func (w *watcher) conversation(ctx context.Context) (kyro.FollowedConversation, error) {
-	c, err := patiently(ctx, func() (kyro.FollowedConversation, error) {
+	patience := beginPatience
+	if w.begun {
+		patience = rowPatience
+	}
+	c, err := patiently(ctx, patience, func() (kyro.FollowedConversation, error) {
 		return w.cfg.Store.FollowedConversation(ctx, w.viewer.UserID, w.id)
 	})
+	w.begun = w.begun || err == nil
 	w.read.Store(c.Events)
 	return c, err
 }
@@ -163,7 +169,7 @@ func (w *watcher) tell(ctx context.Context, c kyro.FollowedConversation) error {
 		w.give(&kyro.ConversationResync{Seq: w.seq, Cursor: w.cursor(w.seq), Conversation: &c.Conversation})
 		return nil
 	}
-	changed, err := patiently(ctx, func() ([]kyro.ChangedMessage, error) {
+	changed, err := patiently(ctx, rowPatience, func() ([]kyro.ChangedMessage, error) {
 		return w.cfg.Store.ChangedMessages(ctx, w.viewer.UserID, w.id, w.seq, c.Events, readAtOnce)
 	})
 	if err != nil {

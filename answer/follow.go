@@ -131,27 +131,38 @@ func (f *follower) place(m kyro.Message, after *kyro.StreamCursor) {
 // unbegun reports that the reader shows the answer before any attempt, so that it can go on with the events of any.
 func (f *follower) unbegun() bool { return f.attempt == 0 && f.seq == 0 }
 
-// rowPatience is how long a stream waits for a store that is away.
-const rowPatience = 10 * time.Second
+// How long a stream waits for a store that is away. Whoever has only just come is told soon.
+const (
+	rowPatience   = 10 * time.Second
+	beginPatience = time.Second
+)
 
 // row reads the message as the viewer may see it now. A store that fails for a while does not end a stream.
 func (f *follower) row(ctx context.Context) (kyro.Message, error) {
-	m, err := patiently(ctx, func() (kyro.Message, error) { return f.cfg.Store.Message(ctx, f.viewer.UserID, f.id) })
+	m, err := patiently(ctx, f.patience(), func() (kyro.Message, error) { return f.cfg.Store.Message(ctx, f.viewer.UserID, f.id) })
 	if err == nil {
 		f.checked = time.Now()
 	}
 	return m, err
 }
 
-// patiently reads for a stream, which a store that fails for a while does not end.
-func patiently[T any](ctx context.Context, read func() (T, error)) (T, error) {
+// patience is how long this stream waits for the row.
+func (f *follower) patience() time.Duration {
+	if f.checked.IsZero() {
+		return beginPatience
+	}
+	return rowPatience
+}
+
+// patiently reads for a stream, which a store that fails for no longer than that does not end.
+func patiently[T any](ctx context.Context, patience time.Duration, read func() (T, error)) (T, error) {
 	began := time.Now()
 	for try := 1; ; try++ {
 		value, err := read()
 		if err == nil {
 			return value, nil
 		}
-		if kyro.ErrorCode(err) != kyro.CodeInternal && kyro.ErrorCode(err) != kyro.CodeUnavailable || time.Since(began) > rowPatience {
+		if kyro.ErrorCode(err) != kyro.CodeInternal && kyro.ErrorCode(err) != kyro.CodeUnavailable || time.Since(began) > patience {
 			return value, err
 		}
 		if !pause(ctx, time.Duration(min(try, 10))*100*time.Millisecond) {

@@ -55,8 +55,9 @@ type Config struct {
 	FollowPoll      time.Duration // 2 s
 	FollowPollEmpty time.Duration // 500 ms
 
-	Now    func() time.Time
-	Random io.Reader // of the nonces in prompts; that of the operating system
+	Now    func() time.Time // by which leases are counted; the monotonic clock of time.Now, which no step of the wall's moves
+	Wall   func() time.Time // what time it is, for rows; Now
+	Random io.Reader        // of the nonces in prompts; that of the operating system
 	Logger *slog.Logger
 }
 
@@ -87,6 +88,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Wall == nil {
+		c.Wall = c.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -249,7 +253,7 @@ func (s *Service) logEnd(ctx context.Context, m kyro.Message) {
 func endSeq(m kyro.Message) int64 { return max(1, m.Seq) }
 
 // now is the time as rows keep it.
-func (s *Service) now() time.Time { return kyro.Moment(s.cfg.Now()) }
+func (s *Service) now() time.Time { return kyro.Moment(s.cfg.Wall()) }
 
 // pause waits and reports whether it waited all the time.
 func pause(ctx context.Context, d time.Duration) bool {

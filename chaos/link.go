@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,15 +18,20 @@ type link struct {
 	listener net.Listener // nil while connections are refused
 	pairs    map[*pair]bool
 	frozen   chan struct{} // closed on thaw; nil while bytes pass
+	losing   bool          // connections are taken, and what is sent goes nowhere
 	delay    time.Duration // of each piece, both ways
 	opened   int           // connections so far
 	seen     func([]byte)  // what passes, both ways; nil where nobody looks
 	closed   bool
+	ended    chan struct{} // closed with it
 	working  sync.WaitGroup
 }
 
 // pair is one connection through a link, both of its ends.
-type pair struct{ near, far net.Conn }
+type pair struct {
+	near, far net.Conn
+	lost      atomic.Bool // what is sent over it goes nowhere
+}
 
 // newLink opens a link to an address: "unix:" and a path, or host:port.
 func newLink(target string) (*link, error) {
@@ -33,7 +39,7 @@ func newLink(target string) (*link, error) {
 	if len(target) > 5 && target[:5] == "unix:" {
 		network, address = "unix", target[5:]
 	}
-	k := &link{pairs: map[*pair]bool{}, target: func() (net.Conn, error) { return net.DialTimeout(network, address, 5*time.Second) }}
+	k := &link{pairs: map[*pair]bool{}, ended: make(chan struct{}), target: func() (net.Conn, error) { return net.DialTimeout(network, address, 5*time.Second) }}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -69,7 +75,7 @@ func (k *link) join(near net.Conn) {
 		reset(near)
 		return
 	}
-	p := &pair{near, far}
+	p := &pair{near: near, far: far}
 	k.mu.Lock()
 	if k.closed || k.listener == nil {
 		k.mu.Unlock()
@@ -78,10 +84,11 @@ func (k *link) join(near net.Conn) {
 		return
 	}
 	k.pairs[p] = true
+	p.lost.Store(k.losing)
 	k.mu.Unlock()
 	var back sync.WaitGroup
-	back.Go(func() { k.carry(near, far) })
-	k.carry(far, near)
+	back.Go(func() { k.carry(p, near, far) })
+	k.carry(p, far, near)
 	back.Wait()
 	k.mu.Lock()
 	delete(k.pairs, p)
@@ -89,7 +96,7 @@ func (k *link) join(near net.Conn) {
 }
 
 // carry copies one way, and closes both ends when it is over: half of a connection is of no use to anybody here.
-func (k *link) carry(to, from net.Conn) {
+func (k *link) carry(p *pair, to, from net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -97,10 +104,10 @@ func (k *link) carry(to, from net.Conn) {
 		if wait != nil {
 			<-wait
 		}
-		if n > 0 {
-			if seen != nil {
-				seen(buffer[:n])
-			}
+		if n > 0 && seen != nil {
+			seen(buffer[:n])
+		}
+		if n > 0 && !p.lost.Load() {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				break
 			}
@@ -111,6 +118,10 @@ func (k *link) carry(to, from net.Conn) {
 			}
 			break
 		}
+	}
+	if p.lost.Load() { // nor does the other end learn that this one has closed
+		_ = from.Close()
+		<-k.ended
 	}
 	_ = to.Close()
 	_ = from.Close()
@@ -190,6 +201,24 @@ func (k *link) thaw() {
 	}
 }
 
+// lose has everything that is sent over the connections that there are, and over new ones, go nowhere, as a firewall does
+// that forgot them: neither end learns of it.
+func (k *link) lose() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.losing = true
+	for p := range k.pairs {
+		p.lost.Store(true)
+	}
+}
+
+// find lets new connections work again. Those that were lost stay so: half open, for whoever still has them.
+func (k *link) find() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.losing = false
+}
+
 // slow delays each piece so much; 0: no more.
 func (k *link) slow(d time.Duration) {
 	k.mu.Lock()
@@ -208,6 +237,7 @@ func (k *link) close() {
 	k.mu.Lock()
 	k.closed = true
 	k.mu.Unlock()
+	close(k.ended)
 	k.refuse()
 	k.thaw()
 	k.working.Wait()

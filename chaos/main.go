@@ -33,6 +33,7 @@ type options struct {
 	long      bool
 	scale     float64 // of the sizes of a scenario
 	output    string  // where the page goes
+	plot      string  // where the plot of a soak goes
 	keep      bool    // the folder with logs, after a run without violations too
 	binary    string  // the server; built where empty
 }
@@ -57,6 +58,7 @@ func readOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.BoolVar(&o.long, "long", false, "the sizes of docs/reliability.md instead of short ones")
 	flags.Float64Var(&o.scale, "scale", 1, "multiplies the sizes")
 	flags.StringVar(&o.output, "o", "", "a file for the page of results; standard output where empty")
+	flags.StringVar(&o.plot, "plot", "", "a file for the plot of a soak, an SVG")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folders with logs and data")
 	flags.StringVar(&o.binary, "server", "", "a server that is built already")
 	if err := flags.Parse(args); err != nil {
@@ -104,25 +106,29 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		fmt.Fprintln(errOut, "logs and data are kept in", folder)
 	}()
 	fmt.Fprintf(errOut, "seed %d\n", o.seed)
-	if o.binary == "" {
-		if o.binary, err = build(ctx, folder); err != nil {
-			return err
-		}
-	}
+	given, built := o.binary, map[string]string{} // by the tags
 	began := time.Now()
 	var results []*result
 	broken := 0
 	for _, s := range o.scenarios {
+		if o.binary = given; given == "" {
+			if built[s.tags] == "" {
+				if built[s.tags], err = build(ctx, folder, s.tags); err != nil {
+					return err
+				}
+			}
+			o.binary = built[s.tags]
+		}
 		for _, where := range s.setups {
 			if len(o.setups) > 0 && !slices.Contains(o.setups, where) {
 				continue
 			}
 			r := play(ctx, o, s, where, folder, errOut)
-			if err := ctx.Err(); err != nil {
-				return err
-			}
 			results = append(results, r)
 			broken += len(r.violations)
+			if ctx.Err() != nil { // what was found so far is told all the same
+				break
+			}
 		}
 	}
 	page := report(args, o, time.Since(began), results)

@@ -19,10 +19,10 @@ import (
 	"time"
 )
 
-// build makes the server as a release is made.
-func build(ctx context.Context, folder string) (string, error) {
-	path := filepath.Join(folder, "kyrochat")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "kyrochat")
+// build makes the server as a release is made, but for the tags.
+func build(ctx context.Context, folder, tags string) (string, error) {
+	path := filepath.Join(folder, "kyrochat"+tags)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", tags, "-o", path, "kyrochat")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the server: %w\n%s", err, out)
@@ -79,7 +79,7 @@ func (n *node) start(ctx context.Context) error {
 func (n *node) launch() error {
 	cmd := exec.Command(n.binary, "serve")
 	cmd.Env = []string{"HOME=" + n.folder, "KYRO_ADDR=" + n.address, "KYRO_ADMIN_ADDR=" + n.admin,
-		"KYRO_DATA_DIR=" + filepath.Join(n.folder, "data"), "KYRO_LOG_FORMAT=json"}
+		"KYRO_DATA_DIR=" + filepath.Join(n.folder, "data"), "KYRO_LOG_FORMAT=json", "KYRO_CHAOS_CLOCK=" + n.clockFile()}
 	for name, value := range n.settings {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

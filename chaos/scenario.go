@@ -48,11 +48,12 @@ type scenario struct {
 	setups      []setup
 	short, long size
 	settings    map[string]string // of the servers, besides those of the world
+	tags        string            // that they are built with
 	play        func(ctx context.Context, r *round) error
 }
 
 // scenarios are all there are, in the order in which they are played.
-var scenarios = []scenario{messages, retries, storm, resume, readers, drain, ingesting, rescue, deletions, mails, disk}
+var scenarios = []scenario{messages, retries, storm, resume, readers, drain, ingesting, rescue, deletions, mails, disk, outages, offline, clocks, soak}
 
 func scenarioNames() (names []string) {
 	for _, s := range scenarios {
@@ -119,6 +120,7 @@ type round struct {
 	*result
 	*world
 	size size
+	plot string // where a plot goes; nowhere where it is empty
 	dice *dice
 	say  func(format string, args ...any) // progress, for whoever waits
 
@@ -176,7 +178,7 @@ func play(ctx context.Context, o options, s scenario, where setup, folder string
 		return r
 	}
 	say("begins")
-	played := &round{result: r, world: w, size: size.by(o.scale), dice: newDice(o.seed, name), say: say}
+	played := &round{result: r, world: w, size: size.by(o.scale), plot: o.plot, dice: newDice(o.seed, name), say: say}
 	if err := s.play(ctx, played); err != nil {
 		r.violated("it could not be played to its end: %v", err)
 	}

@@ -25,6 +25,13 @@ func (s *session) access() string {
 	return s.token
 }
 
+// newest is the refresh token that is good now.
+func (s *session) newest() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latest
+}
+
 // use goes on with other tokens.
 func (p *person) use(access, refresh string) {
 	p.session.mu.Lock()
@@ -60,9 +67,7 @@ const grace = 10 * time.Second
 // rotate uses the refresh token, and the same one again until there is an answer: whatever was lost on the way, nobody may
 // be signed out for that within the grace. Who is, later, signs in again. The caller holds renewing.
 func (p *person) rotate(ctx context.Context) error {
-	p.session.mu.Lock()
-	latest := p.session.latest
-	p.session.mu.Unlock()
+	latest := p.session.newest()
 	var got struct {
 		RefreshSession struct {
 			AccessToken, RefreshToken string

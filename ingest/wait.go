@@ -150,9 +150,10 @@ func (w *work) stillWaiting() error {
 	if w.doc.RetryAt == nil {
 		return nil
 	}
+	pause := w.doc.RetryAt.Sub(w.doc.UpdatedAt)
 	if left := w.doc.RetryAt.Sub(w.now()); left > 0 {
-		return kyro.JobAgainAfter(left)
+		return kyro.JobAgainAfter(min(left, max(pause, time.Second))) // not for as long as a clock was set back since
 	}
-	w.paused = w.doc.RetryAt.Sub(w.doc.UpdatedAt)
+	w.paused = pause
 	return nil
 }

@@ -99,7 +99,7 @@ func (q *Queue) inserts(jobs []kyro.Job) []river.InsertManyParams {
 	for i, job := range jobs {
 		opts := &river.InsertOpts{Queue: queueOf(job.Kind), MaxAttempts: q.riverAttempts()}
 		if job.After > 0 {
-			opts.ScheduledAt = time.Now().Add(job.After)
+			opts.ScheduledAt = q.clock.Now().Add(job.After)
 		}
 		inserts[i] = river.InsertManyParams{Args: args{kind: job.Kind, Key: job.Key, Run: job.Run}, InsertOpts: opts}
 	}
@@ -124,7 +124,8 @@ func (q *Queue) riverConfig() *river.Config {
 		FetchCooldown:        q.cfg.FetchCooldown,
 		FetchPollInterval:    max(q.cfg.PollInterval, q.cfg.FetchCooldown),
 		MaxAttempts:          q.riverAttempts(),
-		RetryPolicy:          retryPolicy{q.cfg.Backoff},
+		RetryPolicy:          retryPolicy{q.cfg.Backoff, q.clock.Now},
+		Test:                 river.TestConfig{Time: &q.clock}, // the only way to give it a clock
 	}
 	for kind, h := range q.handlers {
 		name := queueOf(kind)

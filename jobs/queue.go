@@ -40,6 +40,8 @@ type Queue struct {
 	exec     func(ctx context.Context, statement string) error
 	ids      func(ctx context.Context, statement string) ([]int64, error) // runs a statement that gives numbers
 	turns    *turns
+	clock    clock
+	shown    func(ctx context.Context) (time.Time, error) // the clock of the database; nil: that of this machine
 	handlers map[kyro.JobKind]*handler
 	started  bool
 }
@@ -75,6 +77,10 @@ func NewPostgres(pool *pgxpool.Pool, cfg Config) (*Queue, error) {
 			return nil, err
 		}
 		return pgx.CollectRows(rows, pgx.RowTo[int64])
+	}
+	q.shown = func(ctx context.Context) (now time.Time, err error) {
+		err = pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+		return now, err
 	}
 	return q, nil
 }
@@ -118,7 +124,26 @@ func newQueue(cfg Config) *Queue {
 }
 
 // Migrate brings the queue's tables up to date. Only one process at a time may do so.
-func (q *Queue) Migrate(ctx context.Context) error { return q.backend.migrate(ctx) }
+func (q *Queue) Migrate(ctx context.Context) error {
+	if err := q.backend.migrate(ctx); err != nil {
+		return err
+	}
+	return q.readClock(ctx)
+}
+
+// readClock finds out how late it is by the database's clock.
+func (q *Queue) readClock(ctx context.Context) error {
+	if q.shown == nil {
+		return nil
+	}
+	asked := time.Now()
+	shown, err := q.shown(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the database for the time: %w", err)
+	}
+	q.clock.set(shown, asked)
+	return nil
+}
 
 // EnqueuePostgres stores jobs in the transaction.
 func (q *Queue) EnqueuePostgres(ctx context.Context, tx pgx.Tx, jobs ...kyro.Job) error {
@@ -175,6 +200,9 @@ func (q *Queue) Start(ctx context.Context) error {
 		}
 	}
 	q.started = true
+	if err := q.readClock(ctx); err != nil {
+		return err
+	}
 	if err := q.exec(ctx, gatherTidying); err != nil {
 		return fmt.Errorf("gather the jobs of former queues: %w", err)
 	}

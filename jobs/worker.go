@@ -34,7 +34,7 @@ type worker struct {
 // that nothing was heard of for as long as a dead process may be silent: a longer turn tells that it is alive, so that one
 // is over however long it might have been.
 func (w *worker) Timeout(row *river.Job[args]) time.Duration {
-	if row.AttemptedAt != nil && time.Since(*row.AttemptedAt) >= w.queue.cfg.riverRescueAfter() {
+	if row.AttemptedAt != nil && w.queue.clock.Now().Sub(*row.AttemptedAt) >= w.queue.cfg.riverRescueAfter() {
 		return w.queue.cfg.Timeout
 	}
 	return w.queue.cfg.timeout(w.kind)
@@ -200,9 +200,10 @@ func historyOf(row *rivertype.JobRow) history {
 // retryPolicy sets when a job that failed, or whose process is gone, is tried again.
 type retryPolicy struct {
 	backoff func(failures int) time.Duration
+	now     func() time.Time
 }
 
 // NextRetry is asked before the present failure is added to the row.
 func (p retryPolicy) NextRetry(row *rivertype.JobRow) time.Time {
-	return time.Now().UTC().Add(p.backoff(historyOf(row).failures + 1))
+	return p.now().UTC().Add(p.backoff(historyOf(row).failures + 1))
 }

@@ -155,7 +155,7 @@ func TestCheckPassword(t *testing.T) {
 func TestSessionRefresh(t *testing.T) {
 	t.Parallel()
 	idle := 14 * 24 * time.Hour
-	session := kyro.Session{Counter: 5, RotatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(kyro.SessionMaxAge)}
+	session := kyro.Session{Counter: 5, LastUsedAt: now, ExpiresAt: now.Add(kyro.SessionMaxAge)}
 	tests := []struct {
 		name    string
 		counter int64
@@ -173,6 +173,7 @@ func TestSessionRefresh(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s := session
+		s.RotatedAgo = tt.after
 		if tt.revoked {
 			s.RevokedAt = now
 		}

@@ -5,10 +5,12 @@ import "time"
 // Session is a signed-in device. Its refresh token carries a counter that grows with every rotation, so that a
 // stolen and replayed token is noticed.
 type Session struct {
-	ID         ID
-	UserID     ID
-	Counter    int64     // the number of the refresh token that is valid now
-	RotatedAt  time.Time // when Counter last grew
+	ID        ID
+	UserID    ID
+	Counter   int64     // the number of the refresh token that is valid now
+	RotatedAt time.Time // when Counter last grew, by the store's clock
+	// RotatedAgo is how long before the session was read that was, by the same clock: those of nodes differ, and may be set.
+	RotatedAgo time.Duration
 	CreatedAt  time.Time
 	LastUsedAt time.Time
 	ExpiresAt  time.Time // the absolute end, whatever is refreshed
@@ -45,7 +47,7 @@ func (s *Session) Refresh(counter int64, now time.Time, idle time.Duration) Refr
 		return RefreshOver
 	case counter == s.Counter:
 		return RefreshRotate
-	case counter == s.Counter-1 && now.Sub(s.RotatedAt) <= RefreshGrace:
+	case counter == s.Counter-1 && s.RotatedAgo <= RefreshGrace:
 		return RefreshRepeat
 	default:
 		return RefreshReuse

@@ -117,7 +117,7 @@ func TestOneRotationWins(t *testing.T) {
 				if won {
 					wins++
 				}
-				if err != nil || got.Counter != 2 || got.RotatedAt != later || got.LastUsedAt != later {
+				if err != nil || got.Counter != 2 || got.RotatedAt.Equal(s.RotatedAt) || got.LastUsedAt != later {
 					t.Errorf("got %+v, %v", got, err)
 				}
 			})

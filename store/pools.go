@@ -42,9 +42,10 @@ type Pools struct {
 	statements statements        // of hot reads on SQLite
 	onQuery    func(ctx context.Context, statement string)
 
-	lock *fileLock
-	log  *slog.Logger
-	full atomic.Bool // the last write found no room on the disk
+	pulse *pulse // of PostgreSQL
+	lock  *fileLock
+	log   *slog.Logger
+	full  atomic.Bool // the last write found no room on the disk
 }
 
 // Open connects to the database. An unreachable server is tried for some ten seconds, so that both can be started
@@ -107,6 +108,7 @@ func (p *Pools) noteRoom(err error) {
 // Close ends all connections; it waits for those in use. Closing twice does no harm.
 func (p *Pools) Close() error {
 	if p.Postgres() {
+		p.pulse.end()
 		err := p.writers.Close()
 		p.Pgx.Close()
 		return err

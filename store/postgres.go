@@ -23,8 +23,9 @@ const (
 	fewestConns     = 4 // a migration under its lock and a queue that listens need some at once
 
 	// idleInTransaction is when the server undoes a transaction whose process says nothing more: one that was frozen in
-	// the middle of a write would hold its rows for as long as its connection lasts, for everybody else.
-	idleInTransaction = "10s"
+	// the middle of a write would hold its rows for as long as its connection lasts, for everybody else. Who waits for them
+	// at another process has to be answered within three seconds.
+	idleInTransaction = "2500ms"
 )
 
 func openPostgres(ctx context.Context, c Config) (*Pools, error) {
@@ -32,6 +33,8 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
 	}
+	pulse := newPulse(c.Log, config.ConnConfig.DialFunc)
+	config.ConnConfig.DialFunc = pulse.connect
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the PostgreSQL pool: %w", err)
@@ -42,7 +45,8 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
 	db := newDB(stdlib.OpenDBFromPool(pool), pgdialect.New(), c)
-	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, onQuery: c.OnQuery, log: c.Log}, nil
+	pulse.start(config.ConnConfig)
+	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, pulse: pulse, onQuery: c.OnQuery, log: c.Log}, nil
 }
 
 // CheckURL says what is wrong with the URL of a PostgreSQL, without its password. It does not look whether one is there.

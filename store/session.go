@@ -25,6 +25,8 @@ type sessionRow struct {
 	RevokedAt     *time.Time
 	UserAgent     string
 	AddressPrefix string
+
+	RotatedAgo int64 `bun:",scanonly"` // microseconds, where it was read with ago
 }
 
 func rowOfSession(n kyro.Session) sessionRow {
@@ -41,7 +43,7 @@ func (r *sessionRow) noun() kyro.Session {
 		ID: kyro.SessionID(r.ID), UserID: kyro.UserID(r.UserID), Counter: r.Counter,
 		RotatedAt: r.RotatedAt.UTC(), CreatedAt: r.CreatedAt.UTC(), LastUsedAt: r.LastUsedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: utcOrZero(r.RevokedAt),
-		Device: kyro.Device{UserAgent: r.UserAgent, AddressPrefix: r.AddressPrefix},
+		Device: kyro.Device{UserAgent: r.UserAgent, AddressPrefix: r.AddressPrefix}, RotatedAgo: time.Duration(r.RotatedAgo) * time.Microsecond,
 	}
 }
 
@@ -86,26 +88,34 @@ func (s *Store) CreateSession(
 
 // Session reads one session; NOT_FOUND where there is none, and where the account is out of use.
 func (s *Store) Session(ctx context.Context, id kyro.ID) (kyro.Session, error) {
-	return readSession(ctx, s.read(), id)
+	return s.readSession(ctx, s.read(), id)
 }
 
-func readSession(ctx context.Context, db bun.IDB, id kyro.ID) (kyro.Session, error) {
+func (s *Store) readSession(ctx context.Context, db bun.IDB, id kyro.ID) (kyro.Session, error) {
 	var r sessionRow
-	err := db.NewSelect().Model(&r).Where("s.id = ?", id.Key).Where(inUse("s")).Scan(ctx)
-	if err != nil {
+	q := db.NewSelect().Model(&r).ColumnExpr("s.*").Where("s.id = ?", id.Key).Where(inUse("s"))
+	if s.clock == nil {
+		q = q.ColumnExpr("(EXTRACT(EPOCH FROM clock_timestamp() - s.rotated_at) * 1000000)::bigint AS rotated_ago")
+	}
+	if err := q.Scan(ctx); err != nil {
 		return kyro.Session{}, failed("read the session", notFound(err, kyro.KindSession))
 	}
-	return r.noun(), nil
+	session := r.noun()
+	if s.clock != nil {
+		session.RotatedAgo = s.clock().Sub(session.RotatedAt)
+	}
+	return session, nil
 }
 
 // RotateSession raises the counter by one if it is still from, the session lives and the account is in use. won is false where another
 // call was first; the session is given as it is afterwards either way.
 func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now time.Time) (session kyro.Session, won bool, err error) {
 	now = kyro.Moment(now)
+	clock, shift := s.byClock(0)
 	err = s.write(ctx, "rotate the session", func(ctx context.Context, tx *writeTx) error {
 		var r sessionRow
 		err := tx.NewUpdate().Model(&r).
-			Set("counter = counter + 1").Set("rotated_at = ?", now).Set("last_used_at = ?", now).
+			Set("counter = counter + 1").Set("rotated_at = "+clock, shift...).Set("last_used_at = ?", now).
 			Where("id = ? AND counter = ? AND revoked_at IS NULL AND expires_at > ?", id.Key, from, now).Where(inUse("s")).
 			Returning("*").Scan(ctx)
 		if won = err == nil; won {
@@ -115,7 +125,7 @@ func (s *Store) RotateSession(ctx context.Context, id kyro.ID, from int64, now t
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		session, err = readSession(ctx, tx, id)
+		session, err = s.readSession(ctx, tx, id)
 		return err
 	})
 	return session, won && err == nil, err
