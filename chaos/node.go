@@ -31,7 +31,7 @@ func build(ctx context.Context, folder string) (string, error) {
 }
 
 // startPatience is how long a server may take to get ready. It is a guard against hanging, not a promise.
-const startPatience = time.Minute
+const startPatience = 3 * time.Minute
 
 // node is one server, a process that comes back at the same address.
 type node struct {
