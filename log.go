@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -32,7 +33,7 @@ const (
 func (h thinned) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level < slog.LevelError {
 		if trouble := troubleOf(r); trouble != "" {
-			left, out := h.repeats.count(r.Message+"\n"+trouble, r.Time)
+			left, out := h.repeats.count(r.Message+"\n"+ownPort.ReplaceAllString(trouble, "->"), r.Time)
 			if out {
 				return nil
 			}
@@ -62,6 +63,9 @@ func troubleOf(r slog.Record) (trouble string) {
 	})
 	return trouble
 }
+
+// ownPort is the near end of a connection, as errors of the network tell it. It is another one with each try.
+var ownPort = regexp.MustCompile(`:\d+->`)
 
 // repeats counts lines that say the same.
 type repeats struct {

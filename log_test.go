@@ -46,6 +46,13 @@ func TestTheLogLeavesOutRepeatsOnly(t *testing.T) {
 			t.Errorf("%d lines:\n%s", n, out.String())
 		}
 		out.Reset()
+		for port := range 3 {
+			log.Warn("Redis is away", "error", fmt.Sprintf("read tcp 127.0.0.1:%d->127.0.0.1:6379: i/o timeout", 40_000+port))
+		}
+		if n := strings.Count(out.String(), "\n"); n != 1 {
+			t.Errorf("connections of one service that failed alike are %d lines:\n%s", n, out.String())
+		}
+		out.Reset()
 		log.WithGroup("g").With("part", "x").Warn("answer failed", "error", "reason 1")
 		if out.Len() > 0 {
 			t.Errorf("a part of its own said it again: %s", out.String())

@@ -177,10 +177,10 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// trouble is how loudly to tell of a store that failed: one that is away comes back by itself, all else is for somebody to
-// look at.
+// trouble is how loudly to tell of a store that failed: one that is away comes back by itself, as a call does that was cut
+// off with its connection; all else is for somebody to look at.
 func trouble(err error) slog.Level {
-	if kyro.ErrorCode(err) == kyro.CodeUnavailable {
+	if kyro.ErrorCode(err) == kyro.CodeUnavailable || errors.Is(err, context.Canceled) {
 		return slog.LevelWarn
 	}
 	return slog.LevelError

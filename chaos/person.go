@@ -18,8 +18,7 @@ import (
 type person struct {
 	name    string
 	clients []*client.Client // one for each server
-	session session
-	urls    []string     // of the servers
+	session *session
 	tried   atomic.Int64 // requests that brought no answer, and were repeated
 	dice    *dice
 	calls   *http.Transport
@@ -40,7 +39,7 @@ const (
 
 // newStranger is somebody who has no account.
 func (r *round) newStranger(name string) (*person, error) {
-	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}, watch: r.watch, patience: r.patience}
+	p := &person{name: name, dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}, watch: r.watch, patience: r.patience, session: &session{}}
 	return p, p.meet(r.addresses())
 }
 

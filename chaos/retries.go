@@ -73,7 +73,7 @@ func playRetries(ctx context.Context, r *round) error {
 		for n := range r.size.people {
 			sending.Go(func() {
 				which := n % retriedKeys
-				one := &person{name: p.name, clients: p.clients, dice: p.dice, watch: func(_ int, _ time.Time, err error) {
+				one := &person{name: p.name, clients: p.clients, dice: p.dice, session: p.session, watch: func(_ int, _ time.Time, err error) {
 					if err != nil {
 						unanswered[which].Add(1)
 					}
