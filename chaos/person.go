@@ -25,7 +25,7 @@ type person struct {
 }
 
 const (
-	callPatience = 5 * time.Second // of one try
+	callPatience = 5 * time.Second  // of one try
 	workPatience = 10 * time.Minute // until something must have worked, faults and all
 	retryFrom    = 50 * time.Millisecond
 	retryTo      = 500 * time.Millisecond
