@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,7 +93,8 @@ type fullDisk struct {
 	*round
 	node    *node
 	filler  string
-	full    atomic.Bool // there is no room, or was a moment ago
+	full    atomic.Bool  // there is no room, or was a moment ago
+	refused atomic.Int32 // writes to the database, so far: it has some room of its own, and may outlast files
 	working sync.WaitGroup
 	acked   *ledger
 
@@ -124,7 +125,7 @@ func (f *fullDisk) once(ctx context.Context, hard bool) error {
 		return err
 	}
 	f.full.Store(true)
-	began, unready := time.Now(), false
+	began, unready, before := time.Now(), false, f.refused.Load()
 	for time.Since(began) < fullFor {
 		if err := f.fill(); err != nil {
 			return err
@@ -136,8 +137,11 @@ func (f *fullDisk) once(ctx context.Context, hard bool) error {
 		}
 	}
 	f.count("disks that were full", 1)
-	if !unready {
+	switch refused := f.refused.Load() > before; {
+	case refused && !unready:
 		f.violated("/readyz said nothing of a disk that was full for %s", fullFor)
+	case refused:
+		f.count("disks at which the database took nothing, and /readyz said so", 1)
 	}
 	if hard {
 		f.node.kill()
@@ -169,8 +173,8 @@ func (f *fullDisk) once(ctx context.Context, hard bool) error {
 	if err := f.node.becomes(ctx, http.StatusOK, goesOnSoon); err != nil {
 		f.violated("after room was made: %v", err)
 	}
-	before := len(f.acked.all())
-	if err := await(ctx, goesOnSoon-time.Since(room), func() bool { return len(f.acked.all()) > before }); err != nil {
+	sent := len(f.acked.all())
+	if err := await(ctx, goesOnSoon-time.Since(room), func() bool { return len(f.acked.all()) > sent }); err != nil {
 		f.violated("nobody could send within %s after room was made", goesOnSoon)
 	}
 	f.say("goes on %s after room was made", time.Since(room).Round(10*time.Millisecond))
@@ -190,7 +194,11 @@ func (f *fullDisk) busy(ctx context.Context, p *person, bot string, number int) 
 		key := fmt.Sprintf("%s-%d", p.name, i)
 		switch i % 4 {
 		case 1:
-			f.add(ctx, p, bot, patterns[0].paper(markOf(number*100_000+i)))
+			what := patterns[0].paper(markOf(number*100_000 + i))
+			if f.full.Load() { // so that the database needs room
+				what.content = append(what.content, prose(11, 9_000)...)
+			}
+			f.add(ctx, p, bot, what)
 		case 3:
 			f.add(ctx, p, bot, patterns[3].paper(markOf(number*100_000+i)))
 		default:
@@ -208,7 +216,7 @@ func (f *fullDisk) busy(ctx context.Context, p *person, bot string, number int) 
 }
 
 func (f *fullDisk) add(ctx context.Context, p *person, bot string, what paper) {
-	f.insist(ctx, "add", func(ctx context.Context) error {
+	f.insist(ctx, map[way]string{asText: "add", asUpload: "upload"}[what.way], func(ctx context.Context) error {
 		var made madeDocument
 		var err error
 		if what.way == asText {
@@ -243,7 +251,16 @@ func (f *fullDisk) insist(ctx context.Context, what string, do func(ctx context.
 		switch answered, told := errors.AsType[client.Errors](err); {
 		case told && (client.Code(answered) == "UNAVAILABLE" || client.Code(answered) == "TIMEOUT"):
 			f.count("refusals "+client.Code(answered), 1)
+			if what != "upload" && f.full.Load() {
+				f.refused.Add(1)
+			}
+			if what != "send" && f.full.Load() {
+				return // it is not acknowledged; others are to be tried as well
+			}
 		case told:
+			f.violated("%s at a full disk (%t): %v", what, f.full.Load(), err)
+			return
+		case errors.Is(err, errNotTaken):
 			f.violated("%s at a full disk (%t): %v", what, f.full.Load(), err)
 			return
 		default:
@@ -278,7 +295,7 @@ func (p *person) sendOnce(ctx context.Context, bot, conversation, key, text stri
 	case len(got.Errors) > 0 && got.Errors[0].Code == "LIMIT_REACHED":
 		return sent{}, errWait
 	case got.UserMessage == nil || got.BotMessage == nil || got.Conversation == nil:
-		return sent{}, fmt.Errorf("the message %s was not taken: %v", key, got.Errors)
+		return sent{}, fmt.Errorf("%w: message %s: %v", errNotTaken, key, got.Errors)
 	}
 	return sent{Key: key, Text: text, Conversation: got.Conversation.ID, Message: got.UserMessage.ID, Answer: got.BotMessage.ID, At: time.Now()}, nil
 }
@@ -322,20 +339,16 @@ func (f *fullDisk) check(ctx context.Context) error {
 	return nil
 }
 
-// told takes those errors out of what no server may write that tell the operator of the full disk.
+// told takes those lines out of what no server may write that tell the operator of the full disk: errors, and why a start was
+// refused. River's errors do not all name it.
 func (f *fullDisk) told() {
 	f.node.mu.Lock()
 	defer f.node.mu.Unlock()
-	var wrong []string
-	for _, text := range f.node.faults {
-		_, raw, _ := strings.Cut(text, " wrote ")
-		var line struct{ Level string }
-		known := json.Unmarshal([]byte(raw), &line) == nil && !strings.Contains(raw, "panic")
-		if known && (strings.Contains(raw, "no room left") || strings.Contains(raw, "disk is full") || strings.Contains(raw, "no space left") || strings.Contains(raw, "disk I/O error")) {
-			continue
-		}
-		wrong = append(wrong, text)
-	}
-	f.count("errors in the log that name the full disk", len(f.node.faults)-len(wrong))
-	f.node.faults = wrong
+	all := len(f.node.faults)
+	f.node.faults = slices.DeleteFunc(f.node.faults, func(line string) bool {
+		names := slices.ContainsFunc([]string{"no room left", "disk is full", "no space left", "disk I/O error", `"part":"jobs"`},
+			func(name string) bool { return strings.Contains(line, name) })
+		return names && !strings.Contains(line, "panic")
+	})
+	f.count("lines in the log that name the full disk", all-len(f.node.faults))
 }

@@ -76,7 +76,7 @@ func playMails(ctx context.Context, r *round) error {
 
 // visitor is somebody without an account.
 func (r *round) visitor() (*person, error) {
-	p := &person{name: "visitor", dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}}
+	p := &person{name: "visitor", dice: r.dice.fork(), calls: &http.Transport{MaxIdleConnsPerHost: 8}, session: &session{}}
 	return p, p.meet(r.addresses())
 }
 

@@ -19,6 +19,7 @@ type person struct {
 	name    string
 	clients []*client.Client // one for each server
 	session *session
+	urls    []string     // of the servers
 	tried   atomic.Int64 // requests that brought no answer, and were repeated
 	dice    *dice
 	calls   *http.Transport

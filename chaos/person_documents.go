@@ -54,9 +54,12 @@ type madeDocument struct {
 	}
 }
 
+// errNotTaken says that a server answered, and took nothing.
+var errNotTaken = errors.New("it was not taken")
+
 func (m madeDocument) id() (string, error) {
 	if m.Made.Document == nil {
-		return "", fmt.Errorf("it was not taken: %v", m.Made.Errors)
+		return "", fmt.Errorf("%w: %v", errNotTaken, m.Made.Errors)
 	}
 	return m.Made.Document.ID, nil
 }

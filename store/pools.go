@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -45,7 +46,7 @@ type Pools struct {
 	pulse *pulse // of PostgreSQL
 	lock  *fileLock
 	log   *slog.Logger
-	full  atomic.Bool // the last write found no room on the disk
+	full  atomic.Int64 // when a write last found no room on the disk, in nanoseconds of Unix; 0: there is room
 }
 
 // Open connects to the database. An unreachable server is tried for some ten seconds, so that both can be started
@@ -76,32 +77,33 @@ func (p *Pools) Share() error {
 	return p.lock.release()
 }
 
-// Ping reports whether the database answers reads, and takes writes, where the last one found no room on the disk.
+// Ping reports whether the database answers reads, and takes writes, where one found no room on the disk lately.
 func (p *Pools) Ping(ctx context.Context) error {
 	if err := p.readers.PingContext(ctx); err != nil {
 		return fmt.Errorf("ping the database: %w", err)
 	}
-	if !p.full.Load() {
+	switch at := p.full.Load(); {
+	case at == 0:
 		return nil
+	case time.Since(time.Unix(0, at)) < fullFor:
+		return errors.New("write to the database: there is no room on the disk")
 	}
-	// Nothing could be written since the disk was full. Whether it still is, only a write tells.
-	_, err := p.writers.ExecContext(ctx, "UPDATE installation SET name = name")
-	p.noteRoom(err)
-	if err != nil {
+	// Whether there still is none, only a write tells. That a short one succeeds says little while longer ones are refused.
+	if _, err := p.writers.ExecContext(ctx, "UPDATE installation SET name = name"); err != nil {
+		p.noteRoom(err)
 		return fmt.Errorf("write to the database: %w", err)
 	}
+	p.full.Store(0)
 	return nil
 }
 
-// noteRoom notes what a write says of the room on the disk.
+// fullFor is how long the disk counts as full after a write that found no room.
+const fullFor = 2 * time.Second
+
+// noteRoom notes a write that found no room on the disk.
 func (p *Pools) noteRoom(err error) {
-	switch {
-	case err == nil:
-		if p.full.Load() {
-			p.full.Store(false)
-		}
-	case full(err):
-		p.full.Store(true)
+	if err != nil && full(err) {
+		p.full.Store(time.Now().UnixNano())
 	}
 }
 
