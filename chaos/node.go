@@ -148,6 +148,9 @@ func (n *node) thaw() error { return n.signal(syscall.SIGCONT) }
 
 func (n *node) signal(which syscall.Signal) error {
 	cmd, _ := n.process()
+	if cmd == nil {
+		return errors.New(n.name + " was never started")
+	}
 	return cmd.Process.Signal(which)
 }
 

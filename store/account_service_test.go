@@ -39,6 +39,7 @@ func (w *world) accounts(t *testing.T, mode kyro.SignUpMode) *accounts {
 	t.Helper()
 	a := &accounts{w: w, t: t, now: start, mails: map[kyro.LetterKind]kyro.Mail{}}
 	clock := func() time.Time { return a.now }
+	w.SetClock(clock)
 	tokens, err := auth.NewTokens([]string{strings.Repeat("0123456789abcdef", 2)}, auth.TokenOptions{Now: clock})
 	fine(t, err)
 	users := live.NewCache(live.CacheConfig[kyro.User]{TTL: time.Hour, ID: (*kyro.User).NodeID})
