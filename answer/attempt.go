@@ -67,7 +67,7 @@ type attempt struct {
 
 func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 	a := &attempt{
-		Service: s, claim: claim, began: s.now(), filter: NewFilter(),
+		Service: s, claim: claim, began: s.cfg.Now(), filter: NewFilter(),
 		logger: s.cfg.Logger.With("message", claim.MessageID, "attempt", claim.Attempt),
 		shown:  kyro.MessageRetrieving, until: claim.Until, done: make(chan struct{}),
 	}
@@ -135,7 +135,7 @@ func (a *attempt) write(ctx context.Context, text string) error {
 		piece := head(text, maxDeltaBytes)
 		text = text[len(piece):]
 		if a.first.IsZero() {
-			a.first = a.now()
+			a.first = a.cfg.Now()
 		}
 		if err := a.emit(ctx, kyro.LogEntry{Text: piece}); err != nil {
 			return err

@@ -70,7 +70,7 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 	} else {
 		said = Resolve(m.passages, state.Text)
 	}
-	o.Citations, o.Usage = said.Citations, a.usage(m, state.Text, now)
+	o.Citations, o.Usage = said.Citations, a.usage(m, state.Text)
 	if f := m.finish; f != nil {
 		o.Notices = distinct(append(m.notices, f.Notices...))
 		if state.Text == "" && !filtered && f.Reason != kyro.FinishSafety {
@@ -103,14 +103,14 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 
 // usage is what the answer took, however it ended. A model that is left before its end may not have told yet of all that it
 // wrote.
-func (a *attempt) usage(m made, written string, now time.Time) *kyro.MessageUsage {
+func (a *attempt) usage(m made, written string) *kyro.MessageUsage {
 	u := m.usage
 	if u.Model != "" && (m.finish == nil || m.finish.Usage.Model == "") {
 		u.OutputTokens = max(u.OutputTokens, text.Tokens(written))
 	}
 	u.PromptTokens += m.spent.PromptTokens
 	u.OutputTokens += m.spent.OutputTokens
-	u.DurationMs = millis(now.Sub(a.began))
+	u.DurationMs = millis(a.cfg.Now().Sub(a.began)) // by the clock that no step of the wall's moves
 	if !a.first.IsZero() {
 		u.TimeToFirstTokenMs = millis(a.first.Sub(a.began))
 	}

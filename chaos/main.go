@@ -111,6 +111,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	var results []*result
 	broken := 0
 	for _, s := range o.scenarios {
+		if ctx.Err() != nil { // what was found so far is told all the same
+			break
+		}
 		if o.binary = given; given == "" {
 			if built[s.tags] == "" {
 				if built[s.tags], err = build(ctx, folder, s.tags); err != nil {
@@ -126,7 +129,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			r := play(ctx, o, s, where, folder, errOut)
 			results = append(results, r)
 			broken += len(r.violations)
-			if ctx.Err() != nil { // what was found so far is told all the same
+			if ctx.Err() != nil {
 				break
 			}
 		}
