@@ -26,12 +26,12 @@ var disk = scenario{
 		"after room is made, without a restart, also after kill -9 and a start at a full disk",
 	setups: []setup{onSQLite},
 	short:  size{count: 2, people: 3},
-	long:   size{count: 20, people: 6},
+	long:   size{count: 20, people: 3},
 	play:   playDisk,
 }
 
 const (
-	diskSize   = "64m"
+	diskSize   = "256m" // room for what is taken while it is not full
 	fullFor    = 4 * time.Second
 	goesOnSoon = 10 * time.Second // after room is made
 )
