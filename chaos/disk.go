@@ -282,30 +282,7 @@ func (f *fullDisk) insist(ctx context.Context, what string, do func(ctx context.
 
 // sendOnce says something once.
 func (p *person) sendOnce(ctx context.Context, bot, conversation, key, text string) (sent, error) {
-	input := map[string]any{"text": text, "clientMessageId": key}
-	if conversation != "" {
-		input["conversationId"] = conversation
-	} else {
-		input["botId"] = bot
-	}
-	var answer struct {
-		SendMessage struct {
-			Conversation, UserMessage, BotMessage *struct{ ID string }
-			Errors                                []problem
-		}
-	}
-	err := p.once(ctx, `mutation($i: SendMessageInput!) { sendMessage(input: $i) { conversation { id } userMessage { id } botMessage { id } errors { code message } } }`,
-		map[string]any{"i": input}, &answer)
-	got := answer.SendMessage
-	switch {
-	case err != nil:
-		return sent{}, err
-	case len(got.Errors) > 0 && got.Errors[0].Code == "LIMIT_REACHED":
-		return sent{}, errWait
-	case got.UserMessage == nil || got.BotMessage == nil || got.Conversation == nil:
-		return sent{}, fmt.Errorf("%w: message %s: %v", errNotTaken, key, got.Errors)
-	}
-	return sent{Key: key, Text: text, Conversation: got.Conversation.ID, Message: got.UserMessage.ID, Answer: got.BotMessage.ID, At: time.Now()}, nil
+	return p.sendBy(ctx, p.once, bot, conversation, key, text)
 }
 
 // check looks at what is there in the end.

@@ -161,6 +161,11 @@ var errWait = errors.New("too many messages wait")
 
 // send says something in a conversation, or begins one with a bot, and does not rest before it is acknowledged.
 func (p *person) send(ctx context.Context, bot, conversation, key, text string) (sent, error) {
+	return p.sendBy(ctx, p.ask, bot, conversation, key, text)
+}
+
+// sendBy says something by a way to ask.
+func (p *person) sendBy(ctx context.Context, ask func(context.Context, string, map[string]any, any) error, bot, conversation, key, text string) (sent, error) {
 	input := map[string]any{"text": text, "clientMessageId": key}
 	if conversation != "" {
 		input["conversationId"] = conversation
@@ -173,7 +178,7 @@ func (p *person) send(ctx context.Context, bot, conversation, key, text string) 
 			Errors                                []problem
 		}
 	}
-	err := p.ask(ctx, `mutation($i: SendMessageInput!) { sendMessage(input: $i) { conversation { id } userMessage { id } botMessage { id } errors { code message } } }`,
+	err := ask(ctx, `mutation($i: SendMessageInput!) { sendMessage(input: $i) { conversation { id } userMessage { id } botMessage { id } errors { code message } } }`,
 		map[string]any{"i": input}, &answer)
 	if err != nil {
 		return sent{}, err
@@ -183,7 +188,7 @@ func (p *person) send(ctx context.Context, bot, conversation, key, text string) 
 		return sent{}, errWait
 	}
 	if got.UserMessage == nil || got.BotMessage == nil || got.Conversation == nil {
-		return sent{}, fmt.Errorf("the message %s was not taken: %v", key, got.Errors)
+		return sent{}, fmt.Errorf("%w: message %s: %v", errNotTaken, key, got.Errors)
 	}
 	return sent{Key: key, Text: text, Conversation: got.Conversation.ID, Message: got.UserMessage.ID, Answer: got.BotMessage.ID, At: time.Now()}, nil
 }

@@ -54,7 +54,7 @@ func (n *node) profile(ctx context.Context, which string, number *regexp.Regexp)
 		return 0, err
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
+	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
 		return 0, err
 	}

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -121,36 +118,12 @@ func (u *usage) read(ctx context.Context, n *node) error {
 		return err
 	}
 	u.files = len(files)
-	if u.goroutines, err = n.number(ctx, "/debug/pprof/goroutine?debug=1", goroutineTotal); err != nil {
+	if u.goroutines, err = n.profile(ctx, "goroutine?debug=1", goroutineTotal); err != nil {
 		return err
 	}
-	heap, err := n.number(ctx, "/debug/pprof/heap?debug=1", heapAlloc)
+	heap, err := n.profile(ctx, "heap?debug=1", heapAlloc)
 	u.heap = float64(heap) / (1 << 20)
 	return err
-}
-
-// number reads a number off a page of the admin address.
-func (n *node) number(ctx context.Context, path string, pattern *regexp.Regexp) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.admin+path, nil)
-	if err != nil {
-		return 0, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	page, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return 0, err
-	}
-	found := pattern.FindSubmatch(page)
-	if found == nil {
-		return 0, fmt.Errorf("%s of %s says nothing of it", path, n.name)
-	}
-	return strconv.Atoi(string(found[1]))
 }
 
 // slope is how much a figure of a server grows in an hour, by the straight line through the second half of what was seen.
