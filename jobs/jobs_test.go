@@ -358,6 +358,7 @@ func TestAFrozenProcessHasNoSayAnyMore(t *testing.T) {
 	db := openPostgres(t)
 	slow, fast := quick(), quick()
 	slow.RescueAfter, fast.RescueAfter = 12*time.Second, 400*time.Millisecond // the first one renews every 3 s
+	slow.Workers = map[kyro.JobKind]int{kyro.JobIngest: 1}                    // and may not take its own job up again
 	taken, ended, enough := make(chan struct{}, 1), make(chan error, 1), make(chan struct{})
 	q, err := db.open(slow)
 	if err != nil {
