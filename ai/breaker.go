@@ -17,11 +17,11 @@ const (
 	breakerInARow = 5                // failures one after another that open it
 	breakerLeast  = 10               // calls within the window from which half of them failing opens it
 	breakerWindow = 30 * time.Second // how far back calls count
-	breakerOpen   = 15 * time.Second // how long it stays open before one call may try
+	breakerOpen   = 6 * time.Second  // how long it stays open before one call may try: with a call that times out, back within 10 s
 )
 
 // breaker keeps calls off an upstream that fails: after five failures in a row, or where half of at least ten calls
-// within 30 s failed, all calls are refused at once for 15 s; then one is let through to try. A call that its own caller
+// within 30 s failed, all calls are refused at once for 6 s; then one is let through to try. A call that its own caller
 // gave up, and an answer that the upstream refused for what was in the request, say nothing about the upstream.
 //
 // It also keeps those that are let through from being tried again by everybody at once: an upstream that is short of

@@ -37,10 +37,10 @@ var offline = scenario{
 }
 
 const (
-	answeredWithin = 5 * time.Second  // the promise is 3 s: the machine is busy with all of the installation
+	answeredWithin = 3 * time.Second
 	readyTellsIn   = 5 * time.Second  // that the database is away
 	worksWithin    = 10 * time.Second // of the return
-	breakerLeaves  = 15 * time.Second // an upstream that failed alone, before it is tried again
+	breakerLeaves  = 6 * time.Second  // an upstream that failed alone, before it is tried again
 )
 
 // outage is one way in which something is away.
@@ -49,33 +49,31 @@ type outage struct {
 	away    string // which service: postgres, redis, model, vectors, mails or node
 	begin   func() error
 	end     func(ctx context.Context) error
-	link    *link         // to it; nil: none is looked at
-	crowd   int           // how many connections may be opened to it in the first two seconds after the return
-	within  time.Duration // it works again
-	refused bool          // it answers, with a refusal: calls can be counted
+	link    *link // to it; nil: none is looked at
+	crowd   int   // how many connections may be opened to it in the first two seconds after the return
+	refused bool  // it answers, with a refusal: calls can be counted
 }
 
 // ways are the outages of the setup.
 func (r *round) ways() (list []outage) {
-	through := func(name, away string, k *link, crowd int, within time.Duration) {
+	through := func(name, away string, k *link, crowd int) {
 		list = append(list,
-			outage{name + " refuses", away, func() error { k.refuse(); return nil }, func(context.Context) error { return k.accept() }, k, crowd, within, false},
-			outage{name + " frozen", away, func() error { k.freeze(); return nil }, func(context.Context) error { k.thaw(); return nil }, k, crowd, within, false},
-			outage{name + " half open", away, func() error { k.lose(); return nil }, func(context.Context) error { k.find(); return nil }, k, crowd, within, false})
+			outage{name + " refuses", away, func() error { k.refuse(); return nil }, func(context.Context) error { return k.accept() }, k, crowd, false},
+			outage{name + " frozen", away, func() error { k.freeze(); return nil }, func(context.Context) error { k.thaw(); return nil }, k, crowd, false},
+			outage{name + " half open", away, func() error { k.lose(); return nil }, func(context.Context) error { k.find(); return nil }, k, crowd, false})
 	}
-	upstream := worksWithin + breakerLeaves
-	through("model", "model", r.model, 20*len(r.nodes), upstream)
-	through("vectors", "vectors", r.vectors, 4*len(r.nodes), upstream)
-	through("mails", "mails", r.mails, 0, worksWithin)
-	list = append(list, outage{name: "model answers 503", away: "model", link: r.model, crowd: 20 * len(r.nodes), within: upstream, refused: true,
+	through("model", "model", r.model, 20*len(r.nodes))
+	through("vectors", "vectors", r.vectors, 4*len(r.nodes))
+	through("mails", "mails", r.mails, 0)
+	list = append(list, outage{name: "model answers 503", away: "model", link: r.model, crowd: 20 * len(r.nodes), refused: true,
 		begin: func() error { r.gemini.Script(gemini.Script{Status: http.StatusServiceUnavailable}); return nil },
 		end:   func(context.Context) error { r.gemini.Reset(); return nil }})
 	if r.setup == onSQLite {
 		return list
 	}
 	crowd := 20 * len(r.nodes) // a pool has 16, and one watches and one listens
-	through("PostgreSQL behind a link that", "postgres", r.database, crowd, worksWithin)
-	through("Redis behind a link that", "redis", r.cache, crowd, worksWithin)
+	through("PostgreSQL behind a link that", "postgres", r.database, crowd)
+	through("Redis behind a link that", "redis", r.cache, crowd)
 	starting := func(start func(ctx context.Context) error) func(context.Context) error {
 		return func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, startPatience)
@@ -84,15 +82,15 @@ func (r *round) ways() (list []outage) {
 		}
 	}
 	list = append(list,
-		outage{"PostgreSQL killed", "postgres", r.postgres.Kill, starting(r.postgres.Restart), r.database, crowd, worksWithin, false},
-		outage{"PostgreSQL stopped by SIGSTOP", "postgres", r.postgres.Freeze, func(context.Context) error { return r.postgres.Thaw() }, r.database, crowd, worksWithin, false},
-		outage{"Redis killed", "redis", r.redis.Stop, starting(r.redis.Restart), r.cache, crowd, worksWithin, false},
-		outage{"Redis stopped by SIGSTOP", "redis", r.redis.Freeze, func(context.Context) error { return r.redis.Thaw() }, r.cache, crowd, worksWithin, false})
+		outage{"PostgreSQL killed", "postgres", r.postgres.Kill, starting(r.postgres.Restart), r.database, crowd, false},
+		outage{"PostgreSQL stopped by SIGSTOP", "postgres", r.postgres.Freeze, func(context.Context) error { return r.postgres.Thaw() }, r.database, crowd, false},
+		outage{"Redis killed", "redis", r.redis.Stop, starting(r.redis.Restart), r.cache, crowd, false},
+		outage{"Redis stopped by SIGSTOP", "redis", r.redis.Freeze, func(context.Context) error { return r.redis.Thaw() }, r.cache, crowd, false})
 	if len(r.nodes) > 1 {
 		other := r.nodes[1]
 		list = append(list,
-			outage{"another node killed", "node", func() error { other.kill(); return nil }, other.start, nil, 0, worksWithin, false},
-			outage{"another node stopped by SIGSTOP", "node", other.freeze, func(context.Context) error { return other.thaw() }, nil, 0, worksWithin, false})
+			outage{"another node killed", "node", func() error { other.kill(); return nil }, other.start, nil, 0, false},
+			outage{"another node stopped by SIGSTOP", "node", other.freeze, func(context.Context) error { return other.thaw() }, nil, 0, false})
 	}
 	return list
 }
@@ -237,7 +235,7 @@ func (r *round) worksAgain(ctx context.Context, o outage, crew []*asker, back ti
 		a := crew[i%len(crew)]
 		waiting.Go(func() {
 			last := ""
-			err := await(ctx, o.within+answeredWithin-time.Since(back), func() bool {
+			err := await(ctx, worksWithin+answeredWithin-time.Since(back), func() bool {
 				if last = a.well(ctx, n, o.away); last != "" {
 					_ = pause(ctx, 200*time.Millisecond)
 				}

@@ -16,7 +16,6 @@ type answers struct {
 	mu     sync.Mutex
 	took   []time.Duration
 	codes  map[string]int
-	slow   int // beyond the promise of 3 s
 	ends   map[string]int
 	last   time.Duration // the longest that an answer of a bot took
 	broken map[string]int
@@ -42,9 +41,6 @@ func (s *answers) add(name string, took time.Duration, err error, helpless bool)
 	default:
 		s.codes["otherwise"]++
 		s.broken[fmt.Sprintf("%s was answered with %v", name, err)]++
-	}
-	if took > 3*time.Second {
-		s.slow++
 	}
 	if took > answeredWithin {
 		s.broken[fmt.Sprintf("%s took %s", name, took.Round(100*time.Millisecond))]++
@@ -86,9 +82,6 @@ func (s *answers) figures() string {
 		return s.took[min(len(s.took)-1, int(share*float64(len(s.took))))].Round(time.Millisecond)
 	}
 	text := fmt.Sprintf("%d requests, p50 %s, p99 %s, max %s", len(s.took), at(0.5), at(0.99), at(1))
-	if s.slow > 0 {
-		text += fmt.Sprintf(", %d beyond 3 s", s.slow)
-	}
 	for _, code := range slices.Sorted(maps.Keys(s.codes)) {
 		text += fmt.Sprintf(", %d %s", s.codes[code], code)
 	}
