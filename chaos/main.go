@@ -23,12 +23,16 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // options are the flags.
 type options struct {
 	scenarios []scenario
 	setups    []setup // of these alone
+	once      bool    // each scenario on the last of its setups alone
+	atOnce    int     // how many are played at once
 	seed      uint64
 	long      bool
 	scale     float64 // of the sizes of a scenario
@@ -54,6 +58,8 @@ func readOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.SetOutput(errOut)
 	names := flags.String("scenario", "", "which scenarios, separated by commas; all where empty: "+strings.Join(scenarioNames(), ", "))
 	setups := flags.String("setup", "", "sqlite, one or nodes; separated by commas; all that a scenario is for where empty")
+	flags.BoolVar(&o.once, "once", false, "each scenario on one setup: nodes where it is for them, else one, else sqlite")
+	flags.IntVar(&o.atOnce, "at-once", 1, "how many are played at once, each with an installation of its own")
 	flags.Uint64Var(&o.seed, "seed", 0, "what is random follows from it; 0 for another one each time")
 	flags.BoolVar(&o.long, "long", false, "the sizes of docs/reliability.md instead of short ones")
 	flags.Float64Var(&o.scale, "scale", 1, "multiplies the sizes")
@@ -67,8 +73,8 @@ func readOptions(args []string, errOut io.Writer) (o options, err error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
 	}
-	if o.scale <= 0 {
-		return o, errors.New("-scale must be more than 0")
+	if o.scale <= 0 || o.atOnce < 1 {
+		return o, errors.New("-scale and -at-once must be more than 0")
 	}
 	if o.scenarios, err = chosenScenarios(*names); err != nil {
 		return o, err
@@ -88,7 +94,40 @@ func readOptions(args []string, errOut io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// run plays the scenarios one after another, and fails where one found something.
+// turn is a scenario on one of its setups, and the server for it.
+type turn struct {
+	scenario
+	where  setup
+	binary string
+}
+
+// turns are what is to be played, in order. Servers are built for them where none is given.
+func (o options) turns(ctx context.Context, folder string) (list []turn, err error) {
+	built := map[string]string{} // by the tags
+	for _, s := range o.scenarios {
+		wanted := slices.DeleteFunc(slices.Clone(s.setups), func(where setup) bool {
+			return len(o.setups) > 0 && !slices.Contains(o.setups, where)
+		})
+		if o.once && len(wanted) > 0 {
+			wanted = wanted[len(wanted)-1:]
+		}
+		for _, where := range wanted {
+			binary := o.binary
+			if binary == "" || s.tags != "" { // one that is given was built without tags
+				if built[s.tags] == "" {
+					if built[s.tags], err = build(ctx, folder, s.tags); err != nil {
+						return nil, err
+					}
+				}
+				binary = built[s.tags]
+			}
+			list = append(list, turn{s, where, binary})
+		}
+	}
+	return list, nil
+}
+
+// run plays the scenarios, and fails where one found something.
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
 	o, err := readOptions(args, errOut)
 	if err != nil {
@@ -106,41 +145,35 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		fmt.Fprintln(errOut, "logs and data are kept in", folder)
 	}()
 	fmt.Fprintf(errOut, "seed %d\n", o.seed)
-	given, built := o.binary, map[string]string{} // by the tags
-	began := time.Now()
-	var results []*result
-	broken := 0
-	for _, s := range o.scenarios {
-		if ctx.Err() != nil { // what was found so far is told all the same
-			break
-		}
-		if o.binary = given; given == "" {
-			if built[s.tags] == "" {
-				if built[s.tags], err = build(ctx, folder, s.tags); err != nil {
-					return err
-				}
-			}
-			o.binary = built[s.tags]
-		}
-		for _, where := range s.setups {
-			if len(o.setups) > 0 && !slices.Contains(o.setups, where) {
-				continue
-			}
-			r := play(ctx, o, s, where, folder, errOut)
-			results = append(results, r)
-			broken += len(r.violations)
-			if ctx.Err() != nil {
-				break
-			}
-		}
+	began, at := time.Now(), revision(ctx)
+	turns, err := o.turns(ctx, folder)
+	if err != nil {
+		return err
 	}
-	page := report(args, o, time.Since(began), results)
+	results := make([]*result, len(turns))
+	var playing errgroup.Group
+	playing.SetLimit(o.atOnce)
+	for i, t := range turns {
+		playing.Go(func() error {
+			if ctx.Err() == nil { // what was found so far is told all the same
+				results[i] = play(ctx, o, t, folder, errOut)
+			}
+			return nil
+		})
+	}
+	_ = playing.Wait() // none fails: what went wrong is in its result
+	results = slices.DeleteFunc(results, func(r *result) bool { return r == nil })
+	page := report(args, o, at, time.Since(began), results)
 	if o.output == "" {
 		if _, err := out.Write(page); err != nil {
 			return err
 		}
 	} else if err := os.WriteFile(o.output, page, 0o644); err != nil {
 		return err
+	}
+	broken := 0
+	for _, r := range results {
+		broken += len(r.violations)
 	}
 	if broken > 0 {
 		return fmt.Errorf("%d promises were broken; again with -seed %d", broken, o.seed)

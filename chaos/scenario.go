@@ -161,7 +161,8 @@ func (d *dice) fork() *dice {
 
 // play plays one scenario in a world of its own. What went wrong is among the violations: a promise that could not be
 // checked was not kept.
-func play(ctx context.Context, o options, s scenario, where setup, folder string, out io.Writer) *result {
+func play(ctx context.Context, o options, t turn, folder string, out io.Writer) *result {
+	s, where := t.scenario, t.where
 	r := &result{scenario: s, where: where, seed: o.seed, counts: map[string]int{}}
 	began := time.Now()
 	name := s.name + " on " + string(where)
@@ -172,7 +173,7 @@ func play(ctx context.Context, o options, s scenario, where setup, folder string
 	if o.long {
 		size = s.long
 	}
-	w, err := openWorld(ctx, where, o.binary, filepath.Join(folder, s.name+"-"+string(where)), s.settings)
+	w, err := openWorld(ctx, where, t.binary, filepath.Join(folder, s.name+"-"+string(where)), s.settings)
 	if err != nil {
 		r.violated("the world could not be made: %v", err)
 		return r

@@ -10,7 +10,10 @@ import (
 	"kyrochat/internal/smtp"
 )
 
-const tidyWithin = time.Minute // of the end of a storm: what was deleted is gone, and mails are there
+const (
+	tidyWithin = time.Minute     // of the end of a storm: what was deleted is gone, and mails are there
+	readWithin = 2 * time.Minute // what was added is ready: a document that failed waits for its next try
+)
 
 // check compares everything that was acknowledged in a storm with what is left of it.
 func (l *life) check(ctx context.Context, w *weather) error {
@@ -70,7 +73,8 @@ func (l *life) checkAccounts(ctx context.Context, d *data) error {
 // whatIsLeft are the tables that hold something of a document, whose row stays, marked as deleted.
 var whatIsLeft = []string{"chunks", "postings", "document_texts", "document_files", "document_objects", "indexings"}
 
-// checkDocuments holds that what was deleted is gone in a minute, and that everything else is there and was not given up.
+// checkDocuments holds that what was deleted is gone in a minute, that everything else is there and gets ready, and that the
+// index holds just that.
 func (l *life) checkDocuments(ctx context.Context, d *data, over time.Time) error {
 	l.count("documents added", len(l.added)+len(l.deleted))
 	l.count("documents deleted", len(l.deleted))
@@ -110,9 +114,17 @@ func (l *life) checkDocuments(ctx context.Context, d *data, over time.Time) erro
 	if failed > 0 {
 		l.violated("%d documents failed, of which nothing is wrong", failed)
 	}
-	ready, err := d.number(ctx, fmt.Sprintf(`SELECT count(*) FROM documents WHERE status = 'READY' AND id IN (%s)`, keys(l.added)))
-	l.note("%d of %d documents ready by then", ready, len(l.added))
-	return err
+	ready := 0
+	if err := await(ctx, readWithin, func() bool {
+		n, err := d.number(ctx, fmt.Sprintf(`SELECT count(*) FROM documents WHERE status = 'READY' AND id IN (%s)`, keys(l.added)))
+		ready = n
+		return err == nil && n == len(l.added)
+	}); err != nil {
+		l.violated("%d of %d documents are ready %s after everything was back", ready, len(l.added), readWithin)
+		return nil
+	}
+	l.note("all %d documents ready after %s", ready, time.Since(over).Round(100*time.Millisecond))
+	return l.checkVectors(ctx, d, vectorsWithin)
 }
 
 // keys are the numbers of ids, for a statement.
