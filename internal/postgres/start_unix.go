@@ -87,16 +87,31 @@ func Start(ctx context.Context, settings ...string) (*Server, error) {
 
 // Kill ends the server and all its processes as a power cut does. Restart brings it back, with what it had committed.
 func (s *Server) Kill() error {
+	if err := s.signal(syscall.SIGSTOP); err != nil { // so that it begins no process which is not in the list below
+		return err
+	}
 	family, err := s.family()
 	if err != nil {
 		return err
 	}
-	for _, pid := range family { // the first of them first: it would begin others
+	for _, pid := range family {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
 	}
+	for until := time.Now().Add(10 * time.Second); slices.ContainsFunc(family, isAlive); { // one that is left keeps others from starting
+		if time.Now().After(until) {
+			return errors.New("processes of PostgreSQL outlive a kill -9 by ten seconds")
+		}
+		time.Sleep(time.Millisecond)
+	}
 	return nil
+}
+
+// isAlive says whether a process is there and has not ended, whoever is to take note of that.
+func isAlive(pid int) bool {
+	state, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+	return err == nil && !bytes.HasPrefix(state, []byte("Z"))
 }
 
 // Restart starts the server again after Kill and waits until it takes connections.
