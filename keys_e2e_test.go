@@ -208,6 +208,7 @@ func TestScopesOfKeys(t *testing.T) {
 			`mutation: sendMessage(input: {botId: $b, text: $t, clientMessageId: $t}) { botMessage { id } errors { code } }`:      "CHAT",
 			`mutation: stopMessage(input: {messageId: $m}) { errors { code } }`:                                                   "CHAT",
 			`mutation: regenerateMessage(input: {messageId: $m, clientMessageId: "again"}) { errors { code } }`:                   "CHAT",
+			`mutation: rateMessage(input: {messageId: $m, rating: DOWN}) { message { feedback { rating } } errors { code } }`:     "CHAT",
 			`mutation: addTextDocument(input: {botId: $b, title: $t, text: $t}) { document { id bot { name } } errors { code } }`: "INGEST",
 			`mutation: retryDocument(input: {documentId: $d}) { errors { code } }`:                                                "INGEST",
 			`mutation: cancelDocument(input: {documentId: $d}) { errors { code } }`:                                               "INGEST",

@@ -170,6 +170,10 @@ var rightsOfRoots = map[string]right{
 		return `mutation { regenerateMessage(input: {messageId: "` + b.answer() + `", clientMessageId: "` + newKey() + `"}) { botMessage { id } errors { code } } }`
 	}, keys: "CHAT"},
 
+	"Mutation.rateMessage": {ask: func(b *belongings) string {
+		return `mutation { rateMessage(input: {messageId: "` + b.answer() + `", rating: UP}) { message { id } errors { code } } }`
+	}, keys: "CHAT"},
+
 	"Subscription.messageStream": {ask: func(b *belongings) string {
 		return `subscription { messageStream(messageId: "` + b.answer() + `") { __typename } }`
 	}, keys: "READ CHAT", reads: true},
@@ -205,6 +209,7 @@ var idsOfRoots = map[string]string{
 	"DeleteConversationInput.conversationId": "Mutation.deleteConversation",
 	"SendMessageInput.conversationId":        "Mutation.sendMessage", "SendMessageInput.botId": "also sendMessage by bot",
 	"StopMessageInput.messageId": "Mutation.stopMessage", "RegenerateMessageInput.messageId": "Mutation.regenerateMessage",
+	"RateMessageInput.messageId":                      "Mutation.rateMessage",
 	"Subscription.messageStream(messageId)":           "Subscription.messageStream",
 	"Subscription.documentProgress(documentId)":       "Subscription.documentProgress",
 	"Subscription.documentProgress(botId)":            "also documentProgress by bot",
@@ -281,6 +286,7 @@ var rightsOfEdges = map[string]right{
 	"Message.citations":    {ask: ofAnswer("citations { quote }"), keys: "READ CHAT"},
 	"Message.usage":        {ask: ofAnswer("usage { totalTokens }"), keys: "READ CHAT"},
 	"Message.error":        {ask: ofAnswer("error { code }"), keys: "READ CHAT"},
+	"Message.feedback":     {ask: ofAnswer("feedback { rating }"), keys: "READ CHAT"},
 	"Citation.document":    {ask: ofAnswer("citations { document { id } }"), keys: "READ"},
 	"Citation.chunk":       {ask: ofAnswer("citations { chunk { id } }"), keys: "READ"},
 

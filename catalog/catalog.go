@@ -52,6 +52,9 @@ type Store interface {
 	Siblings(ctx context.Context, user kyro.ID, parents []kyro.ID) (map[kyro.ID][]kyro.Message, error)
 	// LastMessages gives the newest message, not superseded, of each conversation that has one.
 	LastMessages(ctx context.Context, user kyro.ID, conversations []kyro.ID) (map[kyro.ID]kyro.Message, error)
+	// RateMessage writes the feedback of a final answer in the user's live conversations, or takes it back where it is nil,
+	// and tells of the change. NOT_FOUND where there is none, CONFLICT while it is not final.
+	RateMessage(ctx context.Context, user, id kyro.ID, feedback *kyro.Feedback) (kyro.Message, error)
 }
 
 // Wakes tells those who follow a conversation that it has changed. Wake is called after the write and never waits.

@@ -2288,6 +2288,64 @@ func (x *planned) objectDocumentWarning(s *plan.Selection, obj *kyro.DocumentWar
 	return true
 }
 
+func (x *planned) objectFeedback(s *plan.Selection, obj *kyro.Feedback) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Feedback")
+		case "rating":
+			x.wordRating(obj.Rating)
+		case "reasons":
+			x.Enter(f)
+			if !x.putNFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(f, obj.Reasons) {
+				return false
+			}
+			x.Leave()
+		case "comment":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.Feedback().Comment(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOString2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "ratedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.RatedAt)
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNRating2kyrochatᚋkyroᚐRating(f *plan.Field, v kyro.Rating) bool {
+	x.wordRating(v)
+	return true
+}
+
+func (x *planned) putNFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(f *plan.Field, v []kyro.FeedbackReason) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(f, v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(f *plan.Field, v kyro.FeedbackReason) bool {
+	x.wordFeedbackReason(v)
+	return true
+}
+
 func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -2387,6 +2445,12 @@ func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 		case "error":
 			x.Enter(f)
 			if !x.putOMessageError2ᚖkyrochatᚋkyroᚐMessageError(f, obj.Error) {
+				return false
+			}
+			x.Leave()
+		case "feedback":
+			x.Enter(f)
+			if !x.putOFeedback2ᚖkyrochatᚋkyroᚐFeedback(f, obj.Feedback) {
 				return false
 			}
 			x.Leave()
@@ -2506,6 +2570,23 @@ func (x *planned) putOMessageError2ᚖkyrochatᚋkyroᚐMessageError(f *plan.Fie
 	}
 	mark := x.Mark()
 	if !x.objectMessageError(f.Below(), v) {
+		x.Undo(mark)
+		return true
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putOFeedback2ᚖkyrochatᚋkyroᚐFeedback(f *plan.Field, v *kyro.Feedback) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectFeedback(f.Below(), v) {
 		x.Undo(mark)
 		return true
 	}
@@ -3955,6 +4036,35 @@ func (x *planned) wordErrorCode(v kyro.Code) {
 	}
 }
 
+func (x *planned) wordFeedbackReason(v kyro.FeedbackReason) {
+	switch v {
+	case kyro.ReasonCorrect:
+		x.Word("CORRECT")
+	case kyro.ReasonComplete:
+		x.Word("COMPLETE")
+	case kyro.ReasonClear:
+		x.Word("CLEAR")
+	case kyro.ReasonWrong:
+		x.Word("WRONG")
+	case kyro.ReasonIncomplete:
+		x.Word("INCOMPLETE")
+	case kyro.ReasonOutdated:
+		x.Word("OUTDATED")
+	case kyro.ReasonNotAnswered:
+		x.Word("NOT_ANSWERED")
+	case kyro.ReasonWrongSources:
+		x.Word("WRONG_SOURCES")
+	case kyro.ReasonUnclear:
+		x.Word("UNCLEAR")
+	case kyro.ReasonInappropriate:
+		x.Word("INAPPROPRIATE")
+	case kyro.ReasonOther:
+		x.Word("OTHER")
+	default:
+		x.Word("")
+	}
+}
+
 func (x *planned) wordFinishReason(v kyro.FinishReason) {
 	switch v {
 	case kyro.FinishStop:
@@ -4046,6 +4156,17 @@ func (x *planned) wordMessageStatus(v kyro.MessageStatus) {
 		x.Word("FAILED")
 	case kyro.MessageInterrupted:
 		x.Word("INTERRUPTED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordRating(v kyro.Rating) {
+	switch v {
+	case kyro.RatingUp:
+		x.Word("UP")
+	case kyro.RatingDown:
+		x.Word("DOWN")
 	default:
 		x.Word("")
 	}

@@ -34,6 +34,7 @@ type ResolverRoot interface {
 	Document() DocumentResolver
 	DocumentProgress() DocumentProgressResolver
 	DocumentRun() DocumentRunResolver
+	Feedback() FeedbackResolver
 	Message() MessageResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
@@ -400,6 +401,13 @@ type ComplexityRoot struct {
 		Results func(childComplexity int) int
 	}
 
+	Feedback struct {
+		Comment func(childComplexity int) int
+		RatedAt func(childComplexity int) int
+		Rating  func(childComplexity int) int
+		Reasons func(childComplexity int) int
+	}
+
 	LogOutPayload struct {
 		Errors    func(childComplexity int) int
 		LoggedOut func(childComplexity int) int
@@ -412,6 +420,7 @@ type ComplexityRoot struct {
 		Conversation    func(childComplexity int) int
 		CreatedAt       func(childComplexity int) int
 		Error           func(childComplexity int) int
+		Feedback        func(childComplexity int) int
 		FinishReason    func(childComplexity int) int
 		Grounding       func(childComplexity int) int
 		ID              func(childComplexity int) int
@@ -514,6 +523,7 @@ type ComplexityRoot struct {
 		DeleteDocuments          func(childComplexity int, input model.DocumentsInput) int
 		LogIn                    func(childComplexity int, input model.LogInInput) int
 		LogOut                   func(childComplexity int) int
+		RateMessage              func(childComplexity int, input model.RateMessageInput) int
 		ReactivateAccount        func(childComplexity int, input model.ReactivateAccountInput) int
 		RefreshSession           func(childComplexity int, input model.RefreshSessionInput) int
 		RegenerateMessage        func(childComplexity int, input model.RegenerateMessageInput) int
@@ -2140,6 +2150,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DocumentsPayload.Results(childComplexity), true
 
+	case "Feedback.comment":
+		if e.ComplexityRoot.Feedback.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Feedback.Comment(childComplexity), true
+	case "Feedback.ratedAt":
+		if e.ComplexityRoot.Feedback.RatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Feedback.RatedAt(childComplexity), true
+	case "Feedback.rating":
+		if e.ComplexityRoot.Feedback.Rating == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Feedback.Rating(childComplexity), true
+	case "Feedback.reasons":
+		if e.ComplexityRoot.Feedback.Reasons == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Feedback.Reasons(childComplexity), true
+
 	case "LogOutPayload.errors":
 		if e.ComplexityRoot.LogOutPayload.Errors == nil {
 			break
@@ -2189,6 +2224,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Message.Error(childComplexity), true
+	case "Message.feedback":
+		if e.ComplexityRoot.Message.Feedback == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Feedback(childComplexity), true
 	case "Message.finishReason":
 		if e.ComplexityRoot.Message.FinishReason == nil {
 			break
@@ -2687,6 +2728,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LogOut(childComplexity), true
+	case "Mutation.rateMessage":
+		if e.ComplexityRoot.Mutation.RateMessage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rateMessage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RateMessage(childComplexity, args["input"].(model.RateMessageInput)), true
 	case "Mutation.reactivateAccount":
 		if e.ComplexityRoot.Mutation.ReactivateAccount == nil {
 			break
@@ -3561,6 +3613,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentFilter", ec.unmarshalInputDocumentFilter),
 			graphql.NewInputUnmarshaler("DocumentsInput", ec.unmarshalInputDocumentsInput),
 			graphql.NewInputUnmarshaler("LogInInput", ec.unmarshalInputLogInInput),
+			graphql.NewInputUnmarshaler("RateMessageInput", ec.unmarshalInputRateMessageInput),
 			graphql.NewInputUnmarshaler("ReactivateAccountInput", ec.unmarshalInputReactivateAccountInput),
 			graphql.NewInputUnmarshaler("RefreshSessionInput", ec.unmarshalInputRefreshSessionInput),
 			graphql.NewInputUnmarshaler("RegenerateMessageInput", ec.unmarshalInputRegenerateMessageInput),
@@ -4969,6 +5022,54 @@ type Message implements Node {
   usage: MessageUsage
   "Why the answer failed or was interrupted."
   error: MessageError
+  "What you said of the answer by rateMessage; null where you said nothing, and for messages of a person."
+  feedback: Feedback
+}
+
+"What a person says of an answer."
+type Feedback {
+  "The thumb."
+  rating: Rating!
+  "Why, each reason once."
+  reasons: [FeedbackReason!]!
+  "In their own words."
+  comment: String
+  "When it was said, or changed last."
+  ratedAt: DateTime!
+}
+
+"A thumb."
+enum Rating {
+  "The answer helped."
+  UP
+  "The answer did not help."
+  DOWN
+}
+
+"Why an answer is found good or bad: what to offer below the thumbs."
+enum FeedbackReason {
+  "With UP: what it says is right."
+  CORRECT
+  "With UP: nothing is missing."
+  COMPLETE
+  "With UP: it is easy to understand."
+  CLEAR
+  "With DOWN: what it says is wrong."
+  WRONG
+  "With DOWN: something is missing."
+  INCOMPLETE
+  "With DOWN: it was right once."
+  OUTDATED
+  "With DOWN: the question was not answered, or not understood."
+  NOT_ANSWERED
+  "With DOWN: the passages do not say that, or others would have been better."
+  WRONG_SOURCES
+  "With DOWN: it is hard to understand."
+  UNCLEAR
+  "With DOWN: its tone or its content is out of place."
+  INAPPROPRIATE
+  "With either: what the comment says."
+  OTHER
 }
 
 """
@@ -5557,6 +5658,15 @@ type Mutation {
     "Which answer."
     input: RegenerateMessageInput!
   ): SendMessagePayload!
+  """
+  Says whether an answer helped, in place of what you said before; without a rating, takes that back. Tabs that follow
+  the conversation get a MessageChanged. Errors: VALIDATION, CONFLICT while the answer is not final; NOT_FOUND at the top
+  level. API keys: CHAT.
+  """
+  rateMessage(
+    "What to say of which answer."
+    input: RateMessageInput!
+  ): MessagePayload!
 }
 
 "Who signs up."
@@ -6089,6 +6199,18 @@ input RegenerateMessageInput {
   clientMessageId: String!
 }
 
+"What to say of an answer."
+input RateMessageInput {
+  "The bot's message; it must be final."
+  messageId: ID!
+  "The thumb; null takes back what you said."
+  rating: Rating
+  "Why: reasons that go with the thumb, at most all of them. None without a rating."
+  reasons: [FeedbackReason!]
+  "At most 2,000 characters. None without a rating."
+  comment: String
+}
+
 "A message that was changed."
 type MessagePayload {
   "The message; null on errors."
@@ -6228,8 +6350,8 @@ type MessageAdded {
 }
 
 """
-A message has another ` + "`" + `status` + "`" + `, with all that goes with that, or was replaced by another answer to the same message (see
-its ` + "`" + `siblings` + "`" + `).
+A message has another ` + "`" + `status` + "`" + `, with all that goes with that, or other ` + "`" + `feedback` + "`" + `, or was replaced by another answer to
+the same message (see its ` + "`" + `siblings` + "`" + `).
 """
 type MessageChanged {
   "The number of the event."
@@ -6952,6 +7074,20 @@ func (ec *executionContext) childFields_DocumentsPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type DocumentsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Feedback(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rating":
+		return ec.fieldContext_Feedback_rating(ctx, field)
+	case "reasons":
+		return ec.fieldContext_Feedback_reasons(ctx, field)
+	case "comment":
+		return ec.fieldContext_Feedback_comment(ctx, field)
+	case "ratedAt":
+		return ec.fieldContext_Feedback_ratedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Feedback", field.Name)
+}
+
 func (ec *executionContext) childFields_LogOutPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "loggedOut":
@@ -6996,6 +7132,8 @@ func (ec *executionContext) childFields_Message(ctx context.Context, field graph
 		return ec.fieldContext_Message_usage(ctx, field)
 	case "error":
 		return ec.fieldContext_Message_error(ctx, field)
+	case "feedback":
+		return ec.fieldContext_Message_feedback(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Message", field.Name)
 }

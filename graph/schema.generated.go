@@ -94,6 +94,9 @@ type DocumentRunResolver interface {
 	Outcome(ctx context.Context, obj *kyro.DocumentRun) (*kyro.RunOutcome, error)
 	Reason(ctx context.Context, obj *kyro.DocumentRun) (*string, error)
 }
+type FeedbackResolver interface {
+	Comment(ctx context.Context, obj *kyro.Feedback) (*string, error)
+}
 type MessageResolver interface {
 	Conversation(ctx context.Context, obj *kyro.Message) (*kyro.Conversation, error)
 
@@ -146,6 +149,7 @@ type MutationResolver interface {
 	SendMessage(ctx context.Context, input model.SendMessageInput) (*model.SendMessagePayload, error)
 	StopMessage(ctx context.Context, input model.StopMessageInput) (*model.MessagePayload, error)
 	RegenerateMessage(ctx context.Context, input model.RegenerateMessageInput) (*model.SendMessagePayload, error)
+	RateMessage(ctx context.Context, input model.RateMessageInput) (*model.MessagePayload, error)
 }
 type QueryResolver interface {
 	Node(ctx context.Context, id kyro.ID) (kyro.Node, error)
@@ -734,6 +738,20 @@ func (ec *executionContext) field_Mutation_logIn_args(ctx context.Context, rawAr
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.LogInInput, error) {
 			return ec.unmarshalNLogInInput2kyrochatᚋgraphᚋmodelᚐLogInInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_rateMessage_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.RateMessageInput, error) {
+			return ec.unmarshalNRateMessageInput2kyrochatᚋgraphᚋmodelᚐRateMessageInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -7483,6 +7501,98 @@ func (ec *executionContext) fieldContext_DocumentsPayload_errors(_ context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Feedback_rating(ctx context.Context, field graphql.CollectedField, obj *kyro.Feedback) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Feedback_rating(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rating, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v kyro.Rating) graphql.Marshaler {
+			return ec.marshalNRating2kyrochatᚋkyroᚐRating(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Feedback_rating(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Feedback", field, false, false, "Rating")
+}
+
+func (ec *executionContext) _Feedback_reasons(ctx context.Context, field graphql.CollectedField, obj *kyro.Feedback) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Feedback_reasons(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reasons, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.FeedbackReason) graphql.Marshaler {
+			return ec.marshalNFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Feedback_reasons(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Feedback", field, false, false, "FeedbackReason")
+}
+
+func (ec *executionContext) _Feedback_comment(ctx context.Context, field graphql.CollectedField, obj *kyro.Feedback) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Feedback_comment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Feedback().Comment(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Feedback_comment(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Feedback", field, true, true, "String")
+}
+
+func (ec *executionContext) _Feedback_ratedAt(ctx context.Context, field graphql.CollectedField, obj *kyro.Feedback) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Feedback_ratedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Feedback_ratedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Feedback", field, false, false, "DateTime")
+}
+
 func (ec *executionContext) _LogOutPayload_loggedOut(ctx context.Context, field graphql.CollectedField, obj *model.LogOutPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7955,6 +8065,38 @@ func (ec *executionContext) fieldContext_Message_error(_ context.Context, field 
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_MessageError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Message_feedback(ctx context.Context, field graphql.CollectedField, obj *kyro.Message) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Message_feedback(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Feedback, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Feedback) graphql.Marshaler {
+			return ec.marshalOFeedback2ᚖkyrochatᚋkyroᚐFeedback(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Message_feedback(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Message",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Feedback(ctx, field)
 		},
 	}
 	return fc, nil
@@ -10819,6 +10961,50 @@ func (ec *executionContext) fieldContext_Mutation_regenerateMessage(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_regenerateMessage_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rateMessage(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rateMessage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RateMessage(ctx, fc.Args["input"].(model.RateMessageInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.MessagePayload) graphql.Marshaler {
+			return ec.marshalNMessagePayload2ᚖkyrochatᚋgraphᚋmodelᚐMessagePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rateMessage(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessagePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_rateMessage_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -14442,6 +14628,69 @@ func (ec *executionContext) unmarshalInputLogInInput(ctx context.Context, obj an
 func UnmarshalLogInInput(ctx context.Context, raw any) (model.LogInInput, error) {
 	var out model.LogInInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "LogInInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRateMessageInput(ctx context.Context, obj any) (model.RateMessageInput, error) {
+	var it model.RateMessageInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"messageId", "rating", "reasons", "comment"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "messageId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("messageId"))
+			data, err := ec.unmarshalNID2kyrochatᚋkyroᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MessageID = data
+		case "rating":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rating"))
+			data, err := ec.unmarshalORating2ᚖkyrochatᚋkyroᚐRating(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Rating = graphql.OmittableOf(data)
+		case "reasons":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reasons"))
+			data, err := ec.unmarshalOFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reasons = graphql.OmittableOf(data)
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRateMessageInput unmarshals raw into the RateMessageInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRateMessageInput(ctx context.Context, raw any) (model.RateMessageInput, error) {
+	var out model.RateMessageInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RateMessageInput", raw, &out)
 	return out, err
 }
 
@@ -18126,6 +18375,55 @@ func (ec *executionContext) _DocumentsPayload(ctx context.Context, sel ast.Selec
 	return out
 }
 
+var feedbackImplementors = []string{"Feedback"}
+
+func (ec *executionContext) _Feedback(ctx context.Context, sel ast.SelectionSet, obj *kyro.Feedback) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, feedbackImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Feedback")
+		case "rating":
+			out.Values[i] = ec._Feedback_rating(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reasons":
+			out.Values[i] = ec._Feedback_reasons(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "comment":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Feedback_comment(ctx, field, obj)
+				})
+		case "ratedAt":
+			out.Values[i] = ec._Feedback_ratedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var logOutPayloadImplementors = []string{"LogOutPayload"}
 
 func (ec *executionContext) _LogOutPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LogOutPayload) graphql.Marshaler {
@@ -18256,6 +18554,11 @@ func (ec *executionContext) _Message(ctx context.Context, sel ast.SelectionSet, 
 			}
 		case "error":
 			out.Values[i] = ec._Message_error(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "feedback":
+			out.Values[i] = ec._Message_feedback(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -19092,6 +19395,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "regenerateMessage":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_regenerateMessage(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rateMessage":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rateMessage(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -21078,6 +21388,80 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(ctx context.Context, v any) (kyro.FeedbackReason, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(ctx context.Context, sel ast.SelectionSet, v kyro.FeedbackReason) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "FeedbackReason!")
+	}
+	return res
+}
+
+var (
+	unmarshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason = map[string]kyro.FeedbackReason{
+		"CORRECT":       kyro.ReasonCorrect,
+		"COMPLETE":      kyro.ReasonComplete,
+		"CLEAR":         kyro.ReasonClear,
+		"WRONG":         kyro.ReasonWrong,
+		"INCOMPLETE":    kyro.ReasonIncomplete,
+		"OUTDATED":      kyro.ReasonOutdated,
+		"NOT_ANSWERED":  kyro.ReasonNotAnswered,
+		"WRONG_SOURCES": kyro.ReasonWrongSources,
+		"UNCLEAR":       kyro.ReasonUnclear,
+		"INAPPROPRIATE": kyro.ReasonInappropriate,
+		"OTHER":         kyro.ReasonOther,
+	}
+	marshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason = map[kyro.FeedbackReason]string{
+		kyro.ReasonCorrect:       "CORRECT",
+		kyro.ReasonComplete:      "COMPLETE",
+		kyro.ReasonClear:         "CLEAR",
+		kyro.ReasonWrong:         "WRONG",
+		kyro.ReasonIncomplete:    "INCOMPLETE",
+		kyro.ReasonOutdated:      "OUTDATED",
+		kyro.ReasonNotAnswered:   "NOT_ANSWERED",
+		kyro.ReasonWrongSources:  "WRONG_SOURCES",
+		kyro.ReasonUnclear:       "UNCLEAR",
+		kyro.ReasonInappropriate: "INAPPROPRIATE",
+		kyro.ReasonOther:         "OTHER",
+	}
+)
+
+func (ec *executionContext) unmarshalNFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(ctx context.Context, v any) ([]kyro.FeedbackReason, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]kyro.FeedbackReason, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.FeedbackReason) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNFinishReason2kyrochatᚋkyroᚐFinishReason(ctx context.Context, v any) (kyro.FinishReason, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNFinishReason2kyrochatᚋkyroᚐFinishReason[tmp]
@@ -21374,6 +21758,37 @@ func (ec *executionContext) marshalNRateLimit2ᚖkyrochatᚋkyroᚐRateLimit(ctx
 	}
 	return ec._RateLimit(ctx, sel, v)
 }
+
+func (ec *executionContext) unmarshalNRateMessageInput2kyrochatᚋgraphᚋmodelᚐRateMessageInput(ctx context.Context, v any) (model.RateMessageInput, error) {
+	res, err := ec.unmarshalInputRateMessageInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRating2kyrochatᚋkyroᚐRating(ctx context.Context, v any) (kyro.Rating, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNRating2kyrochatᚋkyroᚐRating[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRating2kyrochatᚋkyroᚐRating(ctx context.Context, sel ast.SelectionSet, v kyro.Rating) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNRating2kyrochatᚋkyroᚐRating[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Rating!")
+	}
+	return res
+}
+
+var (
+	unmarshalNRating2kyrochatᚋkyroᚐRating = map[string]kyro.Rating{
+		"UP":   kyro.RatingUp,
+		"DOWN": kyro.RatingDown,
+	}
+	marshalNRating2kyrochatᚋkyroᚐRating = map[kyro.Rating]string{
+		kyro.RatingUp:   "UP",
+		kyro.RatingDown: "DOWN",
+	}
+)
 
 func (ec *executionContext) unmarshalNReactivateAccountInput2kyrochatᚋgraphᚋmodelᚐReactivateAccountInput(ctx context.Context, v any) (model.ReactivateAccountInput, error) {
 	res, err := ec.unmarshalInputReactivateAccountInput(ctx, v)
@@ -21868,6 +22283,49 @@ func (ec *executionContext) marshalODocumentSync2ᚖkyrochatᚋkyroᚐDocumentSy
 	return ec._DocumentSync(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOFeedback2ᚖkyrochatᚋkyroᚐFeedback(ctx context.Context, sel ast.SelectionSet, v *kyro.Feedback) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Feedback(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(ctx context.Context, v any) ([]kyro.FeedbackReason, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]kyro.FeedbackReason, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOFeedbackReason2ᚕkyrochatᚋkyroᚐFeedbackReasonᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.FeedbackReason) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOFinishReason2ᚖkyrochatᚋkyroᚐFinishReason(ctx context.Context, v any) (*kyro.FinishReason, error) {
 	if v == nil {
 		return nil, nil
@@ -22003,6 +22461,36 @@ func (ec *executionContext) marshalONode2kyrochatᚋkyroᚐNode(ctx context.Cont
 	}
 	return ec._Node(ctx, sel, v)
 }
+
+func (ec *executionContext) unmarshalORating2ᚖkyrochatᚋkyroᚐRating(ctx context.Context, v any) (*kyro.Rating, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalORating2ᚖkyrochatᚋkyroᚐRating[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORating2ᚖkyrochatᚋkyroᚐRating(ctx context.Context, sel ast.SelectionSet, v *kyro.Rating) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalORating2ᚖkyrochatᚋkyroᚐRating[*v])
+	return res
+}
+
+var (
+	unmarshalORating2ᚖkyrochatᚋkyroᚐRating = map[string]kyro.Rating{
+		"UP":   kyro.RatingUp,
+		"DOWN": kyro.RatingDown,
+	}
+	marshalORating2ᚖkyrochatᚋkyroᚐRating = map[kyro.Rating]string{
+		kyro.RatingUp:   "UP",
+		kyro.RatingDown: "DOWN",
+	}
+)
 
 func (ec *executionContext) unmarshalOStreamCursor2ᚖkyrochatᚋkyroᚐStreamCursor(ctx context.Context, v any) (*kyro.StreamCursor, error) {
 	if v == nil {

@@ -22,6 +22,8 @@ var enums = map[reflect.Type]string{
 	reflect.TypeFor[kyro.Grounding]():      "Grounding",
 	reflect.TypeFor[kyro.FinishReason]():   "FinishReason",
 	reflect.TypeFor[kyro.MessageNotice]():  "MessageNotice",
+	reflect.TypeFor[kyro.Rating]():         "Rating",
+	reflect.TypeFor[kyro.FeedbackReason](): "FeedbackReason",
 }
 
 var theSchema = graph.NewExecutableSchema(graph.Config{}).Schema()

@@ -96,6 +96,7 @@ type Message struct {
 	Notices         []MessageNotice
 	Usage           *MessageUsage
 	Error           *MessageError
+	Feedback        *Feedback // of the person of the conversation
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
 

@@ -25,6 +25,14 @@ func (r mutations) StopMessage(ctx context.Context, in model.StopMessageInput) (
 	return &model.MessagePayload{Message: unless(errs, message), Errors: errs}, err
 }
 
+func (r mutations) RateMessage(ctx context.Context, in model.RateMessageInput) (*model.MessagePayload, error) {
+	message, err := r.Catalog.RateMessage(ctx, kyro.ViewerFrom(ctx), in.MessageID, kyro.Feedback{
+		Rating: optional(in.Rating), Reasons: in.Reasons.Value(), Comment: optional(in.Comment),
+	})
+	errs, err := problems(err)
+	return &model.MessagePayload{Message: unless(errs, message), Errors: errs}, err
+}
+
 func turnPayload(t kyro.Turn, err error) (*model.SendMessagePayload, error) {
 	errs, err := problems(err)
 	return &model.SendMessagePayload{
@@ -51,6 +59,12 @@ func (messageFields) Siblings(ctx context.Context, m *kyro.Message) ([]kyro.Mess
 		return []kyro.Message{*m}, nil
 	}
 	return follow(ctx, messageSiblings, m.ParentID)
+}
+
+type feedbackFields struct{}
+
+func (feedbackFields) Comment(_ context.Context, f *kyro.Feedback) (*string, error) {
+	return orNull(f.Comment), nil
 }
 
 type citationFields struct{}

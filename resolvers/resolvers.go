@@ -89,6 +89,9 @@ func (r *Root) Conversation() graph.ConversationResolver { return conversationFi
 // Message resolves the fields of messages.
 func (r *Root) Message() graph.MessageResolver { return messageFields{} }
 
+// Feedback resolves the fields of feedback.
+func (r *Root) Feedback() graph.FeedbackResolver { return feedbackFields{} }
+
 // Citation resolves the fields of citations.
 func (r *Root) Citation() graph.CitationResolver { return citationFields{} }
 

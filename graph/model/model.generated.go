@@ -356,6 +356,18 @@ type MessagePayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
+// What to say of an answer.
+type RateMessageInput struct {
+	// The bot's message; it must be final.
+	MessageID kyro.ID `json:"messageId"`
+	// The thumb; null takes back what you said.
+	Rating graphql.Omittable[*kyro.Rating] `json:"rating,omitempty"`
+	// Why: reasons that go with the thumb, at most all of them. None without a rating.
+	Reasons graphql.Omittable[[]kyro.FeedbackReason] `json:"reasons,omitempty"`
+	// At most 2,000 characters. None without a rating.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+}
+
 // A token that takes an account back.
 type ReactivateAccountInput struct {
 	// The token of the link in the mail: what follows `token=`.

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"cmp"
+	"context"
+
+	"kyrochat/kyro"
+)
+
+// RateMessage writes the feedback of a final answer in the user's live conversations, or takes it back where it is nil.
+// Those who follow the conversation are told of it. NOT_FOUND where there is none, CONFLICT while it is not final.
+func (s *Store) RateMessage(ctx context.Context, user, id kyro.ID, feedback *kyro.Feedback) (kyro.Message, error) {
+	err := s.write(ctx, "rate the answer", func(ctx context.Context, tx *writeTx) error {
+		number, err := nextEvent(ctx, tx, "id = (SELECT conversation_id FROM messages WHERE id = ? AND role = ?) AND user_id = ? AND deleted_at IS NULL",
+			id.Key, kyro.RoleBot, user.Key)
+		if err != nil {
+			return err
+		}
+		if number == unnumbered {
+			return kyro.NotFound(kyro.KindMessage)
+		}
+		r := messageRow{ID: id.Key, Feedback: feedback, Changed: number}
+		result, err := tx.NewUpdate().Model(&r).Column("feedback", "changed").WherePK().Where("NOT (" + unfinished + ")").Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return cmp.Or(err, error(kyro.Errorf(kyro.CodeConflict, "The answer is not final yet. Rate it when it is.")))
+		}
+		return nil
+	})
+	if err != nil {
+		return kyro.Message{}, err
+	}
+	return s.Message(ctx, user, id)
+}
