@@ -164,7 +164,7 @@ func (f *fakeStore) answerTo(user *fakeRow, clientMessageID string, now time.Tim
 		Status: kyro.MessagePending, ParentID: user.ID, SenderID: user.SenderID, Turn: user.Turn, ClientMessageID: clientMessageID, CreatedAt: now}}
 }
 
-func (f *fakeStore) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, _ int, now time.Time) (kyro.Turn, error) {
+func (f *fakeStore) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, _ int, now time.Time, _ kyro.Charge) (kyro.Turn, error) {
 	if err := f.enter(ctx, "SaveSibling"); err != nil {
 		return kyro.Turn{}, err
 	}

@@ -99,7 +99,7 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 			})
 			check(t, err)
 			if again == 0 {
-				_, err = k.store.SaveSibling(ctx, k.owner, turn.Bot.ID, fmt.Sprint(mark, c, "again"), 3, k.now)
+				_, err = k.store.SaveSibling(ctx, k.owner, turn.Bot.ID, fmt.Sprint(mark, c, "again"), 3, k.now, kyro.Charge{})
 				check(t, err)
 			}
 		}
