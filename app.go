@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	_ "time/tzdata" // for machines that have no time zones of their own
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,6 +26,7 @@ import (
 	"kyrochat/ingest"
 	"kyrochat/ingest/extract"
 	"kyrochat/ingest/fetch"
+	"kyrochat/insight"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/live"
@@ -139,11 +141,12 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
+		ModelName: a.info.Answers.Model, Prices: cfg.Prices,
 	})
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
 		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
-		Info: a.info,
+		Insight: insight.New(st, cfg.Prices.Currency, cfg.now), Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {
 		return nil, err

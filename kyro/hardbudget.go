@@ -19,6 +19,15 @@ func (s Spending) Plus(o Spending) Spending {
 	return Spending{s.Messages + o.Messages, s.Tokens + o.Tokens, s.Cost + o.Cost}
 }
 
+// MessageCount is Messages as clients are told of them: the whole numbers of GraphQL are shorter.
+func (s *Spending) MessageCount() float64 { return float64(s.Messages) }
+
+// TokenCount is Tokens likewise.
+func (s *Spending) TokenCount() float64 { return float64(s.Tokens) }
+
+// CostUnits is the cost in units of the currency.
+func (s *Spending) CostUnits() float64 { return s.Cost.Units() }
+
 // BudgetPeriod is how long a hard budget has to last.
 type BudgetPeriod string
 
@@ -80,16 +89,23 @@ func lower[N int64 | Money](a, b *N) *N {
 	return a
 }
 
+// What is limited.
+const (
+	BudgetOfMessages = "messages"
+	BudgetOfTokens   = "tokens"
+	BudgetOfMoney    = "money"
+)
+
 // each calls what for each amount that is limited.
 func (l SpendingLimits) each(s Spending, what func(name string, spent, limit int64)) {
 	if l.Messages != nil {
-		what("messages", s.Messages, *l.Messages)
+		what(BudgetOfMessages, s.Messages, *l.Messages)
 	}
 	if l.Tokens != nil {
-		what("tokens", s.Tokens, *l.Tokens)
+		what(BudgetOfTokens, s.Tokens, *l.Tokens)
 	}
 	if l.Cost != nil {
-		what("money", int64(s.Cost), int64(*l.Cost))
+		what(BudgetOfMoney, int64(s.Cost), int64(*l.Cost))
 	}
 }
 
@@ -97,7 +113,7 @@ func (l SpendingLimits) each(s Spending, what func(name string, spent, limit int
 func (l SpendingLimits) String() string {
 	var parts []string
 	l.each(Spending{}, func(name string, _, limit int64) {
-		if name == "money" {
+		if name == BudgetOfMoney {
 			parts = append(parts, fmt.Sprintf("money %.6g", Money(limit).Units()))
 			return
 		}
@@ -120,6 +136,30 @@ type HardBudget struct {
 	Reserved Spending // for answers that did not
 	Since    time.Time
 	ResetAt  time.Time // when the next period begins
+	Currency string    // of the price table
+}
+
+// MaxMessages is the limit of messages as clients are told of it; nil: none.
+func (b *HardBudget) MaxMessages() *float64 { return told(b.Limits.Messages) }
+
+// MaxTokens is the limit of tokens likewise.
+func (b *HardBudget) MaxTokens() *float64 { return told(b.Limits.Tokens) }
+
+// MaxCost is the limit of money in units of the currency; nil: none.
+func (b *HardBudget) MaxCost() *float64 {
+	if b.Limits.Cost == nil {
+		return nil
+	}
+	units := b.Limits.Cost.Units()
+	return &units
+}
+
+func told(limit *int64) *float64 {
+	if limit == nil {
+		return nil
+	}
+	n := float64(*limit)
+	return &n
 }
 
 // BudgetWarnAt is at how many per cent of a limit the owner is warned.
@@ -183,15 +223,18 @@ func Exceeded(asked Spending, budgets []HardBudget) error {
 		if name != what {
 			return
 		}
-		ask := map[string]int64{"messages": asked.Messages, "tokens": asked.Tokens, "money": int64(asked.Cost)}[name]
+		ask := map[string]int64{BudgetOfMessages: asked.Messages, BudgetOfTokens: asked.Tokens, BudgetOfMoney: int64(asked.Cost)}[name]
 		say := func(n int64) string { return fmt.Sprint(n) }
-		if name == "money" {
+		if name == BudgetOfMoney {
 			say = func(n int64) string { return fmt.Sprintf("%.6g", Money(n).Units()) }
 		}
 		left, limit, wanted = say(max(0, most-(spent-ask))), say(most), say(ask)
 	})
-	err := Errorf(CodeBudgetExceeded, "Of %s, %s %s, %s are left, and this answer may take %s. It resets at %s.",
-		worst.Name(), limit, what, left, wanted, worst.ResetAt.UTC().Format("2006-01-02 15:04 UTC"))
+	if what == BudgetOfMoney {
+		what = "units of money"
+	}
+	err := Errorf(CodeBudgetExceeded, "%s has %s of %s %s left, and this answer may take %s. It is whole again at %s.",
+		"T"+worst.Name()[1:], left, limit, what, wanted, worst.ResetAt.UTC().Format("2006-01-02 15:04 UTC"))
 	at := worst.ResetAt
 	err.ResetAt = &at
 	return err
@@ -234,9 +277,9 @@ func (b *HardBudget) Notice() *BudgetNotice {
 	}
 	n := &BudgetNotice{Target: b.Target, Name: b.Name(), Period: b.Period, What: what, Used: b.Used, ResetAt: b.ResetAt}
 	switch what {
-	case "messages":
+	case BudgetOfMessages:
 		n.Limit.Messages = *b.Limits.Messages
-	case "tokens":
+	case BudgetOfTokens:
 		n.Limit.Tokens = *b.Limits.Tokens
 	default:
 		n.Limit.Cost = *b.Limits.Cost

@@ -29,6 +29,15 @@ func (f *UsageFigures) TotalTokens() int64 { return f.PromptTokens + f.OutputTok
 // CostUnits is the cost in units of the currency.
 func (f *UsageFigures) CostUnits() float64 { return f.Cost.Units() }
 
+// PromptCount is PromptTokens as clients are told of them: the whole numbers of GraphQL are shorter.
+func (f *UsageFigures) PromptCount() float64 { return float64(f.PromptTokens) }
+
+// OutputCount is OutputTokens likewise.
+func (f *UsageFigures) OutputCount() float64 { return float64(f.OutputTokens) }
+
+// TotalCount is TotalTokens likewise.
+func (f *UsageFigures) TotalCount() float64 { return float64(f.TotalTokens()) }
+
 func (f *UsageFigures) add(o UsageFigures) {
 	f.Messages += o.Messages
 	f.PromptTokens += o.PromptTokens
@@ -65,6 +74,14 @@ type BotUsage struct {
 type KeyUsage struct {
 	UsageFigures
 	KeyID ID
+}
+
+// APIKeyID is the key; nil for what was sent in person.
+func (u *KeyUsage) APIKeyID() *ID {
+	if u.KeyID.IsZero() {
+		return nil
+	}
+	return &u.KeyID
 }
 
 // DayUsage is what was used on one day of the time zone.

@@ -10,6 +10,7 @@ import (
 	"kyrochat/catalog"
 	"kyrochat/graph"
 	"kyrochat/ingest"
+	"kyrochat/insight"
 	"kyrochat/kyro"
 )
 
@@ -19,6 +20,7 @@ type Root struct {
 	Catalog *catalog.Service
 	Ingest  *ingest.Service
 	Answer  *answer.Service
+	Insight *insight.Service
 	Info    kyro.ServerInfo
 	Carrier Carrier // of subscriptions
 	Cookies Cookies // of browsers that ask for them
@@ -54,7 +56,7 @@ func (r *Root) User() graph.UserResolver { return userFields{r} }
 func (r *Root) Session() graph.SessionResolver { return sessionFields{} }
 
 // ApiKey resolves the fields of API keys.
-func (r *Root) ApiKey() graph.ApiKeyResolver { return keyFields{} }
+func (r *Root) ApiKey() graph.ApiKeyResolver { return keyFields{r} }
 
 // AuditEntry resolves the fields of lines of the audit log.
 func (r *Root) AuditEntry() graph.AuditEntryResolver { return auditFields{} }
