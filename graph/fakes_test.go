@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -121,6 +122,7 @@ func (fakes) DocumentRun() graph.DocumentRunResolver           { return fakeRun{
 func (fakes) Crawl() graph.CrawlResolver                       { return fakeCrawl{} }
 func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
 func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
+func (fakes) Feedback() graph.FeedbackResolver                 { return fakeFeedback{} }
 func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
 func (fakes) Mutation() graph.MutationResolver                 { return nil }
 func (fakes) Query() graph.QueryResolver                       { return fakeQuery{} }
@@ -144,6 +146,7 @@ type (
 	fakeConversation struct{}
 	fakeMessage      struct{}
 	fakeCitation     struct{}
+	fakeFeedback     struct{}
 )
 
 func (fakeQuery) Node(ctx context.Context, id kyro.ID) (kyro.Node, error) {
@@ -191,6 +194,13 @@ func (fakeUser) AuditLog(ctx context.Context, u *kyro.User, first *int, after *s
 	return told[*model.AuditEntryConnection](ctx, u.ID.String(), "auditLog", first, after)
 }
 
+func (fakeUser) Usage(ctx context.Context, u *kyro.User, since, to *time.Time, zone *string) (*kyro.Usage, error) {
+	return told[*kyro.Usage](ctx, u.ID.String(), "usage", since, to, zone)
+}
+func (fakeUser) Budgets(ctx context.Context, u *kyro.User) ([]kyro.HardBudget, error) {
+	return told[[]kyro.HardBudget](ctx, u.ID.String(), "budgets")
+}
+
 func (fakeSession) UserAgent(ctx context.Context, s *kyro.Session) (*string, error) {
 	return told[*string](ctx, s.ID.String(), "userAgent")
 }
@@ -203,6 +213,13 @@ func (fakeSession) Current(ctx context.Context, s *kyro.Session) (bool, error) {
 
 func (fakeKey) AllowedNetworks(ctx context.Context, k *kyro.APIKey) ([]string, error) {
 	return told[[]string](ctx, k.ID.String(), "allowedNetworks")
+}
+
+func (fakeKey) Usage(ctx context.Context, k *kyro.APIKey, since, to *time.Time, zone *string) (*kyro.Usage, error) {
+	return told[*kyro.Usage](ctx, k.ID.String(), "usage", since, to, zone)
+}
+func (fakeKey) Budgets(ctx context.Context, k *kyro.APIKey) ([]kyro.HardBudget, error) {
+	return told[[]kyro.HardBudget](ctx, k.ID.String(), "budgets")
 }
 
 func (fakeEntry) By(ctx context.Context, e *kyro.AuditEntry) (*kyro.ID, error) {
@@ -241,6 +258,12 @@ func (fakeBot) Crawls(ctx context.Context, b *kyro.Bot, first *int, after *strin
 }
 func (fakeBot) Search(ctx context.Context, b *kyro.Bot, query string, first *int) ([]kyro.SearchHit, error) {
 	return told[[]kyro.SearchHit](ctx, b.ID.String(), "search", query, first)
+}
+func (fakeBot) Usage(ctx context.Context, b *kyro.Bot, since, to *time.Time, zone *string) (*kyro.Usage, error) {
+	return told[*kyro.Usage](ctx, b.ID.String(), "usage", since, to, zone)
+}
+func (fakeBot) Budgets(ctx context.Context, b *kyro.Bot) ([]kyro.HardBudget, error) {
+	return told[[]kyro.HardBudget](ctx, b.ID.String(), "budgets")
 }
 func (fakeBot) ViewerCanEdit(ctx context.Context, b *kyro.Bot) (bool, error) {
 	return told[bool](ctx, b.ID.String(), "viewerCanEdit")
@@ -356,4 +379,8 @@ func (fakeCitation) Document(ctx context.Context, c *kyro.Citation) (*kyro.Docum
 }
 func (fakeCitation) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, error) {
 	return told[*kyro.Chunk](ctx, c.DocumentTitle, "chunk", c.Quote)
+}
+
+func (fakeFeedback) Comment(ctx context.Context, f *kyro.Feedback) (*string, error) {
+	return told[*string](ctx, f.RatedAt.String(), "comment")
 }

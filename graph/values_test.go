@@ -24,6 +24,8 @@ var enums = map[reflect.Type]string{
 	reflect.TypeFor[kyro.MessageNotice]():  "MessageNotice",
 	reflect.TypeFor[kyro.Rating]():         "Rating",
 	reflect.TypeFor[kyro.FeedbackReason](): "FeedbackReason",
+	reflect.TypeFor[kyro.UsageKind]():      "UsageKind",
+	reflect.TypeFor[kyro.BudgetPeriod]():   "BudgetPeriod",
 }
 
 var theSchema = graph.NewExecutableSchema(graph.Config{}).Schema()
