@@ -53,6 +53,9 @@ func (p Prices) Cost(model string, prompt, output int) Money {
 	return costOf(prompt, price.Prompt) + costOf(output, price.Output)
 }
 
+// maxCost is more than any answer costs, and so little that sums of it are numbers.
+const maxCost Money = math.MaxInt64 / 1_000_000
+
 func costOf(tokens int, perMillion Money) Money {
 	if tokens <= 0 || perMillion <= 0 {
 		return 0
@@ -60,10 +63,10 @@ func costOf(tokens int, perMillion Money) Money {
 	high, low := bits.Mul64(uint64(tokens), uint64(perMillion))
 	low, carry := bits.Add64(low, 999_999, 0)
 	if high += carry; high >= 1_000_000 {
-		return math.MaxInt64
+		return maxCost
 	}
 	cost, _ := bits.Div64(high, low, 1_000_000)
-	return Money(min(cost, math.MaxInt64/4))
+	return Money(min(cost, uint64(maxCost)))
 }
 
 // ParsePrices reads a price table such as "gemini-3.8-flash=0.75/3.75, other=0.10/0.40": of each model what a million tokens
