@@ -6319,7 +6319,7 @@ type Mutation {
   Says something to a bot. Both messages of the turn are stored when the mutation answers, and the answer is written
   whoever listens: follow it with ` + "`" + `messageStream(messageId: botMessage.id)` + "`" + `. Sending the same clientMessageId again
   gives the same turn, so retry freely. Messages sent while an answer is running are answered one after another; at most
-  3 may wait. Errors: VALIDATION, IDEMPOTENCY_CONFLICT, LIMIT_REACHED; NOT_FOUND at the top level. API keys: CHAT.
+  3 may wait. Errors: VALIDATION, IDEMPOTENCY_CONFLICT, LIMIT_REACHED, BUDGET_EXCEEDED; NOT_FOUND at the top level. API keys: CHAT.
   """
   sendMessage(
     "What to say to whom."
