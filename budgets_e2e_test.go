@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/gemini"
 	"kyrochat/internal/testdb"
 )
 
@@ -223,6 +224,45 @@ func (p *person) spends(bot string, messages float64) {
 			p.t.Fatalf("still reserved: %s", r.body)
 		}
 	}
+}
+
+// TestWhatGeminiTakes: answers and embeddings are counted by their models, and a budget of money holds answers back before
+// anything is asked of the model.
+func TestWhatGeminiTakes(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+		tomorrow(t)
+		u := startUpstreams(t, gemini.Options{})
+		env["KYRO_PRICES"] = "gemini-3.8-flash=0.75/3.75, gemini-embedding-001=0.15/0"
+		w := u.serve(t, env)
+		p := w.signUp(t)
+		bot := p.newBot()
+		p.know(bot, "Rules", longAnswer)
+		finished, _ := p.chat(vars{"botId": bot, "text": "What do the harbour rules of Lindau say about lamps?"})
+		if finished.number("messageStream.message.usage.totalTokens") == 0 {
+			t.Fatalf("%s", finished.body)
+		}
+		r := p.must(`query($b: ID!) { bot(id: $b) { usage { messages models { kind model messages promptTokens cost } } } }`, vars{"b": bot})
+		kinds := map[any]bool{}
+		for i, node := range r.list("bot.usage.models") {
+			one := node.(map[string]any)
+			kinds[one["kind"]] = true
+			if r.number(fmt.Sprintf("bot.usage.models.%d.promptTokens", i)) == 0 || r.number(fmt.Sprintf("bot.usage.models.%d.cost", i)) == 0 {
+				t.Errorf("%v took nothing", one)
+			}
+		}
+		if len(kinds) != 2 || r.number("bot.usage.messages") != 1 {
+			t.Errorf("usage: %s", r.body)
+		}
+		p.must(setBudget, vars{"i": vars{"botId": bot, "period": "MONTH", "maxCost": 0.0001}})
+		over := p.ask(sendOrNot, vars{"b": bot, "t": "What else?", "k": newKey()})
+		over.wantCode("sendMessage", "BUDGET_EXCEEDED")
+		if m := over.text("sendMessage.errors.0.message"); !strings.Contains(m, "units of money left") {
+			t.Errorf("message: %s", m)
+		}
+		p.must(setBudget, vars{"i": vars{"botId": bot, "period": "MONTH", "maxCost": 10}})
+		p.chat(vars{"botId": bot, "text": "What else do the harbour rules of Lindau say?"})
+		p.spends(bot, 2)
+	})
 }
 
 // TestAKilledServerLeavesNothingReserved: what was reserved by a process that is killed in the middle of its answers is settled

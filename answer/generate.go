@@ -17,7 +17,7 @@ import (
 type made struct {
 	bot      kyro.ID
 	asked    string // the model's name
-	opens    bool // no earlier turn of the conversation has an answer
+	opens    bool   // no earlier turn of the conversation has an answer
 	question string
 	noAnswer string            // what the bot says where it finds nothing
 	spent    kyro.MessageUsage // tokens of what was asked of a model before the answer

@@ -142,6 +142,14 @@ type UsageEntry struct {
 	Model string
 }
 
+// EmbeddingUsage is what the embeddings of passages of a bot took.
+type EmbeddingUsage struct {
+	BotID  ID
+	Tokens int // estimated
+	Cost   Money
+	At     time.Time
+}
+
 // UsageHour is the sum of one hour.
 type UsageHour struct {
 	UsageFigures

@@ -388,3 +388,25 @@ func TestAMessageTakesOneStatementMoreForBudgets(t *testing.T) {
 	})
 }
 
+// What embeddings of documents take is usage, and in no budget.
+func TestEmbeddingsAreUsage(t *testing.T) {
+	t.Parallel()
+	eachKnowledge(t, func(t *testing.T, k *knowledge) {
+		ctx := t.Context()
+		k.ready(t, "Title", "a passage")
+		used := kyro.EmbeddingUsage{BotID: k.bot, Tokens: 7, Cost: 3, At: k.now}
+		for range 2 {
+			check(t, k.store.SaveEmbeddings(ctx, "emb", 1, map[string][]float32{sha("a passage"): {1}}, used))
+		}
+		limit := int64(5)
+		check(t, k.store.SetBudget(ctx, k.owner, k.owner, kyro.BudgetDay, kyro.SpendingLimits{Tokens: &limit}))
+		found, err := k.store.Budgets(ctx, k.owner, []kyro.ID{k.owner}, k.now)
+		check(t, err)
+		expect(t, "used of the budget", found[k.owner][0].Used, kyro.Spending{})
+		r, err := kyro.NewUsageRange(nil, nil, "UTC", k.now)
+		check(t, err)
+		usage, err := k.store.Usage(ctx, k.owner, []kyro.ID{k.bot}, r, false)
+		check(t, err)
+		expect(t, "models", fmt.Sprint(usage[k.bot].Models), "[{{0 14 0 6} INGESTION emb}]")
+	})
+}

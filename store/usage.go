@@ -93,7 +93,7 @@ func (s *Store) Usage(ctx context.Context, owner kyro.ID, targets []kyro.ID, r k
 		return nil, fmt.Errorf("read the usage: nothing is used by a %s", kind)
 	}
 	sums := func(by string) *query {
-		q := s.query().add("SELECT "+column+" AS target, "+by)
+		q := s.query().add("SELECT " + column + " AS target, " + by)
 		for _, sum := range []string{"messages", "prompt_tokens", "output_tokens", "cost"} {
 			q.add(", CAST(SUM(" + sum + ") AS BIGINT)")
 		}
@@ -146,6 +146,23 @@ func (s *Store) warn(ctx context.Context, tx *writeTx, owner kyro.ID, spendings 
 			Kind: kyro.LetterBudgetWarning, To: email, UserID: owner, Seed: fmt.Sprint("spending ", spendings[i]), CreatedAt: now, Budget: notice,
 		}
 		if err := tx.addLetters(ctx, letter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countEmbeddings adds embeddings to what was used, in the hour in which they were made.
+func (s *Store) countEmbeddings(ctx context.Context, tx *writeTx, model string, used []kyro.EmbeddingUsage) error {
+	p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
+	stamp, number, name := pick(s.postgres(), "?::timestamptz", "?"), pick(s.postgres(), "?::bigint", "?"), pick(s.postgres(), "?::text", "?")
+	for _, u := range used {
+		q := s.query().add("INSERT INTO usages (owner_id, hour, bot_id, key_id, kind, model, messages, prompt_tokens, output_tokens, cost)"+
+			" SELECT owner_id, "+stamp+", id, 0, 'INGESTION', "+name+", 0, "+number+", 0, "+number+" FROM bots WHERE id = ?"+
+			" ON CONFLICT (owner_id, hour, bot_id, key_id, kind, model) DO UPDATE SET"+
+			" prompt_tokens = usages.prompt_tokens + excluded.prompt_tokens, cost = usages.cost + excluded.cost",
+			u.At.UTC().Truncate(time.Hour), model, int64(u.Tokens), int64(u.Cost), u.BotID.Key)
+		if err := p.run(ctx, &step{query: q}); err != nil {
 			return err
 		}
 	}
