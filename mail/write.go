@@ -121,6 +121,9 @@ func factsOf(m kyro.Mail, publicURL string) facts {
 	if b := m.Budget; b != nil {
 		f.BudgetName, f.BudgetWhat, f.BudgetReset, f.WarnAt = line(b.Name), b.What, moment(b.ResetAt), kyro.BudgetWarnAt
 		f.BudgetUsed, f.BudgetLimit = amount(b.What, b.Used), amount(b.What, b.Limit)
+		if b.What == kyro.BudgetOfMoney {
+			f.BudgetWhat = "units of money"
+		}
 	}
 	for _, key := range m.Keys {
 		f.Keys = append(f.Keys, line(key))
