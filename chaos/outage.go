@@ -74,13 +74,6 @@ func (r *round) ways() (list []outage) {
 	crowd := 20 * len(r.nodes) // a pool has 16, and one watches and one listens
 	through("PostgreSQL behind a link that", "postgres", r.database, crowd)
 	through("Redis behind a link that", "redis", r.cache, crowd)
-	starting := func(start func(ctx context.Context) error) func(context.Context) error {
-		return func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, startPatience)
-			defer cancel()
-			return start(ctx)
-		}
-	}
 	list = append(list,
 		outage{"PostgreSQL killed", "postgres", r.postgres.Kill, starting(r.postgres.Restart), r.database, crowd, false},
 		outage{"PostgreSQL stopped by SIGSTOP", "postgres", r.postgres.Freeze, func(context.Context) error { return r.postgres.Thaw() }, r.database, crowd, false},

@@ -53,6 +53,14 @@ func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
 	return p, p.signUp(ctx)
 }
 
+// newOwner signs up and makes a bot.
+func (r *round) newOwner(ctx context.Context, name string) (p *person, bot string, err error) {
+	if p, err = r.newPerson(ctx, name); err == nil {
+		bot, err = p.newBot(ctx)
+	}
+	return p, bot, err
+}
+
 // problem is an error that a payload tells.
 type problem struct{ Code, Message string }
 

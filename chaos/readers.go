@@ -45,11 +45,7 @@ const (
 func playReaders(ctx context.Context, r *round) error {
 	r.counting(piecePace)
 	n := r.nodes[0]
-	p, err := r.newPerson(ctx, "silent")
-	if err != nil {
-		return err
-	}
-	bot, err := p.newBot(ctx)
+	p, bot, err := r.newOwner(ctx, "silent")
 	if err != nil {
 		return err
 	}
@@ -64,11 +60,7 @@ func playReaders(ctx context.Context, r *round) error {
 	var talkers []*person
 	var bots []string
 	for i := range r.size.people {
-		t, err := r.newPerson(ctx, fmt.Sprintf("talker-%d", i))
-		if err != nil {
-			return err
-		}
-		b, err := t.newBot(ctx)
+		t, b, err := r.newOwner(ctx, fmt.Sprintf("talker-%d", i))
 		if err != nil {
 			return err
 		}
