@@ -40,6 +40,7 @@ const (
 	answeredWithin = 3 * time.Second
 	readyTellsIn   = 5 * time.Second  // that the database is away
 	worksWithin    = 10 * time.Second // of the return
+	mailTakes      = 15 * time.Second // at the most: one whose connection was lost is tried again only then
 	breakerLeaves  = 6 * time.Second  // an upstream that failed alone, before it is tried again
 )
 
@@ -221,6 +222,10 @@ func (r *round) answersAsked() (n int) { return len(r.gemini.RequestsOf(gemini.K
 
 // worksAgain waits until everything is answered as it was before, at every server.
 func (r *round) worksAgain(ctx context.Context, o outage, crew []*asker, back time.Time) (time.Duration, error) {
+	within := worksWithin + answeredWithin
+	if o.away == "mails" {
+		within += mailTakes
+	}
 	var took time.Duration
 	var mu sync.Mutex
 	var waiting sync.WaitGroup
@@ -228,7 +233,7 @@ func (r *round) worksAgain(ctx context.Context, o outage, crew []*asker, back ti
 		a := crew[i%len(crew)]
 		waiting.Go(func() {
 			last := ""
-			err := await(ctx, worksWithin+answeredWithin-time.Since(back), func() bool {
+			err := await(ctx, within-time.Since(back), func() bool {
 				if last = a.well(ctx, n, o.away); last != "" {
 					_ = pause(ctx, 200*time.Millisecond)
 				}
