@@ -25,6 +25,7 @@ import (
 	"kyrochat/ingest"
 	"kyrochat/ingest/extract"
 	"kyrochat/ingest/fetch"
+	"kyrochat/insight"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/live"
@@ -127,6 +128,8 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}
 	a.info = a.serverInfo()
 	a.newAccounts(st)
+	figures := insight.New(st, cfg.now)
+	a.queue.Periodic(kyro.JobRollUp, time.Minute, figures.RollUp)
 	if !cfg.Role.serves() {
 		return a, a.listenAdmin()
 	}
@@ -143,7 +146,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
 		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
-		Info: a.info,
+		Insight: figures, Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {
 		return nil, err

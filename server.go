@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
 
 	"kyrochat/ingest/extract"
 )

@@ -502,6 +502,18 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 				return false
 			}
 			x.Leave()
+		case "analytics":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_analytics_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.BotAnalytics, error) {
+				return x.ec.Resolvers.Bot().Analytics(ctx, obj, fc.Args["from"].(time.Time), fc.Args["to"].(time.Time), fc.Args["interval"].(*kyro.Interval), fc.Args["timeZone"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNBotAnalytics2ᚖkyrochatᚋkyroᚐBotAnalytics(f, v):
+				return false
+			}
+			x.Leave()
 		case "viewerCanEdit":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (bool, error) {
@@ -633,6 +645,94 @@ func (x *planned) putNSearchHit2kyrochatᚋkyroᚐSearchHit(f *plan.Field, v *ky
 	return x.objectSearchHit(f.Below(), v)
 }
 
+func (x *planned) putNBotAnalytics2ᚖkyrochatᚋkyroᚐBotAnalytics(f *plan.Field, v *kyro.BotAnalytics) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "BotAnalytics!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectBotAnalytics(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectBotAnalytics(s *plan.Selection, obj *kyro.BotAnalytics) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("BotAnalytics")
+		case "from":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.From)
+		case "to":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.To)
+		case "interval":
+			x.wordInterval(obj.Interval)
+		case "timeZone":
+			x.String(string(obj.TimeZone))
+		case "total":
+			x.Enter(f)
+			if !x.putNBotFigures2ᚖkyrochatᚋkyroᚐFigures(f, obj.Total) {
+				return false
+			}
+			x.Leave()
+		case "series":
+			x.Enter(f)
+			if !x.putNBotFiguresInSpan2ᚕkyrochatᚋkyroᚐFiguresOfᚄ(f, obj.Series) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNInterval2kyrochatᚋkyroᚐInterval(f *plan.Field, v kyro.Interval) bool {
+	x.wordInterval(v)
+	return true
+}
+
+func (x *planned) putNBotFigures2ᚖkyrochatᚋkyroᚐFigures(f *plan.Field, v *kyro.Figures) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "BotFigures!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectBotFigures(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNBotFiguresInSpan2ᚕkyrochatᚋkyroᚐFiguresOfᚄ(f *plan.Field, v []kyro.FiguresOf) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNBotFiguresInSpan2kyrochatᚋkyroᚐFiguresOf(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNBotFiguresInSpan2kyrochatᚋkyroᚐFiguresOf(f *plan.Field, v *kyro.FiguresOf) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "BotFiguresInSpan!")
+	}
+	return x.objectBotFiguresInSpan(f.Below(), v)
+}
+
 func (x *planned) objectBotConnection(s *plan.Selection, obj *kyro.Page[kyro.Bot]) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -739,6 +839,249 @@ func (x *planned) putNBot2ᚖkyrochatᚋkyroᚐBot(f *plan.Field, v *kyro.Bot) b
 		return false
 	}
 	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectBotFigures(s *plan.Selection, obj *kyro.Figures) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("BotFigures")
+		case "conversations":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+				return x.ec.Resolvers.BotFigures().Conversations(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNInt2int(f, v):
+				return false
+			}
+			x.Leave()
+		case "messages":
+			x.Int(int64(obj.Messages))
+		case "people":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+				return x.ec.Resolvers.BotFigures().People(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNInt2int(f, v):
+				return false
+			}
+			x.Leave()
+		case "answers":
+			x.Int(int64(obj.Answers))
+		case "byGrounding":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]model.GroundingCount, error) {
+				return x.ec.Resolvers.BotFigures().ByGrounding(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNGroundingCount2ᚕkyrochatᚋgraphᚋmodelᚐGroundingCountᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "byFinishReason":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]model.FinishReasonCount, error) {
+				return x.ec.Resolvers.BotFigures().ByFinishReason(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNFinishReasonCount2ᚕkyrochatᚋgraphᚋmodelᚐFinishReasonCountᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "thumbsUp":
+			x.Int(int64(obj.Up))
+		case "thumbsDown":
+			x.Int(int64(obj.Down))
+		case "promptTokens":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+				return x.ec.Resolvers.BotFigures().PromptTokens(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNInt2int(f, v):
+				return false
+			}
+			x.Leave()
+		case "outputTokens":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+				return x.ec.Resolvers.BotFigures().OutputTokens(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNInt2int(f, v):
+				return false
+			}
+			x.Leave()
+		case "totalTokens":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+				return x.ec.Resolvers.BotFigures().TotalTokens(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNInt2int(f, v):
+				return false
+			}
+			x.Leave()
+		case "byModel":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]model.ModelTokens, error) {
+				return x.ec.Resolvers.BotFigures().ByModel(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNModelTokens2ᚕkyrochatᚋgraphᚋmodelᚐModelTokensᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "timeToFirstTokenMs":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*model.Percentiles, error) {
+				return x.ec.Resolvers.BotFigures().TimeToFirstTokenMs(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNPercentiles2ᚖkyrochatᚋgraphᚋmodelᚐPercentiles(f, v):
+				return false
+			}
+			x.Leave()
+		case "durationMs":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*model.Percentiles, error) {
+				return x.ec.Resolvers.BotFigures().DurationMs(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNPercentiles2ᚖkyrochatᚋgraphᚋmodelᚐPercentiles(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNInt2int64(f *plan.Field, v int64) bool {
+	x.Int(int64(v))
+	return true
+}
+
+func (x *planned) putNGroundingCount2ᚕkyrochatᚋgraphᚋmodelᚐGroundingCountᚄ(f *plan.Field, v []model.GroundingCount) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNGroundingCount2kyrochatᚋgraphᚋmodelᚐGroundingCount(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNGroundingCount2kyrochatᚋgraphᚋmodelᚐGroundingCount(f *plan.Field, v *model.GroundingCount) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "GroundingCount!")
+	}
+	return x.objectGroundingCount(f.Below(), v)
+}
+
+func (x *planned) putNFinishReasonCount2ᚕkyrochatᚋgraphᚋmodelᚐFinishReasonCountᚄ(f *plan.Field, v []model.FinishReasonCount) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNFinishReasonCount2kyrochatᚋgraphᚋmodelᚐFinishReasonCount(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNFinishReasonCount2kyrochatᚋgraphᚋmodelᚐFinishReasonCount(f *plan.Field, v *model.FinishReasonCount) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "FinishReasonCount!")
+	}
+	return x.objectFinishReasonCount(f.Below(), v)
+}
+
+func (x *planned) putNModelTokens2ᚕkyrochatᚋgraphᚋmodelᚐModelTokensᚄ(f *plan.Field, v []model.ModelTokens) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNModelTokens2kyrochatᚋgraphᚋmodelᚐModelTokens(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNModelTokens2kyrochatᚋgraphᚋmodelᚐModelTokens(f *plan.Field, v *model.ModelTokens) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "ModelTokens!")
+	}
+	return x.objectModelTokens(f.Below(), v)
+}
+
+func (x *planned) putNPercentiles2ᚖkyrochatᚋgraphᚋmodelᚐPercentiles(f *plan.Field, v *model.Percentiles) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Percentiles!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectPercentiles(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectBotFiguresInSpan(s *plan.Selection, obj *kyro.FiguresOf) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("BotFiguresInSpan")
+		case "from":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.From)
+		case "to":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.To)
+		case "figures":
+			x.Enter(f)
+			if !x.putNBotFigures2ᚖkyrochatᚋkyroᚐFigures(f, obj.Figures) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
 	return true
 }
 
@@ -1153,11 +1496,6 @@ func (x *planned) objectConversationChanged(s *plan.Selection, obj *kyro.Convers
 		}
 	}
 	x.Close()
-	return true
-}
-
-func (x *planned) putNInt2int64(f *plan.Field, v int64) bool {
-	x.Int(int64(v))
 	return true
 }
 
@@ -2346,6 +2684,52 @@ func (x *planned) putNFeedbackReason2kyrochatᚋkyroᚐFeedbackReason(f *plan.Fi
 	return true
 }
 
+func (x *planned) objectFinishReasonCount(s *plan.Selection, obj *model.FinishReasonCount) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("FinishReasonCount")
+		case "finishReason":
+			x.wordFinishReason(obj.FinishReason)
+		case "answers":
+			x.Int(int64(obj.Answers))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNFinishReason2kyrochatᚋkyroᚐFinishReason(f *plan.Field, v kyro.FinishReason) bool {
+	x.wordFinishReason(v)
+	return true
+}
+
+func (x *planned) objectGroundingCount(s *plan.Selection, obj *model.GroundingCount) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("GroundingCount")
+		case "grounding":
+			x.wordGrounding(obj.Grounding)
+		case "answers":
+			x.Int(int64(obj.Answers))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNGrounding2kyrochatᚋkyroᚐGrounding(f *plan.Field, v kyro.Grounding) bool {
+	x.wordGrounding(v)
+	return true
+}
+
 func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -2807,11 +3191,6 @@ func (x *planned) objectMessageFinished(s *plan.Selection, obj *kyro.MessageFini
 	return true
 }
 
-func (x *planned) putNFinishReason2kyrochatᚋkyroᚐFinishReason(f *plan.Field, v kyro.FinishReason) bool {
-	x.wordFinishReason(v)
-	return true
-}
-
 func (x *planned) objectMessageSnapshot(s *plan.Selection, obj *kyro.MessageSnapshot) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -2886,6 +3265,26 @@ func (x *planned) objectMessageUsage(s *plan.Selection, obj *kyro.MessageUsage) 
 	return true
 }
 
+func (x *planned) objectModelTokens(s *plan.Selection, obj *model.ModelTokens) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("ModelTokens")
+		case "model":
+			x.String(string(obj.Model))
+		case "promptTokens":
+			x.Int(int64(obj.PromptTokens))
+		case "outputTokens":
+			x.Int(int64(obj.OutputTokens))
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectPageInfo(s *plan.Selection, obj *kyro.PageInfo) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -2904,6 +3303,28 @@ func (x *planned) objectPageInfo(s *plan.Selection, obj *kyro.PageInfo) bool {
 			}
 		case "endCursor":
 			if !x.putOString2ᚖstring(f, obj.EndCursor) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) objectPercentiles(s *plan.Selection, obj *model.Percentiles) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Percentiles")
+		case "p50":
+			if !x.putOInt2ᚖint(f, obj.P50) {
+				return false
+			}
+		case "p95":
+			if !x.putOInt2ᚖint(f, obj.P95) {
 				return false
 			}
 		}
@@ -4111,6 +4532,19 @@ func (x *planned) wordHitDrop(v kyro.HitDrop) {
 		x.Word("DUPLICATE")
 	case kyro.HitOverBudget:
 		x.Word("OVER_BUDGET")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordInterval(v kyro.Interval) {
+	switch v {
+	case kyro.IntervalHour:
+		x.Word("HOUR")
+	case kyro.IntervalDay:
+		x.Word("DAY")
+	case kyro.IntervalWeek:
+		x.Word("WEEK")
 	default:
 		x.Word("")
 	}

@@ -40,8 +40,24 @@ type BotResolver interface {
 	Crawls(ctx context.Context, obj *kyro.Bot, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Crawl], error)
 	Conversations(ctx context.Context, obj *kyro.Bot, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Conversation], error)
 	Search(ctx context.Context, obj *kyro.Bot, query string, first *int) ([]kyro.SearchHit, error)
+	Analytics(ctx context.Context, obj *kyro.Bot, from time.Time, to time.Time, interval *kyro.Interval, timeZone *string) (*kyro.BotAnalytics, error)
 	ViewerCanEdit(ctx context.Context, obj *kyro.Bot) (bool, error)
 	ViewerCanChat(ctx context.Context, obj *kyro.Bot) (bool, error)
+}
+type BotFiguresResolver interface {
+	Conversations(ctx context.Context, obj *kyro.Figures) (int, error)
+
+	People(ctx context.Context, obj *kyro.Figures) (int, error)
+
+	ByGrounding(ctx context.Context, obj *kyro.Figures) ([]model.GroundingCount, error)
+	ByFinishReason(ctx context.Context, obj *kyro.Figures) ([]model.FinishReasonCount, error)
+
+	PromptTokens(ctx context.Context, obj *kyro.Figures) (int, error)
+	OutputTokens(ctx context.Context, obj *kyro.Figures) (int, error)
+	TotalTokens(ctx context.Context, obj *kyro.Figures) (int, error)
+	ByModel(ctx context.Context, obj *kyro.Figures) ([]model.ModelTokens, error)
+	TimeToFirstTokenMs(ctx context.Context, obj *kyro.Figures) (*model.Percentiles, error)
+	DurationMs(ctx context.Context, obj *kyro.Figures) (*model.Percentiles, error)
 }
 type ChunkResolver interface {
 	Document(ctx context.Context, obj *kyro.Chunk) (*kyro.Document, error)
@@ -189,6 +205,44 @@ type UserResolver interface {
 // endregion ************************** generated!.gotpl **************************
 
 // region    ***************************** args.gotpl *****************************
+
+func (ec *executionContext) field_Bot_analytics_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "from",
+		func(ctx context.Context, v any) (time.Time, error) {
+			return ec.unmarshalNDateTime2timeᚐTime(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["from"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "to",
+		func(ctx context.Context, v any) (time.Time, error) {
+			return ec.unmarshalNDateTime2timeᚐTime(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["to"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "interval",
+		func(ctx context.Context, v any) (*kyro.Interval, error) {
+			return ec.unmarshalOInterval2ᚖkyrochatᚋkyroᚐInterval(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["interval"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "timeZone",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["timeZone"] = arg3
+	return args, nil
+}
 
 func (ec *executionContext) field_Bot_conversations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
@@ -2797,6 +2851,50 @@ func (ec *executionContext) fieldContext_Bot_search(ctx context.Context, field g
 	return fc, nil
 }
 
+func (ec *executionContext) _Bot_analytics(ctx context.Context, field graphql.CollectedField, obj *kyro.Bot) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Bot_analytics(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Bot().Analytics(ctx, obj, fc.Args["from"].(time.Time), fc.Args["to"].(time.Time), fc.Args["interval"].(*kyro.Interval), fc.Args["timeZone"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.BotAnalytics) graphql.Marshaler {
+			return ec.marshalNBotAnalytics2ᚖkyrochatᚋkyroᚐBotAnalytics(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Bot_analytics(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Bot",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BotAnalytics(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Bot_analytics_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Bot_viewerCanEdit(ctx context.Context, field graphql.CollectedField, obj *kyro.Bot) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2841,6 +2939,162 @@ func (ec *executionContext) _Bot_viewerCanChat(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_Bot_viewerCanChat(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Bot", field, true, true, "Boolean")
+}
+
+func (ec *executionContext) _BotAnalytics_from(ctx context.Context, field graphql.CollectedField, obj *kyro.BotAnalytics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotAnalytics_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotAnalytics_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotAnalytics", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _BotAnalytics_to(ctx context.Context, field graphql.CollectedField, obj *kyro.BotAnalytics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotAnalytics_to(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.To, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotAnalytics_to(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotAnalytics", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _BotAnalytics_interval(ctx context.Context, field graphql.CollectedField, obj *kyro.BotAnalytics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotAnalytics_interval(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Interval, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v kyro.Interval) graphql.Marshaler {
+			return ec.marshalNInterval2kyrochatᚋkyroᚐInterval(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotAnalytics_interval(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotAnalytics", field, false, false, "Interval")
+}
+
+func (ec *executionContext) _BotAnalytics_timeZone(ctx context.Context, field graphql.CollectedField, obj *kyro.BotAnalytics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotAnalytics_timeZone(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TimeZone, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotAnalytics_timeZone(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotAnalytics", field, false, false, "String")
+}
+
+func (ec *executionContext) _BotAnalytics_total(ctx context.Context, field graphql.CollectedField, obj *kyro.BotAnalytics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotAnalytics_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Figures) graphql.Marshaler {
+			return ec.marshalNBotFigures2ᚖkyrochatᚋkyroᚐFigures(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotAnalytics_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotAnalytics",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BotFigures(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotAnalytics_series(ctx context.Context, field graphql.CollectedField, obj *kyro.BotAnalytics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotAnalytics_series(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Series, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.FiguresOf) graphql.Marshaler {
+			return ec.marshalNBotFiguresInSpan2ᚕkyrochatᚋkyroᚐFiguresOfᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotAnalytics_series(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotAnalytics",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BotFiguresInSpan(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _BotConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Bot]) (ret graphql.Marshaler) {
@@ -3012,6 +3266,451 @@ func (ec *executionContext) fieldContext_BotEdge_node(_ context.Context, field g
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Bot(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotFigures_conversations(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_conversations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().Conversations(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_conversations(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+}
+
+func (ec *executionContext) _BotFigures_messages(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_messages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Messages, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_messages(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, false, false, "Int")
+}
+
+func (ec *executionContext) _BotFigures_people(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_people(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().People(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_people(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+}
+
+func (ec *executionContext) _BotFigures_answers(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_answers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_answers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, false, false, "Int")
+}
+
+func (ec *executionContext) _BotFigures_byGrounding(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_byGrounding(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().ByGrounding(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.GroundingCount) graphql.Marshaler {
+			return ec.marshalNGroundingCount2ᚕkyrochatᚋgraphᚋmodelᚐGroundingCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_byGrounding(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotFigures",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_GroundingCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotFigures_byFinishReason(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_byFinishReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().ByFinishReason(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.FinishReasonCount) graphql.Marshaler {
+			return ec.marshalNFinishReasonCount2ᚕkyrochatᚋgraphᚋmodelᚐFinishReasonCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_byFinishReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotFigures",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FinishReasonCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotFigures_thumbsUp(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_thumbsUp(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Up, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_thumbsUp(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, false, false, "Int")
+}
+
+func (ec *executionContext) _BotFigures_thumbsDown(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_thumbsDown(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Down, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_thumbsDown(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, false, false, "Int")
+}
+
+func (ec *executionContext) _BotFigures_promptTokens(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_promptTokens(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().PromptTokens(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_promptTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+}
+
+func (ec *executionContext) _BotFigures_outputTokens(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_outputTokens(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().OutputTokens(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_outputTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+}
+
+func (ec *executionContext) _BotFigures_totalTokens(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_totalTokens(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().TotalTokens(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_totalTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+}
+
+func (ec *executionContext) _BotFigures_byModel(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_byModel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().ByModel(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.ModelTokens) graphql.Marshaler {
+			return ec.marshalNModelTokens2ᚕkyrochatᚋgraphᚋmodelᚐModelTokensᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_byModel(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotFigures",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ModelTokens(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotFigures_timeToFirstTokenMs(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_timeToFirstTokenMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().TimeToFirstTokenMs(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Percentiles) graphql.Marshaler {
+			return ec.marshalNPercentiles2ᚖkyrochatᚋgraphᚋmodelᚐPercentiles(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_timeToFirstTokenMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotFigures",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Percentiles(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotFigures_durationMs(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFigures_durationMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.BotFigures().DurationMs(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Percentiles) graphql.Marshaler {
+			return ec.marshalNPercentiles2ᚖkyrochatᚋgraphᚋmodelᚐPercentiles(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFigures_durationMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotFigures",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Percentiles(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotFiguresInSpan_from(ctx context.Context, field graphql.CollectedField, obj *kyro.FiguresOf) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFiguresInSpan_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFiguresInSpan_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFiguresInSpan", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _BotFiguresInSpan_to(ctx context.Context, field graphql.CollectedField, obj *kyro.FiguresOf) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFiguresInSpan_to(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.To, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFiguresInSpan_to(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BotFiguresInSpan", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _BotFiguresInSpan_figures(ctx context.Context, field graphql.CollectedField, obj *kyro.FiguresOf) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotFiguresInSpan_figures(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Figures, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Figures) graphql.Marshaler {
+			return ec.marshalNBotFigures2ᚖkyrochatᚋkyroᚐFigures(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotFiguresInSpan_figures(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotFiguresInSpan",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BotFigures(ctx, field)
 		},
 	}
 	return fc, nil
@@ -7593,6 +8292,98 @@ func (ec *executionContext) fieldContext_Feedback_ratedAt(_ context.Context, fie
 	return graphql.NewScalarFieldContext("Feedback", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) _FinishReasonCount_finishReason(ctx context.Context, field graphql.CollectedField, obj *model.FinishReasonCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FinishReasonCount_finishReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FinishReason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v kyro.FinishReason) graphql.Marshaler {
+			return ec.marshalNFinishReason2kyrochatᚋkyroᚐFinishReason(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FinishReasonCount_finishReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FinishReasonCount", field, false, false, "FinishReason")
+}
+
+func (ec *executionContext) _FinishReasonCount_answers(ctx context.Context, field graphql.CollectedField, obj *model.FinishReasonCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FinishReasonCount_answers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FinishReasonCount_answers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FinishReasonCount", field, false, false, "Int")
+}
+
+func (ec *executionContext) _GroundingCount_grounding(ctx context.Context, field graphql.CollectedField, obj *model.GroundingCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GroundingCount_grounding(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Grounding, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v kyro.Grounding) graphql.Marshaler {
+			return ec.marshalNGrounding2kyrochatᚋkyroᚐGrounding(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GroundingCount_grounding(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GroundingCount", field, false, false, "Grounding")
+}
+
+func (ec *executionContext) _GroundingCount_answers(ctx context.Context, field graphql.CollectedField, obj *model.GroundingCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GroundingCount_answers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GroundingCount_answers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GroundingCount", field, false, false, "Int")
+}
+
 func (ec *executionContext) _LogOutPayload_loggedOut(ctx context.Context, field graphql.CollectedField, obj *model.LogOutPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9041,6 +9832,75 @@ func (ec *executionContext) _MessageUsage_durationMs(ctx context.Context, field 
 }
 func (ec *executionContext) fieldContext_MessageUsage_durationMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("MessageUsage", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ModelTokens_model(ctx context.Context, field graphql.CollectedField, obj *model.ModelTokens) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ModelTokens_model(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Model, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ModelTokens_model(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ModelTokens", field, false, false, "String")
+}
+
+func (ec *executionContext) _ModelTokens_promptTokens(ctx context.Context, field graphql.CollectedField, obj *model.ModelTokens) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ModelTokens_promptTokens(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PromptTokens, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ModelTokens_promptTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ModelTokens", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ModelTokens_outputTokens(ctx context.Context, field graphql.CollectedField, obj *model.ModelTokens) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ModelTokens_outputTokens(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OutputTokens, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ModelTokens_outputTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ModelTokens", field, false, false, "Int")
 }
 
 func (ec *executionContext) _Mutation_registerUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -11101,6 +11961,52 @@ func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graph
 }
 func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
+}
+
+func (ec *executionContext) _Percentiles_p50(ctx context.Context, field graphql.CollectedField, obj *model.Percentiles) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Percentiles_p50(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P50, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Percentiles_p50(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Percentiles", field, false, false, "Int")
+}
+
+func (ec *executionContext) _Percentiles_p95(ctx context.Context, field graphql.CollectedField, obj *model.Percentiles) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Percentiles_p95(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P95, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Percentiles_p95(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Percentiles", field, false, false, "Int")
 }
 
 func (ec *executionContext) _ProviderInfo_provider(ctx context.Context, field graphql.CollectedField, obj *kyro.ProviderInfo) (ret graphql.Marshaler) {
@@ -16492,6 +17398,12 @@ func (ec *executionContext) _Bot(ctx context.Context, sel ast.SelectionSet, obj 
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Bot_search(ctx, field, obj)
 				})
+		case "analytics":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Bot_analytics(ctx, field, obj)
+				})
 		case "viewerCanEdit":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
@@ -16504,6 +17416,64 @@ func (ec *executionContext) _Bot(ctx context.Context, sel ast.SelectionSet, obj 
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Bot_viewerCanChat(ctx, field, obj)
 				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var botAnalyticsImplementors = []string{"BotAnalytics"}
+
+func (ec *executionContext) _BotAnalytics(ctx context.Context, sel ast.SelectionSet, obj *kyro.BotAnalytics) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, botAnalyticsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BotAnalytics")
+		case "from":
+			out.Values[i] = ec._BotAnalytics_from(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "to":
+			out.Values[i] = ec._BotAnalytics_to(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "interval":
+			out.Values[i] = ec._BotAnalytics_interval(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "timeZone":
+			out.Values[i] = ec._BotAnalytics_timeZone(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "total":
+			out.Values[i] = ec._BotAnalytics_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "series":
+			out.Values[i] = ec._BotAnalytics_series(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -16587,6 +17557,157 @@ func (ec *executionContext) _BotEdge(ctx context.Context, sel ast.SelectionSet, 
 			}
 		case "node":
 			out.Values[i] = ec._BotEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var botFiguresImplementors = []string{"BotFigures"}
+
+func (ec *executionContext) _BotFigures(ctx context.Context, sel ast.SelectionSet, obj *kyro.Figures) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, botFiguresImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BotFigures")
+		case "conversations":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_conversations(ctx, field, obj)
+				})
+		case "messages":
+			out.Values[i] = ec._BotFigures_messages(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "people":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_people(ctx, field, obj)
+				})
+		case "answers":
+			out.Values[i] = ec._BotFigures_answers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "byGrounding":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_byGrounding(ctx, field, obj)
+				})
+		case "byFinishReason":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_byFinishReason(ctx, field, obj)
+				})
+		case "thumbsUp":
+			out.Values[i] = ec._BotFigures_thumbsUp(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "thumbsDown":
+			out.Values[i] = ec._BotFigures_thumbsDown(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "promptTokens":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_promptTokens(ctx, field, obj)
+				})
+		case "outputTokens":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_outputTokens(ctx, field, obj)
+				})
+		case "totalTokens":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_totalTokens(ctx, field, obj)
+				})
+		case "byModel":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_byModel(ctx, field, obj)
+				})
+		case "timeToFirstTokenMs":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_timeToFirstTokenMs(ctx, field, obj)
+				})
+		case "durationMs":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotFigures_durationMs(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var botFiguresInSpanImplementors = []string{"BotFiguresInSpan"}
+
+func (ec *executionContext) _BotFiguresInSpan(ctx context.Context, sel ast.SelectionSet, obj *kyro.FiguresOf) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, botFiguresInSpanImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BotFiguresInSpan")
+		case "from":
+			out.Values[i] = ec._BotFiguresInSpan_from(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "to":
+			out.Values[i] = ec._BotFiguresInSpan_to(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "figures":
+			out.Values[i] = ec._BotFiguresInSpan_figures(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -18424,6 +19545,82 @@ func (ec *executionContext) _Feedback(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+var finishReasonCountImplementors = []string{"FinishReasonCount"}
+
+func (ec *executionContext) _FinishReasonCount(ctx context.Context, sel ast.SelectionSet, obj *model.FinishReasonCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, finishReasonCountImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FinishReasonCount")
+		case "finishReason":
+			out.Values[i] = ec._FinishReasonCount_finishReason(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "answers":
+			out.Values[i] = ec._FinishReasonCount_answers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var groundingCountImplementors = []string{"GroundingCount"}
+
+func (ec *executionContext) _GroundingCount(ctx context.Context, sel ast.SelectionSet, obj *model.GroundingCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, groundingCountImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("GroundingCount")
+		case "grounding":
+			out.Values[i] = ec._GroundingCount_grounding(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "answers":
+			out.Values[i] = ec._GroundingCount_answers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var logOutPayloadImplementors = []string{"LogOutPayload"}
 
 func (ec *executionContext) _LogOutPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LogOutPayload) graphql.Marshaler {
@@ -19072,6 +20269,49 @@ func (ec *executionContext) _MessageUsage(ctx context.Context, sel ast.Selection
 	return out
 }
 
+var modelTokensImplementors = []string{"ModelTokens"}
+
+func (ec *executionContext) _ModelTokens(ctx context.Context, sel ast.SelectionSet, obj *model.ModelTokens) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, modelTokensImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ModelTokens")
+		case "model":
+			out.Values[i] = ec._ModelTokens_model(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "promptTokens":
+			out.Values[i] = ec._ModelTokens_promptTokens(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outputTokens":
+			out.Values[i] = ec._ModelTokens_outputTokens(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -19451,6 +20691,44 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 			}
 		case "endCursor":
 			out.Values[i] = ec._PageInfo_endCursor(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var percentilesImplementors = []string{"Percentiles"}
+
+func (ec *executionContext) _Percentiles(ctx context.Context, sel ast.SelectionSet, obj *model.Percentiles) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, percentilesImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Percentiles")
+		case "p50":
+			out.Values[i] = ec._Percentiles_p50(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "p95":
+			out.Values[i] = ec._Percentiles_p95(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -20542,6 +21820,14 @@ func (ec *executionContext) marshalNBot2ᚖkyrochatᚋkyroᚐBot(ctx context.Con
 	return ec._Bot(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNBotAnalytics2ᚖkyrochatᚋkyroᚐBotAnalytics(ctx context.Context, sel ast.SelectionSet, v *kyro.BotAnalytics) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "BotAnalytics!")
+		return graphql.Null
+	}
+	return ec._BotAnalytics(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNBotConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.Bot]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "BotConnection!")
@@ -20559,6 +21845,34 @@ func (ec *executionContext) marshalNBotEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx con
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNBotEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNBotFigures2ᚖkyrochatᚋkyroᚐFigures(ctx context.Context, sel ast.SelectionSet, v *kyro.Figures) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "BotFigures!")
+		return graphql.Null
+	}
+	return ec._BotFigures(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNBotFiguresInSpan2kyrochatᚋkyroᚐFiguresOf(ctx context.Context, sel ast.SelectionSet, v kyro.FiguresOf) graphql.Marshaler {
+	return ec._BotFiguresInSpan(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNBotFiguresInSpan2ᚕkyrochatᚋkyroᚐFiguresOfᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.FiguresOf) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNBotFiguresInSpan2kyrochatᚋkyroᚐFiguresOf(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -21498,6 +22812,104 @@ var (
 	}
 )
 
+func (ec *executionContext) marshalNFinishReasonCount2kyrochatᚋgraphᚋmodelᚐFinishReasonCount(ctx context.Context, sel ast.SelectionSet, v model.FinishReasonCount) graphql.Marshaler {
+	return ec._FinishReasonCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNFinishReasonCount2ᚕkyrochatᚋgraphᚋmodelᚐFinishReasonCountᚄ(ctx context.Context, sel ast.SelectionSet, v []model.FinishReasonCount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFinishReasonCount2kyrochatᚋgraphᚋmodelᚐFinishReasonCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNGrounding2kyrochatᚋkyroᚐGrounding(ctx context.Context, v any) (kyro.Grounding, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNGrounding2kyrochatᚋkyroᚐGrounding[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNGrounding2kyrochatᚋkyroᚐGrounding(ctx context.Context, sel ast.SelectionSet, v kyro.Grounding) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNGrounding2kyrochatᚋkyroᚐGrounding[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Grounding!")
+	}
+	return res
+}
+
+var (
+	unmarshalNGrounding2kyrochatᚋkyroᚐGrounding = map[string]kyro.Grounding{
+		"GROUNDED":  kyro.Grounded,
+		"PARTIAL":   kyro.GroundedPartly,
+		"NOT_FOUND": kyro.GroundingNotFound,
+		"BLOCKED":   kyro.GroundingBlocked,
+	}
+	marshalNGrounding2kyrochatᚋkyroᚐGrounding = map[kyro.Grounding]string{
+		kyro.Grounded:          "GROUNDED",
+		kyro.GroundedPartly:    "PARTIAL",
+		kyro.GroundingNotFound: "NOT_FOUND",
+		kyro.GroundingBlocked:  "BLOCKED",
+	}
+)
+
+func (ec *executionContext) marshalNGroundingCount2kyrochatᚋgraphᚋmodelᚐGroundingCount(ctx context.Context, sel ast.SelectionSet, v model.GroundingCount) graphql.Marshaler {
+	return ec._GroundingCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNGroundingCount2ᚕkyrochatᚋgraphᚋmodelᚐGroundingCountᚄ(ctx context.Context, sel ast.SelectionSet, v []model.GroundingCount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNGroundingCount2kyrochatᚋgraphᚋmodelᚐGroundingCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNInterval2kyrochatᚋkyroᚐInterval(ctx context.Context, v any) (kyro.Interval, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNInterval2kyrochatᚋkyroᚐInterval[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInterval2kyrochatᚋkyroᚐInterval(ctx context.Context, sel ast.SelectionSet, v kyro.Interval) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNInterval2kyrochatᚋkyroᚐInterval[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Interval!")
+	}
+	return res
+}
+
+var (
+	unmarshalNInterval2kyrochatᚋkyroᚐInterval = map[string]kyro.Interval{
+		"HOUR": kyro.IntervalHour,
+		"DAY":  kyro.IntervalDay,
+		"WEEK": kyro.IntervalWeek,
+	}
+	marshalNInterval2kyrochatᚋkyroᚐInterval = map[kyro.Interval]string{
+		kyro.IntervalHour: "HOUR",
+		kyro.IntervalDay:  "DAY",
+		kyro.IntervalWeek: "WEEK",
+	}
+)
+
 func (ec *executionContext) unmarshalNLogInInput2kyrochatᚋgraphᚋmodelᚐLogInInput(ctx context.Context, v any) (model.LogInInput, error) {
 	res, err := ec.unmarshalInputLogInInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -21703,6 +23115,26 @@ func (ec *executionContext) marshalNMessageStreamEvent2kyrochatᚋkyroᚐMessage
 	return ec._MessageStreamEvent(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNModelTokens2kyrochatᚋgraphᚋmodelᚐModelTokens(ctx context.Context, sel ast.SelectionSet, v model.ModelTokens) graphql.Marshaler {
+	return ec._ModelTokens(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNModelTokens2ᚕkyrochatᚋgraphᚋmodelᚐModelTokensᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ModelTokens) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNModelTokens2kyrochatᚋgraphᚋmodelᚐModelTokens(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNNode2ᚕkyrochatᚋkyroᚐNode(ctx context.Context, sel ast.SelectionSet, v []kyro.Node) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -21745,6 +23177,14 @@ func (ec *executionContext) marshalNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(ctx c
 		return graphql.Null
 	}
 	return ec._PageInfo(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNPercentiles2ᚖkyrochatᚋgraphᚋmodelᚐPercentiles(ctx context.Context, sel ast.SelectionSet, v *model.Percentiles) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Percentiles!")
+		return graphql.Null
+	}
+	return ec._Percentiles(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNProviderInfo2kyrochatᚋkyroᚐProviderInfo(ctx context.Context, sel ast.SelectionSet, v kyro.ProviderInfo) graphql.Marshaler {
@@ -22431,6 +23871,38 @@ var (
 		kyro.HitNotLive:       "NOT_LIVE",
 		kyro.HitDuplicate:     "DUPLICATE",
 		kyro.HitOverBudget:    "OVER_BUDGET",
+	}
+)
+
+func (ec *executionContext) unmarshalOInterval2ᚖkyrochatᚋkyroᚐInterval(ctx context.Context, v any) (*kyro.Interval, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOInterval2ᚖkyrochatᚋkyroᚐInterval[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInterval2ᚖkyrochatᚋkyroᚐInterval(ctx context.Context, sel ast.SelectionSet, v *kyro.Interval) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOInterval2ᚖkyrochatᚋkyroᚐInterval[*v])
+	return res
+}
+
+var (
+	unmarshalOInterval2ᚖkyrochatᚋkyroᚐInterval = map[string]kyro.Interval{
+		"HOUR": kyro.IntervalHour,
+		"DAY":  kyro.IntervalDay,
+		"WEEK": kyro.IntervalWeek,
+	}
+	marshalOInterval2ᚖkyrochatᚋkyroᚐInterval = map[kyro.Interval]string{
+		kyro.IntervalHour: "HOUR",
+		kyro.IntervalDay:  "DAY",
+		kyro.IntervalWeek: "WEEK",
 	}
 )
 

@@ -24,6 +24,7 @@ var enums = map[reflect.Type]string{
 	reflect.TypeFor[kyro.MessageNotice]():  "MessageNotice",
 	reflect.TypeFor[kyro.Rating]():         "Rating",
 	reflect.TypeFor[kyro.FeedbackReason](): "FeedbackReason",
+	reflect.TypeFor[kyro.Interval]():       "Interval",
 }
 
 var theSchema = graph.NewExecutableSchema(graph.Config{}).Schema()

@@ -10,6 +10,7 @@ import (
 	"kyrochat/catalog"
 	"kyrochat/graph"
 	"kyrochat/ingest"
+	"kyrochat/insight"
 	"kyrochat/kyro"
 )
 
@@ -19,6 +20,7 @@ type Root struct {
 	Catalog *catalog.Service
 	Ingest  *ingest.Service
 	Answer  *answer.Service
+	Insight *insight.Service
 	Info    kyro.ServerInfo
 	Carrier Carrier // of subscriptions
 	Cookies Cookies // of browsers that ask for them
@@ -85,6 +87,9 @@ func (r *Root) Chunk() graph.ChunkResolver { return chunkFields{} }
 
 // Conversation resolves the fields of conversations.
 func (r *Root) Conversation() graph.ConversationResolver { return conversationFields{r} }
+
+// BotFigures resolves the fields of figures.
+func (r *Root) BotFigures() graph.BotFiguresResolver { return figureFields{} }
 
 // Message resolves the fields of messages.
 func (r *Root) Message() graph.MessageResolver { return messageFields{} }

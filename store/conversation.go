@@ -129,7 +129,10 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 		if _, err := tx.NewUpdate().Model(r).Column("deleted_at", "updated_at").WherePK().Exec(ctx); err != nil {
 			return err
 		}
-		return stopAnswers(ctx, tx, now, unnumbered, "conversation_id = ?", r.ID)
+		if err := stopAnswers(ctx, tx, now, unnumbered, "conversation_id = ?", r.ID); err != nil {
+			return err
+		}
+		return s.recountConversations(ctx, tx, "c.id = ?", r.ID)
 	})
 }
 

@@ -21,6 +21,7 @@ const (
 	sliceCost  = 50   // of a slice of a text, which is read on its own
 	textCost   = 1000 // characters of it, for one more
 	searchCost = 1000 // of a search of a bot, which asks an embedding model and an index for each bot
+	figureCost = 1000 // of the analytics of a bot, which may count five years
 )
 
 // selfish is the plain list that leads to itself: each of its elements has all of them. In itself it counts as often as
@@ -29,7 +30,7 @@ const selfish = "siblings"
 
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
 // each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
-// of a text costs 50, and one more for each 1,000 characters; a search of a bot costs 1,000.
+// of a text costs 50, and one more for each 1,000 characters; a search of a bot and its analytics cost 1,000 each.
 type complexity struct {
 	variables map[string]any
 	fragments map[visit]int
@@ -77,6 +78,8 @@ func (c *complexity) field(f *ast.Field, inItself bool) int {
 		own = secretCost
 	case f.Name == "search" && f.ObjectDefinition.Name == "Bot":
 		own = searchCost
+	case f.Name == "analytics" && f.ObjectDefinition.Name == "Bot":
+		own = figureCost
 	}
 	if length := f.Definition.Arguments.ForName("length"); length != nil {
 		own = sliceCost + c.length(f.Arguments.ForName("length"), length)/textCost
