@@ -72,8 +72,10 @@ func TestLooks(t *testing.T) {
 		Connections: func() (int, int, int) { return 3, 2, 9 },
 		Answers:     func() (int, int) { return 4, 1 },
 		Caches:      func() []Cache { return []Cache{{"bot", 10, 2}} },
-		Pools:       func() []Pool { return []Pool{{Name: "postgres", Max: 16, InUse: 5, Idle: 6, Waits: 7, Waited: 1500 * time.Millisecond}} },
-		Breakers:    func() []Breaker { return []Breaker{{"gemini", "answers", "open"}} },
+		Pools: func() []Pool {
+			return []Pool{{Name: "postgres", Max: 16, InUse: 5, Idle: 6, Waits: 7, Waited: 1500 * time.Millisecond}}
+		},
+		Breakers: func() []Breaker { return []Breaker{{"gemini", "answers", "open"}} },
 		Jobs: func(ctx context.Context) ([]Jobs, error) {
 			asked++
 			if _, limited := ctx.Deadline(); !limited {
