@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"kyrochat/account"
 	"kyrochat/ai"
@@ -38,6 +41,7 @@ type measured struct {
 	turns      func(kyro.JobKind, jobs.Outcome, time.Duration)
 	operations transport.Measure
 	resolvers  func(field string, took time.Duration)
+	transfers  func(direction, status string)
 	answers    func(kyro.Outcome)
 	documents  ingest.Measure
 	gemini     ai.Measure
@@ -60,6 +64,7 @@ func measuredBy(m *meter.Meter) measured {
 		},
 		operations: func(o transport.Measured) { m.Operation(o.Operation, o.Transport, o.Code, o.Took, o.Subscription) },
 		resolvers:  m.Resolved,
+		transfers:  m.Transfer,
 		answers:    m.Answered,
 		documents: ingest.Measure{
 			Stage: func(stage ingest.Stage, outcome ingest.Outcome, took time.Duration) {
@@ -97,6 +102,25 @@ func (m measured) aroundMutations(ctx context.Context, next graphql.RootResolver
 		m.resolvers(field.Field.Name, time.Since(began))
 	}
 	return result
+}
+
+// ofTransfers counts requests that carry files.
+func (m measured) ofTransfers(direction string, next http.HandlerFunc) http.HandlerFunc {
+	if m.transfers == nil {
+		return next
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		told := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() { m.transfers(direction, statusClass(told.Status())) }() // also of what is cut off in the middle
+		next(told, r)
+	}
+}
+
+func statusClass(status int) string {
+	if status < 100 || status > 599 {
+		return "none" // nothing was answered
+	}
+	return strconv.Itoa(status/100) + "xx"
 }
 
 // look says what the meter looks at when somebody asks for the metrics.

@@ -97,7 +97,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	s := w.testServer
 	p := s.signUp(t)
 	bot := p.newBot()
-	p.know(bot, "Tea Book", teaText)
+	document := p.know(bot, "Tea Book", teaText)
 	p.upload(bot, "nothing.txt", []byte("   "))
 	finished, _ := p.chat(vars{"botId": bot, "text": "When does the tea house on Pepper Lane open?"})
 	if got := finished.text("messageStream.message.status"); got != "COMPLETED" {
@@ -106,6 +106,14 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	sent := p.send(vars{"botId": bot, "text": "Who founded it?"})
 	second, conversation := sent.text("sendMessage.botMessage.id"), sent.text("sendMessage.conversation.id")
 	for range p.events(messageStream, vars{"m": second}) {
+	}
+	link := p.must(`query($d: ID!) { document(id: $d) { downloadUrl } }`, vars{"d": document}).text("document.downloadUrl")
+	for _, at := range []string{"/files" + link[strings.LastIndex(link, "/"):], "/uploads/nothing"} {
+		res, err := http.Get(s.url + at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
 	}
 	p.must(`{ viewer { email } }`, nil)
 	p.must(`{ viewer { email } }`, nil)
@@ -143,6 +151,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"kyrochat_operation_duration_seconds_count", []string{`operation="viewer"`}, 2, 2},
 		{"kyrochat_operation_duration_seconds_sum", []string{`operation="viewer"`}, 1e-6, 60},
 		{"kyrochat_operation_duration_seconds_count", []string{`operation="messageStream"`}, 0, 0},
+		{"kyrochat_transfers_total", []string{`direction="out"`, `status="2xx"`}, 1, 1},
+		{"kyrochat_transfers_total", []string{`direction="in"`, `status="4xx"`}, 1, 1},
 		{"kyrochat_resolver_duration_seconds_count", []string{`field="viewer"`}, 2, 2},
 		{"kyrochat_resolver_duration_seconds_count", []string{`field="sendMessage"`}, 2, 2},
 		{"kyrochat_sql_duration_seconds_count", []string{`statement="SELECT"`}, 1, 1e6},

@@ -71,8 +71,8 @@ func (a *app) transfers(r chi.Router) {
 			"Accept-Ranges", "ETag", "Retry-After", "X-Request-Id"},
 		MaxAge: 600,
 	}))
-	r.HandleFunc(ingest.UploadsPath+"{token}", files.Upload)
-	r.HandleFunc(ingest.FilesPath+"{token}", files.Download)
+	r.HandleFunc(ingest.UploadsPath+"{token}", a.measured.ofTransfers("in", files.Upload))
+	r.HandleFunc(ingest.FilesPath+"{token}", a.measured.ofTransfers("out", files.Download))
 }
 
 // developersHint is for whoever meets a rate on their own machine, where all that they try comes from one address.

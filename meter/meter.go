@@ -27,6 +27,7 @@ type Meter struct {
 
 	operations       *prometheus.CounterVec
 	operationSeconds *prometheus.HistogramVec
+	transfers        *prometheus.CounterVec
 	resolverSeconds  *prometheus.HistogramVec
 	statementSeconds *prometheus.HistogramVec
 	statementErrors  *prometheus.CounterVec
@@ -63,6 +64,7 @@ func New() *Meter {
 	m.operations = m.counter("operations_total", "Operations that have ended.", "operation", "transport", "code")
 	m.operationSeconds = m.histogram("operation_duration_seconds",
 		"Time from the request of a query or mutation until its response was made.", quickly, "operation")
+	m.transfers = m.counter("transfers_total", "Requests that carried files over plain HTTP, or asked for it.", "direction", "status")
 	m.resolverSeconds = m.histogram("resolver_duration_seconds",
 		"Time in the resolver of a field at the top of a query or mutation.", quickly, "field")
 	m.statementSeconds = m.histogram("sql_duration_seconds",

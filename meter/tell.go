@@ -17,6 +17,11 @@ func (m *Meter) Operation(name, transport, code string, took time.Duration, subs
 	}
 }
 
+// Transfer counts a request that carried a file, by the class of its status, such as 2xx.
+func (m *Meter) Transfer(direction, status string) {
+	m.transfers.WithLabelValues(direction, status).Inc()
+}
+
 // Resolved times the resolver of a field at the top.
 func (m *Meter) Resolved(field string, took time.Duration) {
 	m.resolverSeconds.WithLabelValues(field).Observe(took.Seconds())
