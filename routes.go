@@ -144,7 +144,7 @@ func (a *app) adminRoutes() http.Handler {
 		}
 	})
 	if a.meter != nil {
-		r.Handle("/metrics", a.meter.Handler())
+		r.Method(http.MethodGet, "/metrics", a.meter.Handler())
 	}
 	r.HandleFunc("/debug/pprof/*", pprof.Index)
 	r.HandleFunc("/debug/pprof/profile", pprof.Profile)
