@@ -121,6 +121,7 @@ func (fakes) DocumentRun() graph.DocumentRunResolver           { return fakeRun{
 func (fakes) Crawl() graph.CrawlResolver                       { return fakeCrawl{} }
 func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
 func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
+func (fakes) Feedback() graph.FeedbackResolver                 { return fakeFeedback{} }
 func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
 func (fakes) Mutation() graph.MutationResolver                 { return nil }
 func (fakes) Query() graph.QueryResolver                       { return fakeQuery{} }
@@ -356,4 +357,10 @@ func (fakeCitation) Document(ctx context.Context, c *kyro.Citation) (*kyro.Docum
 }
 func (fakeCitation) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, error) {
 	return told[*kyro.Chunk](ctx, c.DocumentTitle, "chunk", c.Quote)
+}
+
+type fakeFeedback struct{}
+
+func (fakeFeedback) Comment(_ context.Context, obj *kyro.Feedback) (*string, error) {
+	return &obj.Comment, nil
 }
