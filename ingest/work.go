@@ -157,6 +157,8 @@ func (w *work) conclude(ctx context.Context, err error) error {
 		return nil // canceled, deleted or started again meanwhile
 	case refusals[known.Code]:
 		return overIsFine(w.step(ctx, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: known.Message}))
+	case known.Code == kyro.CodeUnavailable: // the database, or room on the disk, which are nothing against the document
+		return w.later(ctx, kyro.JobIngest, w.id.Key, storePause, err)
 	default:
 		return err
 	}
