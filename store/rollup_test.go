@@ -74,7 +74,9 @@ func (c *fortnight) message(t testing.TB, id int64, talk kyro.Conversation, role
 }
 
 // written is a moment as the database has it.
-func (c *fortnight) written(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05.999999-07:00") }
+func (c *fortnight) written(at time.Time) string {
+	return at.UTC().Format("2006-01-02 15:04:05.999999-07:00")
+}
 
 // rollUp counts whatever is to be counted.
 func (c *fortnight) rollUp(t testing.TB, now time.Time) {
