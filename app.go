@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	_ "time/tzdata" // for machines that have no time zones of their own
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,6 +30,7 @@ import (
 	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/mail"
+	"kyrochat/meter"
 	"kyrochat/resolvers"
 	"kyrochat/store"
 	"kyrochat/transport"
@@ -58,6 +58,8 @@ type app struct {
 	providers   *providers
 	limits      *limitLog
 	post        *mail.Post
+	meter       *meter.Meter // nil where nothing is measured
+	measured    measured     // what is told to it
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
@@ -66,12 +68,12 @@ type app struct {
 }
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
-func openDatabase(ctx context.Context, cfg Config, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
-	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery})
+func openDatabase(ctx context.Context, cfg Config, m measured, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
+	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery, Measure: m.statements})
 	if err != nil {
 		return nil, nil, err
 	}
-	queue, err := newQueue(pools, jobs.Config{Workers: map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers}, Log: log})
+	queue, err := newQueue(pools, jobs.Config{Workers: map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers}, Log: log, Measure: m.turns})
 	if err == nil {
 		err = pools.Migrate(ctx, queue.Migrate)
 	}
@@ -95,7 +97,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		return nil, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
 	}
 	a := &app{cfg: cfg, log: log, answered: make(chan struct{})}
-	if a.pools, a.queue, err = openDatabase(ctx, cfg, log); err != nil {
+	a.meter = newMeter(cfg)
+	a.measured = measuredBy(a.meter)
+	if a.pools, a.queue, err = openDatabase(ctx, cfg, a.measured, log); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -109,12 +113,12 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err != nil {
 		return nil, err
 	}
-	if a.nodes, err = newNodes(cfg, name, installation, log); err != nil {
+	if a.nodes, err = newNodes(cfg, name, installation, a.measured.redis, log); err != nil {
 		return nil, err
 	}
 	a.limits = newLimitLog(st, log)
 	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus)
-	if a.providers, err = newProviders(ctx, cfg, st, installation, a.nodes.bus, log); err != nil {
+	if a.providers, err = newProviders(ctx, cfg, st, installation, a.nodes.bus, a.measured, log); err != nil {
 		return nil, err
 	}
 	tokens, err := a.newTokens()
@@ -129,7 +133,10 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}
 	a.info = a.serverInfo()
 	a.newAccounts(st)
+	figures := insight.New(st, cfg.Prices.Currency, cfg.now)
+	a.queue.Periodic(kyro.JobRollUp, time.Minute, figures.RollUp)
 	if !cfg.Role.serves() {
+		a.look()
 		return a, a.listenAdmin()
 	}
 	gate := auth.NewGate(tokens, a.accounts, cfg.Proxies, log)
@@ -142,11 +149,13 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
 		ModelName: a.info.Answers.Model, Prices: cfg.Prices,
+		Ended: a.measured.answers,
 	})
+	a.look()
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
 		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
-		Insight: insight.New(st, cfg.Prices.Currency, cfg.now), Info: a.info,
+		Insight: figures, Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {
 		return nil, err
@@ -166,7 +175,7 @@ func (a *app) newAccounts(st *store.Store) {
 			a.connections.CloseCredential(credential)
 			live.Send(a.nodes.bus, signalEnded, credential)
 		},
-		Post: a.post, MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
+		Post: a.door(), MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
 		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts, Now: a.cfg.now,
 	})
 	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
@@ -181,6 +190,14 @@ func newPost(cfg Config, log *slog.Logger) (*mail.Post, error) {
 	return mail.New(mail.Options{
 		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: cfg.Mail.SMTPURL, Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: cfg.now,
 	})
+}
+
+// door is the post as accounts use it.
+func (a *app) door() account.Post {
+	if a.measured.calls == nil || a.post.Outbox() != nil {
+		return a.post
+	}
+	return measuredPost{a.post, a.measured.calls}
 }
 
 // outbox is where mails are kept that a page of development shows; nil where they are sent, and in production.

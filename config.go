@@ -75,10 +75,11 @@ type Config struct {
 	LogLevel slog.Level
 	LogJSON  bool
 
-	onQuery func(ctx context.Context, statement string) // for tests that count statements
-	now     func() time.Time                            // what time it is; nil: time.Now
-	clock   pageClock                                   // of what is done about pages; shorter for tests
-	hasher  auth.HasherOptions                          // what a password costs; less for tests that sign many people up
+	onQuery    func(ctx context.Context, statement string) // for tests that count statements
+	unmeasured bool                                        // for what compares a server with one that has no metrics
+	now        func() time.Time                            // what time it is; nil: time.Now
+	clock      pageClock                                   // of what is done about pages; shorter for tests
+	hasher     auth.HasherOptions                          // what a password costs; less for tests that sign many people up
 }
 
 // readConfig reads the settings from the environment. It gives every mistake at once, in one error.

@@ -61,6 +61,8 @@ func TestEveryAnswerHasTheHeaders(t *testing.T) {
 		{development.url, "GET", "/account/verify-email", "", nil, 200},
 		{admin, "GET", "/healthz", "", nil, 200},
 		{admin, "GET", "/readyz", "", nil, 200},
+		{admin, "GET", "/metrics", "", nil, 200},
+		{admin, "POST", "/metrics", "", nil, 405},
 		{admin, "GET", "/debug/pprof/", "", nil, 200},
 		{admin, "GET", "/debug/pprof/cmdline", "", nil, 404},
 		{admin, "GET", "/nothing", "", nil, 404},

@@ -35,14 +35,21 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 	if a.fetcher, err = newFetcher(a.cfg, a.limits.unfetched, a.log); err != nil {
 		return fmt.Errorf("make what fetches pages: %w", err)
 	}
+	var fetcher ingest.Fetcher = a.fetcher
+	if told := a.measured.calls; told != nil {
+		fetcher = measuredFetcher{fetcher, told}
+		if kept != nil {
+			kept = measuredBucket{kept, told}
+		}
+	}
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff, SniffPage: extract.SniffFetched,
-		Fetcher: a.fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},
+		Fetcher: fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},
 		Hour: a.cfg.clock.hour, FetchPause: a.cfg.clock.pause,
 		Metered: a.providers.gemini != nil, Prices: a.cfg.Prices, Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
-		SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.cfg.now,
+		SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.cfg.now, Measure: a.measured.documents,
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)

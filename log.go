@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"sync"
 	"time"
+
+	"kyrochat/transport"
 )
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {
@@ -42,7 +44,22 @@ func (h thinned) Handle(ctx context.Context, r slog.Record) error {
 			}
 		}
 	}
+	if id := transport.RequestIDFrom(ctx); id != "" && !has(r, requestIDKey) {
+		r.AddAttrs(slog.String(requestIDKey, id))
+	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// requestIDKey is under what every line that is written for a request has its id, which is the one that clients are told with
+// errors and in the header X-Request-Id, and that the audit log has.
+const requestIDKey = "requestId"
+
+func has(r slog.Record, key string) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == key
+		return !found
+	})
+	return found
 }
 
 func (h thinned) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -34,13 +34,13 @@ const (
 	signalStop  = "stop"    // an answer is to stop
 )
 
-func newNodes(cfg Config, name, installation string, log *slog.Logger) (n *nodes, err error) {
+func newNodes(cfg Config, name, installation string, told live.Measure, log *slog.Logger) (n *nodes, err error) {
 	logs, rates, progress := live.NewLogs(live.LogsConfig{}), live.NewRates(live.RatesConfig{}), live.NewProgress(live.ProgressConfig{})
 	attempts := live.NewAttempts(live.AttemptsConfig{})
 	n = &nodes{logs: logs, rates: rates, attempts: attempts, stop: func() {}}
 	if cfg.RedisURL != "" {
 		n.redis, err = live.NewRedis(live.RedisConfig{
-			URL: cfg.RedisURL, Prefix: cfg.RedisPrefix, Installation: installation, Node: name, Timeout: cfg.RedisTimeout, Log: log,
+			URL: cfg.RedisURL, Prefix: cfg.RedisPrefix, Installation: installation, Node: name, Timeout: cfg.RedisTimeout, Log: log, Measure: told,
 		})
 		if err != nil {
 			return nil, err

@@ -39,7 +39,7 @@ type quotaPause struct {
 const vectorMemory = 512 << 20
 
 func newProviders(
-	ctx context.Context, cfg Config, st *store.Store, installation string, bus *live.Bus, log *slog.Logger,
+	ctx context.Context, cfg Config, st *store.Store, installation string, bus *live.Bus, m measured, log *slog.Logger,
 ) (_ *providers, err error) {
 	p, offline := &providers{}, &ai.Extractive{Pace: cfg.OfflinePace}
 	if cfg.Providers.GeminiKey == "" {
@@ -54,7 +54,7 @@ func newProviders(
 			p.close()
 		}
 	}()
-	if err := p.useGemini(cfg, bus, log); err != nil {
+	if err := p.useGemini(cfg, bus, m.gemini, log); err != nil {
 		return nil, err
 	}
 	if cfg.Providers.OfflineFallback {
@@ -64,18 +64,18 @@ func newProviders(
 		p.vectors = ai.NewVectors(st, cfg.Providers.EmbeddingModel, cfg.Providers.EmbeddingDims, vectorMemory)
 		return p, nil
 	}
-	if err := p.usePinecone(ctx, cfg.Providers, installation, log); err != nil {
+	if err := p.usePinecone(ctx, cfg.Providers, installation, m.pinecone, log); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *providers) useGemini(cfg Config, bus *live.Bus, log *slog.Logger) (err error) {
+func (p *providers) useGemini(cfg Config, bus *live.Bus, told ai.Measure, log *slog.Logger) (err error) {
 	log = log.With("part", "gemini")
 	p.gemini, err = ai.NewGemini(ai.GeminiConfig{
 		APIKey: string(cfg.Providers.GeminiKey), URL: cfg.Providers.GeminiURL, Model: cfg.Providers.GeminiModel,
 		EmbeddingModel: cfg.Providers.EmbeddingModel, EmbeddingDims: cfg.Providers.EmbeddingDims,
-		FirstByte: cfg.Limits.AnswerFirstByte, Idle: cfg.Limits.AnswerIdle, Log: log,
+		FirstByte: cfg.Limits.AnswerFirstByte, Idle: cfg.Limits.AnswerIdle, Log: log, Measure: told,
 		OnPause: func(quota string, d time.Duration) {
 			log.Warn("a quota of Gemini is used up", "quota", quota, "for", d.Round(time.Millisecond))
 			live.Send(bus, signalQuota, quotaPause{Quota: quota, For: d})
@@ -89,10 +89,10 @@ func (p *providers) useGemini(cfg Config, bus *live.Bus, log *slog.Logger) (err 
 	return nil
 }
 
-func (p *providers) usePinecone(ctx context.Context, cfg providersConfig, installation string, log *slog.Logger) (err error) {
+func (p *providers) usePinecone(ctx context.Context, cfg providersConfig, installation string, told ai.Measure, log *slog.Logger) (err error) {
 	p.pinecone, err = ai.NewPinecone(ctx, ai.PineconeConfig{
 		APIKey: string(cfg.PineconeKey), Index: cfg.PineconeIndex, Host: cfg.PineconeHost, ControlURL: cfg.PineconeControlURL,
-		SharedNamespace: cfg.PineconeShared, Installation: installation, Model: cfg.identity(), Dims: cfg.EmbeddingDims, Log: log,
+		SharedNamespace: cfg.PineconeShared, Installation: installation, Model: cfg.identity(), Dims: cfg.EmbeddingDims, Log: log, Measure: told,
 	})
 	if err != nil {
 		return err

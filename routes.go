@@ -71,8 +71,8 @@ func (a *app) transfers(r chi.Router) {
 			"Accept-Ranges", "ETag", "Retry-After", "X-Request-Id"},
 		MaxAge: 600,
 	}))
-	r.HandleFunc(ingest.UploadsPath+"{token}", files.Upload)
-	r.HandleFunc(ingest.FilesPath+"{token}", files.Download)
+	r.HandleFunc(ingest.UploadsPath+"{token}", a.measured.ofTransfers("in", files.Upload))
+	r.HandleFunc(ingest.FilesPath+"{token}", a.measured.ofTransfers("out", files.Download))
 }
 
 // developersHint is for whoever meets a rate on their own machine, where all that they try comes from one address.
@@ -91,7 +91,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows, Now: a.cfg.now}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects}
-	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words})
+	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words, Resolved: a.measured.resolvers})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
 	carry.sockets.Now = a.cfg.now
@@ -100,6 +100,8 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	carry.events.Connections = &a.connections
 	carry.sockets.Log, carry.events.Log = a.log, a.log
 	a.connections.Max, a.connections.MaxLive = carry.maxConnections, carry.maxLive
+	carry.sockets.Measure, carry.events.Measure = a.measured.operations, a.measured.operations
+	carry.uploads.Measure, carry.http.Measure = a.measured.operations, a.measured.operations
 	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
 		server.AddTransport(each)
 	}
@@ -116,6 +118,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	}
 	server.AroundResponses(root.AroundResponse)
 	server.AroundRootFields(root.AroundRootField)
+	server.AroundRootFields(a.measured.aroundMutations)
 	return server
 }
 
@@ -140,6 +143,9 @@ func (a *app) adminRoutes() http.Handler {
 			_, _ = w.Write([]byte(a.state() + "\n"))
 		}
 	})
+	if a.meter != nil {
+		r.Method(http.MethodGet, "/metrics", a.meter.Handler())
+	}
 	r.HandleFunc("/debug/pprof/*", pprof.Index)
 	r.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	r.HandleFunc("/debug/pprof/trace", pprof.Trace)

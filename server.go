@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
 
 	"kyrochat/ingest/extract"
 )
@@ -99,7 +100,7 @@ func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writ
 	if err != nil {
 		return err
 	}
-	pools, _, err := openDatabase(ctx, cfg, newLogger(cfg, errOut))
+	pools, _, err := openDatabase(ctx, cfg, measured{}, newLogger(cfg, errOut))
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,7 @@ type GeminiConfig struct {
 	// OnPause hears of a quota that Gemini said is used up, so that other nodes can be told to Pause. It must not wait.
 	OnPause func(quota string, d time.Duration)
 	Log     *slog.Logger
+	Measure Measure
 
 	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
 	random func() float64                                                       // nil: by chance

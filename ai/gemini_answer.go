@@ -91,7 +91,7 @@ func (a *geminiAnswer) run() error {
 
 // try asks once.
 func (a *geminiAnswer) try(patience time.Duration) (f *failure) {
-	c, f := begin(a.ctx, a.g.way(a.model), patience)
+	c, f := a.g.begin(a.ctx, callAnswer, a.g.way(a.model), patience)
 	if f != nil {
 		return f
 	}

@@ -56,6 +56,8 @@ func (t *tries) again(ctx context.Context, w *way, f *failure) bool {
 
 // call is one that the breaker and the quota let through.
 type call struct {
+	name   string
+	told   Measure
 	began  time.Time
 	place  *place
 	b      *breaker
@@ -63,7 +65,7 @@ type call struct {
 }
 
 // begin waits for a call to be let through, as long as patience at most.
-func begin(ctx context.Context, w *way, patience time.Duration) (*call, *failure) {
+func (g *Gemini) begin(ctx context.Context, name string, w *way, patience time.Duration) (*call, *failure) {
 	place, err := w.limiter.enter(ctx, patience)
 	if err != nil {
 		return nil, &failure{err: err}
@@ -73,7 +75,7 @@ func begin(ctx context.Context, w *way, patience time.Duration) (*call, *failure
 		place.leave(false)
 		return nil, &failure{err: err}
 	}
-	return &call{time.Now(), place, w.breaker, settle}, nil
+	return &call{name, g.cfg.Measure, time.Now(), place, w.breaker, settle}, nil
 }
 
 // works notes that the upstream gave something, which is enough where all others wait for this call to say whether it is
@@ -105,6 +107,14 @@ func (c *call) end(f *failure) {
 		c.tell(f.err)
 	}
 	c.place.leave(f == nil)
+	switch {
+	case f == nil:
+		c.told.tell(c.name, c.began, nil)
+	case f.left:
+		c.told.tell(c.name, c.began, context.Canceled)
+	default:
+		c.told.tell(c.name, c.began, f.err)
+	}
 }
 
 func (c *call) tell(err error) {

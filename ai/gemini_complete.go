@@ -29,7 +29,7 @@ func (g *Gemini) Complete(ctx context.Context, q kyro.Completion) (kyro.Complete
 
 func (g *Gemini) complete(caller, ctx context.Context, q kyro.Completion, t *tries) (done kyro.Completed, f *failure) {
 	model := g.cfg.Model
-	c, f := begin(ctx, g.answers, t.patience())
+	c, f := g.begin(ctx, callComplete, g.answers, t.patience())
 	if f != nil {
 		return done, f
 	}

@@ -86,12 +86,12 @@ func (s *share) turn() time.Time {
 // beginEmbed lets a call with so many texts begin. endEmbed must be told what became of it.
 func (g *Gemini) beginEmbed(ctx context.Context, use task, texts int, patience time.Duration) (*call, *failure) {
 	if use == forQuestions {
-		return begin(ctx, g.asked, patience)
+		return g.begin(ctx, callQuestions, g.asked, patience)
 	}
 	if wait := g.share.take(texts); wait > 0 {
 		return nil, &failure{err: quotaUsedUp(wait)}
 	}
-	c, f := begin(ctx, g.passages, patience)
+	c, f := g.begin(ctx, callPassages, g.passages, patience)
 	if f != nil {
 		g.share.back(texts)
 	}

@@ -31,6 +31,8 @@ type PineconeConfig struct {
 	Model string // of the embeddings, with their dimensions: only vectors of the same model are found
 	Dims  int
 	Log   *slog.Logger
+
+	Measure Measure
 }
 
 // Limits of time. A chat waits for its query, so that takes no longer than this with everything in it; another call may
@@ -58,6 +60,7 @@ type Pinecone struct {
 	queries patience
 	writes  patience
 	fit     atomic.Pointer[fitness] // nil: the index could not be looked at yet
+	measure Measure
 
 	// pause waits for the least time and a random part of the other, or until ctx is done.
 	pause func(ctx context.Context, least, random time.Duration) error
@@ -86,7 +89,7 @@ func newPinecone(
 	log := c.Log.With("part", "pinecone")
 	p := &Pinecone{
 		placing: placing{shared: c.SharedNamespace, installation: c.Installation}, index: c.Index, model: c.Model, dims: c.Dims, key: c.APIKey,
-		log: log, pause: pause,
+		log: log, pause: pause, measure: c.Measure,
 	}
 	p.queries = patience{
 		breaker: newBreaker("Pinecone", "vector index", log), whole: pineconeQueryTime, each: pineconeQueryTime, tries: 2,

@@ -65,7 +65,9 @@ func (p *Pinecone) try(ctx context.Context, how patience, method string, call fu
 	}
 	defer cancel()
 	for tried := 1; ; tried++ {
+		began := time.Now()
 		err := p.once(asked, how.each, call)
+		p.tellOf(method, began, err)
 		if err == nil {
 			p.line.heard(true)
 			return nil
@@ -86,6 +88,29 @@ func (p *Pinecone) try(ctx context.Context, how patience, method string, call fu
 			return p.told(method, err)
 		}
 	}
+}
+
+// tellOf tells of one try.
+func (p *Pinecone) tellOf(method string, began time.Time, err error) {
+	if p.measure == nil {
+		return
+	}
+	code := "OK"
+	var own *kyro.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &own):
+		code = string(own.Code)
+	case status.Code(err) == codes.Canceled || errors.Is(err, context.Canceled):
+		code = "CANCELED"
+	case status.Code(err) == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded):
+		code = string(kyro.CodeTimeout)
+	case status.Code(err) == codes.ResourceExhausted:
+		code = string(kyro.CodeUpstreamQuota)
+	default:
+		code = string(kyro.CodeUpstreamFailed)
+	}
+	p.measure(method, code, time.Since(began))
 }
 
 // over is the error of a ctx that is done, or about to be: gRPC looks at the clock, and may be a moment ahead of it.

@@ -39,10 +39,12 @@ func (a *attempt) end(m made, err error) {
 	if filtered {
 		m.notices = append(m.notices, kyro.NoticeFiltered)
 	}
-	stored, ok := a.finish(ctx, a.outcome(m, err, filtered))
+	outcome := a.outcome(m, err, filtered)
+	stored, ok := a.finish(ctx, outcome)
 	if !ok {
 		return
 	}
+	a.ended(outcome)
 	a.mute = false // the log takes an end also after a gap
 	_ = bounded(ctx, func(ctx context.Context) error {
 		a.publish(ctx, kyro.LogEntry{Attempt: stored.Attempt, Seq: endSeq(stored), Status: stored.Status, Final: true})

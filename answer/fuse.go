@@ -16,6 +16,10 @@ const (
 	weightContext  = 0.7 // words of the question before, where this one leans on it
 	weightMeaning  = 1.0 // vectors of a real embedding
 	weightLettered = 0.3 // vectors that compare letters: an equal weight makes results worse than words alone
+
+	// bestByWords is the place that the best by its words keeps at least. A name or a number that stands in one passage alone
+	// is found by words alone, and any number of others with two middling places would go before it.
+	bestByWords = 3
 )
 
 // candidate is a chunk that some search found.
@@ -95,5 +99,11 @@ func (f *fusion) ranked() []*candidate {
 	slices.SortFunc(all, func(a, b *candidate) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.chunk.Key, b.chunk.Key))
 	})
+	at := slices.IndexFunc(all, func(c *candidate) bool { return c.lexicalRank != nil && *c.lexicalRank == 1 })
+	if place := bestByWords - 1; at > place {
+		best := all[at]
+		best.score = all[place].score
+		all = slices.Insert(slices.Delete(all, at, at+1), place, best)
+	}
 	return all
 }

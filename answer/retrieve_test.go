@@ -172,6 +172,28 @@ func TestRetrieveFusesWordsAndMeaning(t *testing.T) {
 	}
 }
 
+// TestRetrieveKeepsTheBestByItsWords: what holds the number that is asked for is not buried under what both lists find a
+// little.
+func TestRetrieveKeepsTheBestByItsWords(t *testing.T) {
+	t.Parallel()
+	s := newShelf(40)
+	hits := near(make([]float64, 30)...)
+	s.words["4711"] = []int64{40}
+	for i := range int64(30) {
+		hits[i].Similarity = 0.9 - float64(i)/100
+		s.words["4711"] = append(s.words["4711"], 30-i)
+	}
+	found := retrieve(t, s, &compass{hits: hits}, kyro.Bot{TopK: 5}, "4711")
+	if got := keysOf(found); len(got) != 5 || got[2] != 40 {
+		t.Errorf("order %v", got)
+	}
+	for i, p := range found.Passages[1:] {
+		if p.Score > found.Passages[i].Score {
+			t.Errorf("score %d is %f after %f", i+1, p.Score, found.Passages[i].Score)
+		}
+	}
+}
+
 // replaced is a shelf on which a new chunk takes the place of the one that is found, as by a new version, between the
 // search and the read: so many times.
 type replaced struct {

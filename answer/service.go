@@ -58,6 +58,10 @@ type Config struct {
 	FollowPoll      time.Duration // 2 s
 	FollowPollEmpty time.Duration // 500 ms
 
+	// Ended, when set, hears of every answer that this node ended, once its end is stored. Usage is nil of those that it ended
+	// for a process that is gone. It is called from many goroutines, and must not wait.
+	Ended func(o kyro.Outcome)
+
 	Now    func() time.Time // by which leases are counted; the monotonic clock of time.Now, which no step of the wall's moves
 	Wall   func() time.Time // what time it is, for rows; Now
 	Random io.Reader        // of the nonces in prompts; that of the operating system
@@ -235,11 +239,33 @@ func (s *Service) sweep(ctx context.Context, everything bool) error {
 		s.cfg.Logger.Warn("answer interrupted: its process is gone", "message", m.ID, "attempt", m.Attempt)
 		s.cfg.Wakes.Wake(m.ConversationID)
 		s.logEnd(ctx, m)
+		s.ended(kyro.Outcome{Status: m.Status, FinishReason: finishOf(m), Grounding: m.Grounding})
 	}
 	for _, conversation := range waiting {
 		s.kick(conversation) // whose claim wakes
 	}
 	return nil
+}
+
+// ended tells of an answer whose end is stored.
+func (s *Service) ended(o kyro.Outcome) {
+	if s.cfg.Ended != nil {
+		s.cfg.Ended(o)
+	}
+}
+
+func finishOf(m kyro.Message) kyro.FinishReason {
+	if m.FinishReason == nil {
+		return kyro.FinishInterrupted
+	}
+	return *m.FinishReason
+}
+
+// Load is how many answers this node makes now, and how many conversations wait for a place.
+func (s *Service) Load() (running, waiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.attempts), len(s.queue)
 }
 
 // logEnd tells readers that a message is final and stored.

@@ -63,11 +63,7 @@ func playDisk(ctx context.Context, r *round) (err error) {
 	works, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	for i := range r.size.people {
-		p, err := r.newPerson(ctx, fmt.Sprintf("busy-%d", i))
-		if err != nil {
-			return err
-		}
-		bot, err := p.newBot(ctx)
+		p, bot, err := r.newOwner(ctx, fmt.Sprintf("busy-%d", i))
 		if err != nil {
 			return err
 		}

@@ -41,11 +41,7 @@ func playDrain(ctx context.Context, r *round) error {
 	var people []*person
 	var bots []string
 	for i := range r.size.people {
-		p, err := r.newPerson(ctx, fmt.Sprintf("guest-%d", i))
-		if err != nil {
-			return err
-		}
-		bot, err := p.newBot(ctx)
+		p, bot, err := r.newOwner(ctx, fmt.Sprintf("guest-%d", i))
 		if err != nil {
 			return err
 		}

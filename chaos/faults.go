@@ -28,29 +28,27 @@ func (r *round) killers() (list []fault) {
 	if r.setup == onSQLite {
 		return list
 	}
-	return append(list,
-		fault{killOfPostgres, func(ctx context.Context) error {
-			if err := r.postgres.Kill(); err != nil {
+	power := func(name string, off func() error, on func(ctx context.Context) error) fault {
+		return fault{name, func(ctx context.Context) error {
+			if err := off(); err != nil {
 				return err
 			}
 			if err := pause(ctx, r.dice.between(0, time.Second)); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(ctx, startPatience)
-			defer cancel()
-			return r.postgres.Restart(ctx)
-		}},
-		fault{"kill -9 of Redis", func(ctx context.Context) error {
-			if err := r.redis.Stop(); err != nil {
-				return err
-			}
-			if err := pause(ctx, r.dice.between(0, time.Second)); err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(ctx, startPatience)
-			defer cancel()
-			return r.redis.Restart(ctx)
-		}})
+			return starting(on)(ctx)
+		}}
+	}
+	return append(list, power(killOfPostgres, r.postgres.Kill, r.postgres.Restart), power("kill -9 of Redis", r.redis.Stop, r.redis.Restart))
+}
+
+// starting bounds the start of a service.
+func starting(start func(ctx context.Context) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, startPatience)
+		defer cancel()
+		return start(ctx)
+	}
 }
 
 // faults injects each so many times, one after another in random order, with a random pause before each.

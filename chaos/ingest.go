@@ -72,11 +72,7 @@ func (r *round) kinds() int { return len(r.killers()) }
 
 // calmPapers adds one paper of each pattern before anything breaks, and waits until they are final.
 func (r *round) calmPapers(ctx context.Context, d *data) (map[string]added, error) {
-	p, err := r.newPerson(ctx, "calm")
-	if err != nil {
-		return nil, err
-	}
-	bot, err := p.newBot(ctx)
+	p, bot, err := r.newOwner(ctx, "calm")
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +110,7 @@ func (r *round) addAndBreak(ctx context.Context) (list []added, cuts int, err er
 	enough := make(chan struct{}) // closed when all kills are done
 	var mu sync.Mutex
 	for i := range r.size.people {
-		p, err := r.newPerson(ctx, fmt.Sprintf("writer-%d", i))
-		if err != nil {
-			return nil, 0, err
-		}
-		bot, err := p.newBot(ctx)
+		p, bot, err := r.newOwner(ctx, fmt.Sprintf("writer-%d", i))
 		if err != nil {
 			return nil, 0, err
 		}

@@ -48,11 +48,7 @@ func playMessages(ctx context.Context, r *round) error {
 	defer stop(nil)
 	enough := make(chan struct{}) // closed when all kills are done
 	for i := range r.size.people {
-		p, err := r.newPerson(ctx, fmt.Sprintf("talker-%d", i))
-		if err != nil {
-			return err
-		}
-		bot, err := p.newBot(ctx)
+		p, bot, err := r.newOwner(ctx, fmt.Sprintf("talker-%d", i))
 		if err != nil {
 			return err
 		}

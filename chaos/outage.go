@@ -40,6 +40,7 @@ const (
 	answeredWithin = 3 * time.Second
 	readyTellsIn   = 5 * time.Second  // that the database is away
 	worksWithin    = 10 * time.Second // of the return
+	mailTakes      = 15 * time.Second // at the most: one whose connection was lost is tried again only then
 	breakerLeaves  = 6 * time.Second  // an upstream that failed alone, before it is tried again
 )
 
@@ -74,13 +75,6 @@ func (r *round) ways() (list []outage) {
 	crowd := 20 * len(r.nodes) // a pool has 16, and one watches and one listens
 	through("PostgreSQL behind a link that", "postgres", r.database, crowd)
 	through("Redis behind a link that", "redis", r.cache, crowd)
-	starting := func(start func(ctx context.Context) error) func(context.Context) error {
-		return func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, startPatience)
-			defer cancel()
-			return start(ctx)
-		}
-	}
 	list = append(list,
 		outage{"PostgreSQL killed", "postgres", r.postgres.Kill, starting(r.postgres.Restart), r.database, crowd, false},
 		outage{"PostgreSQL stopped by SIGSTOP", "postgres", r.postgres.Freeze, func(context.Context) error { return r.postgres.Thaw() }, r.database, crowd, false},
@@ -228,6 +222,10 @@ func (r *round) answersAsked() (n int) { return len(r.gemini.RequestsOf(gemini.K
 
 // worksAgain waits until everything is answered as it was before, at every server.
 func (r *round) worksAgain(ctx context.Context, o outage, crew []*asker, back time.Time) (time.Duration, error) {
+	within := worksWithin + answeredWithin
+	if o.away == "mails" {
+		within += mailTakes
+	}
 	var took time.Duration
 	var mu sync.Mutex
 	var waiting sync.WaitGroup
@@ -235,7 +233,7 @@ func (r *round) worksAgain(ctx context.Context, o outage, crew []*asker, back ti
 		a := crew[i%len(crew)]
 		waiting.Go(func() {
 			last := ""
-			err := await(ctx, worksWithin+answeredWithin-time.Since(back), func() bool {
+			err := await(ctx, within-time.Since(back), func() bool {
 				if last = a.well(ctx, n, o.away); last != "" {
 					_ = pause(ctx, 200*time.Millisecond)
 				}

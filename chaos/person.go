@@ -53,6 +53,14 @@ func (r *round) newPerson(ctx context.Context, name string) (*person, error) {
 	return p, p.signUp(ctx)
 }
 
+// newOwner signs up and makes a bot.
+func (r *round) newOwner(ctx context.Context, name string) (p *person, bot string, err error) {
+	if p, err = r.newPerson(ctx, name); err == nil {
+		bot, err = p.newBot(ctx)
+	}
+	return p, bot, err
+}
+
 // problem is an error that a payload tells.
 type problem struct{ Code, Message string }
 
@@ -87,13 +95,20 @@ func (p *person) once(ctx context.Context, query string, variables map[string]an
 	return err
 }
 
-// ask asks until there is an answer. Errors that say that the request itself is wrong are given at once; everything
-// else is what a fault looks like from outside.
+// ask asks until there is an answer, one server or another.
 func (p *person) ask(ctx context.Context, query string, variables map[string]any, into any) error {
+	return p.insist(ctx, func(ctx context.Context) error { return p.once(ctx, query, variables, into) })
+}
+
+// insist does something until it has worked, with a fresh access token where the one there is does not do any more. Errors
+// that say that the request itself is wrong are given at once; everything else is what a fault looks like from outside.
+func (p *person) insist(ctx context.Context, do func(ctx context.Context) error) error {
 	until := time.Now().Add(workPatience)
 	for {
 		token := p.session.access()
-		err := p.once(ctx, query, variables, into)
+		once, cancel := context.WithTimeout(ctx, cmp.Or(p.patience, callPatience))
+		err := do(once)
+		cancel()
 		if expired(err) && token != "" {
 			if err = p.renew(ctx, token); err == nil {
 				continue

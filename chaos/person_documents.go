@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"kyrochat/client"
 )
@@ -84,26 +83,6 @@ func (p *person) upload(ctx context.Context, bot string, what paper) (string, er
 		return "", err
 	}
 	return made.id()
-}
-
-// insist does something until it has worked, or failed for good.
-func (p *person) insist(ctx context.Context, do func(ctx context.Context) error) error {
-	until := time.Now().Add(workPatience)
-	for {
-		once, cancel := context.WithTimeout(ctx, callPatience)
-		err := do(once)
-		cancel()
-		if err == nil || ctx.Err() != nil || !passing(err) {
-			return err
-		}
-		if time.Now().After(until) {
-			return fmt.Errorf("no answer for %s, at last: %w", workPatience, err)
-		}
-		p.tried.Add(1)
-		if err := pause(ctx, p.dice.between(retryFrom, retryTo)); err != nil {
-			return err
-		}
-	}
 }
 
 // partOfUpload is how many bytes go with one request of an upload in parts.

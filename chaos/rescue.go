@@ -30,11 +30,7 @@ func playRescue(ctx context.Context, r *round) error {
 	if err != nil {
 		return err
 	}
-	p, err := r.newPerson(ctx, "writer")
-	if err != nil {
-		return err
-	}
-	bot, err := p.newBot(ctx)
+	p, bot, err := r.newOwner(ctx, "writer")
 	if err != nil {
 		return err
 	}

@@ -85,11 +85,7 @@ func playResume(ctx context.Context, r *round) error {
 	})
 	var told sync.Once
 	for i := range r.size.people {
-		p, err := r.newPerson(ctx, fmt.Sprintf("reader-%d", i))
-		if err != nil {
-			return err
-		}
-		bot, err := p.newBot(ctx)
+		p, bot, err := r.newOwner(ctx, fmt.Sprintf("reader-%d", i))
 		if err != nil {
 			return err
 		}

@@ -30,11 +30,7 @@ func playStorm(ctx context.Context, r *round) error {
 	lives, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	start := func(name string, do func(ctx context.Context, p *person, bot string) error) error {
-		p, err := r.newPerson(ctx, name)
-		if err != nil {
-			return err
-		}
-		bot, err := p.newBot(ctx)
+		p, bot, err := r.newOwner(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -122,17 +118,9 @@ func (w *weather) all() (list []strike) {
 	if w.setup != onSQLite {
 		links["the database"], links["the cache"] = w.database, w.cache
 		order = append(order, "the database", "the cache")
-		add("PostgreSQL", "kill -9 of PostgreSQL", true, plain(w.postgres.Kill), func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, startPatience)
-			defer cancel()
-			return w.postgres.Restart(ctx)
-		})
+		add("PostgreSQL", "kill -9 of PostgreSQL", true, plain(w.postgres.Kill), starting(w.postgres.Restart))
 		add("PostgreSQL", "freeze of PostgreSQL", true, plain(w.postgres.Freeze), plain(w.postgres.Thaw))
-		add("Redis", "kill -9 of Redis", false, plain(w.redis.Stop), func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, startPatience)
-			defer cancel()
-			return w.redis.Restart(ctx)
-		})
+		add("Redis", "kill -9 of Redis", false, plain(w.redis.Stop), starting(w.redis.Restart))
 		add("Redis", "freeze of Redis", false, plain(w.redis.Freeze), plain(w.redis.Thaw))
 	}
 	for _, name := range order {

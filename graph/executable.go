@@ -5,6 +5,7 @@ package graph
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -41,6 +42,8 @@ type Options struct {
 	// for the next event and gives its data, good until the next call. It gives nil where that is something else, or the
 	// end, for which the response is asked for as ever. nil: everything is.
 	Words func(ctx context.Context, next func(ctx context.Context) []byte)
+	// Resolved is told how long the resolver of a field at the top of a query took. It must not wait. nil: nobody is.
+	Resolved func(field string, took time.Duration)
 }
 
 type executable struct {
@@ -99,7 +102,7 @@ func (e *executable) plan(op *graphql.OperationContext) (*plan.Plan, bool) {
 func (e *executable) run(ctx context.Context, op *graphql.OperationContext, p *plan.Plan) *graphql.Response {
 	ec := newExecutionContext(op, e.executableSchema, nil)
 	x := &planned{Run: plan.NewRun(ctx, p, e.buffer(p.Size())), ec: ec}
-	x.Max = e.o.MaxResponse
+	x.Max, x.Resolved = e.o.MaxResponse, e.o.Resolved
 	if !x.Guard(func() bool { return x.objectQuery(p.Root) }) {
 		return &graphql.Response{Data: []byte("null")}
 	}

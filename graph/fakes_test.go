@@ -123,6 +123,7 @@ func (fakes) Crawl() graph.CrawlResolver                       { return fakeCraw
 func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
 func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
 func (fakes) Feedback() graph.FeedbackResolver                 { return fakeFeedback{} }
+func (fakes) BotFigures() graph.BotFiguresResolver             { return fakeFigures{} }
 func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
 func (fakes) Mutation() graph.MutationResolver                 { return nil }
 func (fakes) Query() graph.QueryResolver                       { return fakeQuery{} }
@@ -383,4 +384,46 @@ func (fakeCitation) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, e
 
 func (fakeFeedback) Comment(ctx context.Context, f *kyro.Feedback) (*string, error) {
 	return told[*string](ctx, f.RatedAt.String(), "comment")
+}
+
+func (fakeBot) Analytics(ctx context.Context, b *kyro.Bot, from, to time.Time, interval *kyro.Interval, timeZone *string) (*kyro.BotAnalytics, error) {
+	return told[*kyro.BotAnalytics](ctx, b.ID.String(), "analytics", from, to, interval, timeZone)
+}
+
+type fakeFigures struct{}
+
+// ofFigures tells of figures what their number of messages names.
+func ofFigures[T any](ctx context.Context, f *kyro.Figures, field string) (T, error) {
+	return told[T](ctx, fmt.Sprint(f.Messages), field)
+}
+
+func (fakeFigures) Conversations(ctx context.Context, f *kyro.Figures) (int, error) {
+	return ofFigures[int](ctx, f, "conversations")
+}
+func (fakeFigures) People(ctx context.Context, f *kyro.Figures) (int, error) {
+	return ofFigures[int](ctx, f, "people")
+}
+func (fakeFigures) ByGrounding(ctx context.Context, f *kyro.Figures) ([]model.GroundingCount, error) {
+	return ofFigures[[]model.GroundingCount](ctx, f, "byGrounding")
+}
+func (fakeFigures) ByFinishReason(ctx context.Context, f *kyro.Figures) ([]model.FinishReasonCount, error) {
+	return ofFigures[[]model.FinishReasonCount](ctx, f, "byFinishReason")
+}
+func (fakeFigures) PromptTokens(ctx context.Context, f *kyro.Figures) (int, error) {
+	return ofFigures[int](ctx, f, "promptTokens")
+}
+func (fakeFigures) OutputTokens(ctx context.Context, f *kyro.Figures) (int, error) {
+	return ofFigures[int](ctx, f, "outputTokens")
+}
+func (fakeFigures) TotalTokens(ctx context.Context, f *kyro.Figures) (int, error) {
+	return ofFigures[int](ctx, f, "totalTokens")
+}
+func (fakeFigures) ByModel(ctx context.Context, f *kyro.Figures) ([]model.ModelTokens, error) {
+	return ofFigures[[]model.ModelTokens](ctx, f, "byModel")
+}
+func (fakeFigures) TimeToFirstTokenMs(ctx context.Context, f *kyro.Figures) (*model.Percentiles, error) {
+	return ofFigures[*model.Percentiles](ctx, f, "timeToFirstTokenMs")
+}
+func (fakeFigures) DurationMs(ctx context.Context, f *kyro.Figures) (*model.Percentiles, error) {
+	return ofFigures[*model.Percentiles](ctx, f, "durationMs")
 }

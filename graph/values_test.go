@@ -26,6 +26,7 @@ var enums = map[reflect.Type]string{
 	reflect.TypeFor[kyro.FeedbackReason](): "FeedbackReason",
 	reflect.TypeFor[kyro.UsageKind]():      "UsageKind",
 	reflect.TypeFor[kyro.BudgetPeriod]():   "BudgetPeriod",
+	reflect.TypeFor[kyro.Interval]():       "Interval",
 }
 
 var theSchema = graph.NewExecutableSchema(graph.Config{}).Schema()
@@ -85,6 +86,7 @@ func (f *filler) value(v reflect.Value) {
 		v.SetInt(pick(f.dice, []int64{0, 1, -1, 42, math.MaxInt32, math.MaxInt64, math.MinInt64, f.dice.Int64()}))
 	case reflect.Float64:
 		v.SetFloat(pick(f.dice, []float64{0, math.Copysign(0, -1), 1, 0.1, 1e21, 1e-7, -2.5, math.MaxFloat64, math.SmallestNonzeroFloat64, f.dice.Float64()}))
+	case reflect.Uint32, reflect.Map: // figures, of which resolvers tell
 	case reflect.Pointer:
 		f.pointer(v)
 	case reflect.Slice:

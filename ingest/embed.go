@@ -30,9 +30,9 @@ type embedding struct {
 // do brings the vectors of the version to where answers look for them. It answers kyro.ErrJobAgain when the turn is
 // over.
 func (e *embedding) do(ctx context.Context) error {
-	err := e.embed(ctx)
+	err := e.stage(ctx, StageEmbed, e.embed)
 	if err == nil && e.index != nil {
-		err = e.project(ctx)
+		err = e.stage(ctx, StageIndex, e.project)
 	}
 	return err
 }

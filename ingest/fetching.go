@@ -28,12 +28,9 @@ func (w *work) needsFetch() bool {
 	return d.LastRun.Cause != kyro.RunReprocessed || d.FetchedRun == 0
 }
 
-// fetch gets the page, unless that was done, and keeps what was found as the original of the version. Where the page is what
+// fetch gets the page and keeps what was found as the original of the version. Where the page is what
 // the active version says, the run ends.
 func (w *work) fetch(ctx context.Context) error {
-	if !w.needsFetch() {
-		return nil
-	}
 	if err := w.advance(ctx, kyro.DocumentFetching, 0, nil); err != nil {
 		return err
 	}

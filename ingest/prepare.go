@@ -18,16 +18,26 @@ const (
 	readingWait = 2 * time.Second  // for a place to read the original in; then other documents have a turn
 )
 
-// prepare extracts the text, cuts it into chunks and stores both.
+// prepare extracts the text, and goes on with it.
 func (w *work) prepare(ctx context.Context) error {
-	extraction, err := w.read(ctx)
-	if err != nil {
+	var extraction kyro.Extraction
+	if err := w.stage(ctx, StageRead, func(ctx context.Context) (err error) {
+		if extraction, err = w.read(ctx); err != nil {
+			return err
+		}
+		extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.FetchedType, w.doc.MimeType)
+		if strings.TrimSpace(extraction.Text) == "" || isScan(extraction) {
+			return noText(extraction)
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
-	extraction.MimeType = cmp.Or(extraction.MimeType, w.doc.FetchedType, w.doc.MimeType)
-	if strings.TrimSpace(extraction.Text) == "" || isScan(extraction) {
-		return noText(extraction)
-	}
+	return w.stage(ctx, StageChunk, func(ctx context.Context) error { return w.cut(ctx, extraction) })
+}
+
+// cut cuts the text into chunks and stores both.
+func (w *work) cut(ctx context.Context, extraction kyro.Extraction) error {
 	if err := w.advance(ctx, kyro.DocumentChunking, 0, nil); err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ type Config struct {
 	Now         func() time.Time // default time.Now
 	Random      func() float64   // from 0 to 1, spreads what waits for an upstream; default rand.Float64
 	Log         *slog.Logger     // default: nothing is logged
+	Measure     Measure          // what it is told goes by itself; zero: nobody is told
 }
 
 // Service is the use cases of documents, and the work on them.
@@ -114,6 +115,7 @@ type Service struct {
 	now       func() time.Time
 	random    func() float64
 	log       *slog.Logger
+	measure   Measure
 	runs      *runs
 	walks     *runs // as runs, of crawls
 	inFlight  *inFlight
@@ -130,7 +132,7 @@ func New(c Config) *Service {
 		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, jobs: c.Jobs, base: c.Base, slotTTL: c.SlotTTL,
 		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost), finishing: make(chan struct{}, finishMost),
 		metered: c.Metered, prices: c.Prices, limiter: c.Limiter, rate: c.Rate, fetcher: c.Fetcher, addresses: c.Addresses, sniffPage: c.SniffPage, hour: c.Hour, pause: c.FetchPause,
-		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, runs: newRuns(), walks: newRuns(),
+		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, measure: c.Measure, runs: newRuns(), walks: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}
 	if s.limits == (kyro.Limits{}) {

@@ -17,6 +17,7 @@ const (
 	quotaPause = time.Minute
 	mostPause  = 250 * time.Second // with its spread, five minutes
 	laterPause = 2 * time.Minute   // of work that nobody is waiting for
+	storePause = 5 * time.Second   // for the database, or for room on the disk
 	refusal    = time.Hour         // before that is asked for again which was refused
 )
 

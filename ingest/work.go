@@ -72,7 +72,10 @@ func (w *work) do(ctx context.Context) (err error) {
 	}
 	switch {
 	case !prepared:
-		if err = w.fetch(ctx); err == nil {
+		if w.needsFetch() {
+			err = w.stage(ctx, StageFetch, w.fetch)
+		}
+		if err == nil {
 			err = w.prepare(ctx)
 		}
 	case !w.doc.LastRun.Counted: // an earlier run prepared it
@@ -84,10 +87,10 @@ func (w *work) do(ctx context.Context) (err error) {
 	}
 	e := w.embedding()
 	if err = e.do(ctx); err == nil {
-		err = w.look(ctx, e.version)
+		err = w.stage(ctx, StageLook, func(ctx context.Context) error { return w.look(ctx, e.version) })
 	}
 	if err == nil {
-		err = w.activate(ctx)
+		err = w.stage(ctx, StageActivate, w.activate)
 	}
 	if err != nil {
 		e.takeBack(ctx)
@@ -146,15 +149,16 @@ func (w *work) conclude(ctx context.Context, err error) error {
 	case isUpstream && !up.refuses(), !errors.As(err, &known):
 		return err
 	}
-	switch known.Code {
-	case kyro.CodeConflict, kyro.CodeNotFound:
+	switch {
+	case known.Code == kyro.CodeConflict, known.Code == kyro.CodeNotFound:
 		if _, stillOurs := w.store.DocumentForWork(ctx, w.id, w.run); stillOurs == nil {
 			return err // nobody else would ever end the run
 		}
 		return nil // canceled, deleted or started again meanwhile
-	case kyro.CodeValidation, kyro.CodeUnsupportedType, kyro.CodeFileEmpty, kyro.CodeFileTooLarge, kyro.CodeLimitReached,
-		kyro.CodeTimeout, kyro.CodeFetchFailed, kyro.CodeContentBlocked:
+	case refusals[known.Code]:
 		return overIsFine(w.step(ctx, kyro.DocumentStep{Status: kyro.DocumentFailed, Reason: known.Message}))
+	case known.Code == kyro.CodeUnavailable: // the database, or room on the disk, which are nothing against the document
+		return w.later(ctx, kyro.JobIngest, w.id.Key, storePause, err)
 	default:
 		return err
 	}
@@ -185,6 +189,9 @@ func (w *work) step(ctx context.Context, step kyro.DocumentStep) error {
 func (w *work) tell(ctx context.Context, d kyro.Document) {
 	w.publish(ctx, d)
 	if r := d.LastRun; r.FinishedAt != nil {
+		if w.measure.Ended != nil {
+			w.measure.Ended(d)
+		}
 		w.log.InfoContext(ctx, "document worked on", "document", d.ID.String(), "kind", d.Kind, "cause", r.Cause, "outcome", r.Outcome,
 			"chunks", d.ChunkCount, "took", r.FinishedAt.Sub(r.StartedAt).Round(time.Millisecond))
 	}

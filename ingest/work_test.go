@@ -215,6 +215,37 @@ func TestWorkIsTriedAgainWhereItIsNotThePersonsFault(t *testing.T) {
 	}
 }
 
+// TestAFullDiskCostsNoTry: whatever cannot be stored for lack of room, or since the database is away, is done in a later turn.
+func TestAFullDiskCostsNoTry(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		h := newHouse(t)
+		d := h.upload(t, "a.txt", five)
+		calls, where := 0, ""
+		h.fault = func(call string, after bool) error {
+			if calls++; calls != n || after {
+				return nil
+			}
+			where = call
+			return kyro.NoRoom(errBoom)
+		}
+		err := h.Work(t.Context(), jobOf(d))
+		if where == "" && calls < n {
+			if n < 20 {
+				t.Fatalf("only %d calls were seen", n)
+			}
+			return
+		}
+		if where != "" && !errors.Is(err, kyro.ErrJobAgain) {
+			t.Errorf("%s: the turn ended with %v", where, err)
+		}
+		if err := h.Work(t.Context(), jobOf(d)); err != nil {
+			t.Errorf("%s: the next turn ended with %v", where, err)
+		}
+		checkReady(t, h, d.ID)
+	}
+}
+
 func TestWorkGivesOthersTheirTurn(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(c *ingest.Config) { c.Turn = time.Nanosecond })

@@ -1,4 +1,4 @@
-// Package insight tells owners what their bots use, and keeps what they may.
+// Package insight tells owners how their bots are used and what they use, and keeps what they may.
 //
 // Every use case decides by the viewer; the store scopes by owner again.
 package insight
@@ -22,6 +22,13 @@ type Store interface {
 	// Usage reads what targets of the owner used, which are all of one kind; the days only where they are wanted. Every target
 	// has an entry.
 	Usage(ctx context.Context, owner kyro.ID, targets []kyro.ID, r kyro.UsageRange, days bool) (map[kyro.ID]kyro.Usage, error)
+
+	// Bots reads the owner's live bots, in any order.
+	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
+	// Figures counts what was said to a bot in each of the spans, which follow each other without a gap.
+	Figures(ctx context.Context, bot kyro.ID, spans []kyro.Span) ([]*kyro.Figures, error)
+	// RollUp counts hours that are over, for Figures to be quick. Each turn does a part; more tells that there is more to do.
+	RollUp(ctx context.Context, now time.Time) (more bool, err error)
 }
 
 // Service is the use cases of insight.

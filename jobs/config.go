@@ -28,7 +28,22 @@ type Config struct {
 	// default 20 ms. PollInterval is how often to look when nothing was announced; default 500 ms.
 	FetchCooldown, PollInterval time.Duration
 	Log                         *slog.Logger // default: nothing is logged
+	// Measure, when set, is told of each turn of a job when it is over: what came of it, and how long it took. It is called
+	// from many goroutines, and must not wait.
+	Measure func(kind kyro.JobKind, outcome Outcome, took time.Duration)
 }
+
+// Outcome is what came of a turn of a job.
+type Outcome string
+
+// The outcomes.
+const (
+	Done        Outcome = "done"
+	Again       Outcome = "again"       // it goes on in another turn
+	Failed      Outcome = "failed"      // it is tried again
+	Exhausted   Outcome = "exhausted"   // it has failed for good
+	Interrupted Outcome = "interrupted" // the queue stops, or another process has it
+)
 
 const maxBackoff = 10 * time.Minute
 
@@ -64,7 +79,7 @@ const tidying = "tidy"
 // in it.
 func queueOf(kind kyro.JobKind) string {
 	switch kind {
-	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails:
+	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails, kyro.JobRollUp:
 		return tidying
 	default:
 		return string(kind)

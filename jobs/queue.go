@@ -39,6 +39,7 @@ type Queue struct {
 	backend  backend          // the one of the two that is there
 	exec     func(ctx context.Context, statement string) error
 	ids      func(ctx context.Context, statement string) ([]int64, error) // runs a statement that gives numbers
+	census   func(ctx context.Context) ([]Count, error)
 	turns    *turns
 	clock    clock
 	shown    func(ctx context.Context) (time.Time, error) // the clock of the database; nil: that of this machine
@@ -78,6 +79,7 @@ func NewPostgres(pool *pgxpool.Pool, cfg Config) (*Queue, error) {
 		}
 		return pgx.CollectRows(rows, pgx.RowTo[int64])
 	}
+	q.census = func(ctx context.Context) ([]Count, error) { return censusPostgres(ctx, pool) }
 	q.shown = func(ctx context.Context) (now time.Time, err error) {
 		err = pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
 		return now, err
@@ -113,6 +115,7 @@ func NewSQLite(db *sql.DB, cfg Config) (*Queue, error) {
 		}
 		return ids, rows.Err()
 	}
+	q.census = func(ctx context.Context) ([]Count, error) { return censusSQLite(ctx, db) }
 	return q, nil
 }
 

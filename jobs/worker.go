@@ -42,6 +42,34 @@ func (w *worker) Timeout(row *river.Job[args]) time.Duration {
 
 // Work is one turn of a job.
 func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
+	if w.queue.cfg.Measure == nil {
+		return w.turn(ctx, row)
+	}
+	began := time.Now()
+	err := w.turn(ctx, row)
+	w.queue.cfg.Measure(w.kind, outcomeOf(err), time.Since(began))
+	return err
+}
+
+// outcomeOf reads out of what River is told what came of a turn.
+func outcomeOf(err error) Outcome {
+	if _, snoozed := errors.AsType[*river.JobSnoozeError](err); snoozed {
+		return Again
+	}
+	if _, canceled := errors.AsType[*river.JobCancelError](err); canceled {
+		return Exhausted
+	}
+	switch {
+	case err == nil:
+		return Done
+	case errors.Is(err, context.Canceled):
+		return Interrupted
+	default:
+		return Failed
+	}
+}
+
+func (w *worker) turn(ctx context.Context, row *river.Job[args]) error {
 	job := kyro.Job{Kind: w.kind, Key: row.Args.Key, Run: row.Args.Run}
 	past := historyOf(row.JobRow)
 	log := w.queue.log.With("kind", job.Kind, "key", job.Key, "run", job.Run, "attempt", past.failures+1)

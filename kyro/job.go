@@ -24,6 +24,7 @@ const (
 	JobPurgeUser  JobKind = "purge-user"  // Key: the deactivated user of whom nothing is to be left
 	JobSweepUsers JobKind = "sweep-users" // accounts whose grace is over
 	JobSweepMails JobKind = "sweep-mails" // letters and tokens that are too old
+	JobRollUp     JobKind = "roll-up"     // counts what was said to bots in hours that are over
 )
 
 // Job is work to be done in the background at least once. It is stored in the transaction of the data it is

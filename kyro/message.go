@@ -52,6 +52,9 @@ const (
 	GroundingBlocked  Grounding = "BLOCKED"
 )
 
+// Groundings are all degrees, best first. What is kept knows them by their places: new ones go to the end.
+var Groundings = []Grounding{Grounded, GroundedPartly, GroundingNotFound, GroundingBlocked}
+
 // FinishReason is why an answer ended.
 type FinishReason string
 
@@ -65,6 +68,9 @@ const (
 	FinishError       FinishReason = "ERROR"
 	FinishInterrupted FinishReason = "INTERRUPTED"
 )
+
+// FinishReasons are all reasons. What is kept knows them by their places: new ones go to the end.
+var FinishReasons = []FinishReason{FinishStop, FinishLength, FinishSafety, FinishUser, FinishTimeout, FinishError, FinishInterrupted}
 
 // MessageNotice is something a reader should know about how an answer was made.
 type MessageNotice string

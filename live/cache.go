@@ -41,6 +41,8 @@ type Cache[T any] struct {
 
 	shared *Bus
 	name   string
+
+	hits, misses atomic.Uint64 // rows that were asked for, and there or not
 }
 
 // forgotten is what the nodes tell each other: one row, or all of the owner where ID is zero.
@@ -101,6 +103,7 @@ func (c *Cache[T]) Read(
 	era := c.era(owner).Load()
 	if len(ids) == 1 { // most often so, and then in the cache
 		if row, found := c.rows.GetIfPresent(cacheKey{owner, ids[0], era}); found {
+			c.hits.Add(1)
 			return []T{c.clone(row)}, nil
 		}
 	}
@@ -108,12 +111,15 @@ func (c *Cache[T]) Read(
 	for i, id := range ids {
 		keys[i] = cacheKey{owner, id, era}
 	}
+	there := len(ids)
 	found, err := c.rows.BulkGet(ctx, keys, otter.BulkLoaderFunc[cacheKey, *T](
 		func(ctx context.Context, missing []cacheKey) (map[cacheKey]*T, error) {
 			ids := make([]kyro.ID, len(missing))
 			for i, key := range missing {
 				ids[i] = key.id
 			}
+			there -= len(missing)
+			c.misses.Add(uint64(len(missing)))
 			list, err := read(ctx, owner, ids)
 			rows := make(map[cacheKey]*T, len(list))
 			for i := range list {
@@ -121,6 +127,7 @@ func (c *Cache[T]) Read(
 			}
 			return rows, err
 		}))
+	c.hits.Add(uint64(max(0, there))) // an id may be asked for twice
 	if err != nil {
 		return nil, firstOf(err)
 	}
@@ -170,6 +177,10 @@ func (c *Cache[T]) clear() {
 func (c *Cache[T]) era(owner kyro.ID) *atomic.Uint64 {
 	return &c.eras[uint64(owner.Key)%uint64(len(c.eras))]
 }
+
+// Requests is how many rows the cache was asked for and had, or had not. One that somebody else was reading already counts as
+// had.
+func (c *Cache[T]) Requests() (hits, misses uint64) { return c.hits.Load(), c.misses.Load() }
 
 // Close ends what the cache does in the background.
 func (c *Cache[T]) Close() {

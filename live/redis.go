@@ -21,6 +21,7 @@ type RedisConfig struct {
 	Node         string        // tells this process from the others
 	Timeout      time.Duration // of one command, twice that where it has to connect first; then Redis is away; 250 ms
 	Log          *slog.Logger
+	Measure      Measure // nil: nobody is told
 }
 
 // Redis carries what the nodes of one installation tell each other: the events of running answers, signals, and counts
@@ -104,6 +105,9 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 	waiting.PoolSize = 2
 	options.Limiter = &r.health
 	r.commands, r.blocking = redis.NewClient(options), redis.NewClient(&waiting)
+	if cfg.Measure != nil {
+		r.commands.AddHook(measuring{cfg.Measure})
+	}
 	r.tail.init(r, cfg.Timeout)
 	r.outbox.init(r)
 	return r, nil

@@ -88,6 +88,9 @@ func (r *Root) Chunk() graph.ChunkResolver { return chunkFields{} }
 // Conversation resolves the fields of conversations.
 func (r *Root) Conversation() graph.ConversationResolver { return conversationFields{r} }
 
+// BotFigures resolves the fields of figures.
+func (r *Root) BotFigures() graph.BotFiguresResolver { return figureFields{} }
+
 // Message resolves the fields of messages.
 func (r *Root) Message() graph.MessageResolver { return messageFields{} }
 

@@ -146,6 +146,11 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time,
 		if err := tx.dropBudgets(ctx, owner, id); err != nil {
 			return err
 		}
+		for _, counted := range []string{"rollups", "rollups_due"} {
+			if _, err := tx.NewDelete().Table(counted).Where("bot_id = ?", id.Key).Exec(ctx); err != nil {
+				return err
+			}
+		}
 		// The index is cleared of it once no worker is at one of its documents any more.
 		purges := []kyro.Job{{Kind: kyro.JobPurgeBot, Key: id.Key, After: time.Minute}}
 		for _, key := range documents {

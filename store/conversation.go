@@ -133,7 +133,10 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 		if err != nil {
 			return err
 		}
-		return s.settle(ctx, tx, now, ended...)
+		if err := s.settle(ctx, tx, now, ended...); err != nil {
+			return err
+		}
+		return s.recountConversations(ctx, tx, "c.id = ?", r.ID)
 	})
 }
 

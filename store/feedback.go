@@ -1,8 +1,9 @@
 package store
 
 import (
-	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 
 	"kyrochat/kyro"
 )
@@ -20,14 +21,15 @@ func (s *Store) RateMessage(ctx context.Context, user, id kyro.ID, feedback *kyr
 			return kyro.NotFound(kyro.KindMessage)
 		}
 		r := messageRow{ID: id.Key, Feedback: feedback, Changed: number}
-		result, err := tx.NewUpdate().Model(&r).Column("feedback", "changed").WherePK().Where("NOT (" + unfinished + ")").Exec(ctx)
+		err = tx.NewUpdate().Model(&r).Column("feedback", "changed").WherePK().Where("NOT (" + unfinished + ")").
+			Returning("created_at, conversation_id").Scan(ctx)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && r.ConversationID == 0 {
+			return kyro.Errorf(kyro.CodeConflict, "The answer is not final yet. Rate it when it is.")
+		}
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return cmp.Or(err, error(kyro.Errorf(kyro.CodeConflict, "The answer is not final yet. Rate it when it is.")))
-		}
-		return nil
+		return tx.recount(ctx, r.ConversationID, r.CreatedAt)
 	})
 	if err != nil {
 		return kyro.Message{}, err

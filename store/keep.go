@@ -125,6 +125,8 @@ func (s *Store) keepSQLite(ctx context.Context, tx *writeTx, lease time.Duration
 	}
 	defer func() { err = errors.Join(err, update.Close()) }()
 	var moved []int64 // conversations
+	began := s.pools.measure.begin()
+	defer func() { s.pools.measure.tell(anUpdate, began, err) }()
 	for i, k := range list {
 		state, conversation := stateOf(k), int64(0)
 		err := update.QueryRowContext(ctx, q.values[0], k.Claim.MessageID.Key, state.Seq, string(state.Status), state.Text, k.Claim.Attempt, k.Claim.Owner,
@@ -150,18 +152,21 @@ func (s *Store) eachIn(ctx context.Context, tx *writeTx, q *query, places []any,
 	if s.pools.onQuery != nil {
 		s.pools.onQuery(ctx, text)
 	}
+	began := s.pools.measure.begin()
 	rows, err := tx.pg.Query(ctx, text, append([]any{s.pools.readMode}, q.values...)...)
+	defer func() { s.pools.measure.tell(firstWord(text), began, err) }()
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(places...); err != nil {
+		if err = rows.Scan(places...); err != nil {
 			return err
 		}
 		do()
 	}
-	return rows.Err()
+	err = rows.Err()
+	return err
 }
 
 // StopsAsked finds the running answers of a node that someone asked to stop.

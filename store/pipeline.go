@@ -139,26 +139,31 @@ func (p *pipeline) runSQLite(ctx context.Context, steps []*step) error {
 	for _, step := range steps {
 		text := step.text.String()
 		p.s.told(ctx, text)
-		if step.places == nil {
-			if _, err := p.lite.ExecContext(ctx, text, step.values...); err != nil {
-				return err
-			}
-			continue
-		}
-		rows, err := p.lite.QueryContext(ctx, text, step.values...)
+		began := p.s.pools.measure.begin()
+		err := p.stepSQLite(ctx, text, step)
+		p.s.pools.measure.tell(firstWord(text), began, err)
 		if err != nil {
-			return err
-		}
-		for err == nil && rows.Next() {
-			if err = rows.Scan(step.places...); err == nil {
-				step.taken()
-			}
-		}
-		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *pipeline) stepSQLite(ctx context.Context, text string, step *step) error {
+	if step.places == nil {
+		_, err := p.lite.ExecContext(ctx, text, step.values...)
+		return err
+	}
+	rows, err := p.lite.QueryContext(ctx, text, step.values...)
+	if err != nil {
+		return err
+	}
+	for err == nil && rows.Next() {
+		if err = rows.Scan(step.places...); err == nil {
+			step.taken()
+		}
+	}
+	return errors.Join(err, rows.Err(), rows.Close())
 }
 
 // told tells the hook of a statement.
@@ -185,11 +190,13 @@ func (s *Store) send(ctx context.Context, conn *pgx.Conn, steps []*step) (err er
 	if s.pools.onQuery != nil {
 		s.pools.onQuery(ctx, strings.Join(texts, ";\n"))
 	}
+	began := s.pools.measure.begin()
 	results := conn.SendBatch(ctx, batch)
 	defer func() {
 		if closed := results.Close(); err == nil {
 			err = closed
 		}
+		s.pools.measure.tell(aPipeline, began, err)
 	}()
 	for _, step := range steps {
 		if step.places == nil {

@@ -28,6 +28,11 @@ type Config struct {
 	// are not among them. Those that are sent together are told as one text, with ";\n" between them. It is called from
 	// many goroutines.
 	OnQuery func(ctx context.Context, statement string)
+	// Measure, when set, is told how long each statement took, after it: what it is (SELECT, INSERT, UPDATE, DELETE, WITH,
+	// BEGIN, COMMIT, ROLLBACK; PIPELINE for several that are sent together, COPY for many rows that are inserted, else OTHER), and whether it failed. A read that
+	// whoever asked gave up has not. Those of the queue are not among them. It is called from many goroutines, and must not
+	// wait.
+	Measure Measure
 }
 
 // Pools are the open connections to the one database there is. Exactly one of Pgx and SQLite is set: it is what
@@ -42,6 +47,7 @@ type Pools struct {
 	readMode   pgx.QueryExecMode // of hot reads on PostgreSQL
 	statements statements        // of hot reads on SQLite
 	onQuery    func(ctx context.Context, statement string)
+	measure    Measure
 
 	pulse *pulse // of PostgreSQL
 	lock  *fileLock
@@ -119,21 +125,29 @@ func (p *Pools) Close() error {
 	return errors.Join(p.readers.Close(), p.writers.Close(), p.lock.release())
 }
 
-type queryHook func(ctx context.Context, statement string)
+// queryHook tells of the statements that bun makes.
+type queryHook struct {
+	onQuery func(ctx context.Context, statement string)
+	measure Measure
+}
 
 func (h queryHook) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
-	h(ctx, e.Query)
+	if h.onQuery != nil {
+		h.onQuery(ctx, e.Query)
+	}
 	return ctx
 }
 
-func (queryHook) AfterQuery(context.Context, *bun.QueryEvent) {}
+func (h queryHook) AfterQuery(_ context.Context, e *bun.QueryEvent) {
+	h.measure.tell(e.Operation(), e.StartTime, e.Err)
+}
 
 // newDB is bun on a pool. Columns that it does not know are those of a newer program, which was started while this one
 // runs.
 func newDB(pool *sql.DB, dialect schema.Dialect, c Config) *bun.DB {
 	db := bun.NewDB(pool, dialect, bun.WithDiscardUnknownColumns())
-	if c.OnQuery == nil {
+	if c.OnQuery == nil && c.Measure == nil {
 		return db
 	}
-	return db.WithQueryHook(queryHook(c.OnQuery))
+	return db.WithQueryHook(queryHook{c.OnQuery, c.Measure})
 }

@@ -207,10 +207,15 @@ func (s *Store) each(ctx context.Context, q *query, places []any, do func()) err
 	if s.pools.onQuery != nil {
 		s.pools.onQuery(ctx, text)
 	}
+	began := s.pools.measure.begin()
+	var err error
 	if q.pg {
-		return eachPostgres(ctx, s.pools, text, q.values, places, do)
+		err = eachPostgres(ctx, s.pools, text, q.values, places, do)
+	} else {
+		err = eachSQLite(ctx, s.pools, text, q.values, places, do)
 	}
-	return eachSQLite(ctx, s.pools, text, q.values, places, do)
+	s.pools.measure.tell(firstWord(text), began, err)
+	return err
 }
 
 // eachPostgres runs a read once more where a migration has changed a column since it was prepared: the server refuses

@@ -21,9 +21,10 @@ const (
 // by the same goroutine: SQLite has one write connection, and waiting for it would never end.
 type writeTx struct {
 	bun.Tx
-	queue  Enqueuer
-	limits kyro.Limits
-	pg     *pgx.Conn // of the transaction; nil on SQLite
+	queue   Enqueuer
+	limits  kyro.Limits
+	measure Measure
+	pg      *pgx.Conn // of the transaction; nil on SQLite
 }
 
 // Enqueue stores jobs with the transaction. Rows of earlier queries must be closed.
@@ -86,7 +87,7 @@ func (s *Store) transact(ctx context.Context, fn func(ctx context.Context, tx *w
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	tx := &writeTx{queue: s.queue, limits: s.limits}
+	tx := &writeTx{queue: s.queue, limits: s.limits, measure: s.pools.measure}
 	if s.postgres() {
 		// The queue must use the very connection of the transaction. Nothing may be asked of it within Raw.
 		if err := conn.Raw(func(driver any) error { tx.pg = driver.(*stdlib.Conn).Conn(); return nil }); err != nil {

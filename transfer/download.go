@@ -69,7 +69,7 @@ func (h *Handlers) Download(w http.ResponseWriter, r *http.Request) {
 	case !late.sent:
 		late.send()
 	case body.err != nil && r.Context().Err() == nil && kyro.ErrorCode(body.err) != kyro.CodeNotFound:
-		h.Log.WarnContext(r.Context(), "a download was cut off", "request", h.RequestID(r.Context()), "error", body.err)
+		h.Log.WarnContext(r.Context(), "a download was cut off", "requestId", h.RequestID(r.Context()), "error", body.err)
 	}
 }
 

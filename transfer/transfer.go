@@ -65,7 +65,7 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	status := statuses[kyro.ErrorCode(err)]
 	if !told || status == 0 {
-		h.Log.ErrorContext(r.Context(), "a file could not be carried", "request", h.RequestID(r.Context()), "method", r.Method, "error", err)
+		h.Log.ErrorContext(r.Context(), "a file could not be carried", "requestId", h.RequestID(r.Context()), "method", r.Method, "error", err)
 		status, known = http.StatusInternalServerError, kyro.Errorf(kyro.CodeInternal, "Something went wrong on our side.")
 	}
 	if known.RetryAfter > 0 {

@@ -137,6 +137,20 @@ func (c *Connections) begin() bool {
 // end takes an operation from the count that has ended.
 func (c *Connections) end() { c.live.Add(-1) }
 
+// Counts is how many connections of each kind are open, and how many operations are under way on websockets.
+func (c *Connections) Counts() (websockets, eventStreams, operations int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for each := range c.open {
+		if each.kind() == aSocket {
+			websockets++
+		} else {
+			eventStreams++
+		}
+	}
+	return websockets, eventStreams, int(c.live.Load())
+}
+
 // CloseCredential closes the connections of a session or an API key that ended, with 4401, which clients do not try again.
 func (c *Connections) CloseCredential(id kyro.ID) {
 	if id.IsZero() {

@@ -30,6 +30,7 @@ type HTTP struct {
 	BodyTimeout   time.Duration // how long the body may take to arrive; 15 s
 	Timeout       time.Duration // how long the operation may take; 10 s
 	AnswerTimeout time.Duration // how long a client may take to receive the answer; 30 s
+	Measure       Measure
 }
 
 var _ graphql.Transport = HTTP{}
@@ -45,6 +46,7 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	started := graphql.Now()
 	params, why := t.read(w, r, acceptable)
 	if why != nil {
+		t.Measure.tell("http", nil, why.code, started)
 		refuse(w, r, media, why)
 		return
 	}
@@ -57,11 +59,13 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		after.post = post{r, w.Header()}
 	}
 	ctx = context.WithValue(ctx, afterwardsKey{}, after)
-	response, why := execute(ctx, w.Header(), exec, params, r.Method == http.MethodGet)
+	op, response, why := execute(ctx, w.Header(), exec, params, r.Method == http.MethodGet)
 	if why != nil {
+		t.Measure.tell("http", op, why.code, started)
 		refuse(w, r, media, why)
 		return
 	}
+	t.Measure.tell("http", op, codeOfResponse(response), started)
 	answer(w, media, response, t.AnswerTimeout)
 	for _, done := range after.sent {
 		done()
@@ -136,21 +140,21 @@ func (t HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 // operations that this way of asking is not for.
 func execute(
 	ctx context.Context, h http.Header, exec graphql.GraphExecutor, params *graphql.RawParams, queriesOnly bool,
-) (*graphql.Response, *refusal) {
+) (*graphql.OperationContext, *graphql.Response, *refusal) {
 	op, errs := exec.CreateOperationContext(ctx, params)
 	tellRate(h, op)
 	ctx = graphql.WithOperationContext(ctx, op)
 	if errs != nil {
-		return exec.DispatchError(ctx, errs), nil
+		return op, exec.DispatchError(ctx, errs), nil
 	}
 	switch kind := op.Operation.Operation; {
 	case queriesOnly && kind != ast.Query:
-		return nil, &refusal{status: http.StatusMethodNotAllowed, code: codeMethod, allow: http.MethodPost,
+		return op, nil, &refusal{status: http.StatusMethodNotAllowed, code: codeMethod, allow: http.MethodPost,
 			message: "Only queries can be sent by GET."}
 	case kind == ast.Subscription:
-		return nil, badRequest("Subscriptions need a websocket with the subprotocol " + subprotocol + ", or the header Accept: " + mediaEvents + ".")
+		return op, nil, badRequest("Subscriptions need a websocket with the subprotocol " + subprotocol + ", or the header Accept: " + mediaEvents + ".")
 	}
-	return once(ctx, exec, op), nil
+	return op, once(ctx, exec, op), nil
 }
 
 // once runs a query or mutation.

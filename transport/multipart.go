@@ -38,6 +38,7 @@ type Multipart struct {
 	Timeout   time.Duration // of the whole operation; one hour
 
 	AnswerTimeout time.Duration // how long a client may take to receive the answer; 30 s
+	Measure       Measure
 }
 
 var _ graphql.Transport = Multipart{}
@@ -60,7 +61,13 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		from: r.Body, left: partsAllowance, started: time.Now(), deadlines: http.NewResponseController(w),
 		grace: cmp.Or(t.Grace, defaultUploadGrace), rate: cmp.Or(t.MinRate, defaultUploadRate),
 	}
-	response, why := t.run(ctx, w.Header(), r, exec, body, acceptable)
+	started := graphql.Now()
+	op, response, why := t.run(ctx, w.Header(), r, exec, body, acceptable)
+	code := codeOfResponse(response)
+	if why != nil {
+		code = why.code
+	}
+	t.Measure.tell("upload", op, code, started)
 	// A client that waits for leave to send is better told at once.
 	waits := body.read == 0 && r.Header.Get("Expect") != ""
 	if waits || !body.drain(2*t.MaxUpload) {
@@ -75,33 +82,33 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 
 func (t Multipart) run(
 	ctx context.Context, h http.Header, r *http.Request, exec graphql.GraphExecutor, body *pacedBody, acceptable bool,
-) (*graphql.Response, *refusal) {
+) (*graphql.OperationContext, *graphql.Response, *refusal) {
 	maxFiles := cmp.Or(t.MaxFiles, defaultMaxFiles)
 	switch {
 	case !acceptable:
-		return nil, &refusal{status: http.StatusNotAcceptable, code: codeNotAcceptable,
+		return nil, nil, &refusal{status: http.StatusNotAcceptable, code: codeNotAcceptable,
 			message: "The server answers in " + mediaResponse + " or " + mediaJSON + "."}
 	case !wasPreflighted(r):
-		return nil, preflightRequired()
+		return nil, nil, preflightRequired()
 	case isEncoded(r):
-		return nil, encodedBody()
+		return nil, nil, encodedBody()
 	case r.ContentLength > t.MaxUpload*int64(maxFiles)+partsAllowance:
-		return nil, bodyTooLarge(t.MaxUpload * int64(maxFiles))
+		return nil, nil, bodyTooLarge(t.MaxUpload * int64(maxFiles))
 	}
 	started := graphql.Now()
 	r.Body = io.NopCloser(body)
 	form, err := r.MultipartReader()
 	if err != nil {
-		return nil, badRequest("The request is not a form of parts.")
+		return nil, nil, badRequest("The request is not a form of parts.")
 	}
 	params, uploads, why := t.readHead(form, maxFiles)
 	if why != nil {
-		return nil, why
+		return nil, nil, why
 	}
 	body.allow(t.MaxUpload * int64(len(uploads)))
 	files := &uploadStream{form: form, waiting: uploads}
 	if why := files.first(); why != nil {
-		return nil, why
+		return nil, nil, why
 	}
 	defer files.close()
 	params.Headers = r.Header

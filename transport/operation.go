@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -24,6 +25,8 @@ type operation struct {
 	context *graphql.OperationContext
 	errs    gqlerror.List // why it is refused
 	buffer  []byte        // the message that is being written
+	began   time.Time
+	code    string // of its first error
 
 	nextWords func(ctx context.Context) []byte // nil where there is no short way
 
@@ -33,7 +36,7 @@ type operation struct {
 }
 
 func newOperation(s *socket, id string) *operation {
-	op := &operation{socket: s, id: id}
+	op := &operation{socket: s, id: id, began: graphql.Now()}
 	op.ctx, op.cancel = context.WithCancel(context.WithValue(s.signed, wordsKey{}, op))
 	return op
 }
@@ -65,6 +68,7 @@ func (op *operation) prepare() {
 // run runs the operation to its end, and tells it.
 func (op *operation) run() {
 	defer op.cancel()
+	defer func() { op.socket.options.Measure.tell("websocket", op.context, op.code, op.began) }()
 	defer func() {
 		if p := recover(); p != nil {
 			op.fail(gqlerror.List{asTold(op.context.Recover(op.ctx, p))})
@@ -131,6 +135,7 @@ func (op *operation) words(ctx context.Context) {
 
 // next sends a result. It reports false where the socket takes no more.
 func (op *operation) next(response *graphql.Response) bool {
+	op.note(response.Errors)
 	if !op.socket.listens(op, false) {
 		return true
 	}
@@ -174,8 +179,16 @@ func asTold(err error) *gqlerror.Error {
 	return told
 }
 
+// note keeps the code of the first error.
+func (op *operation) note(errs gqlerror.List) {
+	if len(errs) > 0 && op.code == "" {
+		op.code = firstCode(errs)
+	}
+}
+
 // fail ends the operation with errors.
 func (op *operation) fail(errs gqlerror.List) {
+	op.note(errs)
 	if !op.socket.listens(op, true) {
 		return
 	}

@@ -331,7 +331,7 @@ func startServer(t testing.TB, documents transport.DocumentOptions, plain transp
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	socket.Log = log
 	events := transport.SSE{HTTP: plain, KeepAlive: 50 * time.Millisecond, WriteTime: cmp.Or(socket.WriteTimeout, 200*time.Millisecond),
-		Farewell: socket.Farewell, Log: log, Connections: s.connections}
+		Farewell: socket.Farewell, Log: log, Connections: s.connections, Measure: socket.Measure}
 	for _, each := range []graphql.Transport{socket, events, forms, plain} {
 		graph.AddTransport(each)
 	}

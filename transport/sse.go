@@ -44,6 +44,7 @@ type SSE struct {
 	MaxStreams  int           // of one user; 100
 	Log         *slog.Logger  // of clients that are too slow, at debug; none
 	Connections *Connections
+	Measure     Measure // HTTP's is not used
 }
 
 var _ graphql.Transport = SSE{}
@@ -64,6 +65,7 @@ func (SSE) Supports(r *http.Request) bool {
 // Do serves one operation until its end, the client's or the server's.
 func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	if why := t.Connections.enter(); why != nil {
+		t.Measure.tell("sse", nil, why.code, graphql.Now())
 		refuse(w, r, "", why)
 		return
 	}
@@ -71,6 +73,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	started := graphql.Now()
 	params, why := t.HTTP.read(w, r, true)
 	if why != nil {
+		t.Measure.tell("sse", nil, why.code, started)
 		refuse(w, r, "", why)
 		return
 	}
@@ -85,6 +88,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
 	if most := cmp.Or(t.MaxStreams, DefaultMaxStreams); !t.Connections.admit(s, most, 0) { // nobody's end at once
+		t.Measure.tell("sse", nil, codeTooManyOnSocket, started)
 		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket,
 			message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return
@@ -106,7 +110,13 @@ func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *gr
 		defer close(results)
 		b := &beside{lastEvent: params.Headers.Get("Last-Event-ID")}
 		ctx := context.WithValue(ctx, besideKey{}, b)
+		var op *graphql.OperationContext
+		var code string // of the first error
+		defer func() { t.Measure.tell("sse", op, code, params.ReadTime.Start) }()
 		give := func(response *graphql.Response) bool {
+			if code == "" {
+				code = firstCode(response.Errors)
+			}
 			select {
 			case results <- nextEvent(response, b.place()):
 				return true
@@ -114,7 +124,8 @@ func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *gr
 				return false
 			}
 		}
-		op, errs := exec.CreateOperationContext(ctx, params)
+		var errs gqlerror.List
+		op, errs = exec.CreateOperationContext(ctx, params)
 		ctx = graphql.WithOperationContext(ctx, op)
 		defer func() {
 			if p := recover(); p != nil {

@@ -337,6 +337,22 @@ type DocumentsPayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
+// How many answers ended for a reason.
+type FinishReasonCount struct {
+	// The reason.
+	FinishReason kyro.FinishReason `json:"finishReason"`
+	// How many.
+	Answers int `json:"answers"`
+}
+
+// How many answers have a grounding.
+type GroundingCount struct {
+	// The grounding.
+	Grounding kyro.Grounding `json:"grounding"`
+	// How many.
+	Answers int `json:"answers"`
+}
+
 // Email and password.
 type LogInInput struct {
 	// The email address; upper and lower case do not matter.
@@ -362,6 +378,25 @@ type MessagePayload struct {
 	Message *kyro.Message `json:"message,omitempty"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
+}
+
+// Tokens of a model.
+type ModelTokens struct {
+	// The model; empty where none wrote a word.
+	Model string `json:"model"`
+	// Tokens of questions, histories and passages.
+	PromptTokens int `json:"promptTokens"`
+	// Tokens of answers.
+	OutputTokens int `json:"outputTokens"`
+}
+
+// How long something took, in milliseconds: so many percent took no longer (nearest rank). Exact to 127 ms, and to less than
+// 1.6 % beyond. Null where there was nothing.
+type Percentiles struct {
+	// Half of them.
+	P50 *int `json:"p50,omitempty"`
+	// 95 %.
+	P95 *int `json:"p95,omitempty"`
 }
 
 // What to say of an answer.

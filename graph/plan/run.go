@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -16,6 +17,8 @@ import (
 type Run struct {
 	Buf []byte // the response so far
 	Max int    // bytes, of a response that is given up soon after it is longer; 0: any
+	// Resolved is told how long the resolver of a field at the top of a query took; nil: nobody is.
+	Resolved func(field string, took time.Duration)
 
 	ctx   context.Context
 	op    *graphql.OperationContext
@@ -295,7 +298,14 @@ func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context
 	if p.ctx == nil && !r.prepare(p, f, arguments) {
 		return value, false
 	}
+	timed, began := f.above == nil && r.Resolved != nil, time.Time{}
+	if timed {
+		began = time.Now()
+	}
 	value, err := resolver(p.ctx, p.field)
+	if timed {
+		r.Resolved(f.Name, time.Since(began))
+	}
 	if err != nil {
 		return value, r.Fail(f, err)
 	}

@@ -33,6 +33,7 @@ type Option func(*options)
 type options struct {
 	also    func(ctx context.Context, p *store.Pools) error
 	onQuery func(ctx context.Context, statement string)
+	measure store.Measure
 }
 
 // Also runs a further migration on the new database, such as that of the queue.
@@ -43,6 +44,11 @@ func Also(migrate func(ctx context.Context, p *store.Pools) error) Option {
 // OnQuery is told every statement of the store.
 func OnQuery(hook func(ctx context.Context, statement string)) Option {
 	return func(o *options) { o.onQuery = hook }
+}
+
+// Measure is told how long every statement of the store took.
+func Measure(measure store.Measure) Option {
+	return func(o *options) { o.measure = measure }
 }
 
 func gather(list []Option) options {
@@ -119,7 +125,7 @@ func open(t testing.TB, c store.Config, o options) *store.Pools {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c.OnQuery = o.onQuery
+	c.OnQuery, c.Measure = o.onQuery, o.measure
 	p, err := store.Open(ctx, c)
 	if err != nil {
 		t.Fatalf("open the test database: %v", err)

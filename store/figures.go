@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// Figures counts what was said to a bot in each of the spans, which follow each other without a gap. Hours that are over are
+// taken as they were counted; what is not counted yet, or changed since, is counted here, so that the figures are exact.
+func (s *Store) Figures(ctx context.Context, bot kyro.ID, spans []kyro.Span) ([]*kyro.Figures, error) {
+	figures := make([]*kyro.Figures, len(spans))
+	for i := range figures {
+		figures[i] = kyro.NewFigures()
+	}
+	c, err := s.cutFigures(ctx, bot, spans)
+	if err != nil {
+		return nil, failed("see what is counted of a bot", err)
+	}
+	// The place of a moment among the spans. Moments are given in no order.
+	at := func(t time.Time) *kyro.Figures {
+		i, found := slices.BinarySearchFunc(spans, t, func(s kyro.Span, t time.Time) int { return s.From.Compare(t) })
+		if !found {
+			i--
+		}
+		return figures[i]
+	}
+	for _, rows := range []struct {
+		minutes int
+		slots   []int64
+	}{{hourMinutes, c.hours}, {quarterMinutes, c.quarters}} {
+		if len(rows.slots) == 0 {
+			continue
+		}
+		var counted []rollupRow
+		q := s.read().NewSelect().Model(&counted).Column("slot", "figures").Where("bot_id = ? AND minutes = ?", bot.Key, rows.minutes).
+			Where("slot >= ? AND slot <= ?", rows.slots[0], rows.slots[len(rows.slots)-1])
+		if err := q.Scan(ctx); err != nil {
+			return nil, failed("read what is counted of a bot", err)
+		}
+		for i := range counted {
+			if _, wanted := slices.BinarySearch(rows.slots, counted[i].Slot); !wanted {
+				continue
+			}
+			if err := addFigures(at(slotTime(counted[i].Slot)), counted[i].Figures); err != nil {
+				return nil, failed("read what is counted of a bot", err)
+			}
+		}
+	}
+	for part := range slices.Chunk(c.plain, plainAtOnce) {
+		rows, err := said(ctx, s.read(), bot.Key, part)
+		if err != nil {
+			return nil, failed("count the messages of a bot", err)
+		}
+		for i := range rows {
+			rows[i].count(at(rows[i].CreatedAt))
+		}
+	}
+	return figures, nil
+}
+
+// plainAtOnce is how many spans one statement looks for messages in.
+const plainAtOnce = 50
+
+// figuresCut is how spans are put together: from hours and quarters that are counted, in order, and from messages.
+type figuresCut struct {
+	hours, quarters []int64
+	plain           []kyro.Span
+}
+
+// cutFigures looks up what is counted. What is counted after it has looked is taken for not counted, which comes to the same.
+func (s *Store) cutFigures(ctx context.Context, bot kyro.ID, spans []kyro.Span) (c figuresCut, err error) {
+	from, to := spans[0].From, spans[len(spans)-1].To
+	var until int64
+	if err := s.read().NewSelect().Table("rollups_until").Column("hour").Scan(ctx, &until); err != nil {
+		return c, err
+	}
+	var changed []int64
+	err = s.read().NewSelect().Table("rollups_due").Column("hour").
+		Where("bot_id = ? AND hour >= ? AND hour < ?", bot.Key, slotOf(from, hourMinutes), slotOf(to, hourMinutes)+hourMinutes).Order("hour").Scan(ctx, &changed)
+	if err != nil {
+		return c, err
+	}
+	cuts := make([]time.Time, 0, len(spans)+1) // where nothing may be taken as a whole across
+	for _, s := range spans {
+		cuts = append(cuts, s.From)
+	}
+	cuts = append(cuts, to)
+	plain := func(a, b time.Time) {
+		if last := len(c.plain) - 1; last >= 0 && c.plain[last].To.Equal(a) {
+			c.plain[last].To = b
+		} else {
+			c.plain = append(c.plain, kyro.Span{From: a, To: b})
+		}
+	}
+	for hour := slotOf(from, hourMinutes); hour < until && slotTime(hour).Before(to); hour += hourMinutes {
+		begin, end := slotTime(hour), slotTime(hour+hourMinutes)
+		for len(cuts) > 0 && !cuts[0].After(begin) {
+			cuts = cuts[1:]
+		}
+		a, b := latest(from, begin), earliest(to, end)
+		if _, is := slices.BinarySearch(changed, hour); is {
+			plain(a, b)
+			continue
+		}
+		within := 0
+		for within < len(cuts) && cuts[within].Before(end) {
+			within++
+		}
+		if a.Equal(begin) && b.Equal(end) && within == 0 {
+			c.hours = append(c.hours, hour)
+			continue
+		}
+		for quarter := hour; quarter < hour+hourMinutes; quarter += quarterMinutes {
+			first, last := slotTime(quarter), slotTime(quarter+quarterMinutes)
+			switch {
+			case !first.Before(b) || !a.Before(last): // beside what is asked for
+			case first.Before(a) || last.After(b) || slices.ContainsFunc(cuts[:within], func(t time.Time) bool { return t.After(first) && t.Before(last) }):
+				plain(latest(a, first), earliest(b, last))
+			default:
+				c.quarters = append(c.quarters, quarter)
+			}
+		}
+	}
+	if open := latest(from, slotTime(until)); open.Before(to) {
+		plain(open, to)
+	}
+	return c, nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

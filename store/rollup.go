@@ -1,0 +1,246 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+// How hours are counted.
+const (
+	hourMinutes    = 60
+	quarterMinutes = 15
+	rollupGrace    = 15 * time.Minute // after the end of an hour: clocks of nodes differ
+	hoursATurn     = 200
+	dueATurn       = 100
+)
+
+// rollupRow is what was said to a bot in an hour, or in a quarter of one.
+type rollupRow struct {
+	bun.BaseModel `bun:"table:rollups"`
+
+	BotID   int64 `bun:",pk"`
+	Minutes int   `bun:",pk"`
+	Slot    int64 `bun:",pk"`
+	Figures []byte
+}
+
+// slotOf is the slot that a moment is in.
+func slotOf(at time.Time, minutes int64) int64 {
+	at = at.UTC()
+	return at.Unix() / 60 / minutes * minutes // there are no messages from before 1970
+}
+
+func slotTime(slot int64) time.Time { return time.Unix(slot*60, 0).UTC() }
+
+// saidRow is what counts of a message.
+type saidRow struct {
+	ID             int64
+	BotID          int64
+	ConversationID int64
+	SenderID       int64
+	Role           kyro.MessageRole
+	Status         kyro.MessageStatus
+	Grounding      *kyro.Grounding
+	FinishReason   *kyro.FinishReason
+	Usage          *kyro.MessageUsage `bun:",type:jsonb"`
+	Feedback       *kyro.Feedback     `bun:",type:jsonb"`
+	CreatedAt      time.Time
+}
+
+// count adds a message to figures.
+func (r *saidRow) count(f *kyro.Figures) {
+	if r.Role == kyro.RoleUser {
+		f.Messages++
+		f.People[r.SenderID], f.Conversations[r.ConversationID] = struct{}{}, struct{}{}
+		return
+	}
+	if !r.Status.Final() {
+		return
+	}
+	f.Answers++
+	if r.Grounding != nil {
+		f.Groundings[*r.Grounding]++
+	}
+	if r.FinishReason != nil {
+		f.Finishes[*r.FinishReason]++
+	}
+	if u := r.Usage; u != nil {
+		if u.TotalTokens() > 0 {
+			f.AddTokens(u.Model, kyro.Tokens{Prompt: int64(u.PromptTokens), Output: int64(u.OutputTokens)})
+		}
+		if u.TimeToFirstTokenMs != nil {
+			f.FirstToken.Count(kyro.TimeBucket(*u.TimeToFirstTokenMs), 1)
+		}
+		if u.DurationMs != nil {
+			f.Duration.Count(kyro.TimeBucket(*u.DurationMs), 1)
+		}
+	}
+	if r.Feedback != nil {
+		switch r.Feedback.Rating {
+		case kyro.RatingUp:
+			f.Up++
+		case kyro.RatingDown:
+			f.Down++
+		}
+	}
+}
+
+// said reads the messages of live conversations in the spans, of one bot or, where that is 0, of all.
+func said(ctx context.Context, db bun.IDB, bot int64, spans []kyro.Span) (rows []saidRow, err error) {
+	q := db.NewSelect().TableExpr("messages AS m").Join("JOIN conversations AS c ON c.id = m.conversation_id AND c.deleted_at IS NULL").
+		ColumnExpr("m.id, c.bot_id, m.conversation_id, m.sender_id, m.role, m.status, m.grounding, m.finish_reason, m.usage, m.feedback, m.created_at")
+	if bot != 0 {
+		q = q.Where("c.bot_id = ?", bot)
+	}
+	var within []string
+	var times []any
+	for _, s := range spans {
+		within, times = append(within, "(m.created_at >= ? AND m.created_at < ?)"), append(times, s.From.UTC(), s.To.UTC())
+	}
+	err = q.Where("("+strings.Join(within, " OR ")+")", times...).Scan(ctx, &rows)
+	return rows, err
+}
+
+// RollUp counts the hours that are over, and those that changed after they were counted. Each turn does a part; more tells
+// that there is more to do at once. Any number of processes may be at it.
+func (s *Store) RollUp(ctx context.Context, now time.Time) (more bool, err error) {
+	var due []dueRow
+	err = s.read().NewSelect().Model(&due).Where("hour < (SELECT hour FROM rollups_until)").OrderExpr("hour, bot_id").Limit(dueATurn).Scan(ctx)
+	if err != nil {
+		return false, failed("look for hours to count", err)
+	}
+	for _, d := range due {
+		if err := s.countAgain(ctx, d); err != nil {
+			return false, err
+		}
+	}
+	for range hoursATurn {
+		if counted, err := s.countHour(ctx, now); err != nil || !counted {
+			return err == nil && len(due) == dueATurn, err
+		}
+	}
+	return true, nil
+}
+
+// dueRow is an hour of a bot that changed after it was counted.
+type dueRow struct {
+	bun.BaseModel `bun:"table:rollups_due"`
+
+	BotID   int64
+	Hour    int64
+	Changes int64
+}
+
+// countAgain counts an hour of a bot once more. Whoever changes something in it afterwards has it counted again: its row
+// is gone, or is waited for.
+func (s *Store) countAgain(ctx context.Context, d dueRow) error {
+	return s.write(ctx, "count an hour again", func(ctx context.Context, tx *writeTx) error {
+		if _, err := tx.NewDelete().Table("rollups_due").Where("bot_id = ? AND hour = ?", d.BotID, d.Hour).Exec(ctx); err != nil {
+			return err
+		}
+		_, err := tx.NewDelete().Table("rollups").Where("bot_id = ? AND minutes = ? AND slot = ?", d.BotID, hourMinutes, d.Hour).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.NewDelete().Table("rollups").
+			Where("bot_id = ? AND minutes = ? AND slot >= ? AND slot < ?", d.BotID, quarterMinutes, d.Hour, d.Hour+hourMinutes).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		return tx.rollUp(ctx, d.BotID, d.Hour)
+	})
+}
+
+// rollUp counts an hour, of one bot or of all, which has no figures yet.
+func (tx *writeTx) rollUp(ctx context.Context, bot, hour int64) error {
+	rows, err := said(ctx, tx, bot, []kyro.Span{{From: slotTime(hour), To: slotTime(hour + hourMinutes)}})
+	if err != nil {
+		return err
+	}
+	type place struct {
+		bot     int64
+		minutes int
+		slot    int64
+	}
+	figures := map[place]*kyro.Figures{}
+	for i := range rows {
+		r := &rows[i]
+		for _, at := range []place{{r.BotID, hourMinutes, hour}, {r.BotID, quarterMinutes, slotOf(r.CreatedAt, quarterMinutes)}} {
+			if figures[at] == nil {
+				figures[at] = kyro.NewFigures()
+			}
+			r.count(figures[at])
+		}
+	}
+	places := slices.Collect(maps.Keys(figures))
+	return insertMany(ctx, tx, "rollups", []string{"bot_id", "minutes", "slot", "figures"}, len(places), func(i int) []any {
+		at := places[i]
+		return []any{at.bot, at.minutes, at.slot, encodeFigures(figures[at])}
+	})
+}
+
+// countHour counts the next hour in which something was said, once it is over and all answers of it are final.
+func (s *Store) countHour(ctx context.Context, now time.Time) (counted bool, err error) {
+	err = s.write(ctx, "count an hour", func(ctx context.Context, tx *writeTx) error {
+		counted = false
+		var until int64
+		// Whoever else is at it waits here, and finds that it is done.
+		if err := tx.NewUpdate().Table("rollups_until").Set("hour = hour").Where("TRUE").Returning("hour").Scan(ctx, &until); err != nil {
+			return err
+		}
+		var next []time.Time
+		err := tx.NewSelect().Table("messages").Column("created_at").Where("created_at >= ?", slotTime(until)).
+			OrderExpr("created_at").Limit(1).Scan(ctx, &next)
+		if err != nil || len(next) == 0 {
+			return err
+		}
+		hour := max(until, slotOf(next[0], hourMinutes))
+		end := slotTime(hour + hourMinutes)
+		if now.Before(end.Add(rollupGrace)) {
+			return nil
+		}
+		waits, err := tx.NewSelect().Table("messages").Where(unfinished).Where("created_at < ?", end).Exists(ctx)
+		if err != nil || waits {
+			return err
+		}
+		if _, err := tx.NewDelete().Table("rollups_due").Where("hour = ?", hour).Exec(ctx); err != nil {
+			return err
+		}
+		if err := tx.rollUp(ctx, 0, hour); err != nil {
+			return err
+		}
+		counted = true
+		_, err = tx.NewUpdate().Table("rollups_until").Set("hour = ?", hour+hourMinutes).Where("TRUE").Exec(ctx)
+		return err
+	})
+	return counted, err
+}
+
+// recount has the hour of a message counted again.
+func (tx *writeTx) recount(ctx context.Context, conversation int64, at time.Time) error {
+	_, err := tx.NewRaw("INSERT INTO rollups_due (bot_id, hour, changes) SELECT bot_id, ?, 1 FROM conversations WHERE id = ?"+onceMore,
+		slotOf(at, hourMinutes), conversation).Exec(ctx)
+	return err
+}
+
+// onceMore locks the row that is there, which whoever counts waits for.
+const onceMore = " ON CONFLICT (bot_id, hour) DO UPDATE SET changes = rollups_due.changes + 1"
+
+// recountConversations has all hours of conversations counted again.
+func (s *Store) recountConversations(ctx context.Context, tx *writeTx, which string, args ...any) error {
+	hour := "CAST(strftime('%s', m.created_at) AS INTEGER) / 3600 * 60"
+	if s.postgres() {
+		hour = "CAST(floor(extract(epoch FROM m.created_at) / 3600) * 60 AS BIGINT)"
+	}
+	_, err := tx.NewRaw(fmt.Sprintf("INSERT INTO rollups_due (bot_id, hour, changes) SELECT DISTINCT c.bot_id, %s, 1"+
+		" FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id WHERE %s ORDER BY 1, 2%s", hour, which, onceMore), args...).Exec(ctx)
+	return err
+}
