@@ -197,6 +197,12 @@ func TestFiguresAreWhatPlainSQLCounts(t *testing.T) {
 		if n := w.number(t, fmt.Sprintf("SELECT count(*) FROM rollups WHERE bot_id = %d", c.bot.Key)); n != 0 {
 			t.Errorf("%d rows of a deleted bot are left", n)
 		}
+		// Of a count that ran beside the deletion.
+		w.exec(t, fmt.Sprintf("INSERT INTO rollups (bot_id, minutes, slot, figures) VALUES (%d, 60, 0, '1')", c.bot.Key))
+		c.rollUp(t, end.Add(time.Minute))
+		if n := w.number(t, fmt.Sprintf("SELECT count(*) FROM rollups WHERE bot_id = %d", c.bot.Key)); n != 0 {
+			t.Errorf("%d rows that came after the deletion are left", n)
+		}
 	})
 }
 
