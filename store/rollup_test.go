@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,7 +188,7 @@ func TestFiguresAreWhatPlainSQLCounts(t *testing.T) {
 		w.exec(t, "DELETE FROM messages")
 		after, err := w.Figures(t.Context(), c.bot, several[0])
 		fine(t, err)
-		if !reflect.DeepEqual(before, after) || before[3].Messages == 0 {
+		if !reflect.DeepEqual(before, after) || before[1].Messages == 0 {
 			t.Error("figures are counted anew each time")
 		}
 
@@ -269,8 +268,5 @@ func TestHoursAreCountedOnceByMany(t *testing.T) {
 		spans, err := kyro.IntervalDay.Spans(kyro.Span{From: start, To: start.Add(15 * 24 * time.Hour)}, time.UTC)
 		fine(t, err)
 		c.check(t, "counted by four", spans)
-		if !slices.IsSortedFunc(spans, func(a, b kyro.Span) int { return a.From.Compare(b.From) }) {
-			t.Error("spans are in no order")
-		}
 	})
 }
