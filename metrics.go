@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"runtime"
@@ -74,21 +73,9 @@ func measuredBy(m *meter.Meter) measured {
 		},
 		gemini: upstream("gemini"), pinecone: upstream("pinecone"), redis: upstream("redis"),
 		calls: func(upstream, call string, began time.Time, err error) {
-			m.Call(upstream, call, codeOfCall(err), time.Since(began))
+			m.Call(upstream, call, kyro.CallCode(err), time.Since(began))
 		},
 	}
-}
-
-func codeOfCall(err error) string {
-	switch {
-	case err == nil:
-		return "OK"
-	case errors.Is(err, context.Canceled):
-		return "CANCELED"
-	case errors.Is(err, context.DeadlineExceeded):
-		return string(kyro.CodeTimeout)
-	}
-	return string(kyro.ErrorCode(err))
 }
 
 // aroundMutations times the resolvers of mutations and of introspection, which gqlgen runs; queries tell by themselves.

@@ -46,7 +46,7 @@ func (p *person) key() string {
 }
 
 // linked stores the token of a mail to a user, as if it had just been sent, and gives it. It is younger than that of any mail that
-// is under way.
+// is under way, and holds the user as those do that make tokens: else one of them could void what it had not seen.
 func (s *testServer) linked(t *testing.T, user string, purpose kyro.TokenPurpose, email, newEmail string) string {
 	t.Helper()
 	token := fmt.Sprintf("%s of %s to %s", purpose, user, newEmail)
@@ -54,9 +54,14 @@ func (s *testServer) linked(t *testing.T, user string, purpose kyro.TokenPurpose
 	at := func(d time.Duration) string {
 		return time.Now().UTC().Add(d).Format("2006-01-02 15:04:05.000000+00:00")
 	}
-	s.exec(t, fmt.Sprintf(`INSERT INTO mail_tokens (hash, purpose, user_id, email, new_email, session_id, name, password_hash, created_at, expires_at)
-		VALUES ('%s', '%s', %s, '%s', '%s', (SELECT MIN(id) FROM sessions WHERE user_id = %s), '', '', '%s', '%s')`,
-		hex.EncodeToString(sum[:]), purpose, user, email, newEmail, user, at(time.Minute), at(time.Hour)))
+	held := "SELECT id FROM users WHERE id = " + user
+	if s.app.pools.Postgres() {
+		held += " FOR UPDATE"
+	}
+	s.exec(t, fmt.Sprintf(`WITH held AS (%s)
+		INSERT INTO mail_tokens (hash, purpose, user_id, email, new_email, session_id, name, password_hash, created_at, expires_at)
+		SELECT '%s', '%s', id, '%s', '%s', (SELECT MIN(id) FROM sessions WHERE user_id = %s), '', '', '%s', '%s' FROM held`,
+		held, hex.EncodeToString(sum[:]), purpose, email, newEmail, user, at(time.Minute), at(time.Hour)))
 	return token
 }
 

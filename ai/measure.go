@@ -1,8 +1,6 @@
 package ai
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"kyrochat/kyro"
@@ -25,19 +23,7 @@ func (m Measure) tell(call string, began time.Time, err error) {
 	if m == nil {
 		return
 	}
-	m(call, codeOfCall(err), time.Since(began))
-}
-
-func codeOfCall(err error) string {
-	switch {
-	case err == nil:
-		return "OK"
-	case errors.Is(err, context.Canceled):
-		return "CANCELED"
-	case errors.Is(err, context.DeadlineExceeded):
-		return string(kyro.CodeTimeout)
-	}
-	return string(kyro.ErrorCode(err))
+	m(call, kyro.CallCode(err), time.Since(began))
 }
 
 // Way is how calls of one kind get to an upstream, and the state of its breaker: closed, open, or half-open.

@@ -22,6 +22,17 @@ const (
 // Span is a time from a moment to right before another.
 type Span struct{ From, To time.Time }
 
+// Within is the part of a span that is in another, which it overlaps.
+func (s Span) Within(whole Span) Span {
+	if s.From.Before(whole.From) {
+		s.From = whole.From
+	}
+	if s.To.After(whole.To) {
+		s.To = whole.To
+	}
+	return s
+}
+
 // BotAnalytics tells how a bot is used.
 type BotAnalytics struct {
 	Span
@@ -84,22 +95,8 @@ func (i Interval) Spans(whole Span, zone *time.Location) ([]Span, error) {
 		if len(spans) == MaxIntervals {
 			return nil, Errorf(CodeBadUserInput, "That would be more than %d intervals. Choose a longer one, or a shorter time.", MaxIntervals)
 		}
-		spans = append(spans, Span{latest(began, from), earliest(end, to)})
+		spans = append(spans, Span{began, end}.Within(Span{from, to}))
 		began = end
 	}
 	return spans, nil
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -1,6 +1,7 @@
 package kyro
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -130,4 +131,17 @@ func ErrorCode(err error) Code {
 		return e.Code
 	}
 	return CodeInternal
+}
+
+// CallCode names how a call of an upstream ended, for figures: OK, CANCELED where its caller went away, or the code.
+func CallCode(err error) string {
+	switch {
+	case err == nil:
+		return "OK"
+	case errors.Is(err, context.Canceled):
+		return "CANCELED"
+	case errors.Is(err, context.DeadlineExceeded):
+		return string(CodeTimeout)
+	}
+	return string(ErrorCode(err))
 }

@@ -73,6 +73,7 @@ type figuresCut struct {
 // cutFigures looks up what is counted. What is counted after it has looked is taken for not counted, which comes to the same.
 func (s *Store) cutFigures(ctx context.Context, bot kyro.ID, spans []kyro.Span) (c figuresCut, err error) {
 	from, to := spans[0].From, spans[len(spans)-1].To
+	whole := kyro.Span{From: from, To: to}
 	var until int64
 	if err := s.read().NewSelect().Table("rollups_until").Column("hour").Scan(ctx, &until); err != nil {
 		return c, err
@@ -100,7 +101,8 @@ func (s *Store) cutFigures(ctx context.Context, bot kyro.ID, spans []kyro.Span) 
 		for len(cuts) > 0 && !cuts[0].After(begin) {
 			cuts = cuts[1:]
 		}
-		a, b := latest(from, begin), earliest(to, end)
+		here := kyro.Span{From: begin, To: end}.Within(whole)
+		a, b := here.From, here.To
 		if _, is := slices.BinarySearch(changed, hour); is {
 			plain(a, b)
 			continue
@@ -118,28 +120,15 @@ func (s *Store) cutFigures(ctx context.Context, bot kyro.ID, spans []kyro.Span) 
 			switch {
 			case !first.Before(b) || !a.Before(last): // beside what is asked for
 			case first.Before(a) || last.After(b) || slices.ContainsFunc(cuts[:within], func(t time.Time) bool { return t.After(first) && t.Before(last) }):
-				plain(latest(a, first), earliest(b, last))
+				part := kyro.Span{From: first, To: last}.Within(here)
+				plain(part.From, part.To)
 			default:
 				c.quarters = append(c.quarters, quarter)
 			}
 		}
 	}
-	if open := latest(from, slotTime(until)); open.Before(to) {
-		plain(open, to)
+	if open := (kyro.Span{From: slotTime(until), To: to}).Within(whole); open.From.Before(to) {
+		plain(open.From, to)
 	}
 	return c, nil
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

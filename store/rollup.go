@@ -112,6 +112,9 @@ func said(ctx context.Context, db bun.IDB, bot int64, spans []kyro.Span) (rows [
 // RollUp counts the hours that are over, and those that changed after they were counted. Each turn does a part; more tells
 // that there is more to do at once. Any number of processes may be at it.
 func (s *Store) RollUp(ctx context.Context, now time.Time) (more bool, err error) {
+	if err := s.dropRollups(ctx, now); err != nil {
+		return false, err
+	}
 	var due []dueRow
 	err = s.read().NewSelect().Model(&due).Where("hour < (SELECT hour FROM rollups_until)").OrderExpr("hour, bot_id").Limit(dueATurn).Scan(ctx)
 	if err != nil {
@@ -128,6 +131,24 @@ func (s *Store) RollUp(ctx context.Context, now time.Time) (more bool, err error
 		}
 	}
 	return true, nil
+}
+
+// dropRollups deletes what was counted of bots that were deleted meanwhile: a count and a deletion that ran beside each other
+// do not see one another.
+func (s *Store) dropRollups(ctx context.Context, now time.Time) error {
+	var gone []int64
+	err := s.read().NewSelect().Table("bots").Column("id").Where("deleted_at >= ?", kyro.Moment(now.Add(-time.Hour))).Scan(ctx, &gone)
+	if err != nil || len(gone) == 0 {
+		return failed("look for deleted bots", err)
+	}
+	return s.write(ctx, "forget what was counted of deleted bots", func(ctx context.Context, tx *writeTx) error {
+		for _, counted := range []string{"rollups", "rollups_due"} {
+			if _, err := tx.NewDelete().Table(counted).Where("bot_id IN (?)", bun.List(gone)).Exec(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // dueRow is an hour of a bot that changed after it was counted.

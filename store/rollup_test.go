@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,13 +188,19 @@ func TestFiguresAreWhatPlainSQLCounts(t *testing.T) {
 		w.exec(t, "DELETE FROM messages")
 		after, err := w.Figures(t.Context(), c.bot, several[0])
 		fine(t, err)
-		if !reflect.DeepEqual(before, after) || before[3].Messages == 0 {
+		if !reflect.DeepEqual(before, after) || before[1].Messages == 0 {
 			t.Error("figures are counted anew each time")
 		}
 
 		fine(t, w.DeleteBot(t.Context(), c.owner, c.bot, end))
 		if n := w.number(t, fmt.Sprintf("SELECT count(*) FROM rollups WHERE bot_id = %d", c.bot.Key)); n != 0 {
 			t.Errorf("%d rows of a deleted bot are left", n)
+		}
+		// Of a count that ran beside the deletion.
+		w.exec(t, fmt.Sprintf("INSERT INTO rollups (bot_id, minutes, slot, figures) VALUES (%d, 60, 0, '1')", c.bot.Key))
+		c.rollUp(t, end.Add(time.Minute))
+		if n := w.number(t, fmt.Sprintf("SELECT count(*) FROM rollups WHERE bot_id = %d", c.bot.Key)); n != 0 {
+			t.Errorf("%d rows that came after the deletion are left", n)
 		}
 	})
 }
@@ -263,8 +268,5 @@ func TestHoursAreCountedOnceByMany(t *testing.T) {
 		spans, err := kyro.IntervalDay.Spans(kyro.Span{From: start, To: start.Add(15 * 24 * time.Hour)}, time.UTC)
 		fine(t, err)
 		c.check(t, "counted by four", spans)
-		if !slices.IsSortedFunc(spans, func(a, b kyro.Span) int { return a.From.Compare(b.From) }) {
-			t.Error("spans are in no order")
-		}
 	})
 }
