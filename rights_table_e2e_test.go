@@ -270,8 +270,8 @@ var rightsOfEdges = map[string]right{
 	"Budget.used":     {ask: func(*belongings) string { return `{ viewer { budgets { used { messages } } } }` }, nobody: "null"},
 	"Budget.reserved": {ask: func(*belongings) string { return `{ viewer { budgets { reserved { messages } } } }` }, nobody: "null"},
 
-	"Bot.usage":         {ask: ofBot("usage { messages }")},
-	"Bot.budgets":       {ask: ofBot("budgets { resetAt }")},
+	"Bot.usage":                     {ask: ofBot("usage { messages }")},
+	"Bot.budgets":                   {ask: ofBot("budgets { resetAt }")},
 	"Bot.owner":                     {ask: ofBot("owner { id }"), keys: everyKey},
 	"Bot.documents":                 {ask: ofBot("documents { nodes { id } }"), keys: "READ INGEST"},
 	"Bot.conversations":             {ask: ofBot("conversations { nodes { id } }"), keys: "READ CHAT"},

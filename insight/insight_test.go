@@ -12,8 +12,10 @@ import (
 
 var now = time.Date(2026, 11, 27, 10, 12, 0, 0, time.UTC)
 
-// book is a store that notes what it is asked for.
+// book is a store that notes what it is asked for about usage and budgets.
 type book struct {
+	insight.Store // is asked for nothing else
+
 	asked   []string
 	deeds   []kyro.AuditEntry
 	budgets map[kyro.ID][]kyro.HardBudget
