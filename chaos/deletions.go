@@ -136,7 +136,7 @@ func (t *trash) delete(ctx context.Context, p *person, a added) error {
 	}
 	t.note(&t.deleted, a)
 	for range 3 {
-		hits, _, err := p.search(ctx, a.bot, a.paper.mark)
+		hits, _, err := p.search(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func (t *trash) deleteBot(ctx context.Context, p *person, bot string, mine []add
 	t.deleted = append(t.deleted, mine...)
 	t.mu.Unlock()
 	for _, a := range mine {
-		hits, _, err := p.search(ctx, bot, a.paper.mark)
+		hits, _, err := p.search(ctx, a)
 		if err = notThere(err); err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (t *trash) readAgain(ctx context.Context, p *person, a added) error {
 	}
 	t.count("documents read again", 1)
 	return p.until(ctx, a.id, func(s seenDocument) bool {
-		hits, all, err := p.search(ctx, a.bot, a.paper.mark)
+		hits, all, err := p.search(ctx, a)
 		if err != nil {
 			return ctx.Err() != nil
 		}
@@ -264,7 +264,10 @@ func (t *trash) check(ctx context.Context, d *data) error {
 type searchHit struct {
 	Dropped                 *string
 	LexicalRank, VectorRank *int
-	Chunk                   struct{ ID, Text string }
+	Chunk                   struct {
+		ID, Text string
+		Document struct{ ID string }
+	}
 }
 
 func (h searchHit) String() string {
@@ -281,21 +284,23 @@ func (h searchHit) String() string {
 	return h.Chunk.ID + " " + rank(h.LexicalRank) + "/" + rank(h.VectorRank) + dropped
 }
 
-// search gives the hits that hold a word, and all that there are.
-func (p *person) search(ctx context.Context, bot, word string) (hits, all []searchHit, err error) {
+// search looks for the mark of a document. It gives the hits that are of the document or hold its mark, and all that there
+// are. Which of its passages come first is for the ranking: the document's title, which has the mark, counts for all of them,
+// and passages of others that are near by their words and their vectors may go before one that is found by words alone.
+func (p *person) search(ctx context.Context, a added) (hits, all []searchHit, err error) {
 	var found struct {
 		Bot *struct{ Search []searchHit }
 	}
-	err = p.ask(ctx, `query($b: ID!, $q: String!) { bot(id: $b) { search(query: $q, first: 20) { dropped lexicalRank vectorRank chunk { id text } } } }`,
-		map[string]any{"b": bot, "q": word}, &found)
+	err = p.ask(ctx, `query($b: ID!, $q: String!) { bot(id: $b) { search(query: $q, first: 20) { dropped lexicalRank vectorRank chunk { id text document { id } } } } }`,
+		map[string]any{"b": a.bot, "q": a.paper.mark}, &found)
 	if err == nil && found.Bot == nil {
 		err = client.Errors{{Message: "the bot is not there"}}
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("search %s: %w", bot, err)
+		return nil, nil, fmt.Errorf("search %s: %w", a.bot, err)
 	}
 	for _, h := range found.Bot.Search {
-		if strings.Contains(h.Chunk.Text, word) {
+		if h.Chunk.Document.ID == a.id || strings.Contains(h.Chunk.Text, a.paper.mark) {
 			hits = append(hits, h)
 		}
 	}
