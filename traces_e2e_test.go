@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	otel "go.opentelemetry.io/otel/trace"
 
+	"kyrochat/internal/gemini"
 	"kyrochat/internal/testdb"
 )
 
@@ -26,9 +29,14 @@ type traced struct {
 func startTraced(t *testing.T, env map[string]string, log io.Writer) *traced {
 	t.Helper()
 	s := &traced{spans: tracetest.NewInMemoryExporter()}
-	s.testServer = startServerWith(t, env, log, func(c *Config) { c.spans = s.spans })
+	s.testServer = startServerWith(t, env, log, func(c *Config) { c.spans = lasting{s.spans} })
 	return s
 }
+
+// lasting keeps spans when its server ends.
+type lasting struct{ *tracetest.InMemoryExporter }
+
+func (lasting) Shutdown(context.Context) error { return nil }
 
 // recording is what was recorded so far.
 type recording []tracetest.SpanStub
@@ -235,4 +243,129 @@ func TestOneTraceOfAnIngestion(t *testing.T) {
 			t.Errorf("the job is %q", got)
 		}
 	})
+}
+
+// TestATraceGoesOnElsewhere: a job belongs to the trace of its request on the node that does it, and an answer on the one that
+// takes it over.
+func TestATraceGoesOnElsewhere(t *testing.T) {
+	t.Parallel()
+	t.Run("job", func(t *testing.T) {
+		t.Parallel()
+		url := testdb.PostgresURL(t)
+		api, worker := startTraced(t, node(t, "api", url), testLog{t}), startTraced(t, node(t, "worker", url), testLog{t})
+		p := api.signUp(t)
+		p.know(p.newBot(), "Tea", teaText)
+		there := worker.recorded(t, func(r recording) bool { return len(r.called("job ingest")) > 0 })
+		here := api.recorded(t, func(r recording) bool { return len(r.called("addTextDocument")) == 1 })
+		all := append(slices.Clone(here), there...)
+		all.of(here.called("addTextDocument")[0].SpanContext.TraceID()).want(t, "addTextDocument > Mutation.addTextDocument > add document > job ingest > activate*")
+		if len(here.called("job ingest"))+len(there.called("addTextDocument")) > 0 {
+			t.Error("the work was not done where it should be")
+		}
+	})
+	eachTown := map[string]func() string{"answer, sqlite": func() string { return "" }, "answer, postgres": func() string { return testdb.PostgresURL(t) }}
+	for name, database := range eachTown {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := startOutside(t)
+			env := o.env(map[string]string{"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": database(), "KYRO_DRAIN_TIMEOUT": "100ms"})
+			first := startTraced(t, env, testLog{t})
+			p := first.signUp(t)
+			bot := p.newBot()
+			p.know(bot, "Tea", teaText)
+			o.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Times: 1, Then: gemini.Stall})
+			message := p.must(sendMessage, vars{"c": nil, "b": bot, "t": "How long does green tea steep?", "k": newKey()}).text("sendMessage.botMessage.id")
+			o.gemini.MustAwait(t, func([]gemini.Request) bool { return len(o.gemini.RequestsOf(gemini.KindAnswer)) > 0 })
+			if err := first.stop(); err != nil {
+				t.Fatal(err)
+			}
+			second := startTraced(t, env, testLog{t})
+			p.s = second.testServer
+			p.finish(message)
+			there := second.recorded(t, func(r recording) bool { return len(r.called("answer")) == 1 && len(r.called("title")) == 1 })
+			here := recording(first.spans.GetSpans())
+			all := append(slices.Clone(here), there...)
+			trace := all.of(here.called("sendMessage")[0].SpanContext.TraceID())
+			trace.want(t, "sendMessage > Mutation.sendMessage > store the turn > answer > store the answer*")
+			if tries := trace.called("answer"); len(tries) != 2 || attributeOf(tries[0], "kyrochat.attempt") != "1" || attributeOf(tries[1], "kyrochat.attempt") != "2" {
+				t.Errorf("%d attempts in the trace", len(tries))
+			}
+		})
+	}
+}
+
+// TestLogsHaveTheTrace that is recorded, beside the request that they belong to, and none where none is.
+func TestLogsHaveTheTrace(t *testing.T) {
+	t.Parallel()
+	log := &journal{}
+	s := startTraced(t, map[string]string{"KYRO_LOG_FORMAT": "json", "KYRO_LOG_LEVEL": "info"}, log)
+	p := s.signUp(t)
+	s.exec(t, "ALTER TABLE bots RENAME TO bots_away") // nothing of ours can go wrong so
+	id := p.ask(`{ viewer { bots { nodes { id } } } }`, nil).at("errors.0.extensions.requestId")
+	span := s.recorded(t, func(r recording) bool { return len(r.called("viewer")) == 1 }).called("viewer")[0]
+	if attributeOf(span, "kyrochat.request_id") != id || span.Status.Code != codes.Error || span.Status.Description != "INTERNAL" {
+		t.Errorf("the client was told %v, the trace %v %v", id, span.Attributes, span.Status)
+	}
+	found := false
+	for line := range strings.Lines(log.String()) {
+		if strings.Contains(line, "request failed") {
+			found = strings.Contains(line, fmt.Sprintf(`"requestId":%q`, id)) && strings.Contains(line, fmt.Sprintf(`"trace":%q`, span.SpanContext.TraceID()))
+		} else if strings.Contains(line, `"msg":"ready"`) && strings.Contains(line, `"trace"`) {
+			t.Errorf("there is no trace of %s", line)
+		}
+	}
+	if !found {
+		t.Errorf("the log is\n%s", log.String())
+	}
+}
+
+// TestTransportsAreTraced, each by the name of what it does, with the request's id, and following who is trusted.
+func TestTransportsAreTraced(t *testing.T) {
+	t.Parallel()
+	const client = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	s := startTraced(t, map[string]string{"KYRO_TRACE_CLIENTS": "follow"}, testLog{t})
+	p := s.signUp(t)
+	bot := p.newBot()
+	p.upload(bot, "tea.txt", []byte(teaText))
+	ask := func(accept, from string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/graphql", strings.NewReader(`{"query":"{ viewer { id } }"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Content-Type": "application/json", "Accept": accept, "Authorization": "Bearer " + p.token, "Traceparent": from} {
+			req.Header.Set(name, value)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+	ask("application/json", client)
+	ask("text/event-stream", client)
+	ask("application/json", "canary")
+	c := s.dial(t)
+	c.send(`{"type":"connection_init","payload":{"authorization":"Bearer ` + p.token + `"}}`)
+	c.receive()
+	c.send(`{"type":"subscribe","id":"1","payload":{"query":"{ viewer { id } }","extensions":{"traceparent":"` + client + `"}}}`)
+	c.receive()
+	c.receive()
+	_ = c.CloseNow()
+	all := s.recorded(t, func(r recording) bool { return len(r.called("viewer")) == 4 && len(r.called("uploadDocument")) == 1 })
+	followed := map[string]int{}
+	ids := map[string]bool{}
+	for _, span := range all.called("viewer") {
+		ids[attributeOf(span, "kyrochat.request_id")] = true
+		if strings.Contains(client, span.SpanContext.TraceID().String()) {
+			followed[attributeOf(span, "kyrochat.transport")]++
+		}
+	}
+	if fmt.Sprint(followed) != "map[http:1 sse:1 websocket:1]" || len(ids) != 4 || ids[""] {
+		t.Errorf("followed on %v; ids %v", followed, ids)
+	}
+	if strings.Contains(all.everything(), "canary") {
+		t.Error("what a client sent is in a trace")
+	}
 }
