@@ -33,6 +33,7 @@ import (
 	"kyrochat/meter"
 	"kyrochat/resolvers"
 	"kyrochat/store"
+	"kyrochat/trace"
 	"kyrochat/transport"
 	"kyrochat/web"
 )
@@ -58,8 +59,10 @@ type app struct {
 	providers   *providers
 	limits      *limitLog
 	post        *mail.Post
-	meter       *meter.Meter // nil where nothing is measured
-	measured    measured     // what is told to it
+	meter       *meter.Meter  // nil where nothing is measured
+	measured    measured      // what is told to it
+	tracer      *trace.Tracer // nil where nothing is traced
+	recorded    recorded      // what begins its traces
 
 	publicListener, adminListener net.Listener // the public one and its server are nil where the role does not serve
 	public, admin                 *http.Server
@@ -68,12 +71,12 @@ type app struct {
 }
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
-func openDatabase(ctx context.Context, cfg Config, m measured, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
+func openDatabase(ctx context.Context, cfg Config, m measured, t recorded, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
 	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery, Measure: m.statements})
 	if err != nil {
 		return nil, nil, err
 	}
-	queue, err := newQueue(pools, jobs.Config{Workers: map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers}, Log: log, Measure: m.turns})
+	queue, err := newQueue(pools, jobs.Config{Workers: map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers}, Log: log, Measure: m.turns, Traces: t.work})
 	if err == nil {
 		err = pools.Migrate(ctx, queue.Migrate)
 	}
@@ -99,8 +102,13 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	a := &app{cfg: cfg, log: log, answered: make(chan struct{})}
 	a.meter = newMeter(cfg)
 	a.measured = measuredBy(a.meter)
-	if a.pools, a.queue, err = openDatabase(ctx, cfg, a.measured, log); err != nil {
+	name := nodeName()
+	if a.tracer, err = newTracer(ctx, cfg, name, a); err != nil {
 		return nil, err
+	}
+	a.recorded = recordedBy(a.tracer)
+	if a.pools, a.queue, err = openDatabase(ctx, cfg, a.measured, a.recorded, log); err != nil {
+		return nil, errors.Join(err, a.closeTracer())
 	}
 	defer func() {
 		if err != nil {
@@ -108,7 +116,6 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		}
 	}()
 	st := store.New(a.pools, a.queue).Within(cfg.Limits)
-	name := nodeName()
 	installation, err := st.Installation(ctx, strings.ToLower(rand.Text()))
 	if err != nil {
 		return nil, err
@@ -149,7 +156,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
 		ModelName: a.info.Answers.Model, Prices: cfg.Prices,
-		Ended: a.measured.answers,
+		Ended: a.measured.answers, Traces: a.recorded.work,
 	})
 	a.look()
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
@@ -351,7 +358,15 @@ func (a *app) close() error {
 			}
 		}
 	}
-	return errors.Join(append(errs, a.pools.Close())...)
+	return errors.Join(append(errs, a.closeTracer(), a.pools.Close())...)
+}
+
+// closeTracer sends the last spans. What a collector does not take in time is lost.
+func (a *app) closeTracer() error {
+	if a.tracer == nil {
+		return nil
+	}
+	return within(context.Background(), spansTime, a.tracer.Close)
 }
 
 func (a *app) logReady(log *slog.Logger) {

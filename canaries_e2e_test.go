@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 	"kyrochat/internal/smtp"
@@ -32,6 +34,7 @@ const (
 type canaryServer struct {
 	mailed
 	gemini  *gemini.Emulator
+	spans   *tracetest.InMemoryExporter
 	log     bytes.Buffer
 	logging sync.Mutex
 	planted map[string]string // what each secret is, by what it is for
@@ -71,13 +74,14 @@ func startWithCanaries(t *testing.T, database string) *canaryServer {
 		s.planted["DATABASE_URL"] = canaryDatabase
 	}
 	s.mails, s.gemini = mails, model
-	s.testServer = startServerWriting(t, map[string]string{
+	s.spans = tracetest.NewInMemoryExporter()
+	s.testServer = startServerWith(t, map[string]string{
 		"DATABASE_URL": database, "REDIS_URL": strings.Replace(redis.URL, "redis://", "redis://:"+canaryRedis+"@", 1), "SMTP_URL": mails.URL(),
 		"KYRO_MAIL_FROM": "kyro@example.com", "KYRO_PUBLIC_URL": "https://chat.example.com", "KYRO_SECRET": canarySecret + "," + canaryFormer,
 		"GEMINI_API_KEY": model.Key, "KYRO_GEMINI_URL": model.URL, "PINECONE_API_KEY": index.APIKey, "KYRO_PINECONE_INDEX": index.Index,
 		"KYRO_PINECONE_CONTROL_URL": index.ControlURL, "KYRO_LOG_LEVEL": "debug", "KYRO_SIGNUP": "verified", "KYRO_COOKIES": "true",
 		"KYRO_ALLOWED_ORIGINS": appOrigin,
-	}, s)
+	}, s, func(c *Config) { c.spans = s.spans })
 	return s
 }
 

@@ -18,6 +18,7 @@ import (
 	"kyrochat/kyro"
 	"kyrochat/store"
 	"kyrochat/text"
+	"kyrochat/trace"
 	"kyrochat/transport"
 )
 
@@ -56,6 +57,7 @@ type Config struct {
 	Providers providersConfig
 	Browser   browserConfig
 	Storage   storageConfig
+	Traces    tracesConfig
 
 	Fetch fetchConfig
 
@@ -76,6 +78,7 @@ type Config struct {
 	LogJSON  bool
 
 	onQuery    func(ctx context.Context, statement string) // for tests that count statements
+	spans      trace.Exporter                              // where spans go in tests
 	unmeasured bool                                        // for what compares a server with one that has no metrics
 	now        func() time.Time                            // what time it is; nil: time.Now
 	clock      pageClock                                   // of what is done about pages; shorter for tests
@@ -165,6 +168,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 	r.readProviders(&c)
 	r.readBrowser(&c)
 	r.readStorage(&c)
+	r.readTraces(&c)
 	r.check(c)
 	r.checkNodes(c)
 	return c, r.err()

@@ -9,7 +9,7 @@ import (
 
 // secretSettings are those that may be in a file, which NAME_FILE names: environments are inherited, listed and logged
 // more easily than files are read.
-var secretSettings = []string{"KYRO_SECRET", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "KYRO_S3_SECRET_KEY"}
+var secretSettings = []string{"KYRO_SECRET", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "KYRO_S3_SECRET_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
 
 // readFiles reads the settings that are in files, and gives them to whoever asks for the settings. It is called first.
 func (r *reader) readFiles() {

@@ -20,6 +20,7 @@ const (
 	usesTime       = 3 * time.Second  // for writing which API keys were used
 	diagnosticTime = time.Second      // for readers of the admin address, such as a profile of 30 s
 	searchesTime   = 2 * time.Second  // for searches of vectors whose answers went on without them
+	spansTime      = 3 * time.Second  // for the last spans of traces
 )
 
 // drain ends what the server does for others: no document is taken in any more and no job begun, running answers

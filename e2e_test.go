@@ -90,6 +90,12 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 // startServerWriting is startServer with a place for the log.
 func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *testServer {
 	t.Helper()
+	return startServerWith(t, env, log, func(*Config) {})
+}
+
+// startServerWith is startServerWriting with what no setting says.
+func startServerWith(t *testing.T, env map[string]string, log io.Writer, change func(*Config)) *testServer {
+	t.Helper()
 	s := &testServer{env: map[string]string{
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": t.TempDir(), "KYRO_LOG_LEVEL": "warn",
 		"KYRO_DRAIN_TIMEOUT": "1s", "KYRO_RATE_SCALE": "0",
@@ -114,6 +120,7 @@ func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *tes
 			(*hear)(ctx, statement)
 		}
 	}
+	change(&cfg)
 	if s.app, err = build(t.Context(), cfg, newLogger(cfg, log)); err != nil {
 		t.Fatal(err)
 	}

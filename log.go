@@ -8,11 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"kyrochat/kyro"
 	"kyrochat/transport"
 )
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: inUTC}
 	if cfg.LogJSON {
 		return slog.New(thinned{slog.NewJSONHandler(w, options), &repeats{}})
 	}
@@ -47,12 +48,26 @@ func (h thinned) Handle(ctx context.Context, r slog.Record) error {
 	if id := transport.RequestIDFrom(ctx); id != "" && !has(r, requestIDKey) {
 		r.AddAttrs(slog.String(requestIDKey, id))
 	}
+	if trace := kyro.TraceFrom(ctx).TraceID(); trace != "" && !has(r, traceKey) {
+		r.AddAttrs(slog.String(traceKey, trace))
+	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// inUTC writes times as lines from all machines can be compared by, whatever time zone each is in.
+func inUTC(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindTime {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
 }
 
 // requestIDKey is under what every line that is written for a request has its id, which is the one that clients are told with
 // errors and in the header X-Request-Id, and that the audit log has.
 const requestIDKey = "requestId"
+
+// traceKey is under what lines have the trace that they belong to, where one is recorded.
+const traceKey = "trace"
 
 func has(r slog.Record, key string) (found bool) {
 	r.Attrs(func(a slog.Attr) bool {

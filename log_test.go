@@ -60,6 +60,25 @@ func TestTheLogLeavesOutRepeatsOnly(t *testing.T) {
 	})
 }
 
+// TestLogsAreInUTC wherever the machine is.
+func TestLogsAreInUTC(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 23, 30, 0, 0, time.FixedZone("elsewhere", 5*60*60))
+	for name, json := range map[string]bool{"JSON": true, "text": false} {
+		var out bytes.Buffer
+		h := newLogger(Config{LogJSON: json}, &out).Handler()
+		r := slog.NewRecord(at, slog.LevelInfo, "ready", 0)
+		r.AddAttrs(slog.Time("until", at.Add(time.Minute)))
+		if err := h.Handle(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if line := out.String(); !strings.Contains(line, "2026-11-27T18:30:00.000Z") && !strings.Contains(line, `"2026-11-27T18:30:00Z"`) ||
+			!strings.Contains(line, "2026-11-27T18:31:00") {
+			t.Errorf("%s: %s", name, line)
+		}
+	}
+}
+
 // TestTheLogForgetsOldTroubles holds that what it remembers is bounded.
 func TestTheLogForgetsOldTroubles(t *testing.T) {
 	t.Parallel()

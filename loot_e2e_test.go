@@ -76,6 +76,13 @@ func TestNoSecretIsFound(t *testing.T) {
 			s.logging.Lock()
 			loot["the log"] = s.log.String()
 			s.logging.Unlock()
+			if err := s.app.tracer.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			loot["traces"] = recording(s.spans.GetSpans()).everything()
+			if !strings.Contains(loot["traces"], "smtp send") || strings.Contains(loot["traces"], "@") {
+				t.Error("the traces have no mails that were sent, or addresses")
+			}
 			if !strings.Contains(loot["the log"], "mail sent") || !strings.Contains(loot["the log"], "letter waits") || !strings.Contains(loot["the database"], "ada2@example.com") {
 				t.Error("the log or the dump is not what it should be")
 			}

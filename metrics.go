@@ -46,7 +46,7 @@ type measured struct {
 	gemini     ai.Measure
 	pinecone   ai.Measure
 	redis      live.Measure
-	calls      func(upstream, call string, began time.Time, err error)
+	calls      func(ctx context.Context, upstream, call string, began time.Time, err error)
 }
 
 func measuredBy(m *meter.Meter) measured {
@@ -72,8 +72,10 @@ func measuredBy(m *meter.Meter) measured {
 			Ended: m.Document,
 		},
 		gemini: upstream("gemini"), pinecone: upstream("pinecone"), redis: upstream("redis"),
-		calls: func(upstream, call string, began time.Time, err error) {
-			m.Call(upstream, call, kyro.CallCode(err), time.Since(began))
+		calls: func(ctx context.Context, upstream, call string, began time.Time, err error) {
+			code := kyro.CallCode(err)
+			m.Call(upstream, call, code, time.Since(began))
+			kyro.TraceFrom(ctx).Called(kyro.Called{System: upstream, Name: call, Began: began, Code: code})
 		},
 	}
 }
@@ -178,47 +180,47 @@ func (c caches) requests() (list []meter.Cache) {
 	return list
 }
 
-// Upstreams that have one door only are measured there.
+// Upstreams that have one door only are measured there, and told to traces.
 
 // measuredPost is a mail server.
 type measuredPost struct {
 	account.Post
-	told func(upstream, call string, began time.Time, err error)
+	told func(ctx context.Context, upstream, call string, began time.Time, err error)
 }
 
 // Send implements account.Post.
 func (p measuredPost) Send(ctx context.Context, mail kyro.Mail) error {
 	began := time.Now()
 	err := p.Post.Send(ctx, mail)
-	p.told("smtp", "send", began, err)
+	p.told(ctx, "smtp", "send", began, err)
 	return err
 }
 
 // measuredFetcher is the web, of which the time until a page's head is there counts.
 type measuredFetcher struct {
 	ingest.Fetcher
-	told func(upstream, call string, began time.Time, err error)
+	told func(ctx context.Context, upstream, call string, began time.Time, err error)
 }
 
 // Fetch implements ingest.Fetcher.
 func (f measuredFetcher) Fetch(ctx context.Context, what kyro.Fetch) (kyro.Fetched, error) {
 	began := time.Now()
 	got, err := f.Fetcher.Fetch(ctx, what)
-	f.told("web", "fetch", began, err)
+	f.told(ctx, "web", "fetch", began, err)
 	return got, err
 }
 
 // measuredBucket is where originals are kept.
 type measuredBucket struct {
 	ingest.Originals
-	told func(upstream, call string, began time.Time, err error)
+	told func(ctx context.Context, upstream, call string, began time.Time, err error)
 }
 
 // Put implements ingest.Originals.
 func (b measuredBucket) Put(ctx context.Context, key string, r io.Reader, size int64) error {
 	began := time.Now()
 	err := b.Originals.Put(ctx, key, r, size)
-	b.told("s3", "put", began, err)
+	b.told(ctx, "s3", "put", began, err)
 	return err
 }
 
@@ -226,7 +228,7 @@ func (b measuredBucket) Put(ctx context.Context, key string, r io.Reader, size i
 func (b measuredBucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
 	began := time.Now()
 	body, err := b.Originals.Open(ctx, key)
-	b.told("s3", "open", began, err)
+	b.told(ctx, "s3", "open", began, err)
 	return body, err
 }
 
@@ -234,6 +236,6 @@ func (b measuredBucket) Open(ctx context.Context, key string) (io.ReadSeekCloser
 func (b measuredBucket) Remove(ctx context.Context, keys []string) error {
 	began := time.Now()
 	err := b.Originals.Remove(ctx, keys)
-	b.told("s3", "remove", began, err)
+	b.told(ctx, "s3", "remove", began, err)
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"kyrochat/auth"
 	"kyrochat/client"
@@ -22,7 +25,30 @@ import (
 //
 //	go test -run '^$' -bench Measuring -benchtime 2000x .
 func BenchmarkMeasuring(b *testing.B) {
-	sides := [2]*measuredSide{startMeasuredSide(b, true), startMeasuredSide(b, false)}
+	unmeasured := func(c *Config) { c.unmeasured = true }
+	compareSides(b, [2]*measuredSide{startMeasuredSide(b, func(*Config) {}), startMeasuredSide(b, unmeasured)})
+}
+
+// BenchmarkTracing compares a server that sends traces, to a collector that takes and drops them, with one that does not: where
+// nothing of what is asked is recorded, where a tenth is, and where everything is.
+//
+//	go test -run '^$' -bench Tracing -benchtime 2000x .
+func BenchmarkTracing(b *testing.B) {
+	without := startMeasuredSide(b, func(*Config) {})
+	for name, ratio := range map[string]float64{"none": 0, "tenth": 0.1, "all": 1} {
+		with := startMeasuredSide(b, func(c *Config) { c.spans, c.Traces.Ratio = dropped{}, ratio })
+		b.Run(name, func(b *testing.B) { compareSides(b, [2]*measuredSide{with, without}) })
+	}
+}
+
+// dropped is a collector that keeps nothing.
+type dropped struct{}
+
+func (dropped) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { return nil }
+func (dropped) Shutdown(context.Context) error                        { return nil }
+
+// compareSides has both servers do what is asked most.
+func compareSides(b *testing.B, sides [2]*measuredSide) {
 	for _, query := range []struct{ name, text string }{
 		{"cached", `{ viewer { id email name } }`},
 		{"list", `{ viewer { bots(first: 20) { nodes { id name documents(first: 5) { nodes { id title } } } } } }`},
@@ -68,7 +94,7 @@ type measuredSide struct {
 	asked      int
 }
 
-func startMeasuredSide(b *testing.B, measured bool) *measuredSide {
+func startMeasuredSide(b *testing.B, change func(*Config)) *measuredSide {
 	b.Helper()
 	env := map[string]string{
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": b.TempDir(), "KYRO_RATE_SCALE": "0", "KYRO_OFFLINE_PACE": "0",
@@ -78,7 +104,8 @@ func startMeasuredSide(b *testing.B, measured bool) *measuredSide {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cfg.unmeasured, cfg.hasher = !measured, auth.HasherOptions{Memory: 64, Passes: 1}
+	cfg.hasher = auth.HasherOptions{Memory: 64, Passes: 1}
+	change(&cfg)
 	app, err := build(b.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)

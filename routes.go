@@ -71,8 +71,8 @@ func (a *app) transfers(r chi.Router) {
 			"Accept-Ranges", "ETag", "Retry-After", "X-Request-Id"},
 		MaxAge: 600,
 	}))
-	r.HandleFunc(ingest.UploadsPath+"{token}", a.measured.ofTransfers("in", files.Upload))
-	r.HandleFunc(ingest.FilesPath+"{token}", a.measured.ofTransfers("out", files.Download))
+	r.HandleFunc(ingest.UploadsPath+"{token}", a.measured.ofTransfers("in", a.recorded.ofTransfers("upload", files.Upload)))
+	r.HandleFunc(ingest.FilesPath+"{token}", a.measured.ofTransfers("out", a.recorded.ofTransfers("download", files.Download)))
 }
 
 // developersHint is for whoever meets a rate on their own machine, where all that they try comes from one address.
@@ -91,7 +91,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows, Now: a.cfg.now}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects}
-	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words, Resolved: a.measured.resolvers})
+	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words, Resolved: a.measured.resolvers, Resolving: a.recorded.ofQuery()})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
 	carry.sockets.Now = a.cfg.now
@@ -102,6 +102,8 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	a.connections.Max, a.connections.MaxLive = carry.maxConnections, carry.maxLive
 	carry.sockets.Measure, carry.events.Measure = a.measured.operations, a.measured.operations
 	carry.uploads.Measure, carry.http.Measure = a.measured.operations, a.measured.operations
+	carry.sockets.Traces, carry.events.Traces = a.recorded.requests, a.recorded.requests
+	carry.uploads.Traces, carry.http.Traces = a.recorded.requests, a.recorded.requests
 	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
 		server.AddTransport(each)
 	}
@@ -119,6 +121,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.AroundResponses(root.AroundResponse)
 	server.AroundRootFields(root.AroundRootField)
 	server.AroundRootFields(a.measured.aroundMutations)
+	server.AroundRootFields(a.recorded.aroundMutations)
 	return server
 }
 

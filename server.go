@@ -100,7 +100,7 @@ func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writ
 	if err != nil {
 		return err
 	}
-	pools, _, err := openDatabase(ctx, cfg, measured{}, newLogger(cfg, errOut))
+	pools, _, err := openDatabase(ctx, cfg, measured{}, recorded{}, newLogger(cfg, errOut))
 	if err != nil {
 		return err
 	}

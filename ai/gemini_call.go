@@ -58,6 +58,7 @@ func (t *tries) again(ctx context.Context, w *way, f *failure) bool {
 type call struct {
 	name   string
 	told   Measure
+	trace  kyro.Trace
 	began  time.Time
 	place  *place
 	b      *breaker
@@ -75,7 +76,7 @@ func (g *Gemini) begin(ctx context.Context, name string, w *way, patience time.D
 		place.leave(false)
 		return nil, &failure{err: err}
 	}
-	return &call{name, g.cfg.Measure, time.Now(), place, w.breaker, settle}, nil
+	return &call{name, g.cfg.Measure, kyro.TraceFrom(ctx), time.Now(), place, w.breaker, settle}, nil
 }
 
 // works notes that the upstream gave something, which is enough where all others wait for this call to say whether it is
@@ -109,11 +110,11 @@ func (c *call) end(f *failure) {
 	c.place.leave(f == nil)
 	switch {
 	case f == nil:
-		c.told.tell(c.name, c.began, nil)
+		c.told.tell(c.trace, c.name, c.began, nil)
 	case f.left:
-		c.told.tell(c.name, c.began, context.Canceled)
+		c.told.tell(c.trace, c.name, c.began, context.Canceled)
 	default:
-		c.told.tell(c.name, c.began, f.err)
+		c.told.tell(c.trace, c.name, c.began, f.err)
 	}
 }
 

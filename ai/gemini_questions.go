@@ -88,12 +88,22 @@ func (q *questions) close() {
 	q.wait.Wait()
 }
 
-// ask gives the vector of a question, which is the caller's to keep. It ends with ctx.
-func (q *questions) ask(ctx context.Context, s string) ([]float32, error) {
+// ask gives the vector of a question, which is the caller's to keep. It ends with ctx. The call is not the caller's alone, so
+// that its trace has how long it waited for it.
+func (q *questions) ask(ctx context.Context, s string) (vector []float32, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	asked := q.find(s)
+	select {
+	case <-asked.done:
+		return slices.Clone(asked.vector), asked.err
+	default:
+	}
+	defer func() {
+		kyro.TraceFrom(ctx).Called(kyro.Called{System: gemini, Name: callQuestions, Began: began, Code: kyro.CallCode(err)})
+	}()
 	select {
 	case <-asked.done:
 		return slices.Clone(asked.vector), asked.err

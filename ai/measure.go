@@ -19,12 +19,16 @@ const (
 	callPassages  = "passages"
 )
 
-func (m Measure) tell(call string, began time.Time, err error) {
-	if m == nil {
-		return
+// tell tells of a call of Gemini, also to the trace of whoever asked.
+func (m Measure) tell(trace kyro.Trace, call string, began time.Time, err error) {
+	code := kyro.CallCode(err)
+	if m != nil {
+		m(call, code, time.Since(began))
 	}
-	m(call, kyro.CallCode(err), time.Since(began))
+	trace.Called(kyro.Called{System: gemini, Name: call, Began: began, Code: code})
 }
+
+const gemini = "gemini" // in traces
 
 // Way is how calls of one kind get to an upstream, and the state of its breaker: closed, open, or half-open.
 type Way struct{ Name, State string }

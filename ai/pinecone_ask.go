@@ -67,7 +67,7 @@ func (p *Pinecone) try(ctx context.Context, how patience, method string, call fu
 	for tried := 1; ; tried++ {
 		began := time.Now()
 		err := p.once(asked, how.each, call)
-		p.tellOf(method, began, err)
+		p.tellOf(kyro.TraceFrom(ctx), method, began, err)
 		if err == nil {
 			p.line.heard(true)
 			return nil
@@ -90,9 +90,9 @@ func (p *Pinecone) try(ctx context.Context, how patience, method string, call fu
 	}
 }
 
-// tellOf tells of one try.
-func (p *Pinecone) tellOf(method string, began time.Time, err error) {
-	if p.measure == nil {
+// tellOf tells of one try, also to the trace of whoever asked.
+func (p *Pinecone) tellOf(trace kyro.Trace, method string, began time.Time, err error) {
+	if p.measure == nil && !trace.Recorded() {
 		return
 	}
 	code := "OK"
@@ -110,7 +110,10 @@ func (p *Pinecone) tellOf(method string, began time.Time, err error) {
 	default:
 		code = string(kyro.CodeUpstreamFailed)
 	}
-	p.measure(method, code, time.Since(began))
+	if p.measure != nil {
+		p.measure(method, code, time.Since(began))
+	}
+	trace.Called(kyro.Called{System: "pinecone", Name: method, Began: began, Code: code})
 }
 
 // over is the error of a ctx that is done, or about to be: gRPC looks at the clock, and may be a moment ahead of it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type attempt struct {
 	began  time.Time
 	ctx    context.Context // until something ends the attempt; its cause says what
 	cancel context.CancelCauseFunc
+	trace  kyro.Trace
 	done   chan struct{} // closed when the end is stored, or is not for this attempt to store
 
 	// Of an attempt that began before its turn was stored; see take.go.
@@ -42,6 +44,7 @@ type attempt struct {
 	filter *Filter
 	nonce  string    // marks what is data in prompts of this attempt
 	first  time.Time // when the first text was written
+	code   string    // of the error that the answer ended with
 
 	saying sync.Mutex      // held while the log is written
 	unsent []kyro.LogEntry // what the log did not take
@@ -72,6 +75,10 @@ func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 		shown:  kyro.MessageRetrieving, until: claim.Until, done: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(s.ctx)
+	if a.ctx, a.trace = s.cfg.Traces.Begin(a.ctx, "answer", claim.Trace); a.trace.Recorded() {
+		a.trace.Note("message_id", claim.MessageID.String())
+		a.trace.Note("attempt", strconv.FormatInt(claim.Attempt, 10))
+	}
 	return a
 }
 

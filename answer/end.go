@@ -40,10 +40,14 @@ func (a *attempt) end(m made, err error) {
 		m.notices = append(m.notices, kyro.NoticeFiltered)
 	}
 	outcome := a.outcome(m, err, filtered)
+	if outcome.Error != nil {
+		a.code = string(outcome.Error.Code)
+	}
 	stored, ok := a.finish(ctx, outcome)
 	if !ok {
 		return
 	}
+	a.trace.Note("status", string(outcome.Status))
 	a.ended(outcome)
 	a.mute = false // the log takes an end also after a gap
 	_ = bounded(ctx, func(ctx context.Context) error {
@@ -51,6 +55,30 @@ func (a *attempt) end(m made, err error) {
 		return nil
 	})
 	a.entitle(m, stored)
+}
+
+// endCode is how the attempt ended, for its trace.
+func (a *attempt) endCode() string {
+	switch context.Cause(a.ctx) {
+	case errLost:
+		return string(kyro.CodeConflict)
+	case errStopped, errUnstored:
+		return kyro.CallCode(context.Canceled)
+	default:
+		return a.code
+	}
+}
+
+// partCode is how a part of an attempt ended, for its trace.
+func partCode(err error) string {
+	switch err {
+	case errStopped, errDrained, errLost, errUnstored:
+		return kyro.CallCode(context.Canceled)
+	case errFirstByte, errIdle, errTotal:
+		return string(kyro.CodeTimeout)
+	default:
+		return kyro.CallCode(err)
+	}
 }
 
 // bounded calls what must not wait for ever on behalf of nobody.

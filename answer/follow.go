@@ -112,6 +112,7 @@ func (f *follower) begin(ctx context.Context, after *kyro.StreamCursor) (kyro.Me
 	case after != nil && after.Stream != f.id:
 		return m, kyro.Errorf(kyro.CodeBadUserInput, "The cursor belongs to another stream, not to %s.", f.id)
 	}
+	kyro.TraceFrom(ctx).Link(m.Trace) // of the answer, which goes on without its readers
 	f.place(m, after)
 	return m, nil
 }

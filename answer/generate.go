@@ -100,7 +100,10 @@ func (a *attempt) retrieve(m *made, job Job) (Retrieved, error) {
 	}
 	timer := time.AfterFunc(a.cfg.Limits.AnswerFirstByte, func() { a.cancel(errFirstByte) })
 	defer timer.Stop()
-	return outlast(a, func() (Retrieved, error) { return a.cfg.Retriever.Retrieve(a.ctx, job.Bot, question, history) })
+	ctx, trace := kyro.BeginPart(a.ctx, "retrieve")
+	found, err := outlast(a, func() (Retrieved, error) { return a.cfg.Retriever.Retrieve(ctx, job.Bot, question, history) })
+	trace.End(partCode(err))
+	return found, err
 }
 
 // recheckAfter is how old what was read of documents may be when a prompt is made of it.
@@ -177,7 +180,10 @@ func (a *attempt) decline(m *made) error {
 
 // stream passes the model's pieces on. The clock for silence stands while a piece is passed on. Models that are asked over
 // a network have clocks of their own for the same limits; these here are for a model that does not keep to them.
-func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
+func (a *attempt) stream(m *made, prompt kyro.Prompt) (err error) {
+	ctx, trace := kyro.BeginPart(a.ctx, "write")
+	waiting := trace.Begin("first piece")
+	defer func() { waiting.End(partCode(err)); trace.End(partCode(err)) }()
 	a.filter.Guard(prompt.System, saidIn(prompt.Passages)...)
 	first := time.AfterFunc(outer(a.cfg.Limits.AnswerFirstByte), func() { a.cancel(errFirstByte) })
 	defer first.Stop()
@@ -186,7 +192,7 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 	defer idle.Stop()
 
 	read := 0
-	for d, err := range a.cfg.Model.Answer(a.ctx, prompt) {
+	for d, err := range a.cfg.Model.Answer(ctx, prompt) {
 		if err != nil {
 			return err
 		}
@@ -196,6 +202,9 @@ func (a *attempt) stream(m *made, prompt kyro.Prompt) error {
 		}
 		if err := context.Cause(a.ctx); err != nil {
 			return err
+		}
+		if d.Text != "" && read == 0 {
+			waiting.End("")
 		}
 		room := max(0, maxAnswerBytes-read)
 		read += len(d.Text)

@@ -62,6 +62,9 @@ type Config struct {
 	// for a process that is gone. It is called from many goroutines, and must not wait.
 	Ended func(o kyro.Outcome)
 
+	// Traces begins the span of each attempt, which goes on with the trace that its turn was stored in; nil: there is none.
+	Traces kyro.Traces
+
 	Now    func() time.Time // by which leases are counted; the monotonic clock of time.Now, which no step of the wall's moves
 	Wall   func() time.Time // what time it is, for rows; Now
 	Random io.Reader        // of the nonces in prompts; that of the operating system

@@ -32,6 +32,7 @@ type titling struct {
 	bot              kyro.ID
 	question, answer string
 	sources          []kyro.ID // that the answer was made from
+	trace            string    // of the answer; empty: there is none
 }
 
 // entitle has a title written for a conversation whose first answer is complete. Nothing waits for it: where too many wait
@@ -41,7 +42,7 @@ func (a *attempt) entitle(m made, stored kyro.Message) {
 		return
 	}
 	select {
-	case a.titles <- titling{a.claim.ConversationID, m.bot, m.question, stored.Text, a.state().Sources}:
+	case a.titles <- titling{a.claim.ConversationID, m.bot, m.question, stored.Text, a.state().Sources, a.trace.Context()}:
 	default:
 		a.logger.Info("no title is written: too many wait")
 	}
@@ -70,6 +71,11 @@ var errWithdrawn = errors.New("the answer's source changed")
 // writeTitle asks the model for a title and stores it, unless a person gave one meanwhile. Of an answer whose source
 // changed while it waited it asks for none.
 func (s *Service) writeTitle(ctx context.Context, t titling) (err error) {
+	if t.trace != "" {
+		var trace kyro.Trace
+		ctx, trace = s.cfg.Traces.Begin(ctx, "title", t.trace)
+		defer func() { trace.End(kyro.CallCode(err)) }()
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = errPanicked

@@ -106,6 +106,7 @@ func (s *Service) answerNext(conversation kyro.ID) bool {
 			delete(s.attempts, message)
 		}
 		s.mu.Unlock()
+		a.trace.End(a.endCode())
 		a.cancel(nil)
 		close(a.done)
 	}()

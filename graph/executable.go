@@ -44,6 +44,9 @@ type Options struct {
 	Words func(ctx context.Context, next func(ctx context.Context) []byte)
 	// Resolved is told how long the resolver of a field at the top of a query took. It must not wait. nil: nobody is.
 	Resolved func(field string, took time.Duration)
+	// Resolving gives the resolver of a field at the top of a query its context, and what is told of its end, which may be
+	// nil. nil: each has the query's.
+	Resolving func(ctx context.Context, field string) (context.Context, func(error))
 }
 
 type executable struct {
@@ -102,7 +105,7 @@ func (e *executable) plan(op *graphql.OperationContext) (*plan.Plan, bool) {
 func (e *executable) run(ctx context.Context, op *graphql.OperationContext, p *plan.Plan) *graphql.Response {
 	ec := newExecutionContext(op, e.executableSchema, nil)
 	x := &planned{Run: plan.NewRun(ctx, p, e.buffer(p.Size())), ec: ec}
-	x.Max, x.Resolved = e.o.MaxResponse, e.o.Resolved
+	x.Max, x.Resolved, x.Resolving = e.o.MaxResponse, e.o.Resolved, e.o.Resolving
 	if !x.Guard(func() bool { return x.objectQuery(p.Root) }) {
 		return &graphql.Response{Data: []byte("null")}
 	}

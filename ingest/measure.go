@@ -44,13 +44,28 @@ const (
 
 // stage does a part of the work, and tells how it went.
 func (s *Service) stage(ctx context.Context, stage Stage, do func(ctx context.Context) error) error {
-	if s.measure.Stage == nil {
+	ctx, trace := kyro.BeginPart(ctx, string(stage))
+	if s.measure.Stage == nil && !trace.Recorded() {
 		return do(ctx)
 	}
 	began := time.Now()
 	err := do(ctx)
-	s.measure.Stage(stage, outcomeOf(ctx, err), time.Since(began))
+	outcome := outcomeOf(ctx, err)
+	if s.measure.Stage != nil {
+		s.measure.Stage(stage, outcome, time.Since(began))
+	}
+	trace.Note("outcome", string(outcome))
+	trace.End(codeOf(outcome, err))
 	return err
+}
+
+// codeOf is the code of a stage that was not done. That it goes on in another turn is no error.
+func codeOf(outcome Outcome, err error) string {
+	switch outcome {
+	case StageDone, StageAgain:
+		return ""
+	}
+	return kyro.CallCode(err)
 }
 
 func outcomeOf(ctx context.Context, err error) Outcome {

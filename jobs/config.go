@@ -31,6 +31,8 @@ type Config struct {
 	// Measure, when set, is told of each turn of a job when it is over: what came of it, and how long it took. It is called
 	// from many goroutines, and must not wait.
 	Measure func(kind kyro.JobKind, outcome Outcome, took time.Duration)
+	// Traces begins the span of each turn of a job, which goes on with the trace that the job was stored in; nil: there is none.
+	Traces kyro.Traces
 }
 
 // Outcome is what came of a turn of a job.

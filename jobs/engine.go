@@ -94,10 +94,11 @@ func (e *engine[TTx]) stop(ctx context.Context) error {
 }
 
 // inserts are the jobs as River stores them.
-func (q *Queue) inserts(jobs []kyro.Job) []river.InsertManyParams {
+func (q *Queue) inserts(ctx context.Context, jobs []kyro.Job) []river.InsertManyParams {
+	metadata := traced(ctx)
 	inserts := make([]river.InsertManyParams, len(jobs))
 	for i, job := range jobs {
-		opts := &river.InsertOpts{Queue: queueOf(job.Kind), MaxAttempts: q.riverAttempts()}
+		opts := &river.InsertOpts{Queue: queueOf(job.Kind), MaxAttempts: q.riverAttempts(), Metadata: metadata}
 		if job.After > 0 {
 			opts.ScheduledAt = q.clock.Now().Add(job.After)
 		}

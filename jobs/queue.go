@@ -153,7 +153,7 @@ func (q *Queue) EnqueuePostgres(ctx context.Context, tx pgx.Tx, jobs ...kyro.Job
 	if q.postgres == nil {
 		return errors.New("enqueue on PostgreSQL: the queue is kept in SQLite")
 	}
-	return q.postgres.enqueue(ctx, tx, q.inserts(jobs))
+	return q.postgres.enqueue(ctx, tx, q.inserts(ctx, jobs))
 }
 
 // EnqueueSQLite stores jobs in the transaction.
@@ -161,7 +161,7 @@ func (q *Queue) EnqueueSQLite(ctx context.Context, tx *sql.Tx, jobs ...kyro.Job)
 	if q.sqlite == nil {
 		return errors.New("enqueue on SQLite: the queue is kept in PostgreSQL")
 	}
-	return q.sqlite.enqueue(ctx, tx, q.inserts(jobs))
+	return q.sqlite.enqueue(ctx, tx, q.inserts(ctx, jobs))
 }
 
 // Handle names who works on jobs of a kind. A process works on the kinds it has handlers for and on no others.

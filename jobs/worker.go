@@ -42,13 +42,30 @@ func (w *worker) Timeout(row *river.Job[args]) time.Duration {
 
 // Work is one turn of a job.
 func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
-	if w.queue.cfg.Measure == nil {
-		return w.turn(ctx, row)
-	}
+	ctx, span := w.queue.cfg.Traces.Begin(ctx, "job "+string(w.kind), traceOf(row.JobRow))
 	began := time.Now()
 	err := w.turn(ctx, row)
-	w.queue.cfg.Measure(w.kind, outcomeOf(err), time.Since(began))
+	outcome := outcomeOf(err)
+	if w.queue.cfg.Measure != nil {
+		w.queue.cfg.Measure(w.kind, outcome, time.Since(began))
+	}
+	if span.Recorded() {
+		span.Note("outcome", string(outcome))
+		span.End(codeOf(outcome, err))
+	}
 	return err
+}
+
+// codeOf is the code of a turn that failed.
+func codeOf(outcome Outcome, err error) string {
+	switch outcome {
+	case Failed, Exhausted:
+		return kyro.CallCode(err)
+	case Interrupted:
+		return kyro.CallCode(context.Canceled)
+	default:
+		return ""
+	}
 }
 
 // outcomeOf reads out of what River is told what came of a turn.

@@ -14,6 +14,7 @@ type Claim struct {
 	Owner          string // the node that holds it
 	Restarted      bool   // an attempt before was lost after it wrote text; this is the one more that there is then
 	Until          time.Time
+	Trace          string // that the attempt goes on with; see Trace.Context
 }
 
 // AnswerJob is what one attempt works on.

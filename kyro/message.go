@@ -103,6 +103,7 @@ type Message struct {
 	Usage           *MessageUsage
 	Error           *MessageError
 	Feedback        *Feedback // of the person of the conversation
+	Trace           string    // of an answer, that whoever makes it goes on with; see Trace.Context
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"kyrochat/kyro"
 )
 
 // Measure is told of every command to Redis, or pipeline of commands, when it has ended: "command" or "pipeline"; "OK",
@@ -15,7 +17,8 @@ import (
 // wait.
 type Measure func(call, code string, took time.Duration)
 
-func (m Measure) tell(call string, began time.Time, err error) {
+// tell tells of a call, also to the trace of whoever asked, which has the name of a command.
+func (m Measure) tell(trace kyro.Trace, call, name string, began time.Time, err error) {
 	code := "OK"
 	switch {
 	case errors.Is(err, errAway):
@@ -25,7 +28,10 @@ func (m Measure) tell(call string, began time.Time, err error) {
 	case err != nil && !errors.Is(err, redis.Nil):
 		code = "ERROR"
 	}
-	m(call, code, time.Since(began))
+	if m != nil {
+		m(call, code, time.Since(began))
+	}
+	trace.Called(kyro.Called{System: "redis", Name: name, Began: began, Code: code})
 }
 
 // measuring implements redis.Hook.
@@ -41,7 +47,7 @@ func (h measuring) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		began := time.Now()
 		err := next(ctx, cmd)
-		h.tell.tell("command", began, err)
+		h.tell.tell(kyro.TraceFrom(ctx), "command", cmd.Name(), began, err)
 		return err
 	}
 }
@@ -50,7 +56,7 @@ func (h measuring) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		began := time.Now()
 		err := next(ctx, cmds)
-		h.tell.tell("pipeline", began, err)
+		h.tell.tell(kyro.TraceFrom(ctx), "pipeline", "pipeline", began, err)
 		return err
 	}
 }

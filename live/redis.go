@@ -105,9 +105,7 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 	waiting.PoolSize = 2
 	options.Limiter = &r.health
 	r.commands, r.blocking = redis.NewClient(options), redis.NewClient(&waiting)
-	if cfg.Measure != nil {
-		r.commands.AddHook(measuring{cfg.Measure})
-	}
+	r.commands.AddHook(measuring{cfg.Measure})
 	r.tail.init(r, cfg.Timeout)
 	r.outbox.init(r)
 	return r, nil

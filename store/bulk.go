@@ -29,8 +29,8 @@ func insertMany(ctx context.Context, tx *writeTx, table string, columns []string
 // insertEach is insertMany for rows that are made one after another: next gives nil after the last one. What a row
 // refers to is not used any more when the next one is asked for.
 func insertEach(ctx context.Context, tx *writeTx, table string, columns []string, next func() ([]any, error)) (err error) {
-	began := tx.measure.begin()
-	defer func() { tx.measure.tell(aCopy, began, err) }()
+	began := tx.watch.began(ctx)
+	defer func() { tx.watch.tell(ctx, aCopy, began, err, "INTO "+table) }()
 	if tx.pg != nil {
 		var broken error // of next, which the server would only quote
 		rows := pgx.CopyFromFunc(func() (row []any, err error) {

@@ -41,6 +41,7 @@ func (s *Store) ClaimNext(
 		found = err == nil
 		claim = kyro.Claim{
 			MessageID: kyro.MessageID(r.ID), ConversationID: conversation, Attempt: r.Attempt, Owner: owner, Restarted: r.Restarted,
+			Trace: orNone(r.Trace),
 		}
 		return err
 	})

@@ -125,8 +125,8 @@ func (s *Store) keepSQLite(ctx context.Context, tx *writeTx, lease time.Duration
 	}
 	defer func() { err = errors.Join(err, update.Close()) }()
 	var moved []int64 // conversations
-	began := s.pools.measure.begin()
-	defer func() { s.pools.measure.tell(anUpdate, began, err) }()
+	began := s.pools.watch.began(ctx)
+	defer func() { s.pools.watch.tell(ctx, anUpdate, began, err, text) }()
 	for i, k := range list {
 		state, conversation := stateOf(k), int64(0)
 		err := update.QueryRowContext(ctx, q.values[0], k.Claim.MessageID.Key, state.Seq, string(state.Status), state.Text, k.Claim.Attempt, k.Claim.Owner,
@@ -152,9 +152,9 @@ func (s *Store) eachIn(ctx context.Context, tx *writeTx, q *query, places []any,
 	if s.pools.onQuery != nil {
 		s.pools.onQuery(ctx, text)
 	}
-	began := s.pools.measure.begin()
+	began := s.pools.watch.began(ctx)
 	rows, err := tx.pg.Query(ctx, text, append([]any{s.pools.readMode}, q.values...)...)
-	defer func() { s.pools.measure.tell(firstWord(text), began, err) }()
+	defer func() { s.pools.watch.tell(ctx, firstWord(text), began, err, text) }()
 	if err != nil {
 		return err
 	}

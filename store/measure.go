@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"kyrochat/kyro"
 )
 
 // Measure is told of a statement when it is over; see Config.
@@ -20,17 +22,31 @@ const (
 	another   = "OTHER"
 )
 
-// begin is when a statement begins, where somebody wants to know.
-func (m Measure) begin() time.Time {
-	if m == nil {
+// watch tells of statements that are over: whoever measures them, and the trace of whoever they were made for.
+type watch struct {
+	measure Measure
+	system  string // the database, in traces
+}
+
+func (c Config) watch() watch {
+	if c.DatabaseURL != "" {
+		return watch{c.Measure, "postgresql"}
+	}
+	return watch{c.Measure, "sqlite"}
+}
+
+// began is when a statement begins, where somebody wants to know.
+func (w watch) began(ctx context.Context) time.Time {
+	if w.measure == nil && !kyro.TraceFrom(ctx).Recorded() {
 		return time.Time{}
 	}
 	return time.Now()
 }
 
-// tell tells of a statement by its first word.
-func (m Measure) tell(first string, began time.Time, err error) {
-	if m == nil {
+// tell tells of a statement by its first word. Of its text, which may hold values, the trace has the names of tables.
+func (w watch) tell(ctx context.Context, first string, began time.Time, err error, texts ...string) {
+	trace := kyro.TraceFrom(ctx)
+	if w.measure == nil && !trace.Recorded() {
 		return
 	}
 	switch first {
@@ -38,7 +54,18 @@ func (m Measure) tell(first string, began time.Time, err error) {
 	default:
 		first = another
 	}
-	m(first, time.Since(began), err != nil && !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, context.Canceled))
+	failed := err != nil && !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, context.Canceled)
+	if w.measure != nil {
+		w.measure(first, time.Since(began), failed)
+	}
+	if !trace.Recorded() {
+		return
+	}
+	code := ""
+	if failed {
+		code = kyro.CallCode(err)
+	}
+	trace.Called(kyro.Called{System: w.system, Name: first, Target: tablesOf(texts), Began: began, Code: code})
 }
 
 // firstWord is that of a statement written by hand.

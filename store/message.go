@@ -46,6 +46,7 @@ type messageRow struct {
 	Sources         []int64              `bun:",type:jsonb,nullzero"` // nil: not known
 	KeyID           *int64
 	Held            *heldRow `bun:",type:jsonb"`
+	Trace           *string
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
 	Added           int64
@@ -68,13 +69,13 @@ var (
 const messageColumns = `id conversation_id role turn:turn status:status text:text created_at:createdAt parent_id:parent sender_id:sender
 	client_message_id:clientMessageId superseded:superseded attempt:attempt seq:seq grounding:grounding
 	finish_reason:finishReason completed_at:completedAt notices:notices usage:usage error:error
-	feedback:feedback`
+	feedback:feedback trace:trace`
 
 func messagePlaces(r *messageRow, asJSON func(any) any) []any {
 	return []any{
 		&r.ID, &r.ConversationID, &r.Role, &r.Turn, &r.Status, &r.Text, &r.CreatedAt, &r.ParentID, &r.SenderID,
 		&r.ClientMessageID, &r.Superseded, &r.Attempt, &r.Seq, &r.Grounding, &r.FinishReason, &r.CompletedAt,
-		asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error), asJSON(&r.Feedback),
+		asJSON(&r.Notices), asJSON(&r.Usage), asJSON(&r.Error), asJSON(&r.Feedback), &r.Trace,
 	}
 }
 
@@ -94,7 +95,7 @@ func (r *messageRow) fill(m *kyro.Message) {
 	m.ID, m.ConversationID, m.SenderID = kyro.MessageID(r.ID), kyro.ConversationID(r.ConversationID), kyro.UserID(r.SenderID)
 	m.Role, m.Status, m.Text, m.Turn, m.Superseded, m.Attempt, m.Seq = r.Role, r.Status, r.Text, r.Turn, r.Superseded, r.Attempt, r.Seq
 	m.Grounding, m.FinishReason, m.Notices, m.Usage, m.Error = r.Grounding, r.FinishReason, r.Notices, r.Usage, r.Error
-	m.Feedback = r.Feedback
+	m.Feedback, m.Trace = r.Feedback, orNone(r.Trace)
 	m.CreatedAt, m.CompletedAt = r.CreatedAt.UTC(), utcPtr(r.CompletedAt)
 	if r.ClientMessageID != nil {
 		m.ClientMessageID = *r.ClientMessageID

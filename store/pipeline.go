@@ -139,9 +139,9 @@ func (p *pipeline) runSQLite(ctx context.Context, steps []*step) error {
 	for _, step := range steps {
 		text := step.text.String()
 		p.s.told(ctx, text)
-		began := p.s.pools.measure.begin()
+		began := p.s.pools.watch.began(ctx)
 		err := p.stepSQLite(ctx, text, step)
-		p.s.pools.measure.tell(firstWord(text), began, err)
+		p.s.pools.watch.tell(ctx, firstWord(text), began, err, text)
 		if err != nil {
 			return err
 		}
@@ -190,13 +190,13 @@ func (s *Store) send(ctx context.Context, conn *pgx.Conn, steps []*step) (err er
 	if s.pools.onQuery != nil {
 		s.pools.onQuery(ctx, strings.Join(texts, ";\n"))
 	}
-	began := s.pools.measure.begin()
+	began := s.pools.watch.began(ctx)
 	results := conn.SendBatch(ctx, batch)
 	defer func() {
 		if closed := results.Close(); err == nil {
 			err = closed
 		}
-		s.pools.measure.tell(aPipeline, began, err)
+		s.pools.watch.tell(ctx, aPipeline, began, err, texts...)
 	}()
 	for _, step := range steps {
 		if step.places == nil {

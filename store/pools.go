@@ -47,7 +47,7 @@ type Pools struct {
 	readMode   pgx.QueryExecMode // of hot reads on PostgreSQL
 	statements statements        // of hot reads on SQLite
 	onQuery    func(ctx context.Context, statement string)
-	measure    Measure
+	watch      watch
 
 	pulse *pulse // of PostgreSQL
 	lock  *fileLock
@@ -128,7 +128,7 @@ func (p *Pools) Close() error {
 // queryHook tells of the statements that bun makes.
 type queryHook struct {
 	onQuery func(ctx context.Context, statement string)
-	measure Measure
+	watch   watch
 }
 
 func (h queryHook) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
@@ -138,16 +138,13 @@ func (h queryHook) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.C
 	return ctx
 }
 
-func (h queryHook) AfterQuery(_ context.Context, e *bun.QueryEvent) {
-	h.measure.tell(e.Operation(), e.StartTime, e.Err)
+func (h queryHook) AfterQuery(ctx context.Context, e *bun.QueryEvent) {
+	h.watch.tell(ctx, e.Operation(), e.StartTime, e.Err, e.Query)
 }
 
 // newDB is bun on a pool. Columns that it does not know are those of a newer program, which was started while this one
 // runs.
 func newDB(pool *sql.DB, dialect schema.Dialect, c Config) *bun.DB {
 	db := bun.NewDB(pool, dialect, bun.WithDiscardUnknownColumns())
-	if c.OnQuery == nil && c.Measure == nil {
-		return db
-	}
-	return db.WithQueryHook(queryHook{c.OnQuery, c.Measure})
+	return db.WithQueryHook(queryHook{c.OnQuery, c.watch()})
 }

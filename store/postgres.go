@@ -46,7 +46,7 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 	}
 	db := newDB(stdlib.OpenDBFromPool(pool), pgdialect.New(), c)
 	pulse.start(config.ConnConfig)
-	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, pulse: pulse, onQuery: c.OnQuery, measure: c.Measure, log: c.Log}, nil
+	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, pulse: pulse, onQuery: c.OnQuery, watch: c.watch(), log: c.Log}, nil
 }
 
 // CheckURL says what is wrong with the URL of a PostgreSQL, without its password. It does not look whether one is there.

@@ -207,14 +207,14 @@ func (s *Store) each(ctx context.Context, q *query, places []any, do func()) err
 	if s.pools.onQuery != nil {
 		s.pools.onQuery(ctx, text)
 	}
-	began := s.pools.measure.begin()
+	began := s.pools.watch.began(ctx)
 	var err error
 	if q.pg {
 		err = eachPostgres(ctx, s.pools, text, q.values, places, do)
 	} else {
 		err = eachSQLite(ctx, s.pools, text, q.values, places, do)
 	}
-	s.pools.measure.tell(firstWord(text), began, err)
+	s.pools.watch.tell(ctx, firstWord(text), began, err, text)
 	return err
 }
 

@@ -27,6 +27,7 @@ func (s *Store) SaveSibling(
 		superseded := c.next()
 		answer := pendingAnswer(c, question, sender, now)
 		answer.KeyID = keyOrNil(charge.KeyID)
+		answer.Trace = traceOf(ctx)
 		if err := insertOnce(ctx, tx, &answer, clientMessageID); err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func openSQLite(ctx context.Context, c Config) (_ *Pools, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pools{lock: lock, log: c.Log, onQuery: c.OnQuery, measure: c.Measure}
+	p := &Pools{lock: lock, log: c.Log, onQuery: c.OnQuery, watch: c.watch()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.closeHalfOpen())

@@ -25,7 +25,7 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 			return err
 		}
 		var question, answer messageRow
-		turn, question, answer = g.turn(t)
+		turn, question, answer = g.turn(t, traceOf(ctx))
 		if g.budgeted {
 			if answer.Held, err = s.holdTurn(ctx, p, &g, t); err != nil {
 				return err
@@ -60,7 +60,7 @@ type ground struct {
 }
 
 // turn makes the rows of a turn, and the conversation's as it is with them.
-func (g *ground) turn(t kyro.NewTurn) (turn kyro.Turn, question, answer messageRow) {
+func (g *ground) turn(t kyro.NewTurn, trace *string) (turn kyro.Turn, question, answer messageRow) {
 	c, now := &g.conversation, kyro.Moment(t.Now)
 	if t.ConversationID.IsZero() {
 		*c = rowOfConversation(&kyro.Conversation{
@@ -77,11 +77,12 @@ func (g *ground) turn(t kyro.NewTurn) (turn kyro.Turn, question, answer messageR
 		question.ClientMessageID = &t.ClientMessageID
 	}
 	answer = pendingAnswer(c, &question, t.SenderID, now)
-	answer.ID, answer.KeyID = g.ids[1], keyOrNil(t.Charge.KeyID)
+	answer.ID, answer.KeyID, answer.Trace = g.ids[1], keyOrNil(t.Charge.KeyID), trace
 	if t.Owner != "" && g.waiting == 0 && g.bot.ID != 0 {
 		answer.Status, answer.Attempt, answer.LeaseOwner = kyro.MessageRetrieving, 1, t.Owner
 		turn.Claim = &kyro.Claim{
 			MessageID: kyro.MessageID(answer.ID), ConversationID: kyro.ConversationID(c.ID), Attempt: answer.Attempt, Owner: t.Owner,
+			Trace: orNone(trace),
 		}
 		turn.Job = &kyro.AnswerJob{Bot: g.bot.noun(), Question: question.noun(), Unread: c.MessageCount > 0, Bare: !g.known}
 	}
@@ -200,9 +201,9 @@ func (s *Store) conversationStep(c *conversationRow, fresh bool) *step {
 func (s *Store) turnStep(question, answer *messageRow, lease time.Duration) *step {
 	m := question
 	q := s.query().add(`INSERT INTO messages (id, conversation_id, turn, parent_id, sender_id, role, status, text, client_message_id,
-		superseded, attempt, seq, lease_owner, lease_until, stop_requested, notices, created_at, completed_at, added, changed,
+		superseded, attempt, seq, lease_owner, lease_until, stop_requested, notices, trace, created_at, completed_at, added, changed,
 		key_id, held) VALUES
-		(?, ?, ?, NULL, ?, 'USER', 'COMPLETED', ?, ?, FALSE, 0, 0, '', NULL, FALSE, '[]', ?, ?, ?, ?, NULL, NULL), `,
+		(?, ?, ?, NULL, ?, 'USER', 'COMPLETED', ?, ?, FALSE, 0, 0, '', NULL, FALSE, '[]', NULL, ?, ?, ?, ?, NULL, NULL), `,
 		m.ID, m.ConversationID, m.Turn, m.SenderID, m.Text, m.ClientMessageID, m.CreatedAt, *m.CompletedAt, m.Added, m.Changed)
 	m = answer
 	q.add(`(?, ?, ?, ?, ?, 'BOT', ?, '', NULL, FALSE, ?, 0, ?, `,
@@ -213,7 +214,7 @@ func (s *Store) turnStep(question, answer *messageRow, lease time.Duration) *ste
 		until, shift := s.byClock(lease)
 		q.add(until, shift...)
 	}
-	return &step{query: q.add(`, FALSE, '[]', ?, NULL, ?, ?, ?, ?)`, m.CreatedAt, m.Added, m.Changed, m.KeyID, m.Held.column())}
+	return &step{query: q.add(`, FALSE, '[]', ?, ?, NULL, ?, ?, ?, ?)`, m.Trace, m.CreatedAt, m.Added, m.Changed, m.KeyID, m.Held.column())}
 }
 
 // insertOnce inserts a message under the sender's clientMessageId, which may be empty; errRepeated where that is
@@ -246,6 +247,21 @@ func pendingAnswer(c *conversationRow, question *messageRow, sender kyro.ID, now
 		ConversationID: question.ConversationID, Turn: question.Turn, ParentID: &question.ID, SenderID: sender.Key,
 		Role: kyro.RoleBot, Status: kyro.MessagePending, Notices: []kyro.MessageNotice{}, CreatedAt: now, Added: added, Changed: added,
 	}
+}
+
+// traceOf is where the work of ctx is traced, for others to go on with; nil where it is not.
+func traceOf(ctx context.Context) *string {
+	if trace := kyro.TraceFrom(ctx).Context(); trace != "" {
+		return &trace
+	}
+	return nil
+}
+
+func orNone(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 // said counts messages that were added to a locked conversation, which is to be written.

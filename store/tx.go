@@ -21,10 +21,10 @@ const (
 // by the same goroutine: SQLite has one write connection, and waiting for it would never end.
 type writeTx struct {
 	bun.Tx
-	queue   Enqueuer
-	limits  kyro.Limits
-	measure Measure
-	pg      *pgx.Conn // of the transaction; nil on SQLite
+	queue  Enqueuer
+	limits kyro.Limits
+	watch  watch
+	pg     *pgx.Conn // of the transaction; nil on SQLite
 }
 
 // Enqueue stores jobs with the transaction. Rows of earlier queries must be closed.
@@ -47,11 +47,13 @@ func (s *Store) write(ctx context.Context, tried string, fn func(ctx context.Con
 }
 
 // again runs a transaction, and a few times once more where the database undid it because of others or of an old plan.
-func (s *Store) again(ctx context.Context, tried string, transact func(ctx context.Context) error) error {
+func (s *Store) again(ctx context.Context, tried string, transact func(ctx context.Context) error) (err error) {
+	ctx, trace := kyro.BeginPart(ctx, tried)
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	defer func() { trace.End(kyro.CallCode(err)) }()
 	for try := 1; ; try++ {
-		err := transact(ctx)
+		err = transact(ctx)
 		if err == nil || !passing(err) && !oldPlan(err) || try == writeTries || !pause(ctx, try) {
 			s.pools.noteRoom(err)
 			return failed(tried, err)
@@ -64,11 +66,14 @@ func (s *Store) again(ctx context.Context, tried string, transact func(ctx conte
 func (s *Store) writeOnce(
 	ctx context.Context, tried string, timeout time.Duration, fn func(ctx context.Context, tx *writeTx) error,
 ) error {
+	ctx, trace := kyro.BeginPart(ctx, tried)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := s.transact(ctx, fn)
 	s.pools.noteRoom(err)
-	return failed(tried, err)
+	err = failed(tried, err)
+	trace.End(kyro.CallCode(err))
+	return err
 }
 
 // pause waits a moment that grows with the tries, and by chance, so that rivals do not meet again.
@@ -87,7 +92,7 @@ func (s *Store) transact(ctx context.Context, fn func(ctx context.Context, tx *w
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	tx := &writeTx{queue: s.queue, limits: s.limits, measure: s.pools.measure}
+	tx := &writeTx{queue: s.queue, limits: s.limits, watch: s.pools.watch}
 	if s.postgres() {
 		// The queue must use the very connection of the transaction. Nothing may be asked of it within Raw.
 		if err := conn.Raw(func(driver any) error { tx.pg = driver.(*stdlib.Conn).Conn(); return nil }); err != nil {

@@ -97,6 +97,7 @@ func (e Envelope) InterceptOperation(ctx context.Context, next graphql.Operation
 	}
 	viewer := kyro.ViewerFrom(ctx)
 	viewer.RequestID = newID()
+	kyro.TraceFrom(ctx).Note("request_id", viewer.RequestID)
 	ctx = kyro.WithViewer(context.WithValue(ctx, requestIDKey{}, viewer.RequestID), viewer)
 	if streams(ctx) {
 		return next(ctx)

@@ -12,6 +12,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // Defaults of HTTP.
@@ -31,6 +33,7 @@ type HTTP struct {
 	Timeout       time.Duration // how long the operation may take; 10 s
 	AnswerTimeout time.Duration // how long a client may take to receive the answer; 30 s
 	Measure       Measure
+	Traces        kyro.Traces // nil: nothing is traced
 }
 
 var _ graphql.Transport = HTTP{}
@@ -43,10 +46,11 @@ func (HTTP) Supports(*http.Request) bool { return true }
 // Do answers one request.
 func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	media, acceptable := negotiate(r)
+	r = traced(t.Traces, r)
 	started := graphql.Now()
 	params, why := t.read(w, r, acceptable)
 	if why != nil {
-		t.Measure.tell("http", nil, why.code, started)
+		t.Measure.tell(r.Context(), "http", nil, why.code, started)
 		refuse(w, r, media, why)
 		return
 	}
@@ -61,11 +65,11 @@ func (t HTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	ctx = context.WithValue(ctx, afterwardsKey{}, after)
 	op, response, why := execute(ctx, w.Header(), exec, params, r.Method == http.MethodGet)
 	if why != nil {
-		t.Measure.tell("http", op, why.code, started)
+		t.Measure.tell(ctx, "http", op, why.code, started)
 		refuse(w, r, media, why)
 		return
 	}
-	t.Measure.tell("http", op, codeOfResponse(response), started)
+	t.Measure.tell(ctx, "http", op, codeOfResponse(response), started)
 	answer(w, media, response, t.AnswerTimeout)
 	for _, done := range after.sent {
 		done()

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"net/http"
 	"reflect"
 	"time"
 
@@ -35,9 +36,10 @@ const (
 	measuredOK            = "OK"
 )
 
-// tell tells of an operation; op is nil where there was none.
-func (m Measure) tell(transport string, op *graphql.OperationContext, code string, began time.Time) {
-	if m == nil {
+// tell tells of an operation, and ends its span, which is that of ctx; op is nil where there was none.
+func (m Measure) tell(ctx context.Context, transport string, op *graphql.OperationContext, code string, began time.Time) {
+	span := kyro.TraceFrom(ctx)
+	if m == nil && !span.Recorded() {
 		return
 	}
 	if code == "" && op != nil {
@@ -50,8 +52,27 @@ func (m Measure) tell(transport string, op *graphql.OperationContext, code strin
 	if op != nil && op.Operation != nil {
 		done.Operation = fieldAtTop(op.Operation)
 		done.Subscription = op.Operation.Operation == ast.Subscription
+		span.Note("type", string(op.Operation.Operation))
 	}
-	m(done)
+	if m != nil {
+		m(done)
+	}
+	span.Rename(done.Operation)
+	span.Note("transport", transport)
+	span.End(code)
+}
+
+// traced begins the span of a request, whose name is known once its document is.
+func traced(traces kyro.Traces, r *http.Request) *http.Request {
+	if traces == nil {
+		return r
+	}
+	ctx, span := traces.Begin(r.Context(), measuredNone, r.Header.Get("Traceparent"))
+	if !span.Recorded() {
+		return r
+	}
+	span.Note("request_id", RequestIDFrom(ctx))
+	return r.WithContext(ctx)
 }
 
 // firstProblem is where an operation keeps the code of the first problem that a mutation told in its payload.

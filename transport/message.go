@@ -106,12 +106,12 @@ func (s *socket) receiveSubscribe(m clientMessage) (*operation, int, string) {
 		op.payload = m.Payload
 		return op, 0, ""
 	case http.StatusTooManyRequests:
-		s.options.Measure.tell("websocket", nil, codeTooManyOnSocket, graphql.Now())
+		s.options.Measure.tell(s.ctx, "websocket", nil, codeTooManyOnSocket, graphql.Now())
 		_ = s.write(messageError, id, s.refusedOperation(codeTooManyOnSocket, 0,
 			fmt.Sprintf("Too many operations run on this socket: at most %d are allowed. Complete some of them first.", s.maxOperations())))
 		return nil, 0, ""
 	case http.StatusServiceUnavailable:
-		s.options.Measure.tell("websocket", nil, string(kyro.CodeUnavailable), graphql.Now())
+		s.options.Measure.tell(s.ctx, "websocket", nil, string(kyro.CodeUnavailable), graphql.Now())
 		_ = s.write(messageError, id, s.refusedOperation(string(kyro.CodeUnavailable), whenFull,
 			"The server carries as many operations as it can. Try again in a few seconds."))
 		return nil, 0, ""

@@ -39,6 +39,7 @@ type Multipart struct {
 
 	AnswerTimeout time.Duration // how long a client may take to receive the answer; 30 s
 	Measure       Measure
+	Traces        kyro.Traces // nil: nothing is traced
 }
 
 var _ graphql.Transport = Multipart{}
@@ -53,6 +54,7 @@ func (Multipart) Supports(r *http.Request) bool {
 func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	t.MaxUpload = cmp.Or(t.MaxUpload, kyro.DefaultLimits().MaxUploadBytes)
 	media, acceptable := negotiate(r)
+	r = traced(t.Traces, r)
 	// net/http ends the context of a request whose body stands still or breaks off. The body itself says so here, and
 	// better: the operation has to tell what is wrong with the file.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), cmp.Or(t.Timeout, defaultUploadTimeout))
@@ -67,7 +69,7 @@ func (t Multipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 	if why != nil {
 		code = why.code
 	}
-	t.Measure.tell("upload", op, code, started)
+	t.Measure.tell(ctx, "upload", op, code, started)
 	// A client that waits for leave to send is better told at once.
 	waits := body.read == 0 && r.Header.Get("Expect") != ""
 	if waits || !body.drain(2*t.MaxUpload) {

@@ -58,6 +58,8 @@ func (op *operation) prepare() {
 		panic(err) // its form was checked
 	}
 	op.payload = nil
+	from, _ := params.Extensions["traceparent"].(string) // browsers cannot send it as a header
+	ctx, _ = op.socket.options.Traces.Begin(ctx, measuredNone, from)
 	params.Headers = op.socket.headers
 	params.ReadTime.Start = graphql.GetStartTime(ctx)
 	params.ReadTime.End = graphql.Now()
@@ -68,7 +70,7 @@ func (op *operation) prepare() {
 // run runs the operation to its end, and tells it.
 func (op *operation) run() {
 	defer op.cancel()
-	defer func() { op.socket.options.Measure.tell("websocket", op.context, op.code, op.began) }()
+	defer func() { op.socket.options.Measure.tell(op.ctx, "websocket", op.context, op.code, op.began) }()
 	defer func() {
 		if p := recover(); p != nil {
 			op.fail(gqlerror.List{asTold(op.context.Recover(op.ctx, p))})

@@ -44,7 +44,8 @@ type SSE struct {
 	MaxStreams  int           // of one user; 100
 	Log         *slog.Logger  // of clients that are too slow, at debug; none
 	Connections *Connections
-	Measure     Measure // HTTP's is not used
+	Measure     Measure     // HTTP's is not used
+	Traces      kyro.Traces // nor its traces; nil: nothing is traced
 }
 
 var _ graphql.Transport = SSE{}
@@ -64,8 +65,9 @@ func (SSE) Supports(r *http.Request) bool {
 
 // Do serves one operation until its end, the client's or the server's.
 func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	r = traced(t.Traces, r)
 	if why := t.Connections.enter(); why != nil {
-		t.Measure.tell("sse", nil, why.code, graphql.Now())
+		t.Measure.tell(r.Context(), "sse", nil, why.code, graphql.Now())
 		refuse(w, r, "", why)
 		return
 	}
@@ -73,7 +75,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	started := graphql.Now()
 	params, why := t.HTTP.read(w, r, true)
 	if why != nil {
-		t.Measure.tell("sse", nil, why.code, started)
+		t.Measure.tell(r.Context(), "sse", nil, why.code, started)
 		refuse(w, r, "", why)
 		return
 	}
@@ -88,7 +90,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	t.Connections.add(s)
 	defer t.Connections.remove(s)
 	if most := cmp.Or(t.MaxStreams, DefaultMaxStreams); !t.Connections.admit(s, most, 0) { // nobody's end at once
-		t.Measure.tell("sse", nil, codeTooManyOnSocket, started)
+		t.Measure.tell(r.Context(), "sse", nil, codeTooManyOnSocket, started)
 		refuse(w, r, "", &refusal{status: http.StatusTooManyRequests, code: codeTooManyOnSocket,
 			message: fmt.Sprintf("Too many event streams are open: at most %d are allowed. Close some of them first.", most)})
 		return
@@ -112,7 +114,7 @@ func (t SSE) results(ctx context.Context, exec graphql.GraphExecutor, params *gr
 		ctx := context.WithValue(ctx, besideKey{}, b)
 		var op *graphql.OperationContext
 		var code string // of the first error
-		defer func() { t.Measure.tell("sse", op, code, params.ReadTime.Start) }()
+		defer func() { t.Measure.tell(ctx, "sse", op, code, params.ReadTime.Start) }()
 		give := func(response *graphql.Response) bool {
 			if code == "" {
 				code = firstCode(response.Errors)

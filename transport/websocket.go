@@ -67,7 +67,8 @@ type Websocket struct {
 	Log           *slog.Logger     // of clients that are too slow, at debug; none
 	Rates         Rates            // whose Connects bound how often sockets are opened; then 429; none
 
-	Measure Measure // its operations; sockets are counted by Connections
+	Measure Measure     // its operations; sockets are counted by Connections
+	Traces  kyro.Traces // of its operations; nil: nothing is traced
 
 	// Connections are where its sockets are kept; several transports may share them.
 	Connections *Connections

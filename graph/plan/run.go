@@ -19,6 +19,8 @@ type Run struct {
 	Max int    // bytes, of a response that is given up soon after it is longer; 0: any
 	// Resolved is told how long the resolver of a field at the top of a query took; nil: nobody is.
 	Resolved func(field string, took time.Duration)
+	// Resolving gives the resolver of a field at the top of a query its context, and hears of its end; nil: nobody does.
+	Resolving func(ctx context.Context, field string) (context.Context, func(error))
 
 	ctx   context.Context
 	op    *graphql.OperationContext
@@ -298,13 +300,20 @@ func Resolve[T any](r *Run, f *Field, arguments Arguments, resolver func(context
 	if p.ctx == nil && !r.prepare(p, f, arguments) {
 		return value, false
 	}
-	timed, began := f.above == nil && r.Resolved != nil, time.Time{}
+	ctx, timed, began := p.ctx, f.above == nil && r.Resolved != nil, time.Time{}
+	var resolved func(error)
+	if f.above == nil && r.Resolving != nil {
+		ctx, resolved = r.Resolving(ctx, f.Name)
+	}
 	if timed {
 		began = time.Now()
 	}
-	value, err := resolver(p.ctx, p.field)
+	value, err := resolver(ctx, p.field)
 	if timed {
 		r.Resolved(f.Name, time.Since(began))
+	}
+	if resolved != nil {
+		resolved(err)
 	}
 	if err != nil {
 		return value, r.Fail(f, err)
