@@ -76,6 +76,7 @@ func (s *Service) newAttempt(claim kyro.Claim) *attempt {
 	}
 	a.ctx, a.cancel = context.WithCancelCause(s.ctx)
 	if a.ctx, a.trace = s.cfg.Traces.Begin(a.ctx, "answer", claim.Trace); a.trace.Recorded() {
+		a.logger = a.logger.With("trace", a.trace.TraceID())
 		a.trace.Note("message_id", claim.MessageID.String())
 		a.trace.Note("attempt", strconv.FormatInt(claim.Attempt, 10))
 	}
