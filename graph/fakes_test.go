@@ -121,6 +121,7 @@ func (fakes) DocumentProgress() graph.DocumentProgressResolver { return fakeProg
 func (fakes) DocumentRun() graph.DocumentRunResolver           { return fakeRun{} }
 func (fakes) Crawl() graph.CrawlResolver                       { return fakeCrawl{} }
 func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
+func (fakes) Export() graph.ExportResolver                     { return fakeExport{} }
 func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
 func (fakes) Feedback() graph.FeedbackResolver                 { return fakeFeedback{} }
 func (fakes) BotFigures() graph.BotFiguresResolver             { return fakeFigures{} }
@@ -143,6 +144,7 @@ type (
 	fakeCrawl        struct{}
 	fakeCrawlPage    struct{}
 	fakeSlot         struct{}
+	fakeExport       struct{}
 	fakeChunk        struct{}
 	fakeConversation struct{}
 	fakeMessage      struct{}
@@ -170,6 +172,9 @@ func (fakeQuery) Document(ctx context.Context, id kyro.ID) (*kyro.Document, erro
 func (fakeQuery) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error) {
 	return told[*kyro.Message](ctx, "", "message", id)
 }
+func (fakeQuery) Export(ctx context.Context, id kyro.ID) (*kyro.Export, error) {
+	return told[*kyro.Export](ctx, "", "export", id)
+}
 func (fakeQuery) ServerInfo(ctx context.Context) (*kyro.ServerInfo, error) {
 	return told[*kyro.ServerInfo](ctx, "", "serverInfo")
 }
@@ -192,6 +197,10 @@ func (fakeUser) APIKeys(ctx context.Context, u *kyro.User) ([]kyro.APIKey, error
 }
 func (fakeUser) AuditLog(ctx context.Context, u *kyro.User, first *int, after *string) (*model.AuditEntryConnection, error) {
 	return told[*model.AuditEntryConnection](ctx, u.ID.String(), "auditLog", first, after)
+}
+
+func (fakeUser) Exports(ctx context.Context, u *kyro.User) ([]kyro.Export, error) {
+	return told[[]kyro.Export](ctx, u.ID.String(), "exports")
 }
 
 func (fakeSession) UserAgent(ctx context.Context, s *kyro.Session) (*string, error) {
@@ -311,6 +320,13 @@ func (fakeCrawlPage) Reason(ctx context.Context, p *kyro.CrawlPage) (*string, er
 }
 func (fakeCrawlPage) Document(ctx context.Context, p *kyro.CrawlPage) (*kyro.Document, error) {
 	return told[*kyro.Document](ctx, p.URL, "document")
+}
+
+func (fakeExport) Bot(ctx context.Context, e *kyro.Export) (*kyro.Bot, error) {
+	return told[*kyro.Bot](ctx, e.ID.String(), "bot")
+}
+func (fakeExport) URL(ctx context.Context, e *kyro.Export) (*string, error) {
+	return told[*string](ctx, e.ID.String(), "url")
 }
 
 func (fakeSlot) URL(ctx context.Context, u *kyro.UploadSlot) (*string, error) {

@@ -14,7 +14,7 @@ type Config struct {
 	// mail and to crawl, else 1. Those that share the queue of what nobody waits for have 2 together.
 	Workers map[kyro.JobKind]int
 	Timeout time.Duration // the longest turn of a job of any other kind than the following; default 45 s
-	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile.
+	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile and to export.
 	Timeouts map[kyro.JobKind]time.Duration
 	// RescueAfter is how long nothing may be heard of a job that is under way before its process counts as dead; default
 	// 20 s, of which every process tells four times that it goes on.
@@ -79,7 +79,7 @@ const tidying = "tidy"
 // in it.
 func queueOf(kind kyro.JobKind) string {
 	switch kind {
-	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails, kyro.JobRollUp:
+	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails, kyro.JobRollUp, kyro.JobDropExport, kyro.JobExpire:
 		return tidying
 	default:
 		return string(kind)
@@ -102,7 +102,7 @@ func (c Config) workers(queue string) int {
 
 // timeout is the longest turn of a kind; 0 for the common one.
 func (c Config) timeout(kind kyro.JobKind) time.Duration {
-	if t := c.Timeouts[kind]; t > 0 || kind != kyro.JobReconcile {
+	if t := c.Timeouts[kind]; t > 0 || kind != kyro.JobReconcile && kind != kyro.JobExport {
 		return t
 	}
 	return 30 * time.Minute
