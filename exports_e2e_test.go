@@ -332,7 +332,7 @@ func TestExportsSurviveKills(t *testing.T) {
 			t.Errorf("there are %s and %s", id, same)
 		}
 		first.kill()
-		bucket.Script()
+		bucket.Reset()
 		if env["DATABASE_URL"] != "" {
 			ageJobs(t, env["DATABASE_URL"])
 		}

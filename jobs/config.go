@@ -11,7 +11,7 @@ import (
 // Config says how jobs are worked on; every zero field has a default.
 type Config struct {
 	// Workers says how many jobs of a kind with a queue of its own run at once in this process; default 4 to ingest, 2 to
-	// mail and to crawl, else 1. Those that share the queue of what nobody waits for have 2 together.
+	// mail, to crawl and to export, else 1. Those that share the queue of what nobody waits for have 2 together.
 	Workers map[kyro.JobKind]int
 	Timeout time.Duration // the longest turn of a job of any other kind than the following; default 45 s
 	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile and to export.
@@ -93,7 +93,7 @@ func (c Config) workers(queue string) int {
 		return n
 	case queue == string(kyro.JobIngest):
 		return 4
-	case queue == tidying, queue == string(kyro.JobMail), queue == string(kyro.JobCrawl):
+	case queue == tidying, queue == string(kyro.JobMail), queue == string(kyro.JobCrawl), queue == string(kyro.JobExport):
 		return 2
 	default:
 		return 1
