@@ -4569,7 +4569,7 @@ type User implements Node {
     "A cursor to start behind."
     after: String
   ): AuditEntryConnection!
-  "Your exports that have not expired, newest first, at most 100. API keys: none."
+  "Your exports that have not expired, newest first, at most 20. API keys: none."
   exports: [Export!]!
 }
 

@@ -41,7 +41,7 @@ func (s ExportStatus) Final() bool { return s == ExportReady || s == ExportFaile
 // Limits of exports.
 const (
 	MaxExports       = 3                  // of one user that are under way or can be downloaded
-	MaxExportsListed = 100                // those that failed included
+	MaxExportsListed = 20                 // those that failed included
 	ExportTTL        = 7 * 24 * time.Hour // how long one can be downloaded, unless the settings say otherwise
 	MaxExportBytes   = 1 << 30            // of its file, unless the settings say otherwise
 	ExportLinkTTL    = 5 * time.Minute    // how long an address of its file is good
