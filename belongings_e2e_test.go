@@ -98,10 +98,19 @@ func (b *belongings) key() string {
 
 // export is one that is ready.
 func (b *belongings) export() string {
+	b.room()
 	return b.once("export", func() string {
 		id := b.must(exportConversations, vars{"i": vars{"botId": b.bot(), "format": "JSONL"}}).text("exportConversations.export.id")
 		b.exported(id)
 		return id
+	})
+}
+
+// room lets the exports expire that there are, since there may be three.
+func (b *belongings) room() string {
+	return b.once("room", func() string {
+		b.s.exec(b.t, "UPDATE exports SET expires_at = created_at WHERE owner_id = "+strings.TrimPrefix(b.user(), "user_"))
+		return "made"
 	})
 }
 

@@ -94,10 +94,12 @@ var rightsOfRoots = map[string]right{
 	}},
 	"Mutation.logOut": {ask: func(*belongings) string { return `mutation { logOut { loggedOut errors { code } } }` }, stranger: "skip", nobody: "ok"},
 
-	"Mutation.exportMyData": {ask: func(*belongings) string {
+	"Mutation.exportMyData": {ask: func(b *belongings) string {
+		b.room()
 		return `mutation { exportMyData { export { id } errors { code } } }`
 	}, stranger: "ok"},
 	"Mutation.exportConversations": {ask: func(b *belongings) string {
+		b.room()
 		return `mutation { exportConversations(input: {botId: "` + b.bot() + `", format: CSV}) { export { id } errors { code } } }`
 	}},
 	"Mutation.deleteExport": {ask: func(b *belongings) string {

@@ -195,7 +195,7 @@ func (w *world) ConversationPage(
 ) (kyro.Page[kyro.Conversation], error) {
 	var rows []kyro.Conversation
 	for _, c := range w.talks {
-		if c.BotID == f.BotID && c.CreatedAt.Before(*f.Before) && (f.Since == nil || !c.LastMessageAt.Before(*f.Since)) {
+		if (f.BotID.IsZero() || c.BotID == f.BotID) && c.CreatedAt.Before(*f.Before) && (f.Since == nil || !c.LastMessageAt.Before(*f.Since)) {
 			rows = append(rows, c)
 		}
 	}
@@ -268,6 +268,7 @@ func (grants) Granted(use, token string, at time.Time) (about []int64) {
 type bucket struct {
 	objects map[string][]byte
 	away    bool
+	gone    error // of Remove
 }
 
 func (b *bucket) Put(_ context.Context, key string, r io.Reader, size int64) error {
@@ -290,6 +291,9 @@ func (b *bucket) Open(_ context.Context, key string) (io.ReadSeekCloser, error) 
 }
 
 func (b *bucket) Remove(_ context.Context, keys []string) error {
+	if b.gone != nil {
+		return b.gone
+	}
 	for _, key := range keys {
 		delete(b.objects, key)
 	}

@@ -96,6 +96,7 @@ func (m *making) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	*m.e.Total = m.e.Done // some may be gone, or have come too late
 	m.e.SizeBytes, m.e.Hash = &out.size, hex.EncodeToString(out.hash.Sum(nil))
 	if err := m.note(ctx); err != nil { // before the file goes anywhere
 		return err
