@@ -136,8 +136,14 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time,
 		if err := tx.nextCrawls(ctx, owner.Key); err != nil {
 			return err
 		}
-		err = stopAnswers(ctx, tx, now, unnumbered, "conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", id.Key)
+		ended, err := stopAnswers(ctx, tx, now, unnumbered, "conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", id.Key)
 		if err != nil {
+			return err
+		}
+		if err := s.settle(ctx, tx, now, ended...); err != nil {
+			return err
+		}
+		if err := tx.dropBudgets(ctx, owner, id); err != nil {
 			return err
 		}
 		for _, counted := range []string{"rollups", "rollups_due"} {

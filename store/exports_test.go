@@ -93,7 +93,8 @@ func TestExports(t *testing.T) {
 
 		// Deleted, and expired, they are not there; a job each removes what is left.
 		k.jobs.take()
-		check(t, k.store.DeleteExport(ctx, k.owner, third.ID, k.tick()))
+		check(t, k.store.DeleteExport(ctx, k.owner, third.ID, k.tick(), kyro.AuditEntry{At: k.now, UserID: k.owner, Action: kyro.AuditExportDeleted, Succeeded: true, Actor: kyro.ActorUser}))
+		expect(t, "its line of the audit log", k.count(t, "audit_log", fmt.Sprintf("action = 'EXPORT_DELETED' AND target_id = '%s'", third.ID)), 1)
 		expectCode(t, k.store.DeleteExport(ctx, k.owner, third.ID, k.tick()), kyro.CodeNotFound)
 		check(t, k.store.ExpireExports(ctx, k.now))
 		expect(t, "jobs", k.jobs.take(), []kyro.Job{{Kind: kyro.JobDropExport, Key: third.ID.Key}})
