@@ -22,6 +22,7 @@ import (
 	"kyrochat/answer"
 	"kyrochat/auth"
 	"kyrochat/catalog"
+	"kyrochat/export"
 	"kyrochat/ingest"
 	"kyrochat/ingest/extract"
 	"kyrochat/ingest/fetch"
@@ -48,6 +49,8 @@ type app struct {
 	extractor   *extract.Pool
 	fetcher     *fetch.Fetcher
 	documents   *ingest.Service
+	bucket      ingest.Originals // nil where files are not in one
+	exports     *export.Service
 	tokens      *auth.Tokens
 	accounts    *account.Service
 	answers     *answer.Service        // nil where the role does not serve
@@ -135,6 +138,9 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err := a.newIngest(ctx, st, installation); err != nil {
 		return nil, err
 	}
+	if err := a.newExports(st); err != nil {
+		return nil, err
+	}
 	if a.post, err = newPost(cfg, log); err != nil {
 		return nil, err
 	}
@@ -162,7 +168,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
 		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
-		Insight: figures, Info: a.info,
+		Insight: figures, Exports: a.exports, Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {
 		return nil, err
@@ -177,7 +183,7 @@ const sweepUsersEvery = 10 * time.Minute
 // and so needs the secret too.
 func (a *app) newAccounts(st *store.Store) {
 	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(a.cfg.hasher), a.tokens, account.Options{
-		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Log: a.log,
+		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Exports: a.exports, Log: a.log,
 		Ended: func(credential kyro.ID) {
 			a.connections.CloseCredential(credential)
 			live.Send(a.nodes.bus, signalEnded, credential)

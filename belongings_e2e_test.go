@@ -31,7 +31,7 @@ func (b *belongings) all() {
 	b.t.Helper()
 	for _, each := range []func() string{
 		b.user, b.bot, b.document, b.chunk, b.conversation, b.answer, b.session, b.key, b.unfinished, b.canceled, b.upload,
-		b.webpage, b.crawl, b.walking,
+		b.webpage, b.crawl, b.walking, b.export,
 	} {
 		each()
 	}
@@ -94,6 +94,24 @@ func (b *belongings) session() string {
 
 func (b *belongings) key() string {
 	return b.once("key", func() string { return fmt.Sprintf("key_%d", b.withKey("READ").keyNumber) })
+}
+
+// export is one that is ready.
+func (b *belongings) export() string {
+	b.room()
+	return b.once("export", func() string {
+		id := b.must(exportConversations, vars{"i": vars{"botId": b.bot(), "format": "JSONL"}}).text("exportConversations.export.id")
+		b.exported(id)
+		return id
+	})
+}
+
+// room lets the exports expire that there are, since there may be three.
+func (b *belongings) room() string {
+	return b.once("room", func() string {
+		b.s.exec(b.t, "UPDATE exports SET expires_at = created_at WHERE owner_id = "+strings.TrimPrefix(b.user(), "user_"))
+		return "made"
+	})
 }
 
 // unfinished is a document that nobody works on and that is not final.

@@ -109,6 +109,7 @@ func TestPagesInABucket(t *testing.T) {
 			t.Errorf("without a sweep there are %d objects for two pages", n)
 		}
 		p.upload(bot, "more.txt", []byte(teaText))
+		p.exported(p.must(exportMyData, nil).text("exportMyData.export.id"))
 		p.deactivate(password).wantAccepted("deactivateAccount")
 		s.exec(t, "UPDATE users SET purge_after = '2026-01-01 00:00:00+00:00'")
 		if err := s.app.accounts.SweepUsers(t.Context()); err != nil {

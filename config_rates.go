@@ -14,6 +14,7 @@ type ratesConfig struct {
 	Accounts   account.Rates
 	Messages   kyro.Rate // sent by one user, and answers that are made anew
 	Documents  kyro.Rate // added by one user, and tried again
+	Exports    kyro.Rate // asked for by one user
 	Scale      float64   // of the policies of guesses, which are no settings
 }
 
@@ -42,6 +43,7 @@ func (r *reader) rates(production bool) ratesConfig {
 		},
 		Messages:  times("KYRO_RATE_MESSAGES", kyro.Rate{Count: 20, Per: time.Minute}),
 		Documents: times("KYRO_RATE_DOCUMENTS", kyro.Rate{Count: 10, Per: time.Minute}),
+		Exports:   times("KYRO_RATE_EXPORTS", kyro.Rate{Count: 10, Per: time.Hour}),
 		Scale:     scale,
 	}
 }

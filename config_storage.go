@@ -8,12 +8,15 @@ import (
 
 	"kyrochat/ingest"
 	"kyrochat/ingest/bucket"
+	"kyrochat/kyro"
 )
 
 // storageConfig is where files are kept, and how long they may take to come.
 type storageConfig struct {
-	UploadTTL time.Duration  // of the address that a file is sent to
-	Bucket    bucket.Options // no endpoint: files are in the database, or in the data folder with SQLite
+	ExportTTL      time.Duration  // how long an export can be downloaded
+	MaxExportBytes int64          // of the file of one
+	UploadTTL      time.Duration  // of the address that a file is sent to
+	Bucket         bucket.Options // no endpoint: files are in the database, or in the data folder with SQLite
 }
 
 // readStorage reads where files are kept.
@@ -23,6 +26,11 @@ func (r *reader) readStorage(c *Config) {
 	if s.UploadTTL < time.Second {
 		r.wrong("KYRO_UPLOAD_TTL", "must be at least 1s")
 	}
+	s.ExportTTL = r.duration("KYRO_EXPORT_TTL", kyro.ExportTTL)
+	if s.ExportTTL < time.Second {
+		r.wrong("KYRO_EXPORT_TTL", "must be at least 1s")
+	}
+	s.MaxExportBytes = int64(r.integer("KYRO_EXPORT_MAX_BYTES", kyro.MaxExportBytes, 1, 1<<40))
 	s.Bucket = bucket.Options{
 		Endpoint:  r.url("KYRO_S3_ENDPOINT", "http", "https"),
 		Bucket:    r.text("KYRO_S3_BUCKET", ""),

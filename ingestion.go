@@ -42,6 +42,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 			kept = measuredBucket{kept, told}
 		}
 	}
+	a.bucket = kept
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff, SniffPage: extract.SniffFetched,
 		Fetcher: fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},

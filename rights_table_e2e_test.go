@@ -31,6 +31,7 @@ var rightsOfRoots = map[string]right{
 	"Query.conversation": {ask: func(b *belongings) string { return `{ conversation(id: "` + b.conversation() + `") { id } }` }, keys: "READ CHAT", reads: true},
 	"Query.document":     {ask: func(b *belongings) string { return `{ document(id: "` + b.document() + `") { id text } }` }, keys: "READ INGEST", reads: true},
 	"Query.message":      {ask: func(b *belongings) string { return `{ message(id: "` + b.answer() + `") { id text } }` }, keys: "READ CHAT", reads: true},
+	"Query.export":       {ask: func(b *belongings) string { return `{ export(id: "` + b.export() + `") { id url } }` }, reads: true},
 	"Query.serverInfo":   {ask: func(*belongings) string { return `{ serverInfo { version } }` }, public: true, reads: true},
 	"Query.rateLimit":    {ask: func(*belongings) string { return `{ rateLimit { cost } }` }, public: true, reads: true},
 
@@ -92,6 +93,18 @@ var rightsOfRoots = map[string]right{
 		return `mutation { revokeApiKey(input: {apiKeyId: "` + b.key() + `"}) { deletedId errors { code } } }`
 	}},
 	"Mutation.logOut": {ask: func(*belongings) string { return `mutation { logOut { loggedOut errors { code } } }` }, stranger: "skip", nobody: "ok"},
+
+	"Mutation.exportMyData": {ask: func(b *belongings) string {
+		b.room()
+		return `mutation { exportMyData { export { id } errors { code } } }`
+	}, stranger: "ok"},
+	"Mutation.exportConversations": {ask: func(b *belongings) string {
+		b.room()
+		return `mutation { exportConversations(input: {botId: "` + b.bot() + `", format: CSV}) { export { id } errors { code } } }`
+	}},
+	"Mutation.deleteExport": {ask: func(b *belongings) string {
+		return `mutation { deleteExport(input: {exportId: "` + b.export() + `"}) { deletedId errors { code } } }`
+	}},
 
 	"Mutation.createBot": {ask: func(*belongings) string {
 		return `mutation { createBot(input: {name: "B"}) { bot { id } errors { code } } }`
@@ -187,6 +200,9 @@ var rightsOfRoots = map[string]right{
 	"Subscription.crawlProgress": {ask: func(b *belongings) string {
 		return `subscription { crawlProgress(crawlId: "` + b.crawl() + `") { status } }`
 	}, keys: "READ INGEST", reads: true},
+	"Subscription.exportProgress": {ask: func(b *belongings) string {
+		return `subscription { exportProgress(exportId: "` + b.export() + `") { status } }`
+	}, reads: true},
 	"Subscription.conversationEvents": {ask: func(b *belongings) string {
 		return `subscription { conversationEvents(conversationId: "` + b.conversation() + `") { __typename } }`
 	}, keys: "READ CHAT", reads: true},
@@ -208,6 +224,8 @@ var idsOfRoots = map[string]string{
 	"AddUrlDocumentInput.botId": "Mutation.addUrlDocument", "ResyncDocumentInput.documentId": "Mutation.resyncDocument",
 	"SetDocumentSyncInput.documentId": "Mutation.setDocumentSync", "CrawlSiteInput.botId": "Mutation.crawlSite",
 	"CancelCrawlInput.crawlId": "Mutation.cancelCrawl", "Subscription.crawlProgress(crawlId)": "Subscription.crawlProgress",
+	"Query.export(id)": "Query.export", "ExportConversationsInput.botId": "Mutation.exportConversations",
+	"DeleteExportInput.exportId": "Mutation.deleteExport", "Subscription.exportProgress(exportId)": "Subscription.exportProgress",
 	"CreateConversationInput.botId":          "Mutation.createConversation",
 	"UpdateConversationInput.conversationId": "Mutation.updateConversation",
 	"DeleteConversationInput.conversationId": "Mutation.deleteConversation",
@@ -246,6 +264,9 @@ var rightsBeside = map[string]right{
 	"also an upload as a node": {ask: func(b *belongings) string {
 		return `{ node(id: "` + b.upload() + `") { id ... on UploadSlot { url } } }`
 	}, keys: "INGEST", stranger: "null", reads: true},
+	"also an export as a node": {ask: func(b *belongings) string {
+		return `{ node(id: "` + b.export() + `") { id ... on Export { url } } }`
+	}, stranger: "null", reads: true},
 	"also a crawl as a node":        {ask: func(b *belongings) string { return `{ node(id: "` + b.crawl() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
 	"also a conversation as a node": {ask: func(b *belongings) string { return `{ node(id: "` + b.conversation() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
 	"also a message as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.answer() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
@@ -258,6 +279,11 @@ var rightsOfEdges = map[string]right{
 	"User.sessions":      {ask: func(*belongings) string { return `{ viewer { sessions { id } } }` }, nobody: "null"},
 	"User.apiKeys":       {ask: func(*belongings) string { return `{ viewer { apiKeys { id } } }` }, nobody: "null"},
 	"User.auditLog":      {ask: func(*belongings) string { return `{ viewer { auditLog { nodes { id } } } }` }, nobody: "null"},
+
+	"User.exports":    {ask: func(*belongings) string { return `{ viewer { exports { id } } }` }, nobody: "null"},
+	"Export.bot":      {ask: ofExport("bot { id }")},
+	"Export.progress": {ask: ofExport("progress { done }")},
+	"Export.error":    {ask: ofExport("error { code }")},
 
 	"User.usage":      {ask: func(*belongings) string { return `{ viewer { usage { messages } } }` }, nobody: "null"},
 	"User.budgets":    {ask: func(*belongings) string { return `{ viewer { budgets { resetAt } } }` }, nobody: "null"},
@@ -335,6 +361,10 @@ func ofUsage(fields string) func(*belongings) string {
 
 func ofBot(fields string) func(*belongings) string {
 	return func(b *belongings) string { return `{ bot(id: "` + b.bot() + `") { ` + fields + ` } }` }
+}
+
+func ofExport(fields string) func(*belongings) string {
+	return func(b *belongings) string { return `{ export(id: "` + b.export() + `") { ` + fields + ` } }` }
 }
 
 func ofDocument(fields string) func(*belongings) string {

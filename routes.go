@@ -18,6 +18,7 @@ import (
 	"github.com/go-chi/cors"
 
 	"kyrochat/auth"
+	"kyrochat/export"
 	"kyrochat/graph"
 	"kyrochat/ingest"
 	"kyrochat/resolvers"
@@ -62,7 +63,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 // transfers serves files on their way in and out. Whoever has their addresses may: the gate is not asked, and cookies count
 // for nothing.
 func (a *app) transfers(r chi.Router) {
-	files := &transfer.Handlers{Documents: a.documents, RequestID: transport.RequestIDFrom, Log: a.log}
+	files := &transfer.Handlers{Documents: a.documents, Exports: a.exports, RequestID: transport.RequestIDFrom, Log: a.log}
 	r = r.With(cors.Handler(cors.Options{
 		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
 		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete},
@@ -73,6 +74,7 @@ func (a *app) transfers(r chi.Router) {
 	}))
 	r.HandleFunc(ingest.UploadsPath+"{token}", a.measured.ofTransfers("in", a.recorded.ofTransfers("upload", files.Upload)))
 	r.HandleFunc(ingest.FilesPath+"{token}", a.measured.ofTransfers("out", a.recorded.ofTransfers("download", files.Download)))
+	r.HandleFunc(export.Path+"{token}", a.measured.ofTransfers("out", a.recorded.ofTransfers("export", files.Export)))
 }
 
 // developersHint is for whoever meets a rate on their own machine, where all that they try comes from one address.

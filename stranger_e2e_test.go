@@ -21,6 +21,9 @@ func TestNotYoursReadsLikeNotThere(t *testing.T) {
 		chunk := owner.must(`query($d: ID!) { document(id: $d) { chunks { nodes { id } } } }`, vars{"d": document}).text("document.chunks.nodes.0.id")
 		user := owner.must(`{ viewer { id } }`, nil).text("viewer.id")
 
+		export := owner.must(exportConversations, vars{"i": vars{"botId": bot, "format": "CSV"}}).text("exportConversations.export.id")
+		owner.exported(export)
+
 		// %s stands for the id.
 		operations := map[string][]string{
 			bot: {
@@ -33,6 +36,12 @@ func TestNotYoursReadsLikeNotThere(t *testing.T) {
 				`mutation { sendMessage(input: {botId: "%s", text: "x", clientMessageId: "s1"}) { userMessage { id } errors { code } } }`,
 				`{ viewer { conversations(filter: {botId: "%s"}) { totalCount nodes { id } } } }`,
 				`subscription { documentProgress(botId: "%s") { status } }`,
+				`mutation { exportConversations(input: {botId: "%s", format: CSV}) { export { id } errors { code } } }`,
+			},
+			export: {
+				`{ export(id: "%s") { id url } }`, `{ node(id: "%s") { id ... on Export { url } } }`,
+				`mutation { deleteExport(input: {exportId: "%s"}) { deletedId errors { code } } }`,
+				`subscription { exportProgress(exportId: "%s") { url } }`,
 			},
 			document: {
 				`{ document(id: "%s") { id title text chunks { nodes { text } } } }`, `{ node(id: "%s") { id } }`,
@@ -116,6 +125,8 @@ func TestIdsOfTheWrongKind(t *testing.T) {
 			`mutation { cancelDocument(input: {documentId: "%s"}) { document { id } errors { code } } }`,
 			`subscription { documentProgress(documentId: "%s") { status } }`,
 			`subscription { messageStream(messageId: "%s") { __typename } }`,
+			`{ export(id: "%s") { id } }`, `subscription { exportProgress(exportId: "%s") { status } }`,
+			`mutation { deleteExport(input: {exportId: "%s"}) { deletedId errors { code } } }`,
 		}
 		ofBots := []string{
 			`{ bot(id: "%s") { id } }`,
@@ -126,6 +137,7 @@ func TestIdsOfTheWrongKind(t *testing.T) {
 			`mutation { addTextDocument(input: {botId: "%s", title: "x", text: "x"}) { document { id } errors { code } } }`,
 			`mutation { sendMessage(input: {botId: "%s", text: "x", clientMessageId: "a"}) { userMessage { id } errors { code } } }`,
 			`subscription { documentProgress(botId: "%s") { status } }`,
+			`mutation { exportConversations(input: {botId: "%s", format: CSV}) { export { id } errors { code } } }`,
 		}
 		refused := func(operation, id string) {
 			got := p.sayAnything(operation, id)

@@ -109,6 +109,7 @@ type Service struct {
 	resetTTL  time.Duration
 
 	documents Documents
+	exports   Exports
 }
 
 // Options are what an operator decides about accounts. Zero fields take the defaults named.
@@ -135,6 +136,7 @@ type Options struct {
 	ResetTTL  time.Duration // how long a link for a new password is good; 30 minutes
 
 	Documents Documents // removes what the documents of deleted accounts leave; needed by PurgeUser alone
+	Exports   Exports   // removes their exports; likewise
 }
 
 // How long things are good where nothing is configured.
@@ -173,6 +175,6 @@ func New(store Store, caches Caches, hasher Hasher, tokens Tokens, o Options) *S
 		strength: o.Strength, attempts: o.Attempts, scale: o.Scale, limiter: o.Limiter, rates: o.Rates,
 		post: o.Post, seed: o.Seed, mailRate: o.MailRate,
 		verifyTTL: cmp.Or(o.VerifyTTL, DefaultVerifyTTL), resetTTL: cmp.Or(o.ResetTTL, DefaultResetTTL),
-		documents: o.Documents,
+		documents: o.Documents, exports: o.Exports,
 	}
 }

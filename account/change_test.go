@@ -264,16 +264,24 @@ func (d *documents) Purge(_ context.Context, job kyro.Job) error {
 	return d.failing
 }
 
+// dropped is documents as what removes exports.
+type dropped documents
+
+func (d *dropped) Drop(_ context.Context, job kyro.Job) error {
+	d.purged = append(d.purged, -job.Key)
+	return d.failing
+}
+
 func TestDeletionOfAnAccount(t *testing.T) {
 	w := newWorld(t, kyro.SignUpOpen)
 	job := kyro.Job{Kind: kyro.JobPurgeUser, Key: 1}
 	some := []kyro.ID{kyro.DocumentID(4), kyro.DocumentID(5), kyro.DocumentID(6)}
-	script := []kyro.Purging{{}, {Documents: some}, {}, {Done: true, Gone: true}}
+	script := []kyro.Purging{{Exports: []kyro.ID{kyro.ExportID(7)}}, {Documents: some}, {}, {Done: true, Gone: true}}
 	w.store.purging = slices.Clone(script)
 	if err := w.PurgeUser(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(w.docs.purged, []int64{4, 5, 6}) || len(w.store.purged) != 4 || !slices.Equal(w.store.purged[2], some) || w.store.purged[3] != nil {
+	if !slices.Equal(w.docs.purged, []int64{-7, 4, 5, 6}) || len(w.store.purged) != 4 || !slices.Equal(w.store.purged[2], some) || w.store.purged[3] != nil {
 		t.Errorf("documents %v; given back %v", w.docs.purged, w.store.purged)
 	}
 	if d := w.store.deeds[0]; d.Action != kyro.AuditPurged || d.Actor != kyro.ActorSystem || !d.Succeeded {

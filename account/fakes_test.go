@@ -273,7 +273,7 @@ func newWorld(t *testing.T, mode kyro.SignUpMode) *world {
 		Keys:     remembering(t, live.CacheConfig[kyro.APIKey]{ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
 	}
 	w.Service = account.New(w.store, caches, w.hash, &tokens{}, account.Options{
-		SignUp: mode, Now: w.clock, Ended: w.heard, Documents: w.docs,
+		SignUp: mode, Now: w.clock, Ended: w.heard, Documents: w.docs, Exports: (*dropped)(w.docs),
 		Attempts: live.NewAttempts(live.AttemptsConfig{Now: w.clock}), Scale: 1,
 		Limiter: limiters{w.post, live.NewRates(live.RatesConfig{Now: w.clock})}, Rates: account.DefaultRates(), Strength: common{},
 		Post: w.post, Seed: w.store.newSeed, MailRate: kyro.Rate{Count: 1, Per: time.Minute},

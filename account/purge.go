@@ -29,6 +29,12 @@ type Documents interface {
 	Purge(ctx context.Context, job kyro.Job) error
 }
 
+// Exports removes what is left of deleted exports.
+type Exports interface {
+	// Drop does a JobDropExport: file and row go. kyro.ErrJobAgain where it has to be called again.
+	Drop(ctx context.Context, job kyro.Job) error
+}
+
 // SweepUsers begins to delete the accounts whose grace is over.
 func (s *Service) SweepUsers(ctx context.Context) error { return s.store.SweepUsers(ctx, s.now()) }
 
@@ -59,6 +65,11 @@ func (s *Service) purge(ctx context.Context, user kyro.ID) error {
 		}
 		if step.Done {
 			return nil
+		}
+		for _, export := range step.Exports {
+			if err := s.exports.Drop(ctx, kyro.Job{Kind: kyro.JobDropExport, Key: export.Key}); err != nil {
+				return err
+			}
 		}
 		purged = nil
 		for _, document := range step.Documents {

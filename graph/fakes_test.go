@@ -121,6 +121,7 @@ func (fakes) DocumentProgress() graph.DocumentProgressResolver { return fakeProg
 func (fakes) DocumentRun() graph.DocumentRunResolver           { return fakeRun{} }
 func (fakes) Crawl() graph.CrawlResolver                       { return fakeCrawl{} }
 func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
+func (fakes) Export() graph.ExportResolver                     { return fakeExport{} }
 func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
 func (fakes) Feedback() graph.FeedbackResolver                 { return fakeFeedback{} }
 func (fakes) BotFigures() graph.BotFiguresResolver             { return fakeFigures{} }
@@ -143,6 +144,7 @@ type (
 	fakeCrawl        struct{}
 	fakeCrawlPage    struct{}
 	fakeSlot         struct{}
+	fakeExport       struct{}
 	fakeChunk        struct{}
 	fakeConversation struct{}
 	fakeMessage      struct{}
@@ -171,6 +173,9 @@ func (fakeQuery) Document(ctx context.Context, id kyro.ID) (*kyro.Document, erro
 func (fakeQuery) Message(ctx context.Context, id kyro.ID) (*kyro.Message, error) {
 	return told[*kyro.Message](ctx, "", "message", id)
 }
+func (fakeQuery) Export(ctx context.Context, id kyro.ID) (*kyro.Export, error) {
+	return told[*kyro.Export](ctx, "", "export", id)
+}
 func (fakeQuery) ServerInfo(ctx context.Context) (*kyro.ServerInfo, error) {
 	return told[*kyro.ServerInfo](ctx, "", "serverInfo")
 }
@@ -195,6 +200,9 @@ func (fakeUser) AuditLog(ctx context.Context, u *kyro.User, first *int, after *s
 	return told[*model.AuditEntryConnection](ctx, u.ID.String(), "auditLog", first, after)
 }
 
+func (fakeUser) Exports(ctx context.Context, u *kyro.User) ([]kyro.Export, error) {
+	return told[[]kyro.Export](ctx, u.ID.String(), "exports")
+}
 func (fakeUser) Usage(ctx context.Context, u *kyro.User, since, to *time.Time, zone *string) (*kyro.Usage, error) {
 	return told[*kyro.Usage](ctx, u.ID.String(), "usage", since, to, zone)
 }
@@ -332,6 +340,13 @@ func (fakeCrawlPage) Reason(ctx context.Context, p *kyro.CrawlPage) (*string, er
 }
 func (fakeCrawlPage) Document(ctx context.Context, p *kyro.CrawlPage) (*kyro.Document, error) {
 	return told[*kyro.Document](ctx, p.URL, "document")
+}
+
+func (fakeExport) Bot(ctx context.Context, e *kyro.Export) (*kyro.Bot, error) {
+	return told[*kyro.Bot](ctx, e.ID.String(), "bot")
+}
+func (fakeExport) URL(ctx context.Context, e *kyro.Export) (*string, error) {
+	return told[*string](ctx, e.ID.String(), "url")
 }
 
 func (fakeSlot) URL(ctx context.Context, u *kyro.UploadSlot) (*string, error) {

@@ -2870,6 +2870,168 @@ func (x *planned) objectDocumentWarning(s *plan.Selection, obj *kyro.DocumentWar
 	return true
 }
 
+func (x *planned) objectExport(s *plan.Selection, obj *kyro.Export) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Export")
+		case "id":
+			x.Buf = scalar.AppendID(x.Buf, obj.ID)
+		case "kind":
+			x.wordExportKind(obj.Kind)
+		case "format":
+			x.wordExportFormat(obj.Format)
+		case "bot":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Bot, error) {
+				return x.ec.Resolvers.Export().Bot(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOBot2ᚖkyrochatᚋkyroᚐBot(f, v):
+				return false
+			}
+			x.Leave()
+		case "from":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.From) {
+				return false
+			}
+		case "to":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.To) {
+				return false
+			}
+		case "status":
+			x.wordExportStatus(obj.Status)
+		case "progress":
+			x.Enter(f)
+			if !x.putNExportProgress2ᚖkyrochatᚋkyroᚐExportProgress(f, obj.Progress()) {
+				return false
+			}
+			x.Leave()
+		case "sizeBytes":
+			if !x.putOInt2ᚖint64(f, obj.SizeBytes) {
+				return false
+			}
+		case "createdAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.CreatedAt)
+		case "finishedAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.FinishedAt) {
+				return false
+			}
+		case "expiresAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.ExpiresAt)
+		case "url":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*string, error) {
+				return x.ec.Resolvers.Export().URL(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOURL2ᚖstring(f, v):
+				return false
+			}
+			x.Leave()
+		case "error":
+			x.Enter(f)
+			if !x.putOUserError2ᚖkyrochatᚋkyroᚐError(f, obj.Failure) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNExportKind2kyrochatᚋkyroᚐExportKind(f *plan.Field, v kyro.ExportKind) bool {
+	x.wordExportKind(v)
+	return true
+}
+
+func (x *planned) putNExportFormat2kyrochatᚋkyroᚐExportFormat(f *plan.Field, v kyro.ExportFormat) bool {
+	x.wordExportFormat(v)
+	return true
+}
+
+func (x *planned) putOBot2ᚖkyrochatᚋkyroᚐBot(f *plan.Field, v *kyro.Bot) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectBot(f.Below(), v) {
+		x.Undo(mark)
+		return true
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNExportStatus2kyrochatᚋkyroᚐExportStatus(f *plan.Field, v kyro.ExportStatus) bool {
+	x.wordExportStatus(v)
+	return true
+}
+
+func (x *planned) putNExportProgress2ᚖkyrochatᚋkyroᚐExportProgress(f *plan.Field, v *kyro.ExportProgress) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "ExportProgress!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectExportProgress(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putOUserError2ᚖkyrochatᚋkyroᚐError(f *plan.Field, v *kyro.Error) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectUserError(f.Below(), v) {
+		x.Undo(mark)
+		return true
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectExportProgress(s *plan.Selection, obj *kyro.ExportProgress) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("ExportProgress")
+		case "done":
+			x.Int(int64(obj.Done))
+		case "total":
+			if !x.putOInt2ᚖint(f, obj.Total) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectFeedback(s *plan.Selection, obj *kyro.Feedback) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -3732,6 +3894,18 @@ func (x *planned) objectQuery(s *plan.Selection) bool {
 				return false
 			}
 			x.Leave()
+		case "export":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Query_export_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Export, error) {
+				return x.ec.Resolvers.Query().Export(ctx, fc.Args["id"].(kyro.ID))
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOExport2ᚖkyrochatᚋkyroᚐExport(f, v):
+				return false
+			}
+			x.Leave()
 		case "serverInfo":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.ServerInfo, error) {
@@ -3801,6 +3975,16 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 		}
 		mark := x.Mark()
 		if !x.objectMessage(f.As("Message"), v) {
+			x.Undo(mark)
+		}
+		return true
+	case *kyro.Export:
+		if v == nil {
+			x.Null()
+			return true
+		}
+		mark := x.Mark()
+		if !x.objectExport(f.As("Export"), v) {
 			x.Undo(mark)
 		}
 		return true
@@ -3886,23 +4070,6 @@ func (x *planned) putNNode2ᚕkyrochatᚋkyroᚐNode(f *plan.Field, v []kyro.Nod
 	return true
 }
 
-func (x *planned) putOBot2ᚖkyrochatᚋkyroᚐBot(f *plan.Field, v *kyro.Bot) bool {
-	if v == nil {
-		x.Null()
-		return true
-	}
-	if x.Again(f, v) {
-		return true
-	}
-	mark := x.Mark()
-	if !x.objectBot(f.Below(), v) {
-		x.Undo(mark)
-		return true
-	}
-	x.Wrote(f, v, mark)
-	return true
-}
-
 func (x *planned) putOConversation2ᚖkyrochatᚋkyroᚐConversation(f *plan.Field, v *kyro.Conversation) bool {
 	if v == nil {
 		x.Null()
@@ -3913,6 +4080,23 @@ func (x *planned) putOConversation2ᚖkyrochatᚋkyroᚐConversation(f *plan.Fie
 	}
 	mark := x.Mark()
 	if !x.objectConversation(f.Below(), v) {
+		x.Undo(mark)
+		return true
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putOExport2ᚖkyrochatᚋkyroᚐExport(f *plan.Field, v *kyro.Export) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectExport(f.Below(), v) {
 		x.Undo(mark)
 		return true
 	}
@@ -4478,6 +4662,18 @@ func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
 				return false
 			}
 			x.Leave()
+		case "exports":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.Export, error) {
+				return x.ec.Resolvers.User().Exports(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNExport2ᚕkyrochatᚋkyroᚐExportᚄ(f, v):
+				return false
+			}
+			x.Leave()
 		case "usage":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, x.ec.field_User_usage_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Usage, error) {
@@ -4576,6 +4772,71 @@ func (x *planned) putNAuditEntryConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Fie
 	return true
 }
 
+func (x *planned) putNExport2ᚕkyrochatᚋkyroᚐExportᚄ(f *plan.Field, v []kyro.Export) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNExport2kyrochatᚋkyroᚐExport(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNExport2kyrochatᚋkyroᚐExport(f *plan.Field, v *kyro.Export) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Export!")
+	}
+	return x.objectExport(f.Below(), v)
+}
+
+func (x *planned) objectUserError(s *plan.Selection, obj *kyro.Error) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("UserError")
+		case "code":
+			x.wordErrorCode(obj.Code)
+		case "message":
+			x.String(string(obj.Message))
+		case "field":
+			x.Enter(f)
+			if !x.putOString2ᚕstringᚄ(f, obj.Field) {
+				return false
+			}
+			x.Leave()
+		case "resetAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.ResetAt) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putOString2ᚕstringᚄ(f *plan.Field, v []string) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	mark := x.Mark()
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNString2string(f, v[i]) {
+			x.Undo(mark)
+			return true
+		}
+	}
+	x.CloseList()
+	return true
+}
+
 func (x *planned) subscription(f *plan.Field) *plan.Events {
 	switch f.Name {
 	case "messageStream":
@@ -4590,6 +4851,10 @@ func (x *planned) subscription(f *plan.Field) *plan.Events {
 		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_crawlProgress_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan *kyro.Crawl, error) {
 			return x.ec.Resolvers.Subscription().CrawlProgress(ctx, fc.Args["crawlId"].(kyro.ID))
 		}, x.putNCrawl2ᚖkyrochatᚋkyroᚐCrawl)
+	case "exportProgress":
+		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_exportProgress_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan *kyro.Export, error) {
+			return x.ec.Resolvers.Subscription().ExportProgress(ctx, fc.Args["exportId"].(kyro.ID))
+		}, x.putNExport2ᚖkyrochatᚋkyroᚐExport)
 	case "conversationEvents":
 		return plan.Subscribe(x.Run, f, x.ec.field_Subscription_conversationEvents_args, func(ctx context.Context, fc *graphql.FieldContext) (<-chan kyro.ConversationEvent, error) {
 			return x.ec.Resolvers.Subscription().ConversationEvents(ctx, fc.Args["conversationId"].(kyro.ID), fc.Args["after"].(*kyro.StreamCursor))
@@ -4638,6 +4903,21 @@ func (x *planned) putNDocumentProgress2ᚖkyrochatᚋkyroᚐDocumentProgress(f *
 	}
 	mark := x.Mark()
 	if !x.objectDocumentProgress(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNExport2ᚖkyrochatᚋkyroᚐExport(f *plan.Field, v *kyro.Export) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Export!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectExport(f.Below(), v) {
 		return false
 	}
 	x.Wrote(f, v, mark)
@@ -4737,6 +5017,10 @@ func (x *planned) wordAuditAction(v kyro.AuditAction) {
 		x.Word("DOCUMENT_ADDED")
 	case kyro.AuditDocumentDeleted:
 		x.Word("DOCUMENT_DELETED")
+	case kyro.AuditExportRequested:
+		x.Word("EXPORT_REQUESTED")
+	case kyro.AuditExportDeleted:
+		x.Word("EXPORT_DELETED")
 	case kyro.AuditLimitHit:
 		x.Word("LIMIT_HIT")
 	case kyro.AuditAccessDenied:
@@ -4944,6 +5228,45 @@ func (x *planned) wordErrorCode(v kyro.Code) {
 		x.Word("TIMEOUT")
 	case kyro.CodeInterrupted:
 		x.Word("INTERRUPTED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordExportFormat(v kyro.ExportFormat) {
+	switch v {
+	case kyro.ExportJSONL:
+		x.Word("JSONL")
+	case kyro.ExportCSV:
+		x.Word("CSV")
+	case kyro.ExportZIP:
+		x.Word("ZIP")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordExportKind(v kyro.ExportKind) {
+	switch v {
+	case kyro.ExportConversations:
+		x.Word("CONVERSATIONS")
+	case kyro.ExportMyData:
+		x.Word("MY_DATA")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordExportStatus(v kyro.ExportStatus) {
+	switch v {
+	case kyro.ExportQueued:
+		x.Word("QUEUED")
+	case kyro.ExportRunning:
+		x.Word("RUNNING")
+	case kyro.ExportReady:
+		x.Word("READY")
+	case kyro.ExportFailed:
+		x.Word("FAILED")
 	default:
 		x.Word("")
 	}

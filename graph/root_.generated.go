@@ -36,6 +36,7 @@ type ResolverRoot interface {
 	Document() DocumentResolver
 	DocumentProgress() DocumentProgressResolver
 	DocumentRun() DocumentRunResolver
+	Export() ExportResolver
 	Feedback() FeedbackResolver
 	Message() MessageResolver
 	Mutation() MutationResolver
@@ -484,6 +485,33 @@ type ComplexityRoot struct {
 		Results func(childComplexity int) int
 	}
 
+	Export struct {
+		Bot        func(childComplexity int) int
+		CreatedAt  func(childComplexity int) int
+		ExpiresAt  func(childComplexity int) int
+		Failure    func(childComplexity int) int
+		FinishedAt func(childComplexity int) int
+		Format     func(childComplexity int) int
+		From       func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Progress   func(childComplexity int) int
+		SizeBytes  func(childComplexity int) int
+		Status     func(childComplexity int) int
+		To         func(childComplexity int) int
+		URL        func(childComplexity int) int
+	}
+
+	ExportPayload struct {
+		Errors func(childComplexity int) int
+		Export func(childComplexity int) int
+	}
+
+	ExportProgress struct {
+		Done  func(childComplexity int) int
+		Total func(childComplexity int) int
+	}
+
 	Feedback struct {
 		Comment func(childComplexity int) int
 		RatedAt func(childComplexity int) int
@@ -631,6 +659,9 @@ type ComplexityRoot struct {
 		DeleteConversation       func(childComplexity int, input model.DeleteConversationInput) int
 		DeleteDocument           func(childComplexity int, input model.DeleteDocumentInput) int
 		DeleteDocuments          func(childComplexity int, input model.DocumentsInput) int
+		DeleteExport             func(childComplexity int, input model.DeleteExportInput) int
+		ExportConversations      func(childComplexity int, input model.ExportConversationsInput) int
+		ExportMyData             func(childComplexity int) int
 		LogIn                    func(childComplexity int, input model.LogInInput) int
 		LogOut                   func(childComplexity int) int
 		RateMessage              func(childComplexity int, input model.RateMessageInput) int
@@ -683,6 +714,7 @@ type ComplexityRoot struct {
 		Bot          func(childComplexity int, id kyro.ID) int
 		Conversation func(childComplexity int, id kyro.ID) int
 		Document     func(childComplexity int, id kyro.ID) int
+		Export       func(childComplexity int, id kyro.ID) int
 		Message      func(childComplexity int, id kyro.ID) int
 		Node         func(childComplexity int, id kyro.ID) int
 		Nodes        func(childComplexity int, ids []kyro.ID) int
@@ -759,6 +791,7 @@ type ComplexityRoot struct {
 		ConversationEvents func(childComplexity int, conversationID kyro.ID, after *kyro.StreamCursor) int
 		CrawlProgress      func(childComplexity int, crawlID kyro.ID) int
 		DocumentProgress   func(childComplexity int, botID *kyro.ID, documentID *kyro.ID) int
+		ExportProgress     func(childComplexity int, exportID kyro.ID) int
 		MessageStream      func(childComplexity int, messageID kyro.ID, after *kyro.StreamCursor) int
 	}
 
@@ -797,6 +830,7 @@ type ComplexityRoot struct {
 		CreatedAt     func(childComplexity int) int
 		Email         func(childComplexity int) int
 		EmailVerified func(childComplexity int) int
+		Exports       func(childComplexity int) int
 		ID            func(childComplexity int) int
 		Name          func(childComplexity int) int
 		Sessions      func(childComplexity int) int
@@ -2656,6 +2690,117 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DocumentsPayload.Results(childComplexity), true
 
+	case "Export.bot":
+		if e.ComplexityRoot.Export.Bot == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.Bot(childComplexity), true
+	case "Export.createdAt":
+		if e.ComplexityRoot.Export.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.CreatedAt(childComplexity), true
+	case "Export.expiresAt":
+		if e.ComplexityRoot.Export.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.ExpiresAt(childComplexity), true
+	case "Export.error":
+		if e.ComplexityRoot.Export.Failure == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.Failure(childComplexity), true
+	case "Export.finishedAt":
+		if e.ComplexityRoot.Export.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.FinishedAt(childComplexity), true
+	case "Export.format":
+		if e.ComplexityRoot.Export.Format == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.Format(childComplexity), true
+	case "Export.from":
+		if e.ComplexityRoot.Export.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.From(childComplexity), true
+	case "Export.id":
+		if e.ComplexityRoot.Export.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.ID(childComplexity), true
+	case "Export.kind":
+		if e.ComplexityRoot.Export.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.Kind(childComplexity), true
+	case "Export.progress":
+		if e.ComplexityRoot.Export.Progress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.Progress(childComplexity), true
+	case "Export.sizeBytes":
+		if e.ComplexityRoot.Export.SizeBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.SizeBytes(childComplexity), true
+	case "Export.status":
+		if e.ComplexityRoot.Export.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.Status(childComplexity), true
+	case "Export.to":
+		if e.ComplexityRoot.Export.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.To(childComplexity), true
+	case "Export.url":
+		if e.ComplexityRoot.Export.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Export.URL(childComplexity), true
+
+	case "ExportPayload.errors":
+		if e.ComplexityRoot.ExportPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExportPayload.Errors(childComplexity), true
+	case "ExportPayload.export":
+		if e.ComplexityRoot.ExportPayload.Export == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExportPayload.Export(childComplexity), true
+
+	case "ExportProgress.done":
+		if e.ComplexityRoot.ExportProgress.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExportProgress.Done(childComplexity), true
+	case "ExportProgress.total":
+		if e.ComplexityRoot.ExportProgress.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExportProgress.Total(childComplexity), true
+
 	case "Feedback.comment":
 		if e.ComplexityRoot.Feedback.Comment == nil {
 			break
@@ -3311,6 +3456,34 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteDocuments(childComplexity, args["input"].(model.DocumentsInput)), true
+	case "Mutation.deleteExport":
+		if e.ComplexityRoot.Mutation.DeleteExport == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteExport_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteExport(childComplexity, args["input"].(model.DeleteExportInput)), true
+	case "Mutation.exportConversations":
+		if e.ComplexityRoot.Mutation.ExportConversations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_exportConversations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ExportConversations(childComplexity, args["input"].(model.ExportConversationsInput)), true
+	case "Mutation.exportMyData":
+		if e.ComplexityRoot.Mutation.ExportMyData == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.ExportMyData(childComplexity), true
 	case "Mutation.logIn":
 		if e.ComplexityRoot.Mutation.LogIn == nil {
 			break
@@ -3710,6 +3883,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Document(childComplexity, args["id"].(kyro.ID)), true
+	case "Query.export":
+		if e.ComplexityRoot.Query.Export == nil {
+			break
+		}
+
+		args, err := ec.field_Query_export_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Export(childComplexity, args["id"].(kyro.ID)), true
 
 	case "Query.message":
 		if e.ComplexityRoot.Query.Message == nil {
@@ -4061,6 +4245,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.DocumentProgress(childComplexity, args["botId"].(*kyro.ID), args["documentId"].(*kyro.ID)), true
+	case "Subscription.exportProgress":
+		if e.ComplexityRoot.Subscription.ExportProgress == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_exportProgress_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ExportProgress(childComplexity, args["exportId"].(kyro.ID)), true
 	case "Subscription.messageStream":
 		if e.ComplexityRoot.Subscription.MessageStream == nil {
 			break
@@ -4258,6 +4453,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.EmailVerified(childComplexity), true
+	case "User.exports":
+		if e.ComplexityRoot.User.Exports == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Exports(childComplexity), true
 	case "User.id":
 		if e.ComplexityRoot.User.ID == nil {
 			break
@@ -4355,8 +4556,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DeleteBotInput", ec.unmarshalInputDeleteBotInput),
 			graphql.NewInputUnmarshaler("DeleteConversationInput", ec.unmarshalInputDeleteConversationInput),
 			graphql.NewInputUnmarshaler("DeleteDocumentInput", ec.unmarshalInputDeleteDocumentInput),
+			graphql.NewInputUnmarshaler("DeleteExportInput", ec.unmarshalInputDeleteExportInput),
 			graphql.NewInputUnmarshaler("DocumentFilter", ec.unmarshalInputDocumentFilter),
 			graphql.NewInputUnmarshaler("DocumentsInput", ec.unmarshalInputDocumentsInput),
+			graphql.NewInputUnmarshaler("ExportConversationsInput", ec.unmarshalInputExportConversationsInput),
 			graphql.NewInputUnmarshaler("LogInInput", ec.unmarshalInputLogInInput),
 			graphql.NewInputUnmarshaler("RateMessageInput", ec.unmarshalInputRateMessageInput),
 			graphql.NewInputUnmarshaler("ReactivateAccountInput", ec.unmarshalInputReactivateAccountInput),
@@ -4691,6 +4894,11 @@ type Query {
     "The message's id."
     id: ID!
   ): Message
+  "An export of yours; null and the error NOT_FOUND where there is none, or not any more. API keys: none."
+  export(
+    "The export's id."
+    id: ID!
+  ): Export
   "What this server is and which limits it has. API keys: any."
   serverInfo: ServerInfo!
   """
@@ -4843,6 +5051,8 @@ type User implements Node {
     "A cursor to start behind."
     after: String
   ): AuditEntryConnection!
+  "Your exports that have not expired, newest first, at most 20. API keys: none."
+  exports: [Export!]!
   """
   What the account used, by whatever means. BAD_USER_INPUT for a time zone that is not known, and for a range that is
   empty or too long. API keys: none.
@@ -5177,6 +5387,10 @@ enum AuditAction {
   DOCUMENT_ADDED
   "A document was deleted."
   DOCUMENT_DELETED
+  "An export was asked for; ` + "`" + `detail` + "`" + ` says of what."
+  EXPORT_REQUESTED
+  "An export was deleted."
+  EXPORT_DELETED
   "Something was done too often, and refused."
   LIMIT_HIT
   "Something was asked for without the right to it, and refused."
@@ -6095,6 +6309,103 @@ type Message implements Node {
   feedback: Feedback
 }
 
+"""
+A file that is made in the background of what is yours, for you to download. It holds what was there when you asked for it:
+messages that were created later are not in it, nor is anything that was deleted before it was read. An answer that is still
+being written is in it as far as it is when it is read; its ` + "`" + `status` + "`" + ` tells.
+
+Conversations are a line (JSONL) or a row (CSV) for each message, oldest conversation first, in the order of the turns. Answers
+that regenerateMessage has replaced are there, too: ` + "`" + `superseded` + "`" + ` tells. A line of JSONL, here in several:
+
+    {"conversationId":"conv_7","conversationTitle":"Opening hours","messageId":"msg_12","parentId":"msg_11","role":"BOT",
+     "status":"COMPLETED","superseded":false,"createdAt":"2026-11-29T09:30:00.000000Z","completedAt":"2026-11-29T09:30:02.000000Z",
+     "text":"From nine to five [1].","grounding":"GROUNDED","finishReason":"STOP","notices":[],
+     "citations":[{"marker":1,"documentId":"doc_3","documentTitle":"Hours","documentVersion":1,"quote":"from nine to five",
+       "pageStart":null,"pageEnd":null,"charStart":8,"charEnd":25,"score":1,"similarity":null,"verified":true}],
+     "feedback":{"rating":"UP","reasons":["CORRECT"],"comment":"","ratedAt":"2026-11-29T09:31:00.000000Z"},
+     "usage":{"model":"kyro-extractive-1","promptTokens":40,"outputTokens":6,"totalTokens":46,"timeToFirstTokenMs":3,"durationMs":5},
+     "error":null}
+
+CSV is RFC 4180 in UTF-8 without a byte order mark, with the same under names such as ` + "`" + `message_id` + "`" + ` in its first row; citations
+are JSON in one cell. A cell that begins with = + - @, a tab or a line break, or their full-width forms, has an apostrophe in
+front, so that no spreadsheet takes what somebody typed for a formula.
+
+One's own data are a ZIP: JSON files about you, your sessions, API keys, bots, documents, crawls, conversations, messages,
+exports and the audit log; the originals of your documents in ` + "`" + `files` + "`" + `; and ` + "`" + `manifest.json` + "`" + `, which says what is in it. There are
+no passwords, secrets, tokens or hashes of them in it.
+"""
+type Export implements Node {
+  "The export's id, such as ` + "`" + `export_5` + "`" + `."
+  id: ID!
+  "What it is of."
+  kind: ExportKind!
+  "What its file is."
+  format: ExportFormat!
+  "The bot of the conversations; null for one's own data, and once it is deleted."
+  bot: Bot
+  "Only messages that were created at this time or later; null: no bound."
+  from: DateTime
+  "Only messages that were created before this time; null: no bound."
+  to: DateTime
+  "How far it is."
+  status: ExportStatus!
+  "How far it is, in numbers."
+  progress: ExportProgress!
+  "The size of its file; null until it is READY."
+  sizeBytes: Int
+  "When it was asked for, which is the time of what it holds."
+  createdAt: DateTime!
+  "When it became final; null until then."
+  finishedAt: DateTime
+  "When it is gone, with its file: seven days after it became final."
+  expiresAt: DateTime!
+  """
+  Where its file can be had for five minutes, by GET without further headers: whoever has the address may. Ask again for
+  another one. Null unless it is READY.
+  """
+  url: URL
+  "Why it FAILED."
+  error: UserError
+}
+
+"What an export is of."
+enum ExportKind {
+  "Your conversations with a bot."
+  CONVERSATIONS
+  "Everything that is kept of you."
+  MY_DATA
+}
+
+"What the file of an export is."
+enum ExportFormat {
+  "A JSON object on a line of its own for each message."
+  JSONL
+  "A row for each message, for spreadsheets."
+  CSV
+  "An archive; of exportMyData alone."
+  ZIP
+}
+
+"How far an export is. READY and FAILED are final."
+enum ExportStatus {
+  "It waits for its turn."
+  QUEUED
+  "It is being made."
+  RUNNING
+  "Its file can be downloaded."
+  READY
+  "It could not be made; ` + "`" + `error` + "`" + ` says why."
+  FAILED
+}
+
+"How far an export is, in conversations and documents. It begins at 0 again where its server was lost."
+type ExportProgress {
+  "How many are in it."
+  done: Int!
+  "How many there are to be, as far as that is known; null until it is RUNNING."
+  total: Int
+}
+
 "What a person says of an answer."
 type Feedback {
   "The thumb."
@@ -6739,6 +7050,27 @@ type Mutation {
     input: RateMessageInput!
   ): MessagePayload!
   """
+  Makes a file of your conversations with a bot, in the background: see Export for what is in it, and exportProgress to watch.
+  The same that is under way already is given, not made twice. Errors: VALIDATION, LIMIT_REACHED (three that are under way or
+  ready), RATE_LIMITED and NOT_FOUND at the top level. API keys: none.
+  """
+  exportConversations(
+    "Which conversations, and as what."
+    input: ExportConversationsInput!
+  ): ExportPayload!
+  """
+  Makes an archive of everything that is kept of you, in the background: see Export for what is in it. Errors and limits as of
+  exportConversations. API keys: none.
+  """
+  exportMyData: ExportPayload!
+  """
+  Deletes an export, also while it is being made; its file goes a moment later. NOT_FOUND at the top level. API keys: none.
+  """
+  deleteExport(
+    "Which export."
+    input: DeleteExportInput!
+  ): DeletePayload!
+  """
   Sets the budget of your account, of a bot or of an API key for a period, in place of the one before; what is spent in the
   period counts. Limits that are left out or null are none, and a budget without any is removed. At 80 % of a limit you get
   a mail, once in each period. Errors: VALIDATION; NOT_FOUND at the top level. API keys: none.
@@ -7291,6 +7623,32 @@ input RateMessageInput {
   comment: String
 }
 
+"Which conversations to export."
+input ExportConversationsInput {
+  "The bot."
+  botId: ID!
+  "JSONL or CSV."
+  format: ExportFormat!
+  "Only messages that were created at this time or later."
+  from: DateTime
+  "Only messages that were created before this time."
+  to: DateTime
+}
+
+"An export to delete."
+input DeleteExportInput {
+  "Which export."
+  exportId: ID!
+}
+
+"An export that was begun."
+type ExportPayload {
+  "The export; null on errors."
+  export: Export
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
 "A budget to set: of a bot, of an API key, or, where neither is given, of your account."
 input SetBudgetInput {
   "The bot, which must be yours."
@@ -7364,6 +7722,14 @@ type Subscription {
     "The crawl."
     crawlId: ID!
   ): Crawl!
+  """
+  Follows an export: its present state, then how it changes, at most twice a second, and the end after a final state.
+  NOT_FOUND where there is none for you, also once it is deleted. API keys: none.
+  """
+  exportProgress(
+    "The export."
+    exportId: ID!
+  ): Export!
   """
   Follows a conversation without end, so that all tabs and devices of a person show the same: messages that are stored,
   changes of their state, and the title. The text of an answer while it is written is not among it: that is for
@@ -8343,6 +8709,60 @@ func (ec *executionContext) childFields_DocumentsPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type DocumentsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Export(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Export_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_Export_kind(ctx, field)
+	case "format":
+		return ec.fieldContext_Export_format(ctx, field)
+	case "bot":
+		return ec.fieldContext_Export_bot(ctx, field)
+	case "from":
+		return ec.fieldContext_Export_from(ctx, field)
+	case "to":
+		return ec.fieldContext_Export_to(ctx, field)
+	case "status":
+		return ec.fieldContext_Export_status(ctx, field)
+	case "progress":
+		return ec.fieldContext_Export_progress(ctx, field)
+	case "sizeBytes":
+		return ec.fieldContext_Export_sizeBytes(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Export_createdAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_Export_finishedAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Export_expiresAt(ctx, field)
+	case "url":
+		return ec.fieldContext_Export_url(ctx, field)
+	case "error":
+		return ec.fieldContext_Export_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Export", field.Name)
+}
+
+func (ec *executionContext) childFields_ExportPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "export":
+		return ec.fieldContext_ExportPayload_export(ctx, field)
+	case "errors":
+		return ec.fieldContext_ExportPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExportPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ExportProgress(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "done":
+		return ec.fieldContext_ExportProgress_done(ctx, field)
+	case "total":
+		return ec.fieldContext_ExportProgress_total(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExportProgress", field.Name)
+}
+
 func (ec *executionContext) childFields_Feedback(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rating":
@@ -8763,6 +9183,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_apiKeys(ctx, field)
 	case "auditLog":
 		return ec.fieldContext_User_auditLog(ctx, field)
+	case "exports":
+		return ec.fieldContext_User_exports(ctx, field)
 	case "usage":
 		return ec.fieldContext_User_usage(ctx, field)
 	case "budgets":

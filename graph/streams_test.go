@@ -43,6 +43,10 @@ func (fakeSubscription) DocumentProgress(ctx context.Context, bot, document *kyr
 	}, bot, document)
 }
 
+func (fakeSubscription) ExportProgress(ctx context.Context, id kyro.ID) (<-chan *kyro.Export, error) {
+	return happening(ctx, "exportProgress", func(f *filler) *kyro.Export { return filled(f, new(kyro.Export)) }, id)
+}
+
 func (fakeSubscription) CrawlProgress(ctx context.Context, id kyro.ID) (<-chan *kyro.Crawl, error) {
 	return happening(ctx, "crawlProgress", func(f *filler) *kyro.Crawl { return filled(f, new(kyro.Crawl)) }, id)
 }

@@ -27,6 +27,9 @@ var enums = map[reflect.Type]string{
 	reflect.TypeFor[kyro.UsageKind]():      "UsageKind",
 	reflect.TypeFor[kyro.BudgetPeriod]():   "BudgetPeriod",
 	reflect.TypeFor[kyro.Interval]():       "Interval",
+	reflect.TypeFor[kyro.ExportKind]():     "ExportKind",
+	reflect.TypeFor[kyro.ExportFormat]():   "ExportFormat",
+	reflect.TypeFor[kyro.ExportStatus]():   "ExportStatus",
 }
 
 var theSchema = graph.NewExecutableSchema(graph.Config{}).Schema()
@@ -147,7 +150,7 @@ func (f *filler) node(v reflect.Value) {
 		v.Set(reflect.ValueOf(stranger{}))
 		return
 	}
-	node := pick(f.dice, []kyro.Node{&kyro.User{}, &kyro.Bot{}, &kyro.Document{}, &kyro.Chunk{}, &kyro.Crawl{}, &kyro.UploadSlot{}, &kyro.Conversation{}, &kyro.Message{}})
+	node := pick(f.dice, []kyro.Node{&kyro.User{}, &kyro.Bot{}, &kyro.Document{}, &kyro.Chunk{}, &kyro.Crawl{}, &kyro.UploadSlot{}, &kyro.Export{}, &kyro.Conversation{}, &kyro.Message{}})
 	f.value(reflect.ValueOf(node).Elem())
 	v.Set(reflect.ValueOf(node))
 }

@@ -60,6 +60,17 @@ func (s *Service) Download(ctx context.Context, token string) (Download, error) 
 	return found, nil
 }
 
+// OpenOriginal opens the original of a document of the owner, as long as ctx lasts, with what it is called when it is saved.
+// NOT_FOUND where there is no such document, or none is kept; UNAVAILABLE where it is in a bucket that is away.
+func (s *Service) OpenOriginal(ctx context.Context, owner, document kyro.ID) (name string, body io.ReadSeekCloser, err error) {
+	d, err := s.slots.OwnDocument(ctx, owner, document)
+	if err != nil {
+		return "", nil, err
+	}
+	body, err = s.open(ctx, document, versionInUse(&d))
+	return fileNameOf(&d), body, err
+}
+
 func noFile() error {
 	return kyro.Errorf(kyro.CodeNotFound, "There is no file here, or not any more. Ask the document for another downloadUrl.")
 }

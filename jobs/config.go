@@ -11,10 +11,10 @@ import (
 // Config says how jobs are worked on; every zero field has a default.
 type Config struct {
 	// Workers says how many jobs of a kind with a queue of its own run at once in this process; default 4 to ingest, 2 to
-	// mail and to crawl, else 1. Those that share the queue of what nobody waits for have 2 together.
+	// mail, to crawl and to export, else 1. Those that share the queue of what nobody waits for have 2 together.
 	Workers map[kyro.JobKind]int
 	Timeout time.Duration // the longest turn of a job of any other kind than the following; default 45 s
-	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile.
+	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile and to export.
 	Timeouts map[kyro.JobKind]time.Duration
 	// RescueAfter is how long nothing may be heard of a job that is under way before its process counts as dead; default
 	// 20 s, of which every process tells four times that it goes on.
@@ -81,7 +81,7 @@ const tidying = "tidy"
 // in it.
 func queueOf(kind kyro.JobKind) string {
 	switch kind {
-	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails, kyro.JobRollUp:
+	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails, kyro.JobRollUp, kyro.JobDropExport, kyro.JobExpire:
 		return tidying
 	default:
 		return string(kind)
@@ -95,7 +95,7 @@ func (c Config) workers(queue string) int {
 		return n
 	case queue == string(kyro.JobIngest):
 		return 4
-	case queue == tidying, queue == string(kyro.JobMail), queue == string(kyro.JobCrawl):
+	case queue == tidying, queue == string(kyro.JobMail), queue == string(kyro.JobCrawl), queue == string(kyro.JobExport):
 		return 2
 	default:
 		return 1
@@ -104,7 +104,7 @@ func (c Config) workers(queue string) int {
 
 // timeout is the longest turn of a kind; 0 for the common one.
 func (c Config) timeout(kind kyro.JobKind) time.Duration {
-	if t := c.Timeouts[kind]; t > 0 || kind != kyro.JobReconcile {
+	if t := c.Timeouts[kind]; t > 0 || kind != kyro.JobReconcile && kind != kyro.JobExport {
 		return t
 	}
 	return 30 * time.Minute

@@ -31,6 +31,8 @@ const (
 	AuditBudgetChanged          AuditAction = "BUDGET_CHANGED"
 	AuditDocumentAdded          AuditAction = "DOCUMENT_ADDED"
 	AuditDocumentDeleted        AuditAction = "DOCUMENT_DELETED"
+	AuditExportRequested        AuditAction = "EXPORT_REQUESTED"
+	AuditExportDeleted          AuditAction = "EXPORT_DELETED"
 	AuditLimitHit               AuditAction = "LIMIT_HIT"
 	AuditAccessDenied           AuditAction = "ACCESS_DENIED"
 	AuditSecretRotated          AuditAction = "SECRET_ROTATED"

@@ -76,6 +76,8 @@ type ConversationFilter struct {
 	BotID    ID
 	Archived *bool
 	Search   string // part of the title, without regard to case
+	// Since and Before select those that may have messages of a span: with one since, and begun before.
+	Since, Before *time.Time
 }
 
 // ConversationOrder orders conversations.

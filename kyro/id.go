@@ -21,12 +21,13 @@ const (
 	KindMessage      Kind = "msg"
 	KindCrawl        Kind = "crawl"
 	KindUpload       Kind = "upload"
+	KindExport       Kind = "export"
 )
 
 var kinds = map[Kind]string{
 	KindUser: "User", KindSession: "Session", KindAPIKey: "ApiKey", KindAudit: "AuditEntry", KindBot: "Bot", KindDocument: "Document",
 	KindChunk: "Chunk", KindConversation: "Conversation", KindMessage: "Message", KindCrawl: "Crawl",
-	KindUpload: "UploadSlot",
+	KindUpload: "UploadSlot", KindExport: "Export",
 }
 
 // Noun is the name of the kind as the contract writes it, such as "Bot".
@@ -71,6 +72,9 @@ func CrawlID(key int64) ID { return ID{KindCrawl, key} }
 
 // UploadID is the ID of the upload slot with the key.
 func UploadID(key int64) ID { return ID{KindUpload, key} }
+
+// ExportID is the ID of the export with the key.
+func ExportID(key int64) ID { return ID{KindExport, key} }
 
 // IsZero reports whether the ID names nothing.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -25,6 +25,9 @@ const (
 	JobSweepUsers JobKind = "sweep-users" // accounts whose grace is over
 	JobSweepMails JobKind = "sweep-mails" // letters and tokens that are too old
 	JobRollUp     JobKind = "roll-up"     // counts what was said to bots in hours that are over
+	JobExport     JobKind = "export"      // Key: the export
+	JobDropExport JobKind = "drop-export" // Key: the export of which nothing is to be left
+	JobExpire     JobKind = "expire"      // exports that nobody can download any more
 )
 
 // Job is work to be done in the background at least once. It is stored in the transaction of the data it is

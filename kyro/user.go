@@ -68,6 +68,7 @@ type Purging struct {
 	Done      bool // there is nothing to do any more
 	Gone      bool // nothing is left of it, since now
 	Documents []ID // deleted ones, whose files and vectors have to go before their rows
+	Exports   []ID // deleted ones, whose files have to go with their rows
 }
 
 // NewUser is an account about to be stored.

@@ -21,6 +21,7 @@ type levels struct {
 	chunks        level[kyro.Chunk]
 	crawls        level[kyro.Crawl]
 	crawlPages    level[kyro.CrawlPage]
+	exports       level[kyro.Export]
 	conversations level[kyro.Conversation]
 	messages      level[kyro.Message]
 }
@@ -137,6 +138,8 @@ var (
 		func(l *loaders) *followed { return &l.followed.crawlBot })
 	crawlPageDocument = linkTo((*loaders).crawlPageLevel, (*loaders).documentRows, func(p *kyro.CrawlPage) kyro.ID { return p.DocumentID },
 		func(l *loaders) *followed { return &l.followed.crawlPageDocument })
+	exportBot = linkTo((*loaders).exportLevel, (*loaders).botRows, func(e *kyro.Export) kyro.ID { return e.BotID },
+		func(l *loaders) *followed { return &l.followed.exportBot })
 	chunkDocument = linkTo((*loaders).chunkLevel, (*loaders).documentRows, func(c *kyro.Chunk) kyro.ID { return c.DocumentID },
 		func(l *loaders) *followed { return &l.followed.chunkDocument })
 	conversationBot = linkTo((*loaders).conversationLevel, (*loaders).botRows, func(c *kyro.Conversation) kyro.ID { return c.BotID },

@@ -32,6 +32,7 @@ type loaders struct {
 	chunks        loader[*kyro.Chunk]
 	crawls        loader[*kyro.Crawl]
 	slots         loader[*kyro.UploadSlot]
+	exports       loader[*kyro.Export]
 	conversations loader[*kyro.Conversation]
 	messages      loader[*kyro.Message]
 	siblings      loader[[]kyro.Message]
@@ -39,7 +40,7 @@ type loaders struct {
 	below         map[any]any // of each parent, by the field of a plan, or by name and arguments
 
 	followed struct {
-		crawlBot, crawlPageDocument, documentCrawl, botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,
+		exportBot, crawlBot, crawlPageDocument, documentCrawl, botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,
 		messageSiblings, citedDocuments, citedChunks followed
 	}
 }
@@ -117,6 +118,7 @@ func (l *loaders) documentLevel() *level[kyro.Document]         { return &l.leve
 func (l *loaders) chunkLevel() *level[kyro.Chunk]               { return &l.level.chunks }
 func (l *loaders) crawlLevel() *level[kyro.Crawl]               { return &l.level.crawls }
 func (l *loaders) crawlPageLevel() *level[kyro.CrawlPage]       { return &l.level.crawlPages }
+func (l *loaders) exportLevel() *level[kyro.Export]             { return &l.level.exports }
 func (l *loaders) conversationLevel() *level[kyro.Conversation] { return &l.level.conversations }
 func (l *loaders) messageLevel() *level[kyro.Message]           { return &l.level.messages }
 
@@ -165,6 +167,12 @@ func (l *loaders) crawlRows() loader[*kyro.Crawl] {
 func (l *loaders) slotRows() loader[*kyro.UploadSlot] {
 	return made(l, &l.slots, func() loader[*kyro.UploadSlot] {
 		return leaves(l.viewer, l.root.Ingest.Slots, (*kyro.UploadSlot).NodeID)
+	})
+}
+
+func (l *loaders) exportRows() loader[*kyro.Export] {
+	return made(l, &l.exports, func() loader[*kyro.Export] {
+		return byID(l.viewer, l.root.Exports.Exports, (*kyro.Export).NodeID, &l.level.exports)
 	})
 }
 

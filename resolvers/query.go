@@ -40,6 +40,8 @@ func (l *loaders) nodes(ctx context.Context, kind kyro.Kind, ids []kyro.ID) ([]k
 		return loadNodes(ctx, l.crawlRows(), ids)
 	case kyro.KindUpload:
 		return loadNodes(ctx, l.slotRows(), ids)
+	case kyro.KindExport:
+		return loadNodes(ctx, l.exportRows(), ids)
 	case kyro.KindConversation:
 		return loadNodes(ctx, l.conversationRows(), ids)
 	case kyro.KindMessage:

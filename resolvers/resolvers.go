@@ -8,6 +8,7 @@ import (
 	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/catalog"
+	"kyrochat/export"
 	"kyrochat/graph"
 	"kyrochat/ingest"
 	"kyrochat/insight"
@@ -21,6 +22,7 @@ type Root struct {
 	Ingest  *ingest.Service
 	Answer  *answer.Service
 	Insight *insight.Service
+	Exports *export.Service
 	Info    kyro.ServerInfo
 	Carrier Carrier // of subscriptions
 	Cookies Cookies // of browsers that ask for them
@@ -81,6 +83,9 @@ func (r *Root) CrawlPage() graph.CrawlPageResolver { return crawlPageFields{} }
 
 // UploadSlot resolves the fields of upload slots.
 func (r *Root) UploadSlot() graph.UploadSlotResolver { return slotFields{r} }
+
+// Export resolves the fields of exports.
+func (r *Root) Export() graph.ExportResolver { return exportFields{r} }
 
 // Chunk resolves the fields of chunks.
 func (r *Root) Chunk() graph.ChunkResolver { return chunkFields{} }

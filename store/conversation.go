@@ -172,6 +172,12 @@ func conversationsOf(user kyro.ID, filter kyro.ConversationFilter) selection[con
 	if filter.Archived != nil {
 		some = some.where("c.archived = ?", *filter.Archived)
 	}
+	if filter.Since != nil {
+		some = some.where("c.last_message_at >= ?", kyro.Moment(*filter.Since))
+	}
+	if filter.Before != nil {
+		some = some.where("c.created_at < ?", kyro.Moment(*filter.Before))
+	}
 	if filter.Search != "" {
 		some = some.where(`c.title_key LIKE ? ESCAPE '\'`, contains(filter.Search))
 	}

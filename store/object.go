@@ -56,7 +56,8 @@ func (s *Store) UnknownObjects(ctx context.Context, objects []string) ([]string,
 		return nil, nil
 	}
 	var there []string
-	err := s.read().NewSelect().Table("document_objects").Column("object").Where("object IN (?)", list(objects)).Scan(ctx, &there)
+	exports := s.read().NewSelect().Table("exports").Column("object").Where("object IN (?)", list(objects))
+	err := s.read().NewSelect().Table("document_objects").Column("object").Where("object IN (?)", list(objects)).UnionAll(exports).Scan(ctx, &there)
 	if err != nil {
 		return nil, failed("look for originals", err)
 	}

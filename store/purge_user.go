@@ -13,6 +13,7 @@ const (
 	botsAStep        = 10
 	documentsAStep   = 50
 	conversationStep = 50
+	exportsAStep     = 10
 	rowsAStep        = 1_000
 
 	// purgeAgain is after how long a deletion that did not come to its end is begun again.
@@ -63,6 +64,10 @@ func (s *Store) PurgeUser(
 	dropped, err := s.dropBots(ctx, user, now)
 	if err != nil || dropped {
 		return kyro.Purging{}, err
+	}
+	exports, err := s.dropExports(ctx, user, now)
+	if err != nil || len(exports) > 0 {
+		return kyro.Purging{Exports: exports}, err
 	}
 	if err := s.forgetDocuments(ctx, user, purged); err != nil {
 		return kyro.Purging{}, err
@@ -127,6 +132,19 @@ func (s *Store) dropBots(ctx context.Context, user kyro.ID, now time.Time) (drop
 		}
 	}
 	return len(bots) > 0, nil
+}
+
+// dropExports deletes the exports of an account, and gives those of which a file may be left.
+func (s *Store) dropExports(ctx context.Context, user kyro.ID, now time.Time) ([]kyro.ID, error) {
+	err := s.write(ctx, "delete the exports of an account", func(ctx context.Context, tx *writeTx) error {
+		_, err := tx.NewUpdate().Table("exports").Set("deleted_at = ?", kyro.Moment(now)).Where("owner_id = ? AND deleted_at IS NULL", user.Key).Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.deletedOf(ctx, "exports", "owner_id", user, exportsAStep)
+	return convert(found, func(key *int64) kyro.ID { return kyro.ExportID(*key) }), err
 }
 
 // deletedOf gives rows that were deleted, in the table's order.

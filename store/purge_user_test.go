@@ -104,6 +104,12 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 			}
 		}
 	}
+	e := k.export(t, kyro.ExportJSONL)
+	e, err = k.store.BeginExport(ctx, e.ID, k.now)
+	check(t, err)
+	check(t, k.store.SaveExport(ctx, e, strings.NewReader(mark)))
+	e.Object = mark + " export"
+	check(t, k.store.FinishExport(ctx, e, k.now, k.now.Add(kyro.ExportTTL)))
 	k.exec(t, fmt.Sprintf("INSERT INTO rollups (bot_id, minutes, slot, figures) VALUES (%d, 60, 0, '%s counted')", k.bot.Key, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO api_keys (user_id, name, prefix, secret_hash, scopes, networks, created_at)
 		VALUES (%d, '%s key', '%s pre', '%s secret', '[]', '[]', '2026-11-22 10:00:00+00:00')`, k.owner.Key, mark, mark, mark))
@@ -146,6 +152,9 @@ func (k *knowledge) purgeAll(t testing.TB, user kyro.ID, now time.Time) (steps i
 				check(t, err)
 			}
 			purged = append(purged, step.Documents[0])
+		}
+		for _, export := range step.Exports { // as the use case does once the file is gone
+			check(t, k.store.DropExport(t.Context(), export))
 		}
 	}
 	t.Fatal("the deletion has no end")
@@ -200,7 +209,7 @@ func TestNothingIsLeftOfADeletedAccount(t *testing.T) {
 			t.Errorf("%d places name somebody else, before it were %d", got, unpurged)
 		}
 		expect(t, "embeddings", k.count(t, "embeddings", "1 = 1"), 2)
-		expect(t, "lines of the audit log", k.count(t, "audit_log", fmt.Sprintf("user_id = %d", owner.Key)), 3)
+		expect(t, "lines of the audit log", k.count(t, "audit_log", fmt.Sprintf("user_id = %d", owner.Key)), 4)
 		expect(t, "the last one", k.count(t, "audit_log", fmt.Sprintf("user_id = %d AND action = 'PURGED' AND actor = 'SYSTEM'", owner.Key)), 1)
 		expect(t, "devices of the other", k.count(t, "audit_log", fmt.Sprintf("user_id = %d AND device LIKE '%%kept%%' AND device_salt IS NOT NULL", other.ID.Key)), 2)
 		expect(t, "steps of one more job", k.purgeAll(t, owner, grace), 1)

@@ -2,12 +2,14 @@ package transfer
 
 import (
 	"cmp"
+	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"kyrochat/ingest"
 	"kyrochat/kyro"
 )
 
@@ -19,16 +21,29 @@ var served = map[string]string{
 	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 	"application/vnd.openxmlformats-officedocument.presentationml.presentation": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+	"application/zip": "application/zip", "application/jsonl": "application/jsonl",
 }
 
 // Download gives originals out, at /files/{token}: GET, with Range for clients that go on with what was cut off, and HEAD.
 // It is always a file to be saved, never a page.
 func (h *Handlers) Download(w http.ResponseWriter, r *http.Request) {
+	h.give(w, r, h.Documents.Download)
+}
+
+// Export gives exports out, at /exports/{token}, as Download does originals.
+func (h *Handlers) Export(w http.ResponseWriter, r *http.Request) {
+	h.give(w, r, func(ctx context.Context, token string) (ingest.Download, error) {
+		file, err := h.Exports.Download(ctx, token)
+		return ingest.Download(file), err
+	})
+}
+
+func (h *Handlers) give(w http.ResponseWriter, r *http.Request, open func(context.Context, string) (ingest.Download, error)) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		allow(w, "GET, HEAD")
 		return
 	}
-	file, err := h.Documents.Download(r.Context(), r.PathValue("token"))
+	file, err := open(r.Context(), r.PathValue("token"))
 	if err != nil {
 		h.refuse(w, r, err)
 		return

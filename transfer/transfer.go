@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"kyrochat/export"
 	"kyrochat/ingest"
 	"kyrochat/kyro"
 )
@@ -24,12 +25,18 @@ type Documents interface {
 	Download(ctx context.Context, token string) (ingest.Download, error)
 }
 
+// Exports is what the handlers need of the use cases of exports.
+type Exports interface {
+	Download(ctx context.Context, token string) (export.Download, error)
+}
+
 // DefaultIdle is how long nothing may come, or be taken, before a connection is given up.
 const DefaultIdle = 30 * time.Second
 
 // Handlers answer for files.
 type Handlers struct {
 	Documents Documents
+	Exports   Exports
 	Idle      time.Duration // zero: DefaultIdle
 	RequestID func(context.Context) string
 	Log       *slog.Logger

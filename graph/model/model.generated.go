@@ -285,6 +285,12 @@ type DeleteDocumentInput struct {
 	DocumentID kyro.ID `json:"documentId"`
 }
 
+// An export to delete.
+type DeleteExportInput struct {
+	// Which export.
+	ExportID kyro.ID `json:"exportId"`
+}
+
 // What was deleted.
 type DeletePayload struct {
 	// The id of what was deleted; null on errors.
@@ -334,6 +340,26 @@ type DocumentsPayload struct {
 	// One for each document, in the order they were given.
 	Results []DocumentResult `json:"results"`
 	// What is wrong with the whole; nothing was done then.
+	Errors []kyro.Error `json:"errors"`
+}
+
+// Which conversations to export.
+type ExportConversationsInput struct {
+	// The bot.
+	BotID kyro.ID `json:"botId"`
+	// JSONL or CSV.
+	Format kyro.ExportFormat `json:"format"`
+	// Only messages that were created at this time or later.
+	From graphql.Omittable[*time.Time] `json:"from,omitempty"`
+	// Only messages that were created before this time.
+	To graphql.Omittable[*time.Time] `json:"to,omitempty"`
+}
+
+// An export that was begun.
+type ExportPayload struct {
+	// The export; null on errors.
+	Export *kyro.Export `json:"export,omitempty"`
+	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
 }
 
