@@ -21,12 +21,13 @@ const (
 	KindMessage      Kind = "msg"
 	KindCrawl        Kind = "crawl"
 	KindUpload       Kind = "upload"
+	KindGap          Kind = "gap"
 )
 
 var kinds = map[Kind]string{
 	KindUser: "User", KindSession: "Session", KindAPIKey: "ApiKey", KindAudit: "AuditEntry", KindBot: "Bot", KindDocument: "Document",
 	KindChunk: "Chunk", KindConversation: "Conversation", KindMessage: "Message", KindCrawl: "Crawl",
-	KindUpload: "UploadSlot",
+	KindUpload: "UploadSlot", KindGap: "KnowledgeGap",
 }
 
 // Noun is the name of the kind as the contract writes it, such as "Bot".
@@ -71,6 +72,9 @@ func CrawlID(key int64) ID { return ID{KindCrawl, key} }
 
 // UploadID is the ID of the upload slot with the key.
 func UploadID(key int64) ID { return ID{KindUpload, key} }
+
+// GapID is the ID of the gap with the key.
+func GapID(key int64) ID { return ID{KindGap, key} }
 
 // IsZero reports whether the ID names nothing.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -25,6 +25,9 @@ const (
 	JobSweepUsers JobKind = "sweep-users" // accounts whose grace is over
 	JobSweepMails JobKind = "sweep-mails" // letters and tokens that are too old
 	JobRollUp     JobKind = "roll-up"     // counts what was said to bots in hours that are over
+	JobPlaceGaps  JobKind = "place-gaps"  // Key: the bot whose unanswered questions are to be put together
+	JobSweepGaps  JobKind = "sweep-gaps"  // looks for bots with questions that were left out, or were compared by another model
+	JobCheckGap   JobKind = "check-gap"   // Key: the gap that was answered; Run: its run
 )
 
 // Job is work to be done in the background at least once. It is stored in the transaction of the data it is

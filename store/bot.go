@@ -145,6 +145,9 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time,
 				return err
 			}
 		}
+		if err := tx.dropGaps(ctx, id.Key); err != nil {
+			return err
+		}
 		// The index is cleared of it once no worker is at one of its documents any more.
 		purges := []kyro.Job{{Kind: kyro.JobPurgeBot, Key: id.Key, After: time.Minute}}
 		for _, key := range documents {

@@ -114,7 +114,10 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 		}
 		message = r.noun()
 		message.Citations = convert(rows, (*citationRow).noun)
-		return nil
+		if r.Grounding == nil || *r.Grounding != kyro.GroundingNotFound {
+			return nil
+		}
+		return tx.weigh(ctx, &r)
 	})
 	return message, err
 }

@@ -132,7 +132,10 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 		if err := stopAnswers(ctx, tx, now, unnumbered, "conversation_id = ?", r.ID); err != nil {
 			return err
 		}
-		return s.recountConversations(ctx, tx, "c.id = ?", r.ID)
+		if err := s.recountConversations(ctx, tx, "c.id = ?", r.ID); err != nil {
+			return err
+		}
+		return tx.takeOut(ctx, "message_id IN (SELECT id FROM messages WHERE conversation_id = ?)", r.ID)
 	})
 }
 

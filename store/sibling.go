@@ -53,6 +53,9 @@ func (s *Store) SaveSibling(
 		if err != nil {
 			return err
 		}
+		if err := tx.takeOut(ctx, "message_id = ?", question.ID); err != nil {
+			return err
+		}
 		turn = kyro.Turn{Conversation: c.noun(), User: question.noun(), Bot: answer.noun()}
 		return nil
 	})
