@@ -133,7 +133,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	}
 	a.info = a.serverInfo()
 	a.newAccounts(st)
-	figures := insight.New(st, cfg.now)
+	figures := insight.New(st, cfg.Prices.Currency, cfg.now)
 	a.queue.Periodic(kyro.JobRollUp, time.Minute, figures.RollUp)
 	if !cfg.Role.serves() {
 		a.look()
@@ -148,6 +148,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
+		ModelName: a.info.Answers.Model, Prices: cfg.Prices,
 		Ended: a.measured.answers,
 	})
 	a.look()

@@ -49,6 +49,8 @@ type Config struct {
 
 	Rates ratesConfig
 
+	Prices kyro.Prices // of models
+
 	Mail mailConfig
 
 	Providers providersConfig
@@ -101,27 +103,29 @@ func readConfig(getenv func(string) string) (Config, error) {
 		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", 14*24*time.Hour),
 
 		Limits: kyro.Limits{
-			MaxUploadBytes:   int64(r.integer("KYRO_MAX_UPLOAD_BYTES", int(d.MaxUploadBytes), 1, 1<<31-1)),
-			MaxExtractedText: r.integer("KYRO_MAX_EXTRACTED_BYTES", d.MaxExtractedText, 1, 1<<30),
-			MaxChunks:        r.integer("KYRO_MAX_CHUNKS", d.MaxChunks, 1, 1_000_000),
-			MaxPages:         r.integer("KYRO_MAX_PDF_PAGES", d.MaxPages, 1, 100_000),
-			MaxTextChars:     r.integer("KYRO_MAX_TEXT_CHARS", d.MaxTextChars, 1, 1<<30),
-			MaxMessageChars:  r.integer("KYRO_MAX_MESSAGE_CHARS", d.MaxMessageChars, 1, 1_000_000),
-			MaxWaiting:       r.integer("KYRO_MAX_WAITING_MESSAGES", d.MaxWaiting, 0, 1000),
-			MaxRunning:       r.integer("KYRO_MAX_RUNNING_ANSWERS", d.MaxRunning, 1, 100_000),
-			MaxQueued:        r.integer("KYRO_MAX_QUEUED_CONVERSATIONS", d.MaxQueued, 1, 1_000_000),
-			MaxDocuments:     r.integer("KYRO_USER_MAX_DOCUMENTS", d.MaxDocuments, 0, 1_000_000),
-			MaxStorageBytes:  int64(r.integer("KYRO_USER_MAX_BYTES", int(d.MaxStorageBytes), 0, 1<<50)),
-			MaxUnfinished:    r.integer("KYRO_MAX_UNFINISHED_DOCUMENTS", d.MaxUnfinished, 0, 10_000_000),
-			IngestWindow:     r.integer("KYRO_INGEST_WINDOW", d.IngestWindow, 1, 10_000),
-			AnswerLease:      r.duration("KYRO_ANSWER_LEASE", d.AnswerLease),
-			AnswerHeartbeat:  r.duration("KYRO_ANSWER_HEARTBEAT", d.AnswerHeartbeat),
-			AnswerSweep:      r.duration("KYRO_ANSWER_SWEEP", d.AnswerSweep),
-			AnswerTotal:      r.duration("KYRO_ANSWER_TIMEOUT", d.AnswerTotal),
-			AnswerFirstByte:  r.duration("KYRO_ANSWER_FIRST_BYTE_TIMEOUT", d.AnswerFirstByte),
-			AnswerIdle:       r.duration("KYRO_ANSWER_IDLE_TIMEOUT", d.AnswerIdle),
-			DrainTimeout:     r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
-			ExtractTimeout:   r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
+			MaxUploadBytes:    int64(r.integer("KYRO_MAX_UPLOAD_BYTES", int(d.MaxUploadBytes), 1, 1<<31-1)),
+			MaxExtractedText:  r.integer("KYRO_MAX_EXTRACTED_BYTES", d.MaxExtractedText, 1, 1<<30),
+			MaxChunks:         r.integer("KYRO_MAX_CHUNKS", d.MaxChunks, 1, 1_000_000),
+			MaxPages:          r.integer("KYRO_MAX_PDF_PAGES", d.MaxPages, 1, 100_000),
+			MaxTextChars:      r.integer("KYRO_MAX_TEXT_CHARS", d.MaxTextChars, 1, 1<<30),
+			MaxMessageChars:   r.integer("KYRO_MAX_MESSAGE_CHARS", d.MaxMessageChars, 1, 1_000_000),
+			MaxWaiting:        r.integer("KYRO_MAX_WAITING_MESSAGES", d.MaxWaiting, 0, 1000),
+			MaxRunning:        r.integer("KYRO_MAX_RUNNING_ANSWERS", d.MaxRunning, 1, 100_000),
+			MaxQueued:         r.integer("KYRO_MAX_QUEUED_CONVERSATIONS", d.MaxQueued, 1, 1_000_000),
+			MaxDocuments:      r.integer("KYRO_USER_MAX_DOCUMENTS", d.MaxDocuments, 0, 1_000_000),
+			MaxStorageBytes:   int64(r.integer("KYRO_USER_MAX_BYTES", int(d.MaxStorageBytes), 0, 1<<50)),
+			MaxUnfinished:     r.integer("KYRO_MAX_UNFINISHED_DOCUMENTS", d.MaxUnfinished, 0, 10_000_000),
+			UserDailyMessages: r.integer("KYRO_USER_DAILY_MESSAGES", 0, 0, kyro.MaxBudget),
+			UserDailyTokens:   r.integer("KYRO_USER_DAILY_TOKENS", 0, 0, kyro.MaxBudget),
+			IngestWindow:      r.integer("KYRO_INGEST_WINDOW", d.IngestWindow, 1, 10_000),
+			AnswerLease:       r.duration("KYRO_ANSWER_LEASE", d.AnswerLease),
+			AnswerHeartbeat:   r.duration("KYRO_ANSWER_HEARTBEAT", d.AnswerHeartbeat),
+			AnswerSweep:       r.duration("KYRO_ANSWER_SWEEP", d.AnswerSweep),
+			AnswerTotal:       r.duration("KYRO_ANSWER_TIMEOUT", d.AnswerTotal),
+			AnswerFirstByte:   r.duration("KYRO_ANSWER_FIRST_BYTE_TIMEOUT", d.AnswerFirstByte),
+			AnswerIdle:        r.duration("KYRO_ANSWER_IDLE_TIMEOUT", d.AnswerIdle),
+			DrainTimeout:      r.duration("KYRO_DRAIN_TIMEOUT", d.DrainTimeout),
+			ExtractTimeout:    r.duration("KYRO_EXTRACT_TIMEOUT", d.ExtractTimeout),
 		},
 		AnswerRestart:  r.choice("KYRO_ANSWER_RESTART", "false", "true", "false") == "true",
 		HeaderTimeout:  r.duration("KYRO_HTTP_HEADER_TIMEOUT", 5*time.Second),
@@ -138,6 +142,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}
 	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
+	c.Prices = r.prices()
 	c.Fetch = r.fetch()
 	c.Documents = r.documents(c.Production)
 	c.Carriers = r.carriers(c.Limits.MaxUploadBytes)

@@ -46,7 +46,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff, SniffPage: extract.SniffFetched,
 		Fetcher: fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},
 		Hour: a.cfg.clock.hour, FetchPause: a.cfg.clock.pause,
-		Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
+		Metered: a.providers.gemini != nil, Prices: a.cfg.Prices, Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
 		SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.cfg.now, Measure: a.measured.documents,

@@ -174,6 +174,10 @@ var rightsOfRoots = map[string]right{
 		return `mutation { rateMessage(input: {messageId: "` + b.answer() + `", rating: UP}) { message { id } errors { code } } }`
 	}, keys: "CHAT"},
 
+	"Mutation.setBudget": {ask: func(b *belongings) string {
+		return `mutation { setBudget(input: {botId: "` + b.bot() + `", period: DAY, maxMessages: 1000}) { budget { resetAt } errors { code } } }`
+	}},
+
 	"Subscription.messageStream": {ask: func(b *belongings) string {
 		return `subscription { messageStream(messageId: "` + b.answer() + `") { __typename } }`
 	}, keys: "READ CHAT", reads: true},
@@ -210,6 +214,8 @@ var idsOfRoots = map[string]string{
 	"SendMessageInput.conversationId":        "Mutation.sendMessage", "SendMessageInput.botId": "also sendMessage by bot",
 	"StopMessageInput.messageId": "Mutation.stopMessage", "RegenerateMessageInput.messageId": "Mutation.regenerateMessage",
 	"RateMessageInput.messageId":                      "Mutation.rateMessage",
+	"SetBudgetInput.botId":                            "Mutation.setBudget",
+	"SetBudgetInput.apiKeyId":                         "also the budget of a key",
 	"Subscription.messageStream(messageId)":           "Subscription.messageStream",
 	"Subscription.documentProgress(documentId)":       "Subscription.documentProgress",
 	"Subscription.documentProgress(botId)":            "also documentProgress by bot",
@@ -229,6 +235,9 @@ var rightsBeside = map[string]right{
 	"also conversations of a bot": {ask: func(b *belongings) string {
 		return `{ viewer { conversations(filter: {botId: "` + b.bot() + `"}) { nodes { id } } } }`
 	}, keys: "READ CHAT", stranger: "ok", nobody: "null", reads: true},
+	"also the budget of a key": {ask: func(b *belongings) string {
+		return `mutation { setBudget(input: {apiKeyId: "` + b.key() + `", period: MONTH, maxMessages: 1000}) { budget { resetAt } errors { code } } }`
+	}},
 	"also a session as a node":  {ask: func(b *belongings) string { return `{ node(id: "` + b.session() + `") { id } }` }, stranger: "null", reads: true},
 	"also a key as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.key() + `") { id } }` }, stranger: "null", reads: true},
 	"also a user as a node":     {ask: func(b *belongings) string { return `{ node(id: "` + b.user() + `") { id } }` }, keys: everyKey, stranger: "null", reads: true},
@@ -250,6 +259,19 @@ var rightsOfEdges = map[string]right{
 	"User.apiKeys":       {ask: func(*belongings) string { return `{ viewer { apiKeys { id } } }` }, nobody: "null"},
 	"User.auditLog":      {ask: func(*belongings) string { return `{ viewer { auditLog { nodes { id } } } }` }, nobody: "null"},
 
+	"User.usage":      {ask: func(*belongings) string { return `{ viewer { usage { messages } } }` }, nobody: "null"},
+	"User.budgets":    {ask: func(*belongings) string { return `{ viewer { budgets { resetAt } } }` }, nobody: "null"},
+	"ApiKey.usage":    {ask: func(*belongings) string { return `{ viewer { apiKeys { usage { messages } } } }` }, nobody: "null"},
+	"ApiKey.budgets":  {ask: func(*belongings) string { return `{ viewer { apiKeys { budgets { resetAt } } } }` }, nobody: "null"},
+	"Usage.models":    {ask: ofUsage("models { model }"), nobody: "null"},
+	"Usage.bots":      {ask: ofUsage("bots { botId }"), nobody: "null"},
+	"Usage.apiKeys":   {ask: ofUsage("apiKeys { apiKeyId }"), nobody: "null"},
+	"Usage.days":      {ask: ofUsage("days { date }"), nobody: "null"},
+	"Budget.used":     {ask: func(*belongings) string { return `{ viewer { budgets { used { messages } } } }` }, nobody: "null"},
+	"Budget.reserved": {ask: func(*belongings) string { return `{ viewer { budgets { reserved { messages } } } }` }, nobody: "null"},
+
+	"Bot.usage":                     {ask: ofBot("usage { messages }")},
+	"Bot.budgets":                   {ask: ofBot("budgets { resetAt }")},
 	"Bot.owner":                     {ask: ofBot("owner { id }"), keys: everyKey},
 	"Bot.documents":                 {ask: ofBot("documents { nodes { id } }"), keys: "READ INGEST"},
 	"Bot.conversations":             {ask: ofBot("conversations { nodes { id } }"), keys: "READ CHAT"},
@@ -305,6 +327,10 @@ var rightsOfEdges = map[string]right{
 	"MessageChanged.message":           {ask: ofEvents("... on MessageChanged { message { text } }"), keys: "READ CHAT"},
 	"ConversationChanged.conversation": {ask: ofEvents("... on ConversationChanged { conversation { title } }"), keys: "READ CHAT"},
 	"ConversationResync.conversation":  {ask: ofEvents("... on ConversationResync { conversation { title } }"), keys: "READ CHAT"},
+}
+
+func ofUsage(fields string) func(*belongings) string {
+	return func(*belongings) string { return `{ viewer { usage { ` + fields + ` } } }` }
 }
 
 func ofBot(fields string) func(*belongings) string {

@@ -51,6 +51,8 @@ func (s *Service) write(ctx context.Context, letter kyro.Letter) (*draft, error)
 			return nil, nil
 		}
 		return d.bringing(kyro.TokenReactivate, known.PurgeAfter.Sub(letter.CreatedAt)), nil
+	case kyro.LetterBudgetWarning:
+		return d.when(exists && inUse && known.User.Email == letter.To), nil
 	case kyro.LetterPasswordChanged:
 		if exists && known.User.EmailVerified {
 			d.mail.Keys, err = s.store.LiveKeyNames(ctx, known.User.ID, s.now())
@@ -123,7 +125,7 @@ func (s *Service) writeEmailChange(ctx context.Context, letter kyro.Letter, know
 func newDraft(letter kyro.Letter, user kyro.User) *draft {
 	d := &draft{mail: kyro.Mail{
 		ID: mailID(letter), Kind: letter.Kind, To: letter.To, At: letter.CreatedAt, Device: letter.Device,
-		OldEmail: letter.OldEmail, NewEmail: letter.NewEmail,
+		OldEmail: letter.OldEmail, NewEmail: letter.NewEmail, Budget: letter.Budget,
 	}}
 	d.token = kyro.MailToken{UserID: user.ID, Email: letter.To, CreatedAt: letter.CreatedAt}
 	if !user.ID.IsZero() {

@@ -18,10 +18,14 @@ type Store interface {
 	// same, else IDEMPOTENCY_CONFLICT. LIMIT_REACHED where MaxWaiting messages wait already; NOT_FOUND where the
 	// conversation or bot is not the sender's. With an Owner it starts the first attempt at the answer in the same fact,
 	// as ClaimNext would, where nothing runs or waits in the conversation; the turn then has the claim and its job.
+	//
+	// What the answer may take, as t.Charge says, is reserved in the same fact of all hard budgets that it goes on, and
+	// BUDGET_EXCEEDED where one has less left. Whatever makes the answer final, of all calls here, settles that once: what
+	// it took is counted, and the rest given back.
 	SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 	// SaveSibling stores a new PENDING answer to the same user message and marks the older ones superseded, with
-	// the same rule for clientMessageId. CONFLICT where the message is not a final bot message.
-	SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time) (kyro.Turn, error)
+	// the same rules for clientMessageId and for hard budgets. CONFLICT where the message is not a final bot message.
+	SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time, charge kyro.Charge) (kyro.Turn, error)
 	// Message reads one message of the user's live conversations; NOT_FOUND where there is none.
 	Message(ctx context.Context, user, id kyro.ID) (kyro.Message, error)
 

@@ -112,6 +112,7 @@ func (a *attempt) usage(m made, written string) *kyro.MessageUsage {
 	}
 	u.PromptTokens += m.spent.PromptTokens
 	u.OutputTokens += m.spent.OutputTokens
+	u.Cost = a.cost(u, m.asked)
 	u.DurationMs = millis(a.cfg.Now().Sub(a.began)) // by the clock that no step of the wall's moves
 	if !a.first.IsZero() {
 		u.TimeToFirstTokenMs = millis(a.first.Sub(a.began))

@@ -26,6 +26,8 @@ type fakeStore struct {
 	fail   func(call string) error // asked before every call; nil: none fails
 	poison string                  // text that cannot be stored
 
+	charged []kyro.Charge // of turns and of answers made anew
+
 	mostRows, mostBytes int            // of one Keep
 	writes              map[string]int // calls that changed something
 }
@@ -111,6 +113,7 @@ func (f *fakeStore) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, er
 		return kyro.Turn{}, err
 	}
 	defer f.mu.Unlock()
+	f.charged = append(f.charged, t.Charge)
 	for _, r := range f.rows {
 		if r.SenderID == t.SenderID && r.ClientMessageID == t.ClientMessageID {
 			c := f.conversations[r.ConversationID]
@@ -164,11 +167,12 @@ func (f *fakeStore) answerTo(user *fakeRow, clientMessageID string, now time.Tim
 		Status: kyro.MessagePending, ParentID: user.ID, SenderID: user.SenderID, Turn: user.Turn, ClientMessageID: clientMessageID, CreatedAt: now}}
 }
 
-func (f *fakeStore) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, _ int, now time.Time) (kyro.Turn, error) {
+func (f *fakeStore) SaveSibling(ctx context.Context, sender, message kyro.ID, clientMessageID string, _ int, now time.Time, charge kyro.Charge) (kyro.Turn, error) {
 	if err := f.enter(ctx, "SaveSibling"); err != nil {
 		return kyro.Turn{}, err
 	}
 	defer f.mu.Unlock()
+	f.charged = append(f.charged, charge)
 	former := f.row(message)
 	if former == nil || f.conversations[former.ConversationID].UserID != sender {
 		return kyro.Turn{}, kyro.NotFound(kyro.KindMessage)

@@ -16,7 +16,8 @@ import (
 // made is what an attempt got from retrieval and from the model, as far as it came.
 type made struct {
 	bot      kyro.ID
-	opens    bool // no earlier turn of the conversation has an answer
+	asked    string // the model's name
+	opens    bool   // no earlier turn of the conversation has an answer
 	question string
 	noAnswer string            // what the bot says where it finds nothing
 	spent    kyro.MessageUsage // tokens of what was asked of a model before the answer
@@ -52,6 +53,7 @@ func (a *attempt) generate() (m made, err error) {
 		return m, err
 	}
 	m.bot, m.question, m.noAnswer = job.Bot.ID, job.Question.Text, noAnswerText(job.Bot)
+	m.asked = a.asked(job.Bot)
 	m.opens = !slices.ContainsFunc(job.History, func(h kyro.Message) bool { return h.Role == kyro.RoleBot })
 	found, err := a.retrieve(&m, job)
 	if err == nil {

@@ -22,7 +22,8 @@ type SendInput struct {
 // Send stores a message together with the answer to come and starts the answer; it does not wait for it. The text
 // is stored as text.Normalize gives it, and compared in that form where the clientMessageId was used before: the
 // same text to the same target gives the stored turn again, anything else IDEMPOTENCY_CONFLICT. Only who may chat
-// with the bot can send; for others it is not there. Too many in a short time are RATE_LIMITED.
+// with the bot can send; for others it is not there. Too many in a short time are RATE_LIMITED, and BUDGET_EXCEEDED is what
+// may take more than is left of a hard budget.
 func (s *Service) Send(ctx context.Context, viewer kyro.Viewer, in SendInput) (kyro.Turn, error) {
 	if err := s.admit(viewer); err != nil {
 		return kyro.Turn{}, err
@@ -35,7 +36,7 @@ func (s *Service) Send(ctx context.Context, viewer kyro.Viewer, in SendInput) (k
 	}
 	t := kyro.NewTurn{
 		SenderID: viewer.UserID, ConversationID: in.ConversationID, BotID: in.BotID, Title: kyro.TitleFrom(in.Text),
-		Text: in.Text, ClientMessageID: in.ClientMessageID, MaxWaiting: s.cfg.Limits.MaxWaiting, Now: s.now(),
+		Text: in.Text, ClientMessageID: in.ClientMessageID, MaxWaiting: s.cfg.Limits.MaxWaiting, Charge: s.charge(viewer), Now: s.now(),
 	}
 	reserved := s.reserve(in.ConversationID)
 	defer func() {
@@ -89,7 +90,7 @@ func (s *Service) Regenerate(ctx context.Context, viewer kyro.Viewer, message ky
 	if err := s.limit(ctx, viewer); err != nil {
 		return kyro.Turn{}, err
 	}
-	turn, err := s.cfg.Store.SaveSibling(ctx, viewer.UserID, message, clientMessageID, s.cfg.Limits.MaxWaiting, s.now())
+	turn, err := s.cfg.Store.SaveSibling(ctx, viewer.UserID, message, clientMessageID, s.cfg.Limits.MaxWaiting, s.now(), s.charge(viewer))
 	if err != nil {
 		return kyro.Turn{}, err
 	}

@@ -28,6 +28,9 @@ type Config struct {
 	// conversations keep their first titles.
 	Completer Completer
 
+	ModelName string      // of the model where a bot names none
+	Prices    kyro.Prices // of models; none: answers cost nothing
+
 	PassageTokens int // that the passages of a prompt may take, as text.Tokens counts; 4,000
 	HistoryTokens int // that the history of a prompt may take; 8,000
 

@@ -262,7 +262,7 @@ var literals = map[string][]string{
 	"Boolean": {`true`, `false`},
 	// The first is of msg_7 in its first attempt; the others are none.
 	"StreamCursor": {`"czF8bXNnXzd8MXwx"`, `"x"`, `5`},
-	"DateTime":     {`"2026-11-22T10:00:00Z"`, `"2026-11-22T10:00:00.5+05:30"`, `"yesterday"`, `5`},
+	"DateTime":     {`"2026-11-22T11:00:00Z"`, `"2026-11-22T11:00:00.123456+01:00"`, `"x"`, `5`},
 }
 
 // value is one of a variable.
@@ -300,5 +300,5 @@ var values = map[string][]any{
 	"Boolean": {true, false},
 
 	"StreamCursor": {"czF8bXNnXzd8MXwx", "x", 5},
-	"DateTime":     {"2026-11-22T10:00:00Z", "2026-11-22T10:00:00.5+05:30", "yesterday", 5},
+	"DateTime":     {"2026-11-22T11:00:00Z", "2026-11-22T11:00:00.123456+01:00", "x", 5},
 }

@@ -147,6 +147,7 @@ type (
 	fakeConversation struct{}
 	fakeMessage      struct{}
 	fakeCitation     struct{}
+	fakeFeedback     struct{}
 )
 
 func (fakeQuery) Node(ctx context.Context, id kyro.ID) (kyro.Node, error) {
@@ -194,6 +195,13 @@ func (fakeUser) AuditLog(ctx context.Context, u *kyro.User, first *int, after *s
 	return told[*model.AuditEntryConnection](ctx, u.ID.String(), "auditLog", first, after)
 }
 
+func (fakeUser) Usage(ctx context.Context, u *kyro.User, since, to *time.Time, zone *string) (*kyro.Usage, error) {
+	return told[*kyro.Usage](ctx, u.ID.String(), "usage", since, to, zone)
+}
+func (fakeUser) Budgets(ctx context.Context, u *kyro.User) ([]kyro.HardBudget, error) {
+	return told[[]kyro.HardBudget](ctx, u.ID.String(), "budgets")
+}
+
 func (fakeSession) UserAgent(ctx context.Context, s *kyro.Session) (*string, error) {
 	return told[*string](ctx, s.ID.String(), "userAgent")
 }
@@ -206,6 +214,13 @@ func (fakeSession) Current(ctx context.Context, s *kyro.Session) (bool, error) {
 
 func (fakeKey) AllowedNetworks(ctx context.Context, k *kyro.APIKey) ([]string, error) {
 	return told[[]string](ctx, k.ID.String(), "allowedNetworks")
+}
+
+func (fakeKey) Usage(ctx context.Context, k *kyro.APIKey, since, to *time.Time, zone *string) (*kyro.Usage, error) {
+	return told[*kyro.Usage](ctx, k.ID.String(), "usage", since, to, zone)
+}
+func (fakeKey) Budgets(ctx context.Context, k *kyro.APIKey) ([]kyro.HardBudget, error) {
+	return told[[]kyro.HardBudget](ctx, k.ID.String(), "budgets")
 }
 
 func (fakeEntry) By(ctx context.Context, e *kyro.AuditEntry) (*kyro.ID, error) {
@@ -244,6 +259,12 @@ func (fakeBot) Crawls(ctx context.Context, b *kyro.Bot, first *int, after *strin
 }
 func (fakeBot) Search(ctx context.Context, b *kyro.Bot, query string, first *int) ([]kyro.SearchHit, error) {
 	return told[[]kyro.SearchHit](ctx, b.ID.String(), "search", query, first)
+}
+func (fakeBot) Usage(ctx context.Context, b *kyro.Bot, since, to *time.Time, zone *string) (*kyro.Usage, error) {
+	return told[*kyro.Usage](ctx, b.ID.String(), "usage", since, to, zone)
+}
+func (fakeBot) Budgets(ctx context.Context, b *kyro.Bot) ([]kyro.HardBudget, error) {
+	return told[[]kyro.HardBudget](ctx, b.ID.String(), "budgets")
 }
 func (fakeBot) ViewerCanEdit(ctx context.Context, b *kyro.Bot) (bool, error) {
 	return told[bool](ctx, b.ID.String(), "viewerCanEdit")
@@ -361,10 +382,8 @@ func (fakeCitation) Chunk(ctx context.Context, c *kyro.Citation) (*kyro.Chunk, e
 	return told[*kyro.Chunk](ctx, c.DocumentTitle, "chunk", c.Quote)
 }
 
-type fakeFeedback struct{}
-
-func (fakeFeedback) Comment(_ context.Context, obj *kyro.Feedback) (*string, error) {
-	return &obj.Comment, nil
+func (fakeFeedback) Comment(ctx context.Context, f *kyro.Feedback) (*string, error) {
+	return told[*string](ctx, f.RatedAt.String(), "comment")
 }
 
 func (fakeBot) Analytics(ctx context.Context, b *kyro.Bot, from, to time.Time, interval *kyro.Interval, timeZone *string) (*kyro.BotAnalytics, error) {

@@ -61,6 +61,30 @@ func (x *planned) objectApiKey(s *plan.Selection, obj *kyro.APIKey) bool {
 			if !x.putODateTime2ᚖtimeᚐTime(f, obj.LastUsedAt) {
 				return false
 			}
+		case "usage":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_ApiKey_usage_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Usage, error) {
+				return x.ec.Resolvers.ApiKey().Usage(ctx, obj, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["timeZone"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNUsage2ᚖkyrochatᚋkyroᚐUsage(f, v):
+				return false
+			}
+			x.Leave()
+		case "budgets":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.HardBudget, error) {
+				return x.ec.Resolvers.ApiKey().Budgets(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNBudget2ᚕkyrochatᚋkyroᚐHardBudgetᚄ(f, v):
+				return false
+			}
+			x.Leave()
 		}
 	}
 	x.Close()
@@ -118,6 +142,94 @@ func (x *planned) putODateTime2ᚖtimeᚐTime(f *plan.Field, v *time.Time) bool 
 	}
 	x.Buf = scalar.AppendDateTime(x.Buf, *v)
 	return true
+}
+
+func (x *planned) putNUsage2ᚖkyrochatᚋkyroᚐUsage(f *plan.Field, v *kyro.Usage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Usage!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectUsage(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putNBudget2ᚕkyrochatᚋkyroᚐHardBudgetᚄ(f *plan.Field, v []kyro.HardBudget) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNBudget2kyrochatᚋkyroᚐHardBudget(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNBudget2kyrochatᚋkyroᚐHardBudget(f *plan.Field, v *kyro.HardBudget) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Budget!")
+	}
+	return x.objectBudget(f.Below(), v)
+}
+
+func (x *planned) objectApiKeyUsage(s *plan.Selection, obj *kyro.KeyUsage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("ApiKeyUsage")
+		case "apiKeyId":
+			if !x.putOID2ᚖkyrochatᚋkyroᚐID(f, obj.APIKeyID()) {
+				return false
+			}
+		case "messages":
+			x.Int(int64(obj.Messages))
+		case "promptTokens":
+			if !x.putNFloat2float64(f, obj.PromptCount()) {
+				return false
+			}
+		case "outputTokens":
+			if !x.putNFloat2float64(f, obj.OutputCount()) {
+				return false
+			}
+		case "totalTokens":
+			if !x.putNFloat2float64(f, obj.TotalCount()) {
+				return false
+			}
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putOID2ᚖkyrochatᚋkyroᚐID(f *plan.Field, v *kyro.ID) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.Buf = scalar.AppendID(x.Buf, *v)
+	return true
+}
+
+func (x *planned) putNInt2int64(f *plan.Field, v int64) bool {
+	x.Int(int64(v))
+	return true
+}
+
+func (x *planned) putNFloat2float64(f *plan.Field, v float64) bool {
+	return x.Marshal(f, graphql.MarshalFloatContext(v))
 }
 
 func (x *planned) objectAuditEntry(s *plan.Selection, obj *kyro.AuditEntry) bool {
@@ -228,15 +340,6 @@ func (x *planned) putNBoolean2bool(f *plan.Field, v bool) bool {
 
 func (x *planned) putNAuditActor2kyrochatᚋkyroᚐAuditActor(f *plan.Field, v kyro.AuditActor) bool {
 	x.wordAuditActor(v)
-	return true
-}
-
-func (x *planned) putOID2ᚖkyrochatᚋkyroᚐID(f *plan.Field, v *kyro.ID) bool {
-	if v == nil {
-		x.Null()
-		return true
-	}
-	x.Buf = scalar.AppendID(x.Buf, *v)
 	return true
 }
 
@@ -499,6 +602,30 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 			case !ok:
 				return false
 			case !x.putNSearchHit2ᚕkyrochatᚋkyroᚐSearchHitᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "usage":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_usage_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Usage, error) {
+				return x.ec.Resolvers.Bot().Usage(ctx, obj, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["timeZone"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNUsage2ᚖkyrochatᚋkyroᚐUsage(f, v):
+				return false
+			}
+			x.Leave()
+		case "budgets":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.HardBudget, error) {
+				return x.ec.Resolvers.Bot().Budgets(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNBudget2ᚕkyrochatᚋkyroᚐHardBudgetᚄ(f, v):
 				return false
 			}
 			x.Leave()
@@ -984,11 +1111,6 @@ func (x *planned) objectBotFigures(s *plan.Selection, obj *kyro.Figures) bool {
 	return true
 }
 
-func (x *planned) putNInt2int64(f *plan.Field, v int64) bool {
-	x.Int(int64(v))
-	return true
-}
-
 func (x *planned) putNGroundingCount2ᚕkyrochatᚋgraphᚋmodelᚐGroundingCountᚄ(f *plan.Field, v []model.GroundingCount) bool {
 	x.OpenList()
 	for i := range v {
@@ -1083,6 +1205,98 @@ func (x *planned) objectBotFiguresInSpan(s *plan.Selection, obj *kyro.FiguresOf)
 	}
 	x.Close()
 	return true
+}
+
+func (x *planned) objectBotUsage(s *plan.Selection, obj *kyro.BotUsage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("BotUsage")
+		case "botId":
+			x.Buf = scalar.AppendID(x.Buf, obj.BotID)
+		case "messages":
+			x.Int(int64(obj.Messages))
+		case "promptTokens":
+			if !x.putNFloat2float64(f, obj.PromptCount()) {
+				return false
+			}
+		case "outputTokens":
+			if !x.putNFloat2float64(f, obj.OutputCount()) {
+				return false
+			}
+		case "totalTokens":
+			if !x.putNFloat2float64(f, obj.TotalCount()) {
+				return false
+			}
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) objectBudget(s *plan.Selection, obj *kyro.HardBudget) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Budget")
+		case "period":
+			x.wordBudgetPeriod(obj.Period)
+		case "maxMessages":
+			if !x.putOFloat2ᚖfloat64(f, obj.MaxMessages()) {
+				return false
+			}
+		case "maxTokens":
+			if !x.putOFloat2ᚖfloat64(f, obj.MaxTokens()) {
+				return false
+			}
+		case "maxCost":
+			if !x.putOFloat2ᚖfloat64(f, obj.MaxCost()) {
+				return false
+			}
+		case "currency":
+			x.String(string(obj.Currency))
+		case "used":
+			x.Enter(f)
+			if !x.putNSpending2kyrochatᚋkyroᚐSpending(f, &obj.Used) {
+				return false
+			}
+			x.Leave()
+		case "reserved":
+			x.Enter(f)
+			if !x.putNSpending2kyrochatᚋkyroᚐSpending(f, &obj.Reserved) {
+				return false
+			}
+			x.Leave()
+		case "since":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.Since)
+		case "resetAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.ResetAt)
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNBudgetPeriod2kyrochatᚋkyroᚐBudgetPeriod(f *plan.Field, v kyro.BudgetPeriod) bool {
+	x.wordBudgetPeriod(v)
+	return true
+}
+
+func (x *planned) putNSpending2kyrochatᚋkyroᚐSpending(f *plan.Field, v *kyro.Spending) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "Spending!")
+	}
+	return x.objectSpending(f.Below(), v)
 }
 
 func (x *planned) objectChunk(s *plan.Selection, obj *kyro.Chunk) bool {
@@ -1363,10 +1577,6 @@ func (x *planned) putOChunk2ᚖkyrochatᚋkyroᚐChunk(f *plan.Field, v *kyro.Ch
 	}
 	x.Wrote(f, v, mark)
 	return true
-}
-
-func (x *planned) putNFloat2float64(f *plan.Field, v float64) bool {
-	return x.Marshal(f, graphql.MarshalFloatContext(v))
 }
 
 func (x *planned) objectConversation(s *plan.Selection, obj *kyro.Conversation) bool {
@@ -2022,6 +2232,40 @@ func (x *planned) putNCrawlPage2ᚖkyrochatᚋkyroᚐCrawlPage(f *plan.Field, v 
 		return false
 	}
 	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectDayUsage(s *plan.Selection, obj *kyro.DayUsage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("DayUsage")
+		case "date":
+			x.String(string(obj.Date))
+		case "messages":
+			x.Int(int64(obj.Messages))
+		case "promptTokens":
+			if !x.putNFloat2float64(f, obj.PromptCount()) {
+				return false
+			}
+		case "outputTokens":
+			if !x.putNFloat2float64(f, obj.OutputCount()) {
+				return false
+			}
+		case "totalTokens":
+			if !x.putNFloat2float64(f, obj.TotalCount()) {
+				return false
+			}
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
+		}
+	}
+	x.Close()
 	return true
 }
 
@@ -3259,6 +3503,10 @@ func (x *planned) objectMessageUsage(s *plan.Selection, obj *kyro.MessageUsage) 
 			if !x.putOInt2ᚖint(f, obj.DurationMs) {
 				return false
 			}
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
 		}
 	}
 	x.Close()
@@ -3282,6 +3530,47 @@ func (x *planned) objectModelTokens(s *plan.Selection, obj *model.ModelTokens) b
 		}
 	}
 	x.Close()
+	return true
+}
+
+func (x *planned) objectModelUsage(s *plan.Selection, obj *kyro.ModelUsage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("ModelUsage")
+		case "model":
+			x.String(string(obj.Model))
+		case "kind":
+			x.wordUsageKind(obj.Kind)
+		case "messages":
+			x.Int(int64(obj.Messages))
+		case "promptTokens":
+			if !x.putNFloat2float64(f, obj.PromptCount()) {
+				return false
+			}
+		case "outputTokens":
+			if !x.putNFloat2float64(f, obj.OutputCount()) {
+				return false
+			}
+		case "totalTokens":
+			if !x.putNFloat2float64(f, obj.TotalCount()) {
+				return false
+			}
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNUsageKind2kyrochatᚋkyroᚐUsageKind(f *plan.Field, v kyro.UsageKind) bool {
+	x.wordUsageKind(v)
 	return true
 }
 
@@ -3895,6 +4184,32 @@ func (x *planned) objectSession(s *plan.Selection, obj *kyro.Session) bool {
 	return true
 }
 
+func (x *planned) objectSpending(s *plan.Selection, obj *kyro.Spending) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Spending")
+		case "messages":
+			if !x.putNFloat2float64(f, obj.MessageCount()) {
+				return false
+			}
+		case "tokens":
+			if !x.putNFloat2float64(f, obj.TokenCount()) {
+				return false
+			}
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
 func (x *planned) objectUploadSlot(s *plan.Selection, obj *kyro.UploadSlot) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -3943,6 +4258,146 @@ func (x *planned) objectUploadSlot(s *plan.Selection, obj *kyro.UploadSlot) bool
 	}
 	x.Close()
 	return true
+}
+
+func (x *planned) objectUsage(s *plan.Selection, obj *kyro.Usage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("Usage")
+		case "from":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.From)
+		case "to":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.To)
+		case "timeZone":
+			x.String(string(obj.TimeZone))
+		case "messages":
+			x.Int(int64(obj.Messages))
+		case "promptTokens":
+			if !x.putNFloat2float64(f, obj.PromptCount()) {
+				return false
+			}
+		case "outputTokens":
+			if !x.putNFloat2float64(f, obj.OutputCount()) {
+				return false
+			}
+		case "totalTokens":
+			if !x.putNFloat2float64(f, obj.TotalCount()) {
+				return false
+			}
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
+		case "currency":
+			x.String(string(obj.Currency))
+		case "models":
+			x.Enter(f)
+			if !x.putNModelUsage2ᚕkyrochatᚋkyroᚐModelUsageᚄ(f, obj.Models) {
+				return false
+			}
+			x.Leave()
+		case "bots":
+			x.Enter(f)
+			if !x.putNBotUsage2ᚕkyrochatᚋkyroᚐBotUsageᚄ(f, obj.Bots) {
+				return false
+			}
+			x.Leave()
+		case "apiKeys":
+			x.Enter(f)
+			if !x.putNApiKeyUsage2ᚕkyrochatᚋkyroᚐKeyUsageᚄ(f, obj.APIKeys) {
+				return false
+			}
+			x.Leave()
+		case "days":
+			x.Enter(f)
+			if !x.putNDayUsage2ᚕkyrochatᚋkyroᚐDayUsageᚄ(f, obj.Days) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNModelUsage2ᚕkyrochatᚋkyroᚐModelUsageᚄ(f *plan.Field, v []kyro.ModelUsage) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNModelUsage2kyrochatᚋkyroᚐModelUsage(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNModelUsage2kyrochatᚋkyroᚐModelUsage(f *plan.Field, v *kyro.ModelUsage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "ModelUsage!")
+	}
+	return x.objectModelUsage(f.Below(), v)
+}
+
+func (x *planned) putNBotUsage2ᚕkyrochatᚋkyroᚐBotUsageᚄ(f *plan.Field, v []kyro.BotUsage) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNBotUsage2kyrochatᚋkyroᚐBotUsage(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNBotUsage2kyrochatᚋkyroᚐBotUsage(f *plan.Field, v *kyro.BotUsage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "BotUsage!")
+	}
+	return x.objectBotUsage(f.Below(), v)
+}
+
+func (x *planned) putNApiKeyUsage2ᚕkyrochatᚋkyroᚐKeyUsageᚄ(f *plan.Field, v []kyro.KeyUsage) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNApiKeyUsage2kyrochatᚋkyroᚐKeyUsage(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNApiKeyUsage2kyrochatᚋkyroᚐKeyUsage(f *plan.Field, v *kyro.KeyUsage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "ApiKeyUsage!")
+	}
+	return x.objectApiKeyUsage(f.Below(), v)
+}
+
+func (x *planned) putNDayUsage2ᚕkyrochatᚋkyroᚐDayUsageᚄ(f *plan.Field, v []kyro.DayUsage) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNDayUsage2kyrochatᚋkyroᚐDayUsage(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNDayUsage2kyrochatᚋkyroᚐDayUsage(f *plan.Field, v *kyro.DayUsage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "DayUsage!")
+	}
+	return x.objectDayUsage(f.Below(), v)
 }
 
 func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
@@ -4020,6 +4475,30 @@ func (x *planned) objectUser(s *plan.Selection, obj *kyro.User) bool {
 			case !ok:
 				return false
 			case !x.putNAuditEntryConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
+				return false
+			}
+			x.Leave()
+		case "usage":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_User_usage_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Usage, error) {
+				return x.ec.Resolvers.User().Usage(ctx, obj, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["timeZone"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNUsage2ᚖkyrochatᚋkyroᚐUsage(f, v):
+				return false
+			}
+			x.Leave()
+		case "budgets":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.HardBudget, error) {
+				return x.ec.Resolvers.User().Budgets(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNBudget2ᚕkyrochatᚋkyroᚐHardBudgetᚄ(f, v):
 				return false
 			}
 			x.Leave()
@@ -4252,6 +4731,8 @@ func (x *planned) wordAuditAction(v kyro.AuditAction) {
 		x.Word("BOT_CREATED")
 	case kyro.AuditBotDeleted:
 		x.Word("BOT_DELETED")
+	case kyro.AuditBudgetChanged:
+		x.Word("BUDGET_CHANGED")
 	case kyro.AuditDocumentAdded:
 		x.Word("DOCUMENT_ADDED")
 	case kyro.AuditDocumentDeleted:
@@ -4279,6 +4760,17 @@ func (x *planned) wordAuditActor(v kyro.AuditActor) {
 		x.Word("SYSTEM")
 	case kyro.ActorNobody:
 		x.Word("NOBODY")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordBudgetPeriod(v kyro.BudgetPeriod) {
+	switch v {
+	case kyro.BudgetDay:
+		x.Word("DAY")
+	case kyro.BudgetMonth:
+		x.Word("MONTH")
 	default:
 		x.Word("")
 	}
@@ -4614,6 +5106,17 @@ func (x *planned) wordSignUpMode(v kyro.SignUpMode) {
 		x.Word("VERIFIED")
 	case kyro.SignUpClosed:
 		x.Word("CLOSED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordUsageKind(v kyro.UsageKind) {
+	switch v {
+	case kyro.UsageAnswer:
+		x.Word("ANSWER")
+	case kyro.UsageIngestion:
+		x.Word("INGESTION")
 	default:
 		x.Word("")
 	}

@@ -57,6 +57,7 @@ type ComplexityRoot struct {
 
 	ApiKey struct {
 		AllowedNetworks func(childComplexity int) int
+		Budgets         func(childComplexity int) int
 		CreatedAt       func(childComplexity int) int
 		ExpiresAt       func(childComplexity int) int
 		ID              func(childComplexity int) int
@@ -64,6 +65,16 @@ type ComplexityRoot struct {
 		Name            func(childComplexity int) int
 		Prefix          func(childComplexity int) int
 		Scopes          func(childComplexity int) int
+		Usage           func(childComplexity int, from *time.Time, to *time.Time, timeZone *string) int
+	}
+
+	ApiKeyUsage struct {
+		APIKeyID    func(childComplexity int) int
+		CostUnits   func(childComplexity int) int
+		Messages    func(childComplexity int) int
+		OutputCount func(childComplexity int) int
+		PromptCount func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
 	}
 
 	AuditEntry struct {
@@ -103,6 +114,7 @@ type ComplexityRoot struct {
 
 	Bot struct {
 		Analytics          func(childComplexity int, from time.Time, to time.Time, interval *kyro.Interval, timeZone *string) int
+		Budgets            func(childComplexity int) int
 		Conversations      func(childComplexity int, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) int
 		Crawls             func(childComplexity int, first *int, after *string, last *int, before *string) int
 		CreatedAt          func(childComplexity int) int
@@ -122,6 +134,7 @@ type ComplexityRoot struct {
 		Temperature        func(childComplexity int) int
 		TopK               func(childComplexity int) int
 		UpdatedAt          func(childComplexity int) int
+		Usage              func(childComplexity int, from *time.Time, to *time.Time, timeZone *string) int
 		ViewerCanChat      func(childComplexity int) int
 		ViewerCanEdit      func(childComplexity int) int
 		WelcomeMessage     func(childComplexity int) int
@@ -173,6 +186,32 @@ type ComplexityRoot struct {
 
 	BotPayload struct {
 		Bot    func(childComplexity int) int
+		Errors func(childComplexity int) int
+	}
+
+	BotUsage struct {
+		BotID       func(childComplexity int) int
+		CostUnits   func(childComplexity int) int
+		Messages    func(childComplexity int) int
+		OutputCount func(childComplexity int) int
+		PromptCount func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
+	}
+
+	Budget struct {
+		Currency    func(childComplexity int) int
+		MaxCost     func(childComplexity int) int
+		MaxMessages func(childComplexity int) int
+		MaxTokens   func(childComplexity int) int
+		Period      func(childComplexity int) int
+		Reserved    func(childComplexity int) int
+		ResetAt     func(childComplexity int) int
+		Since       func(childComplexity int) int
+		Used        func(childComplexity int) int
+	}
+
+	BudgetPayload struct {
+		Budget func(childComplexity int) int
 		Errors func(childComplexity int) int
 	}
 
@@ -333,6 +372,15 @@ type ComplexityRoot struct {
 	CreateUploadPayload struct {
 		Errors func(childComplexity int) int
 		Upload func(childComplexity int) int
+	}
+
+	DayUsage struct {
+		CostUnits   func(childComplexity int) int
+		Date        func(childComplexity int) int
+		Messages    func(childComplexity int) int
+		OutputCount func(childComplexity int) int
+		PromptCount func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
 	}
 
 	DeletePayload struct {
@@ -540,6 +588,7 @@ type ComplexityRoot struct {
 	}
 
 	MessageUsage struct {
+		CostUnits          func(childComplexity int) int
 		DurationMs         func(childComplexity int) int
 		Model              func(childComplexity int) int
 		OutputTokens       func(childComplexity int) int
@@ -552,6 +601,16 @@ type ComplexityRoot struct {
 		Model        func(childComplexity int) int
 		OutputTokens func(childComplexity int) int
 		PromptTokens func(childComplexity int) int
+	}
+
+	ModelUsage struct {
+		CostUnits   func(childComplexity int) int
+		Kind        func(childComplexity int) int
+		Messages    func(childComplexity int) int
+		Model       func(childComplexity int) int
+		OutputCount func(childComplexity int) int
+		PromptCount func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
 	}
 
 	Mutation struct {
@@ -592,6 +651,7 @@ type ComplexityRoot struct {
 		RevokeOtherSessions      func(childComplexity int, input model.RevokeOtherSessionsInput) int
 		RevokeSession            func(childComplexity int, input model.RevokeSessionInput) int
 		SendMessage              func(childComplexity int, input model.SendMessageInput) int
+		SetBudget                func(childComplexity int, input model.SetBudgetInput) int
 		SetDocumentSync          func(childComplexity int, input model.SetDocumentSyncInput) int
 		StopMessage              func(childComplexity int, input model.StopMessageInput) int
 		UpdateBot                func(childComplexity int, input model.UpdateBotInput) int
@@ -689,6 +749,12 @@ type ComplexityRoot struct {
 		UserAgent     func(childComplexity int) int
 	}
 
+	Spending struct {
+		CostUnits    func(childComplexity int) int
+		MessageCount func(childComplexity int) int
+		TokenCount   func(childComplexity int) int
+	}
+
 	Subscription struct {
 		ConversationEvents func(childComplexity int, conversationID kyro.ID, after *kyro.StreamCursor) int
 		CrawlProgress      func(childComplexity int, crawlID kyro.ID) int
@@ -706,10 +772,27 @@ type ComplexityRoot struct {
 		URL           func(childComplexity int) int
 	}
 
+	Usage struct {
+		APIKeys     func(childComplexity int) int
+		Bots        func(childComplexity int) int
+		CostUnits   func(childComplexity int) int
+		Currency    func(childComplexity int) int
+		Days        func(childComplexity int) int
+		From        func(childComplexity int) int
+		Messages    func(childComplexity int) int
+		Models      func(childComplexity int) int
+		OutputCount func(childComplexity int) int
+		PromptCount func(childComplexity int) int
+		TimeZone    func(childComplexity int) int
+		To          func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
+	}
+
 	User struct {
 		APIKeys       func(childComplexity int) int
 		AuditLog      func(childComplexity int, first *int, after *string) int
 		Bots          func(childComplexity int, filter *model.BotFilter, orderBy *model.BotOrder, first *int, after *string, last *int, before *string) int
+		Budgets       func(childComplexity int) int
 		Conversations func(childComplexity int, filter *model.ConversationFilter, orderBy *model.ConversationOrder, first *int, after *string, last *int, before *string) int
 		CreatedAt     func(childComplexity int) int
 		Email         func(childComplexity int) int
@@ -717,12 +800,14 @@ type ComplexityRoot struct {
 		ID            func(childComplexity int) int
 		Name          func(childComplexity int) int
 		Sessions      func(childComplexity int) int
+		Usage         func(childComplexity int, from *time.Time, to *time.Time, timeZone *string) int
 	}
 
 	UserError struct {
 		Code    func(childComplexity int) int
 		Field   func(childComplexity int) int
 		Message func(childComplexity int) int
+		ResetAt func(childComplexity int) int
 	}
 
 	UserPayload struct {
@@ -764,6 +849,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiKey.AllowedNetworks(childComplexity), true
+	case "ApiKey.budgets":
+		if e.ComplexityRoot.ApiKey.Budgets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Budgets(childComplexity), true
 	case "ApiKey.createdAt":
 		if e.ComplexityRoot.ApiKey.CreatedAt == nil {
 			break
@@ -806,6 +897,54 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiKey.Scopes(childComplexity), true
+	case "ApiKey.usage":
+		if e.ComplexityRoot.ApiKey.Usage == nil {
+			break
+		}
+
+		args, err := ec.field_ApiKey_usage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.ApiKey.Usage(childComplexity, args["from"].(*time.Time), args["to"].(*time.Time), args["timeZone"].(*string)), true
+
+	case "ApiKeyUsage.apiKeyId":
+		if e.ComplexityRoot.ApiKeyUsage.APIKeyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyUsage.APIKeyID(childComplexity), true
+	case "ApiKeyUsage.cost":
+		if e.ComplexityRoot.ApiKeyUsage.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyUsage.CostUnits(childComplexity), true
+	case "ApiKeyUsage.messages":
+		if e.ComplexityRoot.ApiKeyUsage.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyUsage.Messages(childComplexity), true
+	case "ApiKeyUsage.outputTokens":
+		if e.ComplexityRoot.ApiKeyUsage.OutputCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyUsage.OutputCount(childComplexity), true
+	case "ApiKeyUsage.promptTokens":
+		if e.ComplexityRoot.ApiKeyUsage.PromptCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyUsage.PromptCount(childComplexity), true
+	case "ApiKeyUsage.totalTokens":
+		if e.ComplexityRoot.ApiKeyUsage.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyUsage.TotalCount(childComplexity), true
 
 	case "AuditEntry.action":
 		if e.ComplexityRoot.AuditEntry.Action == nil {
@@ -960,6 +1099,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Bot.Analytics(childComplexity, args["from"].(time.Time), args["to"].(time.Time), args["interval"].(*kyro.Interval), args["timeZone"].(*string)), true
+	case "Bot.budgets":
+		if e.ComplexityRoot.Bot.Budgets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Bot.Budgets(childComplexity), true
 	case "Bot.conversations":
 		if e.ComplexityRoot.Bot.Conversations == nil {
 			break
@@ -1094,6 +1239,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Bot.UpdatedAt(childComplexity), true
+	case "Bot.usage":
+		if e.ComplexityRoot.Bot.Usage == nil {
+			break
+		}
+
+		args, err := ec.field_Bot_usage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Bot.Usage(childComplexity, args["from"].(*time.Time), args["to"].(*time.Time), args["timeZone"].(*string)), true
 	case "Bot.viewerCanChat":
 		if e.ComplexityRoot.Bot.ViewerCanChat == nil {
 			break
@@ -1304,6 +1460,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BotPayload.Errors(childComplexity), true
+
+	case "BotUsage.botId":
+		if e.ComplexityRoot.BotUsage.BotID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotUsage.BotID(childComplexity), true
+	case "BotUsage.cost":
+		if e.ComplexityRoot.BotUsage.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotUsage.CostUnits(childComplexity), true
+	case "BotUsage.messages":
+		if e.ComplexityRoot.BotUsage.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotUsage.Messages(childComplexity), true
+	case "BotUsage.outputTokens":
+		if e.ComplexityRoot.BotUsage.OutputCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotUsage.OutputCount(childComplexity), true
+	case "BotUsage.promptTokens":
+		if e.ComplexityRoot.BotUsage.PromptCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotUsage.PromptCount(childComplexity), true
+	case "BotUsage.totalTokens":
+		if e.ComplexityRoot.BotUsage.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotUsage.TotalCount(childComplexity), true
+
+	case "Budget.currency":
+		if e.ComplexityRoot.Budget.Currency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.Currency(childComplexity), true
+	case "Budget.maxCost":
+		if e.ComplexityRoot.Budget.MaxCost == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.MaxCost(childComplexity), true
+	case "Budget.maxMessages":
+		if e.ComplexityRoot.Budget.MaxMessages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.MaxMessages(childComplexity), true
+	case "Budget.maxTokens":
+		if e.ComplexityRoot.Budget.MaxTokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.MaxTokens(childComplexity), true
+	case "Budget.period":
+		if e.ComplexityRoot.Budget.Period == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.Period(childComplexity), true
+	case "Budget.reserved":
+		if e.ComplexityRoot.Budget.Reserved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.Reserved(childComplexity), true
+	case "Budget.resetAt":
+		if e.ComplexityRoot.Budget.ResetAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.ResetAt(childComplexity), true
+	case "Budget.since":
+		if e.ComplexityRoot.Budget.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.Since(childComplexity), true
+	case "Budget.used":
+		if e.ComplexityRoot.Budget.Used == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Budget.Used(childComplexity), true
+
+	case "BudgetPayload.budget":
+		if e.ComplexityRoot.BudgetPayload.Budget == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetPayload.Budget(childComplexity), true
+	case "BudgetPayload.errors":
+		if e.ComplexityRoot.BudgetPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetPayload.Errors(childComplexity), true
 
 	case "Chunk.charEnd":
 		if e.ComplexityRoot.Chunk.CharEnd == nil {
@@ -1928,6 +2189,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateUploadPayload.Upload(childComplexity), true
+
+	case "DayUsage.cost":
+		if e.ComplexityRoot.DayUsage.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DayUsage.CostUnits(childComplexity), true
+	case "DayUsage.date":
+		if e.ComplexityRoot.DayUsage.Date == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DayUsage.Date(childComplexity), true
+	case "DayUsage.messages":
+		if e.ComplexityRoot.DayUsage.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DayUsage.Messages(childComplexity), true
+	case "DayUsage.outputTokens":
+		if e.ComplexityRoot.DayUsage.OutputCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DayUsage.OutputCount(childComplexity), true
+	case "DayUsage.promptTokens":
+		if e.ComplexityRoot.DayUsage.PromptCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DayUsage.PromptCount(childComplexity), true
+	case "DayUsage.totalTokens":
+		if e.ComplexityRoot.DayUsage.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DayUsage.TotalCount(childComplexity), true
 
 	case "DeletePayload.deletedId":
 		if e.ComplexityRoot.DeletePayload.DeletedID == nil {
@@ -2721,6 +3019,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MessageStage.Status(childComplexity), true
 
+	case "MessageUsage.cost":
+		if e.ComplexityRoot.MessageUsage.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageUsage.CostUnits(childComplexity), true
 	case "MessageUsage.durationMs":
 		if e.ComplexityRoot.MessageUsage.DurationMs == nil {
 			break
@@ -2776,6 +3080,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ModelTokens.PromptTokens(childComplexity), true
+
+	case "ModelUsage.cost":
+		if e.ComplexityRoot.ModelUsage.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelUsage.CostUnits(childComplexity), true
+	case "ModelUsage.kind":
+		if e.ComplexityRoot.ModelUsage.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelUsage.Kind(childComplexity), true
+	case "ModelUsage.messages":
+		if e.ComplexityRoot.ModelUsage.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelUsage.Messages(childComplexity), true
+	case "ModelUsage.model":
+		if e.ComplexityRoot.ModelUsage.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelUsage.Model(childComplexity), true
+	case "ModelUsage.outputTokens":
+		if e.ComplexityRoot.ModelUsage.OutputCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelUsage.OutputCount(childComplexity), true
+	case "ModelUsage.promptTokens":
+		if e.ComplexityRoot.ModelUsage.PromptCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelUsage.PromptCount(childComplexity), true
+	case "ModelUsage.totalTokens":
+		if e.ComplexityRoot.ModelUsage.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelUsage.TotalCount(childComplexity), true
 
 	case "Mutation.addQADocument":
 		if e.ComplexityRoot.Mutation.AddQADocument == nil {
@@ -3179,6 +3526,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SendMessage(childComplexity, args["input"].(model.SendMessageInput)), true
+	case "Mutation.setBudget":
+		if e.ComplexityRoot.Mutation.SetBudget == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setBudget_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetBudget(childComplexity, args["input"].(model.SetBudgetInput)), true
 	case "Mutation.setDocumentSync":
 		if e.ComplexityRoot.Mutation.SetDocumentSync == nil {
 			break
@@ -3651,6 +4009,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Session.UserAgent(childComplexity), true
 
+	case "Spending.cost":
+		if e.ComplexityRoot.Spending.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spending.CostUnits(childComplexity), true
+	case "Spending.messages":
+		if e.ComplexityRoot.Spending.MessageCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spending.MessageCount(childComplexity), true
+	case "Spending.tokens":
+		if e.ComplexityRoot.Spending.TokenCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spending.TokenCount(childComplexity), true
+
 	case "Subscription.conversationEvents":
 		if e.ComplexityRoot.Subscription.ConversationEvents == nil {
 			break
@@ -3739,6 +4116,85 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UploadSlot.URL(childComplexity), true
 
+	case "Usage.apiKeys":
+		if e.ComplexityRoot.Usage.APIKeys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.APIKeys(childComplexity), true
+	case "Usage.bots":
+		if e.ComplexityRoot.Usage.Bots == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.Bots(childComplexity), true
+	case "Usage.cost":
+		if e.ComplexityRoot.Usage.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.CostUnits(childComplexity), true
+	case "Usage.currency":
+		if e.ComplexityRoot.Usage.Currency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.Currency(childComplexity), true
+	case "Usage.days":
+		if e.ComplexityRoot.Usage.Days == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.Days(childComplexity), true
+	case "Usage.from":
+		if e.ComplexityRoot.Usage.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.From(childComplexity), true
+	case "Usage.messages":
+		if e.ComplexityRoot.Usage.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.Messages(childComplexity), true
+	case "Usage.models":
+		if e.ComplexityRoot.Usage.Models == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.Models(childComplexity), true
+	case "Usage.outputTokens":
+		if e.ComplexityRoot.Usage.OutputCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.OutputCount(childComplexity), true
+	case "Usage.promptTokens":
+		if e.ComplexityRoot.Usage.PromptCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.PromptCount(childComplexity), true
+	case "Usage.timeZone":
+		if e.ComplexityRoot.Usage.TimeZone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.TimeZone(childComplexity), true
+	case "Usage.to":
+		if e.ComplexityRoot.Usage.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.To(childComplexity), true
+	case "Usage.totalTokens":
+		if e.ComplexityRoot.Usage.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Usage.TotalCount(childComplexity), true
+
 	case "User.apiKeys":
 		if e.ComplexityRoot.User.APIKeys == nil {
 			break
@@ -3767,6 +4223,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Bots(childComplexity, args["filter"].(*model.BotFilter), args["orderBy"].(*model.BotOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "User.budgets":
+		if e.ComplexityRoot.User.Budgets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Budgets(childComplexity), true
 	case "User.conversations":
 		if e.ComplexityRoot.User.Conversations == nil {
 			break
@@ -3814,6 +4276,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Sessions(childComplexity), true
+	case "User.usage":
+		if e.ComplexityRoot.User.Usage == nil {
+			break
+		}
+
+		args, err := ec.field_User_usage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.User.Usage(childComplexity, args["from"].(*time.Time), args["to"].(*time.Time), args["timeZone"].(*string)), true
 
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
@@ -3833,6 +4306,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UserError.Message(childComplexity), true
+	case "UserError.resetAt":
+		if e.ComplexityRoot.UserError.ResetAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserError.ResetAt(childComplexity), true
 
 	case "UserPayload.errors":
 		if e.ComplexityRoot.UserPayload.Errors == nil {
@@ -3896,6 +4375,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RevokeOtherSessionsInput", ec.unmarshalInputRevokeOtherSessionsInput),
 			graphql.NewInputUnmarshaler("RevokeSessionInput", ec.unmarshalInputRevokeSessionInput),
 			graphql.NewInputUnmarshaler("SendMessageInput", ec.unmarshalInputSendMessageInput),
+			graphql.NewInputUnmarshaler("SetBudgetInput", ec.unmarshalInputSetBudgetInput),
 			graphql.NewInputUnmarshaler("SetDocumentSyncInput", ec.unmarshalInputSetDocumentSyncInput),
 			graphql.NewInputUnmarshaler("StopMessageInput", ec.unmarshalInputStopMessageInput),
 			graphql.NewInputUnmarshaler("UpdateBotInput", ec.unmarshalInputUpdateBotInput),
@@ -4059,6 +4539,8 @@ type UserError {
   message: String!
   "The path of the wrong field below ` + "`" + `input` + "`" + `; null where no single field is to blame."
   field: [String!]
+  "Of BUDGET_EXCEEDED: when the budget is whole again, so that it may be tried anew. Null for every other code."
+  resetAt: DateTime
 }
 
 """
@@ -4076,7 +4558,7 @@ of fields), TOO_MANY_FIELDS (600, those of fragments at each spread, and 3,000 i
 document), TOO_MANY_ALIASES (50), TOO_MANY_DIRECTIVES (50), TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which
 one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED (20,000, and 2,000 for each event of a subscription): each field
 costs one, what is selected in a list counts for each element it may have, a slice of a text costs 50 and one more for
-each 1,000 characters, and a search of a bot costs 1,000. Every answer to an operation that could be read tells its cost in
+each 1,000 characters, a search of a bot costs 1,000 and a usage 200. Every answer to an operation that could be read tells its cost in
 ` + "`" + `extensions { cost { requested max } }` + "`" + `; of a subscription its first event does.
 Variables carry VARIABLES_TOO_DEEP (20 levels of lists and objects) or VARIABLES_TOO_LONG (100 items of one list). An
 answer that would be larger than 4 MiB, or for which more than 16 MiB of texts would have to be read, is
@@ -4115,7 +4597,7 @@ enum ErrorCode {
   IDEMPOTENCY_CONFLICT
   "A limit of the server is reached; the message says which, and what to wait for. In payloads."
   LIMIT_REACHED
-  "A budget is used up. In payloads."
+  "A budget has less left than an answer may take. ` + "`" + `resetAt` + "`" + ` says when it is whole again. In payloads."
   BUDGET_EXCEEDED
   "The file is of a type that cannot be read, whatever its name says. In payloads."
   UNSUPPORTED_TYPE
@@ -4361,6 +4843,23 @@ type User implements Node {
     "A cursor to start behind."
     after: String
   ): AuditEntryConnection!
+  """
+  What the account used, by whatever means. BAD_USER_INPUT for a time zone that is not known, and for a range that is
+  empty or too long. API keys: none.
+  """
+  usage(
+    "From when on, to the hour of UTC that it is in; left out: the beginning of the month that ` + "`" + `to` + "`" + ` is in."
+    from: DateTime
+    "Until when; left out: now. At most 366 days after ` + "`" + `from` + "`" + `."
+    to: DateTime
+    "Whose days they are: a name of the IANA database, such as ` + "`" + `Europe/Berlin` + "`" + `."
+    timeZone: String = "UTC"
+  ): Usage!
+  """
+  The budgets of the account, the day's before the month's. Where the operator limits what an account may use in a day,
+  there is one for the day that nobody set. API keys: none.
+  """
+  budgets: [Budget!]!
 }
 
 """
@@ -4405,6 +4904,174 @@ type ApiKey implements Node {
   expiresAt: DateTime
   "When it was last used, exact to a minute; null: never."
   lastUsedAt: DateTime
+  "What was asked for with the key. Errors as of ` + "`" + `User.usage` + "`" + `. API keys: none."
+  usage(
+    "From when on, to the hour of UTC that it is in; left out: the beginning of the month that ` + "`" + `to` + "`" + ` is in."
+    from: DateTime
+    "Until when; left out: now. At most 366 days after ` + "`" + `from` + "`" + `."
+    to: DateTime
+    "Whose days they are: a name of the IANA database, such as ` + "`" + `Europe/Berlin` + "`" + `."
+    timeZone: String = "UTC"
+  ): Usage!
+  "The budgets of the key, the day's before the month's. API keys: none."
+  budgets: [Budget!]!
+}
+
+"""
+What was used in a time: by answers that ended, whatever way, once they were begun. Each counts in the hour of UTC in which
+it was asked for, so that days are exact in time zones that are whole hours from UTC; elsewhere an hour is of the day that
+it begins on. Of an answer whose server died the tokens are not known, and not counted. Titles of conversations and
+questions of searches are not counted either.
+"""
+type Usage {
+  "The beginning, which is included."
+  from: DateTime!
+  "The end, which is not."
+  to: DateTime!
+  "The time zone of the days."
+  timeZone: String!
+  "How many answers there were."
+  messages: Int!
+  "Tokens of questions, histories and passages, and of documents that were taken in."
+  promptTokens: Float!
+  "Tokens of answers."
+  outputTokens: Float!
+  "Both together."
+  totalTokens: Float!
+  """
+  What the tokens cost by the server's price table, as it was when each answer ended, in ` + "`" + `currency` + "`" + `; exact to a millionth.
+  Models without a price cost 0.
+  """
+  cost: Float!
+  "The currency of the price table, such as ` + "`" + `USD` + "`" + `."
+  currency: String!
+  "By model, the one with the most tokens first."
+  models: [ModelUsage!]!
+  "By bot, deleted ones included, the one with the most tokens first."
+  bots: [BotUsage!]!
+  "By API key, revoked ones included, the one with the most tokens first."
+  apiKeys: [ApiKeyUsage!]!
+  "Every day of the time, the first one first."
+  days: [DayUsage!]!
+}
+
+"What one model was used for."
+type ModelUsage {
+  "The model, by the name that its provider told; empty for answers of which no model wrote a word."
+  model: String!
+  "What for."
+  kind: UsageKind!
+  "How many answers; 0 for documents."
+  messages: Int!
+  "Tokens that it read."
+  promptTokens: Float!
+  "Tokens that it wrote."
+  outputTokens: Float!
+  "Both together."
+  totalTokens: Float!
+  "What they cost, in the currency of the usage."
+  cost: Float!
+}
+
+"What a model was used for."
+enum UsageKind {
+  "To answer, and to put questions another way."
+  ANSWER
+  "To make embeddings of documents. Their tokens are estimated, and count in no budget."
+  INGESTION
+}
+
+"What one bot used."
+type BotUsage {
+  "The bot, which may be deleted."
+  botId: ID!
+  "How many answers."
+  messages: Int!
+  "Tokens that were read."
+  promptTokens: Float!
+  "Tokens that were written."
+  outputTokens: Float!
+  "Both together."
+  totalTokens: Float!
+  "What they cost, in the currency of the usage."
+  cost: Float!
+}
+
+"What was asked for with one API key."
+type ApiKeyUsage {
+  "The key, which may be revoked; null for what was asked for in person."
+  apiKeyId: ID
+  "How many answers."
+  messages: Int!
+  "Tokens that were read."
+  promptTokens: Float!
+  "Tokens that were written."
+  outputTokens: Float!
+  "Both together."
+  totalTokens: Float!
+  "What they cost, in the currency of the usage."
+  cost: Float!
+}
+
+"What was used on one day."
+type DayUsage {
+  "The day in the time zone, such as ` + "`" + `2026-11-29` + "`" + `."
+  date: String!
+  "How many answers."
+  messages: Int!
+  "Tokens that were read."
+  promptTokens: Float!
+  "Tokens that were written."
+  outputTokens: Float!
+  "Both together."
+  totalTokens: Float!
+  "What they cost, in the currency of the usage."
+  cost: Float!
+}
+
+"""
+How much an account, a bot or an API key may spend on answers in a day or a month of UTC. Before a model is asked, what an
+answer may take is reserved of every budget that it goes on (one message, the tokens that it may have at the most, and what
+these cost); with less left the message is BUDGET_EXCEEDED and not stored. When the answer ends, what it took is counted and
+the rest is given back, also where it failed, was stopped, or its server died. A budget holds for all servers together.
+"""
+type Budget {
+  "How long it has to last."
+  period: BudgetPeriod!
+  "The most answers; null: any number."
+  maxMessages: Float
+  "The most tokens, prompts and answers together; null: any number."
+  maxTokens: Float
+  "The most money, in ` + "`" + `currency` + "`" + `; null: any amount."
+  maxCost: Float
+  "The currency of the server's price table, such as ` + "`" + `USD` + "`" + `."
+  currency: String!
+  "What answers took that ended and were asked for in this period."
+  used: Spending!
+  "What is reserved for those that did not end."
+  reserved: Spending!
+  "When this period began."
+  since: DateTime!
+  "When the next one begins."
+  resetAt: DateTime!
+}
+
+"How long a budget has to last."
+enum BudgetPeriod {
+  "A day of UTC."
+  DAY
+  "A calendar month of UTC."
+  MONTH
+}
+
+"An amount of each thing that budgets are about."
+type Spending {
+  "Answers."
+  messages: Float!
+  "Tokens, prompts and answers together."
+  tokens: Float!
+  "Money, in the currency of the budget; exact to a millionth."
+  cost: Float!
 }
 
 "What an API key may do. With none of them it may see who its user is, and the bots' names and settings."
@@ -4504,6 +5171,8 @@ enum AuditAction {
   BOT_CREATED
   "A bot was deleted."
   BOT_DELETED
+  "A budget was set or removed; ` + "`" + `detail` + "`" + ` says which."
+  BUDGET_CHANGED
   "A document was added."
   DOCUMENT_ADDED
   "A document was deleted."
@@ -4683,6 +5352,17 @@ type Bot implements Node {
     "How many hits: 1 to 50, default 20."
     first: Int
   ): [SearchHit!]!
+  "What the bot's answers used. Errors as of ` + "`" + `User.usage` + "`" + `. API keys: none."
+  usage(
+    "From when on, to the hour of UTC that it is in; left out: the beginning of the month that ` + "`" + `to` + "`" + ` is in."
+    from: DateTime
+    "Until when; left out: now. At most 366 days after ` + "`" + `from` + "`" + `."
+    to: DateTime
+    "Whose days they are: a name of the IANA database, such as ` + "`" + `Europe/Berlin` + "`" + `."
+    timeZone: String = "UTC"
+  ): Usage!
+  "The budgets of the bot, the day's before the month's. API keys: none."
+  budgets: [Budget!]!
   """
   How the bot is used: what was said to it from one moment to right before another, in all and by the interval. The
   figures are exact to the moment. Deleted conversations are not among them. Costs 1,000. For the bot's owner; a time that
@@ -5511,6 +6191,8 @@ type MessageUsage {
   timeToFirstTokenMs: Int
   "Milliseconds from the beginning of the attempt to its end."
   durationMs: Int
+  "What the tokens cost by the server's price table, as it was then, exact to a millionth of its currency; 0 without a price."
+  cost: Float!
 }
 
 "Why an answer failed or was interrupted."
@@ -6025,7 +6707,7 @@ type Mutation {
   Says something to a bot. Both messages of the turn are stored when the mutation answers, and the answer is written
   whoever listens: follow it with ` + "`" + `messageStream(messageId: botMessage.id)` + "`" + `. Sending the same clientMessageId again
   gives the same turn, so retry freely. Messages sent while an answer is running are answered one after another; at most
-  3 may wait. Errors: VALIDATION, IDEMPOTENCY_CONFLICT, LIMIT_REACHED; NOT_FOUND at the top level. API keys: CHAT.
+  3 may wait. Errors: VALIDATION, IDEMPOTENCY_CONFLICT, LIMIT_REACHED, BUDGET_EXCEEDED; NOT_FOUND at the top level. API keys: CHAT.
   """
   sendMessage(
     "What to say to whom."
@@ -6041,7 +6723,7 @@ type Mutation {
   ): MessagePayload!
   """
   Makes a new answer to the same message; the old one is superseded. Errors: VALIDATION, CONFLICT while the answer is
-  not final, IDEMPOTENCY_CONFLICT, LIMIT_REACHED; NOT_FOUND at the top level. API keys: CHAT.
+  not final, IDEMPOTENCY_CONFLICT, LIMIT_REACHED, BUDGET_EXCEEDED; NOT_FOUND at the top level. API keys: CHAT.
   """
   regenerateMessage(
     "Which answer."
@@ -6056,6 +6738,15 @@ type Mutation {
     "What to say of which answer."
     input: RateMessageInput!
   ): MessagePayload!
+  """
+  Sets the budget of your account, of a bot or of an API key for a period, in place of the one before; what is spent in the
+  period counts. Limits that are left out or null are none, and a budget without any is removed. At 80 % of a limit you get
+  a mail, once in each period. Errors: VALIDATION; NOT_FOUND at the top level. API keys: none.
+  """
+  setBudget(
+    "Whose budget, and its limits."
+    input: SetBudgetInput!
+  ): BudgetPayload!
 }
 
 "Who signs up."
@@ -6600,6 +7291,33 @@ input RateMessageInput {
   comment: String
 }
 
+"A budget to set: of a bot, of an API key, or, where neither is given, of your account."
+input SetBudgetInput {
+  "The bot, which must be yours."
+  botId: ID
+  "The API key, which must be yours and not revoked."
+  apiKeyId: ID
+  "How long it has to last."
+  period: BudgetPeriod!
+  "The most answers, 0 to 1,000,000,000; left out or null: any number."
+  maxMessages: Int
+  """
+  The most tokens, prompts and answers together, 0 to 1,000,000,000; left out or null: any number. Every answer reserves
+  what it may take, some 10,000 to 30,000 where a model reads prompts: a limit below that lets none through.
+  """
+  maxTokens: Int
+  "The most money in the currency of the price table, 0 to 1,000,000,000; left out or null: any amount."
+  maxCost: Float
+}
+
+"A budget that was set."
+type BudgetPayload {
+  "The budget; null on errors, and where it was removed."
+  budget: Budget
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
 "A message that was changed."
 type MessagePayload {
   "The message; null on errors."
@@ -6809,8 +7527,30 @@ func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphq
 		return ec.fieldContext_ApiKey_expiresAt(ctx, field)
 	case "lastUsedAt":
 		return ec.fieldContext_ApiKey_lastUsedAt(ctx, field)
+	case "usage":
+		return ec.fieldContext_ApiKey_usage(ctx, field)
+	case "budgets":
+		return ec.fieldContext_ApiKey_budgets(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ApiKey", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyUsage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "apiKeyId":
+		return ec.fieldContext_ApiKeyUsage_apiKeyId(ctx, field)
+	case "messages":
+		return ec.fieldContext_ApiKeyUsage_messages(ctx, field)
+	case "promptTokens":
+		return ec.fieldContext_ApiKeyUsage_promptTokens(ctx, field)
+	case "outputTokens":
+		return ec.fieldContext_ApiKeyUsage_outputTokens(ctx, field)
+	case "totalTokens":
+		return ec.fieldContext_ApiKeyUsage_totalTokens(ctx, field)
+	case "cost":
+		return ec.fieldContext_ApiKeyUsage_cost(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyUsage", field.Name)
 }
 
 func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6925,6 +7665,10 @@ func (ec *executionContext) childFields_Bot(ctx context.Context, field graphql.C
 		return ec.fieldContext_Bot_conversations(ctx, field)
 	case "search":
 		return ec.fieldContext_Bot_search(ctx, field)
+	case "usage":
+		return ec.fieldContext_Bot_usage(ctx, field)
+	case "budgets":
+		return ec.fieldContext_Bot_budgets(ctx, field)
 	case "analytics":
 		return ec.fieldContext_Bot_analytics(ctx, field)
 	case "viewerCanEdit":
@@ -7031,6 +7775,58 @@ func (ec *executionContext) childFields_BotPayload(ctx context.Context, field gr
 		return ec.fieldContext_BotPayload_errors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BotPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_BotUsage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "botId":
+		return ec.fieldContext_BotUsage_botId(ctx, field)
+	case "messages":
+		return ec.fieldContext_BotUsage_messages(ctx, field)
+	case "promptTokens":
+		return ec.fieldContext_BotUsage_promptTokens(ctx, field)
+	case "outputTokens":
+		return ec.fieldContext_BotUsage_outputTokens(ctx, field)
+	case "totalTokens":
+		return ec.fieldContext_BotUsage_totalTokens(ctx, field)
+	case "cost":
+		return ec.fieldContext_BotUsage_cost(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BotUsage", field.Name)
+}
+
+func (ec *executionContext) childFields_Budget(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "period":
+		return ec.fieldContext_Budget_period(ctx, field)
+	case "maxMessages":
+		return ec.fieldContext_Budget_maxMessages(ctx, field)
+	case "maxTokens":
+		return ec.fieldContext_Budget_maxTokens(ctx, field)
+	case "maxCost":
+		return ec.fieldContext_Budget_maxCost(ctx, field)
+	case "currency":
+		return ec.fieldContext_Budget_currency(ctx, field)
+	case "used":
+		return ec.fieldContext_Budget_used(ctx, field)
+	case "reserved":
+		return ec.fieldContext_Budget_reserved(ctx, field)
+	case "since":
+		return ec.fieldContext_Budget_since(ctx, field)
+	case "resetAt":
+		return ec.fieldContext_Budget_resetAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Budget", field.Name)
+}
+
+func (ec *executionContext) childFields_BudgetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "budget":
+		return ec.fieldContext_BudgetPayload_budget(ctx, field)
+	case "errors":
+		return ec.fieldContext_BudgetPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BudgetPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Chunk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7325,6 +8121,24 @@ func (ec *executionContext) childFields_CreateUploadPayload(ctx context.Context,
 		return ec.fieldContext_CreateUploadPayload_errors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateUploadPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DayUsage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "date":
+		return ec.fieldContext_DayUsage_date(ctx, field)
+	case "messages":
+		return ec.fieldContext_DayUsage_messages(ctx, field)
+	case "promptTokens":
+		return ec.fieldContext_DayUsage_promptTokens(ctx, field)
+	case "outputTokens":
+		return ec.fieldContext_DayUsage_outputTokens(ctx, field)
+	case "totalTokens":
+		return ec.fieldContext_DayUsage_totalTokens(ctx, field)
+	case "cost":
+		return ec.fieldContext_DayUsage_cost(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DayUsage", field.Name)
 }
 
 func (ec *executionContext) childFields_DeletePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7675,6 +8489,8 @@ func (ec *executionContext) childFields_MessageUsage(ctx context.Context, field 
 		return ec.fieldContext_MessageUsage_timeToFirstTokenMs(ctx, field)
 	case "durationMs":
 		return ec.fieldContext_MessageUsage_durationMs(ctx, field)
+	case "cost":
+		return ec.fieldContext_MessageUsage_cost(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MessageUsage", field.Name)
 }
@@ -7689,6 +8505,26 @@ func (ec *executionContext) childFields_ModelTokens(ctx context.Context, field g
 		return ec.fieldContext_ModelTokens_outputTokens(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ModelTokens", field.Name)
+}
+
+func (ec *executionContext) childFields_ModelUsage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "model":
+		return ec.fieldContext_ModelUsage_model(ctx, field)
+	case "kind":
+		return ec.fieldContext_ModelUsage_kind(ctx, field)
+	case "messages":
+		return ec.fieldContext_ModelUsage_messages(ctx, field)
+	case "promptTokens":
+		return ec.fieldContext_ModelUsage_promptTokens(ctx, field)
+	case "outputTokens":
+		return ec.fieldContext_ModelUsage_outputTokens(ctx, field)
+	case "totalTokens":
+		return ec.fieldContext_ModelUsage_totalTokens(ctx, field)
+	case "cost":
+		return ec.fieldContext_ModelUsage_cost(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ModelUsage", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7841,6 +8677,18 @@ func (ec *executionContext) childFields_Session(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Session", field.Name)
 }
 
+func (ec *executionContext) childFields_Spending(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "messages":
+		return ec.fieldContext_Spending_messages(ctx, field)
+	case "tokens":
+		return ec.fieldContext_Spending_tokens(ctx, field)
+	case "cost":
+		return ec.fieldContext_Spending_cost(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Spending", field.Name)
+}
+
 func (ec *executionContext) childFields_UploadSlot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7859,6 +8707,38 @@ func (ec *executionContext) childFields_UploadSlot(ctx context.Context, field gr
 		return ec.fieldContext_UploadSlot_document(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UploadSlot", field.Name)
+}
+
+func (ec *executionContext) childFields_Usage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_Usage_from(ctx, field)
+	case "to":
+		return ec.fieldContext_Usage_to(ctx, field)
+	case "timeZone":
+		return ec.fieldContext_Usage_timeZone(ctx, field)
+	case "messages":
+		return ec.fieldContext_Usage_messages(ctx, field)
+	case "promptTokens":
+		return ec.fieldContext_Usage_promptTokens(ctx, field)
+	case "outputTokens":
+		return ec.fieldContext_Usage_outputTokens(ctx, field)
+	case "totalTokens":
+		return ec.fieldContext_Usage_totalTokens(ctx, field)
+	case "cost":
+		return ec.fieldContext_Usage_cost(ctx, field)
+	case "currency":
+		return ec.fieldContext_Usage_currency(ctx, field)
+	case "models":
+		return ec.fieldContext_Usage_models(ctx, field)
+	case "bots":
+		return ec.fieldContext_Usage_bots(ctx, field)
+	case "apiKeys":
+		return ec.fieldContext_Usage_apiKeys(ctx, field)
+	case "days":
+		return ec.fieldContext_Usage_days(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Usage", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7883,6 +8763,10 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_apiKeys(ctx, field)
 	case "auditLog":
 		return ec.fieldContext_User_auditLog(ctx, field)
+	case "usage":
+		return ec.fieldContext_User_usage(ctx, field)
+	case "budgets":
+		return ec.fieldContext_User_budgets(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -7895,6 +8779,8 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_message(ctx, field)
 	case "field":
 		return ec.fieldContext_UserError_field(ctx, field)
+	case "resetAt":
+		return ec.fieldContext_UserError_resetAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
 }

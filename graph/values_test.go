@@ -24,6 +24,8 @@ var enums = map[reflect.Type]string{
 	reflect.TypeFor[kyro.MessageNotice]():  "MessageNotice",
 	reflect.TypeFor[kyro.Rating]():         "Rating",
 	reflect.TypeFor[kyro.FeedbackReason](): "FeedbackReason",
+	reflect.TypeFor[kyro.UsageKind]():      "UsageKind",
+	reflect.TypeFor[kyro.BudgetPeriod]():   "BudgetPeriod",
 	reflect.TypeFor[kyro.Interval]():       "Interval",
 }
 

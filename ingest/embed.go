@@ -8,6 +8,7 @@ import (
 
 	"kyrochat/ingest/chunk"
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // elsewherePause is how long a document waits for what is done to its passages elsewhere, such as another document's
@@ -114,7 +115,7 @@ func (e *embedding) make(ctx context.Context, chunks []kyro.Chunk) error {
 	if failed == nil && len(made) != len(texts) {
 		return fmt.Errorf("embed %d passages: got %d vectors", len(texts), len(made))
 	}
-	vectors := make(map[string][]float32, len(made))
+	vectors, tokens := make(map[string][]float32, len(made)), 0
 	for i, vector := range made[:min(len(made), len(texts))] {
 		if failed != nil && vector == nil {
 			continue
@@ -123,11 +124,16 @@ func (e *embedding) make(ctx context.Context, chunks []kyro.Chunk) error {
 			return fmt.Errorf("embed passages: got a vector of %d dimensions, not %d", len(vector), dims)
 		}
 		vectors[hashes[i]] = vector
+		tokens += text.Tokens(texts[i])
 	}
 	if len(vectors) == 0 {
 		return failed
 	}
-	if err := e.store.SaveEmbeddings(ctx, model, dims, vectors); err != nil {
+	var used []kyro.EmbeddingUsage
+	if e.metered {
+		used = []kyro.EmbeddingUsage{{BotID: e.version.BotID, Tokens: tokens, Cost: e.prices.Cost(model, tokens, 0), At: e.time()}}
+	}
+	if err := e.store.SaveEmbeddings(ctx, model, dims, vectors, used...); err != nil {
 		return err
 	}
 	e.busy = true

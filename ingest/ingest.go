@@ -117,8 +117,9 @@ type VectorStore interface {
 	Unembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims, after, limit int) ([]kyro.Chunk, error)
 	// CountUnembedded counts them all.
 	CountUnembedded(ctx context.Context, v kyro.IndexedVersion, model string, dims int) (int, error)
-	// SaveEmbeddings keeps vectors under their chunks' content hashes; those of which no chunk is left are not kept.
-	SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error
+	// SaveEmbeddings keeps vectors under their chunks' content hashes; those of which no chunk is left are not kept. What
+	// they took is counted in the same fact, where somebody is to know.
+	SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32, used ...kyro.EmbeddingUsage) error
 	// VersionVectors gives up to limit stored vectors of a version of a live document, in the order of its chunks,
 	// beginning with the chunk index from. Chunks without an embedding by the model are left out.
 	VersionVectors(ctx context.Context, v kyro.IndexedVersion, model string, dims, from, limit int) ([]kyro.IndexedVector, error)

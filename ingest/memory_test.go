@@ -24,6 +24,7 @@ type memory struct {
 	now       time.Time
 	rows      []*row
 	vectors   map[string][]float32
+	used      []kyro.EmbeddingUsage
 	indexings map[string]kyro.Indexing
 	knowledge int // counts the changes of what answers use
 	queue     []kyro.Job

@@ -46,8 +46,9 @@ func (m *memory) CountUnembedded(_ context.Context, v kyro.IndexedVersion, model
 	return n, err
 }
 
-func (m *memory) SaveEmbeddings(_ context.Context, model string, _ int, vectors map[string][]float32) error {
+func (m *memory) SaveEmbeddings(_ context.Context, model string, _ int, vectors map[string][]float32, used ...kyro.EmbeddingUsage) error {
 	return m.call("SaveEmbeddings", func() error {
+		m.used = append(m.used, used...)
 		for hash, v := range vectors {
 			m.vectors[vectorKey(model, hash)] = v
 		}

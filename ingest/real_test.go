@@ -55,8 +55,8 @@ func (f *flaky) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 	return d, err
 }
 
-func (f *flaky) SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error {
-	return f.around("SaveEmbeddings", func() error { return f.Store.SaveEmbeddings(ctx, model, dims, vectors) })
+func (f *flaky) SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32, used ...kyro.EmbeddingUsage) error {
+	return f.around("SaveEmbeddings", func() error { return f.Store.SaveEmbeddings(ctx, model, dims, vectors, used...) })
 }
 
 func (f *flaky) Activate(ctx context.Context, id kyro.ID, run int64, final kyro.DocumentStatus, with string, now time.Time) (d kyro.Document, err error) {

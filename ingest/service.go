@@ -25,7 +25,9 @@ type Config struct {
 	Files     Files
 	Extractor Extractor
 	Embedder  Embedder
-	Index     Index // nil where vectors are searched in the store's own
+	Metered   bool        // what the embedder takes is counted on the account of the bot's owner
+	Prices    kyro.Prices // of models; none: embeddings cost nothing
+	Index     Index       // nil where vectors are searched in the store's own
 	Progress  Progress
 	Fetcher   Fetcher // nil: there are no pages
 	Addresses Addresses
@@ -95,6 +97,8 @@ type Service struct {
 	senders   *senders
 	storing   chan struct{} // a place for each part of an upload that is being stored
 	finishing chan struct{} // and for each upload that becomes a document
+	metered   bool
+	prices    kyro.Prices
 	limiter   Limiter
 	rate      kyro.Rate
 	sniff     func(file io.ReaderAt, size int64, fileName string) (string, error)
@@ -127,7 +131,7 @@ func New(c Config) *Service {
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
 		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, jobs: c.Jobs, base: c.Base, slotTTL: c.SlotTTL,
 		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost), finishing: make(chan struct{}, finishMost),
-		limiter: c.Limiter, rate: c.Rate, fetcher: c.Fetcher, addresses: c.Addresses, sniffPage: c.SniffPage, hour: c.Hour, pause: c.FetchPause,
+		metered: c.Metered, prices: c.Prices, limiter: c.Limiter, rate: c.Rate, fetcher: c.Fetcher, addresses: c.Addresses, sniffPage: c.SniffPage, hour: c.Hour, pause: c.FetchPause,
 		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, measure: c.Measure, runs: newRuns(), walks: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},
 	}

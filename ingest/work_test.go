@@ -380,6 +380,29 @@ func TestEmbeddingsAreChecked(t *testing.T) {
 	}
 }
 
+// What embeddings take is counted where somebody is to know, once for passages that say the same.
+func TestEmbeddingsAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, metered := range []bool{true, false} {
+		h := newHouse(t, func(c *ingest.Config) {
+			c.Metered = metered
+			c.Prices = kyro.Prices{Models: map[string]kyro.Price{"test": {Prompt: 2 * kyro.MoneyUnit}}}
+		})
+		d := h.ready(t, "a.txt", five)
+		h.ready(t, "b.txt", five)
+		tokens, cost := 0, kyro.Money(0)
+		for _, used := range h.used {
+			if used.BotID != d.BotID || used.At.IsZero() {
+				t.Errorf("counted %+v", used)
+			}
+			tokens, cost = tokens+used.Tokens, cost+used.Cost
+		}
+		if (tokens > 0) != metered || cost != kyro.Money(2*tokens) {
+			t.Errorf("metered %v: %d tokens that cost %d", metered, tokens, cost)
+		}
+	}
+}
+
 type wrongVectors struct{}
 
 func (wrongVectors) Model() (string, int) { return "test", 3 }

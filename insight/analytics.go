@@ -1,4 +1,3 @@
-// Package insight tells owners how their bots are used.
 package insight
 
 import (
@@ -7,30 +6,6 @@ import (
 
 	"kyrochat/kyro"
 )
-
-// Store counts what was said.
-type Store interface {
-	// Bots reads the owner's live bots, in any order.
-	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
-	// Figures counts what was said to a bot in each of the spans, which follow each other without a gap.
-	Figures(ctx context.Context, bot kyro.ID, spans []kyro.Span) ([]*kyro.Figures, error)
-	// RollUp counts hours that are over, for Figures to be quick. Each turn does a part; more tells that there is more to do.
-	RollUp(ctx context.Context, now time.Time) (more bool, err error)
-}
-
-// Service is the use cases of insight.
-type Service struct {
-	store Store
-	now   func() time.Time
-}
-
-// New makes the use cases over a store. now gives the time; nil is the clock of the machine.
-func New(store Store, now func() time.Time) *Service {
-	if now == nil {
-		now = time.Now
-	}
-	return &Service{store, now}
-}
 
 // Asked is what analytics are wanted of.
 type Asked struct {

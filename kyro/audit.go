@@ -28,6 +28,7 @@ const (
 	AuditAPIKeyRevoked          AuditAction = "API_KEY_REVOKED"
 	AuditBotCreated             AuditAction = "BOT_CREATED"
 	AuditBotDeleted             AuditAction = "BOT_DELETED"
+	AuditBudgetChanged          AuditAction = "BUDGET_CHANGED"
 	AuditDocumentAdded          AuditAction = "DOCUMENT_ADDED"
 	AuditDocumentDeleted        AuditAction = "DOCUMENT_DELETED"
 	AuditLimitHit               AuditAction = "LIMIT_HIT"

@@ -55,6 +55,7 @@ type Error struct {
 	Field      []string      // the path of the input field that is wrong, from the mutation's input downwards
 	RetryAfter time.Duration // how long to wait before trying again; zero where waiting does not help
 	Limit      string        // of RATE_LIMITED: what was done too often, in the plural
+	ResetAt    *time.Time    // of BUDGET_EXCEEDED: when the budget is whole again
 	cause      error
 }
 

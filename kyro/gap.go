@@ -25,6 +25,7 @@ const (
 	GapDocumentFailed  GapProblem = "DOCUMENT_FAILED"  // the document that was made of the answer cannot be searched
 	GapDocumentDeleted GapProblem = "DOCUMENT_DELETED" // it was deleted before all questions were asked again
 	GapNotAnswered     GapProblem = "NOT_ANSWERED"     // too many of the questions are still not answered
+	GapNoBudget        GapProblem = "BUDGET_EXCEEDED"  // to ask the questions again may take more than is left of a budget
 	GapNotChecked      GapProblem = "NOT_CHECKED"      // the questions could not be asked again
 )
 

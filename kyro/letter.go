@@ -20,6 +20,7 @@ const (
 	LetterReactivated     LetterKind = "reactivated"
 	LetterAPIKeyCreated   LetterKind = "api-key-created"
 	LetterRefreshReused   LetterKind = "refresh-reused" // a session was ended since its refresh token came twice
+	LetterBudgetWarning   LetterKind = "budget-warning" // most of a hard budget is used
 )
 
 // Letter is a mail that is wanted. It is stored in the transaction of what it is about, with a job that sends it; only
@@ -39,6 +40,8 @@ type Letter struct {
 	PasswordHash string // of a registration
 	OldEmail     string // of changes of the address
 	NewEmail     string
+
+	Budget *BudgetNotice // of a warning
 }
 
 // Mail is a letter that is ready to be sent: what its text says. Address, name and token are in it, so that it is never
@@ -56,6 +59,8 @@ type Mail struct {
 	OldEmail, NewEmail string   // of changes of the address
 	KeyName            string   // of the API key that was made
 	Keys               []string // names of the API keys that live on
+
+	Budget *BudgetNotice // of a warning
 }
 
 // TokenPurpose is what the token of a mail is for. A token for one is none for another.

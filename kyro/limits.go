@@ -19,6 +19,9 @@ type Limits struct {
 	MaxUnfinished   int   // documents of all users that wait or are worked on; 0: no limit
 	IngestWindow    int   // documents of one user that have a job at once
 
+	UserDailyMessages int // answers that one user has made in a day of UTC; 0: no limit
+	UserDailyTokens   int // tokens that they take together; 0: no limit
+
 	AnswerLease     time.Duration // how long an answer stays owned without a heartbeat
 	AnswerHeartbeat time.Duration
 	AnswerSweep     time.Duration // how often lost answers are looked for

@@ -137,7 +137,11 @@ type MessageUsage struct {
 	Model              string `json:"model"`
 	TimeToFirstTokenMs *int   `json:"timeToFirstTokenMs,omitempty"`
 	DurationMs         *int   `json:"durationMs,omitempty"`
+	Cost               Money  `json:"cost,omitempty"` // by the price table as it was then
 }
+
+// CostUnits is the cost in units of the currency.
+func (u *MessageUsage) CostUnits() float64 { return u.Cost.Units() }
 
 // TotalTokens is prompt and output together.
 func (u *MessageUsage) TotalTokens() int { return u.PromptTokens + u.OutputTokens }
@@ -197,6 +201,7 @@ type NewTurn struct {
 	Text            string
 	ClientMessageID string
 	MaxWaiting      int
+	Charge          Charge
 	Now             time.Time
 
 	// Owner, unless it is "", claims the answer for as long as Lease where nothing else runs or waits in the

@@ -32,6 +32,7 @@ var kinds = map[kyro.LetterKind]kyro.TokenPurpose{
 	kyro.LetterReactivated:     "",
 	kyro.LetterAPIKeyCreated:   "",
 	kyro.LetterRefreshReused:   "",
+	kyro.LetterBudgetWarning:   "",
 }
 
 // strangers are the kinds that go to an address of which nobody knows yet whose it is. They greet nobody by a name: it
@@ -79,6 +80,9 @@ type facts struct {
 	KeyName                string
 	Keys                   []string
 	PublicURL              string
+
+	BudgetName, BudgetWhat, BudgetUsed, BudgetLimit, BudgetReset string
+	WarnAt                                                       int
 }
 
 // written is a mail's words.
@@ -114,6 +118,13 @@ func factsOf(m kyro.Mail, publicURL string) facts {
 	if !strangers[m.Kind] {
 		f.Name = greetable(m.Name)
 	}
+	if b := m.Budget; b != nil {
+		f.BudgetName, f.BudgetWhat, f.BudgetReset, f.WarnAt = line(b.Name), b.What, moment(b.ResetAt), kyro.BudgetWarnAt
+		f.BudgetUsed, f.BudgetLimit = amount(b.What, b.Used), amount(b.What, b.Limit)
+		if b.What == kyro.BudgetOfMoney {
+			f.BudgetWhat = "units of money"
+		}
+	}
 	for _, key := range m.Keys {
 		f.Keys = append(f.Keys, line(key))
 	}
@@ -122,6 +133,18 @@ func factsOf(m kyro.Mail, publicURL string) facts {
 		f.Until, f.For = moment(m.Expires), span(m.Expires.Sub(m.At))
 	}
 	return f
+}
+
+// amount writes how much of something is spent.
+func amount(what string, s kyro.Spending) string {
+	switch what {
+	case kyro.BudgetOfMessages:
+		return fmt.Sprint(s.Messages)
+	case kyro.BudgetOfTokens:
+		return fmt.Sprint(s.Tokens)
+	default:
+		return fmt.Sprintf("%.2f", s.Cost.Units())
+	}
 }
 
 // page is where the link of a purpose leads. The token follows in the fragment, which browsers send to nobody.

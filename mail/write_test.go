@@ -45,6 +45,13 @@ var examples = map[kyro.LetterKind]struct {
 	kyro.LetterReactivated:   {func(m *kyro.Mail) { m.Token = "" }, ""},
 	kyro.LetterAPIKeyCreated: {func(m *kyro.Mail) { m.Token, m.KeyName = "", "nightly import" }, ""},
 	kyro.LetterRefreshReused: {func(m *kyro.Mail) { m.Token = "" }, ""},
+	kyro.LetterBudgetWarning: {func(m *kyro.Mail) {
+		m.Token, m.Device = "", kyro.Device{}
+		m.Budget = &kyro.BudgetNotice{
+			Name: "the monthly budget of the bot bot_42", What: kyro.BudgetOfTokens, Used: kyro.Spending{Tokens: 810_000}, Limit: kyro.Spending{Tokens: 1_000_000},
+			ResetAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
+		}
+	}, ""},
 }
 
 func example(kind kyro.LetterKind) kyro.Mail {

@@ -19,6 +19,8 @@ CREATE TABLE gaps (
   check_done INTEGER NOT NULL,
   check_answered INTEGER NOT NULL,
   check_tokens BIGINT NOT NULL,
+  held {{.JSON}},                  -- what is held of budgets for the question that is asked again now
+  held_at {{.TS}},
   problem TEXT NOT NULL,           -- why the answer did not close it; '' where it did, or is not known yet
   check_began_at {{.TS}},
   check_ended_at {{.TS}},

@@ -32,7 +32,9 @@ func (r userFields) Sessions(ctx context.Context, _ *kyro.User) ([]kyro.Session,
 }
 
 func (r userFields) APIKeys(ctx context.Context, _ *kyro.User) ([]kyro.APIKey, error) {
-	return r.Account.APIKeys(ctx, kyro.ViewerFrom(ctx))
+	keys, err := r.Account.APIKeys(ctx, kyro.ViewerFrom(ctx))
+	from(ctx).level.keys.add(ctx, keys)
+	return keys, err
 }
 
 type sessionFields struct{}
@@ -49,7 +51,7 @@ func (sessionFields) Current(ctx context.Context, s *kyro.Session) (bool, error)
 	return kyro.ViewerFrom(ctx).SessionID == s.ID, nil
 }
 
-type keyFields struct{}
+type keyFields struct{ *Root }
 
 func (keyFields) AllowedNetworks(_ context.Context, k *kyro.APIKey) ([]string, error) {
 	networks := make([]string, len(k.Networks))

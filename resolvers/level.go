@@ -15,6 +15,7 @@ import (
 // levels are the rows that a response has read so far, by kind.
 type levels struct {
 	users         level[kyro.User]
+	keys          level[kyro.APIKey]
 	bots          level[kyro.Bot]
 	documents     level[kyro.Document]
 	chunks        level[kyro.Chunk]

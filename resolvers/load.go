@@ -134,7 +134,7 @@ func (l *loaders) sessionRows() loader[*kyro.Session] {
 
 func (l *loaders) keyRows() loader[*kyro.APIKey] {
 	return made(l, &l.keys, func() loader[*kyro.APIKey] {
-		return leaves(l.viewer, l.root.Account.APIKeysByID, (*kyro.APIKey).NodeID)
+		return byID(l.viewer, l.root.Account.APIKeysByID, (*kyro.APIKey).NodeID, &l.level.keys)
 	})
 }
 

@@ -56,7 +56,7 @@ func (r *Root) User() graph.UserResolver { return userFields{r} }
 func (r *Root) Session() graph.SessionResolver { return sessionFields{} }
 
 // ApiKey resolves the fields of API keys.
-func (r *Root) ApiKey() graph.ApiKeyResolver { return keyFields{} }
+func (r *Root) ApiKey() graph.ApiKeyResolver { return keyFields{r} }
 
 // AuditEntry resolves the fields of lines of the audit log.
 func (r *Root) AuditEntry() graph.AuditEntryResolver { return auditFields{} }

@@ -183,7 +183,7 @@ func (w *world) written(t testing.TB, behind int64) (lines []string, last int64)
 }
 
 // elsewhere are the actions of which the lines are shown by tests of what they are about.
-var elsewhere = []string{"BOT_CREATED", "BOT_DELETED", "DOCUMENT_ADDED", "DOCUMENT_DELETED", "LIMIT_HIT"}
+var elsewhere = []string{"BOT_CREATED", "BOT_DELETED", "BUDGET_CHANGED", "DOCUMENT_ADDED", "DOCUMENT_DELETED", "LIMIT_HIT"}
 
 // TestEveryDeedIsWrittenOnce: each thing that is done to an account, or is refused, leaves the lines that are named here and
 // no others, and what was done before leaves none again. Every action of the contract is among them.

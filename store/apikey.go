@@ -128,6 +128,9 @@ func (s *Store) RevokeAPIKey(ctx context.Context, user, id kyro.ID, now time.Tim
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return orNotFound(err, kyro.KindAPIKey)
 		}
+		if err := tx.dropBudgets(ctx, user, id); err != nil {
+			return err
+		}
 		return tx.audit(ctx, deeds...)
 	})
 }

@@ -136,17 +136,23 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time,
 		if err := tx.nextCrawls(ctx, owner.Key); err != nil {
 			return err
 		}
-		err = stopAnswers(ctx, tx, now, unnumbered, "conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", id.Key)
+		ended, err := stopAnswers(ctx, tx, now, unnumbered, "conversation_id IN (SELECT id FROM conversations WHERE bot_id = ?)", id.Key)
 		if err != nil {
+			return err
+		}
+		if err := s.dropGaps(ctx, tx, id.Key, owner, now); err != nil {
+			return err
+		}
+		if err := s.settle(ctx, tx, now, ended...); err != nil {
+			return err
+		}
+		if err := tx.dropBudgets(ctx, owner, id); err != nil {
 			return err
 		}
 		for _, counted := range []string{"rollups", "rollups_due"} {
 			if _, err := tx.NewDelete().Table(counted).Where("bot_id = ?", id.Key).Exec(ctx); err != nil {
 				return err
 			}
-		}
-		if err := tx.dropGaps(ctx, id.Key); err != nil {
-			return err
 		}
 		// The index is cleared of it once no worker is at one of its documents any more.
 		purges := []kyro.Job{{Kind: kyro.JobPurgeBot, Key: id.Key, After: time.Minute}}

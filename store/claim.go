@@ -72,7 +72,7 @@ func claimLost() error {
 	return kyro.Errorf(kyro.CodeConflict, "This attempt at the answer is over: it was ended or taken over.")
 }
 
-// Finish stores the end of the attempt in one fact: text, citations and how it came about.
+// Finish stores the end of the attempt in one fact: text, citations, how it came about, and what it took.
 func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (kyro.Message, error) {
 	var message kyro.Message
 	end := messageRow{
@@ -114,10 +114,12 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 		}
 		message = r.noun()
 		message.Citations = convert(rows, (*citationRow).noun)
-		if r.Grounding == nil || *r.Grounding != kyro.GroundingNotFound {
-			return nil
+		if r.Grounding != nil && *r.Grounding == kyro.GroundingNotFound {
+			if err := tx.weigh(ctx, &r); err != nil {
+				return err
+			}
 		}
-		return tx.weigh(ctx, &r)
+		return s.settle(ctx, tx, o.Now, settlement{message: &r, begun: true})
 	})
 	return message, err
 }
@@ -159,7 +161,11 @@ func (s *Store) RequestStop(ctx context.Context, user, id kyro.ID, now time.Time
 		if err != nil || number == unnumbered {
 			return err
 		}
-		return stopAnswers(ctx, tx, now, number, "id = ?", id.Key)
+		ended, err := stopAnswers(ctx, tx, now, number, "id = ?", id.Key)
+		if err != nil {
+			return err
+		}
+		return s.settle(ctx, tx, now, ended...)
 	})
 	if err != nil {
 		return kyro.Message{}, err

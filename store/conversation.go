@@ -129,13 +129,17 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 		if _, err := tx.NewUpdate().Model(r).Column("deleted_at", "updated_at").WherePK().Exec(ctx); err != nil {
 			return err
 		}
-		if err := stopAnswers(ctx, tx, now, unnumbered, "conversation_id = ?", r.ID); err != nil {
+		ended, err := stopAnswers(ctx, tx, now, unnumbered, "conversation_id = ?", r.ID)
+		if err != nil {
 			return err
 		}
 		if err := s.recountConversations(ctx, tx, "c.id = ?", r.ID); err != nil {
 			return err
 		}
-		return tx.takeOut(ctx, "message_id IN (SELECT id FROM messages WHERE conversation_id = ?)", r.ID)
+		if err := tx.takeOut(ctx, "message_id IN (SELECT id FROM messages WHERE conversation_id = ?)", r.ID); err != nil {
+			return err
+		}
+		return s.settle(ctx, tx, now, ended...)
 	})
 }
 

@@ -109,7 +109,7 @@ func TestMessagesAreScopedAndOrdered(t *testing.T) {
 		for _, text := range []string{"one", "two", "three"} {
 			turn := w.say(t, user, id, text)
 			w.finish(t, w.claim(t, id, "n1"), "answer to "+text, kyro.Citation{Marker: 1, DocumentID: kyro.DocumentID(7), ChunkID: kyro.ChunkID(8), Quote: "it's"})
-			sibling, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "again-"+text, 3, start)
+			sibling, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "again-"+text, 3, start, kyro.Charge{})
 			fine(t, err)
 			newest = w.finish(t, w.claim(t, id, "n1"), "better answer").ID
 			parents = append(parents, turn.User.ID)

@@ -51,7 +51,7 @@ func (s *Store) Deactivate(
 		if err := s.cancelDocuments(ctx, tx, user, now); err != nil {
 			return err
 		}
-		if err := stopAllAnswers(ctx, tx, user, now); err != nil {
+		if err := s.stopAllAnswers(ctx, tx, user, now); err != nil {
 			return err
 		}
 		return tx.tell(ctx, user, r.Email, letters, deeds)
@@ -86,7 +86,7 @@ func (s *Store) cancelDocuments(ctx context.Context, tx *writeTx, user kyro.ID, 
 }
 
 // stopAllAnswers asks all of the user's unfinished answers to stop, wherever they are made.
-func stopAllAnswers(ctx context.Context, tx *writeTx, user kyro.ID, now time.Time) error {
+func (s *Store) stopAllAnswers(ctx context.Context, tx *writeTx, user kyro.ID, now time.Time) error {
 	var conversations []int64
 	waiting := tx.NewSelect().TableExpr("messages AS m").ColumnExpr("1").Where("m.conversation_id = c.id").Where("m." + unfinished)
 	err := tx.NewSelect().TableExpr("conversations AS c").Column("c.id").
@@ -94,16 +94,19 @@ func stopAllAnswers(ctx context.Context, tx *writeTx, user kyro.ID, now time.Tim
 	if err != nil {
 		return err
 	}
+	var ended []settlement
 	for _, key := range conversations {
 		number, err := nextEvent(ctx, tx, "id = ?", key)
 		if err != nil {
 			return err
 		}
-		if err := stopAnswers(ctx, tx, now, number, "conversation_id = ?", key); err != nil {
+		stopped, err := stopAnswers(ctx, tx, now, number, "conversation_id = ?", key)
+		if err != nil {
 			return err
 		}
+		ended = append(ended, stopped...)
 	}
-	return nil
+	return s.settle(ctx, tx, now, ended...)
 }
 
 // Reactivate takes a deactivated account back into use. NOT_FOUND where there is no such user, CONFLICT where it is in

@@ -95,7 +95,7 @@ func TestFollowersAreToldOfEveryChange(t *testing.T) {
 		wantCode(t, err, kyro.CodeConflict)
 		f.want(t, "an end that was refused")
 
-		again, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "s", 3, start)
+		again, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "s", 3, start, kyro.Charge{})
 		fine(t, err)
 		f.want(t, "another answer", answer+" COMPLETED", "+"+again.Bot.ID.String()+" PENDING")
 		_, err = w.RequestStop(t.Context(), user, again.Bot.ID, start)

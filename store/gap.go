@@ -31,6 +31,8 @@ type gapRow struct {
 	CheckDone      int
 	CheckAnswered  int
 	CheckTokens    int64
+	Held           *heldRow `bun:",type:jsonb"`
+	HeldAt         *time.Time
 	Problem        string
 	CheckBeganAt   *time.Time
 	CheckEndedAt   *time.Time
@@ -112,7 +114,7 @@ func ofOwnBot(alias string) string {
 }
 
 func gapsOf(owner kyro.ID) selection[gapRow, kyro.Gap] {
-	return rowsOf(gapTable).where(ofOwnBot("g"), owner.Key)
+	return rowsOf(gapTable).where(ofOwnBot("g")+" AND g.questions > 0", owner.Key)
 }
 
 // Gaps implements insight.GapStore.
@@ -206,14 +208,14 @@ func (s *Store) DismissGap(ctx context.Context, owner, id kyro.ID, dismissed boo
 // lockGap reads a gap of the owner's live bots and keeps all gaps of its bot as they are until the transaction ends.
 func (tx *writeTx) lockGap(ctx context.Context, owner, id kyro.ID) (*gapRow, error) {
 	r := new(gapRow)
-	err := tx.NewSelect().Model(r).ExcludeColumn("centre").Where("g.id = ?", id.Key).Where(ofOwnBot("g"), owner.Key).Scan(ctx)
+	err := tx.NewSelect().Model(r).ExcludeColumn("centre").Where("g.id = ? AND g.questions > 0", id.Key).Where(ofOwnBot("g"), owner.Key).Scan(ctx)
 	if err != nil {
 		return nil, notFound(err, kyro.KindGap)
 	}
 	if err := tx.lockGaps(ctx, r.BotID); err != nil {
 		return nil, err
 	}
-	err = tx.NewSelect().Model(r).ExcludeColumn("centre").Where("g.id = ?", id.Key).Where(ofOwnBot("g"), owner.Key).Scan(ctx)
+	err = tx.NewSelect().Model(r).ExcludeColumn("centre").Where("g.id = ? AND g.questions > 0", id.Key).Where(ofOwnBot("g"), owner.Key).Scan(ctx)
 	return r, notFound(err, kyro.KindGap)
 }
 

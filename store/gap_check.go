@@ -79,7 +79,7 @@ func (tx *writeTx) beginCheck(ctx context.Context, r *gapRow, document kyro.ID, 
 	}
 	err := tx.NewSelect().TableExpr("gap_questions AS q").Join("JOIN messages AS m ON m.id = q.message_id").ColumnExpr("q.message_id, m.text").
 		Where("q.gap_id = ?", r.ID).OrderExpr("CASE WHEN q.verdict = 'ANSWERED' THEN 1 ELSE 0 END, q.message_id DESC").
-		Limit(5 * kyro.MaxGapAsked).Scan(ctx, &found)
+		Limit(5*kyro.MaxGapAsked).Scan(ctx, &found)
 	if err != nil {
 		return err
 	}
@@ -107,9 +107,6 @@ func (tx *writeTx) beginCheck(ctx context.Context, r *gapRow, document kyro.ID, 
 	return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobCheckGap, Key: r.ID, Run: r.Run})
 }
 
-// checking holds for a gap whose questions are asked again in a run.
-const checking = "id = ? AND run = ? AND status = 'CHECKING'"
-
 // CheckedGap implements insight.GapStore.
 func (s *Store) CheckedGap(ctx context.Context, gap kyro.ID, run int64) (c kyro.CheckedGap, found bool, err error) {
 	gaps, err := all(ctx, s, rowsOf(gapTable).where("g.id = ? AND g.run = ? AND g.status = 'CHECKING'", gap.Key, run), "")
@@ -126,19 +123,40 @@ func (s *Store) CheckedGap(ctx context.Context, gap kyro.ID, run int64) (c kyro.
 	return c, true, failed("read the document of a gap", err)
 }
 
-// NextGapTrial implements insight.GapStore.
-func (s *Store) NextGapTrial(ctx context.Context, gap kyro.ID, run int64, history int) (t kyro.GapTrial, found bool, err error) {
+// BeginGapTrial implements insight.GapStore. What is held for a question that was asked before a crash is held for the next.
+func (s *Store) BeginGapTrial(
+	ctx context.Context, gap kyro.ID, run int64, history int, estimate func(bot kyro.Bot, question string, opens bool) kyro.Spending, now time.Time,
+) (t kyro.GapTrial, found bool, err error) {
 	var next []gapQuestionRow
 	err = s.read().NewSelect().Model(&next).ExcludeColumn("vector").Where("q.gap_id = ? AND q.check_run = ? AND q.verdict = ''", gap.Key, run).
 		Order("q.message_id").Limit(1).Scan(ctx)
 	if err != nil || len(next) == 0 {
 		return t, false, failed("look for a question to ask again", err)
 	}
-	t, err = s.trial(ctx, &next[0], history)
-	if kyro.ErrorCode(err) == kyro.CodeNotFound {
-		return t, false, nil // it was deleted a moment ago
+	if t, err = s.trial(ctx, &next[0], history); err != nil {
+		return t, false, failed("read a question to ask again", err)
 	}
-	return t, err == nil, failed("read a question to ask again", err)
+	asked := estimate(t.Bot, t.Question.Text, len(t.History) == 0)
+	err = s.write(ctx, "ask a question again", func(ctx context.Context, tx *writeTx) error {
+		r, err := tx.lockCheck(ctx, gap, run)
+		if err != nil || r == nil || r.HeldAt != nil {
+			found = err == nil && r != nil
+			return err
+		}
+		found = true
+		at := kyro.Moment(now)
+		p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
+		if r.Held, err = s.reserve(ctx, p, t.Bot.OwnerID, t.Bot.ID, 0, asked, at); err != nil {
+			return err
+		}
+		if r.Held == nil {
+			r.Held = &heldRow{Of: []int64{}}
+		}
+		r.HeldAt = &at
+		_, err = tx.NewUpdate().Model(r).Column("held", "held_at").WherePK().Exec(ctx)
+		return err
+	})
+	return t, found && err == nil, err
 }
 
 func (s *Store) trial(ctx context.Context, q *gapQuestionRow, history int) (t kyro.GapTrial, err error) {
@@ -156,69 +174,93 @@ func (s *Store) trial(ctx context.Context, q *gapQuestionRow, history int) (t ky
 }
 
 // SaveGapVerdict implements insight.GapStore.
-func (s *Store) SaveGapVerdict(ctx context.Context, gap kyro.ID, run int64, question kyro.ID, verdict kyro.GapVerdict, tokens int) error {
+func (s *Store) SaveGapVerdict(
+	ctx context.Context, gap kyro.ID, run int64, t kyro.GapTrial, verdict kyro.GapVerdict, usage kyro.MessageUsage, now time.Time,
+) error {
 	return s.write(ctx, "note what came of a question", func(ctx context.Context, tx *writeTx) error {
-		bot, found, err := tx.checkedBot(ctx, gap, run)
-		if err != nil || !found {
+		r, err := tx.lockCheck(ctx, gap, run)
+		if err != nil || r == nil || r.HeldAt == nil { // or somebody else asked it, too
 			return err
 		}
-		if err := tx.lockGaps(ctx, bot); err != nil {
-			return err
-		}
-		_, err = tx.NewUpdate().Table("gaps").Set("check_tokens = check_tokens + ?", tokens).Where(checking, gap.Key, run).Exec(ctx)
+		_, err = tx.NewUpdate().Table("gap_questions").Set("verdict = ?", string(verdict)).
+			Where("message_id = ? AND gap_id = ? AND check_run = ? AND verdict = ''", t.Question.ID.Key, gap.Key, run).Exec(ctx)
 		if err != nil {
 			return err
 		}
-		result, err := tx.NewUpdate().Table("gap_questions").Set("verdict = ?", string(verdict)).
-			Where("message_id = ? AND gap_id = ? AND check_run = ? AND verdict = ''", question.Key, gap.Key, run).Exec(ctx)
+		_, err = tx.NewUpdate().Table("gaps").Set("check_tokens = check_tokens + ?", usage.TotalTokens()).Set("held = NULL").Set("held_at = NULL").
+			Where("id = ?", r.ID).Exec(ctx)
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return err // it was taken out, or somebody else asked it, too
+		if _, err := tx.refreshGap(ctx, r.ID, ""); err != nil {
+			return err
 		}
-		_, err = tx.refreshGap(ctx, gap.Key, "")
-		return err
+		spent := messageRow{
+			SenderID: t.Bot.OwnerID.Key, ConversationID: t.Question.ConversationID.Key, CreatedAt: r.HeldAt.UTC(), Held: r.Held, Usage: &usage,
+		}
+		return s.settle(ctx, tx, now, settlement{message: &spent, begun: true})
 	})
-}
-
-func (tx *writeTx) checkedBot(ctx context.Context, gap kyro.ID, run int64) (bot int64, found bool, err error) {
-	err = tx.NewSelect().Table("gaps").Column("bot_id").Where(checking, gap.Key, run).Scan(ctx, &bot)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	}
-	return bot, err == nil, err
 }
 
 // EndGapCheck implements insight.GapStore.
 func (s *Store) EndGapCheck(ctx context.Context, gap kyro.ID, run int64, problem kyro.GapProblem, now time.Time) error {
 	return s.write(ctx, "end the check of a gap", func(ctx context.Context, tx *writeTx) error {
-		bot, found, err := tx.checkedBot(ctx, gap, run)
-		if err != nil || !found {
+		r, err := tx.lockCheck(ctx, gap, run)
+		if err != nil || r == nil {
 			return err
 		}
-		if err := tx.lockGaps(ctx, bot); err != nil {
-			return err
-		}
-		var r gapRow
-		err = tx.NewSelect().Model(&r).ExcludeColumn("centre").Where(checking, gap.Key, run).Scan(ctx)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		status, c := kyro.GapFixed, r.noun().Check
+		status, c, problem := kyro.GapFixed, r.noun().Check, problem
 		switch {
 		case problem != "":
 			status = kyro.GapStillOpen
-		case c.Done < c.Total:
-			return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobCheckGap, Key: gap.Key, Run: run}) // another one came
+		case c.Done < c.Total: // another one came
+			return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobCheckGap, Key: r.ID, Run: run})
 		case !c.Fixes():
 			status, problem = kyro.GapStillOpen, kyro.GapNotAnswered
 		}
 		_, err = tx.NewUpdate().Table("gaps").Set("status = ?", string(status)).Set("problem = ?", string(problem)).
-			Set("check_ended_at = ?", kyro.Moment(now)).Where(checking, gap.Key, run).Exec(ctx)
-		return err
+			Set("check_ended_at = ?", kyro.Moment(now)).Set("held = NULL").Set("held_at = NULL").Where("id = ?", r.ID).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.refreshGap(ctx, r.ID, ""); err != nil || r.Held == nil {
+			return err
+		}
+		var owner int64
+		if err := tx.NewSelect().Table("bots").Column("owner_id").Where("id = ?", r.BotID).Scan(ctx, &owner); err != nil {
+			return err
+		}
+		return s.giveBack(ctx, tx, r, kyro.UserID(owner), now)
 	})
+}
+
+// lockCheck reads a gap whose questions are asked again in a run, and keeps all gaps of its bot as they are; nil where there
+// is no such gap any more.
+func (tx *writeTx) lockCheck(ctx context.Context, gap kyro.ID, run int64) (*gapRow, error) {
+	read := func() (*gapRow, error) {
+		r := new(gapRow)
+		err := tx.NewSelect().Model(r).ExcludeColumn("centre").Where("g.id = ? AND g.run = ? AND g.status = 'CHECKING'", gap.Key, run).Scan(ctx)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		return r, err
+	}
+	r, err := read()
+	if err != nil || r == nil {
+		return nil, err
+	}
+	if err := tx.lockGaps(ctx, r.BotID); err != nil {
+		return nil, err
+	}
+	return read()
+}
+
+// giveBack gives back what is held of budgets for a gap. It comes after whatever else is locked.
+func (s *Store) giveBack(ctx context.Context, tx *writeTx, r *gapRow, owner kyro.ID, now time.Time) error {
+	if r.Held == nil || r.HeldAt == nil || len(r.Held.Of) == 0 {
+		return nil
+	}
+	p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
+	held := messageRow{SenderID: owner.Key, CreatedAt: r.HeldAt.UTC(), Held: r.Held}
+	return s.spend(ctx, tx, p, settlement{message: &held}, kyro.BotID(r.BotID), now)
 }

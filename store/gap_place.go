@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -94,10 +95,20 @@ func (tx *writeTx) takeOut(ctx context.Context, which string, args ...any) error
 	return nil
 }
 
-// dropGaps removes all gaps of a bot, with their questions.
-func (tx *writeTx) dropGaps(ctx context.Context, bot int64) error {
+// dropGaps removes all gaps of a bot, with their questions, and gives back what is held for them.
+func (s *Store) dropGaps(ctx context.Context, tx *writeTx, bot int64, owner kyro.ID, now time.Time) error {
 	if err := tx.lockGaps(ctx, bot); err != nil {
 		return err
+	}
+	var held []gapRow
+	err := tx.NewSelect().Model(&held).ExcludeColumn("centre").Where("g.bot_id = ? AND g.held IS NOT NULL", bot).Order("g.id").Scan(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range held {
+		if err := s.giveBack(ctx, tx, &held[i], owner, now); err != nil {
+			return err
+		}
 	}
 	for _, table := range []string{"gap_questions", "gaps"} {
 		if _, err := tx.NewDelete().Table(table).Where("bot_id = ?", bot).Exec(ctx); err != nil {
@@ -118,11 +129,15 @@ type gapSums struct {
 // where the model is "". A gap that has none left is removed. All gaps of the bot are locked.
 func (tx *writeTx) refreshGap(ctx context.Context, id int64, model string) (centre []float32, err error) {
 	var row gapRow
-	if err := tx.NewSelect().Model(&row).Column("id", "model", "run").Where("g.id = ?", id).Scan(ctx); err != nil {
+	if err := tx.NewSelect().Model(&row).Column("id", "model", "run", "held").Where("g.id = ?", id).Scan(ctx); err != nil {
 		return nil, err
 	}
 	n, err := tx.sumGap(ctx, row)
 	if err != nil {
+		return nil, err
+	}
+	if n.Questions == 0 && row.Held != nil { // a question of it is being asked: whoever is at that removes the gap
+		_, err := tx.NewUpdate().Table("gaps").Set("questions = 0").Set("centre = NULL").Where("id = ?", id).Exec(ctx)
 		return nil, err
 	}
 	if n.Questions == 0 {
@@ -212,7 +227,7 @@ func (s *Store) GapQuestionsToEmbed(ctx context.Context, bot kyro.ID, model stri
 }
 
 // SaveGapVectors implements insight.GapStore. What was taken out meanwhile is left out.
-func (s *Store) SaveGapVectors(ctx context.Context, bot kyro.ID, model string, vectors map[kyro.ID][]float32) error {
+func (s *Store) SaveGapVectors(ctx context.Context, bot kyro.ID, model string, vectors map[kyro.ID][]float32, used ...kyro.EmbeddingUsage) error {
 	return s.write(ctx, "save the vectors of questions", func(ctx context.Context, tx *writeTx) error {
 		if err := tx.lockGaps(ctx, bot.Key); err != nil {
 			return err
@@ -246,8 +261,14 @@ func (s *Store) SaveGapVectors(ctx context.Context, bot kyro.ID, model string, v
 				return err
 			}
 		}
-		return nil
+		return s.countEmbeddings(ctx, tx, embedder(model), used)
 	})
+}
+
+// embedder is the name of an embedding model, as usage counts it, without the dimensions of its vectors.
+func embedder(model string) string {
+	name, _, _ := strings.Cut(model, "@")
+	return name
 }
 
 // PlaceGapQuestions implements insight.GapStore. Two processes that are at it come one after the other.

@@ -20,7 +20,7 @@ func TestJobGivesBotQuestionAndHistory(t *testing.T) {
 		answer("q2", kyro.MessageFailed, "a2")
 		answer("q3", kyro.MessageStopped, "")
 		again := answer("q4", kyro.MessageCompleted, "a4")
-		_, err := w.SaveSibling(t.Context(), user, again.Bot.ID, "", 3, start)
+		_, err := w.SaveSibling(t.Context(), user, again.Bot.ID, "", 3, start, kyro.Charge{})
 		fine(t, err)
 		w.finish(t, w.claim(t, id, "n"), "b4")
 		answer("q5", kyro.MessageInterrupted, "a5")

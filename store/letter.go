@@ -26,6 +26,7 @@ type letterRow struct {
 	PasswordHash  string
 	OldEmail      string
 	NewEmail      string
+	Budget        *kyro.BudgetNotice `bun:",type:jsonb"`
 	CreatedAt     time.Time
 	EndedAt       *time.Time
 }
@@ -47,7 +48,7 @@ func (tx *writeTx) addLetters(ctx context.Context, letters ...kyro.Letter) error
 			Kind: string(letter.Kind), Recipient: clean(letter.To), UserID: keyOrNil(letter.UserID), SessionID: keyOrNil(letter.SessionID),
 			Seed: letter.Seed, UserAgent: clean(letter.Device.UserAgent), AddressPrefix: clean(letter.Device.AddressPrefix),
 			Name: clean(letter.Name), PasswordHash: letter.PasswordHash, OldEmail: clean(letter.OldEmail), NewEmail: clean(letter.NewEmail),
-			CreatedAt: kyro.Moment(letter.CreatedAt),
+			Budget: letter.Budget, CreatedAt: kyro.Moment(letter.CreatedAt),
 		}
 		if _, err := tx.NewInsert().Model(&r).Exec(ctx); err != nil {
 			return err
@@ -80,6 +81,7 @@ func (r *letterRow) noun() kyro.Letter {
 		Key: r.ID, Kind: kyro.LetterKind(r.Kind), To: r.Recipient, Seed: r.Seed,
 		Device: kyro.Device{UserAgent: r.UserAgent, AddressPrefix: r.AddressPrefix}, CreatedAt: r.CreatedAt.UTC(),
 		Name: r.Name, PasswordHash: r.PasswordHash, OldEmail: r.OldEmail, NewEmail: r.NewEmail,
+		Budget: r.Budget,
 	}
 	if r.UserID != nil {
 		n.UserID = kyro.UserID(*r.UserID)

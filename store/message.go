@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -42,6 +44,8 @@ type messageRow struct {
 	Error           *kyro.MessageError   `bun:",type:jsonb"`
 	Feedback        *kyro.Feedback       `bun:",type:jsonb"`
 	Sources         []int64              `bun:",type:jsonb,nullzero"` // nil: not known
+	KeyID           *int64
+	Held            *heldRow `bun:",type:jsonb"`
 	CreatedAt       time.Time
 	CompletedAt     *time.Time
 	Added           int64
@@ -139,18 +143,27 @@ func (r *citationRow) noun() kyro.Citation {
 }
 
 // stopAnswers asks the unfinished answers among the messages to stop. Those that no one has begun are final at
-// once, without text; number is that of this change.
-func stopAnswers(ctx context.Context, tx *writeTx, now time.Time, number int64, which string, args ...any) error {
-	q := tx.NewUpdate().Table("messages")
+// once, without text; number is that of this change. It gives what is to be settled of these.
+func stopAnswers(ctx context.Context, tx *writeTx, now time.Time, number int64, which string, args ...any) (ended []settlement, err error) {
+	var rows []messageRow
+	q := tx.NewUpdate().Model(&rows)
 	if number != unnumbered {
 		q = q.Set("changed = CASE status WHEN 'PENDING' THEN ? ELSE changed END", number)
 	}
-	_, err := q.
+	err = q.
 		Set("stop_requested = ?", true).
 		Set("finish_reason = CASE status WHEN 'PENDING' THEN ? ELSE finish_reason END", kyro.FinishUser).
 		Set("completed_at = CASE status WHEN 'PENDING' THEN ? ELSE completed_at END", kyro.Moment(now)).
 		Set("seq = CASE status WHEN 'PENDING' THEN seq + 1 ELSE seq END").
 		Set("status = CASE status WHEN 'PENDING' THEN ? ELSE status END", kyro.MessageStopped).
-		Where(unfinished).Where(which, args...).Exec(ctx)
-	return err
+		Where(unfinished).Where(which, args...).Returning("id, conversation_id, sender_id, status, key_id, held, created_at").Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	for i := range rows {
+		if rows[i].Held != nil && rows[i].Status == kyro.MessageStopped {
+			ended = append(ended, settlement{message: &rows[i]})
+		}
+	}
+	return ended, err
 }

@@ -179,6 +179,17 @@ func purgeRows(ctx context.Context, tx *writeTx, user kyro.ID) (more bool, err e
 	if more, err := tx.dropCrawls(ctx, "owner_id", user.Key); err != nil || more {
 		return more, err
 	}
+	for _, table := range []string{"spendings", "budgets", "usages"} {
+		row := map[bool]string{true: "hour", false: "id"}[table == "usages"]
+		some := tx.NewSelect().Table(table).Column(row).Where("owner_id = ?", user.Key).Limit(rowsAStep)
+		result, err := tx.NewDelete().Table(table).Where("owner_id = ? AND "+row+" IN (?)", user.Key, some).Exec(ctx)
+		if err != nil {
+			return false, err
+		}
+		if n, err := result.RowsAffected(); err != nil || n > 0 {
+			return true, err
+		}
+	}
 	const mine = "user_id = ? OR user_id IS NULL AND "
 	const address = " = (SELECT email FROM users WHERE id = ?)"
 	slots := tx.NewSelect().Table("upload_slots").Column("id").Where("owner_id = ?", user.Key)

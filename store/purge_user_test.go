@@ -99,7 +99,7 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 			})
 			check(t, err)
 			if again == 0 {
-				_, err = k.store.SaveSibling(ctx, k.owner, turn.Bot.ID, fmt.Sprint(mark, c, "again"), 3, k.now)
+				_, err = k.store.SaveSibling(ctx, k.owner, turn.Bot.ID, fmt.Sprint(mark, c, "again"), 3, k.now, kyro.Charge{})
 				check(t, err)
 			}
 		}
@@ -107,6 +107,11 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 	k.exec(t, fmt.Sprintf("INSERT INTO rollups (bot_id, minutes, slot, figures) VALUES (%d, 60, 0, '%s counted')", k.bot.Key, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO api_keys (user_id, name, prefix, secret_hash, scopes, networks, created_at)
 		VALUES (%d, '%s key', '%s pre', '%s secret', '[]', '[]', '2026-11-22 10:00:00+00:00')`, k.owner.Key, mark, mark, mark))
+	k.exec(t, fmt.Sprintf("INSERT INTO budgets (owner_id, scope, target_id, period) VALUES (%d, '%s', 1, 'DAY')", k.owner.Key, mark))
+	k.exec(t, fmt.Sprintf(`INSERT INTO spendings (owner_id, scope, target_id, period, start, messages, tokens, cost, held_messages, held_tokens, held_cost, warned)
+		VALUES (%d, '%s', 1, 'DAY', '2026-11-22 00:00:00+00:00', 1, 1, 1, 0, 0, 0, FALSE)`, k.owner.Key, mark))
+	k.exec(t, fmt.Sprintf(`INSERT INTO usages (owner_id, hour, bot_id, key_id, kind, model, messages, prompt_tokens, output_tokens, cost)
+		VALUES (%d, '2026-11-22 10:00:00+00:00', %d, 0, 'ANSWER', '%s', 1, 1, 1, 1)`, k.owner.Key, k.bot.Key, mark))
 	filled, open := k.slot(t), k.slot(t)
 	k.exec(t, fmt.Sprintf("UPDATE upload_slots SET title = '%s slot', document_id = %d WHERE id = %d", mark, d.ID.Key, filled.ID.Key))
 	check(t, k.store.AddPart(ctx, open.ID, 0, len(mark), []byte(mark)))

@@ -126,6 +126,13 @@ func (s *Store) recoverSome(ctx context.Context, tx *writeTx, some []int64, r ky
 	if err == nil {
 		err = numberChanges(ctx, tx, slices.Concat(stopped, cut, again, afresh))
 	}
+	if err == nil {
+		ended := make([]settlement, len(over))
+		for i := range over {
+			ended[i] = settlement{message: &over[i], begun: over[i].Attempt > 0}
+		}
+		err = s.settle(ctx, tx, r.Now, ended...)
+	}
 	return over, err
 }
 

@@ -13,9 +13,9 @@ import (
 // SaveSibling stores a new PENDING answer to the user message that the bot message answers, and marks the older
 // ones superseded. VALIDATION where the message is a user's, CONFLICT where it or another answer to the same user
 // message is not final yet, LIMIT_REACHED where it has as many as may be. The clientMessageId, which may be empty,
-// works as in SaveTurn.
+// works as in SaveTurn. BUDGET_EXCEEDED where it may take more than is left of a budget.
 func (s *Store) SaveSibling(
-	ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time,
+	ctx context.Context, sender, message kyro.ID, clientMessageID string, maxWaiting int, now time.Time, charge kyro.Charge,
 ) (kyro.Turn, error) {
 	now = kyro.Moment(now)
 	var turn kyro.Turn
@@ -26,6 +26,7 @@ func (s *Store) SaveSibling(
 		}
 		superseded := c.next()
 		answer := pendingAnswer(c, question, sender, now)
+		answer.KeyID = keyOrNil(charge.KeyID)
 		if err := insertOnce(ctx, tx, &answer, clientMessageID); err != nil {
 			return err
 		}
@@ -56,6 +57,9 @@ func (s *Store) SaveSibling(
 		if err := tx.takeOut(ctx, "message_id = ?", question.ID); err != nil {
 			return err
 		}
+		if err := s.holdSibling(ctx, tx, c, question, &answer, charge); err != nil {
+			return err
+		}
 		turn = kyro.Turn{Conversation: c.noun(), User: question.noun(), Bot: answer.noun()}
 		return nil
 	})
@@ -63,6 +67,30 @@ func (s *Store) SaveSibling(
 		return s.repeatedSibling(ctx, sender, message, clientMessageID)
 	}
 	return turn, err
+}
+
+// holdSibling holds what an answer that is stored may take of the budgets that it goes on.
+func (s *Store) holdSibling(ctx context.Context, tx *writeTx, c *conversationRow, question, answer *messageRow, charge kyro.Charge) error {
+	limited := !s.serverLimits().None()
+	if !limited {
+		var err error
+		if limited, err = tx.NewSelect().Table("budgets").Where("owner_id = ?", answer.SenderID).Exists(ctx); err != nil || !limited {
+			return err
+		}
+	}
+	var bot botRow
+	if err := tx.NewSelect().Model(&bot).Where("b.id = ?", c.BotID).Scan(ctx); err != nil {
+		return notFound(err, kyro.KindBot)
+	}
+	asked := charge.Of(bot.noun(), question.Text, c.MessageCount <= 2)
+	p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
+	held, err := s.reserve(ctx, p, kyro.UserID(answer.SenderID), kyro.BotID(c.BotID), charge.KeyID.Key, asked, answer.CreatedAt)
+	if err != nil || held == nil {
+		return err
+	}
+	answer.Held = held
+	_, err = tx.NewUpdate().Model(answer).Column("held").WherePK().Exec(ctx)
+	return err
 }
 
 // lockAnswer locks the sender's conversation that holds the bot message, and reads the message and its question.

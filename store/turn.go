@@ -26,6 +26,11 @@ func (s *Store) SaveTurn(ctx context.Context, t kyro.NewTurn) (kyro.Turn, error)
 		}
 		var question, answer messageRow
 		turn, question, answer = g.turn(t)
+		if g.budgeted {
+			if answer.Held, err = s.holdTurn(ctx, p, &g, t); err != nil {
+				return err
+			}
+		}
 		if turn.Claim != nil && t.Begin != nil {
 			t.Begin(turn)
 		}
@@ -49,6 +54,7 @@ type ground struct {
 	conversation conversationRow // locked; empty where it is to be made
 	bot          botRow          // where a claim is asked for, or the conversation is to be made
 	known        bool            // the bot has live documents
+	budgeted     bool            // there are budgets to hold something of
 	waiting      int             // unfinished answers of the conversation
 	ids          [3]int64        // of the question, the answer and the conversation
 }
@@ -71,7 +77,7 @@ func (g *ground) turn(t kyro.NewTurn) (turn kyro.Turn, question, answer messageR
 		question.ClientMessageID = &t.ClientMessageID
 	}
 	answer = pendingAnswer(c, &question, t.SenderID, now)
-	answer.ID = g.ids[1]
+	answer.ID, answer.KeyID = g.ids[1], keyOrNil(t.Charge.KeyID)
 	if t.Owner != "" && g.waiting == 0 && g.bot.ID != 0 {
 		answer.Status, answer.Attempt, answer.LeaseOwner = kyro.MessageRetrieving, 1, t.Owner
 		turn.Claim = &kyro.Claim{
@@ -121,8 +127,9 @@ func (s *Store) turnGround(ctx context.Context, p *pipeline, t kyro.NewTurn) (g 
 		steps = append(steps, conversation)
 	}
 	q := s.query().add("SELECT (SELECT count(*) FROM messages WHERE conversation_id = ? AND "+unfinished+"),"+
-		" EXISTS (SELECT 1 FROM messages WHERE sender_id = ? AND client_message_id = ?), "+s.nextKeys(fresh), t.ConversationID.Key, t.SenderID.Key, t.ClientMessageID)
-	steps = append(steps, &step{query: q, places: []any{&g.waiting, &repeated, &g.ids[0], &g.ids[1], &g.ids[2]}})
+		" EXISTS (SELECT 1 FROM messages WHERE sender_id = ? AND client_message_id = ?), "+budgeted+", "+s.nextKeys(fresh),
+		t.ConversationID.Key, t.SenderID.Key, t.ClientMessageID, t.SenderID.Key)
+	steps = append(steps, &step{query: q, places: []any{&g.waiting, &repeated, &g.budgeted, &g.ids[0], &g.ids[1], &g.ids[2]}})
 	if !fresh && bot != nil {
 		bot.add("b.id = (SELECT bot_id FROM conversations WHERE id = ?)", t.ConversationID.Key)
 		steps = append(steps, bot)
@@ -138,7 +145,21 @@ func (s *Store) turnGround(ctx context.Context, p *pipeline, t kyro.NewTurn) (g 
 	case repeated:
 		return g, errRepeated
 	}
+	g.budgeted = g.budgeted || !s.serverLimits().None()
 	return g, checkWaiting(g.waiting, t.MaxWaiting)
+}
+
+// holdTurn holds what the answer may take of the budgets that it goes on.
+func (s *Store) holdTurn(ctx context.Context, p *pipeline, g *ground, t kyro.NewTurn) (*heldRow, error) {
+	if g.bot.ID == 0 {
+		var known bool
+		q := s.query().add("SELECT "+botTable.columns+", FALSE FROM bots AS b WHERE b.id = ?", g.conversation.BotID)
+		if err := p.run(ctx, &step{query: q, places: append(botTable.into(&g.bot, s.asJSON), &known)}); err != nil {
+			return nil, err
+		}
+	}
+	asked := t.Charge.Of(g.bot.noun(), t.Text, g.conversation.MessageCount <= 2)
+	return s.reserve(ctx, p, t.SenderID, kyro.BotID(g.conversation.BotID), t.Charge.KeyID.Key, asked, kyro.Moment(t.Now))
 }
 
 // nextKeys is the SQL of the next two keys of messages, and of the next one of a conversation where that is needed.
@@ -179,8 +200,9 @@ func (s *Store) conversationStep(c *conversationRow, fresh bool) *step {
 func (s *Store) turnStep(question, answer *messageRow, lease time.Duration) *step {
 	m := question
 	q := s.query().add(`INSERT INTO messages (id, conversation_id, turn, parent_id, sender_id, role, status, text, client_message_id,
-		superseded, attempt, seq, lease_owner, lease_until, stop_requested, notices, created_at, completed_at, added, changed) VALUES
-		(?, ?, ?, NULL, ?, 'USER', 'COMPLETED', ?, ?, FALSE, 0, 0, '', NULL, FALSE, '[]', ?, ?, ?, ?), `,
+		superseded, attempt, seq, lease_owner, lease_until, stop_requested, notices, created_at, completed_at, added, changed,
+		key_id, held) VALUES
+		(?, ?, ?, NULL, ?, 'USER', 'COMPLETED', ?, ?, FALSE, 0, 0, '', NULL, FALSE, '[]', ?, ?, ?, ?, NULL, NULL), `,
 		m.ID, m.ConversationID, m.Turn, m.SenderID, m.Text, m.ClientMessageID, m.CreatedAt, *m.CompletedAt, m.Added, m.Changed)
 	m = answer
 	q.add(`(?, ?, ?, ?, ?, 'BOT', ?, '', NULL, FALSE, ?, 0, ?, `,
@@ -191,7 +213,7 @@ func (s *Store) turnStep(question, answer *messageRow, lease time.Duration) *ste
 		until, shift := s.byClock(lease)
 		q.add(until, shift...)
 	}
-	return &step{query: q.add(`, FALSE, '[]', ?, NULL, ?, ?)`, m.CreatedAt, m.Added, m.Changed)}
+	return &step{query: q.add(`, FALSE, '[]', ?, NULL, ?, ?, ?, ?)`, m.CreatedAt, m.Added, m.Changed, m.KeyID, m.Held.column())}
 }
 
 // insertOnce inserts a message under the sender's clientMessageId, which may be empty; errRepeated where that is

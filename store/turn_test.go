@@ -125,8 +125,8 @@ func TestTurnsOfOthersAreNotFound(t *testing.T) {
 		}
 		sameAsMissing(t, "conversation", send(id, kyro.ID{}), send(kyro.ConversationID(99999), kyro.ID{}))
 		sameAsMissing(t, "bot", send(kyro.ID{}, bot), send(kyro.ID{}, kyro.BotID(99999)))
-		_, e1 := w.SaveSibling(t.Context(), user, turn.Bot.ID, "x", 3, start)
-		_, e2 := w.SaveSibling(t.Context(), user, kyro.MessageID(99999), "x", 3, start)
+		_, e1 := w.SaveSibling(t.Context(), user, turn.Bot.ID, "x", 3, start, kyro.Charge{})
+		_, e2 := w.SaveSibling(t.Context(), user, kyro.MessageID(99999), "x", 3, start, kyro.Charge{})
 		sameAsMissing(t, "sibling", e1, e2)
 		_, e1 = w.RequestStop(t.Context(), user, turn.Bot.ID, start)
 		_, e2 = w.RequestStop(t.Context(), user, kyro.MessageID(99999), start)
@@ -247,7 +247,7 @@ func TestSiblings(t *testing.T) {
 		user, _, id := w.talk(t)
 		turn := w.say(t, user, id, "q")
 		again := func(message kyro.ID, key string) (kyro.Turn, error) {
-			return w.SaveSibling(t.Context(), user, message, key, 3, start.Add(time.Minute))
+			return w.SaveSibling(t.Context(), user, message, key, 3, start.Add(time.Minute), kyro.Charge{})
 		}
 		_, err := again(turn.Bot.ID, "s1")
 		wantCode(t, err, kyro.CodeConflict) // not final yet
@@ -300,13 +300,13 @@ func TestSiblingsAreLimited(t *testing.T) {
 		turn := w.say(t, user, id, "q")
 		w.finish(t, w.claim(t, id, "n"), "1")
 		for i := 2; i <= kyro.MaxSiblings; i++ {
-			_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, fmt.Sprint("s", i), 3, start)
+			_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, fmt.Sprint("s", i), 3, start, kyro.Charge{})
 			fine(t, err)
 			w.finish(t, w.claim(t, id, "n"), fmt.Sprint(i))
 		}
-		_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "more", 3, start)
+		_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "more", 3, start, kyro.Charge{})
 		wantCode(t, err, kyro.CodeLimitReached)
-		repeated, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "s2", 3, start)
+		repeated, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, "s2", 3, start, kyro.Charge{})
 		fine(t, err)
 		if !repeated.Repeated {
 			t.Errorf("sent again, it is %+v", repeated)
@@ -324,7 +324,7 @@ func TestOneOfManySiblingsIsMade(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {
-				_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, fmt.Sprint("s", i), 3, start)
+				_, err := w.SaveSibling(t.Context(), user, turn.Bot.ID, fmt.Sprint("s", i), 3, start, kyro.Charge{})
 				mu.Lock()
 				defer mu.Unlock()
 				switch kyro.ErrorCode(err) {

@@ -26,8 +26,9 @@ type embeddingRow struct {
 }
 
 // SaveEmbeddings implements ingest.Store. What is stored already stays: the same content gives the same vector. What no
-// chunk has any more is left out, since a vector says much about its text, and no purge would come to it again.
-func (s *Store) SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32) error {
+// chunk has any more is left out, since a vector says much about its text, and no purge would come to it again. What the
+// embeddings took goes on the account of their bot's owner, but for a bot that is purged.
+func (s *Store) SaveEmbeddings(ctx context.Context, model string, dims int, vectors map[string][]float32, used ...kyro.EmbeddingUsage) error {
 	if len(vectors) == 0 {
 		return nil
 	}
@@ -51,7 +52,10 @@ func (s *Store) SaveEmbeddings(ctx context.Context, model string, dims int, vect
 			return embeddingRow{ContentHash: *hash, Model: model, Dims: dims, Vector: encodeVector(vectors[*hash])}
 		})
 		_, err = tx.NewInsert().Model(&rows).On("CONFLICT (content_hash, model, dims) DO NOTHING").Exec(ctx)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.countEmbeddings(ctx, tx, model, used)
 	})
 }
 

@@ -20,6 +20,7 @@ const (
 	eventShare = 10   // events of a subscription may cost one query: there may be one for every step of a document
 	sliceCost  = 50   // of a slice of a text, which is read on its own
 	textCost   = 1000 // characters of it, for one more
+	usageCost  = 200  // of what an account, a bot or a key used, which is summed up over up to a year
 	searchCost = 1000 // of a search of a bot, which asks an embedding model and an index for each bot
 	figureCost = 1000 // of the analytics of a bot, which may count five years
 )
@@ -30,7 +31,7 @@ const selfish = "siblings"
 
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
 // each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
-// of a text costs 50, and one more for each 1,000 characters; a search of a bot and its analytics cost 1,000 each.
+// of a text costs 50, and one more for each 1,000 characters; a search of a bot and its analytics cost 1,000 each, a usage 200.
 type complexity struct {
 	variables map[string]any
 	fragments map[visit]int
@@ -78,6 +79,8 @@ func (c *complexity) field(f *ast.Field, inItself bool) int {
 		own = secretCost
 	case f.Name == "search" && f.ObjectDefinition.Name == "Bot":
 		own = searchCost
+	case f.Name == "usage" && f.Definition.Arguments.ForName("timeZone") != nil:
+		own = usageCost
 	case f.Name == "analytics" && f.ObjectDefinition.Name == "Bot":
 		own = figureCost
 	}

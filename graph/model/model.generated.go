@@ -87,6 +87,14 @@ type BotPayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
+// A budget that was set.
+type BudgetPayload struct {
+	// The budget; null on errors, and where it was removed.
+	Budget *kyro.HardBudget `json:"budget,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
 // A crawl to end.
 type CancelCrawlInput struct {
 	// Which crawl.
@@ -530,6 +538,23 @@ type SendMessagePayload struct {
 	BotMessage *kyro.Message `json:"botMessage,omitempty"`
 	// What the caller can mend.
 	Errors []kyro.Error `json:"errors"`
+}
+
+// A budget to set: of a bot, of an API key, or, where neither is given, of your account.
+type SetBudgetInput struct {
+	// The bot, which must be yours.
+	BotID graphql.Omittable[*kyro.ID] `json:"botId,omitempty"`
+	// The API key, which must be yours and not revoked.
+	APIKeyID graphql.Omittable[*kyro.ID] `json:"apiKeyId,omitempty"`
+	// How long it has to last.
+	Period kyro.BudgetPeriod `json:"period"`
+	// The most answers, 0 to 1,000,000,000; left out or null: any number.
+	MaxMessages graphql.Omittable[*int] `json:"maxMessages,omitempty"`
+	// The most tokens, prompts and answers together, 0 to 1,000,000,000; left out or null: any number. Every answer reserves
+	// what it may take, some 10,000 to 30,000 where a model reads prompts: a limit below that lets none through.
+	MaxTokens graphql.Omittable[*int] `json:"maxTokens,omitempty"`
+	// The most money in the currency of the price table, 0 to 1,000,000,000; left out or null: any amount.
+	MaxCost graphql.Omittable[*float64] `json:"maxCost,omitempty"`
 }
 
 // How often to look at a document's page.
