@@ -59,7 +59,7 @@ type Gap struct {
 	Status         GapStatus
 	Question       string // the one that is most like all the others
 	Representative ID     // its message
-	Questions      int
+	Asked          int
 	Unanswered     int // all but those that were answered when they were asked again
 	NotFound       int // those to which nothing was found
 	RatedDown      int // those whose answer was rated down
@@ -83,6 +83,17 @@ type GapCheck struct {
 	BeganAt               *time.Time // nil: the gap was never answered
 	EndedAt               *time.Time // nil: it goes on
 }
+
+// Began is when the gap was answered.
+func (c *GapCheck) Began() time.Time {
+	if c.BeganAt == nil {
+		return time.Time{}
+	}
+	return *c.BeganAt
+}
+
+// TokenCount is Tokens as clients are told of them: the whole numbers of GraphQL are shorter.
+func (c *GapCheck) TokenCount() float64 { return float64(c.Tokens) }
 
 // Fixes reports whether so many answers close a gap: at least four of five of the questions that were asked again.
 func (c GapCheck) Fixes() bool { return c.Total > 0 && 5*c.Answered >= 4*c.Total }
@@ -122,6 +133,13 @@ type GapPlacing struct {
 type GapTrial struct {
 	AnswerJob
 	NotFound bool
+}
+
+// Rehearsed is what came of a question that was asked for nobody to see.
+type Rehearsed struct {
+	Grounding Grounding
+	Citations []Citation
+	Usage     MessageUsage // also of one that failed
 }
 
 // CheckedGap is a gap whose questions are being asked again.

@@ -57,7 +57,7 @@ var gapTable = newTable("gaps", "g",
 func (r *gapRow) noun() kyro.Gap {
 	g := kyro.Gap{
 		ID: kyro.GapID(r.ID), BotID: kyro.BotID(r.BotID), Status: kyro.GapStatus(r.Status), Question: r.Question,
-		Representative: kyro.MessageID(r.Representative), Questions: r.Questions, Unanswered: r.Unanswered, NotFound: r.NotFound,
+		Representative: kyro.MessageID(r.Representative), Asked: r.Questions, Unanswered: r.Unanswered, NotFound: r.NotFound,
 		RatedDown: r.RatedDown, People: r.People, FirstAskedAt: r.FirstAskedAt.UTC(), LastAskedAt: r.LastAskedAt.UTC(), Run: r.Run,
 		Check: kyro.GapCheck{
 			Total: r.CheckTotal, Done: r.CheckDone, Answered: r.CheckAnswered, Tokens: r.CheckTokens, Problem: kyro.GapProblem(r.Problem),
