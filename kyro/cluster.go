@@ -71,12 +71,15 @@ func Centre(vectors [][]float32) []float32 {
 	return centre
 }
 
+// alike is how much similarities may differ that are the same but for rounding.
+const alike = 1e-6
+
 // MostCentral is the place of the vector that is most similar to the centre, the first of several; 0 where there is no
 // centre.
 func MostCentral(vectors [][]float32, centre []float32) int {
 	best, found := math.Inf(-1), 0
 	for i, v := range vectors {
-		if s := Cosine(centre, v); s > best {
+		if s := Cosine(centre, v); s > best+alike {
 			best, found = s, i
 		}
 	}

@@ -137,7 +137,8 @@ func (tx *writeTx) refreshGap(ctx context.Context, id int64, model string) (cent
 		return nil, err
 	}
 	if n.Questions == 0 && row.Held != nil { // a question of it is being asked: whoever is at that removes the gap
-		_, err := tx.NewUpdate().Table("gaps").Set("questions = 0").Set("centre = NULL").Where("id = ?", id).Exec(ctx)
+		_, err := tx.NewUpdate().Table("gaps").Set("questions = 0").Set("centre = NULL").Set("check_total = 0").Set("check_done = 0").
+			Set("check_answered = 0").Where("id = ?", id).Exec(ctx)
 		return nil, err
 	}
 	if n.Questions == 0 {
