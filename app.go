@@ -49,10 +49,10 @@ type app struct {
 	documents   *ingest.Service
 	tokens      *auth.Tokens
 	accounts    *account.Service
-	answers     *answer.Service        // nil where the role does not serve
+	answers     *answer.Service // nil where the role does not serve
 	retriever   *answer.IndexRetriever
-	answered    chan struct{}          // closed when no answer is being made any more
-	connections transport.Connections  // websockets and event streams
+	answered    chan struct{}         // closed when no answer is being made any more
+	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
 	nodes       *nodes
 	providers   *providers
