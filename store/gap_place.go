@@ -75,15 +75,15 @@ func (tx *writeTx) takeOut(ctx context.Context, which string, args ...any) error
 			return err
 		}
 	}
-	var gaps []*int64
-	err = tx.NewDelete().Table("gap_questions").Where(which, args...).Returning("gap_id").Scan(ctx, &gaps)
+	var gone []struct{ GapID *int64 }
+	err = tx.NewDelete().Table("gap_questions").Where(which, args...).Returning("gap_id").Scan(ctx, &gone)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	var changed []int64
-	for _, gap := range gaps {
-		if gap != nil {
-			changed = append(changed, *gap)
+	for _, q := range gone {
+		if q.GapID != nil {
+			changed = append(changed, *q.GapID)
 		}
 	}
 	slices.Sort(changed)

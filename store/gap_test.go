@@ -84,6 +84,8 @@ func TestQuestionsComeAndGo(t *testing.T) {
 		tea := k.asked(t, "tea", kyro.GroundingNotFound)
 		grounded := k.asked(t, "ferry grounded", kyro.Grounded)
 		k.wantGaps(t, "before they are put together")
+		brief := k.asked(t, "brief", kyro.GroundingNotFound)
+		check(t, k.store.DeleteConversation(ctx, k.owner, brief.Conversation.ID, k.tick()))
 		k.place(t)
 		k.place(t)
 		k.wantGaps(t, "put together", "OPEN ferry one asked 2 unanswered 2 down 0 checked 0/0", "OPEN tea asked 1 unanswered 1 down 0 checked 0/0")
