@@ -87,9 +87,9 @@ type GapConfig struct {
 	Log       *slog.Logger
 }
 
-// The least similarities of a question to a gap. For vectors that compare letters it is such that of wordings of the same
-// question most, and of questions about different things few come together (TestGapsOfWordings). For models it is what
-// paraphrases have and questions about related things mostly have not.
+// The least similarities of a question to a gap. Where letters are compared it is such that of 47 pairs of wordings of the
+// same questions 31 came together, and 3 pairs of others (TestGapsOfWordings has some of them). For models it is a guess at
+// what paraphrases have and questions about related things mostly have not: KYRO_GAP_SIMILARITY sets another.
 const (
 	lexicalThreshold = 0.45
 	meaningThreshold = 0.80
