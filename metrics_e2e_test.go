@@ -119,6 +119,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	p.must(`{ viewer { email } }`, nil)
 	p.ask(`{ nonsense }`, nil).wantCode("", "GRAPHQL_VALIDATION_FAILED")
 	p.ask(`{ bot(id: "bot_999999") { name } }`, nil)
+	p.ask(`mutation { createBot(input: {name: " "}) { bot { id } } }`, nil)
 	s.requestReset(t, p)
 
 	var open scraped
@@ -147,6 +148,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"kyrochat_operations_total", []string{`operation="uploadDocument"`, `transport="upload"`}, 1, 1},
 		{"kyrochat_operations_total", []string{`operation="messageStream"`, `transport="websocket"`, `code="OK"`}, 1, 1},
 		{"kyrochat_operations_total", []string{`operation="messageStream"`, `transport="sse"`, `code="OK"`}, 1, 1},
+		{"kyrochat_operations_total", []string{`operation="createBot"`, `code="OK"`}, 1, 1},
+		{"kyrochat_operations_total", []string{`operation="createBot"`, `code="VALIDATION"`}, 1, 1}, // told in the payload
 		{"kyrochat_operations_total", []string{`operation="none"`, `code="GRAPHQL_VALIDATION_FAILED"`}, 1, 1},
 		{"kyrochat_operation_duration_seconds_count", []string{`operation="viewer"`}, 2, 2},
 		{"kyrochat_operation_duration_seconds_sum", []string{`operation="viewer"`}, 1e-6, 60},

@@ -136,7 +136,7 @@ func (t *trash) delete(ctx context.Context, p *person, a added) error {
 	}
 	t.note(&t.deleted, a)
 	for range 3 {
-		hits, err := p.search(ctx, a.bot, a.paper.mark)
+		hits, _, err := p.search(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (t *trash) delete(ctx context.Context, p *person, a added) error {
 		if twins > 0 { // whose acknowledgement was lost, so that it was added once more
 			t.count("searches that found a document that was added twice", 1)
 		} else {
-			t.violated("the deleted document %s is found: %.100q %s", a.id, hits[0].Chunk.Text, hits[0].Dropped)
+			t.violated("the deleted document %s is found: %.100q %s", a.id, hits[0].Chunk.Text, hits[0])
 		}
 	}
 	return nil
@@ -171,7 +171,7 @@ func (t *trash) deleteBot(ctx context.Context, p *person, bot string, mine []add
 	t.deleted = append(t.deleted, mine...)
 	t.mu.Unlock()
 	for _, a := range mine {
-		hits, err := p.search(ctx, bot, a.paper.mark)
+		hits, _, err := p.search(ctx, a)
 		if err = notThere(err); err != nil {
 			return err
 		}
@@ -204,17 +204,18 @@ func (t *trash) readAgain(ctx context.Context, p *person, a added) error {
 	}
 	t.count("documents read again", 1)
 	return p.until(ctx, a.id, func(s seenDocument) bool {
-		hits, err := p.search(ctx, a.bot, a.paper.mark)
+		hits, all, err := p.search(ctx, a)
 		if err != nil {
 			return ctx.Err() != nil
 		}
 		live := false
 		for _, h := range hits {
-			live = live || h.Dropped != "NOT_LIVE"
+			live = live || h.Dropped == nil || *h.Dropped != "NOT_LIVE"
 		}
 		t.count("searches for what is read again", 1)
 		if !live {
-			t.violated("the document %s, %s, is not found by %q: %d hits", a.id, s.Status, a.paper.mark, len(hits))
+			t.violated("the document %s, %s, is not found by %q at %s: %d hits of %v", a.id, s.Status, a.paper.mark,
+				time.Now().UTC().Format(time.RFC3339Nano), len(hits), all)
 		}
 		return s.Status == "READY"
 	})
@@ -261,23 +262,49 @@ func (t *trash) check(ctx context.Context, d *data) error {
 
 // searchHit is what a search gives of a passage.
 type searchHit struct {
-	Dropped string
-	Chunk   struct{ Text string }
+	Dropped                 *string
+	LexicalRank, VectorRank *int
+	Chunk                   struct {
+		ID, Text string
+		Document struct{ ID string }
+	}
 }
 
-// search gives the hits that hold a word.
-func (p *person) search(ctx context.Context, bot, word string) (hits []searchHit, err error) {
-	var found struct{ Bot struct{ Search []searchHit } }
-	err = p.ask(ctx, `query($b: ID!, $q: String!) { bot(id: $b) { search(query: $q, first: 20) { dropped chunk { text } } } }`, map[string]any{"b": bot, "q": word}, &found)
+func (h searchHit) String() string {
+	rank := func(place *int) string {
+		if place == nil {
+			return "-"
+		}
+		return fmt.Sprint(*place)
+	}
+	dropped := ""
+	if h.Dropped != nil {
+		dropped = " " + *h.Dropped
+	}
+	return h.Chunk.ID + " " + rank(h.LexicalRank) + "/" + rank(h.VectorRank) + dropped
+}
+
+// search looks for the mark of a document. It gives the hits that are of the document or hold its mark, and all that there
+// are. Which of its passages come first is for the ranking: the document's title, which has the mark, counts for all of them,
+// and passages of others that are near by their words and their vectors may go before one that is found by words alone.
+func (p *person) search(ctx context.Context, a added) (hits, all []searchHit, err error) {
+	var found struct {
+		Bot *struct{ Search []searchHit }
+	}
+	err = p.ask(ctx, `query($b: ID!, $q: String!) { bot(id: $b) { search(query: $q, first: 20) { dropped lexicalRank vectorRank chunk { id text document { id } } } } }`,
+		map[string]any{"b": a.bot, "q": a.paper.mark}, &found)
+	if err == nil && found.Bot == nil {
+		err = client.Errors{{Message: "the bot is not there"}}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("search %s: %w", bot, err)
+		return nil, nil, fmt.Errorf("search %s: %w", a.bot, err)
 	}
 	for _, h := range found.Bot.Search {
-		if strings.Contains(h.Chunk.Text, word) {
+		if h.Chunk.Document.ID == a.id || strings.Contains(h.Chunk.Text, a.paper.mark) {
 			hits = append(hits, h)
 		}
 	}
-	return hits, nil
+	return hits, found.Bot.Search, nil
 }
 
 // seenDocument is a document as its owner sees it.

@@ -44,8 +44,9 @@ func (Envelope) ExtensionName() string { return "Envelope" }
 // Validate accepts every schema.
 func (Envelope) Validate(graphql.ExecutableSchema) error { return nil }
 
-// MutateOperationContext refuses @defer.
+// MutateOperationContext has problems that mutations tell in their payloads noted, and refuses @defer.
 func (Envelope) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	noteProblems(op)
 	if !strings.Contains(op.RawQuery, "defer") {
 		return nil
 	}

@@ -1,11 +1,15 @@
 package transport
 
 import (
+	"context"
+	"reflect"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"kyrochat/kyro"
 )
 
 // Measured is one operation, or a request that got no further than its transport, when it is over.
@@ -15,7 +19,7 @@ type Measured struct {
 	// and "none" where nothing was run: then nothing that the client said is known to be a field. It never is a word that
 	// a client chose.
 	Operation    string
-	Code         string // OK, or that of its first error
+	Code         string // OK, or that of its first error, or of what a mutation told first in its payload
 	Subscription bool
 	Took         time.Duration // until the response was made, or the last event
 }
@@ -36,6 +40,9 @@ func (m Measure) tell(transport string, op *graphql.OperationContext, code strin
 	if m == nil {
 		return
 	}
+	if code == "" && op != nil {
+		code, _ = op.Stats.GetExtension(firstProblem).(string)
+	}
 	if code == "" {
 		code = measuredOK
 	}
@@ -45,6 +52,41 @@ func (m Measure) tell(transport string, op *graphql.OperationContext, code strin
 		done.Subscription = op.Operation.Operation == ast.Subscription
 	}
 	m(done)
+}
+
+// firstProblem is where an operation keeps the code of the first problem that a mutation told in its payload.
+const firstProblem = "firstProblem"
+
+// noteProblems has the first problem of a mutation noted that it tells as data: its payload is what the field at the top gives,
+// and has a field Errors.
+func noteProblems(op *graphql.OperationContext) {
+	resolve := op.ResolverMiddleware
+	if op.Operation.Operation != ast.Mutation || resolve == nil {
+		return
+	}
+	op.ResolverMiddleware = func(ctx context.Context, next graphql.Resolver) (any, error) {
+		result, err := resolve(ctx, next)
+		if field := graphql.GetFieldContext(ctx); field != nil && field.Object == "Mutation" && op.Stats.GetExtension(firstProblem) == nil {
+			if problems := problemsOf(result); len(problems) > 0 {
+				op.Stats.SetExtension(firstProblem, string(problems[0].Code))
+			}
+		}
+		return result, err
+	}
+}
+
+// problemsOf are those that a payload tells; nil where it is none.
+func problemsOf(payload any) []kyro.Error {
+	v := reflect.ValueOf(payload)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	problems := v.Elem().FieldByName("Errors")
+	if !problems.IsValid() || !problems.CanInterface() {
+		return nil
+	}
+	list, _ := problems.Interface().([]kyro.Error)
+	return list
 }
 
 // firstCode is the code of the first error; "" where there is none.
