@@ -53,10 +53,10 @@ type app struct {
 	exports     *export.Service
 	tokens      *auth.Tokens
 	accounts    *account.Service
-	answers     *answer.Service        // nil where the role does not serve
-	retriever   *answer.IndexRetriever // nil where the role does not serve
-	answered    chan struct{}          // closed when no answer is being made any more
-	connections transport.Connections  // websockets and event streams
+	answers     *answer.Service // nil where the role does not serve
+	retriever   *answer.IndexRetriever
+	answered    chan struct{}         // closed when no answer is being made any more
+	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
 	nodes       *nodes
 	providers   *providers
@@ -148,27 +148,29 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	a.newAccounts(st)
 	figures := insight.New(st, cfg.Prices.Currency, cfg.now)
 	a.queue.Periodic(kyro.JobRollUp, time.Minute, figures.RollUp)
-	if !cfg.Role.serves() {
-		a.look()
-		return a, a.listenAdmin()
-	}
-	gate := auth.NewGate(tokens, a.accounts, cfg.Proxies, log)
-	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
 	a.retriever = answer.NewRetriever(st, a.providers.vectors, a.providers.questions, log)
 	a.retriever.VectorTimeout, a.retriever.PassageTokens = cfg.VectorTimeout, cfg.PassageTokens
-	a.answers = answer.New(answer.Config{
+	answering := answer.Config{
 		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: a.retriever,
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
 		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
 		ModelName: a.info.Answers.Model, Prices: cfg.Prices,
 		Ended: a.measured.answers, Traces: a.recorded.work,
-	})
+	}
+	gaps := a.newGaps(st, answer.NewRehearsal(answering))
+	if !cfg.Role.serves() {
+		a.look()
+		return a, a.listenAdmin()
+	}
+	gate := auth.NewGate(tokens, a.accounts, cfg.Proxies, log)
+	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
+	a.answers = answer.New(answering)
 	a.look()
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
 		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
-		Insight: figures, Exports: a.exports, Info: a.info,
+		Insight: figures, Gaps: gaps, Exports: a.exports, Info: a.info,
 	}
 	if err := a.listenPublic(a.routes(root, gate)); err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func (b *belongings) all() {
 	b.t.Helper()
 	for _, each := range []func() string{
 		b.user, b.bot, b.document, b.chunk, b.conversation, b.answer, b.session, b.key, b.unfinished, b.canceled, b.upload,
-		b.webpage, b.crawl, b.walking, b.export,
+		b.webpage, b.crawl, b.walking, b.gap, b.export,
 	} {
 		each()
 	}
@@ -69,8 +69,25 @@ func (b *belongings) answer() string {
 		sent := b.send(vars{"botId": b.bot(), "text": "Who founded the tea house on Pepper Lane?"})
 		b.made["conversation"] = sent.text("sendMessage.conversation.id")
 		b.hear(sent.text("sendMessage.botMessage.id"))
+		b.s.placed(b.t)
 		return sent.text("sendMessage.botMessage.id")
 	})
+}
+
+// gap is of a question that no document answers.
+func (b *belongings) gap() string {
+	return b.once("gap", func() string {
+		b.document()
+		b.chat(vars{"botId": b.bot(), "text": "How much does the cable car to the glacier weigh?"})
+		b.s.placed(b.t)
+		return b.must(`query($b: ID!) { bot(id: $b) { knowledgeGaps(first: 1) { nodes { id } } } }`, vars{"b": b.bot()}).text("bot.knowledgeGaps.nodes.0.id")
+	})
+}
+
+// placed waits until no unanswered question is to be put into a gap any more.
+func (s *testServer) placed(t *testing.T) {
+	t.Helper()
+	s.eventually(t, "questions that are in no gap", 0, "SELECT count(*) FROM gap_questions WHERE gap_id IS NULL")
 }
 
 func (b *belongings) conversation() string {

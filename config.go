@@ -70,6 +70,7 @@ type Config struct {
 	RefreshEvery   time.Duration // how often documents are looked for whose vectors are of another model or index
 	ReconcileEvery time.Duration // how often the vector index is compared with the database
 	OfflinePace    time.Duration // between two pieces of an offline answer
+	GapSimilarity  float64       // the least, of a question to a gap; 0: as fits the embedding model
 	VectorTimeout  time.Duration // for the embedding of a question and the search by it; then words alone do
 	PassageTokens  int           // of one prompt, as estimated
 	HistoryTokens  int           // of one prompt, as estimated
@@ -138,6 +139,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		RefreshEvery:   r.duration("KYRO_REFRESH_EVERY", time.Minute),
 		ReconcileEvery: r.duration("KYRO_RECONCILE_EVERY", time.Hour),
 		OfflinePace:    r.durationOrZero("KYRO_OFFLINE_PACE", 0),
+		GapSimilarity:  r.float("KYRO_GAP_SIMILARITY", 0, 0, 1),
 		VectorTimeout:  r.duration("KYRO_VECTOR_TIMEOUT", answer.DefaultVectorTimeout),
 		PassageTokens:  r.integer("KYRO_PROMPT_PASSAGE_TOKENS", answer.DefaultPassageTokens, 100, 200_000),
 		HistoryTokens:  r.integer("KYRO_PROMPT_HISTORY_TOKENS", answer.DefaultHistoryTokens, 1, 200_000),

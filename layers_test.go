@@ -17,7 +17,7 @@ var layers = map[string][]string{
 	"text":                     {},
 	"account":                  {"kyro", "text"},
 	"catalog":                  {"kyro"},
-	"insight":                  {"kyro"},
+	"insight":                  {"kyro", "text"},
 	"ingest":                   {"kyro", "text", "ingest/chunk"},
 	"ingest/bucket":            {"kyro"},
 	"ingest/chunk":             {"kyro", "text"},

@@ -8,6 +8,7 @@ import (
 	"kyrochat/ai"
 	"kyrochat/answer"
 	"kyrochat/ingest"
+	"kyrochat/insight"
 	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/store"
@@ -23,6 +24,7 @@ type providers struct {
 	questions answer.Embedder
 	vectors   answer.Vectors
 	passages  ingest.Embedder
+	compared  insight.Embedder
 	index     ingest.Index // nil where vectors are searched in the database's own
 }
 
@@ -45,7 +47,7 @@ func newProviders(
 	if cfg.Providers.GeminiKey == "" {
 		hash := &ai.HashEmbedder{}
 		model, dims := hash.Model()
-		p.model, p.questions, p.passages = offline, hash, hash
+		p.model, p.questions, p.passages, p.compared = offline, hash, hash, hash
 		p.vectors = ai.NewVectors(st, model, dims, vectorMemory)
 		return p, nil
 	}
@@ -85,7 +87,7 @@ func (p *providers) useGemini(cfg Config, bus *live.Bus, told ai.Measure, log *s
 		return err
 	}
 	live.On(bus, signalQuota, func(q quotaPause) { p.gemini.Pause(q.Quota, q.For) })
-	p.model, p.completer, p.questions, p.passages = p.gemini, p.gemini, p.gemini, p.gemini
+	p.model, p.completer, p.questions, p.passages, p.compared = p.gemini, p.gemini, p.gemini, p.gemini, p.gemini
 	return nil
 }
 

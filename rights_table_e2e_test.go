@@ -135,6 +135,12 @@ var rightsOfRoots = map[string]right{
 	"Mutation.addQADocument": {ask: func(b *belongings) string {
 		return `mutation { addQADocument(input: {botId: "` + b.bot() + `", question: "` + newKey() + `", answer: "a"}) { document { id } errors { code } } }`
 	}, keys: "INGEST"},
+	"Mutation.resolveGap": {ask: func(b *belongings) string {
+		return `mutation { resolveGap(input: {gapId: "` + b.gap() + `", answer: "` + newKey() + `"}) { gap { id } errors { code } } }`
+	}, keys: "INGEST"},
+	"Mutation.dismissGap": {ask: func(b *belongings) string {
+		return `mutation { dismissGap(input: {gapId: "` + b.gap() + `"}) { gap { id } errors { code } } }`
+	}, keys: "INGEST"},
 	"Mutation.reprocessDocument": {ask: func(b *belongings) string {
 		return `mutation { reprocessDocument(input: {documentId: "` + b.canceled() + `"}) { document { id } errors { code } } }`
 	}, keys: "INGEST"},
@@ -226,6 +232,7 @@ var idsOfRoots = map[string]string{
 	"CancelCrawlInput.crawlId": "Mutation.cancelCrawl", "Subscription.crawlProgress(crawlId)": "Subscription.crawlProgress",
 	"Query.export(id)": "Query.export", "ExportConversationsInput.botId": "Mutation.exportConversations",
 	"DeleteExportInput.exportId": "Mutation.deleteExport", "Subscription.exportProgress(exportId)": "Subscription.exportProgress",
+	"ResolveGapInput.gapId": "Mutation.resolveGap", "DismissGapInput.gapId": "Mutation.dismissGap",
 	"CreateConversationInput.botId":          "Mutation.createConversation",
 	"UpdateConversationInput.conversationId": "Mutation.updateConversation",
 	"DeleteConversationInput.conversationId": "Mutation.deleteConversation",
@@ -267,6 +274,7 @@ var rightsBeside = map[string]right{
 	"also an export as a node": {ask: func(b *belongings) string {
 		return `{ node(id: "` + b.export() + `") { id ... on Export { url } } }`
 	}, stranger: "null", reads: true},
+	"also a gap as a node":          {ask: func(b *belongings) string { return `{ node(id: "` + b.gap() + `") { id } }` }, keys: "READ", stranger: "null", reads: true},
 	"also a crawl as a node":        {ask: func(b *belongings) string { return `{ node(id: "` + b.crawl() + `") { id } }` }, keys: "READ INGEST", stranger: "null", reads: true},
 	"also a conversation as a node": {ask: func(b *belongings) string { return `{ node(id: "` + b.conversation() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
 	"also a message as a node":      {ask: func(b *belongings) string { return `{ node(id: "` + b.answer() + `") { id } }` }, keys: "READ CHAT", stranger: "null", reads: true},
@@ -296,23 +304,31 @@ var rightsOfEdges = map[string]right{
 	"Budget.used":     {ask: func(*belongings) string { return `{ viewer { budgets { used { messages } } } }` }, nobody: "null"},
 	"Budget.reserved": {ask: func(*belongings) string { return `{ viewer { budgets { reserved { messages } } } }` }, nobody: "null"},
 
-	"Bot.usage":                     {ask: ofBot("usage { messages }")},
-	"Bot.budgets":                   {ask: ofBot("budgets { resetAt }")},
-	"Bot.owner":                     {ask: ofBot("owner { id }"), keys: everyKey},
-	"Bot.documents":                 {ask: ofBot("documents { nodes { id } }"), keys: "READ INGEST"},
-	"Bot.conversations":             {ask: ofBot("conversations { nodes { id } }"), keys: "READ CHAT"},
-	"Bot.crawls":                    {ask: ofBot("crawls { nodes { id } }"), keys: "READ INGEST"},
-	"Bot.search":                    {ask: ofBot(`search(query: "tea") { score }`), keys: "READ"},
-	"Bot.analytics":                 {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { series { from } }`), keys: "READ"},
-	"BotAnalytics.total":            {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { messages } }`), keys: "READ"},
-	"BotAnalytics.series":           {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { series { from } }`), keys: "READ"},
-	"BotFiguresInSpan.figures":      {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { series { figures { messages } } }`), keys: "READ"},
-	"BotFigures.byGrounding":        {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { byGrounding { answers } } }`), keys: "READ"},
-	"BotFigures.byFinishReason":     {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { byFinishReason { answers } } }`), keys: "READ"},
-	"BotFigures.byModel":            {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { byModel { model } } }`), keys: "READ"},
-	"BotFigures.timeToFirstTokenMs": {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { timeToFirstTokenMs { p50 } } }`), keys: "READ"},
-	"BotFigures.durationMs":         {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { durationMs { p50 } } }`), keys: "READ"},
-	"SearchHit.chunk":               {ask: ofBot(`search(query: "tea") { chunk { id text } }`), keys: "READ"},
+	"Bot.usage":                        {ask: ofBot("usage { messages }")},
+	"Bot.budgets":                      {ask: ofBot("budgets { resetAt }")},
+	"Bot.owner":                        {ask: ofBot("owner { id }"), keys: everyKey},
+	"Bot.documents":                    {ask: ofBot("documents { nodes { id } }"), keys: "READ INGEST"},
+	"Bot.conversations":                {ask: ofBot("conversations { nodes { id } }"), keys: "READ CHAT"},
+	"Bot.crawls":                       {ask: ofBot("crawls { nodes { id } }"), keys: "READ INGEST"},
+	"Bot.search":                       {ask: ofBot(`search(query: "tea") { score }`), keys: "READ"},
+	"Bot.analytics":                    {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { series { from } }`), keys: "READ"},
+	"BotAnalytics.total":               {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { messages } }`), keys: "READ"},
+	"BotAnalytics.series":              {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { series { from } }`), keys: "READ"},
+	"BotFiguresInSpan.figures":         {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { series { figures { messages } } }`), keys: "READ"},
+	"BotFigures.byGrounding":           {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { byGrounding { answers } } }`), keys: "READ"},
+	"BotFigures.byFinishReason":        {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { byFinishReason { answers } } }`), keys: "READ"},
+	"BotFigures.byModel":               {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { byModel { model } } }`), keys: "READ"},
+	"BotFigures.timeToFirstTokenMs":    {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { timeToFirstTokenMs { p50 } } }`), keys: "READ"},
+	"BotFigures.durationMs":            {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2026-01-03T00:00:00Z") { total { durationMs { p50 } } }`), keys: "READ"},
+	"Bot.knowledgeGaps":                {ask: ofBot("knowledgeGaps { nodes { id } }"), keys: "READ"},
+	"BotAnalytics.unansweredQuestions": {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2028-01-03T00:00:00Z") { unansweredQuestions { count } }`), keys: "READ"},
+	"UnansweredQuestion.gap":           {ask: ofBot(`analytics(from: "2026-01-01T00:00:00Z", to: "2028-01-03T00:00:00Z") { unansweredQuestions { gap { id } } }`), keys: "READ"},
+	"KnowledgeGap.bot":                 {ask: ofGap("bot { id }"), keys: "READ", stranger: "null"},
+	"KnowledgeGap.questions":           {ask: ofGap("questions { nodes { text } }"), keys: "READ", stranger: "null"},
+	"KnowledgeGap.document":            {ask: ofGap("document { id }"), keys: "READ", stranger: "null"},
+	"KnowledgeGap.check":               {ask: ofGap("check { total }"), keys: "READ", stranger: "null"},
+	"KnowledgeGapQuestion.message":     {ask: ofGap("questions { nodes { message { id } } }"), keys: "READ", stranger: "null"},
+	"SearchHit.chunk":                  {ask: ofBot(`search(query: "tea") { chunk { id text } }`), keys: "READ"},
 
 	"Document.bot":              {ask: ofDocument("bot { id }"), keys: "READ INGEST"},
 	"Document.progress":         {ask: ofDocument("progress { percent }"), keys: "READ INGEST"},
@@ -374,6 +390,12 @@ func ofDocument(fields string) func(*belongings) string {
 func ofCrawl(fields string) func(*belongings) string {
 	return func(b *belongings) string {
 		return `{ node(id: "` + b.crawl() + `") { ... on Crawl { ` + fields + ` } } }`
+	}
+}
+
+func ofGap(fields string) func(*belongings) string {
+	return func(b *belongings) string {
+		return `{ node(id: "` + b.gap() + `") { ... on KnowledgeGap { ` + fields + ` } } }`
 	}
 }
 

@@ -17,14 +17,14 @@ const (
 
 // charge says on whose account an answer of the viewer goes, beside the viewer's own and the bot's.
 func (s *Service) charge(viewer kyro.Viewer) kyro.Charge {
-	return kyro.Charge{KeyID: viewer.KeyID, Estimate: s.estimate}
+	return kyro.Charge{KeyID: viewer.KeyID, Estimate: s.cfg.estimate}
 }
 
 // estimate is the most that an answer is expected to take: the question, the passages and the history as long as they may
 // be, the rewriting of the question, and an answer as long as the bot allows.
-func (s *Service) estimate(bot kyro.Bot, question string, opens bool) kyro.Spending {
-	prompt, output := text.Tokens(question)+min(bot.TopK*passageTokens, s.cfg.PassageTokens), outlineTokens
-	if s.cfg.Completer != nil {
+func (c *Config) estimate(bot kyro.Bot, question string, opens bool) kyro.Spending {
+	prompt, output := text.Tokens(question)+min(bot.TopK*passageTokens, c.PassageTokens), outlineTokens
+	if c.Completer != nil {
 		prompt += frameTokens
 		if bot.Instructions != nil {
 			prompt += text.Tokens(*bot.Instructions)
@@ -34,25 +34,25 @@ func (s *Service) estimate(bot kyro.Bot, question string, opens bool) kyro.Spend
 		}
 		output += thinkingTokens
 		if !opens {
-			prompt += s.cfg.HistoryTokens + text.Tokens(question) + rewritingBytes/3
+			prompt += c.HistoryTokens + text.Tokens(question) + rewritingBytes/3
 			output += rewriteTokens
 		}
 	}
-	return kyro.Spending{Messages: 1, Tokens: int64(prompt + output), Cost: s.cfg.Prices.Cost(s.asked(bot), prompt, output)}
+	return kyro.Spending{Messages: 1, Tokens: int64(prompt + output), Cost: c.Prices.Cost(c.asked(bot), prompt, output)}
 }
 
 // asked is the name of the model that a bot's answers are asked of.
-func (s *Service) asked(bot kyro.Bot) string {
-	if bot.Model != nil && *bot.Model != "" && s.cfg.Completer != nil {
+func (c *Config) asked(bot kyro.Bot) string {
+	if bot.Model != nil && *bot.Model != "" && c.Completer != nil {
 		return *bot.Model
 	}
-	return s.cfg.ModelName
+	return c.ModelName
 }
 
 // cost is what an answer's tokens cost: by the model that wrote it, or by the one that was asked where none did.
-func (a *attempt) cost(u kyro.MessageUsage, asked string) kyro.Money {
+func (c *Config) cost(u kyro.MessageUsage, asked string) kyro.Money {
 	if u.Model != "" {
 		asked = u.Model
 	}
-	return a.cfg.Prices.Cost(asked, u.PromptTokens, u.OutputTokens)
+	return c.Prices.Cost(asked, u.PromptTokens, u.OutputTokens)
 }

@@ -94,32 +94,15 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 	o := kyro.Outcome{
 		Text: state.Text, Seq: state.Seq + 1, Notices: distinct(m.notices), Now: now, Sources: state.Sources,
 	}
-	var said Resolved
-	if len(m.quotes) > 0 {
-		said.Citations = Cite(m.passages, state.Text, m.quotes)
-	} else {
-		said = Resolve(m.passages, state.Text)
-	}
+	said := m.resolve(state.Text)
 	o.Citations, o.Usage = said.Citations, a.usage(m, state.Text)
 	if f := m.finish; f != nil {
 		o.Notices = distinct(append(m.notices, f.Notices...))
 		if state.Text == "" && !filtered && f.Reason != kyro.FinishSafety {
 			err = kyro.Errorf(kyro.CodeUpstreamFailed, "The model gave an empty answer. Ask for it again.")
 		} else {
-			grounding := f.Grounding
-			switch {
-			case grounding != "":
-			case f.Reason == kyro.FinishSafety:
-				grounding = kyro.GroundingBlocked
-			default:
-				switch grounding = said.Grounding(m.noAnswer); {
-				case grounding == kyro.GroundingNotFound:
-					o.Citations = nil // markers behind the no-answer text support nothing
-				case m.cut:
-					grounding = kyro.GroundedPartly
-				}
-			}
-			o.Status, o.FinishReason, o.Grounding = kyro.MessageCompleted, f.Reason, &grounding
+			grounding := m.grounding(&said)
+			o.Status, o.FinishReason, o.Grounding, o.Citations = kyro.MessageCompleted, f.Reason, &grounding, said.Citations
 			return o
 		}
 	}
@@ -131,21 +114,55 @@ func (a *attempt) outcome(m made, err error, filtered bool) kyro.Outcome {
 	return o
 }
 
+// resolve makes the citations of what was written.
+func (m *made) resolve(written string) Resolved {
+	if len(m.quotes) > 0 {
+		return Resolved{Citations: Cite(m.passages, written, m.quotes)}
+	}
+	return Resolve(m.passages, written)
+}
+
+// grounding says how far an answer that the model ended rests on its passages. Markers behind the no-answer text support
+// nothing, and are no citations then.
+func (m *made) grounding(said *Resolved) kyro.Grounding {
+	switch f := m.finish; {
+	case f.Grounding != "":
+		return f.Grounding
+	case f.Reason == kyro.FinishSafety:
+		return kyro.GroundingBlocked
+	}
+	switch grounding := said.Grounding(m.noAnswer); {
+	case grounding == kyro.GroundingNotFound:
+		said.Citations = nil
+		return grounding
+	case m.cut:
+		return kyro.GroundedPartly
+	default:
+		return grounding
+	}
+}
+
 // usage is what the answer took, however it ended. A model that is left before its end may not have told yet of all that it
 // wrote.
 func (a *attempt) usage(m made, written string) *kyro.MessageUsage {
+	u := m.took(&a.cfg, written)
+	u.DurationMs = millis(a.cfg.Now().Sub(a.began)) // by the clock that no step of the wall's moves
+	if !a.first.IsZero() {
+		u.TimeToFirstTokenMs = millis(a.first.Sub(a.began))
+	}
+	return &u
+}
+
+// took is how many tokens that were, and what they cost.
+func (m *made) took(c *Config, written string) kyro.MessageUsage {
 	u := m.usage
 	if u.Model != "" && (m.finish == nil || m.finish.Usage.Model == "") {
 		u.OutputTokens = max(u.OutputTokens, text.Tokens(written))
 	}
 	u.PromptTokens += m.spent.PromptTokens
 	u.OutputTokens += m.spent.OutputTokens
-	u.Cost = a.cost(u, m.asked)
-	u.DurationMs = millis(a.cfg.Now().Sub(a.began)) // by the clock that no step of the wall's moves
-	if !a.first.IsZero() {
-		u.TimeToFirstTokenMs = millis(a.first.Sub(a.began))
-	}
-	return &u
+	u.Cost = c.cost(u, m.asked)
+	return u
 }
 
 // failure says in the contract's words why an answer has no proper end. Errors made for people pass through;

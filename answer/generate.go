@@ -53,7 +53,7 @@ func (a *attempt) generate() (m made, err error) {
 		return m, err
 	}
 	m.bot, m.question, m.noAnswer = job.Bot.ID, job.Question.Text, noAnswerText(job.Bot)
-	m.asked = a.asked(job.Bot)
+	m.asked = a.cfg.asked(job.Bot)
 	m.opens = !slices.ContainsFunc(job.History, func(h kyro.Message) bool { return h.Role == kyro.RoleBot })
 	found, err := a.retrieve(&m, job)
 	if err == nil {
@@ -95,7 +95,7 @@ func (a *attempt) retrieve(m *made, job Job) (Retrieved, error) {
 		return Retrieved{}, nil
 	}
 	question, history := job.Question.Text, job.History
-	if alone, rewritten := a.rewrite(m, job); rewritten {
+	if alone, rewritten := a.cfg.rewrite(a.ctx, job, a.nonce, m, a.logger); rewritten {
 		question, history = alone, nil
 	}
 	timer := time.AfterFunc(a.cfg.Limits.AnswerFirstByte, func() { a.cancel(errFirstByte) })
@@ -152,20 +152,24 @@ func (a *attempt) recheck(job *Job, found *Retrieved, read time.Time) error {
 // prompt puts together what the model gets to see, within the budgets of tokens where it reads, and notes what the answer
 // is made from, so that this is on the row with the first word of it.
 func (a *attempt) prompt(job Job, found Retrieved) kyro.Prompt {
-	p := kyro.Prompt{
+	p, sources := a.cfg.prompt(job, found, a.nonce)
+	a.madeFrom(sources)
+	return p
+}
+
+func (c *Config) prompt(job Job, found Retrieved, nonce string) (p kyro.Prompt, sources []kyro.ID) {
+	p = kyro.Prompt{
 		Bot: job.Bot, Question: job.Question.Text, Passages: found.Passages, Lexical: found.Lexical, Languages: found.Languages,
 	}
-	reads, historyTokens := a.cfg.Completer != nil, math.MaxInt
+	reads, historyTokens := c.Completer != nil, math.MaxInt
 	if reads {
-		p.Passages, historyTokens = fitting(p.Passages, a.cfg.PassageTokens), a.cfg.HistoryTokens
+		p.Passages, historyTokens = fitting(p.Passages, c.PassageTokens), c.HistoryTokens
 	}
-	var sources []kyro.ID
 	p.History, sources = newest(job.History, p.Passages, historyTokens)
-	a.madeFrom(sources)
 	if reads {
-		putInWords(&p, a.nonce)
+		putInWords(&p, nonce)
 	}
-	return p
+	return p, sources
 }
 
 // decline answers for a bot that speaks from its documents only where they hold nothing: no model is asked, and none is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -28,15 +29,15 @@ instructions in it.`
 // rewrite asks the model for a question that stands alone, where this one depends on the history. It reports false where
 // that is not needed or there is no model for it, and where the model fails, takes more than 1.5 s or gives what cannot be
 // such a question: the retriever then makes of the history what it can.
-func (a *attempt) rewrite(m *made, job Job) (question string, rewritten bool) {
-	if a.cfg.Completer == nil || !dependsOn(job.Question.Text, job.History) {
+func (c *Config) rewrite(ctx context.Context, job Job, nonce string, m *made, log *slog.Logger) (question string, rewritten bool) {
+	if c.Completer == nil || !dependsOn(job.Question.Text, job.History) {
 		return "", false
 	}
-	ctx, cancel := context.WithTimeout(a.ctx, rewriteTimeout)
+	soon, cancel := context.WithTimeout(ctx, rewriteTimeout)
 	defer cancel()
 	recent := job.History[max(0, len(job.History)-rewriteMessages):]
-	done, err := a.cfg.Completer.Complete(ctx, kyro.Completion{
-		System: rewriteRules, Text: rewriting(recent, job.Question.Text, a.nonce), MaxOutputTokens: rewriteTokens,
+	done, err := c.Completer.Complete(soon, kyro.Completion{
+		System: rewriteRules, Text: rewriting(recent, job.Question.Text, nonce), MaxOutputTokens: rewriteTokens,
 	})
 	m.spent.PromptTokens += done.Usage.PromptTokens
 	m.spent.OutputTokens += done.Usage.OutputTokens
@@ -44,8 +45,8 @@ func (a *attempt) rewrite(m *made, job Job) (question string, rewritten bool) {
 		question, err = standingAlone(done.Text, job.Question.Text, recent)
 	}
 	if err != nil {
-		if a.ctx.Err() == nil {
-			a.logger.Info("question not rewritten; its words and those before it are searched", "why", err)
+		if ctx.Err() == nil {
+			log.Info("question not rewritten; its words and those before it are searched", "why", err)
 		}
 		return "", false
 	}

@@ -109,27 +109,32 @@ func failure(d *rand.Rand, at string) error {
 // fakes are the resolvers of the whole schema.
 type fakes struct{}
 
-func (fakes) ApiKey() graph.ApiKeyResolver                     { return fakeKey{} }
-func (fakes) AuditEntry() graph.AuditEntryResolver             { return fakeEntry{} }
-func (fakes) Session() graph.SessionResolver                   { return fakeSession{} }
-func (fakes) Bot() graph.BotResolver                           { return fakeBot{} }
-func (fakes) Chunk() graph.ChunkResolver                       { return fakeChunk{} }
-func (fakes) Citation() graph.CitationResolver                 { return fakeCitation{} }
-func (fakes) Conversation() graph.ConversationResolver         { return fakeConversation{} }
-func (fakes) Document() graph.DocumentResolver                 { return fakeDocument{} }
-func (fakes) DocumentProgress() graph.DocumentProgressResolver { return fakeProgress{} }
-func (fakes) DocumentRun() graph.DocumentRunResolver           { return fakeRun{} }
-func (fakes) Crawl() graph.CrawlResolver                       { return fakeCrawl{} }
-func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
-func (fakes) Export() graph.ExportResolver                     { return fakeExport{} }
-func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
-func (fakes) Feedback() graph.FeedbackResolver                 { return fakeFeedback{} }
-func (fakes) BotFigures() graph.BotFiguresResolver             { return fakeFigures{} }
-func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
-func (fakes) Mutation() graph.MutationResolver                 { return nil }
-func (fakes) Query() graph.QueryResolver                       { return fakeQuery{} }
-func (fakes) Subscription() graph.SubscriptionResolver         { return fakeSubscription{} }
-func (fakes) User() graph.UserResolver                         { return fakeUser{} }
+func (fakes) ApiKey() graph.ApiKeyResolver                             { return fakeKey{} }
+func (fakes) AuditEntry() graph.AuditEntryResolver                     { return fakeEntry{} }
+func (fakes) Session() graph.SessionResolver                           { return fakeSession{} }
+func (fakes) Bot() graph.BotResolver                                   { return fakeBot{} }
+func (fakes) Chunk() graph.ChunkResolver                               { return fakeChunk{} }
+func (fakes) Citation() graph.CitationResolver                         { return fakeCitation{} }
+func (fakes) Conversation() graph.ConversationResolver                 { return fakeConversation{} }
+func (fakes) Document() graph.DocumentResolver                         { return fakeDocument{} }
+func (fakes) DocumentProgress() graph.DocumentProgressResolver         { return fakeProgress{} }
+func (fakes) DocumentRun() graph.DocumentRunResolver                   { return fakeRun{} }
+func (fakes) Crawl() graph.CrawlResolver                               { return fakeCrawl{} }
+func (fakes) CrawlPage() graph.CrawlPageResolver                       { return fakeCrawlPage{} }
+func (fakes) BotAnalytics() graph.BotAnalyticsResolver                 { return fakeAnalytics{} }
+func (fakes) UnansweredQuestion() graph.UnansweredQuestionResolver     { return fakeUnanswered{} }
+func (fakes) KnowledgeGap() graph.KnowledgeGapResolver                 { return fakeGap{} }
+func (fakes) KnowledgeGapCheck() graph.KnowledgeGapCheckResolver       { return fakeGapCheck{} }
+func (fakes) KnowledgeGapQuestion() graph.KnowledgeGapQuestionResolver { return fakeGapQuestion{} }
+func (fakes) Export() graph.ExportResolver                             { return fakeExport{} }
+func (fakes) UploadSlot() graph.UploadSlotResolver                     { return fakeSlot{} }
+func (fakes) Feedback() graph.FeedbackResolver                         { return fakeFeedback{} }
+func (fakes) BotFigures() graph.BotFiguresResolver                     { return fakeFigures{} }
+func (fakes) Message() graph.MessageResolver                           { return fakeMessage{} }
+func (fakes) Mutation() graph.MutationResolver                         { return nil }
+func (fakes) Query() graph.QueryResolver                               { return fakeQuery{} }
+func (fakes) Subscription() graph.SubscriptionResolver                 { return fakeSubscription{} }
+func (fakes) User() graph.UserResolver                                 { return fakeUser{} }
 
 type (
 	fakeQuery        struct{}
@@ -141,6 +146,11 @@ type (
 	fakeDocument     struct{}
 	fakeProgress     struct{}
 	fakeRun          struct{}
+	fakeAnalytics    struct{}
+	fakeUnanswered   struct{}
+	fakeGap          struct{}
+	fakeGapCheck     struct{}
+	fakeGapQuestion  struct{}
 	fakeCrawl        struct{}
 	fakeCrawlPage    struct{}
 	fakeSlot         struct{}
@@ -323,6 +333,37 @@ func (fakeRun) Outcome(ctx context.Context, r *kyro.DocumentRun) (*kyro.RunOutco
 }
 func (fakeRun) Reason(ctx context.Context, r *kyro.DocumentRun) (*string, error) {
 	return told[*string](ctx, r.StartedAt.String(), "reason")
+}
+
+func (fakeBot) KnowledgeGaps(ctx context.Context, b *kyro.Bot, filter *model.KnowledgeGapFilter, first *int, after *string, last *int, before *string) (*model.KnowledgeGapConnection, error) {
+	return told[*model.KnowledgeGapConnection](ctx, b.ID.String(), "knowledgeGaps", filter, first, after, last, before)
+}
+func (fakeAnalytics) UnansweredQuestions(ctx context.Context, a *kyro.BotAnalytics, first *int) ([]kyro.GapCount, error) {
+	return told[[]kyro.GapCount](ctx, a.BotID.String(), "unansweredQuestions", first)
+}
+func (fakeUnanswered) Question(ctx context.Context, c *kyro.GapCount) (string, error) {
+	return told[string](ctx, c.Gap.ID.String(), "question")
+}
+func (fakeGap) Bot(ctx context.Context, g *kyro.Gap) (*kyro.Bot, error) {
+	return told[*kyro.Bot](ctx, g.ID.String(), "bot")
+}
+func (fakeGap) Document(ctx context.Context, g *kyro.Gap) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, g.ID.String(), "document")
+}
+func (fakeGap) Check(ctx context.Context, g *kyro.Gap) (*kyro.GapCheck, error) {
+	return told[*kyro.GapCheck](ctx, g.ID.String(), "check")
+}
+func (fakeGap) Questions(ctx context.Context, g *kyro.Gap, first *int, after *string, last *int, before *string) (*model.KnowledgeGapQuestionConnection, error) {
+	return told[*model.KnowledgeGapQuestionConnection](ctx, g.ID.String(), "questions", first, after, last, before)
+}
+func (fakeGapCheck) Problem(ctx context.Context, c *kyro.GapCheck) (*kyro.GapProblem, error) {
+	return told[*kyro.GapProblem](ctx, fmt.Sprint(c.Tokens), "problem")
+}
+func (fakeGapQuestion) Message(ctx context.Context, q *kyro.GapQuestion) (*kyro.Message, error) {
+	return told[*kyro.Message](ctx, q.MessageID.String(), "message")
+}
+func (fakeGapQuestion) Verdict(ctx context.Context, q *kyro.GapQuestion) (*kyro.GapVerdict, error) {
+	return told[*kyro.GapVerdict](ctx, q.MessageID.String(), "verdict")
 }
 
 func (fakeCrawl) Bot(ctx context.Context, c *kyro.Crawl) (*kyro.Bot, error) {

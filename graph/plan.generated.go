@@ -641,6 +641,18 @@ func (x *planned) objectBot(s *plan.Selection, obj *kyro.Bot) bool {
 				return false
 			}
 			x.Leave()
+		case "knowledgeGaps":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_Bot_knowledgeGaps_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Gap], error) {
+				return x.ec.Resolvers.Bot().KnowledgeGaps(ctx, obj, fc.Args["filter"].(*model.KnowledgeGapFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNKnowledgeGapConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
+				return false
+			}
+			x.Leave()
 		case "viewerCanEdit":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (bool, error) {
@@ -787,6 +799,21 @@ func (x *planned) putNBotAnalytics2ᚖkyrochatᚋkyroᚐBotAnalytics(f *plan.Fie
 	return true
 }
 
+func (x *planned) putNKnowledgeGapConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.Gap]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGapConnection!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectKnowledgeGapConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
 func (x *planned) objectBotAnalytics(s *plan.Selection, obj *kyro.BotAnalytics) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -812,6 +839,18 @@ func (x *planned) objectBotAnalytics(s *plan.Selection, obj *kyro.BotAnalytics) 
 		case "series":
 			x.Enter(f)
 			if !x.putNBotFiguresInSpan2ᚕkyrochatᚋkyroᚐFiguresOfᚄ(f, obj.Series) {
+				return false
+			}
+			x.Leave()
+		case "unansweredQuestions":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_BotAnalytics_unansweredQuestions_args, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.GapCount, error) {
+				return x.ec.Resolvers.BotAnalytics().UnansweredQuestions(ctx, obj, fc.Args["first"].(*int))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNUnansweredQuestion2ᚕkyrochatᚋkyroᚐGapCountᚄ(f, v):
 				return false
 			}
 			x.Leave()
@@ -858,6 +897,25 @@ func (x *planned) putNBotFiguresInSpan2kyrochatᚋkyroᚐFiguresOf(f *plan.Field
 		return x.MustNotBeNull(f, "BotFiguresInSpan!")
 	}
 	return x.objectBotFiguresInSpan(f.Below(), v)
+}
+
+func (x *planned) putNUnansweredQuestion2ᚕkyrochatᚋkyroᚐGapCountᚄ(f *plan.Field, v []kyro.GapCount) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNUnansweredQuestion2kyrochatᚋkyroᚐGapCount(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNUnansweredQuestion2kyrochatᚋkyroᚐGapCount(f *plan.Field, v *kyro.GapCount) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "UnansweredQuestion!")
+	}
+	return x.objectUnansweredQuestion(f.Below(), v)
 }
 
 func (x *planned) objectBotConnection(s *plan.Selection, obj *kyro.Page[kyro.Bot]) bool {
@@ -3136,6 +3194,449 @@ func (x *planned) putNGrounding2kyrochatᚋkyroᚐGrounding(f *plan.Field, v kyr
 	return true
 }
 
+func (x *planned) objectKnowledgeGap(s *plan.Selection, obj *kyro.Gap) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("KnowledgeGap")
+		case "id":
+			x.Buf = scalar.AppendID(x.Buf, obj.ID)
+		case "bot":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Bot, error) {
+				return x.ec.Resolvers.KnowledgeGap().Bot(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNBot2ᚖkyrochatᚋkyroᚐBot(f, v):
+				return false
+			}
+			x.Leave()
+		case "question":
+			x.String(string(obj.Question))
+		case "status":
+			x.wordKnowledgeGapStatus(obj.Status)
+		case "questionCount":
+			x.Int(int64(obj.Asked))
+		case "unansweredCount":
+			x.Int(int64(obj.Unanswered))
+		case "notFoundCount":
+			x.Int(int64(obj.NotFound))
+		case "ratedDownCount":
+			x.Int(int64(obj.RatedDown))
+		case "peopleCount":
+			x.Int(int64(obj.People))
+		case "firstAskedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.FirstAskedAt)
+		case "lastAskedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.LastAskedAt)
+		case "questions":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_KnowledgeGap_questions_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.GapQuestion], error) {
+				return x.ec.Resolvers.KnowledgeGap().Questions(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNKnowledgeGapQuestionConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
+				return false
+			}
+			x.Leave()
+		case "document":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Document, error) {
+				return x.ec.Resolvers.KnowledgeGap().Document(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putODocument2ᚖkyrochatᚋkyroᚐDocument(f, v):
+				return false
+			}
+			x.Leave()
+		case "check":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.GapCheck, error) {
+				return x.ec.Resolvers.KnowledgeGap().Check(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOKnowledgeGapCheck2ᚖkyrochatᚋkyroᚐGapCheck(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus(f *plan.Field, v kyro.GapStatus) bool {
+	x.wordKnowledgeGapStatus(v)
+	return true
+}
+
+func (x *planned) putNKnowledgeGapQuestionConnection2ᚖkyrochatᚋkyroᚐPage(f *plan.Field, v *kyro.Page[kyro.GapQuestion]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGapQuestionConnection!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectKnowledgeGapQuestionConnection(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) putOKnowledgeGapCheck2ᚖkyrochatᚋkyroᚐGapCheck(f *plan.Field, v *kyro.GapCheck) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectKnowledgeGapCheck(f.Below(), v) {
+		x.Undo(mark)
+		return true
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectKnowledgeGapCheck(s *plan.Selection, obj *kyro.GapCheck) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("KnowledgeGapCheck")
+		case "total":
+			x.Int(int64(obj.Total))
+		case "checked":
+			x.Int(int64(obj.Done))
+		case "answered":
+			x.Int(int64(obj.Answered))
+		case "tokens":
+			if !x.putNFloat2float64(f, obj.TokenCount()) {
+				return false
+			}
+		case "problem":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.GapProblem, error) {
+				return x.ec.Resolvers.KnowledgeGapCheck().Problem(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem(f, v):
+				return false
+			}
+			x.Leave()
+		case "startedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.Began())
+		case "endedAt":
+			if !x.putODateTime2ᚖtimeᚐTime(f, obj.EndedAt) {
+				return false
+			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem(f *plan.Field, v *kyro.GapProblem) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.wordKnowledgeGapProblem(*v)
+	return true
+}
+
+func (x *planned) objectKnowledgeGapConnection(s *plan.Selection, obj *kyro.Page[kyro.Gap]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("KnowledgeGapConnection")
+		case "edges":
+			x.Enter(f)
+			if !x.putNKnowledgeGapEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
+				return false
+			}
+			x.Leave()
+		case "nodes":
+			x.Enter(f)
+			if !x.putNKnowledgeGap2ᚕkyrochatᚋkyroᚐGapᚄ(f, obj.Nodes) {
+				return false
+			}
+			x.Leave()
+		case "pageInfo":
+			x.Enter(f)
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
+				return false
+			}
+			x.Leave()
+		case "totalCount":
+			x.Int(int64(obj.Total))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNKnowledgeGapEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.Gap]) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNKnowledgeGapEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNKnowledgeGapEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.Gap]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGapEdge!")
+	}
+	return x.objectKnowledgeGapEdge(f.Below(), v)
+}
+
+func (x *planned) putNKnowledgeGap2ᚕkyrochatᚋkyroᚐGapᚄ(f *plan.Field, v []kyro.Gap) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNKnowledgeGap2kyrochatᚋkyroᚐGap(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNKnowledgeGap2kyrochatᚋkyroᚐGap(f *plan.Field, v *kyro.Gap) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGap!")
+	}
+	return x.objectKnowledgeGap(f.Below(), v)
+}
+
+func (x *planned) objectKnowledgeGapEdge(s *plan.Selection, obj *kyro.Edge[kyro.Gap]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("KnowledgeGapEdge")
+		case "cursor":
+			x.String(string(obj.Cursor()))
+		case "node":
+			x.Enter(f)
+			if !x.putNKnowledgeGap2ᚖkyrochatᚋkyroᚐGap(f, obj.Node()) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNKnowledgeGap2ᚖkyrochatᚋkyroᚐGap(f *plan.Field, v *kyro.Gap) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGap!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectKnowledgeGap(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectKnowledgeGapQuestion(s *plan.Selection, obj *kyro.GapQuestion) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("KnowledgeGapQuestion")
+		case "text":
+			x.String(string(obj.Text))
+		case "askedAt":
+			x.Buf = scalar.AppendDateTime(x.Buf, obj.AskedAt)
+		case "message":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Message, error) {
+				return x.ec.Resolvers.KnowledgeGapQuestion().Message(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOMessage2ᚖkyrochatᚋkyroᚐMessage(f, v):
+				return false
+			}
+			x.Leave()
+		case "notFound":
+			x.Boolean(bool(obj.NotFound))
+		case "ratedDown":
+			x.Boolean(bool(obj.RatedDown))
+		case "verdict":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.GapVerdict, error) {
+				return x.ec.Resolvers.KnowledgeGapQuestion().Verdict(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict(f, v):
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict(f *plan.Field, v *kyro.GapVerdict) bool {
+	if v == nil {
+		x.Null()
+		return true
+	}
+	x.wordKnowledgeGapVerdict(*v)
+	return true
+}
+
+func (x *planned) objectKnowledgeGapQuestionConnection(s *plan.Selection, obj *kyro.Page[kyro.GapQuestion]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("KnowledgeGapQuestionConnection")
+		case "edges":
+			x.Enter(f)
+			if !x.putNKnowledgeGapQuestionEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f, obj.Edges()) {
+				return false
+			}
+			x.Leave()
+		case "nodes":
+			x.Enter(f)
+			if !x.putNKnowledgeGapQuestion2ᚕkyrochatᚋkyroᚐGapQuestionᚄ(f, obj.Nodes) {
+				return false
+			}
+			x.Leave()
+		case "pageInfo":
+			x.Enter(f)
+			if !x.putNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(f, obj.Info()) {
+				return false
+			}
+			x.Leave()
+		case "totalCount":
+			x.Int(int64(obj.Total))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNKnowledgeGapQuestionEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(f *plan.Field, v []kyro.Edge[kyro.GapQuestion]) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNKnowledgeGapQuestionEdge2kyrochatᚋkyroᚐEdge(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNKnowledgeGapQuestionEdge2kyrochatᚋkyroᚐEdge(f *plan.Field, v *kyro.Edge[kyro.GapQuestion]) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGapQuestionEdge!")
+	}
+	return x.objectKnowledgeGapQuestionEdge(f.Below(), v)
+}
+
+func (x *planned) putNKnowledgeGapQuestion2ᚕkyrochatᚋkyroᚐGapQuestionᚄ(f *plan.Field, v []kyro.GapQuestion) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNKnowledgeGapQuestion2kyrochatᚋkyroᚐGapQuestion(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNKnowledgeGapQuestion2kyrochatᚋkyroᚐGapQuestion(f *plan.Field, v *kyro.GapQuestion) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGapQuestion!")
+	}
+	return x.objectKnowledgeGapQuestion(f.Below(), v)
+}
+
+func (x *planned) objectKnowledgeGapQuestionEdge(s *plan.Selection, obj *kyro.Edge[kyro.GapQuestion]) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("KnowledgeGapQuestionEdge")
+		case "cursor":
+			x.String(string(obj.Cursor()))
+		case "node":
+			x.Enter(f)
+			if !x.putNKnowledgeGapQuestion2ᚖkyrochatᚋkyroᚐGapQuestion(f, obj.Node()) {
+				return false
+			}
+			x.Leave()
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) putNKnowledgeGapQuestion2ᚖkyrochatᚋkyroᚐGapQuestion(f *plan.Field, v *kyro.GapQuestion) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "KnowledgeGapQuestion!")
+	}
+	if x.Again(f, v) {
+		return true
+	}
+	mark := x.Mark()
+	if !x.objectKnowledgeGapQuestion(f.Below(), v) {
+		return false
+	}
+	x.Wrote(f, v, mark)
+	return true
+}
+
 func (x *planned) objectMessage(s *plan.Selection, obj *kyro.Message) bool {
 	x.Open()
 	for i := range s.Fields {
@@ -3978,6 +4479,16 @@ func (x *planned) putONode2kyrochatᚋkyroᚐNode(f *plan.Field, v kyro.Node) bo
 			x.Undo(mark)
 		}
 		return true
+	case *kyro.Gap:
+		if v == nil {
+			x.Null()
+			return true
+		}
+		mark := x.Mark()
+		if !x.objectKnowledgeGap(f.As("KnowledgeGap"), v) {
+			x.Undo(mark)
+		}
+		return true
 	case *kyro.Export:
 		if v == nil {
 			x.Null()
@@ -4388,6 +4899,40 @@ func (x *planned) objectSpending(s *plan.Selection, obj *kyro.Spending) bool {
 			if !x.putNFloat2float64(f, obj.CostUnits()) {
 				return false
 			}
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) objectUnansweredQuestion(s *plan.Selection, obj *kyro.GapCount) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("UnansweredQuestion")
+		case "question":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (string, error) {
+				return x.ec.Resolvers.UnansweredQuestion().Question(ctx, obj)
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNString2string(f, v):
+				return false
+			}
+			x.Leave()
+		case "count":
+			x.Int(int64(obj.Count))
+		case "gap":
+			x.Enter(f)
+			if !x.putNKnowledgeGap2kyrochatᚋkyroᚐGap(f, &obj.Gap) {
+				return false
+			}
+			x.Leave()
 		}
 	}
 	x.Close()
@@ -5360,6 +5905,51 @@ func (x *planned) wordInterval(v kyro.Interval) {
 		x.Word("DAY")
 	case kyro.IntervalWeek:
 		x.Word("WEEK")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordKnowledgeGapProblem(v kyro.GapProblem) {
+	switch v {
+	case kyro.GapDocumentFailed:
+		x.Word("DOCUMENT_FAILED")
+	case kyro.GapDocumentDeleted:
+		x.Word("DOCUMENT_DELETED")
+	case kyro.GapNotAnswered:
+		x.Word("NOT_ANSWERED")
+	case kyro.GapNoBudget:
+		x.Word("BUDGET_EXCEEDED")
+	case kyro.GapNotChecked:
+		x.Word("NOT_CHECKED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordKnowledgeGapStatus(v kyro.GapStatus) {
+	switch v {
+	case kyro.GapOpen:
+		x.Word("OPEN")
+	case kyro.GapChecking:
+		x.Word("CHECKING")
+	case kyro.GapFixed:
+		x.Word("FIXED")
+	case kyro.GapStillOpen:
+		x.Word("STILL_OPEN")
+	case kyro.GapDismissed:
+		x.Word("DISMISSED")
+	default:
+		x.Word("")
+	}
+}
+
+func (x *planned) wordKnowledgeGapVerdict(v kyro.GapVerdict) {
+	switch v {
+	case kyro.GapAnswered:
+		x.Word("ANSWERED")
+	case kyro.GapUnanswered:
+		x.Word("UNANSWERED")
 	default:
 		x.Word("")
 	}

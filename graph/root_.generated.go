@@ -27,6 +27,7 @@ type ResolverRoot interface {
 	ApiKey() ApiKeyResolver
 	AuditEntry() AuditEntryResolver
 	Bot() BotResolver
+	BotAnalytics() BotAnalyticsResolver
 	BotFigures() BotFiguresResolver
 	Chunk() ChunkResolver
 	Citation() CitationResolver
@@ -38,11 +39,15 @@ type ResolverRoot interface {
 	DocumentRun() DocumentRunResolver
 	Export() ExportResolver
 	Feedback() FeedbackResolver
+	KnowledgeGap() KnowledgeGapResolver
+	KnowledgeGapCheck() KnowledgeGapCheckResolver
+	KnowledgeGapQuestion() KnowledgeGapQuestionResolver
 	Message() MessageResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	Session() SessionResolver
 	Subscription() SubscriptionResolver
+	UnansweredQuestion() UnansweredQuestionResolver
 	UploadSlot() UploadSlotResolver
 	User() UserResolver
 }
@@ -123,6 +128,7 @@ type ComplexityRoot struct {
 		Documents          func(childComplexity int, filter *model.DocumentFilter, first *int, after *string, last *int, before *string) int
 		ID                 func(childComplexity int) int
 		Instructions       func(childComplexity int) int
+		KnowledgeGaps      func(childComplexity int, filter *model.KnowledgeGapFilter, first *int, after *string, last *int, before *string) int
 		MaxOutputTokens    func(childComplexity int) int
 		MinScore           func(childComplexity int) int
 		Model              func(childComplexity int) int
@@ -142,12 +148,13 @@ type ComplexityRoot struct {
 	}
 
 	BotAnalytics struct {
-		From     func(childComplexity int) int
-		Interval func(childComplexity int) int
-		Series   func(childComplexity int) int
-		TimeZone func(childComplexity int) int
-		To       func(childComplexity int) int
-		Total    func(childComplexity int) int
+		From                func(childComplexity int) int
+		Interval            func(childComplexity int) int
+		Series              func(childComplexity int) int
+		TimeZone            func(childComplexity int) int
+		To                  func(childComplexity int) int
+		Total               func(childComplexity int) int
+		UnansweredQuestions func(childComplexity int, first *int) int
 	}
 
 	BotConnection struct {
@@ -389,6 +396,11 @@ type ComplexityRoot struct {
 		Errors    func(childComplexity int) int
 	}
 
+	DismissGapPayload struct {
+		Errors func(childComplexity int) int
+		Gap    func(childComplexity int) int
+	}
+
 	Document struct {
 		Bot          func(childComplexity int) int
 		CharCount    func(childComplexity int) int
@@ -529,6 +541,66 @@ type ComplexityRoot struct {
 		Grounding func(childComplexity int) int
 	}
 
+	KnowledgeGap struct {
+		Asked        func(childComplexity int) int
+		Bot          func(childComplexity int) int
+		Check        func(childComplexity int) int
+		Document     func(childComplexity int) int
+		FirstAskedAt func(childComplexity int) int
+		ID           func(childComplexity int) int
+		LastAskedAt  func(childComplexity int) int
+		NotFound     func(childComplexity int) int
+		People       func(childComplexity int) int
+		Question     func(childComplexity int) int
+		Questions    func(childComplexity int, first *int, after *string, last *int, before *string) int
+		RatedDown    func(childComplexity int) int
+		Status       func(childComplexity int) int
+		Unanswered   func(childComplexity int) int
+	}
+
+	KnowledgeGapCheck struct {
+		Answered   func(childComplexity int) int
+		Began      func(childComplexity int) int
+		Done       func(childComplexity int) int
+		EndedAt    func(childComplexity int) int
+		Problem    func(childComplexity int) int
+		TokenCount func(childComplexity int) int
+		Total      func(childComplexity int) int
+	}
+
+	KnowledgeGapConnection struct {
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
+	}
+
+	KnowledgeGapEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	KnowledgeGapQuestion struct {
+		AskedAt   func(childComplexity int) int
+		Message   func(childComplexity int) int
+		NotFound  func(childComplexity int) int
+		RatedDown func(childComplexity int) int
+		Text      func(childComplexity int) int
+		Verdict   func(childComplexity int) int
+	}
+
+	KnowledgeGapQuestionConnection struct {
+		Edges func(childComplexity int) int
+		Info  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+		Total func(childComplexity int) int
+	}
+
+	KnowledgeGapQuestionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	LogOutPayload struct {
 		Errors    func(childComplexity int) int
 		LoggedOut func(childComplexity int) int
@@ -660,6 +732,7 @@ type ComplexityRoot struct {
 		DeleteDocument           func(childComplexity int, input model.DeleteDocumentInput) int
 		DeleteDocuments          func(childComplexity int, input model.DocumentsInput) int
 		DeleteExport             func(childComplexity int, input model.DeleteExportInput) int
+		DismissGap               func(childComplexity int, input model.DismissGapInput) int
 		ExportConversations      func(childComplexity int, input model.ExportConversationsInput) int
 		ExportMyData             func(childComplexity int) int
 		LogIn                    func(childComplexity int, input model.LogInInput) int
@@ -674,6 +747,7 @@ type ComplexityRoot struct {
 		RequestEmailVerification func(childComplexity int, input model.RequestEmailVerificationInput) int
 		RequestPasswordReset     func(childComplexity int, input model.RequestPasswordResetInput) int
 		ResetPassword            func(childComplexity int, input model.ResetPasswordInput) int
+		ResolveGap               func(childComplexity int, input model.ResolveGapInput) int
 		ResyncDocument           func(childComplexity int, input model.ResyncDocumentInput) int
 		RetryDocument            func(childComplexity int, input model.RetryDocumentInput) int
 		RetryDocuments           func(childComplexity int, input model.DocumentsInput) int
@@ -729,6 +803,12 @@ type ComplexityRoot struct {
 		MaxCost   func(childComplexity int) int
 		Remaining func(childComplexity int) int
 		ResetAt   func(childComplexity int) int
+	}
+
+	ResolveGapPayload struct {
+		Document func(childComplexity int) int
+		Errors   func(childComplexity int) int
+		Gap      func(childComplexity int) int
 	}
 
 	SearchHit struct {
@@ -793,6 +873,12 @@ type ComplexityRoot struct {
 		DocumentProgress   func(childComplexity int, botID *kyro.ID, documentID *kyro.ID) int
 		ExportProgress     func(childComplexity int, exportID kyro.ID) int
 		MessageStream      func(childComplexity int, messageID kyro.ID, after *kyro.StreamCursor) int
+	}
+
+	UnansweredQuestion struct {
+		Count    func(childComplexity int) int
+		Gap      func(childComplexity int) int
+		Question func(childComplexity int) int
 	}
 
 	UploadSlot struct {
@@ -1196,6 +1282,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Bot.Instructions(childComplexity), true
+	case "Bot.knowledgeGaps":
+		if e.ComplexityRoot.Bot.KnowledgeGaps == nil {
+			break
+		}
+
+		args, err := ec.field_Bot_knowledgeGaps_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Bot.KnowledgeGaps(childComplexity, args["filter"].(*model.KnowledgeGapFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Bot.maxOutputTokens":
 		if e.ComplexityRoot.Bot.MaxOutputTokens == nil {
 			break
@@ -1339,6 +1436,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BotAnalytics.Total(childComplexity), true
+	case "BotAnalytics.unansweredQuestions":
+		if e.ComplexityRoot.BotAnalytics.UnansweredQuestions == nil {
+			break
+		}
+
+		args, err := ec.field_BotAnalytics_unansweredQuestions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.BotAnalytics.UnansweredQuestions(childComplexity, args["first"].(*int)), true
 
 	case "BotConnection.edges":
 		if e.ComplexityRoot.BotConnection.Edges == nil {
@@ -2274,6 +2382,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeletePayload.Errors(childComplexity), true
 
+	case "DismissGapPayload.errors":
+		if e.ComplexityRoot.DismissGapPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DismissGapPayload.Errors(childComplexity), true
+	case "DismissGapPayload.gap":
+		if e.ComplexityRoot.DismissGapPayload.Gap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DismissGapPayload.Gap(childComplexity), true
+
 	case "Document.bot":
 		if e.ComplexityRoot.Document.Bot == nil {
 			break
@@ -2851,6 +2972,252 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GroundingCount.Grounding(childComplexity), true
+
+	case "KnowledgeGap.questionCount":
+		if e.ComplexityRoot.KnowledgeGap.Asked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Asked(childComplexity), true
+	case "KnowledgeGap.bot":
+		if e.ComplexityRoot.KnowledgeGap.Bot == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Bot(childComplexity), true
+	case "KnowledgeGap.check":
+		if e.ComplexityRoot.KnowledgeGap.Check == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Check(childComplexity), true
+	case "KnowledgeGap.document":
+		if e.ComplexityRoot.KnowledgeGap.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Document(childComplexity), true
+	case "KnowledgeGap.firstAskedAt":
+		if e.ComplexityRoot.KnowledgeGap.FirstAskedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.FirstAskedAt(childComplexity), true
+	case "KnowledgeGap.id":
+		if e.ComplexityRoot.KnowledgeGap.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.ID(childComplexity), true
+	case "KnowledgeGap.lastAskedAt":
+		if e.ComplexityRoot.KnowledgeGap.LastAskedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.LastAskedAt(childComplexity), true
+	case "KnowledgeGap.notFoundCount":
+		if e.ComplexityRoot.KnowledgeGap.NotFound == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.NotFound(childComplexity), true
+	case "KnowledgeGap.peopleCount":
+		if e.ComplexityRoot.KnowledgeGap.People == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.People(childComplexity), true
+	case "KnowledgeGap.question":
+		if e.ComplexityRoot.KnowledgeGap.Question == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Question(childComplexity), true
+	case "KnowledgeGap.questions":
+		if e.ComplexityRoot.KnowledgeGap.Questions == nil {
+			break
+		}
+
+		args, err := ec.field_KnowledgeGap_questions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Questions(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "KnowledgeGap.ratedDownCount":
+		if e.ComplexityRoot.KnowledgeGap.RatedDown == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.RatedDown(childComplexity), true
+	case "KnowledgeGap.status":
+		if e.ComplexityRoot.KnowledgeGap.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Status(childComplexity), true
+	case "KnowledgeGap.unansweredCount":
+		if e.ComplexityRoot.KnowledgeGap.Unanswered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGap.Unanswered(childComplexity), true
+
+	case "KnowledgeGapCheck.answered":
+		if e.ComplexityRoot.KnowledgeGapCheck.Answered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapCheck.Answered(childComplexity), true
+	case "KnowledgeGapCheck.startedAt":
+		if e.ComplexityRoot.KnowledgeGapCheck.Began == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapCheck.Began(childComplexity), true
+	case "KnowledgeGapCheck.checked":
+		if e.ComplexityRoot.KnowledgeGapCheck.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapCheck.Done(childComplexity), true
+	case "KnowledgeGapCheck.endedAt":
+		if e.ComplexityRoot.KnowledgeGapCheck.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapCheck.EndedAt(childComplexity), true
+	case "KnowledgeGapCheck.problem":
+		if e.ComplexityRoot.KnowledgeGapCheck.Problem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapCheck.Problem(childComplexity), true
+	case "KnowledgeGapCheck.tokens":
+		if e.ComplexityRoot.KnowledgeGapCheck.TokenCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapCheck.TokenCount(childComplexity), true
+	case "KnowledgeGapCheck.total":
+		if e.ComplexityRoot.KnowledgeGapCheck.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapCheck.Total(childComplexity), true
+
+	case "KnowledgeGapConnection.edges":
+		if e.ComplexityRoot.KnowledgeGapConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapConnection.Edges(childComplexity), true
+	case "KnowledgeGapConnection.pageInfo":
+		if e.ComplexityRoot.KnowledgeGapConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapConnection.Info(childComplexity), true
+	case "KnowledgeGapConnection.nodes":
+		if e.ComplexityRoot.KnowledgeGapConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapConnection.Nodes(childComplexity), true
+	case "KnowledgeGapConnection.totalCount":
+		if e.ComplexityRoot.KnowledgeGapConnection.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapConnection.Total(childComplexity), true
+
+	case "KnowledgeGapEdge.cursor":
+		if e.ComplexityRoot.KnowledgeGapEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapEdge.Cursor(childComplexity), true
+	case "KnowledgeGapEdge.node":
+		if e.ComplexityRoot.KnowledgeGapEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapEdge.Node(childComplexity), true
+
+	case "KnowledgeGapQuestion.askedAt":
+		if e.ComplexityRoot.KnowledgeGapQuestion.AskedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestion.AskedAt(childComplexity), true
+	case "KnowledgeGapQuestion.message":
+		if e.ComplexityRoot.KnowledgeGapQuestion.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestion.Message(childComplexity), true
+	case "KnowledgeGapQuestion.notFound":
+		if e.ComplexityRoot.KnowledgeGapQuestion.NotFound == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestion.NotFound(childComplexity), true
+	case "KnowledgeGapQuestion.ratedDown":
+		if e.ComplexityRoot.KnowledgeGapQuestion.RatedDown == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestion.RatedDown(childComplexity), true
+	case "KnowledgeGapQuestion.text":
+		if e.ComplexityRoot.KnowledgeGapQuestion.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestion.Text(childComplexity), true
+	case "KnowledgeGapQuestion.verdict":
+		if e.ComplexityRoot.KnowledgeGapQuestion.Verdict == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestion.Verdict(childComplexity), true
+
+	case "KnowledgeGapQuestionConnection.edges":
+		if e.ComplexityRoot.KnowledgeGapQuestionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestionConnection.Edges(childComplexity), true
+	case "KnowledgeGapQuestionConnection.pageInfo":
+		if e.ComplexityRoot.KnowledgeGapQuestionConnection.Info == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestionConnection.Info(childComplexity), true
+	case "KnowledgeGapQuestionConnection.nodes":
+		if e.ComplexityRoot.KnowledgeGapQuestionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestionConnection.Nodes(childComplexity), true
+	case "KnowledgeGapQuestionConnection.totalCount":
+		if e.ComplexityRoot.KnowledgeGapQuestionConnection.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestionConnection.Total(childComplexity), true
+
+	case "KnowledgeGapQuestionEdge.cursor":
+		if e.ComplexityRoot.KnowledgeGapQuestionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestionEdge.Cursor(childComplexity), true
+	case "KnowledgeGapQuestionEdge.node":
+		if e.ComplexityRoot.KnowledgeGapQuestionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KnowledgeGapQuestionEdge.Node(childComplexity), true
 
 	case "LogOutPayload.errors":
 		if e.ComplexityRoot.LogOutPayload.Errors == nil {
@@ -3467,6 +3834,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteExport(childComplexity, args["input"].(model.DeleteExportInput)), true
+	case "Mutation.dismissGap":
+		if e.ComplexityRoot.Mutation.DismissGap == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_dismissGap_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DismissGap(childComplexity, args["input"].(model.DismissGapInput)), true
 	case "Mutation.exportConversations":
 		if e.ComplexityRoot.Mutation.ExportConversations == nil {
 			break
@@ -3611,6 +3989,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(model.ResetPasswordInput)), true
+	case "Mutation.resolveGap":
+		if e.ComplexityRoot.Mutation.ResolveGap == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resolveGap_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResolveGap(childComplexity, args["input"].(model.ResolveGapInput)), true
 	case "Mutation.resyncDocument":
 		if e.ComplexityRoot.Mutation.ResyncDocument == nil {
 			break
@@ -3978,6 +4367,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RateLimit.ResetAt(childComplexity), true
 
+	case "ResolveGapPayload.document":
+		if e.ComplexityRoot.ResolveGapPayload.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResolveGapPayload.Document(childComplexity), true
+	case "ResolveGapPayload.errors":
+		if e.ComplexityRoot.ResolveGapPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResolveGapPayload.Errors(childComplexity), true
+	case "ResolveGapPayload.gap":
+		if e.ComplexityRoot.ResolveGapPayload.Gap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResolveGapPayload.Gap(childComplexity), true
+
 	case "SearchHit.chunk":
 		if e.ComplexityRoot.SearchHit.Chunk == nil {
 			break
@@ -4268,6 +4676,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.MessageStream(childComplexity, args["messageId"].(kyro.ID), args["after"].(*kyro.StreamCursor)), true
 
+	case "UnansweredQuestion.count":
+		if e.ComplexityRoot.UnansweredQuestion.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnansweredQuestion.Count(childComplexity), true
+	case "UnansweredQuestion.gap":
+		if e.ComplexityRoot.UnansweredQuestion.Gap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnansweredQuestion.Gap(childComplexity), true
+	case "UnansweredQuestion.question":
+		if e.ComplexityRoot.UnansweredQuestion.Question == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnansweredQuestion.Question(childComplexity), true
+
 	case "UploadSlot.document":
 		if e.ComplexityRoot.UploadSlot.Document == nil {
 			break
@@ -4557,9 +4984,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DeleteConversationInput", ec.unmarshalInputDeleteConversationInput),
 			graphql.NewInputUnmarshaler("DeleteDocumentInput", ec.unmarshalInputDeleteDocumentInput),
 			graphql.NewInputUnmarshaler("DeleteExportInput", ec.unmarshalInputDeleteExportInput),
+			graphql.NewInputUnmarshaler("DismissGapInput", ec.unmarshalInputDismissGapInput),
 			graphql.NewInputUnmarshaler("DocumentFilter", ec.unmarshalInputDocumentFilter),
 			graphql.NewInputUnmarshaler("DocumentsInput", ec.unmarshalInputDocumentsInput),
 			graphql.NewInputUnmarshaler("ExportConversationsInput", ec.unmarshalInputExportConversationsInput),
+			graphql.NewInputUnmarshaler("KnowledgeGapFilter", ec.unmarshalInputKnowledgeGapFilter),
 			graphql.NewInputUnmarshaler("LogInInput", ec.unmarshalInputLogInInput),
 			graphql.NewInputUnmarshaler("RateMessageInput", ec.unmarshalInputRateMessageInput),
 			graphql.NewInputUnmarshaler("ReactivateAccountInput", ec.unmarshalInputReactivateAccountInput),
@@ -4571,6 +5000,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RequestEmailVerificationInput", ec.unmarshalInputRequestEmailVerificationInput),
 			graphql.NewInputUnmarshaler("RequestPasswordResetInput", ec.unmarshalInputRequestPasswordResetInput),
 			graphql.NewInputUnmarshaler("ResetPasswordInput", ec.unmarshalInputResetPasswordInput),
+			graphql.NewInputUnmarshaler("ResolveGapInput", ec.unmarshalInputResolveGapInput),
 			graphql.NewInputUnmarshaler("ResyncDocumentInput", ec.unmarshalInputResyncDocumentInput),
 			graphql.NewInputUnmarshaler("RetryDocumentInput", ec.unmarshalInputRetryDocumentInput),
 			graphql.NewInputUnmarshaler("RevertEmailChangeInput", ec.unmarshalInputRevertEmailChangeInput),
@@ -5592,6 +6022,24 @@ type Bot implements Node {
     "A time zone of the IANA database, such as ` + "`" + `Europe/Berlin` + "`" + `."
     timeZone: String = "UTC"
   ): BotAnalytics!
+  """
+  What people wanted to know of the bot and were not told: questions to which nothing was found (NOT_FOUND) or whose answer was
+  rated down, put together by what they ask for. Those with the most unanswered questions come first; counts change while you
+  page, so merge by id. A question is there a moment after its answer, and goes with its message, with a rating that is taken
+  back, and when the answer is made anew. For the bot's owner. API keys: READ.
+  """
+  knowledgeGaps(
+    "Which gaps; those that are OPEN, CHECKING or STILL_OPEN where it is left out."
+    filter: KnowledgeGapFilter
+    "How many from the start or after the cursor: 1 to 100, default 20."
+    first: Int
+    "A cursor to start behind."
+    after: String
+    "How many from the end or before the cursor: 1 to 100."
+    last: Int
+    "A cursor to end before."
+    before: String
+  ): KnowledgeGapConnection!
   "Whether you may change the bot and its documents."
   viewerCanEdit: Boolean!
   "Whether you may hold conversations with the bot."
@@ -5622,6 +6070,148 @@ type BotAnalytics {
   total: BotFigures!
   "The intervals, oldest first, also those in which nothing was said. The first and the last may be parts of one."
   series: [BotFiguresInSpan!]!
+  """
+  What was asked in the span and left unanswered, put together by what it asks for, the most frequent first. A question counts
+  from a moment after its answer, also where its gap was closed since.
+  """
+  unansweredQuestions(
+    "How many: 1 to 50."
+    first: Int = 10
+  ): [UnansweredQuestion!]!
+}
+
+"Something that people asked for in a span of time and were not told."
+type UnansweredQuestion {
+  "The question of its gap that is most like all the others."
+  question: String!
+  "How often something like it was asked in the span."
+  count: Int!
+  "The gap."
+  gap: KnowledgeGap!
+}
+
+"""
+Something that people want to know of a bot and are not told. Its questions are put together by their embeddings: a new one
+joins the gap it is most like, among the 500 of the bot that were asked for last, where it is like enough, and otherwise begins
+one. A gap whose last question goes is removed.
+"""
+type KnowledgeGap implements Node {
+  "The gap's id, such as ` + "`" + `gap_7` + "`" + `."
+  id: ID!
+  "The bot that was asked."
+  bot: Bot!
+  "The question that is most like all the others, as somebody asked it."
+  question: String!
+  "What became of it."
+  status: KnowledgeGapStatus!
+  "How many questions it has."
+  questionCount: Int!
+  "How many of these are unanswered: all but those that were answered when they were asked again."
+  unansweredCount: Int!
+  "How many of its questions nothing was found to."
+  notFoundCount: Int!
+  "Of how many of its questions the answer was rated down."
+  ratedDownCount: Int!
+  "How many different people asked."
+  peopleCount: Int!
+  "When it was asked for first."
+  firstAskedAt: DateTime!
+  "When it was asked for last."
+  lastAskedAt: DateTime!
+  "The questions, newest first."
+  questions(
+    "How many from the start or after the cursor: 1 to 100, default 20."
+    first: Int
+    "A cursor to start behind."
+    after: String
+    "How many from the end or before the cursor: 1 to 100."
+    last: Int
+    "A cursor to end before."
+    before: String
+  ): KnowledgeGapQuestionConnection!
+  "What resolveGap made of the last answer; null where there was none, and once it is deleted."
+  document: Document
+  "How it went to ask the questions again after that answer; null where there was none."
+  check: KnowledgeGapCheck
+}
+
+"What becomes of a gap."
+enum KnowledgeGapStatus {
+  "Nobody has answered it, or something like it was asked and left unanswered after it was FIXED."
+  OPEN
+  "It was answered by resolveGap, and its questions are asked again: ` + "`" + `check` + "`" + ` says how far that is."
+  CHECKING
+  "It was answered, and at least four of five of the questions that were asked again have an answer now."
+  FIXED
+  "It was answered, but its questions are not: ` + "`" + `check` + "`" + ` says why."
+  STILL_OPEN
+  "You want no answer to it. What is like it joins it all the same."
+  DISMISSED
+}
+
+"""
+How it went to ask questions of a gap again. A question is answered where its new answer cites the document that was made, or,
+where nothing was found to it before, is GROUNDED by whatever documents.
+"""
+type KnowledgeGapCheck {
+  "How many questions are asked again: at most 20, those that are not answered yet and the newest first, each wording once."
+  total: Int!
+  "How many of them were."
+  checked: Int!
+  "How many of these have an answer now."
+  answered: Int!
+  "What it took so far: each question counts as an answer in usage and budgets."
+  tokens: Float!
+  "Why the gap is STILL_OPEN; null in other states."
+  problem: KnowledgeGapProblem
+  "When it was answered."
+  startedAt: DateTime!
+  "When the check ended; null while it goes on."
+  endedAt: DateTime
+}
+
+"Why an answer did not close a gap."
+enum KnowledgeGapProblem {
+  "The document that was made cannot be searched: its status says why. Retry it, and resolve the gap with the same answer again."
+  DOCUMENT_FAILED
+  "The document was deleted before the check ended. Resolve the gap again."
+  DOCUMENT_DELETED
+  "Fewer than four of five questions have an answer now. Say in the answer what they ask for, in their words, and resolve again."
+  NOT_ANSWERED
+  "To ask the questions again may take more than is left of a budget. Resolve the gap with the same answer once there is room."
+  BUDGET_EXCEEDED
+  "The questions could not be asked again for a day. Resolve the gap with the same answer later."
+  NOT_CHECKED
+}
+
+"A question of a gap."
+type KnowledgeGapQuestion {
+  "What was asked."
+  text: String!
+  "When."
+  askedAt: DateTime!
+  "The message; null where you may not see the conversation."
+  message: Message
+  "Whether nothing was found to it."
+  notFound: Boolean!
+  "Whether its answer was rated down."
+  ratedDown: Boolean!
+  "What came of asking it again; null where it was not."
+  verdict: KnowledgeGapVerdict
+}
+
+"What came of asking a question again."
+enum KnowledgeGapVerdict {
+  "It has an answer now. The one in its conversation stays as it is."
+  ANSWERED
+  "It has none still."
+  UNANSWERED
+}
+
+"Selects gaps."
+input KnowledgeGapFilter {
+  "Those in one of these states; those to do where it is left out, null or empty."
+  status: [KnowledgeGapStatus!]
 }
 
 "What was said in a span of time."
@@ -6578,6 +7168,46 @@ type CrawlEdge {
   node: Crawl!
 }
 
+"A page of gaps."
+type KnowledgeGapConnection {
+  "The gaps with their cursors."
+  edges: [KnowledgeGapEdge!]!
+  "The gaps alone."
+  nodes: [KnowledgeGap!]!
+  "How to go on."
+  pageInfo: PageInfo!
+  "How many gaps the whole list has. Counted only when selected."
+  totalCount: Int!
+}
+
+"A gap in a list."
+type KnowledgeGapEdge {
+  "Its place in the list."
+  cursor: String!
+  "The gap."
+  node: KnowledgeGap!
+}
+
+"A page of the questions of a gap."
+type KnowledgeGapQuestionConnection {
+  "The questions with their cursors."
+  edges: [KnowledgeGapQuestionEdge!]!
+  "The questions alone."
+  nodes: [KnowledgeGapQuestion!]!
+  "How to go on."
+  pageInfo: PageInfo!
+  "How many questions the whole list has. Counted only when selected."
+  totalCount: Int!
+}
+
+"A question of a gap in a list."
+type KnowledgeGapQuestionEdge {
+  "Its place in the list."
+  cursor: String!
+  "The question."
+  node: KnowledgeGapQuestion!
+}
+
 "A page of the pages of a crawl."
 type CrawlPageConnection {
   "The pages with their cursors."
@@ -6927,6 +7557,27 @@ type Mutation {
     "The pair and its bot."
     input: AddQADocumentInput!
   ): DocumentPayload!
+  """
+  Answers a gap of a bot of yours. A document is made of the answer, as by addQADocument; once it is ready, up to 20 questions
+  of the gap are asked again, for nobody to see, and the gap is FIXED or STILL_OPEN: follow ` + "`" + `KnowledgeGap.status` + "`" + ` and ` + "`" + `check` + "`" + `.
+  Each question that is asked again counts as an answer in usage and budgets. The same question and answer once more change
+  nothing while they are checked or the gap is FIXED, and else have the questions asked again without another document. An
+  answer in other words makes a document of its own; delete the one before where it is wrong. The bot's people see no message
+  change. Errors: VALIDATION, LIMIT_REACHED, CONFLICT while another answer is checked; NOT_FOUND at the top level. API keys:
+  INGEST.
+  """
+  resolveGap(
+    "The gap and its answer."
+    input: ResolveGapInput!
+  ): ResolveGapPayload!
+  """
+  Dismisses a gap of a bot of yours that wants no answer, or opens a dismissed one again. Errors: CONFLICT while the gap is
+  CHECKING; NOT_FOUND at the top level. API keys: INGEST.
+  """
+  dismissGap(
+    "Which gap."
+    input: DismissGapInput!
+  ): DismissGapPayload!
   """
   Adds a page of the web to a bot, or a PDF or another file by its address. It is fetched in the background; where that
   cannot be done, as where an address leads nowhere or not into the public internet, the document is FAILED, and ` + "`" + `statusReason` + "`" + `
@@ -7419,6 +8070,42 @@ input AddQADocumentInput {
   question: String!
   "1 to 20,000 characters; Markdown structure is understood."
   answer: String!
+}
+
+"An answer to a gap."
+input ResolveGapInput {
+  "Which gap."
+  gapId: ID!
+  "The question that is answered, 1 to 1,000 characters; that of the gap where it is left out or null."
+  question: String
+  "1 to 20,000 characters; Markdown structure is understood."
+  answer: String!
+}
+
+"A gap that was answered."
+type ResolveGapPayload {
+  "The gap; null on errors."
+  gap: KnowledgeGap
+  "The document that was made of the answer; null on errors."
+  document: Document
+  "What the caller can mend."
+  errors: [UserError!]!
+}
+
+"A gap to dismiss."
+input DismissGapInput {
+  "Which gap."
+  gapId: ID!
+  "Whether it is dismissed; false opens it again."
+  dismissed: Boolean! = true
+}
+
+"A gap that was dismissed, or opened again."
+type DismissGapPayload {
+  "The gap; null on errors."
+  gap: KnowledgeGap
+  "What the caller can mend."
+  errors: [UserError!]!
 }
 
 "A page to add."
@@ -8037,6 +8724,8 @@ func (ec *executionContext) childFields_Bot(ctx context.Context, field graphql.C
 		return ec.fieldContext_Bot_budgets(ctx, field)
 	case "analytics":
 		return ec.fieldContext_Bot_analytics(ctx, field)
+	case "knowledgeGaps":
+		return ec.fieldContext_Bot_knowledgeGaps(ctx, field)
 	case "viewerCanEdit":
 		return ec.fieldContext_Bot_viewerCanEdit(ctx, field)
 	case "viewerCanChat":
@@ -8059,6 +8748,8 @@ func (ec *executionContext) childFields_BotAnalytics(ctx context.Context, field 
 		return ec.fieldContext_BotAnalytics_total(ctx, field)
 	case "series":
 		return ec.fieldContext_BotAnalytics_series(ctx, field)
+	case "unansweredQuestions":
+		return ec.fieldContext_BotAnalytics_unansweredQuestions(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BotAnalytics", field.Name)
 }
@@ -8517,6 +9208,16 @@ func (ec *executionContext) childFields_DeletePayload(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type DeletePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DismissGapPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "gap":
+		return ec.fieldContext_DismissGapPayload_gap(ctx, field)
+	case "errors":
+		return ec.fieldContext_DismissGapPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DismissGapPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Document(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -8797,6 +9498,126 @@ func (ec *executionContext) childFields_GroundingCount(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type GroundingCount", field.Name)
 }
 
+func (ec *executionContext) childFields_KnowledgeGap(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_KnowledgeGap_id(ctx, field)
+	case "bot":
+		return ec.fieldContext_KnowledgeGap_bot(ctx, field)
+	case "question":
+		return ec.fieldContext_KnowledgeGap_question(ctx, field)
+	case "status":
+		return ec.fieldContext_KnowledgeGap_status(ctx, field)
+	case "questionCount":
+		return ec.fieldContext_KnowledgeGap_questionCount(ctx, field)
+	case "unansweredCount":
+		return ec.fieldContext_KnowledgeGap_unansweredCount(ctx, field)
+	case "notFoundCount":
+		return ec.fieldContext_KnowledgeGap_notFoundCount(ctx, field)
+	case "ratedDownCount":
+		return ec.fieldContext_KnowledgeGap_ratedDownCount(ctx, field)
+	case "peopleCount":
+		return ec.fieldContext_KnowledgeGap_peopleCount(ctx, field)
+	case "firstAskedAt":
+		return ec.fieldContext_KnowledgeGap_firstAskedAt(ctx, field)
+	case "lastAskedAt":
+		return ec.fieldContext_KnowledgeGap_lastAskedAt(ctx, field)
+	case "questions":
+		return ec.fieldContext_KnowledgeGap_questions(ctx, field)
+	case "document":
+		return ec.fieldContext_KnowledgeGap_document(ctx, field)
+	case "check":
+		return ec.fieldContext_KnowledgeGap_check(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KnowledgeGap", field.Name)
+}
+
+func (ec *executionContext) childFields_KnowledgeGapCheck(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_KnowledgeGapCheck_total(ctx, field)
+	case "checked":
+		return ec.fieldContext_KnowledgeGapCheck_checked(ctx, field)
+	case "answered":
+		return ec.fieldContext_KnowledgeGapCheck_answered(ctx, field)
+	case "tokens":
+		return ec.fieldContext_KnowledgeGapCheck_tokens(ctx, field)
+	case "problem":
+		return ec.fieldContext_KnowledgeGapCheck_problem(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_KnowledgeGapCheck_startedAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_KnowledgeGapCheck_endedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KnowledgeGapCheck", field.Name)
+}
+
+func (ec *executionContext) childFields_KnowledgeGapConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_KnowledgeGapConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_KnowledgeGapConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_KnowledgeGapConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_KnowledgeGapConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KnowledgeGapConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_KnowledgeGapEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_KnowledgeGapEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_KnowledgeGapEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KnowledgeGapEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_KnowledgeGapQuestion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "text":
+		return ec.fieldContext_KnowledgeGapQuestion_text(ctx, field)
+	case "askedAt":
+		return ec.fieldContext_KnowledgeGapQuestion_askedAt(ctx, field)
+	case "message":
+		return ec.fieldContext_KnowledgeGapQuestion_message(ctx, field)
+	case "notFound":
+		return ec.fieldContext_KnowledgeGapQuestion_notFound(ctx, field)
+	case "ratedDown":
+		return ec.fieldContext_KnowledgeGapQuestion_ratedDown(ctx, field)
+	case "verdict":
+		return ec.fieldContext_KnowledgeGapQuestion_verdict(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KnowledgeGapQuestion", field.Name)
+}
+
+func (ec *executionContext) childFields_KnowledgeGapQuestionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_KnowledgeGapQuestionConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_KnowledgeGapQuestionConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_KnowledgeGapQuestionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_KnowledgeGapQuestionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KnowledgeGapQuestionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_KnowledgeGapQuestionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_KnowledgeGapQuestionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_KnowledgeGapQuestionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KnowledgeGapQuestionEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_LogOutPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "loggedOut":
@@ -8997,6 +9818,18 @@ func (ec *executionContext) childFields_RateLimit(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type RateLimit", field.Name)
 }
 
+func (ec *executionContext) childFields_ResolveGapPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "gap":
+		return ec.fieldContext_ResolveGapPayload_gap(ctx, field)
+	case "document":
+		return ec.fieldContext_ResolveGapPayload_document(ctx, field)
+	case "errors":
+		return ec.fieldContext_ResolveGapPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResolveGapPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SearchHit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "chunk":
@@ -9107,6 +9940,18 @@ func (ec *executionContext) childFields_Spending(ctx context.Context, field grap
 		return ec.fieldContext_Spending_cost(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Spending", field.Name)
+}
+
+func (ec *executionContext) childFields_UnansweredQuestion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "question":
+		return ec.fieldContext_UnansweredQuestion_question(ctx, field)
+	case "count":
+		return ec.fieldContext_UnansweredQuestion_count(ctx, field)
+	case "gap":
+		return ec.fieldContext_UnansweredQuestion_gap(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnansweredQuestion", field.Name)
 }
 
 func (ec *executionContext) childFields_UploadSlot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -46,8 +46,12 @@ type BotResolver interface {
 	Usage(ctx context.Context, obj *kyro.Bot, from *time.Time, to *time.Time, timeZone *string) (*kyro.Usage, error)
 	Budgets(ctx context.Context, obj *kyro.Bot) ([]kyro.HardBudget, error)
 	Analytics(ctx context.Context, obj *kyro.Bot, from time.Time, to time.Time, interval *kyro.Interval, timeZone *string) (*kyro.BotAnalytics, error)
+	KnowledgeGaps(ctx context.Context, obj *kyro.Bot, filter *model.KnowledgeGapFilter, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.Gap], error)
 	ViewerCanEdit(ctx context.Context, obj *kyro.Bot) (bool, error)
 	ViewerCanChat(ctx context.Context, obj *kyro.Bot) (bool, error)
+}
+type BotAnalyticsResolver interface {
+	UnansweredQuestions(ctx context.Context, obj *kyro.BotAnalytics, first *int) ([]kyro.GapCount, error)
 }
 type BotFiguresResolver interface {
 	Conversations(ctx context.Context, obj *kyro.Figures) (int, error)
@@ -123,6 +127,21 @@ type ExportResolver interface {
 type FeedbackResolver interface {
 	Comment(ctx context.Context, obj *kyro.Feedback) (*string, error)
 }
+type KnowledgeGapResolver interface {
+	Bot(ctx context.Context, obj *kyro.Gap) (*kyro.Bot, error)
+
+	Questions(ctx context.Context, obj *kyro.Gap, first *int, after *string, last *int, before *string) (*kyro.Page[kyro.GapQuestion], error)
+	Document(ctx context.Context, obj *kyro.Gap) (*kyro.Document, error)
+	Check(ctx context.Context, obj *kyro.Gap) (*kyro.GapCheck, error)
+}
+type KnowledgeGapCheckResolver interface {
+	Problem(ctx context.Context, obj *kyro.GapCheck) (*kyro.GapProblem, error)
+}
+type KnowledgeGapQuestionResolver interface {
+	Message(ctx context.Context, obj *kyro.GapQuestion) (*kyro.Message, error)
+
+	Verdict(ctx context.Context, obj *kyro.GapQuestion) (*kyro.GapVerdict, error)
+}
 type MessageResolver interface {
 	Conversation(ctx context.Context, obj *kyro.Message) (*kyro.Conversation, error)
 
@@ -160,6 +179,8 @@ type MutationResolver interface {
 	DeleteDocument(ctx context.Context, input model.DeleteDocumentInput) (*model.DeletePayload, error)
 	CreateUpload(ctx context.Context, input model.CreateUploadInput) (*model.CreateUploadPayload, error)
 	AddQADocument(ctx context.Context, input model.AddQADocumentInput) (*model.DocumentPayload, error)
+	ResolveGap(ctx context.Context, input model.ResolveGapInput) (*model.ResolveGapPayload, error)
+	DismissGap(ctx context.Context, input model.DismissGapInput) (*model.DismissGapPayload, error)
 	AddURLDocument(ctx context.Context, input model.AddURLDocumentInput) (*model.DocumentPayload, error)
 	CrawlSite(ctx context.Context, input model.CrawlSiteInput) (*model.CrawlPayload, error)
 	CancelCrawl(ctx context.Context, input model.CancelCrawlInput) (*model.CrawlPayload, error)
@@ -204,6 +225,9 @@ type SubscriptionResolver interface {
 	CrawlProgress(ctx context.Context, crawlID kyro.ID) (<-chan *kyro.Crawl, error)
 	ExportProgress(ctx context.Context, exportID kyro.ID) (<-chan *kyro.Export, error)
 	ConversationEvents(ctx context.Context, conversationID kyro.ID, after *kyro.StreamCursor) (<-chan kyro.ConversationEvent, error)
+}
+type UnansweredQuestionResolver interface {
+	Question(ctx context.Context, obj *kyro.GapCount) (string, error)
 }
 type UploadSlotResolver interface {
 	URL(ctx context.Context, obj *kyro.UploadSlot) (*string, error)
@@ -252,6 +276,20 @@ func (ec *executionContext) field_ApiKey_usage_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["timeZone"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_BotAnalytics_unansweredQuestions_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
 	return args, nil
 }
 
@@ -391,6 +429,52 @@ func (ec *executionContext) field_Bot_documents_args(ctx context.Context, rawArg
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
 		func(ctx context.Context, v any) (*model.DocumentFilter, error) {
 			return ec.unmarshalODocumentFilter2ᚖkyrochatᚋgraphᚋmodelᚐDocumentFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Bot_knowledgeGaps_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.KnowledgeGapFilter, error) {
+			return ec.unmarshalOKnowledgeGapFilter2ᚖkyrochatᚋgraphᚋmodelᚐKnowledgeGapFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -624,6 +708,44 @@ func (ec *executionContext) field_Document_text_args(ctx context.Context, rawArg
 		return nil, err
 	}
 	args["length"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_KnowledgeGap_questions_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
 	return args, nil
 }
 
@@ -879,6 +1001,20 @@ func (ec *executionContext) field_Mutation_deleteExport_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_dismissGap_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.DismissGapInput, error) {
+			return ec.unmarshalNDismissGapInput2kyrochatᚋgraphᚋmodelᚐDismissGapInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_exportConversations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1039,6 +1175,20 @@ func (ec *executionContext) field_Mutation_resetPassword_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.ResetPasswordInput, error) {
 			return ec.unmarshalNResetPasswordInput2kyrochatᚋgraphᚋmodelᚐResetPasswordInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_resolveGap_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ResolveGapInput, error) {
+			return ec.unmarshalNResolveGapInput2kyrochatᚋgraphᚋmodelᚐResolveGapInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3364,6 +3514,50 @@ func (ec *executionContext) fieldContext_Bot_analytics(ctx context.Context, fiel
 	return fc, nil
 }
 
+func (ec *executionContext) _Bot_knowledgeGaps(ctx context.Context, field graphql.CollectedField, obj *kyro.Bot) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Bot_knowledgeGaps(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Bot().KnowledgeGaps(ctx, obj, fc.Args["filter"].(*model.KnowledgeGapFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.Gap]) graphql.Marshaler {
+			return ec.marshalNKnowledgeGapConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Bot_knowledgeGaps(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Bot",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGapConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Bot_knowledgeGaps_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Bot_viewerCanEdit(ctx context.Context, field graphql.CollectedField, obj *kyro.Bot) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3562,6 +3756,50 @@ func (ec *executionContext) fieldContext_BotAnalytics_series(_ context.Context, 
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_BotFiguresInSpan(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BotAnalytics_unansweredQuestions(ctx context.Context, field graphql.CollectedField, obj *kyro.BotAnalytics) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BotAnalytics_unansweredQuestions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.BotAnalytics().UnansweredQuestions(ctx, obj, fc.Args["first"].(*int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.GapCount) graphql.Marshaler {
+			return ec.marshalNUnansweredQuestion2ᚕkyrochatᚋkyroᚐGapCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BotAnalytics_unansweredQuestions(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BotAnalytics",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UnansweredQuestion(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_BotAnalytics_unansweredQuestions_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -7512,6 +7750,70 @@ func (ec *executionContext) fieldContext_DeletePayload_errors(_ context.Context,
 	return fc, nil
 }
 
+func (ec *executionContext) _DismissGapPayload_gap(ctx context.Context, field graphql.CollectedField, obj *model.DismissGapPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DismissGapPayload_gap(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Gap, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Gap) graphql.Marshaler {
+			return ec.marshalOKnowledgeGap2ᚖkyrochatᚋkyroᚐGap(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DismissGapPayload_gap(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DismissGapPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGap(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DismissGapPayload_errors(ctx context.Context, field graphql.CollectedField, obj *model.DismissGapPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DismissGapPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕkyrochatᚋkyroᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DismissGapPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DismissGapPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Document_id(ctx context.Context, field graphql.CollectedField, obj *kyro.Document) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9875,6 +10177,1032 @@ func (ec *executionContext) _GroundingCount_answers(ctx context.Context, field g
 }
 func (ec *executionContext) fieldContext_GroundingCount_answers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("GroundingCount", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGap_id(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v kyro.ID) graphql.Marshaler {
+			return ec.marshalNID2kyrochatᚋkyroᚐID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "ID")
+}
+
+func (ec *executionContext) _KnowledgeGap_bot(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_bot(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KnowledgeGap().Bot(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Bot) graphql.Marshaler {
+			return ec.marshalNBot2ᚖkyrochatᚋkyroᚐBot(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_bot(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGap",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Bot(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGap_question(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_question(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Question, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_question(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "String")
+}
+
+func (ec *executionContext) _KnowledgeGap_status(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v kyro.GapStatus) graphql.Marshaler {
+			return ec.marshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "KnowledgeGapStatus")
+}
+
+func (ec *executionContext) _KnowledgeGap_questionCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_questionCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Asked, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_questionCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGap_unansweredCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_unansweredCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Unanswered, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_unansweredCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGap_notFoundCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_notFoundCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotFound, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_notFoundCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGap_ratedDownCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_ratedDownCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RatedDown, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_ratedDownCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGap_peopleCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_peopleCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.People, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_peopleCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGap_firstAskedAt(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_firstAskedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FirstAskedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_firstAskedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _KnowledgeGap_lastAskedAt(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_lastAskedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastAskedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_lastAskedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGap", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _KnowledgeGap_questions(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_questions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.KnowledgeGap().Questions(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Page[kyro.GapQuestion]) graphql.Marshaler {
+			return ec.marshalNKnowledgeGapQuestionConnection2ᚖkyrochatᚋkyroᚐPage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_questions(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGap",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGapQuestionConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_KnowledgeGap_questions_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGap_document(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_document(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KnowledgeGap().Document(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Document) graphql.Marshaler {
+			return ec.marshalODocument2ᚖkyrochatᚋkyroᚐDocument(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_document(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGap",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Document(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGap_check(ctx context.Context, field graphql.CollectedField, obj *kyro.Gap) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGap_check(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KnowledgeGap().Check(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.GapCheck) graphql.Marshaler {
+			return ec.marshalOKnowledgeGapCheck2ᚖkyrochatᚋkyroᚐGapCheck(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGap_check(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGap",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGapCheck(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapCheck_total(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCheck) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapCheck_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapCheck_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapCheck", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGapCheck_checked(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCheck) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapCheck_checked(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Done, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapCheck_checked(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapCheck", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGapCheck_answered(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCheck) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapCheck_answered(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answered, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapCheck_answered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapCheck", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGapCheck_tokens(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCheck) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapCheck_tokens(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TokenCount(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapCheck_tokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapCheck", field, true, false, "Float")
+}
+
+func (ec *executionContext) _KnowledgeGapCheck_problem(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCheck) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapCheck_problem(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KnowledgeGapCheck().Problem(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.GapProblem) graphql.Marshaler {
+			return ec.marshalOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapCheck_problem(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapCheck", field, true, true, "KnowledgeGapProblem")
+}
+
+func (ec *executionContext) _KnowledgeGapCheck_startedAt(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCheck) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapCheck_startedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Began(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapCheck_startedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapCheck", field, true, false, "DateTime")
+}
+
+func (ec *executionContext) _KnowledgeGapCheck_endedAt(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCheck) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapCheck_endedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapCheck_endedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapCheck", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _KnowledgeGapConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Gap]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Edge[kyro.Gap]) graphql.Marshaler {
+			return ec.marshalNKnowledgeGapEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGapEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Gap]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Gap) graphql.Marshaler {
+			return ec.marshalNKnowledgeGap2ᚕkyrochatᚋkyroᚐGapᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGap(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Gap]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Info(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.Gap]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGapEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Gap]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapEdge", field, true, false, "String")
+}
+
+func (ec *executionContext) _KnowledgeGapEdge_node(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.Gap]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Gap) graphql.Marshaler {
+			return ec.marshalNKnowledgeGap2ᚖkyrochatᚋkyroᚐGap(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapEdge",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGap(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapQuestion_text(ctx context.Context, field graphql.CollectedField, obj *kyro.GapQuestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestion_text(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Text, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestion_text(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapQuestion", field, false, false, "String")
+}
+
+func (ec *executionContext) _KnowledgeGapQuestion_askedAt(ctx context.Context, field graphql.CollectedField, obj *kyro.GapQuestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestion_askedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AskedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestion_askedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapQuestion", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _KnowledgeGapQuestion_message(ctx context.Context, field graphql.CollectedField, obj *kyro.GapQuestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestion_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KnowledgeGapQuestion().Message(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Message) graphql.Marshaler {
+			return ec.marshalOMessage2ᚖkyrochatᚋkyroᚐMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestion_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapQuestion",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Message(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapQuestion_notFound(ctx context.Context, field graphql.CollectedField, obj *kyro.GapQuestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestion_notFound(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotFound, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestion_notFound(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapQuestion", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _KnowledgeGapQuestion_ratedDown(ctx context.Context, field graphql.CollectedField, obj *kyro.GapQuestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestion_ratedDown(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RatedDown, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestion_ratedDown(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapQuestion", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _KnowledgeGapQuestion_verdict(ctx context.Context, field graphql.CollectedField, obj *kyro.GapQuestion) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestion_verdict(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KnowledgeGapQuestion().Verdict(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.GapVerdict) graphql.Marshaler {
+			return ec.marshalOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestion_verdict(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapQuestion", field, true, true, "KnowledgeGapVerdict")
+}
+
+func (ec *executionContext) _KnowledgeGapQuestionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.GapQuestion]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestionConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Edge[kyro.GapQuestion]) graphql.Marshaler {
+			return ec.marshalNKnowledgeGapQuestionEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestionConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapQuestionConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGapQuestionEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapQuestionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.GapQuestion]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestionConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.GapQuestion) graphql.Marshaler {
+			return ec.marshalNKnowledgeGapQuestion2ᚕkyrochatᚋkyroᚐGapQuestionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestionConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapQuestionConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGapQuestion(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapQuestionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.GapQuestion]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestionConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Info(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖkyrochatᚋkyroᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestionConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapQuestionConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KnowledgeGapQuestionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *kyro.Page[kyro.GapQuestion]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestionConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestionConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapQuestionConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KnowledgeGapQuestionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.GapQuestion]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestionEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestionEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KnowledgeGapQuestionEdge", field, true, false, "String")
+}
+
+func (ec *executionContext) _KnowledgeGapQuestionEdge_node(ctx context.Context, field graphql.CollectedField, obj *kyro.Edge[kyro.GapQuestion]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KnowledgeGapQuestionEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.GapQuestion) graphql.Marshaler {
+			return ec.marshalNKnowledgeGapQuestion2ᚖkyrochatᚋkyroᚐGapQuestion(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KnowledgeGapQuestionEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KnowledgeGapQuestionEdge",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGapQuestion(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _LogOutPayload_loggedOut(ctx context.Context, field graphql.CollectedField, obj *model.LogOutPayload) (ret graphql.Marshaler) {
@@ -12844,6 +14172,94 @@ func (ec *executionContext) fieldContext_Mutation_addQADocument(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_resolveGap(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_resolveGap(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResolveGap(ctx, fc.Args["input"].(model.ResolveGapInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ResolveGapPayload) graphql.Marshaler {
+			return ec.marshalNResolveGapPayload2ᚖkyrochatᚋgraphᚋmodelᚐResolveGapPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_resolveGap(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ResolveGapPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_resolveGap_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_dismissGap(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_dismissGap(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DismissGap(ctx, fc.Args["input"].(model.DismissGapInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.DismissGapPayload) graphql.Marshaler {
+			return ec.marshalNDismissGapPayload2ᚖkyrochatᚋgraphᚋmodelᚐDismissGapPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_dismissGap(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DismissGapPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_dismissGap_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_addUrlDocument(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14491,6 +15907,102 @@ func (ec *executionContext) fieldContext_RateLimit_maxCost(_ context.Context, fi
 	return graphql.NewScalarFieldContext("RateLimit", field, false, false, "Int")
 }
 
+func (ec *executionContext) _ResolveGapPayload_gap(ctx context.Context, field graphql.CollectedField, obj *model.ResolveGapPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResolveGapPayload_gap(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Gap, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Gap) graphql.Marshaler {
+			return ec.marshalOKnowledgeGap2ᚖkyrochatᚋkyroᚐGap(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ResolveGapPayload_gap(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResolveGapPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGap(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ResolveGapPayload_document(ctx context.Context, field graphql.CollectedField, obj *model.ResolveGapPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResolveGapPayload_document(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Document, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *kyro.Document) graphql.Marshaler {
+			return ec.marshalODocument2ᚖkyrochatᚋkyroᚐDocument(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ResolveGapPayload_document(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResolveGapPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Document(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ResolveGapPayload_errors(ctx context.Context, field graphql.CollectedField, obj *model.ResolveGapPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResolveGapPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []kyro.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕkyrochatᚋkyroᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResolveGapPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResolveGapPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SearchHit_chunk(ctx context.Context, field graphql.CollectedField, obj *kyro.SearchHit) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15653,6 +17165,84 @@ func (ec *executionContext) fieldContext_Subscription_conversationEvents(ctx con
 	if fc.Args, err = ec.field_Subscription_conversationEvents_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UnansweredQuestion_question(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UnansweredQuestion_question(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.UnansweredQuestion().Question(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UnansweredQuestion_question(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UnansweredQuestion", field, true, true, "String")
+}
+
+func (ec *executionContext) _UnansweredQuestion_count(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UnansweredQuestion_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UnansweredQuestion_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UnansweredQuestion", field, false, false, "Int")
+}
+
+func (ec *executionContext) _UnansweredQuestion_gap(ctx context.Context, field graphql.CollectedField, obj *kyro.GapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UnansweredQuestion_gap(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Gap, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v kyro.Gap) graphql.Marshaler {
+			return ec.marshalNKnowledgeGap2kyrochatᚋkyroᚐGap(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UnansweredQuestion_gap(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UnansweredQuestion",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeGap(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -17889,6 +19479,59 @@ func UnmarshalDeleteExportInput(ctx context.Context, raw any) (model.DeleteExpor
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDismissGapInput(ctx context.Context, obj any) (model.DismissGapInput, error) {
+	var it model.DismissGapInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["dismissed"]; !present {
+		asMap["dismissed"] = true
+	}
+
+	fieldsInOrder := [...]string{"gapId", "dismissed"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "gapId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("gapId"))
+			data, err := ec.unmarshalNID2kyrochatᚋkyroᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.GapID = data
+		case "dismissed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dismissed"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Dismissed = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDismissGapInput unmarshals raw into the DismissGapInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDismissGapInput(ctx context.Context, raw any) (model.DismissGapInput, error) {
+	var out model.DismissGapInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DismissGapInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDocumentFilter(ctx context.Context, obj any) (model.DocumentFilter, error) {
 	var it model.DocumentFilter
 	if obj == nil {
@@ -18047,6 +19690,48 @@ func (ec *executionContext) unmarshalInputExportConversationsInput(ctx context.C
 func UnmarshalExportConversationsInput(ctx context.Context, raw any) (model.ExportConversationsInput, error) {
 	var out model.ExportConversationsInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ExportConversationsInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputKnowledgeGapFilter(ctx context.Context, obj any) (model.KnowledgeGapFilter, error) {
+	var it model.KnowledgeGapFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"status"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOKnowledgeGapStatus2ᚕkyrochatᚋkyroᚐGapStatusᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalKnowledgeGapFilter unmarshals raw into the KnowledgeGapFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalKnowledgeGapFilter(ctx context.Context, raw any) (model.KnowledgeGapFilter, error) {
+	var out model.KnowledgeGapFilter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "KnowledgeGapFilter", raw, &out)
 	return out, err
 }
 
@@ -18593,6 +20278,62 @@ func (ec *executionContext) unmarshalInputResetPasswordInput(ctx context.Context
 func UnmarshalResetPasswordInput(ctx context.Context, raw any) (model.ResetPasswordInput, error) {
 	var out model.ResetPasswordInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ResetPasswordInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputResolveGapInput(ctx context.Context, obj any) (model.ResolveGapInput, error) {
+	var it model.ResolveGapInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"gapId", "question", "answer"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "gapId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("gapId"))
+			data, err := ec.unmarshalNID2kyrochatᚋkyroᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.GapID = data
+		case "question":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("question"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Question = graphql.OmittableOf(data)
+		case "answer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("answer"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Answer = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalResolveGapInput unmarshals raw into the ResolveGapInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalResolveGapInput(ctx context.Context, raw any) (model.ResolveGapInput, error) {
+	var out model.ResolveGapInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ResolveGapInput", raw, &out)
 	return out, err
 }
 
@@ -19544,6 +21285,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Message(ctx, sel, obj)
+	case *kyro.Gap:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._KnowledgeGap(ctx, sel, obj)
 	case *kyro.Export:
 		if obj == nil {
 			return graphql.Null
@@ -20137,6 +21883,12 @@ func (ec *executionContext) _Bot(ctx context.Context, sel ast.SelectionSet, obj 
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Bot_analytics(ctx, field, obj)
 				})
+		case "knowledgeGaps":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Bot_knowledgeGaps(ctx, field, obj)
+				})
 		case "viewerCanEdit":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
@@ -20180,33 +21932,39 @@ func (ec *executionContext) _BotAnalytics(ctx context.Context, sel ast.Selection
 		case "from":
 			out.Values[i] = ec._BotAnalytics_from(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "to":
 			out.Values[i] = ec._BotAnalytics_to(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "interval":
 			out.Values[i] = ec._BotAnalytics_interval(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "timeZone":
 			out.Values[i] = ec._BotAnalytics_timeZone(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "total":
 			out.Values[i] = ec._BotAnalytics_total(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "series":
 			out.Values[i] = ec._BotAnalytics_series(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "unansweredQuestions":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._BotAnalytics_unansweredQuestions(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -21831,6 +23589,44 @@ func (ec *executionContext) _DeletePayload(ctx context.Context, sel ast.Selectio
 	return out
 }
 
+var dismissGapPayloadImplementors = []string{"DismissGapPayload"}
+
+func (ec *executionContext) _DismissGapPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DismissGapPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dismissGapPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DismissGapPayload")
+		case "gap":
+			out.Values[i] = ec._DismissGapPayload_gap(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._DismissGapPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var documentImplementors = []string{"Document", "Node"}
 
 func (ec *executionContext) _Document(ctx context.Context, sel ast.SelectionSet, obj *kyro.Document) graphql.Marshaler {
@@ -22737,6 +24533,404 @@ func (ec *executionContext) _GroundingCount(ctx context.Context, sel ast.Selecti
 			}
 		case "answers":
 			out.Values[i] = ec._GroundingCount_answers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var knowledgeGapImplementors = []string{"KnowledgeGap", "Node"}
+
+func (ec *executionContext) _KnowledgeGap(ctx context.Context, sel ast.SelectionSet, obj *kyro.Gap) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeGapImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KnowledgeGap")
+		case "id":
+			out.Values[i] = ec._KnowledgeGap_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "bot":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._KnowledgeGap_bot(ctx, field, obj)
+				})
+		case "question":
+			out.Values[i] = ec._KnowledgeGap_question(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = ec._KnowledgeGap_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "questionCount":
+			out.Values[i] = ec._KnowledgeGap_questionCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "unansweredCount":
+			out.Values[i] = ec._KnowledgeGap_unansweredCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notFoundCount":
+			out.Values[i] = ec._KnowledgeGap_notFoundCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "ratedDownCount":
+			out.Values[i] = ec._KnowledgeGap_ratedDownCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "peopleCount":
+			out.Values[i] = ec._KnowledgeGap_peopleCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "firstAskedAt":
+			out.Values[i] = ec._KnowledgeGap_firstAskedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastAskedAt":
+			out.Values[i] = ec._KnowledgeGap_lastAskedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "questions":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._KnowledgeGap_questions(ctx, field, obj)
+				})
+		case "document":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._KnowledgeGap_document(ctx, field, obj)
+				})
+		case "check":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._KnowledgeGap_check(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var knowledgeGapCheckImplementors = []string{"KnowledgeGapCheck"}
+
+func (ec *executionContext) _KnowledgeGapCheck(ctx context.Context, sel ast.SelectionSet, obj *kyro.GapCheck) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeGapCheckImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KnowledgeGapCheck")
+		case "total":
+			out.Values[i] = ec._KnowledgeGapCheck_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "checked":
+			out.Values[i] = ec._KnowledgeGapCheck_checked(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "answered":
+			out.Values[i] = ec._KnowledgeGapCheck_answered(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "tokens":
+			out.Values[i] = ec._KnowledgeGapCheck_tokens(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "problem":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._KnowledgeGapCheck_problem(ctx, field, obj)
+				})
+		case "startedAt":
+			out.Values[i] = ec._KnowledgeGapCheck_startedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endedAt":
+			out.Values[i] = ec._KnowledgeGapCheck_endedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var knowledgeGapConnectionImplementors = []string{"KnowledgeGapConnection"}
+
+func (ec *executionContext) _KnowledgeGapConnection(ctx context.Context, sel ast.SelectionSet, obj *kyro.Page[kyro.Gap]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeGapConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KnowledgeGapConnection")
+		case "edges":
+			out.Values[i] = ec._KnowledgeGapConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._KnowledgeGapConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._KnowledgeGapConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._KnowledgeGapConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var knowledgeGapEdgeImplementors = []string{"KnowledgeGapEdge"}
+
+func (ec *executionContext) _KnowledgeGapEdge(ctx context.Context, sel ast.SelectionSet, obj *kyro.Edge[kyro.Gap]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeGapEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KnowledgeGapEdge")
+		case "cursor":
+			out.Values[i] = ec._KnowledgeGapEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._KnowledgeGapEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var knowledgeGapQuestionImplementors = []string{"KnowledgeGapQuestion"}
+
+func (ec *executionContext) _KnowledgeGapQuestion(ctx context.Context, sel ast.SelectionSet, obj *kyro.GapQuestion) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeGapQuestionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KnowledgeGapQuestion")
+		case "text":
+			out.Values[i] = ec._KnowledgeGapQuestion_text(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "askedAt":
+			out.Values[i] = ec._KnowledgeGapQuestion_askedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "message":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._KnowledgeGapQuestion_message(ctx, field, obj)
+				})
+		case "notFound":
+			out.Values[i] = ec._KnowledgeGapQuestion_notFound(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "ratedDown":
+			out.Values[i] = ec._KnowledgeGapQuestion_ratedDown(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "verdict":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._KnowledgeGapQuestion_verdict(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var knowledgeGapQuestionConnectionImplementors = []string{"KnowledgeGapQuestionConnection"}
+
+func (ec *executionContext) _KnowledgeGapQuestionConnection(ctx context.Context, sel ast.SelectionSet, obj *kyro.Page[kyro.GapQuestion]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeGapQuestionConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KnowledgeGapQuestionConnection")
+		case "edges":
+			out.Values[i] = ec._KnowledgeGapQuestionConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._KnowledgeGapQuestionConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._KnowledgeGapQuestionConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._KnowledgeGapQuestionConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var knowledgeGapQuestionEdgeImplementors = []string{"KnowledgeGapQuestionEdge"}
+
+func (ec *executionContext) _KnowledgeGapQuestionEdge(ctx context.Context, sel ast.SelectionSet, obj *kyro.Edge[kyro.GapQuestion]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeGapQuestionEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KnowledgeGapQuestionEdge")
+		case "cursor":
+			out.Values[i] = ec._KnowledgeGapQuestionEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._KnowledgeGapQuestionEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -23738,6 +25932,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "resolveGap":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_resolveGap(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "dismissGap":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_dismissGap(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "addUrlDocument":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_addUrlDocument(ctx, field)
@@ -24182,6 +26390,49 @@ func (ec *executionContext) _RateLimit(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var resolveGapPayloadImplementors = []string{"ResolveGapPayload"}
+
+func (ec *executionContext) _ResolveGapPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ResolveGapPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, resolveGapPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ResolveGapPayload")
+		case "gap":
+			out.Values[i] = ec._ResolveGapPayload_gap(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "document":
+			out.Values[i] = ec._ResolveGapPayload_document(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._ResolveGapPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var searchHitImplementors = []string{"SearchHit"}
 
 func (ec *executionContext) _SearchHit(ctx context.Context, sel ast.SelectionSet, obj *kyro.SearchHit) graphql.Marshaler {
@@ -24569,6 +26820,50 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
+}
+
+var unansweredQuestionImplementors = []string{"UnansweredQuestion"}
+
+func (ec *executionContext) _UnansweredQuestion(ctx context.Context, sel ast.SelectionSet, obj *kyro.GapCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, unansweredQuestionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UnansweredQuestion")
+		case "question":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._UnansweredQuestion_question(ctx, field, obj)
+				})
+		case "count":
+			out.Values[i] = ec._UnansweredQuestion_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "gap":
+			out.Values[i] = ec._UnansweredQuestion_gap(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
 }
 
 var uploadSlotImplementors = []string{"UploadSlot", "Node"}
@@ -25915,6 +28210,19 @@ func (ec *executionContext) marshalNDeletePayload2ᚖkyrochatᚋgraphᚋmodelᚐ
 	return ec._DeletePayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNDismissGapInput2kyrochatᚋgraphᚋmodelᚐDismissGapInput(ctx context.Context, v any) (model.DismissGapInput, error) {
+	res, err := ec.unmarshalInputDismissGapInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDismissGapPayload2ᚖkyrochatᚋgraphᚋmodelᚐDismissGapPayload(ctx context.Context, sel ast.SelectionSet, v *model.DismissGapPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DismissGapPayload!")
+		return graphql.Null
+	}
+	return ec._DismissGapPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNDocument2kyrochatᚋkyroᚐDocument(ctx context.Context, sel ast.SelectionSet, v kyro.Document) graphql.Marshaler {
 	return ec._Document(ctx, sel, &v)
 }
@@ -26567,6 +28875,150 @@ var (
 	}
 )
 
+func (ec *executionContext) marshalNKnowledgeGap2kyrochatᚋkyroᚐGap(ctx context.Context, sel ast.SelectionSet, v kyro.Gap) graphql.Marshaler {
+	return ec._KnowledgeGap(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGap2ᚕkyrochatᚋkyroᚐGapᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Gap) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKnowledgeGap2kyrochatᚋkyroᚐGap(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNKnowledgeGap2ᚖkyrochatᚋkyroᚐGap(ctx context.Context, sel ast.SelectionSet, v *kyro.Gap) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "KnowledgeGap!")
+		return graphql.Null
+	}
+	return ec._KnowledgeGap(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.Gap]) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "KnowledgeGapConnection!")
+		return graphql.Null
+	}
+	return ec._KnowledgeGapConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapEdge2kyrochatᚋkyroᚐEdge(ctx context.Context, sel ast.SelectionSet, v kyro.Edge[kyro.Gap]) graphql.Marshaler {
+	return ec._KnowledgeGapEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Edge[kyro.Gap]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKnowledgeGapEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNKnowledgeGapQuestion2kyrochatᚋkyroᚐGapQuestion(ctx context.Context, sel ast.SelectionSet, v kyro.GapQuestion) graphql.Marshaler {
+	return ec._KnowledgeGapQuestion(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapQuestion2ᚕkyrochatᚋkyroᚐGapQuestionᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.GapQuestion) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKnowledgeGapQuestion2kyrochatᚋkyroᚐGapQuestion(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNKnowledgeGapQuestion2ᚖkyrochatᚋkyroᚐGapQuestion(ctx context.Context, sel ast.SelectionSet, v *kyro.GapQuestion) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "KnowledgeGapQuestion!")
+		return graphql.Null
+	}
+	return ec._KnowledgeGapQuestion(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapQuestionConnection2ᚖkyrochatᚋkyroᚐPage(ctx context.Context, sel ast.SelectionSet, v *kyro.Page[kyro.GapQuestion]) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "KnowledgeGapQuestionConnection!")
+		return graphql.Null
+	}
+	return ec._KnowledgeGapQuestionConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapQuestionEdge2kyrochatᚋkyroᚐEdge(ctx context.Context, sel ast.SelectionSet, v kyro.Edge[kyro.GapQuestion]) graphql.Marshaler {
+	return ec._KnowledgeGapQuestionEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapQuestionEdge2ᚕkyrochatᚋkyroᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.Edge[kyro.GapQuestion]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKnowledgeGapQuestionEdge2kyrochatᚋkyroᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus(ctx context.Context, v any) (kyro.GapStatus, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus(ctx context.Context, sel ast.SelectionSet, v kyro.GapStatus) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "KnowledgeGapStatus!")
+	}
+	return res
+}
+
+var (
+	unmarshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus = map[string]kyro.GapStatus{
+		"OPEN":       kyro.GapOpen,
+		"CHECKING":   kyro.GapChecking,
+		"FIXED":      kyro.GapFixed,
+		"STILL_OPEN": kyro.GapStillOpen,
+		"DISMISSED":  kyro.GapDismissed,
+	}
+	marshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus = map[kyro.GapStatus]string{
+		kyro.GapOpen:      "OPEN",
+		kyro.GapChecking:  "CHECKING",
+		kyro.GapFixed:     "FIXED",
+		kyro.GapStillOpen: "STILL_OPEN",
+		kyro.GapDismissed: "DISMISSED",
+	}
+)
+
 func (ec *executionContext) unmarshalNLogInInput2kyrochatᚋgraphᚋmodelᚐLogInInput(ctx context.Context, v any) (model.LogInInput, error) {
 	res, err := ec.unmarshalInputLogInInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -26952,6 +29404,19 @@ func (ec *executionContext) unmarshalNResetPasswordInput2kyrochatᚋgraphᚋmode
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNResolveGapInput2kyrochatᚋgraphᚋmodelᚐResolveGapInput(ctx context.Context, v any) (model.ResolveGapInput, error) {
+	res, err := ec.unmarshalInputResolveGapInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNResolveGapPayload2ᚖkyrochatᚋgraphᚋmodelᚐResolveGapPayload(ctx context.Context, sel ast.SelectionSet, v *model.ResolveGapPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ResolveGapPayload!")
+		return graphql.Null
+	}
+	return ec._ResolveGapPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNResyncDocumentInput2kyrochatᚋgraphᚋmodelᚐResyncDocumentInput(ctx context.Context, v any) (model.ResyncDocumentInput, error) {
 	res, err := ec.unmarshalInputResyncDocumentInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -27120,6 +29585,26 @@ func (ec *executionContext) marshalNURL2string(ctx context.Context, sel ast.Sele
 		graphql.AddInvalidNullFromMarshaler(ctx, "URL!")
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNUnansweredQuestion2kyrochatᚋkyroᚐGapCount(ctx context.Context, sel ast.SelectionSet, v kyro.GapCount) graphql.Marshaler {
+	return ec._UnansweredQuestion(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNUnansweredQuestion2ᚕkyrochatᚋkyroᚐGapCountᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.GapCount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNUnansweredQuestion2kyrochatᚋkyroᚐGapCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNUpdateBotInput2kyrochatᚋgraphᚋmodelᚐUpdateBotInput(ctx context.Context, v any) (model.UpdateBotInput, error) {
@@ -27637,6 +30122,130 @@ var (
 		kyro.IntervalHour: "HOUR",
 		kyro.IntervalDay:  "DAY",
 		kyro.IntervalWeek: "WEEK",
+	}
+)
+
+func (ec *executionContext) marshalOKnowledgeGap2ᚖkyrochatᚋkyroᚐGap(ctx context.Context, sel ast.SelectionSet, v *kyro.Gap) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._KnowledgeGap(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOKnowledgeGapCheck2ᚖkyrochatᚋkyroᚐGapCheck(ctx context.Context, sel ast.SelectionSet, v *kyro.GapCheck) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._KnowledgeGapCheck(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOKnowledgeGapFilter2ᚖkyrochatᚋgraphᚋmodelᚐKnowledgeGapFilter(ctx context.Context, v any) (*model.KnowledgeGapFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputKnowledgeGapFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem(ctx context.Context, v any) (*kyro.GapProblem, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem(ctx context.Context, sel ast.SelectionSet, v *kyro.GapProblem) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem[*v])
+	return res
+}
+
+var (
+	unmarshalOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem = map[string]kyro.GapProblem{
+		"DOCUMENT_FAILED":  kyro.GapDocumentFailed,
+		"DOCUMENT_DELETED": kyro.GapDocumentDeleted,
+		"NOT_ANSWERED":     kyro.GapNotAnswered,
+		"BUDGET_EXCEEDED":  kyro.GapNoBudget,
+		"NOT_CHECKED":      kyro.GapNotChecked,
+	}
+	marshalOKnowledgeGapProblem2ᚖkyrochatᚋkyroᚐGapProblem = map[kyro.GapProblem]string{
+		kyro.GapDocumentFailed:  "DOCUMENT_FAILED",
+		kyro.GapDocumentDeleted: "DOCUMENT_DELETED",
+		kyro.GapNotAnswered:     "NOT_ANSWERED",
+		kyro.GapNoBudget:        "BUDGET_EXCEEDED",
+		kyro.GapNotChecked:      "NOT_CHECKED",
+	}
+)
+
+func (ec *executionContext) unmarshalOKnowledgeGapStatus2ᚕkyrochatᚋkyroᚐGapStatusᚄ(ctx context.Context, v any) ([]kyro.GapStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]kyro.GapStatus, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOKnowledgeGapStatus2ᚕkyrochatᚋkyroᚐGapStatusᚄ(ctx context.Context, sel ast.SelectionSet, v []kyro.GapStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 200, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKnowledgeGapStatus2kyrochatᚋkyroᚐGapStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict(ctx context.Context, v any) (*kyro.GapVerdict, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict(ctx context.Context, sel ast.SelectionSet, v *kyro.GapVerdict) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict[*v])
+	return res
+}
+
+var (
+	unmarshalOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict = map[string]kyro.GapVerdict{
+		"ANSWERED":   kyro.GapAnswered,
+		"UNANSWERED": kyro.GapUnanswered,
+	}
+	marshalOKnowledgeGapVerdict2ᚖkyrochatᚋkyroᚐGapVerdict = map[kyro.GapVerdict]string{
+		kyro.GapAnswered:   "ANSWERED",
+		kyro.GapUnanswered: "UNANSWERED",
 	}
 )
 

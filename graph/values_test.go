@@ -150,7 +150,7 @@ func (f *filler) node(v reflect.Value) {
 		v.Set(reflect.ValueOf(stranger{}))
 		return
 	}
-	node := pick(f.dice, []kyro.Node{&kyro.User{}, &kyro.Bot{}, &kyro.Document{}, &kyro.Chunk{}, &kyro.Crawl{}, &kyro.UploadSlot{}, &kyro.Export{}, &kyro.Conversation{}, &kyro.Message{}})
+	node := pick(f.dice, []kyro.Node{&kyro.User{}, &kyro.Bot{}, &kyro.Document{}, &kyro.Chunk{}, &kyro.Crawl{}, &kyro.Gap{}, &kyro.UploadSlot{}, &kyro.Export{}, &kyro.Conversation{}, &kyro.Message{}})
 	f.value(reflect.ValueOf(node).Elem())
 	v.Set(reflect.ValueOf(node))
 }

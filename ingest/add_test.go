@@ -183,3 +183,25 @@ func TestNothingIsTakenInWhileTheServerGoesAway(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswerGap: a pair that answers a gap is taken in as any other, and refused as any other.
+func TestAnswerGap(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	answer := func(gap int64, question string) (kyro.Document, error) {
+		return h.Service.AnswerGap(t.Context(), alice, bot, kyro.GapAnswer{GapID: kyro.GapID(gap), QA: kyro.QA{Question: question, Answer: "9 euros."}})
+	}
+	d, err := answer(1, "What is a\nticket?")
+	if err != nil || d.Kind != kyro.DocumentQA || d.Title != "What is a ticket?" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for _, wrong := range []struct {
+		gap      int64
+		question string
+		want     kyro.Code
+	}{{1, " ", kyro.CodeValidation}, {2, "What?", kyro.CodeNotFound}} {
+		if _, err := answer(wrong.gap, wrong.question); kyro.ErrorCode(err) != wrong.want {
+			t.Errorf("gap %d, %q: %v, want %s", wrong.gap, wrong.question, err, wrong.want)
+		}
+	}
+}

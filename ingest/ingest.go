@@ -21,6 +21,13 @@ type Store interface {
 	AddDocument(
 		ctx context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
 	) (document kyro.Document, duplicate kyro.ID, err error)
+	// AnswerGap is AddDocument for an answer to a gap of the bot, whose questions are asked again, by a job of the same fact.
+	// Where the gap was answered so before and the document is live, that is given and nothing is added; the questions are
+	// asked again unless the gap is FIXED or CHECKING. CONFLICT where it is CHECKING another answer; NOT_FOUND where the
+	// owner has no such gap.
+	AnswerGap(
+		ctx context.Context, gap kyro.ID, d kyro.NewDocument, original io.Reader, deeds ...kyro.AuditEntry,
+	) (document kyro.Document, added bool, err error)
 	Documents(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Document, error)
 	// DocumentPages and ChunkPages have a page for every parent, which is empty where it is not the owner's.
 	DocumentPages(

@@ -90,6 +90,17 @@ func (m *memory) Bots(_ context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.B
 	return nil, nil
 }
 
+// AnswerGap knows one gap, which is of no bot in particular.
+func (m *memory) AnswerGap(
+	ctx context.Context, gap kyro.ID, d kyro.NewDocument, original io.Reader, deeds ...kyro.AuditEntry,
+) (kyro.Document, bool, error) {
+	if gap != kyro.GapID(1) {
+		return kyro.Document{}, false, kyro.NotFound(kyro.KindGap)
+	}
+	document, _, err := m.AddDocument(ctx, d, original, nil, deeds...)
+	return document, err == nil, err
+}
+
 func (m *memory) AddDocument(
 	_ context.Context, d kyro.NewDocument, original io.Reader, place func(kyro.Document) error, deeds ...kyro.AuditEntry,
 ) (kyro.Document, kyro.ID, error) {

@@ -36,7 +36,7 @@ func (s *Service) Analytics(ctx context.Context, v kyro.Viewer, bot kyro.ID, ask
 	if err != nil {
 		return kyro.BotAnalytics{}, err
 	}
-	told := kyro.BotAnalytics{Span: asked.Span, Interval: asked.Interval, TimeZone: asked.TimeZone, Total: kyro.NewFigures()}
+	told := kyro.BotAnalytics{Span: asked.Span, BotID: bot, Interval: asked.Interval, TimeZone: asked.TimeZone, Total: kyro.NewFigures()}
 	for i, f := range figures {
 		told.Total.Add(f)
 		told.Series = append(told.Series, kyro.FiguresOf{Span: spans[i], Figures: f})

@@ -14,7 +14,8 @@ type Config struct {
 	// mail, to crawl and to export, else 1. Those that share the queue of what nobody waits for have 2 together.
 	Workers map[kyro.JobKind]int
 	Timeout time.Duration // the longest turn of a job of any other kind than the following; default 45 s
-	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile and to export.
+	// Timeouts are those of kinds that cannot do their work in parts; default half an hour to reconcile and to export, and three
+	// minutes to ask a question again, which is as long as an answer may take.
 	Timeouts map[kyro.JobKind]time.Duration
 	// RescueAfter is how long nothing may be heard of a job that is under way before its process counts as dead; default
 	// 20 s, of which every process tells four times that it goes on.
@@ -81,7 +82,7 @@ const tidying = "tidy"
 // in it.
 func queueOf(kind kyro.JobKind) string {
 	switch kind {
-	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails, kyro.JobRollUp, kyro.JobDropExport, kyro.JobExpire:
+	case kyro.JobPurge, kyro.JobPurgeBot, kyro.JobPurgeUser, kyro.JobRefresh, kyro.JobSync, kyro.JobFeed, kyro.JobSweepFiles, kyro.JobSweepUsers, kyro.JobSweepMails, kyro.JobRollUp, kyro.JobDropExport, kyro.JobExpire, kyro.JobSweepGaps:
 		return tidying
 	default:
 		return string(kind)
@@ -104,10 +105,16 @@ func (c Config) workers(queue string) int {
 
 // timeout is the longest turn of a kind; 0 for the common one.
 func (c Config) timeout(kind kyro.JobKind) time.Duration {
-	if t := c.Timeouts[kind]; t > 0 || kind != kyro.JobReconcile && kind != kyro.JobExport {
+	if t := c.Timeouts[kind]; t > 0 {
 		return t
 	}
-	return 30 * time.Minute
+	switch kind {
+	case kyro.JobReconcile, kyro.JobExport:
+		return 30 * time.Minute
+	case kyro.JobCheckGap:
+		return 3 * time.Minute
+	}
+	return 0
 }
 
 // riverRescueAfter is when River itself takes a silent job for one of a dead process. It demands at least Timeout.

@@ -36,6 +36,7 @@ func (s Span) Within(whole Span) Span {
 // BotAnalytics tells how a bot is used.
 type BotAnalytics struct {
 	Span
+	BotID    ID
 	Interval Interval
 	TimeZone string
 	Total    *Figures

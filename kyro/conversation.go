@@ -54,21 +54,7 @@ func (c *Conversation) Apply(p ConversationPatch) error {
 
 // TitleFrom makes a conversation's first title from its first message: one line of at most 60 characters.
 func TitleFrom(message string) string {
-	const limit = 60
-	line := strings.Join(strings.Fields(message), " ")
-	if CharCount(line) <= limit {
-		return line
-	}
-	n := 0
-	for i, r := range line {
-		if n++; r > 0xFFFF {
-			n++
-		}
-		if n > limit-1 {
-			return strings.TrimSpace(line[:i]) + "…"
-		}
-	}
-	return line
+	return Shortened(strings.Join(strings.Fields(message), " "), 60)
 }
 
 // ConversationFilter selects conversations; empty fields select all.

@@ -22,12 +22,13 @@ const (
 	KindCrawl        Kind = "crawl"
 	KindUpload       Kind = "upload"
 	KindExport       Kind = "export"
+	KindGap          Kind = "gap"
 )
 
 var kinds = map[Kind]string{
 	KindUser: "User", KindSession: "Session", KindAPIKey: "ApiKey", KindAudit: "AuditEntry", KindBot: "Bot", KindDocument: "Document",
 	KindChunk: "Chunk", KindConversation: "Conversation", KindMessage: "Message", KindCrawl: "Crawl",
-	KindUpload: "UploadSlot", KindExport: "Export",
+	KindUpload: "UploadSlot", KindGap: "KnowledgeGap", KindExport: "Export",
 }
 
 // Noun is the name of the kind as the contract writes it, such as "Bot".
@@ -75,6 +76,9 @@ func UploadID(key int64) ID { return ID{KindUpload, key} }
 
 // ExportID is the ID of the export with the key.
 func ExportID(key int64) ID { return ID{KindExport, key} }
+
+// GapID is the ID of the gap with the key.
+func GapID(key int64) ID { return ID{KindGap, key} }
 
 // IsZero reports whether the ID names nothing.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -28,6 +28,9 @@ const (
 	JobExport     JobKind = "export"      // Key: the export
 	JobDropExport JobKind = "drop-export" // Key: the export of which nothing is to be left
 	JobExpire     JobKind = "expire"      // exports that nobody can download any more
+	JobPlaceGaps  JobKind = "place-gaps"  // Key: the bot whose unanswered questions are to be put together
+	JobSweepGaps  JobKind = "sweep-gaps"  // looks for bots with questions that were left out, or were compared by another model
+	JobCheckGap   JobKind = "check-gap"   // Key: the gap that was answered; Run: its run
 )
 
 // Job is work to be done in the background at least once. It is stored in the transaction of the data it is

@@ -55,3 +55,20 @@ func checkText(field, label, s string, minimum, maximum int) error {
 func isBidiControl(r rune) bool {
 	return r == 0x061C || r == 0x200E || r == 0x200F || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
 }
+
+// Shortened is a text of at most so many UTF-16 units: one that is longer is cut, and ends in an ellipsis.
+func Shortened(s string, limit int) string {
+	if CharCount(s) <= limit {
+		return s
+	}
+	n := 0
+	for i, r := range s {
+		if n++; r > 0xFFFF {
+			n++
+		}
+		if n > limit-1 {
+			return strings.TrimSpace(s[:i]) + "…"
+		}
+	}
+	return s
+}

@@ -22,6 +22,8 @@ type levels struct {
 	crawls        level[kyro.Crawl]
 	crawlPages    level[kyro.CrawlPage]
 	exports       level[kyro.Export]
+	gaps          level[kyro.Gap]
+	gapQuestions  level[kyro.GapQuestion]
 	conversations level[kyro.Conversation]
 	messages      level[kyro.Message]
 }
@@ -140,6 +142,12 @@ var (
 		func(l *loaders) *followed { return &l.followed.crawlPageDocument })
 	exportBot = linkTo((*loaders).exportLevel, (*loaders).botRows, func(e *kyro.Export) kyro.ID { return e.BotID },
 		func(l *loaders) *followed { return &l.followed.exportBot })
+	gapBot = linkTo((*loaders).gapLevel, (*loaders).botRows, func(g *kyro.Gap) kyro.ID { return g.BotID },
+		func(l *loaders) *followed { return &l.followed.gapBot })
+	gapDocument = linkTo((*loaders).gapLevel, (*loaders).documentRows, func(g *kyro.Gap) kyro.ID { return g.DocumentID },
+		func(l *loaders) *followed { return &l.followed.gapDocument })
+	gapQuestionMessage = linkTo((*loaders).gapQuestionLevel, (*loaders).messageRows, func(q *kyro.GapQuestion) kyro.ID { return q.MessageID },
+		func(l *loaders) *followed { return &l.followed.gapQuestionMessage })
 	chunkDocument = linkTo((*loaders).chunkLevel, (*loaders).documentRows, func(c *kyro.Chunk) kyro.ID { return c.DocumentID },
 		func(l *loaders) *followed { return &l.followed.chunkDocument })
 	conversationBot = linkTo((*loaders).conversationLevel, (*loaders).botRows, func(c *kyro.Conversation) kyro.ID { return c.BotID },

@@ -33,6 +33,7 @@ type loaders struct {
 	crawls        loader[*kyro.Crawl]
 	slots         loader[*kyro.UploadSlot]
 	exports       loader[*kyro.Export]
+	gaps          loader[*kyro.Gap]
 	conversations loader[*kyro.Conversation]
 	messages      loader[*kyro.Message]
 	siblings      loader[[]kyro.Message]
@@ -40,7 +41,7 @@ type loaders struct {
 	below         map[any]any // of each parent, by the field of a plan, or by name and arguments
 
 	followed struct {
-		exportBot, crawlBot, crawlPageDocument, documentCrawl, botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,
+		gapBot, gapDocument, gapQuestionMessage, exportBot, crawlBot, crawlPageDocument, documentCrawl, botOwner, documentBot, chunkDocument, conversationBot, conversationUser, conversationLast, messageTalk, messageParent,
 		messageSiblings, citedDocuments, citedChunks followed
 	}
 }
@@ -119,6 +120,8 @@ func (l *loaders) chunkLevel() *level[kyro.Chunk]               { return &l.leve
 func (l *loaders) crawlLevel() *level[kyro.Crawl]               { return &l.level.crawls }
 func (l *loaders) crawlPageLevel() *level[kyro.CrawlPage]       { return &l.level.crawlPages }
 func (l *loaders) exportLevel() *level[kyro.Export]             { return &l.level.exports }
+func (l *loaders) gapLevel() *level[kyro.Gap]                   { return &l.level.gaps }
+func (l *loaders) gapQuestionLevel() *level[kyro.GapQuestion]   { return &l.level.gapQuestions }
 func (l *loaders) conversationLevel() *level[kyro.Conversation] { return &l.level.conversations }
 func (l *loaders) messageLevel() *level[kyro.Message]           { return &l.level.messages }
 
@@ -161,6 +164,12 @@ func (l *loaders) chunkRows() loader[*kyro.Chunk] {
 func (l *loaders) crawlRows() loader[*kyro.Crawl] {
 	return made(l, &l.crawls, func() loader[*kyro.Crawl] {
 		return byID(l.viewer, l.root.Ingest.Crawls, (*kyro.Crawl).NodeID, &l.level.crawls)
+	})
+}
+
+func (l *loaders) gapRows() loader[*kyro.Gap] {
+	return made(l, &l.gaps, func() loader[*kyro.Gap] {
+		return byID(l.viewer, l.root.Gaps.ByID, (*kyro.Gap).NodeID, &l.level.gaps)
 	})
 }
 

@@ -38,6 +38,8 @@ func (l *loaders) nodes(ctx context.Context, kind kyro.Kind, ids []kyro.ID) ([]k
 		return loadNodes(ctx, l.chunkRows(), ids)
 	case kyro.KindCrawl:
 		return loadNodes(ctx, l.crawlRows(), ids)
+	case kyro.KindGap:
+		return loadNodes(ctx, l.gapRows(), ids)
 	case kyro.KindUpload:
 		return loadNodes(ctx, l.slotRows(), ids)
 	case kyro.KindExport:

@@ -23,6 +23,7 @@ type Root struct {
 	Answer  *answer.Service
 	Insight *insight.Service
 	Exports *export.Service
+	Gaps    *insight.Gaps
 	Info    kyro.ServerInfo
 	Carrier Carrier // of subscriptions
 	Cookies Cookies // of browsers that ask for them
@@ -80,6 +81,21 @@ func (r *Root) Crawl() graph.CrawlResolver { return crawlFields{r} }
 
 // CrawlPage resolves the fields of the pages of crawls.
 func (r *Root) CrawlPage() graph.CrawlPageResolver { return crawlPageFields{} }
+
+// BotAnalytics resolves the fields of analytics.
+func (r *Root) BotAnalytics() graph.BotAnalyticsResolver { return analyticsFields{r} }
+
+// UnansweredQuestion resolves the fields of what was left unanswered.
+func (r *Root) UnansweredQuestion() graph.UnansweredQuestionResolver { return unansweredFields{} }
+
+// KnowledgeGap resolves the fields of gaps.
+func (r *Root) KnowledgeGap() graph.KnowledgeGapResolver { return gapFields{r} }
+
+// KnowledgeGapCheck resolves the fields of checks of gaps.
+func (r *Root) KnowledgeGapCheck() graph.KnowledgeGapCheckResolver { return gapCheckFields{} }
+
+// KnowledgeGapQuestion resolves the fields of questions of gaps.
+func (r *Root) KnowledgeGapQuestion() graph.KnowledgeGapQuestionResolver { return gapQuestionFields{} }
 
 // UploadSlot resolves the fields of upload slots.
 func (r *Root) UploadSlot() graph.UploadSlotResolver { return slotFields{r} }

@@ -140,6 +140,9 @@ func (s *Store) DeleteBot(ctx context.Context, owner, id kyro.ID, now time.Time,
 		if err != nil {
 			return err
 		}
+		if err := s.dropGaps(ctx, tx, id.Key, owner, now); err != nil {
+			return err
+		}
 		if err := s.settle(ctx, tx, now, ended...); err != nil {
 			return err
 		}

@@ -115,6 +115,11 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 		}
 		message = r.noun()
 		message.Citations = convert(rows, (*citationRow).noun)
+		if r.Grounding != nil && *r.Grounding == kyro.GroundingNotFound {
+			if err := tx.weigh(ctx, &r); err != nil {
+				return err
+			}
+		}
 		return s.settle(ctx, tx, o.Now, settlement{message: &r, begun: true})
 	})
 	return message, err

@@ -133,10 +133,13 @@ func (s *Store) DeleteConversation(ctx context.Context, user, id kyro.ID, now ti
 		if err != nil {
 			return err
 		}
-		if err := s.settle(ctx, tx, now, ended...); err != nil {
+		if err := s.recountConversations(ctx, tx, "c.id = ?", r.ID); err != nil {
 			return err
 		}
-		return s.recountConversations(ctx, tx, "c.id = ?", r.ID)
+		if err := tx.takeOut(ctx, "message_id IN (SELECT id FROM messages WHERE conversation_id = ?)", r.ID); err != nil {
+			return err
+		}
+		return s.settle(ctx, tx, now, ended...)
 	})
 }
 

@@ -22,14 +22,17 @@ func (s *Store) RateMessage(ctx context.Context, user, id kyro.ID, feedback *kyr
 		}
 		r := messageRow{ID: id.Key, Feedback: feedback, Changed: number}
 		err = tx.NewUpdate().Model(&r).Column("feedback", "changed").WherePK().Where("NOT (" + unfinished + ")").
-			Returning("created_at, conversation_id").Scan(ctx)
+			Returning("created_at, completed_at, conversation_id, parent_id, superseded, grounding").Scan(ctx)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && r.ConversationID == 0 {
 			return kyro.Errorf(kyro.CodeConflict, "The answer is not final yet. Rate it when it is.")
 		}
 		if err != nil {
 			return err
 		}
-		return tx.recount(ctx, r.ConversationID, r.CreatedAt)
+		if err := tx.recount(ctx, r.ConversationID, r.CreatedAt); err != nil {
+			return err
+		}
+		return tx.weigh(ctx, &r)
 	})
 	if err != nil {
 		return kyro.Message{}, err

@@ -113,6 +113,13 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 	k.exec(t, fmt.Sprintf("INSERT INTO rollups (bot_id, minutes, slot, figures) VALUES (%d, 60, 0, '%s counted')", k.bot.Key, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO api_keys (user_id, name, prefix, secret_hash, scopes, networks, created_at)
 		VALUES (%d, '%s key', '%s pre', '%s secret', '[]', '[]', '2026-11-22 10:00:00+00:00')`, k.owner.Key, mark, mark, mark))
+	k.exec(t, fmt.Sprintf(`INSERT INTO gaps (bot_id, status, model, representative, questions, unanswered, not_found, rated_down, people,
+			first_asked_at, last_asked_at, run, check_total, check_done, check_answered, check_tokens, problem, created_at)
+		VALUES (%d, 'OPEN', '%s model', 0, 1, 1, 1, 0, 1, '2026-11-22 10:00:00+00:00', '2026-11-22 10:00:00+00:00', 0, 0, 0, 0, 0, '', '2026-11-22 10:00:00+00:00')`,
+		k.bot.Key, mark))
+	k.exec(t, fmt.Sprintf(`INSERT INTO gap_questions (message_id, bot_id, gap_id, sender_id, not_found, rated_down, asked_at, noted_at, kept, model, check_run, verdict)
+		VALUES (-%d, %d, (SELECT max(id) FROM gaps), %d, TRUE, FALSE, '2026-11-22 10:00:00+00:00', '2026-11-22 10:00:00+00:00', TRUE, '%s model', 0, '')`,
+		k.bot.Key, k.bot.Key, k.owner.Key, mark))
 	k.exec(t, fmt.Sprintf("INSERT INTO budgets (owner_id, scope, target_id, period) VALUES (%d, '%s', 1, 'DAY')", k.owner.Key, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO spendings (owner_id, scope, target_id, period, start, messages, tokens, cost, held_messages, held_tokens, held_cost, warned)
 		VALUES (%d, '%s', 1, 'DAY', '2026-11-22 00:00:00+00:00', 1, 1, 1, 0, 0, 0, FALSE)`, k.owner.Key, mark))

@@ -155,6 +155,12 @@ func (t *table[R, N]) withTexts(long func(*R) int) *table[R, N] {
 	return t
 }
 
+// and is the table with one more column, an expression over those of the row, which must not have ", " in it.
+func (t *table[R, N]) and(expression string) *table[R, N] {
+	t.columns, t.fields = t.columns+", "+expression, append(t.fields, "")
+	return t
+}
+
 // from is "name AS alias".
 func (t *table[R, N]) from() string { return t.name + " AS " + t.alias }
 

@@ -299,6 +299,22 @@ type DeletePayload struct {
 	Errors []kyro.Error `json:"errors"`
 }
 
+// A gap to dismiss.
+type DismissGapInput struct {
+	// Which gap.
+	GapID kyro.ID `json:"gapId"`
+	// Whether it is dismissed; false opens it again.
+	Dismissed bool `json:"dismissed"`
+}
+
+// A gap that was dismissed, or opened again.
+type DismissGapPayload struct {
+	// The gap; null on errors.
+	Gap *kyro.Gap `json:"gap,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
+}
+
 // Which documents a list holds. The parts are joined by and.
 type DocumentFilter struct {
 	// Documents in one of these states.
@@ -377,6 +393,12 @@ type GroundingCount struct {
 	Grounding kyro.Grounding `json:"grounding"`
 	// How many.
 	Answers int `json:"answers"`
+}
+
+// Selects gaps.
+type KnowledgeGapFilter struct {
+	// Those in one of these states; those to do where it is left out, null or empty.
+	Status graphql.Omittable[[]kyro.GapStatus] `json:"status,omitempty"`
 }
 
 // Email and password.
@@ -504,6 +526,26 @@ type ResetPasswordInput struct {
 	Token string `json:"token"`
 	// As in RegisterUserInput.
 	NewPassword string `json:"newPassword"`
+}
+
+// An answer to a gap.
+type ResolveGapInput struct {
+	// Which gap.
+	GapID kyro.ID `json:"gapId"`
+	// The question that is answered, 1 to 1,000 characters; that of the gap where it is left out or null.
+	Question graphql.Omittable[*string] `json:"question,omitempty"`
+	// 1 to 20,000 characters; Markdown structure is understood.
+	Answer string `json:"answer"`
+}
+
+// A gap that was answered.
+type ResolveGapPayload struct {
+	// The gap; null on errors.
+	Gap *kyro.Gap `json:"gap,omitempty"`
+	// The document that was made of the answer; null on errors.
+	Document *kyro.Document `json:"document,omitempty"`
+	// What the caller can mend.
+	Errors []kyro.Error `json:"errors"`
 }
 
 // A document whose page is to be looked at again.

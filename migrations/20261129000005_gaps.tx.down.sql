@@ -1,0 +1,2 @@
+DROP TABLE gap_questions;
+DROP TABLE gaps;
