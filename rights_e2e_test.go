@@ -120,7 +120,7 @@ func TestRights(t *testing.T) {
 			"a session that was left":      owner.leaving(),
 			"an expired key":               owner.withKey("READ, CHAT, INGEST"),
 			"a revoked key":                owner.withKey("READ, CHAT, INGEST"),
-			"a key that is none":           owner.with(t, everything.token[:len(everything.token)-1]+"x"),
+			"a key that is none":           owner.with(t, otherEnd(everything.token)),
 			"a deactivated account":        left,
 			"a key of one that is no more": left.withKey("READ, CHAT, INGEST"),
 		}
@@ -308,4 +308,12 @@ func accessToken(t *testing.T, secret string, b *belongings, now time.Time) stri
 		t.Fatal(err)
 	}
 	return token
+}
+
+// otherEnd is a token whose last character is another one.
+func otherEnd(token string) string {
+	if last := len(token) - 1; token[last] != 'x' {
+		return token[:last] + "x"
+	}
+	return token[:len(token)-1] + "y"
 }
