@@ -123,6 +123,9 @@ func (fakes) Crawl() graph.CrawlResolver                       { return fakeCraw
 func (fakes) CrawlPage() graph.CrawlPageResolver               { return fakeCrawlPage{} }
 func (fakes) UploadSlot() graph.UploadSlotResolver             { return fakeSlot{} }
 func (fakes) Feedback() graph.FeedbackResolver                 { return fakeFeedback{} }
+func (fakes) BotAnalytics() graph.BotAnalyticsResolver         { return fakeAnalytics{} }
+func (fakes) CitedDocument() graph.CitedDocumentResolver       { return fakeCited{} }
+func (fakes) CitedPassage() graph.CitedPassageResolver         { return fakePassage{} }
 func (fakes) BotFigures() graph.BotFiguresResolver             { return fakeFigures{} }
 func (fakes) Message() graph.MessageResolver                   { return fakeMessage{} }
 func (fakes) Mutation() graph.MutationResolver                 { return nil }
@@ -390,7 +393,34 @@ func (fakeBot) Analytics(ctx context.Context, b *kyro.Bot, from, to time.Time, i
 	return told[*kyro.BotAnalytics](ctx, b.ID.String(), "analytics", from, to, interval, timeZone)
 }
 
-type fakeFigures struct{}
+type (
+	fakeAnalytics struct{}
+	fakeCited     struct{}
+	fakePassage   struct{}
+	fakeFigures   struct{}
+)
+
+func (fakeAnalytics) TopDocuments(ctx context.Context, a *kyro.BotAnalytics, first *int) ([]kyro.CitedDocument, error) {
+	return told[[]kyro.CitedDocument](ctx, a.BotID.String(), "topDocuments", first)
+}
+func (fakeAnalytics) TopPassages(ctx context.Context, a *kyro.BotAnalytics, first *int) ([]kyro.CitedPassage, error) {
+	return told[[]kyro.CitedPassage](ctx, a.BotID.String(), "topPassages", first)
+}
+func (fakeAnalytics) UnusedDocuments(
+	ctx context.Context, a *kyro.BotAnalytics, first *int, after *string, last *int, before *string,
+) (*model.DocumentConnection, error) {
+	return told[*model.DocumentConnection](ctx, a.BotID.String(), "unusedDocuments", first, after, last, before)
+}
+
+func (fakeCited) Document(ctx context.Context, d *kyro.CitedDocument) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, d.Title, "document", d.Answers)
+}
+func (fakePassage) Document(ctx context.Context, p *kyro.CitedPassage) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, p.Title, "document", p.Quote)
+}
+func (fakePassage) Chunk(ctx context.Context, p *kyro.CitedPassage) (*kyro.Chunk, error) {
+	return told[*kyro.Chunk](ctx, p.Title, "chunk", p.Quote)
+}
 
 // ofFigures tells of figures what their number of messages names.
 func ofFigures[T any](ctx context.Context, f *kyro.Figures, field string) (T, error) {

@@ -88,6 +88,15 @@ func (r *Root) Chunk() graph.ChunkResolver { return chunkFields{} }
 // Conversation resolves the fields of conversations.
 func (r *Root) Conversation() graph.ConversationResolver { return conversationFields{r} }
 
+// BotAnalytics resolves the fields of analytics.
+func (r *Root) BotAnalytics() graph.BotAnalyticsResolver { return analyticsFields{r} }
+
+// CitedDocument resolves the fields of documents that answers cite.
+func (r *Root) CitedDocument() graph.CitedDocumentResolver { return citedDocumentFields{} }
+
+// CitedPassage resolves the fields of passages that answers cite.
+func (r *Root) CitedPassage() graph.CitedPassageResolver { return citedPassageFields{} }
+
 // BotFigures resolves the fields of figures.
 func (r *Root) BotFigures() graph.BotFiguresResolver { return figureFields{} }
 
