@@ -23,17 +23,6 @@ const (
 	dueATurn       = 100
 )
 
-// rollupRow is what was said to a bot in an hour, or in a quarter of one.
-type rollupRow struct {
-	bun.BaseModel `bun:"table:rollups"`
-
-	BotID   int64 `bun:",pk"`
-	Minutes int   `bun:",pk"`
-	Slot    int64 `bun:",pk"`
-	Figures []byte
-	Cited   []byte
-}
-
 // slotOf is the slot that a moment is in.
 func slotOf(at time.Time, minutes int64) int64 {
 	at = at.UTC()
