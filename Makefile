@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin bench-ingest chaos fuzz build examples clients
+.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build examples clients
 
 # The race detector. SQLite, which is C made into Go, touches memory and does arithmetic with pointers by the million. That
 # each points into its own object is not checked there, in its C library and in its allocator, and the three are not
@@ -47,6 +47,9 @@ bench-signin: ## Measure whether times tell which addresses have an account (Pos
 
 bench-ingest: ## Measure the reading of PDFs beside pdftotext and the cutting beside LangChain (poppler-utils, node, npm required)
 	go run ./bench -ingest
+
+bench-month: ## Compare all analytics of a simulated month with its rows, on both databases (PostgreSQL required)
+	go run ./bench -month
 
 chaos: ## Break a running installation in every way, shortly (PostgreSQL and Redis required)
 	go run ./chaos

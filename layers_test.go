@@ -47,7 +47,7 @@ var layers = map[string][]string{
 	"resolvers":                {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer", "insight", "export"},
 	"web":                      {"kyro"},
 	"chaos":                    {"client", "kyro", "internal/gemini", "internal/pinecone", "internal/postgres", "internal/redis", "internal/smtp"},
-	"bench":                    {"auth", "client", "kyro", "ingest/chunk", "ingest/extract", "internal/gemini", "internal/postgres"},
+	"bench":                    {"auth", "client", "kyro", "insight", "store", "ingest/chunk", "ingest/extract", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
 	"internal/corpus":          {"kyro", "ingest/extract"},

@@ -6,6 +6,7 @@
 //	go run ./bench -streams                                               # many streams at once, some half an hour
 //	go run ./bench -signin                                                # whether times tell which addresses have accounts
 //	go run ./bench -ingest                                                # reading PDFs beside pdftotext, cutting beside LangChain
+//	go run ./bench -month                                                 # whether all analytics of a simulated month are what its rows say
 //
 // Streams are measured beside a plain relay, and both have the same upstream: Gemini, emulated in a process of its own.
 //
@@ -16,6 +17,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -59,10 +61,11 @@ func main() {
 
 // options are what can be asked for on the command line.
 type options struct {
-	streams     []scenario  // instead of queries
-	secretives  []secretive // instead of queries
-	ingest      bool        // instead of queries
-	pairs       int         // of known and unknown addresses, for each of them
+	streams     []scenario   // instead of queries
+	secretives  []secretive  // instead of queries
+	ingest      bool         // instead of queries
+	month       monthOptions // instead of queries
+	pairs       int          // of known and unknown addresses, for each of them
 	queries     []query
 	connections []int
 	duration    time.Duration // of a round, for each side
@@ -94,6 +97,13 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 		return err
 	})
 	flags.BoolVar(&o.ingest, "ingest", false, "measure the reading of PDFs beside pdftotext, and the cutting of texts beside @langchain/textsplitters instead (poppler-utils, node and npm required)")
+	flags.BoolVar(&o.month.wanted, "month", false, "fill SQLite and PostgreSQL with a simulated month instead, compare every figure of analytics with counts over its rows, and measure how long charts take")
+	flags.IntVar(&o.month.messages, "messages", 100_000, "`how many` messages a simulated month has")
+	flags.IntVar(&o.month.months, "months", 1, "`how many` months are simulated")
+	flags.IntVar(&o.month.seed, "seed", 1, "the `seed` of simulated months")
+	flags.StringVar(&o.month.only, "only", "", "the one `database` to simulate months on, sqlite or postgresql (default both)")
+	flags.BoolVar(&o.month.compare, "compare", true, "compare analytics of simulated months with counts over their rows; else only how long they take is measured")
+	flags.BoolVar(&o.month.plans, "plans", false, "tell how PostgreSQL reads what a chart of simulated months is made of")
 	flags.IntVar(&o.pairs, "pairs", 1000, "`how many` known and as many unknown addresses -signin takes the times of")
 	flags.StringVar(&o.redis, "redis", "", "the `address` of a running Redis that the server shall use for streams")
 	flags.DurationVar(&o.latency, "latency", 200*time.Millisecond, "how `long` the emulated model takes to the first byte of an answer, and four times as long as to embed a question")
@@ -115,6 +125,10 @@ func readOptions(args []string, errOut io.Writer) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("there is no argument %q", flags.Arg(0))
+	case o.month.messages < 1 || o.month.months < 1 || o.month.months > 60:
+		return o, fmt.Errorf("-messages must be positive, and -months 1 to 60")
+	case o.month.only != "" && o.month.only != "sqlite" && o.month.only != "postgresql":
+		return o, fmt.Errorf("-only is sqlite or postgresql")
 	case o.pairs < 10:
 		return o, fmt.Errorf("-pairs must be at least 10")
 	case o.latency < 0:
@@ -162,6 +176,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			return err
 		}
 		return o.save(page, out)
+	}
+	if o.month.wanted {
+		page, err := measureMonths(ctx, o, args, say)
+		if page == nil {
+			return err
+		}
+		return errors.Join(err, o.save(page, out))
 	}
 	say("building the server, starting PostgreSQL, making the data ...")
 	if o.secretives != nil {

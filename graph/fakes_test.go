@@ -135,6 +135,8 @@ func (fakes) Mutation() graph.MutationResolver                         { return 
 func (fakes) Query() graph.QueryResolver                               { return fakeQuery{} }
 func (fakes) Subscription() graph.SubscriptionResolver                 { return fakeSubscription{} }
 func (fakes) User() graph.UserResolver                                 { return fakeUser{} }
+func (fakes) CitedDocument() graph.CitedDocumentResolver               { return fakeCited{} }
+func (fakes) CitedPassage() graph.CitedPassageResolver                 { return fakePassage{} }
 
 type (
 	fakeQuery        struct{}
@@ -446,7 +448,33 @@ func (fakeBot) Analytics(ctx context.Context, b *kyro.Bot, from, to time.Time, i
 	return told[*kyro.BotAnalytics](ctx, b.ID.String(), "analytics", from, to, interval, timeZone)
 }
 
-type fakeFigures struct{}
+type (
+	fakeCited   struct{}
+	fakePassage struct{}
+	fakeFigures struct{}
+)
+
+func (fakeAnalytics) TopDocuments(ctx context.Context, a *kyro.BotAnalytics, first *int) ([]kyro.CitedDocument, error) {
+	return told[[]kyro.CitedDocument](ctx, a.BotID.String(), "topDocuments", first)
+}
+func (fakeAnalytics) TopPassages(ctx context.Context, a *kyro.BotAnalytics, first *int) ([]kyro.CitedPassage, error) {
+	return told[[]kyro.CitedPassage](ctx, a.BotID.String(), "topPassages", first)
+}
+func (fakeAnalytics) UnusedDocuments(
+	ctx context.Context, a *kyro.BotAnalytics, first *int, after *string, last *int, before *string,
+) (*model.DocumentConnection, error) {
+	return told[*model.DocumentConnection](ctx, a.BotID.String(), "unusedDocuments", first, after, last, before)
+}
+
+func (fakeCited) Document(ctx context.Context, d *kyro.CitedDocument) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, d.Title, "document", d.Answers)
+}
+func (fakePassage) Document(ctx context.Context, p *kyro.CitedPassage) (*kyro.Document, error) {
+	return told[*kyro.Document](ctx, p.Title, "document", p.Quote)
+}
+func (fakePassage) Chunk(ctx context.Context, p *kyro.CitedPassage) (*kyro.Chunk, error) {
+	return told[*kyro.Chunk](ctx, p.Title, "chunk", p.Quote)
+}
 
 // ofFigures tells of figures what their number of messages names.
 func ofFigures[T any](ctx context.Context, f *kyro.Figures, field string) (T, error) {

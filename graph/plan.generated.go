@@ -854,6 +854,42 @@ func (x *planned) objectBotAnalytics(s *plan.Selection, obj *kyro.BotAnalytics) 
 				return false
 			}
 			x.Leave()
+		case "topDocuments":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_BotAnalytics_topDocuments_args, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.CitedDocument, error) {
+				return x.ec.Resolvers.BotAnalytics().TopDocuments(ctx, obj, fc.Args["first"].(*int))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNCitedDocument2ᚕkyrochatᚋkyroᚐCitedDocumentᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "topPassages":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_BotAnalytics_topPassages_args, func(ctx context.Context, fc *graphql.FieldContext) ([]kyro.CitedPassage, error) {
+				return x.ec.Resolvers.BotAnalytics().TopPassages(ctx, obj, fc.Args["first"].(*int))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNCitedPassage2ᚕkyrochatᚋkyroᚐCitedPassageᚄ(f, v):
+				return false
+			}
+			x.Leave()
+		case "unusedDocuments":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, x.ec.field_BotAnalytics_unusedDocuments_args, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Page[kyro.Document], error) {
+				return x.ec.Resolvers.BotAnalytics().UnusedDocuments(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+			})
+			switch {
+			case !ok:
+				return false
+			case !x.putNDocumentConnection2ᚖkyrochatᚋkyroᚐPage(f, v):
+				return false
+			}
+			x.Leave()
 		}
 	}
 	x.Close()
@@ -916,6 +952,44 @@ func (x *planned) putNUnansweredQuestion2kyrochatᚋkyroᚐGapCount(f *plan.Fiel
 		return x.MustNotBeNull(f, "UnansweredQuestion!")
 	}
 	return x.objectUnansweredQuestion(f.Below(), v)
+}
+
+func (x *planned) putNCitedDocument2ᚕkyrochatᚋkyroᚐCitedDocumentᚄ(f *plan.Field, v []kyro.CitedDocument) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNCitedDocument2kyrochatᚋkyroᚐCitedDocument(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNCitedDocument2kyrochatᚋkyroᚐCitedDocument(f *plan.Field, v *kyro.CitedDocument) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CitedDocument!")
+	}
+	return x.objectCitedDocument(f.Below(), v)
+}
+
+func (x *planned) putNCitedPassage2ᚕkyrochatᚋkyroᚐCitedPassageᚄ(f *plan.Field, v []kyro.CitedPassage) bool {
+	x.OpenList()
+	for i := range v {
+		x.Item(i)
+		if !x.putNCitedPassage2kyrochatᚋkyroᚐCitedPassage(f, &v[i]) {
+			return false
+		}
+	}
+	x.CloseList()
+	return true
+}
+
+func (x *planned) putNCitedPassage2kyrochatᚋkyroᚐCitedPassage(f *plan.Field, v *kyro.CitedPassage) bool {
+	if v == nil {
+		return x.MustNotBeNull(f, "CitedPassage!")
+	}
+	return x.objectCitedPassage(f.Below(), v)
 }
 
 func (x *planned) objectBotConnection(s *plan.Selection, obj *kyro.Page[kyro.Bot]) bool {
@@ -1139,6 +1213,12 @@ func (x *planned) objectBotFigures(s *plan.Selection, obj *kyro.Figures) bool {
 				return false
 			}
 			x.Leave()
+		case "cost":
+			if !x.putNFloat2float64(f, obj.CostUnits()) {
+				return false
+			}
+		case "currency":
+			x.String(string(obj.Currency))
 		case "timeToFirstTokenMs":
 			x.Enter(f)
 			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*model.Percentiles, error) {
@@ -1634,6 +1714,90 @@ func (x *planned) putOChunk2ᚖkyrochatᚋkyroᚐChunk(f *plan.Field, v *kyro.Ch
 		return true
 	}
 	x.Wrote(f, v, mark)
+	return true
+}
+
+func (x *planned) objectCitedDocument(s *plan.Selection, obj *kyro.CitedDocument) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("CitedDocument")
+		case "document":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Document, error) {
+				return x.ec.Resolvers.CitedDocument().Document(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putODocument2ᚖkyrochatᚋkyroᚐDocument(f, v):
+				return false
+			}
+			x.Leave()
+		case "documentTitle":
+			x.String(string(obj.Title))
+		case "answers":
+			x.Int(int64(obj.Answers))
+		}
+	}
+	x.Close()
+	return true
+}
+
+func (x *planned) objectCitedPassage(s *plan.Selection, obj *kyro.CitedPassage) bool {
+	x.Open()
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		x.Key(f)
+		switch f.Name {
+		case "__typename":
+			x.String("CitedPassage")
+		case "chunk":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Chunk, error) {
+				return x.ec.Resolvers.CitedPassage().Chunk(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putOChunk2ᚖkyrochatᚋkyroᚐChunk(f, v):
+				return false
+			}
+			x.Leave()
+		case "document":
+			x.Enter(f)
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (*kyro.Document, error) {
+				return x.ec.Resolvers.CitedPassage().Document(ctx, obj)
+			})
+			switch {
+			case !ok:
+				x.Null()
+			case !x.putODocument2ᚖkyrochatᚋkyroᚐDocument(f, v):
+				return false
+			}
+			x.Leave()
+		case "documentTitle":
+			x.String(string(obj.Title))
+		case "documentVersion":
+			x.Int(int64(obj.Version))
+		case "quote":
+			x.String(string(obj.Quote))
+		case "pageStart":
+			if !x.putOInt2ᚖint(f, obj.PageStart) {
+				return false
+			}
+		case "pageEnd":
+			if !x.putOInt2ᚖint(f, obj.PageEnd) {
+				return false
+			}
+		case "answers":
+			x.Int(int64(obj.Answers))
+		}
+	}
+	x.Close()
 	return true
 }
 

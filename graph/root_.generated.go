@@ -31,6 +31,8 @@ type ResolverRoot interface {
 	BotFigures() BotFiguresResolver
 	Chunk() ChunkResolver
 	Citation() CitationResolver
+	CitedDocument() CitedDocumentResolver
+	CitedPassage() CitedPassageResolver
 	Conversation() ConversationResolver
 	Crawl() CrawlResolver
 	CrawlPage() CrawlPageResolver
@@ -153,8 +155,11 @@ type ComplexityRoot struct {
 		Series              func(childComplexity int) int
 		TimeZone            func(childComplexity int) int
 		To                  func(childComplexity int) int
+		TopDocuments        func(childComplexity int, first *int) int
+		TopPassages         func(childComplexity int, first *int) int
 		Total               func(childComplexity int) int
 		UnansweredQuestions func(childComplexity int, first *int) int
+		UnusedDocuments     func(childComplexity int, first *int, after *string, last *int, before *string) int
 	}
 
 	BotConnection struct {
@@ -175,6 +180,8 @@ type ComplexityRoot struct {
 		ByGrounding        func(childComplexity int) int
 		ByModel            func(childComplexity int) int
 		Conversations      func(childComplexity int) int
+		CostUnits          func(childComplexity int) int
+		Currency           func(childComplexity int) int
 		Down               func(childComplexity int) int
 		DurationMs         func(childComplexity int) int
 		Messages           func(childComplexity int) int
@@ -268,6 +275,23 @@ type ComplexityRoot struct {
 		Score           func(childComplexity int) int
 		Similarity      func(childComplexity int) int
 		Verified        func(childComplexity int) int
+	}
+
+	CitedDocument struct {
+		Answers  func(childComplexity int) int
+		Document func(childComplexity int) int
+		Title    func(childComplexity int) int
+	}
+
+	CitedPassage struct {
+		Answers   func(childComplexity int) int
+		Chunk     func(childComplexity int) int
+		Document  func(childComplexity int) int
+		PageEnd   func(childComplexity int) int
+		PageStart func(childComplexity int) int
+		Quote     func(childComplexity int) int
+		Title     func(childComplexity int) int
+		Version   func(childComplexity int) int
 	}
 
 	Conversation struct {
@@ -1430,6 +1454,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BotAnalytics.To(childComplexity), true
+	case "BotAnalytics.topDocuments":
+		if e.ComplexityRoot.BotAnalytics.TopDocuments == nil {
+			break
+		}
+
+		args, err := ec.field_BotAnalytics_topDocuments_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.BotAnalytics.TopDocuments(childComplexity, args["first"].(*int)), true
+	case "BotAnalytics.topPassages":
+		if e.ComplexityRoot.BotAnalytics.TopPassages == nil {
+			break
+		}
+
+		args, err := ec.field_BotAnalytics_topPassages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.BotAnalytics.TopPassages(childComplexity, args["first"].(*int)), true
 	case "BotAnalytics.total":
 		if e.ComplexityRoot.BotAnalytics.Total == nil {
 			break
@@ -1447,6 +1493,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BotAnalytics.UnansweredQuestions(childComplexity, args["first"].(*int)), true
+	case "BotAnalytics.unusedDocuments":
+		if e.ComplexityRoot.BotAnalytics.UnusedDocuments == nil {
+			break
+		}
+
+		args, err := ec.field_BotAnalytics_unusedDocuments_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.BotAnalytics.UnusedDocuments(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 
 	case "BotConnection.edges":
 		if e.ComplexityRoot.BotConnection.Edges == nil {
@@ -1516,6 +1573,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BotFigures.Conversations(childComplexity), true
+	case "BotFigures.cost":
+		if e.ComplexityRoot.BotFigures.CostUnits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotFigures.CostUnits(childComplexity), true
+	case "BotFigures.currency":
+		if e.ComplexityRoot.BotFigures.Currency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BotFigures.Currency(childComplexity), true
 	case "BotFigures.thumbsDown":
 		if e.ComplexityRoot.BotFigures.Down == nil {
 			break
@@ -1904,6 +1973,74 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Citation.Verified(childComplexity), true
+
+	case "CitedDocument.answers":
+		if e.ComplexityRoot.CitedDocument.Answers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedDocument.Answers(childComplexity), true
+	case "CitedDocument.document":
+		if e.ComplexityRoot.CitedDocument.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedDocument.Document(childComplexity), true
+	case "CitedDocument.documentTitle":
+		if e.ComplexityRoot.CitedDocument.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedDocument.Title(childComplexity), true
+
+	case "CitedPassage.answers":
+		if e.ComplexityRoot.CitedPassage.Answers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.Answers(childComplexity), true
+	case "CitedPassage.chunk":
+		if e.ComplexityRoot.CitedPassage.Chunk == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.Chunk(childComplexity), true
+	case "CitedPassage.document":
+		if e.ComplexityRoot.CitedPassage.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.Document(childComplexity), true
+	case "CitedPassage.pageEnd":
+		if e.ComplexityRoot.CitedPassage.PageEnd == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.PageEnd(childComplexity), true
+	case "CitedPassage.pageStart":
+		if e.ComplexityRoot.CitedPassage.PageStart == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.PageStart(childComplexity), true
+	case "CitedPassage.quote":
+		if e.ComplexityRoot.CitedPassage.Quote == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.Quote(childComplexity), true
+	case "CitedPassage.documentTitle":
+		if e.ComplexityRoot.CitedPassage.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.Title(childComplexity), true
+	case "CitedPassage.documentVersion":
+		if e.ComplexityRoot.CitedPassage.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CitedPassage.Version(childComplexity), true
 
 	case "Conversation.archived":
 		if e.ComplexityRoot.Conversation.Archived == nil {
@@ -5191,7 +5328,8 @@ of fields), TOO_MANY_FIELDS (600, those of fragments at each spread, and 3,000 i
 document), TOO_MANY_ALIASES (50), TOO_MANY_DIRECTIVES (50), TOO_MANY_ROOT_FIELDS (30), TOO_MANY_MUTATIONS (5, of which
 one may check a secret) or COMPLEXITY_LIMIT_EXCEEDED (20,000, and 2,000 for each event of a subscription): each field
 costs one, what is selected in a list counts for each element it may have, a slice of a text costs 50 and one more for
-each 1,000 characters, a search of a bot costs 1,000 and a usage 200. Every answer to an operation that could be read tells its cost in
+each 1,000 characters, a search of a bot and its analytics cost 1,000 each, a usage 200, and so does each list of what a
+bot's answers cite most or not at all. Every answer to an operation that could be read tells its cost in
 ` + "`" + `extensions { cost { requested max } }` + "`" + `; of a subscription its first event does.
 Variables carry VARIABLES_TOO_DEEP (20 levels of lists and objects) or VARIABLES_TOO_LONG (100 items of one list). An
 answer that would be larger than 4 MiB, or for which more than 16 MiB of texts would have to be read, is
@@ -6078,6 +6216,67 @@ type BotAnalytics {
     "How many: 1 to 50."
     first: Int = 10
   ): [UnansweredQuestion!]!
+  """
+  The documents that most answers of the time cite, most first. An answer counts for a document once it is final and cites
+  words of it, once however many. A document that is deleted since stays with the title that the newest of these answers
+  shows, as in the citations themselves. Costs 200. ` + "`" + `first` + "`" + ` out of its limits is BAD_USER_INPUT.
+  """
+  topDocuments(
+    "How many: 1 to 100."
+    first: Int = 10
+  ): [CitedDocument!]!
+  """
+  The passages that most answers of the time cite, counted in the same way. A passage is of one version of a document: a
+  newer one has passages of its own. Costs 200. ` + "`" + `first` + "`" + ` out of its limits is BAD_USER_INPUT.
+  """
+  topPassages(
+    "How many: 1 to 100."
+    first: Int = 10
+  ): [CitedPassage!]!
+  """
+  The bot's documents that are READY or READY_WITH_WARNINGS now and that no answer of the time cites, oldest first. Costs
+  200.
+  """
+  unusedDocuments(
+    "How many from the start or after the cursor: 1 to 100, default 20."
+    first: Int
+    "A cursor to start behind."
+    after: String
+    "How many from the end or before the cursor: 1 to 100."
+    last: Int
+    "A cursor to end before."
+    before: String
+  ): DocumentConnection!
+}
+
+"A document that answers cite."
+type CitedDocument {
+  "The document; null once it is deleted."
+  document: Document
+  "Its title in the newest of the answers."
+  documentTitle: String!
+  "How many answers cite it."
+  answers: Int!
+}
+
+"A passage that answers cite."
+type CitedPassage {
+  "The passage; null once its document is deleted or has a newer version."
+  chunk: Chunk
+  "The document; null once it is deleted."
+  document: Document
+  "The document's title in the newest of the answers."
+  documentTitle: String!
+  "The version of the document that the passage is of."
+  documentVersion: Int!
+  "What the newest of the answers cites first of it, verbatim."
+  quote: String!
+  "The page that quote begins on, from 1; null where the format has no pages."
+  pageStart: Int
+  "The page that quote ends on."
+  pageEnd: Int
+  "How many answers cite it."
+  answers: Int!
 }
 
 "Something that people asked for in a span of time and were not told."
@@ -6253,6 +6452,13 @@ type BotFigures {
   totalTokens: Int!
   "The same by model, most tokens first."
   byModel: [ModelTokens!]!
+  """
+  What the answers cost by the server's price table, as it was when each ended, in ` + "`" + `currency` + "`" + `; exact to a millionth. Models
+  without a price cost 0.
+  """
+  cost: Float!
+  "The currency of the price table, such as ` + "`" + `USD` + "`" + `."
+  currency: String!
   "How long it took until the first piece of an answer was there."
   timeToFirstTokenMs: Percentiles!
   "How long answers took."
@@ -8750,6 +8956,12 @@ func (ec *executionContext) childFields_BotAnalytics(ctx context.Context, field 
 		return ec.fieldContext_BotAnalytics_series(ctx, field)
 	case "unansweredQuestions":
 		return ec.fieldContext_BotAnalytics_unansweredQuestions(ctx, field)
+	case "topDocuments":
+		return ec.fieldContext_BotAnalytics_topDocuments(ctx, field)
+	case "topPassages":
+		return ec.fieldContext_BotAnalytics_topPassages(ctx, field)
+	case "unusedDocuments":
+		return ec.fieldContext_BotAnalytics_unusedDocuments(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BotAnalytics", field.Name)
 }
@@ -8804,6 +9016,10 @@ func (ec *executionContext) childFields_BotFigures(ctx context.Context, field gr
 		return ec.fieldContext_BotFigures_totalTokens(ctx, field)
 	case "byModel":
 		return ec.fieldContext_BotFigures_byModel(ctx, field)
+	case "cost":
+		return ec.fieldContext_BotFigures_cost(ctx, field)
+	case "currency":
+		return ec.fieldContext_BotFigures_currency(ctx, field)
 	case "timeToFirstTokenMs":
 		return ec.fieldContext_BotFigures_timeToFirstTokenMs(ctx, field)
 	case "durationMs":
@@ -8978,6 +9194,40 @@ func (ec *executionContext) childFields_Citation(ctx context.Context, field grap
 		return ec.fieldContext_Citation_verified(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Citation", field.Name)
+}
+
+func (ec *executionContext) childFields_CitedDocument(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "document":
+		return ec.fieldContext_CitedDocument_document(ctx, field)
+	case "documentTitle":
+		return ec.fieldContext_CitedDocument_documentTitle(ctx, field)
+	case "answers":
+		return ec.fieldContext_CitedDocument_answers(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CitedDocument", field.Name)
+}
+
+func (ec *executionContext) childFields_CitedPassage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "chunk":
+		return ec.fieldContext_CitedPassage_chunk(ctx, field)
+	case "document":
+		return ec.fieldContext_CitedPassage_document(ctx, field)
+	case "documentTitle":
+		return ec.fieldContext_CitedPassage_documentTitle(ctx, field)
+	case "documentVersion":
+		return ec.fieldContext_CitedPassage_documentVersion(ctx, field)
+	case "quote":
+		return ec.fieldContext_CitedPassage_quote(ctx, field)
+	case "pageStart":
+		return ec.fieldContext_CitedPassage_pageStart(ctx, field)
+	case "pageEnd":
+		return ec.fieldContext_CitedPassage_pageEnd(ctx, field)
+	case "answers":
+		return ec.fieldContext_CitedPassage_answers(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CitedPassage", field.Name)
 }
 
 func (ec *executionContext) childFields_Conversation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -10,28 +10,28 @@ import (
 	"kyrochat/kyro"
 )
 
-// shelf is a store that notes vectors and puts them together as the databases do.
-type shelf struct {
+// drawer is a store that notes vectors and puts them together as the databases do.
+type drawer struct {
 	insight.GapStore
 	questions []kyro.GapQuestion
 	vectors   map[kyro.ID][]float32
 	together  [][]int64
 }
 
-func (s *shelf) GapQuestionsToEmbed(_ context.Context, _ kyro.ID, _ string, limit int) ([]kyro.GapQuestion, error) {
+func (s *drawer) GapQuestionsToEmbed(_ context.Context, _ kyro.ID, _ string, limit int) ([]kyro.GapQuestion, error) {
 	next := s.questions[:min(limit, len(s.questions))]
 	s.questions = s.questions[len(next):]
 	return next, nil
 }
 
-func (s *shelf) SaveGapVectors(_ context.Context, _ kyro.ID, _ string, vectors map[kyro.ID][]float32, _ ...kyro.EmbeddingUsage) error {
+func (s *drawer) SaveGapVectors(_ context.Context, _ kyro.ID, _ string, vectors map[kyro.ID][]float32, _ ...kyro.EmbeddingUsage) error {
 	for id, v := range vectors {
 		s.vectors[id] = v
 	}
 	return nil
 }
 
-func (s *shelf) PlaceGapQuestions(_ context.Context, p kyro.GapPlacing) (int, error) {
+func (s *drawer) PlaceGapQuestions(_ context.Context, p kyro.GapPlacing) (int, error) {
 	var centres [][]float32
 	for key := range int64(len(s.vectors)) {
 		vector := s.vectors[kyro.MessageID(key)]
@@ -60,7 +60,7 @@ func TestGapsOfWordings(t *testing.T) {
 		"Do you ship to Sweden?", "Can I bring my cat to the hotel?", "What does the moon smell of?", "Who wrote the harbour rules?",
 		"博物馆星期天几点开门？", "博物馆星期天的开放时间", "Wie lange hat das Museum am Sonntag geöffnet?",
 	}
-	s := &shelf{vectors: map[kyro.ID][]float32{}}
+	s := &drawer{vectors: map[kyro.ID][]float32{}}
 	for i, q := range asked {
 		s.questions = append(s.questions, kyro.GapQuestion{MessageID: kyro.MessageID(int64(i)), Text: q})
 	}

@@ -27,6 +27,15 @@ type Store interface {
 	Bots(ctx context.Context, owner kyro.ID, ids []kyro.ID) ([]kyro.Bot, error)
 	// Figures counts what was said to a bot in each of the spans, which follow each other without a gap.
 	Figures(ctx context.Context, bot kyro.ID, spans []kyro.Span) ([]*kyro.Figures, error)
+	// Cited counts what answers of a bot cite in a span.
+	Cited(ctx context.Context, bot kyro.ID, span kyro.Span) (*kyro.Cited, error)
+	// CitedDocuments and CitedPassages show what is used as the newest answers that cite it do, in its order; what no answer
+	// cites any more is left out.
+	CitedDocuments(ctx context.Context, used []kyro.Used) ([]kyro.CitedDocument, error)
+	CitedPassages(ctx context.Context, used []kyro.Used) ([]kyro.CitedPassage, error)
+	// UnusedDocuments lists the owner's live documents of a bot that are ready and whose keys are not among those that are
+	// cited, oldest first.
+	UnusedDocuments(ctx context.Context, owner, bot kyro.ID, cited []int64, req kyro.PageRequest) (kyro.Page[kyro.Document], error)
 	// RollUp counts hours that are over, for Figures to be quick. Each turn does a part; more tells that there is more to do.
 	RollUp(ctx context.Context, now time.Time) (more bool, err error)
 }

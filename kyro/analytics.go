@@ -33,7 +33,7 @@ func (s Span) Within(whole Span) Span {
 	return s
 }
 
-// BotAnalytics tells how a bot is used.
+// BotAnalytics tells how a bot is used. Total and series are there where they were asked for.
 type BotAnalytics struct {
 	Span
 	BotID    ID

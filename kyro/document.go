@@ -285,5 +285,8 @@ type DocumentFilter struct {
 	Search string // part of the title or file name, without regard to case
 }
 
+// UnusedOrder is the order of documents that no answer cites: oldest first.
+const UnusedOrder = "unusedDocuments.CREATED_AT.ASC"
+
 // DocumentsOrder is the one order of documents: newest first.
 const DocumentsOrder = "documents.CREATED_AT.DESC"

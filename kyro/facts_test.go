@@ -70,7 +70,7 @@ func TestProgressOfADocument(t *testing.T) {
 
 func TestOrdersHaveNamesOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	names := map[string]bool{kyro.DocumentsOrder: true, kyro.ChunksOrder: true, kyro.MessagesOrder: true}
+	names := map[string]bool{kyro.DocumentsOrder: true, kyro.UnusedOrder: true, kyro.ChunksOrder: true, kyro.MessagesOrder: true}
 	for _, direction := range []kyro.Direction{kyro.Asc, kyro.Desc} {
 		for _, by := range []kyro.BotOrderField{kyro.BotsByCreation, kyro.BotsByName} {
 			names[kyro.BotOrder{By: by, Direction: direction}.Name()] = true
@@ -79,7 +79,7 @@ func TestOrdersHaveNamesOfTheirOwn(t *testing.T) {
 			names[kyro.ConversationOrder{By: by, Direction: direction}.Name()] = true
 		}
 	}
-	if len(names) != 11 {
+	if len(names) != 12 {
 		t.Errorf("a cursor of one list would fit another: %v", names)
 	}
 }

@@ -17,9 +17,14 @@ type Figures struct {
 	Finishes      map[FinishReason]int64
 	Up, Down      int64 // answers that are rated so by now
 	Tokens        map[string]Tokens
+	Cost          Money // of answers, each by the price table as it was when it ended
 	FirstToken    Times // of answers that had one
 	Duration      Times
+	Currency      string // that of the price table
 }
+
+// CostUnits is the cost in units of the currency.
+func (f *Figures) CostUnits() float64 { return f.Cost.Units() }
 
 // Tokens are those of a model.
 type Tokens struct{ Prompt, Output int64 }
@@ -35,6 +40,7 @@ func NewFigures() *Figures {
 // Add adds those of another span.
 func (f *Figures) Add(o *Figures) {
 	f.Messages, f.Answers, f.Up, f.Down = f.Messages+o.Messages, f.Answers+o.Answers, f.Up+o.Up, f.Down+o.Down
+	f.Cost += o.Cost
 	maps.Copy(f.People, o.People)
 	maps.Copy(f.Conversations, o.Conversations)
 	for g, n := range o.Groundings {

@@ -39,8 +39,6 @@ func (r botFields) KnowledgeGaps(
 	}, bot.ID))
 }
 
-type analyticsFields struct{ *Root }
-
 func (r analyticsFields) UnansweredQuestions(ctx context.Context, a *kyro.BotAnalytics, first *int) ([]kyro.GapCount, error) {
 	counts, err := r.Gaps.Unanswered(ctx, kyro.ViewerFrom(ctx), a.BotID, a.Span, orDefault(first, kyro.DefaultUnanswered))
 	gaps := make([]kyro.Gap, len(counts))

@@ -109,6 +109,12 @@ func (r *Root) Chunk() graph.ChunkResolver { return chunkFields{} }
 // Conversation resolves the fields of conversations.
 func (r *Root) Conversation() graph.ConversationResolver { return conversationFields{r} }
 
+// CitedDocument resolves the fields of documents that answers cite.
+func (r *Root) CitedDocument() graph.CitedDocumentResolver { return citedDocumentFields{} }
+
+// CitedPassage resolves the fields of passages that answers cite.
+func (r *Root) CitedPassage() graph.CitedPassageResolver { return citedPassageFields{} }
+
 // BotFigures resolves the fields of figures.
 func (r *Root) BotFigures() graph.BotFiguresResolver { return figureFields{} }
 

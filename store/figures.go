@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -27,27 +28,9 @@ func (s *Store) Figures(ctx context.Context, bot kyro.ID, spans []kyro.Span) ([]
 		}
 		return figures[i]
 	}
-	for _, rows := range []struct {
-		minutes int
-		slots   []int64
-	}{{hourMinutes, c.hours}, {quarterMinutes, c.quarters}} {
-		if len(rows.slots) == 0 {
-			continue
-		}
-		var counted []rollupRow
-		q := s.read().NewSelect().Model(&counted).Column("slot", "figures").Where("bot_id = ? AND minutes = ?", bot.Key, rows.minutes).
-			Where("slot >= ? AND slot <= ?", rows.slots[0], rows.slots[len(rows.slots)-1])
-		if err := q.Scan(ctx); err != nil {
-			return nil, failed("read what is counted of a bot", err)
-		}
-		for i := range counted {
-			if _, wanted := slices.BinarySearch(rows.slots, counted[i].Slot); !wanted {
-				continue
-			}
-			if err := addFigures(at(slotTime(counted[i].Slot)), counted[i].Figures); err != nil {
-				return nil, failed("read what is counted of a bot", err)
-			}
-		}
+	err = s.counted(ctx, bot, c, "figures", func(slot int64, coded []byte) error { return addFigures(at(slotTime(slot)), coded) })
+	if err != nil {
+		return nil, failed("read what is counted of a bot", err)
 	}
 	for part := range slices.Chunk(c.plain, plainAtOnce) {
 		rows, err := said(ctx, s.read(), bot.Key, part)
@@ -59,6 +42,32 @@ func (s *Store) Figures(ctx context.Context, bot kyro.ID, spans []kyro.Span) ([]
 		}
 	}
 	return figures, nil
+}
+
+// counted reads a column of the hours and quarters that spans are put together from.
+func (s *Store) counted(ctx context.Context, bot kyro.ID, c figuresCut, column string, add func(slot int64, coded []byte) error) error {
+	for _, rows := range []struct {
+		minutes int
+		slots   []int64
+	}{{hourMinutes, c.hours}, {quarterMinutes, c.quarters}} {
+		if len(rows.slots) == 0 {
+			continue
+		}
+		var slot int64
+		var coded []byte
+		var spoiled error
+		q := s.query().add("SELECT slot, "+column+" FROM rollups WHERE bot_id = ? AND minutes = ? AND slot >= ? AND slot <= ?",
+			bot.Key, rows.minutes, rows.slots[0], rows.slots[len(rows.slots)-1])
+		err := s.each(ctx, q, []any{&slot, &coded}, func() {
+			if _, wanted := slices.BinarySearch(rows.slots, slot); wanted && spoiled == nil {
+				spoiled = add(slot, coded)
+			}
+		})
+		if err = cmp.Or(err, spoiled); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plainAtOnce is how many spans one statement looks for messages in.

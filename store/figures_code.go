@@ -13,7 +13,7 @@ import (
 // hours is read within some ten milliseconds so, which JSON takes several times as long for.
 
 // figuresFormat is the first byte. Another format has another one.
-const figuresFormat = 1
+const figuresFormat = 2
 
 var errFigures = errors.New("figures of a bot are not as they were written")
 
@@ -24,7 +24,7 @@ func encodeFigures(f *kyro.Figures) []byte {
 			b = binary.AppendUvarint(b, uint64(n))
 		}
 	}
-	add(f.Messages, f.Answers, f.Up, f.Down)
+	add(f.Messages, f.Answers, f.Up, f.Down, int64(f.Cost))
 	add(int64(len(kyro.Groundings)))
 	for _, g := range kyro.Groundings {
 		add(f.Groundings[g])
@@ -107,6 +107,7 @@ func addFigures(f *kyro.Figures, b []byte) error {
 	f.Answers += c.number()
 	f.Up += c.number()
 	f.Down += c.number()
+	f.Cost += kyro.Money(c.number())
 	for i := range c.count() {
 		if n := c.number(); n > 0 && i < len(kyro.Groundings) {
 			f.Groundings[kyro.Groundings[i]] += n

@@ -110,7 +110,7 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 	check(t, k.store.SaveExport(ctx, e, strings.NewReader(mark)))
 	e.Object = mark + " export"
 	check(t, k.store.FinishExport(ctx, e, k.now, k.now.Add(kyro.ExportTTL)))
-	k.exec(t, fmt.Sprintf("INSERT INTO rollups (bot_id, minutes, slot, figures) VALUES (%d, 60, 0, '%s counted')", k.bot.Key, mark))
+	k.exec(t, fmt.Sprintf("INSERT INTO rollups (bot_id, minutes, slot, figures, cited) VALUES (%d, 60, 0, '%s counted', '%s cited')", k.bot.Key, mark, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO api_keys (user_id, name, prefix, secret_hash, scopes, networks, created_at)
 		VALUES (%d, '%s key', '%s pre', '%s secret', '[]', '[]', '2026-11-22 10:00:00+00:00')`, k.owner.Key, mark, mark, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO gaps (bot_id, status, model, representative, questions, unanswered, not_found, rated_down, people,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"kyrochat/kyro"
 )
@@ -21,16 +22,6 @@ const (
 	hoursATurn     = 200
 	dueATurn       = 100
 )
-
-// rollupRow is what was said to a bot in an hour, or in a quarter of one.
-type rollupRow struct {
-	bun.BaseModel `bun:"table:rollups"`
-
-	BotID   int64 `bun:",pk"`
-	Minutes int   `bun:",pk"`
-	Slot    int64 `bun:",pk"`
-	Figures []byte
-}
 
 // slotOf is the slot that a moment is in.
 func slotOf(at time.Time, minutes int64) int64 {
@@ -76,6 +67,7 @@ func (r *saidRow) count(f *kyro.Figures) {
 		if u.TotalTokens() > 0 {
 			f.AddTokens(u.Model, kyro.Tokens{Prompt: int64(u.PromptTokens), Output: int64(u.OutputTokens)})
 		}
+		f.Cost += u.Cost
 		if u.TimeToFirstTokenMs != nil {
 			f.FirstToken.Count(kyro.TimeBucket(*u.TimeToFirstTokenMs), 1)
 		}
@@ -95,18 +87,32 @@ func (r *saidRow) count(f *kyro.Figures) {
 
 // said reads the messages of live conversations in the spans, of one bot or, where that is 0, of all.
 func said(ctx context.Context, db bun.IDB, bot int64, spans []kyro.Span) (rows []saidRow, err error) {
-	q := db.NewSelect().TableExpr("messages AS m").Join("JOIN conversations AS c ON c.id = m.conversation_id AND c.deleted_at IS NULL").
+	q := liveMessages(db).
 		ColumnExpr("m.id, c.bot_id, m.conversation_id, m.sender_id, m.role, m.status, m.grounding, m.finish_reason, m.usage, m.feedback, m.created_at")
 	if bot != 0 {
 		q = q.Where("c.bot_id = ?", bot)
 	}
+	within, times := inSpans(spans)
+	err = q.Where(within, times...).Scan(ctx, &rows)
+	return rows, err
+}
+
+// liveMessages selects messages of live conversations.
+func liveMessages(db bun.IDB) *bun.SelectQuery {
+	return db.NewSelect().TableExpr("messages AS m").Join(inOrder(db) + " conversations AS c ON c.id = m.conversation_id AND c.deleted_at IS NULL")
+}
+
+// inOrder joins a table after those before it. SQLite, which keeps no statistics, would begin with all conversations where it
+// may choose, and it may not with a CROSS JOIN.
+func inOrder(db bun.IDB) string { return pick(db.Dialect().Name() == dialect.PG, "JOIN", "CROSS JOIN") }
+
+// inSpans is the condition that a message is of one of the spans.
+func inSpans(spans []kyro.Span) (condition string, times []any) {
 	var within []string
-	var times []any
 	for _, s := range spans {
 		within, times = append(within, "(m.created_at >= ? AND m.created_at < ?)"), append(times, s.From.UTC(), s.To.UTC())
 	}
-	err = q.Where("("+strings.Join(within, " OR ")+")", times...).Scan(ctx, &rows)
-	return rows, err
+	return "(" + strings.Join(within, " OR ") + ")", times
 }
 
 // RollUp counts the hours that are over, and those that changed after they were counted. Each turn does a part; more tells
@@ -182,7 +188,12 @@ func (s *Store) countAgain(ctx context.Context, d dueRow) error {
 
 // rollUp counts an hour, of one bot or of all, which has no figures yet.
 func (tx *writeTx) rollUp(ctx context.Context, bot, hour int64) error {
-	rows, err := said(ctx, tx, bot, []kyro.Span{{From: slotTime(hour), To: slotTime(hour + hourMinutes)}})
+	whole := []kyro.Span{{From: slotTime(hour), To: slotTime(hour + hourMinutes)}}
+	rows, err := said(ctx, tx, bot, whole)
+	if err != nil {
+		return err
+	}
+	quotes, err := quoted(ctx, tx, bot, whole)
 	if err != nil {
 		return err
 	}
@@ -191,20 +202,29 @@ func (tx *writeTx) rollUp(ctx context.Context, bot, hour int64) error {
 		minutes int
 		slot    int64
 	}
-	figures := map[place]*kyro.Figures{}
+	figures, cited := map[place]*kyro.Figures{}, map[place]*kyro.Cited{}
+	places := func(bot int64, at time.Time) [2]place {
+		return [...]place{{bot, hourMinutes, hour}, {bot, quarterMinutes, slotOf(at, quarterMinutes)}}
+	}
 	for i := range rows {
-		r := &rows[i]
-		for _, at := range []place{{r.BotID, hourMinutes, hour}, {r.BotID, quarterMinutes, slotOf(r.CreatedAt, quarterMinutes)}} {
+		for _, at := range places(rows[i].BotID, rows[i].CreatedAt) {
 			if figures[at] == nil {
-				figures[at] = kyro.NewFigures()
+				figures[at], cited[at] = kyro.NewFigures(), kyro.NewCited()
 			}
-			r.count(figures[at])
+			rows[i].count(figures[at])
 		}
 	}
-	places := slices.Collect(maps.Keys(figures))
-	return insertMany(ctx, tx, "rollups", []string{"bot_id", "minutes", "slot", "figures"}, len(places), func(i int) []any {
-		at := places[i]
-		return []any{at.bot, at.minutes, at.slot, encodeFigures(figures[at])}
+	for _, q := range quotes {
+		for _, at := range places(q.BotID, q.CreatedAt) {
+			if cited[at] != nil { // else the conversation was deleted between both, which has the hour counted again
+				q.count(cited[at])
+			}
+		}
+	}
+	all := slices.Collect(maps.Keys(figures))
+	return insertMany(ctx, tx, "rollups", []string{"bot_id", "minutes", "slot", "figures", "cited"}, len(all), func(i int) []any {
+		at := all[i]
+		return []any{at.bot, at.minutes, at.slot, encodeFigures(figures[at]), encodeCited(cited[at])}
 	})
 }
 
@@ -228,8 +248,10 @@ func (s *Store) countHour(ctx context.Context, now time.Time) (counted bool, err
 		if now.Before(end.Add(rollupGrace)) {
 			return nil
 		}
-		waits, err := tx.NewSelect().Table("messages").Where(unfinished).Where("created_at < ?", end).Exists(ctx)
-		if err != nil || waits {
+		// All unfinished ones are looked at, which are few: by their time SQLite would look at all messages of before.
+		var waiting int
+		err = tx.NewSelect().Table("messages").ColumnExpr("COUNT(CASE WHEN created_at < ? THEN 1 END)", end).Where(unfinished).Scan(ctx, &waiting)
+		if err != nil || waiting > 0 {
 			return err
 		}
 		if _, err := tx.NewDelete().Table("rollups_due").Where("hour = ?", hour).Exec(ctx); err != nil {

@@ -22,6 +22,7 @@ const (
 	textCost   = 1000 // characters of it, for one more
 	usageCost  = 200  // of what an account, a bot or a key used, which is summed up over up to a year
 	searchCost = 1000 // of a search of a bot, which asks an embedding model and an index for each bot
+	citedCost  = 200  // of what answers cite most or not at all, which is summed up over up to five years
 	figureCost = 1000 // of the analytics of a bot, which may count five years
 )
 
@@ -31,7 +32,8 @@ const selfish = "siblings"
 
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
 // each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
-// of a text costs 50, and one more for each 1,000 characters; a search of a bot and its analytics cost 1,000 each, a usage 200.
+// of a text costs 50, and one more for each 1,000 characters; a search of a bot and its analytics cost 1,000 each, a usage 200, and so
+// does each list of what its answers cite most or not at all.
 type complexity struct {
 	variables map[string]any
 	fragments map[visit]int
@@ -83,6 +85,8 @@ func (c *complexity) field(f *ast.Field, inItself bool) int {
 		own = usageCost
 	case f.Name == "analytics" && f.ObjectDefinition.Name == "Bot":
 		own = figureCost
+	case f.ObjectDefinition.Name == "BotAnalytics" && f.Definition.Arguments.ForName("first") != nil:
+		own = citedCost
 	}
 	if length := f.Definition.Arguments.ForName("length"); length != nil {
 		own = sliceCost + c.length(f.Arguments.ForName("length"), length)/textCost

@@ -140,6 +140,8 @@ func TestCost(t *testing.T) {
 		`{"query":"{tree{text(length:-5)}}"}`:                                                   1 + 50,
 		`{"query":"query($n:Int=1){tree{text(length:$n)}}","variables":{"n":null}}`:             1 + 50 + 10,
 		`{"query":"{bot{search(query:\"q\"){leaf}}}"}`:                                          1 + 1_000 + 20,
+		`{"query":"{bot{analytics{series}}}"}`:                                                  1 + 1_000 + 1,
+		`{"query":"{bot{analytics{topDocuments{leaf} x: topDocuments(first:3){leaf}}}}"}`:       1 + 1_000 + 200 + 20 + 200 + 3,
 		`{"query":"{bot{leaf search(query:\"q\",first:3){leaf text}}}"}`:                        1 + 1 + 1_000 + 3*(1+60),
 		`{"query":"{trees{leaf}}"}`:                                                             1 + 5,
 		`{"query":"query($i:[ID!]!){those(ids:$i){leaf}}","variables":{"i":["a","b"]}}`:         1 + 2,

@@ -45,7 +45,8 @@ const schema = `
 		search(filter: Filter, tags: [String!], mood: Mood = GOOD, share: Float, deep: Boolean, ids: [ID!]!): Int
 	}
 	type Tree { tree: Tree leaf: Int text(start: Int = 0, length: Int = 10000): String siblings: [Tree!] page(first: Int, last: Int): TreePage }
-	type Bot { search(query: String!, first: Int): [Tree!] leaf: Int }
+	type Bot { search(query: String!, first: Int): [Tree!] leaf: Int analytics: BotAnalytics }
+	type BotAnalytics { topDocuments(first: Int = 10): [Tree!] series: Int }
 	type TreePage { nodes: [Tree] }
 	enum Mood { GOOD BAD }
 	input Filter { text: String! limit: Int! = 5 moods: [Mood!] below: Filter }
