@@ -227,6 +227,7 @@ func TestExportOfMyData(t *testing.T) {
 				t.Errorf("an API key: %s", r.body)
 			}
 		}
+		p.must(setBudget, vars{"i": vars{"period": "DAY", "maxMessages": 50}})
 		id := p.must(exportMyData, nil).text("exportMyData.export.id")
 		done := p.exported(id)
 		if done.text("exportProgress.status") != "READY" || done.number("exportProgress.progress.done") != 2 || done.number("exportProgress.progress.total") != 2 {
@@ -260,7 +261,7 @@ func TestExportOfMyData(t *testing.T) {
 			}
 		}
 		delete(counts, "audit-log.json")
-		want := map[string]int{"profile.json": 1, "sessions.json": 1, "api-keys.json": 1, "bots.json": 1, "documents.json": 1, "crawls.json": 0, "conversations.json": 1, "messages.json": 2, "exports.json": 1}
+		want := map[string]int{"profile.json": 1, "sessions.json": 1, "api-keys.json": 1, "bots.json": 1, "documents.json": 1, "crawls.json": 0, "conversations.json": 1, "messages.json": 2, "exports.json": 1, "usage.json": 1, "budgets.json": 1}
 		if !maps.Equal(counts, want) || manifest.Version != 1 || manifest.Originals.Count != 1 || len(manifest.Originals.Missing) != 0 {
 			t.Errorf("manifest: %s", content["manifest.json"])
 		}

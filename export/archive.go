@@ -68,6 +68,8 @@ func (m *making) archive(ctx context.Context, w io.Writer) error {
 		{"profile.json", "Who you are to this server.", m.profile},
 		{"sessions.json", "Where you are signed in.", m.sessions},
 		{"api-keys.json", "Your API keys, without their secrets.", m.keys},
+		{"usage.json", "What your answers and documents took, by month of UTC, kind and model.", m.usage},
+		{"budgets.json", "Budgets of your account, bots and API keys, and what is used of them now.", m.budgets},
 		{"audit-log.json", "What was done to and by your account, newest first.", m.auditLog},
 		{"bots.json", "Your bots with all their settings.", m.bots},
 		{"documents.json", "What your bots know: where it is from and what became of it. The originals are beside.", m.documents},

@@ -26,6 +26,7 @@ type person struct {
 	deleted   map[kyro.ID]kyro.Export
 	known     []kyro.ID
 	expired   int
+	budgeted  []kyro.ID
 }
 
 func newPerson(t *testing.T, change func(*export.Config)) *person {
@@ -50,6 +51,18 @@ func (p *person) SessionsOf(context.Context, kyro.ID, time.Time, time.Time) ([]k
 
 func (p *person) APIKeysOf(context.Context, kyro.ID) ([]kyro.APIKey, error) {
 	return []kyro.APIKey{{ID: kyro.APIKeyID(4), Name: "Robot", Prefix: "kyr_ab", Scopes: []kyro.Scope{kyro.ScopeRead}}}, nil
+}
+
+func (p *person) Usage(_ context.Context, _ kyro.ID, targets []kyro.ID, r kyro.UsageRange, _ bool) (map[kyro.ID]kyro.Usage, error) {
+	return map[kyro.ID]kyro.Usage{targets[0]: {Models: []kyro.ModelUsage{{
+		UsageFigures: kyro.UsageFigures{Messages: int64(r.From.Month()), PromptTokens: 20, OutputTokens: 3, Cost: 1_250_000}, Kind: "ANSWER", Model: "m",
+	}}}}, nil
+}
+
+func (p *person) Budgets(_ context.Context, _ kyro.ID, targets []kyro.ID, _ time.Time) (map[kyro.ID][]kyro.HardBudget, error) {
+	p.budgeted = targets
+	most := int64(7)
+	return map[kyro.ID][]kyro.HardBudget{targets[len(targets)-1]: {{Period: kyro.BudgetDay, Limits: kyro.SpendingLimits{Messages: &most}}}}, nil
 }
 
 func (p *person) AuditPage(_ context.Context, _ kyro.ID, req kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error) {
@@ -175,7 +188,7 @@ func TestArchive(t *testing.T) {
 	if len(m.Files)+2+1 != len(content) { // two originals, and the manifest itself
 		t.Errorf("%d files, of which the manifest names %d", len(content), len(m.Files))
 	}
-	want := map[string]int{"conversations.json": 1, "messages.json": 1, "documents.json": 4, "bots.json": 1, "crawls.json": 0}
+	want := map[string]int{"conversations.json": 1, "messages.json": 1, "documents.json": 4, "bots.json": 1, "crawls.json": 0, "usage.json": 1, "budgets.json": 1}
 	for _, f := range m.Files {
 		var list []map[string]any
 		if err := json.Unmarshal([]byte(content[f.Name]), &list); err != nil || len(list) != f.Count {
@@ -188,6 +201,14 @@ func TestArchive(t *testing.T) {
 	const profile = "[\n  {\n    \"createdAt\": \"2026-11-29T10:00:00.000000Z\",\n    \"email\": \"ada@example.com\",\n    \"emailVerified\": false,\n    \"id\": \"user_1\",\n    \"name\": \"Ada <3\"\n  }\n]\n"
 	if content["profile.json"] != profile || content["crawls.json"] != "[]\n" {
 		t.Errorf("profile: %s, crawls: %s", content["profile.json"], content["crawls.json"])
+	}
+	for name, text := range map[string]string{"usage.json": `"messages": 11,`, "budgets.json": `"maxMessages": 7,`} {
+		if !strings.Contains(content[name], text) {
+			t.Errorf("%s: %s", name, content[name])
+		}
+	}
+	if !slices.Equal(p.budgeted, []kyro.ID{owner.UserID, kyro.APIKeyID(4), helper}) {
+		t.Errorf("asked for budgets of %v", p.budgeted)
 	}
 	if got := p.exports[0]; got.Done != 1+4 || *got.Total != got.Done {
 		t.Errorf("%d of %d are done", got.Done, *got.Total)

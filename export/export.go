@@ -70,6 +70,8 @@ type Contents interface {
 	Users(ctx context.Context, ids []kyro.ID) ([]kyro.User, error)
 	SessionsOf(ctx context.Context, user kyro.ID, since, now time.Time) ([]kyro.Session, error)
 	APIKeysOf(ctx context.Context, user kyro.ID) ([]kyro.APIKey, error)
+	Usage(ctx context.Context, owner kyro.ID, targets []kyro.ID, r kyro.UsageRange, days bool) (map[kyro.ID]kyro.Usage, error)
+	Budgets(ctx context.Context, owner kyro.ID, targets []kyro.ID, now time.Time) (map[kyro.ID][]kyro.HardBudget, error)
 	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
 	BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest) (kyro.Page[kyro.Bot], error)
 	DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error)
@@ -135,6 +137,7 @@ type Config struct {
 	MaxBytes  int64         // of one file; default kyro.MaxExportBytes
 	NewKey    func() string // of an object in the bucket, never the same; default 128 random bits
 	Version   string        // of the server, for the manifest
+	Currency  string        // of the price table
 	Now       func() time.Time
 	Log       *slog.Logger
 }
