@@ -137,10 +137,10 @@ var rightsOfRoots = map[string]right{
 	}, keys: "INGEST"},
 	"Mutation.resolveGap": {ask: func(b *belongings) string {
 		return `mutation { resolveGap(input: {gapId: "` + b.gap() + `", answer: "` + newKey() + `"}) { gap { id } errors { code } } }`
-	}, keys: "INGEST"},
+	}},
 	"Mutation.dismissGap": {ask: func(b *belongings) string {
 		return `mutation { dismissGap(input: {gapId: "` + b.gap() + `"}) { gap { id } errors { code } } }`
-	}, keys: "INGEST"},
+	}},
 	"Mutation.reprocessDocument": {ask: func(b *belongings) string {
 		return `mutation { reprocessDocument(input: {documentId: "` + b.canceled() + `"}) { document { id } errors { code } } }`
 	}, keys: "INGEST"},

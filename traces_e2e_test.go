@@ -191,7 +191,7 @@ func TestOneTraceOfAnAnswer(t *testing.T) {
 			answer+" > write > gemini answer", answer+" > write > first piece", answer+" > store the answer > UPDATE messages",
 			answer+" > store the answer > COMMIT", "sendMessage > Mutation.sendMessage > store the turn > answer > title*")
 		if s.app.pools.Postgres() {
-			trace.want(t, send+"store the turn > PIPELINE documents, bots, messages", answer+" > retrieve > PIPELINE*")
+			trace.want(t, send+"store the turn > PIPELINE documents, bots, messages*", answer+" > retrieve > PIPELINE*")
 		} else {
 			trace.want(t, send+"store the turn > INSERT messages", answer+" > retrieve > SELECT postings*")
 		}

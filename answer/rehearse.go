@@ -43,6 +43,8 @@ func (r *Rehearsal) Ask(ctx context.Context, job kyro.AnswerJob) (asked kyro.Reh
 		}
 		return asked, err
 	}
+	asked.Degraded = slices.Contains(m.notices, kyro.NoticeLexicalOnly) ||
+		r.cfg.Completer != nil && m.finish != nil && slices.Contains(m.finish.Notices, kyro.NoticeOfflineAnswer)
 	said := m.resolve(written)
 	asked.Grounding = m.grounding(&said)
 	asked.Citations = said.Citations
@@ -64,7 +66,7 @@ func (r *Rehearsal) answer(ctx context.Context, job kyro.AnswerJob, m *made) (st
 		return "", err
 	}
 	prompt, _ := r.cfg.prompt(job, found, nonce)
-	m.passages = prompt.Passages
+	m.passages, m.notices = prompt.Passages, found.Notices
 	if job.Bot.Strict && len(prompt.Passages) == 0 && r.cfg.Completer != nil {
 		m.finish = &kyro.Finish{Reason: kyro.FinishStop, Grounding: kyro.GroundingNotFound}
 		return m.noAnswer, nil

@@ -6336,7 +6336,7 @@ type KnowledgeGap implements Node {
 
 "What becomes of a gap."
 enum KnowledgeGapStatus {
-  "Nobody has answered it, or something like it was asked and left unanswered after it was FIXED."
+  "Nobody has answered it, or something like it came to be unanswered after it was FIXED."
   OPEN
   "It was answered by resolveGap, and its questions are asked again: ` + "`" + `check` + "`" + ` says how far that is."
   CHECKING
@@ -6379,7 +6379,7 @@ enum KnowledgeGapProblem {
   NOT_ANSWERED
   "To ask the questions again may take more than is left of a budget. Resolve the gap with the same answer once there is room."
   BUDGET_EXCEEDED
-  "The questions could not be asked again for a day. Resolve the gap with the same answer later."
+  "One of the questions could not be asked again ten times in a row, or the document was not ready for a day. Resolve the gap with the same answer later."
   NOT_CHECKED
 }
 
@@ -7768,9 +7768,10 @@ type Mutation {
   of the gap are asked again, for nobody to see, and the gap is FIXED or STILL_OPEN: follow ` + "`" + `KnowledgeGap.status` + "`" + ` and ` + "`" + `check` + "`" + `.
   Each question that is asked again counts as an answer in usage and budgets. The same question and answer once more change
   nothing while they are checked or the gap is FIXED, and else have the questions asked again without another document. An
-  answer in other words makes a document of its own; delete the one before where it is wrong. The bot's people see no message
-  change. Errors: VALIDATION, LIMIT_REACHED, CONFLICT while another answer is checked; NOT_FOUND at the top level. API keys:
-  INGEST.
+  answer in other words makes a document of its own; delete the one before where it is wrong. So does a question in other words:
+  give ` + "`" + `question` + "`" + ` where you may have to repeat the request, since that of the gap may be another one by then. The bot's people see
+  no message change. Errors: VALIDATION, LIMIT_REACHED, CONFLICT while another answer is checked; NOT_FOUND at the top level. API
+  keys: none.
   """
   resolveGap(
     "The gap and its answer."
@@ -7778,7 +7779,7 @@ type Mutation {
   ): ResolveGapPayload!
   """
   Dismisses a gap of a bot of yours that wants no answer, or opens a dismissed one again. Errors: CONFLICT while the gap is
-  CHECKING; NOT_FOUND at the top level. API keys: INGEST.
+  CHECKING; NOT_FOUND at the top level. API keys: none.
   """
   dismissGap(
     "Which gap."

@@ -47,6 +47,9 @@ type GapStore interface {
 	) (t kyro.GapTrial, found bool, err error)
 	// SaveGapVerdict notes what came of it, and counts what it took.
 	SaveGapVerdict(ctx context.Context, gap kyro.ID, run int64, t kyro.GapTrial, v kyro.GapVerdict, u kyro.MessageUsage, now time.Time) error
+	// FailGapTrial notes that the question could not be asked as it would be in a conversation, counts what that took, and tells
+	// how often that was so without a verdict in between.
+	FailGapTrial(ctx context.Context, gap kyro.ID, run int64, t kyro.GapTrial, u kyro.MessageUsage, now time.Time) (tries int, err error)
 	// EndGapCheck ends the run: without a problem the gap is FIXED where enough was answered. Where there are questions left
 	// after all, they are asked, too.
 	EndGapCheck(ctx context.Context, gap kyro.ID, run int64, problem kyro.GapProblem, now time.Time) error
@@ -106,6 +109,8 @@ const (
 	readyPauses = time.Second      // between two looks whether a document is ready, at first
 	longPause   = 15 * time.Second // and when it takes long
 	checkMost   = 24 * time.Hour   // for which a gap is tried to be checked
+	triesMost   = 10               // of one question, since each may cost something
+	longAway    = 10 * time.Minute // the longest pause between two of them
 )
 
 // Gaps is the use cases of what bots could not answer, and the work on it.
@@ -177,9 +182,10 @@ func (g *Gaps) Unanswered(ctx context.Context, v kyro.Viewer, bot kyro.ID, span 
 }
 
 // Resolve answers a gap of the viewer's: a document is made of the answer, and the questions of the gap are asked again once
-// it is ready. Without a question that of the gap is taken. Errors as of Answers; NOT_FOUND.
+// it is ready. Without a question that of the gap is taken. Only persons may: it costs up to kyro.MaxGapAsked answers on the
+// owner's account. Errors as of Answers; NOT_FOUND.
 func (g *Gaps) Resolve(ctx context.Context, v kyro.Viewer, id kyro.ID, question *string, answer string) (gap kyro.Gap, document kyro.Document, err error) {
-	if err := v.MustFor(id, kyro.KindGap, kyro.ScopeIngest); err != nil {
+	if err := mustSee(v, id); err != nil {
 		return gap, document, err
 	}
 	gaps, err := g.Store.Gaps(ctx, v.UserID, []kyro.ID{id})
@@ -202,10 +208,18 @@ func (g *Gaps) Resolve(ctx context.Context, v kyro.Viewer, id kyro.ID, question 
 // Dismiss says of a gap of the viewer's that it wants no answer, or takes that back. Questions that are like its own join it
 // all the same. CONFLICT while its questions are asked again; NOT_FOUND.
 func (g *Gaps) Dismiss(ctx context.Context, v kyro.Viewer, id kyro.ID, dismissed bool) (kyro.Gap, error) {
-	if err := v.MustFor(id, kyro.KindGap, kyro.ScopeIngest); err != nil {
+	if err := mustSee(v, id); err != nil {
 		return kyro.Gap{}, err
 	}
 	return g.Store.DismissGap(ctx, v.UserID, id, dismissed)
+}
+
+// mustSee demands a person: who changes a gap is shown what people asked.
+func mustSee(v kyro.Viewer, gap kyro.ID) error {
+	if err := v.MustBePerson(); err != nil {
+		return err
+	}
+	return gap.Expect(kyro.KindGap)
 }
 
 // model names the embedding, so that its vectors are told from those of every other.
@@ -305,11 +319,16 @@ func (g *Gaps) patient(ctx context.Context, what string, err error) error {
 		return err
 	}
 	g.Log.WarnContext(ctx, what, "error", err)
+	return kyro.JobAgainAfter(pauseFor(err))
+}
+
+// pauseFor is how long to wait until what was away may be there again.
+func pauseFor(err error) time.Duration {
 	pause := awayPause
 	if known, ok := errors.AsType[*kyro.Error](err); ok {
 		pause = max(pause, known.RetryAfter)
 	}
-	return kyro.JobAgainAfter(pause)
+	return pause
 }
 
 // passing reports an error that is over once an upstream is back.

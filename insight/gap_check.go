@@ -3,6 +3,7 @@ package insight
 import (
 	"context"
 	"slices"
+	"time"
 
 	"kyrochat/kyro"
 )
@@ -21,7 +22,7 @@ func (g *Gaps) Check(ctx context.Context, job kyro.Job) error {
 	switch d := c.Document; {
 	case d == nil:
 		return g.end(ctx, gap, job.Run, kyro.GapDocumentDeleted)
-	case late:
+	case late || c.Unused:
 		return g.end(ctx, gap, job.Run, kyro.GapNotChecked)
 	case d.Status.Ready():
 	case d.Status.Final():
@@ -54,8 +55,11 @@ func (g *Gaps) askNext(ctx context.Context, c kyro.CheckedGap, gap kyro.ID, run 
 		return false, g.end(ctx, gap, run, "")
 	}
 	said, err := g.Rehearsal.Ask(ctx, trial.AnswerJob)
-	if err != nil && (ctx.Err() != nil || passing(err)) {
-		return false, g.patient(ctx, "a question is not asked again yet", err)
+	if err != nil && ctx.Err() != nil {
+		return false, err // what is held for it is held for the next turn
+	}
+	if passing(err) || err == nil && said.Degraded {
+		return false, g.askLater(ctx, gap, run, trial, said.Usage, err)
 	}
 	verdict := kyro.GapUnanswered
 	if err != nil {
@@ -68,6 +72,20 @@ func (g *Gaps) askNext(ctx context.Context, c kyro.CheckedGap, gap kyro.ID, run 
 	}
 	kyro.JobProgress(ctx)
 	return true, nil
+}
+
+// askLater has a question asked again once what is away may be there, a while longer after each try. After triesMost the check
+// ends: whatever fails so often may do so for a reason that does not pass.
+func (g *Gaps) askLater(ctx context.Context, gap kyro.ID, run int64, t kyro.GapTrial, used kyro.MessageUsage, err error) error {
+	tries, failed := g.Store.FailGapTrial(ctx, gap, run, t, used, g.time())
+	if failed != nil {
+		return failed
+	}
+	g.Log.WarnContext(ctx, "a question is not asked again yet", "gap", gap.String(), "message", t.Question.ID.String(), "tries", tries, "error", err)
+	if tries >= triesMost {
+		return g.end(ctx, gap, run, kyro.GapNotChecked)
+	}
+	return kyro.JobAgainAfter(max(pauseFor(err), min(longAway, time.Duration(tries)*awayPause)))
 }
 
 // closes reports whether an answer shows that the gap is closed: it rests on the document that was made to close it, at least

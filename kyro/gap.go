@@ -140,12 +140,14 @@ type Rehearsed struct {
 	Grounding Grounding
 	Citations []Citation
 	Usage     MessageUsage // also of one that failed
+	Degraded  bool         // the vectors could not be searched, or another model stood in for the one that is set
 }
 
 // CheckedGap is a gap whose questions are being asked again.
 type CheckedGap struct {
 	Gap      Gap
 	Document *Document // nil: it was deleted
+	Unused   bool      // its owner's account is not in use
 }
 
 // GapCount is how often people asked for what a gap is about, in some span of time.

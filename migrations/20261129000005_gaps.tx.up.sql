@@ -19,6 +19,7 @@ CREATE TABLE gaps (
   check_done INTEGER NOT NULL,
   check_answered INTEGER NOT NULL,
   check_tokens BIGINT NOT NULL,
+  check_tries INTEGER NOT NULL DEFAULT 0, -- how often the question that is asked now could not be
   held {{.JSON}},                  -- what is held of budgets for the question that is asked again now
   held_at {{.TS}},
   problem TEXT NOT NULL,           -- why the answer did not close it; '' where it did, or is not known yet
@@ -43,9 +44,11 @@ CREATE TABLE gap_questions (
   model TEXT NOT NULL,             -- that the vector is of; '' while there is none to be
   vector {{.Bytes}},
   check_run BIGINT NOT NULL,       -- the last run of the gap in which it is asked again; 0: none
-  verdict TEXT NOT NULL            -- what came of that: ANSWERED, UNANSWERED, or '' while it waits
+  verdict TEXT NOT NULL,           -- what came of it when it was asked again last: ANSWERED, UNANSWERED; '' where it never was
+  verdict_run BIGINT NOT NULL DEFAULT 0 -- in which run that was
 );
 CREATE INDEX gap_questions_of_gap ON gap_questions (gap_id, message_id);
+CREATE INDEX gap_questions_of_gap_by_time ON gap_questions (gap_id, asked_at);
 CREATE INDEX gap_questions_by_time ON gap_questions (bot_id, asked_at);
 CREATE INDEX gap_questions_to_place ON gap_questions (bot_id) WHERE gap_id IS NULL;
 CREATE INDEX gap_questions_by_model ON gap_questions (model, bot_id) WHERE kept;

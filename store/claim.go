@@ -97,7 +97,7 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 		result, err := tx.NewUpdate().Model(&r).
 			Column(columns...).
 			Where("id = ? AND attempt = ? AND lease_owner = ?", claim.MessageID.Key, claim.Attempt, claim.Owner).Where(running).
-			Returning("*").Exec(ctx)
+			Returning("*, EXISTS (SELECT 1 FROM gap_questions AS g WHERE g.message_id = parent_id) AS noted").Exec(ctx)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -115,7 +115,7 @@ func (s *Store) Finish(ctx context.Context, claim kyro.Claim, o kyro.Outcome) (k
 		}
 		message = r.noun()
 		message.Citations = convert(rows, (*citationRow).noun)
-		if r.Grounding != nil && *r.Grounding == kyro.GroundingNotFound {
+		if r.Status == kyro.MessageCompleted && (r.Noted || r.Grounding != nil && *r.Grounding == kyro.GroundingNotFound) {
 			if err := tx.weigh(ctx, &r); err != nil {
 				return err
 			}

@@ -31,6 +31,7 @@ type gapRow struct {
 	CheckDone      int
 	CheckAnswered  int
 	CheckTokens    int64
+	CheckTries     int
 	Held           *heldRow `bun:",type:jsonb"`
 	HeldAt         *time.Time
 	Problem        string
@@ -74,19 +75,20 @@ func (r *gapRow) noun() kyro.Gap {
 type gapQuestionRow struct {
 	bun.BaseModel `bun:"table:gap_questions,alias:q"`
 
-	MessageID int64 `bun:",pk"`
-	BotID     int64
-	GapID     *int64
-	SenderID  int64
-	NotFound  bool
-	RatedDown bool
-	AskedAt   time.Time
-	NotedAt   time.Time
-	Kept      bool
-	Model     string
-	Vector    []byte
-	CheckRun  int64
-	Verdict   string
+	MessageID  int64 `bun:",pk"`
+	BotID      int64
+	GapID      *int64
+	SenderID   int64
+	NotFound   bool
+	RatedDown  bool
+	AskedAt    time.Time
+	NotedAt    time.Time
+	Kept       bool
+	Model      string
+	Vector     []byte
+	CheckRun   int64
+	Verdict    string
+	VerdictRun int64
 
 	Text string `bun:"-"`
 }

@@ -91,13 +91,14 @@ func (tx *writeTx) beginCheck(ctx context.Context, r *gapRow, document kyro.ID, 
 		}
 	}
 	r.Run++
-	_, err = tx.NewUpdate().Table("gap_questions").Set("check_run = ?", r.Run).Set("verdict = ''").Where("message_id IN (?)", bun.List(asked)).Exec(ctx)
+	_, err = tx.NewUpdate().Table("gap_questions").Set("check_run = ?", r.Run).Where("message_id IN (?)", bun.List(asked)).Exec(ctx)
 	if err != nil {
 		return err
 	}
 	began := kyro.Moment(now)
 	r.Status, r.DocumentID, r.CheckTokens, r.Problem, r.CheckBeganAt, r.CheckEndedAt = string(kyro.GapChecking), &document.Key, 0, "", &began, nil
-	_, err = tx.NewUpdate().Model(r).Column("status", "run", "document_id", "check_tokens", "problem", "check_began_at", "check_ended_at").WherePK().Exec(ctx)
+	r.CheckTries = 0
+	_, err = tx.NewUpdate().Model(r).Column("status", "run", "document_id", "check_tokens", "check_tries", "problem", "check_began_at", "check_ended_at").WherePK().Exec(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,6 +115,11 @@ func (s *Store) CheckedGap(ctx context.Context, gap kyro.ID, run int64) (c kyro.
 		return c, false, failed("read the gap", err)
 	}
 	c.Gap = gaps[0]
+	c.Unused, err = s.read().NewSelect().TableExpr("bots AS b").Join("JOIN users AS u ON u.id = b.owner_id").
+		Where("b.id = ? AND u.deactivated_at IS NOT NULL", c.Gap.BotID.Key).Exists(ctx)
+	if err != nil {
+		return c, false, failed("read the owner of a gap", err)
+	}
 	var rows []documentRow
 	err = s.read().NewSelect().Model(&rows).Where("d.id = ? AND d.deleted_at IS NULL", c.Gap.DocumentID.Key).Scan(ctx)
 	if err == nil && len(rows) > 0 {
@@ -128,7 +134,7 @@ func (s *Store) BeginGapTrial(
 	ctx context.Context, gap kyro.ID, run int64, history int, estimate func(bot kyro.Bot, question string, opens bool) kyro.Spending, now time.Time,
 ) (t kyro.GapTrial, found bool, err error) {
 	var next []gapQuestionRow
-	err = s.read().NewSelect().Model(&next).ExcludeColumn("vector").Where("q.gap_id = ? AND q.check_run = ? AND q.verdict = ''", gap.Key, run).
+	err = s.read().NewSelect().Model(&next).ExcludeColumn("vector").Where("q.gap_id = ? AND q.check_run = ? AND q.verdict_run <> q.check_run", gap.Key, run).
 		Order("q.message_id").Limit(1).Scan(ctx)
 	if err != nil || len(next) == 0 {
 		return t, false, failed("look for a question to ask again", err)
@@ -182,12 +188,12 @@ func (s *Store) SaveGapVerdict(
 		if err != nil || r == nil || r.HeldAt == nil { // or somebody else asked it, too
 			return err
 		}
-		_, err = tx.NewUpdate().Table("gap_questions").Set("verdict = ?", string(verdict)).
-			Where("message_id = ? AND gap_id = ? AND check_run = ? AND verdict = ''", t.Question.ID.Key, gap.Key, run).Exec(ctx)
+		_, err = tx.NewUpdate().Table("gap_questions").Set("verdict = ?", string(verdict)).Set("verdict_run = ?", run).
+			Where("message_id = ? AND gap_id = ? AND check_run = ? AND verdict_run <> check_run", t.Question.ID.Key, gap.Key, run).Exec(ctx)
 		if err != nil {
 			return err
 		}
-		_, err = tx.NewUpdate().Table("gaps").Set("check_tokens = check_tokens + ?", usage.TotalTokens()).Set("held = NULL").Set("held_at = NULL").
+		_, err = tx.NewUpdate().Table("gaps").Set("check_tokens = check_tokens + ?", usage.TotalTokens()).Set("check_tries = 0").Set("held = NULL").Set("held_at = NULL").
 			Where("id = ?", r.ID).Exec(ctx)
 		if err != nil {
 			return err
@@ -195,11 +201,37 @@ func (s *Store) SaveGapVerdict(
 		if _, err := tx.refreshGap(ctx, r.ID, ""); err != nil {
 			return err
 		}
-		spent := messageRow{
-			SenderID: t.Bot.OwnerID.Key, ConversationID: t.Question.ConversationID.Key, CreatedAt: r.HeldAt.UTC(), Held: r.Held, Usage: &usage,
-		}
-		return s.settle(ctx, tx, now, settlement{message: &spent, begun: true})
+		return s.settleTrial(ctx, tx, r, t, usage, true, now)
 	})
+}
+
+// FailGapTrial implements insight.GapStore.
+func (s *Store) FailGapTrial(ctx context.Context, gap kyro.ID, run int64, t kyro.GapTrial, usage kyro.MessageUsage, now time.Time) (tries int, err error) {
+	err = s.write(ctx, "note that a question could not be asked", func(ctx context.Context, tx *writeTx) error {
+		r, err := tx.lockCheck(ctx, gap, run)
+		if err != nil || r == nil {
+			return err
+		}
+		if tries = r.CheckTries; r.HeldAt == nil { // somebody else asked it, too
+			return nil
+		}
+		tries++
+		_, err = tx.NewUpdate().Table("gaps").Set("check_tokens = check_tokens + ?", usage.TotalTokens()).Set("check_tries = ?", tries).
+			Set("held = NULL").Set("held_at = NULL").Where("id = ?", r.ID).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		return s.settleTrial(ctx, tx, r, t, usage, usage.TotalTokens() > 0, now)
+	})
+	return tries, err
+}
+
+// settleTrial counts what it took to ask a question, and gives back what was held for it.
+func (s *Store) settleTrial(ctx context.Context, tx *writeTx, r *gapRow, t kyro.GapTrial, usage kyro.MessageUsage, begun bool, now time.Time) error {
+	spent := messageRow{
+		SenderID: t.Bot.OwnerID.Key, ConversationID: t.Question.ConversationID.Key, CreatedAt: r.HeldAt.UTC(), Held: r.Held, Usage: &usage,
+	}
+	return s.settle(ctx, tx, now, settlement{message: &spent, begun: begun})
 }
 
 // EndGapCheck implements insight.GapStore.

@@ -15,13 +15,17 @@ import (
 )
 
 // weigh takes the question of a final answer among the unanswered ones of its bot, or out of them, as the answer and what is
-// said of it demand. Answers that another one has replaced count for nothing.
+// said of it demand. Answers that another one has replaced count for nothing, nor does what was not found while the vectors could
+// not be searched; and of what is deleted nothing is noted any more.
 func (tx *writeTx) weigh(ctx context.Context, answer *messageRow) error {
 	if answer.ParentID == nil || answer.Superseded {
 		return nil
 	}
 	found := answer.Grounding == nil || *answer.Grounding != kyro.GroundingNotFound
 	down := answer.Feedback != nil && answer.Feedback.Rating == kyro.RatingDown
+	if !found && !down && slices.Contains(answer.Notices, kyro.NoticeLexicalOnly) {
+		return nil
+	}
 	if found && !down {
 		return tx.takeOut(ctx, "message_id = ?", *answer.ParentID)
 	}
@@ -31,7 +35,10 @@ func (tx *writeTx) weigh(ctx context.Context, answer *messageRow) error {
 		CreatedAt time.Time
 	}
 	err := tx.NewSelect().TableExpr("messages AS m").Join("JOIN conversations AS c ON c.id = m.conversation_id").
-		ColumnExpr("c.bot_id, m.sender_id, m.created_at").Where("m.id = ?", *answer.ParentID).Scan(ctx, &question)
+		ColumnExpr("c.bot_id, m.sender_id, m.created_at").Where("m.id = ? AND c.deleted_at IS NULL", *answer.ParentID).Scan(ctx, &question)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -43,6 +50,9 @@ func (tx *writeTx) weigh(ctx context.Context, answer *messageRow) error {
 		noted = answer.Feedback.RatedAt
 	}
 	if err := tx.lockGaps(ctx, question.BotID); err != nil {
+		return err
+	}
+	if live, err := tx.botLives(ctx, question.BotID); err != nil || !live {
 		return err
 	}
 	row := gapQuestionRow{
@@ -60,6 +70,11 @@ func (tx *writeTx) weigh(ctx context.Context, answer *messageRow) error {
 		return err
 	}
 	return tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobPlaceGaps, Key: row.BotID})
+}
+
+// botLives reports whether a bot is not deleted: with its gaps locked, that stays so.
+func (tx *writeTx) botLives(ctx context.Context, bot int64) (bool, error) {
+	return tx.NewSelect().Table("bots").Where("id = ? AND deleted_at IS NULL", bot).Exists(ctx)
 }
 
 // takeOut removes questions of one bot from those that are unanswered. It asks for nothing more where there are none.
@@ -179,14 +194,14 @@ func (tx *writeTx) refreshGap(ctx context.Context, id int64, model string) (cent
 }
 
 func (tx *writeTx) sumGap(ctx context.Context, row gapRow) (n gapSums, err error) {
-	const answered, asked = "verdict = 'ANSWERED'", "check_run > 0 AND check_run = ?"
+	const answered, asked, told = "verdict = 'ANSWERED'", "check_run > 0 AND check_run = ?", " AND verdict_run = check_run"
 	err = tx.NewSelect().TableExpr("gap_questions").ColumnExpr("count(*) AS questions").
 		ColumnExpr("count(CASE WHEN NOT ("+answered+") THEN 1 END) AS unanswered").
 		ColumnExpr("count(CASE WHEN not_found THEN 1 END) AS not_found").ColumnExpr("count(CASE WHEN rated_down THEN 1 END) AS rated_down").
 		ColumnExpr("count(DISTINCT sender_id) AS people").ColumnExpr("count(CASE WHEN kept THEN 1 END) AS kept").
 		ColumnExpr("count(CASE WHEN "+asked+" THEN 1 END) AS total", row.Run).
-		ColumnExpr("count(CASE WHEN "+asked+" AND verdict <> '' THEN 1 END) AS done", row.Run).
-		ColumnExpr("count(CASE WHEN "+asked+" AND "+answered+" THEN 1 END) AS answered", row.Run).
+		ColumnExpr("count(CASE WHEN "+asked+told+" THEN 1 END) AS done", row.Run).
+		ColumnExpr("count(CASE WHEN "+asked+told+" AND "+answered+" THEN 1 END) AS answered", row.Run).
 		ColumnExpr("coalesce(min(message_id), 0) AS oldest").
 		Where("gap_id = ?", row.ID).Scan(ctx, &n)
 	if err != nil || n.Questions == 0 {
@@ -279,6 +294,9 @@ func (s *Store) PlaceGapQuestions(ctx context.Context, p kyro.GapPlacing) (place
 		if err := tx.lockGaps(ctx, p.Bot.Key); err != nil {
 			return err
 		}
+		if live, err := tx.botLives(ctx, p.Bot.Key); err != nil || !live {
+			return err
+		}
 		var questions []gapQuestionRow
 		err := tx.NewSelect().Model(&questions).Where("q.bot_id = ? AND q.gap_id IS NULL AND q.model = ?", p.Bot.Key, p.Model).
 			Order("q.message_id").Limit(int64(p.Limit)).Scan(ctx)
@@ -338,11 +356,11 @@ func (tx *writeTx) beginGap(ctx context.Context, q *gapQuestionRow, p kyro.GapPl
 	return gap, err
 }
 
-// join puts a question into a gap. One that was fixed is open again where the question was left unanswered after that; where
-// its questions are being asked again, this one is asked, too.
+// join puts a question into a gap. One that was fixed is open again, since nobody asked this one; where its questions are being
+// asked again, this one is asked, too.
 func (tx *writeTx) join(ctx context.Context, q *gapQuestionRow, gap *gapRow, p kyro.GapPlacing) (centre []float32, err error) {
 	var now gapRow
-	err = tx.NewSelect().Model(&now).Column("id", "status", "run", "check_total", "check_ended_at").Where("g.id = ?", gap.ID).Scan(ctx)
+	err = tx.NewSelect().Model(&now).Column("id", "status", "run", "check_total").Where("g.id = ?", gap.ID).Scan(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -361,7 +379,7 @@ func (tx *writeTx) join(ctx context.Context, q *gapQuestionRow, gap *gapRow, p k
 	if err != nil {
 		return nil, err
 	}
-	if now.Status == string(kyro.GapFixed) && now.CheckEndedAt != nil && q.NotedAt.After(*now.CheckEndedAt) {
+	if now.Status == string(kyro.GapFixed) {
 		_, err := tx.NewUpdate().Table("gaps").Set("status = ?", string(kyro.GapOpen)).Where("id = ?", gap.ID).Exec(ctx)
 		if err != nil {
 			return nil, err

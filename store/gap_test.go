@@ -107,7 +107,15 @@ func TestQuestionsComeAndGo(t *testing.T) {
 
 		_, err = k.store.SaveSibling(ctx, k.owner, tea.Bot.ID, "again", 3, k.tick(), kyro.Charge{})
 		check(t, err)
-		k.wantGaps(t, "while another answer is made", "OPEN ferry one asked 2 unanswered 2 down 0 checked 0/0")
+		asked := []string{"OPEN ferry one asked 2 unanswered 2 down 0 checked 0/0", "OPEN tea asked 1 unanswered 1 down 0 checked 0/0"}
+		k.wantGaps(t, "while another answer is made", asked...)
+		claim, _, err := k.store.ClaimNext(ctx, tea.Conversation.ID, "node", time.Minute)
+		check(t, err)
+		_, err = k.store.Finish(ctx, claim, kyro.Outcome{Status: kyro.MessageFailed, FinishReason: kyro.FinishError, Now: k.tick()})
+		check(t, err)
+		k.wantGaps(t, "the other answer failed", asked...)
+		_, err = k.store.SaveSibling(ctx, k.owner, claim.MessageID, "once more", 3, k.tick(), kyro.Charge{})
+		check(t, err)
 		k.answered(t, tea.Conversation.ID, kyro.Grounded)
 		_, err = k.store.RateMessage(ctx, k.owner, tea.Bot.ID, down) // which another one has replaced
 		check(t, err)
@@ -122,7 +130,25 @@ func TestQuestionsComeAndGo(t *testing.T) {
 		k.asked(t, "ferry again", kyro.GroundingNotFound)
 		k.place(t)
 		k.asked(t, "not placed", kyro.GroundingNotFound)
-		check(t, k.store.DeleteBot(ctx, k.owner, k.bot, k.tick()))
+		// Answers that end after what they are part of was deleted.
+		notFound := kyro.GroundingNotFound
+		late := func(text string, remove func(kyro.Turn) error) {
+			t.Helper()
+			turn, err := k.store.SaveTurn(ctx, kyro.NewTurn{SenderID: k.owner, BotID: k.bot, Text: text, ClientMessageID: text, MaxWaiting: 3, Now: k.tick()})
+			check(t, err)
+			claim, _, err := k.store.ClaimNext(ctx, turn.Conversation.ID, "node", time.Minute)
+			check(t, err)
+			check(t, remove(turn))
+			_, _ = k.store.Finish(ctx, claim, kyro.Outcome{
+				Status: kyro.MessageCompleted, Text: "said", Seq: 3, FinishReason: kyro.FinishStop, Grounding: &notFound, Now: k.tick(),
+			})
+		}
+		before := k.count(t, "gap_questions", "1 = 1")
+		late("late", func(turn kyro.Turn) error {
+			return k.store.DeleteConversation(ctx, k.owner, turn.Conversation.ID, k.tick())
+		})
+		expect(t, "questions after the end of an answer that was deleted", k.count(t, "gap_questions", "1 = 1"), before)
+		late("too late", func(kyro.Turn) error { return k.store.DeleteBot(ctx, k.owner, k.bot, k.tick()) })
 		expect(t, "questions of a deleted bot", k.count(t, "gap_questions", "1 = 1")+k.count(t, "gaps", "1 = 1"), 0)
 	})
 }
@@ -248,6 +274,16 @@ func TestHeldForAGapIsGivenBack(t *testing.T) {
 			expect(t, "found", found, true)
 		}
 		expect(t, "budgets of which it is held", k.count(t, "spendings", "held_tokens = 7 AND held_messages = 1"), 1)
+		trial := kyro.GapTrial{AnswerJob: kyro.AnswerJob{Bot: kyro.Bot{ID: k.bot, OwnerID: k.owner}, Question: turn.User}}
+		for try := range 2 {
+			tries, err := k.store.FailGapTrial(ctx, gaps[0].ID, 1, trial, kyro.MessageUsage{Model: "m", PromptTokens: 1 - try}, k.tick())
+			check(t, err)
+			expect(t, "tries", tries, try+1)
+			expect(t, "budgets that know what the first took", k.count(t, "spendings", "held_tokens = 0 AND held_messages = 0 AND tokens = 1 AND messages = 2"), 1)
+			_, found, err := k.store.BeginGapTrial(ctx, gaps[0].ID, 1, 20, takes(7), k.tick())
+			check(t, err)
+			expect(t, "found again", found, true)
+		}
 		check(t, k.store.DeleteConversation(ctx, k.owner, turn.Conversation.ID, k.tick()))
 		k.wantGaps(t, "while it is asked")
 		check(t, k.store.EndGapCheck(ctx, gaps[0].ID, 1, "", k.tick()))

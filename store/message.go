@@ -43,6 +43,7 @@ type messageRow struct {
 	Usage           *kyro.MessageUsage   `bun:",type:jsonb"`
 	Error           *kyro.MessageError   `bun:",type:jsonb"`
 	Feedback        *kyro.Feedback       `bun:",type:jsonb"`
+	Noted           bool                 `bun:",scanonly"`            // among the unanswered questions, where that is asked for
 	Sources         []int64              `bun:",type:jsonb,nullzero"` // nil: not known
 	KeyID           *int64
 	Held            *heldRow `bun:",type:jsonb"`

@@ -214,11 +214,16 @@ func purgeRows(ctx context.Context, tx *writeTx, user kyro.ID) (more bool, err e
 	if _, err := tx.NewDelete().Table("upload_parts").Where("slot_id IN (?)", slots).Exec(ctx); err != nil {
 		return false, err
 	}
+	asked := tx.NewSelect().Table("gaps").Column("id").Where("bot_id IN (SELECT id FROM bots WHERE owner_id = ?)", user.Key)
+	if _, err := tx.NewDelete().Table("gap_questions").Where("gap_id IN (?) OR bot_id IN (SELECT id FROM bots WHERE owner_id = ?)", asked, user.Key).Exec(ctx); err != nil {
+		return false, err
+	}
 	for _, part := range []struct {
 		table, which string
 		args         []any
 	}{
 		{"upload_slots", "owner_id = ?", []any{user.Key}},
+		{"gaps", "bot_id IN (SELECT id FROM bots WHERE owner_id = ?)", []any{user.Key}},
 		{"bots", "owner_id = ? AND deleted_at IS NOT NULL", []any{user.Key}},
 		{"sessions", "user_id = ?", []any{user.Key}},
 		{"api_keys", "user_id = ?", []any{user.Key}},

@@ -55,9 +55,6 @@ func (s *Store) SaveSibling(
 		if err != nil {
 			return err
 		}
-		if err := tx.takeOut(ctx, "message_id = ?", question.ID); err != nil {
-			return err
-		}
 		if err := s.holdSibling(ctx, tx, c, question, &answer, charge); err != nil {
 			return err
 		}
