@@ -188,7 +188,7 @@ func TestOneTraceOfAnAnswer(t *testing.T) {
 		trace := all.of(sent[0].SpanContext.TraceID())
 		const send, answer = "sendMessage > Mutation.sendMessage > ", "sendMessage > Mutation.sendMessage > store the turn > answer"
 		trace.want(t, "sendMessage", "sendMessage > evalsha", send+"store the turn", answer, answer+" > retrieve > gemini questions", answer+" > retrieve > pinecone Query",
-			answer+" > write > gemini answer", answer+" > write > first piece", answer+" > store the answer > UPDATE messages",
+			answer+" > write > gemini answer", answer+" > write > first piece", answer+" > store the answer > UPDATE messages*",
 			answer+" > store the answer > COMMIT", "sendMessage > Mutation.sendMessage > store the turn > answer > title*")
 		if s.app.pools.Postgres() {
 			trace.want(t, send+"store the turn > PIPELINE documents, bots, messages*", answer+" > retrieve > PIPELINE*")
