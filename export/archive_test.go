@@ -235,12 +235,12 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// TestExpire removes old files that belong to nothing.
+// TestExpire removes old files that belong to nothing, and those that were cut off.
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, func(c *export.Config) { c.Now = time.Now }) // as the times of files
 	p.known = []kyro.ID{kyro.ExportID(2)}
-	for name, age := range map[string]time.Duration{"1": 2 * time.Hour, "2": 2 * time.Hour, "3": 0} {
+	for name, age := range map[string]time.Duration{"1": 2 * time.Hour, "2": 2 * time.Hour, "3": 0, "tmp/4": 2 * time.Hour, "tmp/5": 0} {
 		path := filepath.Join(p.dir, name)
 		at := time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(path, bytes.Repeat([]byte("x"), 3), 0o600), os.Chtimes(path, at, at)); err != nil {
@@ -252,7 +252,7 @@ func TestExpire(t *testing.T) {
 	}
 	left := p.left(t)
 	slices.Sort(left)
-	if !slices.Equal(left, []string{"2", "3"}) || p.expired != 1 {
+	if !slices.Equal(left, []string{"2", "3", "5"}) || p.expired != 1 {
 		t.Errorf("left are %v; %d looks for what expired", left, p.expired)
 	}
 }

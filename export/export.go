@@ -94,6 +94,9 @@ type Folder interface {
 	// Create opens an empty file that nobody sees. Discard closes and removes it, unless it was kept.
 	Create() (*os.File, error)
 	Discard(file *os.File)
+	// Sweep removes what crashes left of files that were being made: those that this process is not making, and that were
+	// not changed for longer than a turn takes. Create does so first.
+	Sweep() error
 	// Keep puts a file in the place of what was kept of the export before. It survives a crash then.
 	Keep(file *os.File, id kyro.ID) error
 	// Open opens the file of an export; NOT_FOUND where there is none.

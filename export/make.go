@@ -181,9 +181,13 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Expire takes exports away that have expired, and removes files of this node that belong to none, as a crash may leave them.
+// Expire takes exports away that have expired, and removes files of this node that belong to none, as a crash may leave them,
+// whole or cut off. It runs on one node at a time: each has its turn, and sweeps before it makes another file, too.
 func (s *Service) Expire(ctx context.Context) error {
 	if err := s.Store.ExpireExports(ctx, s.time()); err != nil {
+		return err
+	}
+	if err := s.Folder.Sweep(); err != nil {
 		return err
 	}
 	kept, err := s.Folder.Kept(s.Now().Add(-sweepAge))
