@@ -7123,8 +7123,10 @@ that regenerateMessage has replaced are there, too: ` + "`" + `superseded` + "`"
      "error":null}
 
 CSV is RFC 4180 in UTF-8 without a byte order mark, with the same under names such as ` + "`" + `message_id` + "`" + ` in its first row; citations
-are JSON in one cell. A cell that begins with = + - @, a tab or a line break, or their full-width forms, has an apostrophe in
-front, so that no spreadsheet takes what somebody typed for a formula.
+are JSON in one cell. A cell that begins with = + - @, their full-width forms, a tab or a line break has an apostrophe in front,
+so that no spreadsheet takes what somebody typed for a formula. So has what follows a semicolon, a tab or a line break inside of
+a cell and begins with such a sign, since spreadsheets may begin a cell there. Blanks, quotes and apostrophes before the sign do
+not count: one apostrophe less at each such place is what was said. JSONL has every text as it is.
 
 One's own data are a ZIP: JSON files about you, your sessions, API keys, bots, documents, crawls, conversations, messages,
 exports and the audit log; the originals of your documents in ` + "`" + `files` + "`" + `; and ` + "`" + `manifest.json` + "`" + `, which says what is in it. There are
