@@ -17,7 +17,9 @@ import (
 
 const (
 	noteEvery  = time.Second      // how often it is noted how far an export is
-	awayPause  = 15 * time.Second // before what is left of an export is removed, where something is away
+	awayPause  = 15 * time.Second // before another turn, where something is away; of what is made, it doubles with every beginning
+	awayMost   = 10 * time.Minute // and is no longer than this
+	awayAge    = 24 * time.Hour   // so old an export is given up, where something is still away
 	sweepAge   = time.Hour        // files without an export are left so long
 	sweepBatch = 100
 )
@@ -34,7 +36,7 @@ func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 		return s.Store.FailExport(ctx, id, 0, outOfUse(), s.time())
 	}
 	if err != nil {
-		return err
+		return s.orLater(ctx, kyro.Export{ID: id}, err)
 	}
 	began := s.Now()
 	m := &making{Service: s, e: e}
@@ -48,8 +50,32 @@ func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 	case kyro.ErrorCode(err) == kyro.CodeFileTooLarge:
 		return s.Store.FailExport(ctx, id, e.Attempt, s.tooLarge(e), s.time())
 	default:
+		return s.orLater(ctx, e, err)
+	}
+}
+
+// orLater gives an export another turn where something is away that it needs, such as the storage of files: that passes. One
+// that is a day old by then, or half as old as it may get, fails and says what was away. Any other error is given back, as is
+// what comes of a turn that takes too long or is cut off.
+func (s *Service) orLater(ctx context.Context, e kyro.Export, err error) error {
+	away, known := errors.AsType[*kyro.Error](err)
+	if !known || ctx.Err() != nil {
 		return err
 	}
+	switch away.Code {
+	case kyro.CodeUnavailable, kyro.CodeUpstreamFailed, kyro.CodeTimeout:
+	default:
+		return err
+	}
+	pause := max(away.RetryAfter, min(awayPause<<min(max(e.Attempt-1, 0), 10), awayMost))
+	most := min(awayAge, s.TTL/2) // before it expires
+	if !e.CreatedAt.IsZero() && s.Now().Add(pause).Sub(e.CreatedAt) > most {
+		s.Log.WarnContext(ctx, "an export is given up, since what it needs is away", "export", e.ID.String(), "error", err)
+		why := kyro.Errorf(away.Code, "%s The export was put off for as long as it could be. Ask for it again later.", away.Message)
+		return s.Store.FailExport(ctx, e.ID, e.Attempt, why, s.time())
+	}
+	s.Log.WarnContext(ctx, "an export waits for what is away", "export", e.ID.String(), "attempt", e.Attempt, "pause", pause, "error", err)
+	return kyro.JobAgainAfter(pause)
 }
 
 func outOfUse() *kyro.Error {

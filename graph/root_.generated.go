@@ -7192,11 +7192,14 @@ enum ExportStatus {
   RUNNING
   "Its file can be downloaded."
   READY
-  "It could not be made; ` + "`" + `error` + "`" + ` says why."
+  "It could not be made; ` + "`" + `error` + "`" + ` says why: also what it needs and was away for too long."
   FAILED
 }
 
-"How far an export is, in conversations and documents. It begins at 0 again where its server was lost."
+"""
+How far an export is, in conversations and documents. It begins at 0 again where its server was lost, or something was away that
+it needs, such as the storage of files.
+"""
 type ExportProgress {
   "How many are in it."
   done: Int!
