@@ -45,8 +45,8 @@ type Work interface {
 	NoteExport(ctx context.Context, e kyro.Export, now time.Time) error
 	// FinishExport makes an export READY whose file is kept.
 	FinishExport(ctx context.Context, e kyro.Export, now, expires time.Time) error
-	// FailExport gives an export up that is not final, if it is at the attempt, or whatever it is at for attempt 0.
-	FailExport(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error, now time.Time) error
+	// FailExport gives an export up that is there and not final, if it is at the attempt, or whatever it is at for attempt 0.
+	FailExport(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error, now, expires time.Time) error
 	// ExpireExports takes those away that have expired, each with a JobDropExport.
 	ExpireExports(ctx context.Context, now time.Time) error
 	// DeletedExport reads an export that was taken away; NOT_FOUND where there is none.
@@ -136,7 +136,7 @@ type Config struct {
 	Base      func() string // the address of the server, without a slash at its end
 	Limiter   Limiter       // nil: nobody counts
 	Rate      kyro.Rate     // of exports that one user asks for; zero: no limit
-	TTL       time.Duration // how long an export can be downloaded; default kyro.ExportTTL
+	TTL       time.Duration // how long an export is there once it is final; default kyro.ExportTTL
 	MaxBytes  int64         // of one file; default kyro.MaxExportBytes
 	NewKey    func() string // of an object in the bucket, never the same; default 128 random bits
 	Version   string        // of the server, for the manifest

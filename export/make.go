@@ -33,7 +33,7 @@ func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 	id := kyro.ExportID(job.Key)
 	e, err := s.Store.BeginExport(ctx, id, s.time())
 	if kyro.ErrorCode(err) == kyro.CodeNotFound { // final, deleted, or of an account out of use
-		return s.Store.FailExport(ctx, id, 0, outOfUse(), s.time())
+		return s.fail(ctx, id, 0, outOfUse())
 	}
 	if err != nil {
 		return s.orLater(ctx, kyro.Export{ID: id}, err)
@@ -46,9 +46,9 @@ func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 		s.Log.InfoContext(ctx, "export made", "export", id.String(), "kind", m.e.Kind, "bytes", *m.e.SizeBytes, "took", s.Now().Sub(began).Round(time.Millisecond))
 		return nil
 	case errors.Is(err, errOver): // where the account went out of use, nobody else says so
-		return s.Store.FailExport(ctx, id, e.Attempt, outOfUse(), s.time())
+		return s.fail(ctx, id, e.Attempt, outOfUse())
 	case kyro.ErrorCode(err) == kyro.CodeFileTooLarge:
-		return s.Store.FailExport(ctx, id, e.Attempt, s.tooLarge(e), s.time())
+		return s.fail(ctx, id, e.Attempt, s.tooLarge(e))
 	default:
 		return s.orLater(ctx, e, err)
 	}
@@ -72,10 +72,16 @@ func (s *Service) orLater(ctx context.Context, e kyro.Export, err error) error {
 	if !e.CreatedAt.IsZero() && s.Now().Add(pause).Sub(e.CreatedAt) > most {
 		s.Log.WarnContext(ctx, "an export is given up, since what it needs is away", "export", e.ID.String(), "error", err)
 		why := kyro.Errorf(away.Code, "%s The export was put off for as long as it could be. Ask for it again later.", away.Message)
-		return s.Store.FailExport(ctx, e.ID, e.Attempt, why, s.time())
+		return s.fail(ctx, e.ID, e.Attempt, why)
 	}
 	s.Log.WarnContext(ctx, "an export waits for what is away", "export", e.ID.String(), "attempt", e.Attempt, "pause", pause, "error", err)
 	return kyro.JobAgainAfter(pause)
+}
+
+// fail gives an export up, of which is told for as long as of one that is READY.
+func (s *Service) fail(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error) error {
+	now := s.time()
+	return s.Store.FailExport(ctx, id, attempt, why, now, now.Add(s.TTL))
 }
 
 func outOfUse() *kyro.Error {
@@ -93,7 +99,7 @@ func (s *Service) tooLarge(e kyro.Export) *kyro.Error {
 // GiveUp ends an export whose JobExport has failed for the last time.
 func (s *Service) GiveUp(ctx context.Context, job kyro.Job, _ error) error {
 	why := kyro.Errorf(kyro.CodeInternal, "The export could not be made because of a fault on our side. Ask for it again later.")
-	return s.Store.FailExport(ctx, kyro.ExportID(job.Key), 0, why, s.time())
+	return s.fail(ctx, kyro.ExportID(job.Key), 0, why)
 }
 
 // making is one attempt at an export.

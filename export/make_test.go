@@ -207,6 +207,9 @@ func TestAway(t *testing.T) {
 		if err := w.Work(t.Context(), long); err != nil || w.exports[0].Status != kyro.ExportFailed {
 			t.Fatalf("%s, after a day: %v, %+v", name, err, w.exports[0])
 		}
+		if left := w.exports[0].ExpiresAt.Sub(at); left != kyro.ExportTTL {
+			t.Errorf("%s: it is told of for %v", name, left)
+		}
 		if f := w.exports[0].Failure; f.Code != kyro.ErrorCode(away) || !strings.HasPrefix(f.Message, "Away. ") || strings.Contains(f.Message, "cause") {
 			t.Errorf("%s: it failed by %+v", name, f)
 		}

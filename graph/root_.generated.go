@@ -7155,7 +7155,10 @@ type Export implements Node {
   createdAt: DateTime!
   "When it became final; null until then."
   finishedAt: DateTime
-  "When it is gone, with its file: seven days after it became final."
+  """
+  When it is gone, with its file: seven days after it became final, or as long as the server's settings say. Until it is final,
+  as long after it was asked for.
+  """
   expiresAt: DateTime!
   """
   Where its file can be had for five minutes, by GET without further headers: whoever has the address may. Ask again for
