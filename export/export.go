@@ -73,6 +73,8 @@ type Contents interface {
 	Usage(ctx context.Context, owner kyro.ID, targets []kyro.ID, r kyro.UsageRange, days bool) (map[kyro.ID]kyro.Usage, error)
 	Budgets(ctx context.Context, owner kyro.ID, targets []kyro.ID, now time.Time) (map[kyro.ID][]kyro.HardBudget, error)
 	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
+	GapPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.GapFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Gap], error)
+	GapQuestionPages(ctx context.Context, owner kyro.ID, gaps []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.GapQuestion], error)
 	BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest) (kyro.Page[kyro.Bot], error)
 	DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error)
 	CrawlsOfBots(ctx context.Context, owner kyro.ID, bots []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Crawl], error)

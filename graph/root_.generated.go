@@ -7128,9 +7128,10 @@ so that no spreadsheet takes what somebody typed for a formula. So has what foll
 a cell and begins with such a sign, since spreadsheets may begin a cell there. Blanks, quotes and apostrophes before the sign do
 not count: one apostrophe less at each such place is what was said. JSONL has every text as it is.
 
-One's own data are a ZIP: JSON files about you, your sessions, API keys, bots, documents, crawls, conversations, messages,
-exports and the audit log; the originals of your documents in ` + "`" + `files` + "`" + `; and ` + "`" + `manifest.json` + "`" + `, which says what is in it. There are
-no passwords, secrets, tokens or hashes of them in it.
+One's own data are a ZIP: JSON files about you, your sessions, API keys, usage, budgets, bots, documents, knowledge gaps, crawls,
+conversations, messages, exports and the audit log; the originals of your documents in ` + "`" + `files` + "`" + `; and ` + "`" + `manifest.json` + "`" + `, which says
+what is in it. There are no passwords, secrets, tokens or hashes of them in it, and nothing that the server makes of these data to
+search and to count.
 """
 type Export implements Node {
   "The export's id, such as ` + "`" + `export_5` + "`" + `."
@@ -7173,7 +7174,7 @@ type Export implements Node {
 enum ExportKind {
   "Your conversations with a bot."
   CONVERSATIONS
-  "Everything that is kept of you."
+  "What is kept of you, as the API shows it to you."
   MY_DATA
 }
 
@@ -7924,7 +7925,7 @@ type Mutation {
     input: ExportConversationsInput!
   ): ExportPayload!
   """
-  Makes an archive of everything that is kept of you, in the background: see Export for what is in it. Errors and limits as of
+  Makes an archive of what is kept of you, in the background: see Export for what is in it. Errors and limits as of
   exportConversations. API keys: none.
   """
   exportMyData: ExportPayload!
