@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 
 // storageConfig is where files are kept, and how long they may take to come.
 type storageConfig struct {
-	ExportTTL      time.Duration  // how long an export can be downloaded
+	ExportTTL      time.Duration  // how long an export is there once it is final
 	MaxExportBytes int64          // of the file of one
 	UploadTTL      time.Duration  // of the address that a file is sent to
 	Bucket         bucket.Options // no endpoint: files are in the database, or in the data folder with SQLite
@@ -30,7 +31,7 @@ func (r *reader) readStorage(c *Config) {
 	if s.ExportTTL < time.Second {
 		r.wrong("KYRO_EXPORT_TTL", "must be at least 1s")
 	}
-	s.MaxExportBytes = int64(r.integer("KYRO_EXPORT_MAX_BYTES", kyro.MaxExportBytes, 1, 1<<40))
+	s.MaxExportBytes = int64(r.integer("KYRO_EXPORT_MAX_BYTES", kyro.MaxExportBytes, 1, math.MaxInt32)) // Export.sizeBytes has no more
 	s.Bucket = bucket.Options{
 		Endpoint:  r.url("KYRO_S3_ENDPOINT", "http", "https"),
 		Bucket:    r.text("KYRO_S3_BUCKET", ""),

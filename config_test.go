@@ -201,6 +201,20 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// TestHowLargeExportsAre: the API tells the size of a file in 32 bits.
+func TestHowLargeExportsAre(t *testing.T) {
+	t.Parallel()
+	if c, err := readConfig(env(map[string]string{"KYRO_EXPORT_MAX_BYTES": "2147483647"})); err != nil || c.Storage.MaxExportBytes != 1<<31-1 {
+		t.Errorf("%d, %v", c.Storage.MaxExportBytes, err)
+	}
+	for _, value := range []string{"2147483648", "0", "1GiB"} {
+		_, err := readConfig(env(map[string]string{"KYRO_EXPORT_MAX_BYTES": value}))
+		if err == nil || !strings.Contains(err.Error(), "KYRO_EXPORT_MAX_BYTES") || !strings.Contains(err.Error(), "2147483647") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
 func TestHowAnswersAreMade(t *testing.T) {
 	t.Parallel()
 	c, err := readConfig(env(map[string]string{

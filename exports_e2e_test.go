@@ -261,7 +261,7 @@ func TestExportOfMyData(t *testing.T) {
 			}
 		}
 		delete(counts, "audit-log.json")
-		want := map[string]int{"profile.json": 1, "sessions.json": 1, "api-keys.json": 1, "bots.json": 1, "documents.json": 1, "crawls.json": 0, "conversations.json": 1, "messages.json": 2, "exports.json": 1, "usage.json": 1, "budgets.json": 1}
+		want := map[string]int{"profile.json": 1, "sessions.json": 1, "api-keys.json": 1, "bots.json": 1, "documents.json": 1, "crawls.json": 0, "conversations.json": 1, "messages.json": 2, "exports.json": 1, "usage.json": 1, "budgets.json": 1, "knowledge-gaps.json": 0}
 		if !maps.Equal(counts, want) || manifest.Version != 1 || manifest.Originals.Count != 1 || len(manifest.Originals.Missing) != 0 {
 			t.Errorf("manifest: %s", content["manifest.json"])
 		}

@@ -39,7 +39,8 @@ type originalsPart struct {
 	Missing []string `json:"missing"` // documents that should have one, which is not kept any more
 }
 
-const archiveNote = "Everything that is kept of your account. Passwords, the secrets of API keys and the tokens of sessions are not in it: " +
+const archiveNote = "What is kept of your account, as the API shows it to you. What the server makes of it to search and to count, such as passages, " +
+	"vectors and sums by hour, is not in it. Nor are passwords, the secrets of API keys and the tokens of sessions: " +
 	"the server keeps none of them, only what they are checked by, which is of no use to you. Nor is what you deleted."
 
 // archive writes everything that is kept of the owner: JSON for people, and the originals of documents.
@@ -73,6 +74,7 @@ func (m *making) archive(ctx context.Context, w io.Writer) error {
 		{"audit-log.json", "What was done to and by your account, newest first.", m.auditLog},
 		{"bots.json", "Your bots with all their settings.", m.bots},
 		{"documents.json", "What your bots know: where it is from and what became of it. The originals are beside.", m.documents},
+		{"knowledge-gaps.json", "What people asked your bots and did not get answered, by gap, and what became of that.", m.gaps},
 		{"crawls.json", "Sites that were walked through.", m.crawls},
 		{"conversations.json", "Your conversations, oldest first.", m.talks},
 		{"messages.json", "All messages of these, with citations, ratings and what they took.", m.messages},

@@ -85,6 +85,32 @@ func (p *person) CrawlsOfBots(context.Context, kyro.ID, []kyro.ID, kyro.PageRequ
 	return nil, nil
 }
 
+func (p *person) GapPages(
+	_ context.Context, user kyro.ID, bots []kyro.ID, f kyro.GapFilter, req kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.Gap], error) {
+	if user != owner.UserID {
+		return nil, errors.New("another owner")
+	}
+	gaps := []kyro.Gap{
+		{ID: kyro.GapID(1), BotID: helper, Status: kyro.GapFixed, Question: "Is it open?", Asked: 2, Unanswered: 1, CreatedAt: now, Check: kyro.GapCheck{Total: 2, Answered: 1}},
+		{ID: kyro.GapID(2), BotID: helper, Status: kyro.GapDismissed, Question: "And the cat?", CreatedAt: now},
+		{ID: kyro.GapID(3), BotID: helper, Status: kyro.GapOpen, Question: "Later?", CreatedAt: now.Add(time.Second)},
+	}
+	gaps = slices.DeleteFunc(gaps, func(g kyro.Gap) bool { return !slices.Contains(f.Status, g.Status) })
+	page, err := paged(p.world, gaps, kyro.GapsOrder, req, func(g *kyro.Gap) int64 { return g.ID.Key })
+	return map[kyro.ID]kyro.Page[kyro.Gap]{bots[0]: page}, err
+}
+
+func (p *person) GapQuestionPages(
+	_ context.Context, _ kyro.ID, gaps []kyro.ID, req kyro.PageRequest,
+) (map[kyro.ID]kyro.Page[kyro.GapQuestion], error) {
+	asked := []kyro.GapQuestion{
+		{MessageID: kyro.MessageID(11), GapID: gaps[0], AskedAt: now, Verdict: kyro.GapAnswered}, {MessageID: kyro.MessageID(12), GapID: gaps[0], AskedAt: now.Add(time.Second)},
+	}
+	page, err := paged(p.world, asked, kyro.GapQuestionsOrder, req, func(q *kyro.GapQuestion) int64 { return q.MessageID.Key })
+	return map[kyro.ID]kyro.Page[kyro.GapQuestion]{gaps[0]: page}, err
+}
+
 func (p *person) ExportsOf(context.Context, kyro.ID, time.Time) ([]kyro.Export, error) {
 	return p.exports, nil
 }
@@ -188,7 +214,7 @@ func TestArchive(t *testing.T) {
 	if len(m.Files)+2+1 != len(content) { // two originals, and the manifest itself
 		t.Errorf("%d files, of which the manifest names %d", len(content), len(m.Files))
 	}
-	want := map[string]int{"conversations.json": 1, "messages.json": 1, "documents.json": 4, "bots.json": 1, "crawls.json": 0, "usage.json": 1, "budgets.json": 1}
+	want := map[string]int{"conversations.json": 1, "messages.json": 1, "documents.json": 4, "bots.json": 1, "crawls.json": 0, "usage.json": 1, "budgets.json": 1, "knowledge-gaps.json": 2}
 	for _, f := range m.Files {
 		var list []map[string]any
 		if err := json.Unmarshal([]byte(content[f.Name]), &list); err != nil || len(list) != f.Count {
@@ -202,10 +228,13 @@ func TestArchive(t *testing.T) {
 	if content["profile.json"] != profile || content["crawls.json"] != "[]\n" {
 		t.Errorf("profile: %s, crawls: %s", content["profile.json"], content["crawls.json"])
 	}
-	for name, text := range map[string]string{"usage.json": `"messages": 11,`, "budgets.json": `"maxMessages": 7,`} {
+	for name, text := range map[string]string{"usage.json": `"messages": 11,`, "budgets.json": `"maxMessages": 7,`, "knowledge-gaps.json": `"verdict": "ANSWERED"`} {
 		if !strings.Contains(content[name], text) {
 			t.Errorf("%s: %s", name, content[name])
 		}
+	}
+	if text := content["knowledge-gaps.json"]; !strings.Contains(text, `"status": "DISMISSED"`) || strings.Contains(text, "msg_12") {
+		t.Errorf("gaps: %s", text)
 	}
 	if !slices.Equal(p.budgeted, []kyro.ID{owner.UserID, kyro.APIKeyID(4), helper}) {
 		t.Errorf("asked for budgets of %v", p.budgeted)
@@ -235,12 +264,12 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// TestExpire removes old files that belong to nothing.
+// TestExpire removes old files that belong to nothing, and those that were cut off.
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, func(c *export.Config) { c.Now = time.Now }) // as the times of files
 	p.known = []kyro.ID{kyro.ExportID(2)}
-	for name, age := range map[string]time.Duration{"1": 2 * time.Hour, "2": 2 * time.Hour, "3": 0} {
+	for name, age := range map[string]time.Duration{"1": 2 * time.Hour, "2": 2 * time.Hour, "3": 0, "tmp/4": 2 * time.Hour, "tmp/5": 0} {
 		path := filepath.Join(p.dir, name)
 		at := time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(path, bytes.Repeat([]byte("x"), 3), 0o600), os.Chtimes(path, at, at)); err != nil {
@@ -252,7 +281,7 @@ func TestExpire(t *testing.T) {
 	}
 	left := p.left(t)
 	slices.Sort(left)
-	if !slices.Equal(left, []string{"2", "3"}) || p.expired != 1 {
+	if !slices.Equal(left, []string{"2", "3", "5"}) || p.expired != 1 {
 		t.Errorf("left are %v; %d looks for what expired", left, p.expired)
 	}
 }

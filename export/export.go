@@ -45,8 +45,8 @@ type Work interface {
 	NoteExport(ctx context.Context, e kyro.Export, now time.Time) error
 	// FinishExport makes an export READY whose file is kept.
 	FinishExport(ctx context.Context, e kyro.Export, now, expires time.Time) error
-	// FailExport gives an export up that is not final, if it is at the attempt, or whatever it is at for attempt 0.
-	FailExport(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error, now time.Time) error
+	// FailExport gives an export up that is there and not final, if it is at the attempt, or whatever it is at for attempt 0.
+	FailExport(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error, now, expires time.Time) error
 	// ExpireExports takes those away that have expired, each with a JobDropExport.
 	ExpireExports(ctx context.Context, now time.Time) error
 	// DeletedExport reads an export that was taken away; NOT_FOUND where there is none.
@@ -73,6 +73,8 @@ type Contents interface {
 	Usage(ctx context.Context, owner kyro.ID, targets []kyro.ID, r kyro.UsageRange, days bool) (map[kyro.ID]kyro.Usage, error)
 	Budgets(ctx context.Context, owner kyro.ID, targets []kyro.ID, now time.Time) (map[kyro.ID][]kyro.HardBudget, error)
 	AuditPage(ctx context.Context, user kyro.ID, page kyro.PageRequest) (kyro.Page[kyro.AuditEntry], error)
+	GapPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.GapFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Gap], error)
+	GapQuestionPages(ctx context.Context, owner kyro.ID, gaps []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.GapQuestion], error)
 	BotPage(ctx context.Context, owner kyro.ID, filter kyro.BotFilter, order kyro.BotOrder, page kyro.PageRequest) (kyro.Page[kyro.Bot], error)
 	DocumentPages(ctx context.Context, owner kyro.ID, bots []kyro.ID, filter kyro.DocumentFilter, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Document], error)
 	CrawlsOfBots(ctx context.Context, owner kyro.ID, bots []kyro.ID, page kyro.PageRequest) (map[kyro.ID]kyro.Page[kyro.Crawl], error)
@@ -94,6 +96,9 @@ type Folder interface {
 	// Create opens an empty file that nobody sees. Discard closes and removes it, unless it was kept.
 	Create() (*os.File, error)
 	Discard(file *os.File)
+	// Sweep removes what crashes left of files that were being made: those that this process is not making, and that were
+	// not changed for longer than a turn takes. Create does so first.
+	Sweep() error
 	// Keep puts a file in the place of what was kept of the export before. It survives a crash then.
 	Keep(file *os.File, id kyro.ID) error
 	// Open opens the file of an export; NOT_FOUND where there is none.
@@ -133,7 +138,7 @@ type Config struct {
 	Base      func() string // the address of the server, without a slash at its end
 	Limiter   Limiter       // nil: nobody counts
 	Rate      kyro.Rate     // of exports that one user asks for; zero: no limit
-	TTL       time.Duration // how long an export can be downloaded; default kyro.ExportTTL
+	TTL       time.Duration // how long an export is there once it is final; default kyro.ExportTTL
 	MaxBytes  int64         // of one file; default kyro.MaxExportBytes
 	NewKey    func() string // of an object in the bucket, never the same; default 128 random bits
 	Version   string        // of the server, for the manifest

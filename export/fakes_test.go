@@ -174,9 +174,9 @@ func (w *world) FinishExport(_ context.Context, e kyro.Export, at, expires time.
 	return nil
 }
 
-func (w *world) FailExport(_ context.Context, id kyro.ID, attempt int64, why *kyro.Error, _ time.Time) error {
+func (w *world) FailExport(_ context.Context, id kyro.ID, attempt int64, why *kyro.Error, _, expires time.Time) error {
 	if e := w.at(id); !e.Status.Final() && (attempt == 0 || attempt == e.Attempt) {
-		e.Status, e.Failure = kyro.ExportFailed, why
+		e.Status, e.Failure, e.ExpiresAt = kyro.ExportFailed, why, expires
 	}
 	return nil
 }

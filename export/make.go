@@ -17,7 +17,9 @@ import (
 
 const (
 	noteEvery  = time.Second      // how often it is noted how far an export is
-	awayPause  = 15 * time.Second // before what is left of an export is removed, where something is away
+	awayPause  = 15 * time.Second // before another turn, where something is away; of what is made, it doubles with every beginning
+	awayMost   = 10 * time.Minute // and is no longer than this
+	awayAge    = 24 * time.Hour   // so old an export is given up, where something is still away
 	sweepAge   = time.Hour        // files without an export are left so long
 	sweepBatch = 100
 )
@@ -31,10 +33,10 @@ func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 	id := kyro.ExportID(job.Key)
 	e, err := s.Store.BeginExport(ctx, id, s.time())
 	if kyro.ErrorCode(err) == kyro.CodeNotFound { // final, deleted, or of an account out of use
-		return s.Store.FailExport(ctx, id, 0, outOfUse(), s.time())
+		return s.fail(ctx, id, 0, outOfUse())
 	}
 	if err != nil {
-		return err
+		return s.orLater(ctx, kyro.Export{ID: id}, err)
 	}
 	began := s.Now()
 	m := &making{Service: s, e: e}
@@ -44,12 +46,42 @@ func (s *Service) Work(ctx context.Context, job kyro.Job) error {
 		s.Log.InfoContext(ctx, "export made", "export", id.String(), "kind", m.e.Kind, "bytes", *m.e.SizeBytes, "took", s.Now().Sub(began).Round(time.Millisecond))
 		return nil
 	case errors.Is(err, errOver): // where the account went out of use, nobody else says so
-		return s.Store.FailExport(ctx, id, e.Attempt, outOfUse(), s.time())
+		return s.fail(ctx, id, e.Attempt, outOfUse())
 	case kyro.ErrorCode(err) == kyro.CodeFileTooLarge:
-		return s.Store.FailExport(ctx, id, e.Attempt, s.tooLarge(e), s.time())
+		return s.fail(ctx, id, e.Attempt, s.tooLarge(e))
+	default:
+		return s.orLater(ctx, e, err)
+	}
+}
+
+// orLater gives an export another turn where something is away that it needs, such as the storage of files: that passes. One
+// that is a day old by then, or half as old as it may get, fails and says what was away. Any other error is given back, as is
+// what comes of a turn that takes too long or is cut off.
+func (s *Service) orLater(ctx context.Context, e kyro.Export, err error) error {
+	away, known := errors.AsType[*kyro.Error](err)
+	if !known || ctx.Err() != nil {
+		return err
+	}
+	switch away.Code {
+	case kyro.CodeUnavailable, kyro.CodeUpstreamFailed, kyro.CodeTimeout:
 	default:
 		return err
 	}
+	pause := max(away.RetryAfter, min(awayPause<<min(max(e.Attempt-1, 0), 10), awayMost))
+	most := min(awayAge, s.TTL/2) // before it expires
+	if !e.CreatedAt.IsZero() && s.Now().Add(pause).Sub(e.CreatedAt) > most {
+		s.Log.WarnContext(ctx, "an export is given up, since what it needs is away", "export", e.ID.String(), "error", err)
+		why := kyro.Errorf(away.Code, "%s The export was put off for as long as it could be. Ask for it again later.", away.Message)
+		return s.fail(ctx, e.ID, e.Attempt, why)
+	}
+	s.Log.WarnContext(ctx, "an export waits for what is away", "export", e.ID.String(), "attempt", e.Attempt, "pause", pause, "error", err)
+	return kyro.JobAgainAfter(pause)
+}
+
+// fail gives an export up, of which is told for as long as of one that is READY.
+func (s *Service) fail(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error) error {
+	now := s.time()
+	return s.Store.FailExport(ctx, id, attempt, why, now, now.Add(s.TTL))
 }
 
 func outOfUse() *kyro.Error {
@@ -67,7 +99,7 @@ func (s *Service) tooLarge(e kyro.Export) *kyro.Error {
 // GiveUp ends an export whose JobExport has failed for the last time.
 func (s *Service) GiveUp(ctx context.Context, job kyro.Job, _ error) error {
 	why := kyro.Errorf(kyro.CodeInternal, "The export could not be made because of a fault on our side. Ask for it again later.")
-	return s.Store.FailExport(ctx, kyro.ExportID(job.Key), 0, why, s.time())
+	return s.fail(ctx, kyro.ExportID(job.Key), 0, why)
 }
 
 // making is one attempt at an export.
@@ -181,9 +213,13 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Expire takes exports away that have expired, and removes files of this node that belong to none, as a crash may leave them.
+// Expire takes exports away that have expired, and removes files of this node that belong to none, as a crash may leave them,
+// whole or cut off. It runs on one node at a time: each has its turn, and sweeps before it makes another file, too.
 func (s *Service) Expire(ctx context.Context) error {
 	if err := s.Store.ExpireExports(ctx, s.time()); err != nil {
+		return err
+	}
+	if err := s.Folder.Sweep(); err != nil {
 		return err
 	}
 	kept, err := s.Folder.Kept(s.Now().Add(-sweepAge))

@@ -3,6 +3,7 @@ package export_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,6 +167,64 @@ func TestTrouble(t *testing.T) {
 		if err := w.GiveUp(t.Context(), kyro.Job{Key: 1}, nil); err != nil || w.exports[0].Status != kyro.ExportFailed {
 			t.Errorf("%s, given up: %v, %+v", name, err, w.exports[0])
 		}
+	}
+}
+
+// TestAway: what is away for a while costs no export, and what is away for longer is named.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]error{
+		"the bucket":   kyro.Errorf(kyro.CodeUnavailable, "Away."),
+		"an upstream":  fmt.Errorf("read: %w", kyro.Errorf(kyro.CodeUpstreamFailed, "Away.")),
+		"what is slow": kyro.Errorf(kyro.CodeTimeout, "Away.").Because(errors.New("the cause")),
+	} {
+		at := now
+		b := &bucket{objects: map[string][]byte{}}
+		w := newWorld(t, func(c *export.Config) {
+			c.Bucket, c.Shared, c.Now = b, true, func() time.Time { return at }
+		})
+		w.talk(now.Add(-time.Hour), "one", "two")
+		w.wrong = away
+		long, short := w.begun(t, export.Asked{Format: kyro.ExportCSV}), w.begun(t, export.Asked{Format: kyro.ExportJSONL})
+		var last time.Duration
+		for range 12 {
+			err := w.Work(t.Context(), long)
+			again, _ := errors.AsType[*kyro.Error](err)
+			if !errors.Is(err, kyro.ErrJobAgain) || again.RetryAfter < max(last, 15*time.Second) || again.RetryAfter > 10*time.Minute || w.exports[0].Status != kyro.ExportRunning || len(w.left(t)) != 0 {
+				t.Fatalf("%s, after a pause of %v: %v, %+v, files %v", name, last, err, w.exports[0], w.left(t))
+			}
+			last = again.RetryAfter
+			at = at.Add(last)
+		}
+		if err := w.Work(t.Context(), short); !errors.Is(err, kyro.ErrJobAgain) {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.wrong = nil
+		if err := w.Work(t.Context(), short); err != nil || w.exports[1].Status != kyro.ExportReady {
+			t.Errorf("%s, there again: %v, %+v", name, err, w.exports[1])
+		}
+		at, w.wrong = now.Add(24*time.Hour), away
+		if err := w.Work(t.Context(), long); err != nil || w.exports[0].Status != kyro.ExportFailed {
+			t.Fatalf("%s, after a day: %v, %+v", name, err, w.exports[0])
+		}
+		if left := w.exports[0].ExpiresAt.Sub(at); left != kyro.ExportTTL {
+			t.Errorf("%s: it is told of for %v", name, left)
+		}
+		if f := w.exports[0].Failure; f.Code != kyro.ErrorCode(away) || !strings.HasPrefix(f.Message, "Away. ") || strings.Contains(f.Message, "cause") {
+			t.Errorf("%s: it failed by %+v", name, f)
+		}
+	}
+}
+
+// TestAwayUntilTheEnd: a turn that was cut off is none that something was away in.
+func TestAwayUntilTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.talk(now, "one")
+	ctx, cut := context.WithCancel(t.Context())
+	w.onRead, w.wrong = cut, kyro.Errorf(kyro.CodeTimeout, "Away.")
+	if err := w.Work(ctx, w.begun(t, export.Asked{Format: kyro.ExportCSV})); errors.Is(err, kyro.ErrJobAgain) || kyro.ErrorCode(err) != kyro.CodeTimeout {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // columns are those of CSV, in their order.
@@ -71,22 +73,42 @@ func (t *table) write(cells []string) error {
 // lineBreaks has the one kind of line break that a cell can have: the writer makes CR LF of it, and readers LF again.
 var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
+const (
+	signs = "=+-@＝＋－＠"
+	ends  = ";\t\n" // of cells, where a spreadsheet takes ; or a tab for the separator, as it does in much of the world
+)
+
 // inert is a cell that no spreadsheet takes for a formula. What people type, and what documents say, may begin with a sign
 // that makes spreadsheets compute, or ask other servers: such a cell gets an apostrophe in front, as OWASP recommends
-// ("CSV Injection").
+// ("CSV Injection"). So does every part of it that would be a cell of its own where the separator is ; or a tab: the quotes
+// of the cell do not begin it there, so that a line break begins a row. One apostrophe less at each such place gives what
+// was said, since a sign with an apostrophe in front gets another one.
 func inert(cell string) string {
-	guard := ""
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", firstRune(cell)) {
-		guard = "'"
+	rest := lineBreaks.Replace(strings.ToValidUTF8(cell, "\uFFFD"))
+	var b strings.Builder
+	guarded := signs + ends[1:] // what must not begin the whole cell
+	for rest != "" {
+		part := rest[:strings.IndexAny(rest, ends)+1]
+		if part == "" {
+			part = rest
+		}
+		if begin := strings.TrimLeftFunc(part, unseen); begin != "" && strings.ContainsRune(guarded, firstRune(begin)) {
+			b.WriteByte('\'')
+		}
+		b.WriteString(part)
+		rest, guarded = rest[len(part):], signs
 	}
-	return guard + lineBreaks.Replace(strings.ToValidUTF8(cell, "\uFFFD"))
+	return b.String()
+}
+
+// unseen reports whether spreadsheets may pass over the rune at the beginning of a cell.
+func unseen(r rune) bool {
+	return r == '"' || r == '\'' || !strings.ContainsRune(ends, r) && (unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf))
 }
 
 func firstRune(s string) rune {
-	for _, r := range s {
-		return r
-	}
-	return 0
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }
 
 func stampOr(s *stamp) string {

@@ -7123,12 +7123,15 @@ that regenerateMessage has replaced are there, too: ` + "`" + `superseded` + "`"
      "error":null}
 
 CSV is RFC 4180 in UTF-8 without a byte order mark, with the same under names such as ` + "`" + `message_id` + "`" + ` in its first row; citations
-are JSON in one cell. A cell that begins with = + - @, a tab or a line break, or their full-width forms, has an apostrophe in
-front, so that no spreadsheet takes what somebody typed for a formula.
+are JSON in one cell. A cell that begins with = + - @, their full-width forms, a tab or a line break has an apostrophe in front,
+so that no spreadsheet takes what somebody typed for a formula. So has what follows a semicolon, a tab or a line break inside of
+a cell and begins with such a sign, since spreadsheets may begin a cell there. Blanks, quotes and apostrophes before the sign do
+not count: one apostrophe less at each such place is what was said. JSONL has every text as it is.
 
-One's own data are a ZIP: JSON files about you, your sessions, API keys, bots, documents, crawls, conversations, messages,
-exports and the audit log; the originals of your documents in ` + "`" + `files` + "`" + `; and ` + "`" + `manifest.json` + "`" + `, which says what is in it. There are
-no passwords, secrets, tokens or hashes of them in it.
+One's own data are a ZIP: JSON files about you, your sessions, API keys, usage, budgets, bots, documents, knowledge gaps, crawls,
+conversations, messages, exports and the audit log; the originals of your documents in ` + "`" + `files` + "`" + `; and ` + "`" + `manifest.json` + "`" + `, which says
+what is in it. There are no passwords, secrets, tokens or hashes of them in it, and nothing that the server makes of these data to
+search and to count.
 """
 type Export implements Node {
   "The export's id, such as ` + "`" + `export_5` + "`" + `."
@@ -7153,7 +7156,10 @@ type Export implements Node {
   createdAt: DateTime!
   "When it became final; null until then."
   finishedAt: DateTime
-  "When it is gone, with its file: seven days after it became final."
+  """
+  When it is gone, with its file: seven days after it became final, or as long as the server's settings say. Until it is final,
+  as long after it was asked for.
+  """
   expiresAt: DateTime!
   """
   Where its file can be had for five minutes, by GET without further headers: whoever has the address may. Ask again for
@@ -7168,7 +7174,7 @@ type Export implements Node {
 enum ExportKind {
   "Your conversations with a bot."
   CONVERSATIONS
-  "Everything that is kept of you."
+  "What is kept of you, as the API shows it to you."
   MY_DATA
 }
 
@@ -7190,11 +7196,14 @@ enum ExportStatus {
   RUNNING
   "Its file can be downloaded."
   READY
-  "It could not be made; ` + "`" + `error` + "`" + ` says why."
+  "It could not be made; ` + "`" + `error` + "`" + ` says why: also what it needs and was away for too long."
   FAILED
 }
 
-"How far an export is, in conversations and documents. It begins at 0 again where its server was lost."
+"""
+How far an export is, in conversations and documents. It begins at 0 again where its server was lost, or something was away that
+it needs, such as the storage of files.
+"""
 type ExportProgress {
   "How many are in it."
   done: Int!
@@ -7917,7 +7926,7 @@ type Mutation {
     input: ExportConversationsInput!
   ): ExportPayload!
   """
-  Makes an archive of everything that is kept of you, in the background: see Export for what is in it. Errors and limits as of
+  Makes an archive of what is kept of you, in the background: see Export for what is in it. Errors and limits as of
   exportConversations. API keys: none.
   """
   exportMyData: ExportPayload!

@@ -204,12 +204,13 @@ func (s *Store) FinishExport(ctx context.Context, e kyro.Export, now, expires ti
 }
 
 // FailExport implements export.Store.
-func (s *Store) FailExport(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error, now time.Time) error {
+func (s *Store) FailExport(ctx context.Context, id kyro.ID, attempt int64, why *kyro.Error, now, expires time.Time) error {
 	now = kyro.Moment(now)
 	return s.write(ctx, "give an export up", func(ctx context.Context, tx *writeTx) error {
 		_, err := tx.NewUpdate().TableExpr("exports AS e").Set("status = ?", kyro.ExportFailed).Set("attempt = attempt + 1").
 			Set("error_code = ?", why.Code).Set("error_text = ?", why.Message).Set("updated_at = ?", now).Set("finished_at = ?", now).
-			Where("e.id = ? AND (? = 0 OR e.attempt = ?)", id.Key, attempt, attempt).Where(exportRunning).Exec(ctx)
+			Set("expires_at = ?", kyro.Moment(expires)).
+			Where("e.id = ? AND (? = 0 OR e.attempt = ?)", id.Key, attempt, attempt).Where(exportLives, now).Where(exportRunning).Exec(ctx)
 		if err != nil {
 			return err
 		}

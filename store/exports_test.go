@@ -78,9 +78,9 @@ func TestExports(t *testing.T) {
 		expectCode(t, err, kyro.CodeNotFound)
 
 		// What failed does not count, and is listed.
-		check(t, k.store.FailExport(ctx, second.ID, 0, kyro.Errorf(kyro.CodeFileTooLarge, "Too large."), k.tick()))
+		check(t, k.store.FailExport(ctx, second.ID, 0, kyro.Errorf(kyro.CodeFileTooLarge, "Too large."), k.tick(), k.now.Add(24*time.Hour)))
 		e := k.readExport(t, second.ID)
-		if e.Status != kyro.ExportFailed || e.Failure == nil || e.Failure.Code != kyro.CodeFileTooLarge || e.FinishedAt == nil {
+		if e.Status != kyro.ExportFailed || e.Failure == nil || e.Failure.Code != kyro.CodeFileTooLarge || e.FinishedAt == nil || !e.ExpiresAt.Equal(k.now.Add(24*time.Hour)) {
 			t.Errorf("failed: %+v", e)
 		}
 		list, err := k.store.ExportsOf(ctx, k.owner, k.now)
@@ -99,9 +99,16 @@ func TestExports(t *testing.T) {
 		check(t, k.store.ExpireExports(ctx, k.now))
 		expect(t, "jobs", k.jobs.take(), []kyro.Job{{Kind: kyro.JobDropExport, Key: third.ID.Key}})
 		late := k.now.Add(2 * time.Hour)
+		for _, id := range []kyro.ID{first.ID, third.ID} { // which bring nothing back
+			check(t, k.store.FailExport(ctx, id, 0, kyro.Errorf(kyro.CodeInternal, "Late."), late, late.Add(time.Hour)))
+		}
 		list, err = k.store.ExportsOf(ctx, k.owner, late)
 		check(t, err)
-		expect(t, "exports later", len(list), 0)
+		expect(t, "exports later", len(list), 1) // that which failed
+		late = late.Add(24 * time.Hour)
+		list, err = k.store.ExportsOf(ctx, k.owner, late)
+		check(t, err)
+		expect(t, "exports a day later", len(list), 0)
 		_, err = k.store.BeginExport(ctx, first.ID, late)
 		expectCode(t, err, kyro.CodeNotFound)
 		_, err = k.store.DeletedExport(ctx, first.ID)
@@ -150,7 +157,7 @@ func TestAttemptsAtExports(t *testing.T) {
 		expectCode(t, k.store.NoteExport(ctx, lost, k.tick()), kyro.CodeNotFound)
 		expectCode(t, k.store.SaveExport(ctx, lost, strings.NewReader("late")), kyro.CodeNotFound)
 		expectCode(t, k.store.FinishExport(ctx, lost, k.now, k.now), kyro.CodeNotFound)
-		check(t, k.store.FailExport(ctx, id, lost.Attempt, kyro.Errorf(kyro.CodeInternal, "Late."), k.now))
+		check(t, k.store.FailExport(ctx, id, lost.Attempt, kyro.Errorf(kyro.CodeInternal, "Late."), k.now, k.now))
 		expect(t, "status", k.readExport(t, id).Status, kyro.ExportRunning)
 
 		body := noise(1_200_000)

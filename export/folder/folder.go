@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,43 +23,74 @@ const (
 )
 
 // Folder satisfies export.Folder.
-type Folder struct{ dir string }
+type Folder struct {
+	dir string
+
+	mu   sync.Mutex
+	open map[string]bool // names of the files that this process is making
+}
 
 // Open makes the folder where it is not there, and clears away what a crash cut off. alone says that no other process uses
-// it; otherwise a file counts as cut off after an hour without a change.
+// it; otherwise a file counts as cut off after an hour without a change, and goes then by Create or Sweep.
 func Open(dir string, alone bool) (*Folder, error) {
 	if err := os.MkdirAll(filepath.Join(dir, making), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of exports: %w", err)
 	}
-	left, err := os.ReadDir(filepath.Join(dir, making))
+	f := &Folder{dir: dir, open: map[string]bool{}}
+	old := forgotten
+	if alone {
+		old = 0
+	}
+	return f, f.sweep(old)
+}
+
+// Sweep implements export.Folder. Other processes may use the folder, too.
+func (f *Folder) Sweep() error { return f.sweep(forgotten) }
+
+// sweep clears away files that nobody here is making, and that were not changed for so long.
+func (f *Folder) sweep(old time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	left, err := os.ReadDir(filepath.Join(f.dir, making))
 	if err != nil {
-		return nil, fmt.Errorf("look for exports that were cut off: %w", err)
+		return fmt.Errorf("look for exports that were cut off: %w", err)
 	}
 	for _, entry := range left {
+		name := filepath.Join(f.dir, making, entry.Name())
+		if f.open[name] {
+			continue
+		}
 		info, err := entry.Info()
-		if err == nil && (alone || time.Since(info.ModTime()) > forgotten) {
-			err = os.Remove(filepath.Join(dir, making, entry.Name()))
+		if err == nil && (old == 0 || time.Since(info.ModTime()) > old) {
+			err = os.Remove(name)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("clear away an export that was cut off: %w", err)
+			return fmt.Errorf("clear away an export that was cut off: %w", err)
 		}
 	}
-	return &Folder{dir}, nil
+	return nil
 }
 
 // Create implements export.Folder.
 func (f *Folder) Create() (*os.File, error) {
+	_ = f.Sweep() // before more comes; what is wrong with it, the next Sweep says
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	file, err := os.CreateTemp(filepath.Join(f.dir, making), "*")
 	if err != nil {
 		return nil, orNoRoom(fmt.Errorf("open a file for an export: %w", err))
 	}
+	f.open[file.Name()] = true
 	return file, nil
 }
 
-// Discard implements export.Folder. A file that cannot be removed goes when the folder is opened the next time.
+// Discard implements export.Folder. A file that cannot be removed goes with a later sweep.
 func (f *Folder) Discard(file *os.File) {
 	_ = file.Close()
 	_ = os.Remove(file.Name())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.open, file.Name())
 }
 
 // Keep implements export.Folder.

@@ -1,6 +1,7 @@
 package folder_test
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -83,6 +84,65 @@ func TestFolder(t *testing.T) {
 		}
 		if _, err := os.Stat(cut.Name()); os.IsNotExist(err) != c.gone {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// TestSweep: what a process left that was killed goes where others use the folder, too, once it is old; what is being made here
+// stays, however long nothing was written.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	leave := func(age time.Duration) string {
+		t.Helper()
+		killed, err := folder.Open(dir, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := killed.Create()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = file.Close()
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(file.Name(), at, at); err != nil {
+			t.Fatal(err)
+		}
+		return file.Name()
+	}
+	there := func(name string) bool {
+		_, err := os.Stat(name)
+		return err == nil
+	}
+	f, err := folder.Open(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, sweep := range map[string]func() error{
+		"the sweep": f.Sweep,
+		"the next file": func() error {
+			file, err := f.Create()
+			if err == nil {
+				f.Discard(file)
+			}
+			return err
+		},
+	} {
+		mine, err := f.Create()
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := time.Now().Add(-2 * time.Hour)
+		fresh, old := leave(time.Minute), leave(2*time.Hour) // in this order: the first would remove the second
+		if err := errors.Join(os.Chtimes(mine.Name(), long, long), sweep()); err != nil {
+			t.Fatal(err)
+		}
+		if there(old) || !there(fresh) || !there(mine.Name()) {
+			t.Errorf("by %s: old %t, fresh %t, being made %t", name, there(old), there(fresh), there(mine.Name()))
+		}
+		f.Discard(mine)
+		if there(mine.Name()) {
+			t.Errorf("by %s: what is discarded stays", name)
 		}
 	}
 }
