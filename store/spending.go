@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // What answers may take is held of the budgets it goes on in the transaction that stores them, and in the one that makes
@@ -16,7 +17,7 @@ import (
 //
 // The row of a budget's period is locked from then on until the transaction ends, so that answers that are asked for at
 // once, on any node, see each other. It is always the last lock but that of the audit log, and rows are locked in the order of
-// scope, target and period.
+// owner, scope, target and period, however many answers end at once.
 
 // heldRow is what is held for an answer, as its column has it.
 type heldRow struct {
@@ -109,7 +110,7 @@ type spendingRow struct {
 	messages, tokens, cost             int64
 	heldMessages, heldTokens, heldCost int64
 	maxMessages, maxTokens, maxCost    *int64
-	warned                             bool
+	warned                             int64 // bits of the limits that the owner was warned of
 }
 
 const spendingColumns = "id, scope, target_id, period, messages, tokens, cost, held_messages, held_tokens, held_cost, warned"
@@ -125,6 +126,9 @@ func (r *spendingRow) places() []any {
 	return []any{&r.id, &r.scope, &r.target, &r.period, &r.messages, &r.tokens, &r.cost, &r.heldMessages, &r.heldTokens, &r.heldCost, &r.warned,
 		&r.maxMessages, &r.maxTokens, &r.maxCost}
 }
+
+// warnedOf are the bits of warned: 1 for messages, 2 for tokens and 4 for money.
+var warnedOf = map[string]int64{kyro.BudgetOfMessages: 1, kyro.BudgetOfTokens: 2, kyro.BudgetOfMoney: 4}
 
 // noun is the budget, whose period is the one at that time.
 func (s *Store) budgetOf(r *spendingRow, at time.Time) kyro.HardBudget {
@@ -153,7 +157,7 @@ func (s *Store) reserve(ctx context.Context, p *pipeline, owner, bot kyro.ID, ke
 		q.add(", CASE WHEN EXISTS (SELECT 1 FROM spendings AS o WHERE o.owner_id = ? AND o.scope = w.scope AND o.target_id = w.target_id"+
 			" AND o.period = w.period AND o.start = w.start) THEN 0 ELSE "+usedBefore(sum)+" END", owner.Key, owner.Key)
 	}
-	q.add(", "+number+", "+number+", "+number+", FALSE FROM ", asked.Messages, asked.Tokens, int64(asked.Cost))
+	q.add(", "+number+", "+number+", "+number+", 0 FROM ", asked.Messages, asked.Tokens, int64(asked.Cost))
 	s.wanted(q, owner, targets, at)
 	q.add(" WHERE TRUE ORDER BY w.scope, w.target_id, w.period ON CONFLICT (owner_id, scope, target_id, period, start) DO UPDATE SET" +
 		" held_messages = spendings.held_messages + excluded.held_messages, held_tokens = spendings.held_tokens + excluded.held_tokens," +
@@ -177,17 +181,32 @@ type settlement struct {
 	begun   bool // an attempt was made at it, so that it counts
 }
 
+// lost is the settlement of an answer that was lost. What it took went with its attempt: the text that is kept counts, by
+// estimate, and nobody knows the model or the price.
+func (e settlement) lost() settlement {
+	if m := *e.message; m.Usage == nil && m.Text != "" {
+		m.Usage = &kyro.MessageUsage{OutputTokens: text.Tokens(m.Text)}
+		e.message = &m
+	}
+	return e
+}
+
 // settle counts what answers took that this transaction made final, and gives back what was held for them. The owner of a
-// budget that is nearly used up is told so, once for each period.
+// budget that is nearly used up is told so, once for each limit and period.
 func (s *Store) settle(ctx context.Context, tx *writeTx, now time.Time, ended ...settlement) error {
-	slices.SortFunc(ended, func(a, b settlement) int {
-		return cmp.Or(cmp.Compare(a.message.SenderID, b.message.SenderID), a.message.CreatedAt.Compare(b.message.CreatedAt), cmp.Compare(a.message.ID, b.message.ID))
-	})
 	p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
+	if err := s.order(ctx, p, ended); err != nil {
+		return err
+	}
 	bots, open := make([]int64, len(ended)), make([]bool, len(ended))
 	for i, e := range ended {
 		var err error
 		if bots[i], open[i], err = s.count(ctx, p, e); err != nil {
+			return err
+		}
+	}
+	if len(ended) > 1 && slices.Contains(open, true) {
+		if err := s.lockSpendings(ctx, p, ended); err != nil {
 			return err
 		}
 	}
@@ -200,6 +219,51 @@ func (s *Store) settle(ctx context.Context, tx *writeTx, now time.Time, ended ..
 		}
 	}
 	return nil
+}
+
+// order sorts answers by the rows of usages that they are counted in, in whose order these are locked.
+func (s *Store) order(ctx context.Context, p *pipeline, ended []settlement) error {
+	if len(ended) < 2 {
+		return nil
+	}
+	conversations, bots := make([]int64, len(ended)), make(map[int64]int64, len(ended))
+	for i, e := range ended {
+		conversations[i] = e.message.ConversationID
+	}
+	var conversation, bot int64
+	q := in(s.query().add("SELECT id, bot_id FROM conversations WHERE "), "id", conversations)
+	err := p.run(ctx, &step{query: q, places: []any{&conversation, &bot}, do: func() { bots[conversation] = bot }})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(ended, func(a, b settlement) int {
+		m, o := a.message, b.message
+		model, _ := m.figures()
+		other, _ := o.figures()
+		return cmp.Or(cmp.Compare(m.SenderID, o.SenderID), m.CreatedAt.UTC().Truncate(time.Hour).Compare(o.CreatedAt.UTC().Truncate(time.Hour)),
+			cmp.Compare(bots[m.ConversationID], bots[o.ConversationID]), cmp.Compare(m.key(), o.key()), cmp.Compare(model, other), cmp.Compare(m.ID, o.ID))
+	})
+	return nil
+}
+
+// lockSpendings locks all periods of budgets that the answers may go on, which would else be locked answer by answer. SQLite has
+// one writer at a time.
+func (s *Store) lockSpendings(ctx context.Context, p *pipeline, ended []settlement) error {
+	if !s.postgres() {
+		return nil
+	}
+	owners, since := make([]int64, len(ended)), ended[0].message.CreatedAt
+	for i, e := range ended {
+		owners[i] = e.message.SenderID
+		if e.message.CreatedAt.Before(since) {
+			since = e.message.CreatedAt
+		}
+	}
+	month, _ := kyro.BudgetMonth.Bounds(since)
+	q := in(s.query().add("SELECT id FROM spendings WHERE start >= ? AND ", month), "owner_id", owners).
+		add(" ORDER BY owner_id, scope, target_id, period, start FOR UPDATE")
+	var id int64
+	return p.run(ctx, &step{query: q, places: []any{&id}})
 }
 
 // count adds an answer to what was used. It gives the answer's bot, and whether there may be budgets that it goes on.
@@ -251,22 +315,20 @@ func (s *Store) spend(ctx context.Context, tx *writeTx, p *pipeline, e settlemen
 		owner.Key, day, month).of("s.", charged(owner, bot, m.key()))
 	q.add(" ORDER BY s.scope, s.target_id, s.period" + pick(s.postgres(), " FOR UPDATE", "") + ") RETURNING " + spendingColumns + limitsOf)
 	var row spendingRow
-	var warned []int64
-	var notices []*kyro.BudgetNotice
+	var warnings []warning
 	err := p.run(ctx, &step{query: q, places: row.places(), do: func() {
 		b := s.budgetOf(&row, m.CreatedAt)
-		if notice := b.Notice(); notice != nil && !row.warned {
-			warned, notices = append(warned, row.id), append(notices, notice)
+		for _, notice := range b.Notices() {
+			if bit := warnedOf[notice.What]; row.warned&bit == 0 {
+				warnings = append(warnings, warning{row.id, bit, notice})
+			}
 		}
 		row = spendingRow{}
 	}})
-	if err != nil || len(warned) == 0 {
+	if err != nil || len(warnings) == 0 {
 		return err
 	}
-	if err := p.run(ctx, &step{query: in(s.query().add("UPDATE spendings SET warned = TRUE WHERE "), "id", warned)}); err != nil {
-		return err
-	}
-	return s.warn(ctx, tx, owner, warned, notices, now)
+	return s.warn(ctx, tx, p, owner, warnings, now)
 }
 
 func (r *messageRow) key() int64 {

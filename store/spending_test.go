@@ -10,6 +10,7 @@ import (
 
 	"kyrochat/kyro"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 func limits(messages, tokens int64) (l kyro.SpendingLimits) {
@@ -188,13 +189,17 @@ func TestNothingStaysReserved(t *testing.T) {
 		want("taken over", 1)
 
 		// It dies in the middle of the answer, which stays as it is. Whoever looks at it again finds nothing to do.
+		const half = "half of what there would have been to say"
+		before, _ := w.spending(t, user, user, start)
 		send(id, "cut")
-		w.keep(t, w.claim(t, id, "dead"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 2})
+		w.keep(t, w.claim(t, id, "dead"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: half, Seq: 2})
 		w.setClock(w.now.Load().Add(time.Hour))
 		for range 2 {
 			_, _, err = w.Recover(ctx, kyro.Recovery{Now: start})
 			fine(t, err)
 		}
+		after, _ := w.spending(t, user, user, start)
+		expect(t, "tokens of the text that is kept", after.Tokens-before.Tokens, int64(text.Tokens(half)))
 		want("cut", 1)
 
 		// It dies in the middle, and the answer is begun again.
@@ -212,6 +217,16 @@ func TestNothingStaysReserved(t *testing.T) {
 			fine(t, err)
 		}
 		want("stopped before it began", 0)
+
+		// It dies before it wrote a word, and the answer is stopped before it is begun again: a model may have been asked.
+		stopped = send(id, "stopped after it was lost")
+		w.claim(t, id, "dead")
+		w.setClock(w.now.Load().Add(time.Hour))
+		_, _, err = w.Recover(ctx, kyro.Recovery{Now: start})
+		fine(t, err)
+		_, err = w.RequestStop(ctx, user, stopped.Bot.ID, start)
+		fine(t, err)
+		want("stopped after it was lost", 1)
 
 		failed := send(id, "failed")
 		_ = failed
@@ -367,6 +382,50 @@ func TestOwnersAreWarnedOnce(t *testing.T) {
 	})
 }
 
+// Each limit is warned of for itself, and anew where it was changed.
+func TestEachLimitIsWarnedOf(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, bot, id := w.talk(t)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(5, 100))
+		n := 0
+		answer := func(prompt int) {
+			t.Helper()
+			n++
+			stored, err := w.SaveTurn(t.Context(), saying(user, id, fmt.Sprint(n)))
+			fine(t, err)
+			_, err = w.Finish(t.Context(), *stored.Claim, took(prompt, 0))
+			fine(t, err)
+		}
+		warned := func(when string, messages, tokens int) {
+			t.Helper()
+			for what, want := range map[string]int{kyro.BudgetOfMessages: messages, kyro.BudgetOfTokens: tokens} {
+				expect(t, when+", of "+what, w.number(t, "SELECT count(*) FROM letters WHERE kind = 'budget-warning' AND seed LIKE '%"+what+"'"), want)
+			}
+		}
+		answer(85)
+		warned("after one answer", 0, 1)
+		for range 3 {
+			answer(1)
+		}
+		warned("after four", 1, 1)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(5, 100))
+		answer(1)
+		warned("with the same limits", 1, 1)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(5, 1_000))
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(10, 1_000))
+		answer(1)
+		warned("with room", 1, 1)
+		answer(800)
+		warned("near the second limit of tokens", 1, 2)
+		answer(1)
+		warned("near the second limit of messages", 2, 2)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(-1, -1))
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(10, 1_000))
+		answer(1)
+		warned("removed and set again", 3, 3)
+	})
+}
+
 // Only where there are budgets does a message take another statement.
 func TestAMessageTakesOneStatementMoreForBudgets(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
@@ -408,5 +467,54 @@ func TestEmbeddingsAreUsage(t *testing.T) {
 		usage, err := k.store.Usage(ctx, k.owner, []kyro.ID{k.bot}, r, false)
 		check(t, err)
 		expect(t, "models", fmt.Sprint(usage[k.bot].Models), "[{{0 14 0 6} INGESTION emb}]")
+	})
+}
+
+// Many answers that end together lock what they are settled with in the order of answers that begin: one that begins has its
+// bot's budget and goes on to the account's, and whoever waits for the former must not have the latter.
+func TestManyAnswersAreSettledInTheOrderOfLocks(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		if !w.pools.Postgres() {
+			t.Skip("SQLite has one writer at a time")
+		}
+		user, first, id := w.talk(t)
+		second := w.bot(t, user, "second", start)
+		for _, target := range []kyro.ID{user, first, second} {
+			w.setBudget(t, user, target, kyro.BudgetDay, limits(10, -1))
+		}
+		w.say(t, user, id, "one")
+		turn := kyro.NewTurn{SenderID: user, BotID: second, Text: "two", ClientMessageID: "two", MaxWaiting: 3, Now: start}
+		other, err := w.SaveTurn(t.Context(), turn)
+		fine(t, err)
+		for _, conversation := range []kyro.ID{id, other.Conversation.ID} {
+			w.keep(t, w.claim(t, conversation, "dead"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 2})
+		}
+		w.setClock(w.now.Load().Add(time.Hour))
+
+		beginning, err := w.pools.Pgx.Begin(t.Context())
+		fine(t, err)
+		defer func() { _ = beginning.Rollback(t.Context()) }()
+		_, err = beginning.Exec(t.Context(), "SELECT id FROM spendings WHERE scope = 'bot' AND target_id = $1 FOR UPDATE", second.Key)
+		fine(t, err)
+		var recovered sync.WaitGroup
+		recovered.Go(func() {
+			ended, _, err := w.Recover(t.Context(), kyro.Recovery{Now: start})
+			if err != nil || len(ended) != 2 {
+				t.Errorf("%d answers ended: %v", len(ended), err)
+			}
+		})
+		for w.number(t, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if _, err = beginning.Exec(t.Context(), "SELECT id FROM spendings WHERE scope = 'user' FOR UPDATE NOWAIT"); err != nil {
+			t.Errorf("the account's budget is locked before the bot's: %v", err)
+		}
+		fine(t, beginning.Rollback(t.Context()))
+		recovered.Wait()
+		for _, target := range []kyro.ID{user, first, second} {
+			if used, reserved := w.spending(t, user, target, start); used.Messages == 0 || reserved != (kyro.Spending{}) {
+				t.Errorf("of %s %+v are used and %+v reserved", target, used, reserved)
+			}
+		}
 	})
 }
