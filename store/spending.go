@@ -16,7 +16,7 @@ import (
 //
 // The row of a budget's period is locked from then on until the transaction ends, so that answers that are asked for at
 // once, on any node, see each other. It is always the last lock but that of the audit log, and rows are locked in the order of
-// scope, target and period.
+// owner, scope, target and period, however many answers end at once.
 
 // heldRow is what is held for an answer, as its column has it.
 type heldRow struct {
@@ -180,14 +180,19 @@ type settlement struct {
 // settle counts what answers took that this transaction made final, and gives back what was held for them. The owner of a
 // budget that is nearly used up is told so, once for each period.
 func (s *Store) settle(ctx context.Context, tx *writeTx, now time.Time, ended ...settlement) error {
-	slices.SortFunc(ended, func(a, b settlement) int {
-		return cmp.Or(cmp.Compare(a.message.SenderID, b.message.SenderID), a.message.CreatedAt.Compare(b.message.CreatedAt), cmp.Compare(a.message.ID, b.message.ID))
-	})
 	p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
+	if err := s.order(ctx, p, ended); err != nil {
+		return err
+	}
 	bots, open := make([]int64, len(ended)), make([]bool, len(ended))
 	for i, e := range ended {
 		var err error
 		if bots[i], open[i], err = s.count(ctx, p, e); err != nil {
+			return err
+		}
+	}
+	if len(ended) > 1 && slices.Contains(open, true) {
+		if err := s.lockSpendings(ctx, p, ended); err != nil {
 			return err
 		}
 	}
@@ -200,6 +205,51 @@ func (s *Store) settle(ctx context.Context, tx *writeTx, now time.Time, ended ..
 		}
 	}
 	return nil
+}
+
+// order sorts answers by the rows of usages that they are counted in, in whose order these are locked.
+func (s *Store) order(ctx context.Context, p *pipeline, ended []settlement) error {
+	if len(ended) < 2 {
+		return nil
+	}
+	conversations, bots := make([]int64, len(ended)), make(map[int64]int64, len(ended))
+	for i, e := range ended {
+		conversations[i] = e.message.ConversationID
+	}
+	var conversation, bot int64
+	q := in(s.query().add("SELECT id, bot_id FROM conversations WHERE "), "id", conversations)
+	err := p.run(ctx, &step{query: q, places: []any{&conversation, &bot}, do: func() { bots[conversation] = bot }})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(ended, func(a, b settlement) int {
+		m, o := a.message, b.message
+		model, _ := m.figures()
+		other, _ := o.figures()
+		return cmp.Or(cmp.Compare(m.SenderID, o.SenderID), m.CreatedAt.UTC().Truncate(time.Hour).Compare(o.CreatedAt.UTC().Truncate(time.Hour)),
+			cmp.Compare(bots[m.ConversationID], bots[o.ConversationID]), cmp.Compare(m.key(), o.key()), cmp.Compare(model, other), cmp.Compare(m.ID, o.ID))
+	})
+	return nil
+}
+
+// lockSpendings locks all periods of budgets that the answers may go on, which would else be locked answer by answer. SQLite has
+// one writer at a time.
+func (s *Store) lockSpendings(ctx context.Context, p *pipeline, ended []settlement) error {
+	if !s.postgres() {
+		return nil
+	}
+	owners, since := make([]int64, len(ended)), ended[0].message.CreatedAt
+	for i, e := range ended {
+		owners[i] = e.message.SenderID
+		if e.message.CreatedAt.Before(since) {
+			since = e.message.CreatedAt
+		}
+	}
+	month, _ := kyro.BudgetMonth.Bounds(since)
+	q := in(s.query().add("SELECT id FROM spendings WHERE start >= ? AND ", month), "owner_id", owners).
+		add(" ORDER BY owner_id, scope, target_id, period, start FOR UPDATE")
+	var id int64
+	return p.run(ctx, &step{query: q, places: []any{&id}})
 }
 
 // count adds an answer to what was used. It gives the answer's bot, and whether there may be budgets that it goes on.

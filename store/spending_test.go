@@ -410,3 +410,52 @@ func TestEmbeddingsAreUsage(t *testing.T) {
 		expect(t, "models", fmt.Sprint(usage[k.bot].Models), "[{{0 14 0 6} INGESTION emb}]")
 	})
 }
+
+// Many answers that end together lock what they are settled with in the order of answers that begin: one that begins has its
+// bot's budget and goes on to the account's, and whoever waits for the former must not have the latter.
+func TestManyAnswersAreSettledInTheOrderOfLocks(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		if !w.pools.Postgres() {
+			t.Skip("SQLite has one writer at a time")
+		}
+		user, first, id := w.talk(t)
+		second := w.bot(t, user, "second", start)
+		for _, target := range []kyro.ID{user, first, second} {
+			w.setBudget(t, user, target, kyro.BudgetDay, limits(10, -1))
+		}
+		w.say(t, user, id, "one")
+		turn := kyro.NewTurn{SenderID: user, BotID: second, Text: "two", ClientMessageID: "two", MaxWaiting: 3, Now: start}
+		other, err := w.SaveTurn(t.Context(), turn)
+		fine(t, err)
+		for _, conversation := range []kyro.ID{id, other.Conversation.ID} {
+			w.keep(t, w.claim(t, conversation, "dead"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 2})
+		}
+		w.setClock(w.now.Load().Add(time.Hour))
+
+		beginning, err := w.pools.Pgx.Begin(t.Context())
+		fine(t, err)
+		defer func() { _ = beginning.Rollback(t.Context()) }()
+		_, err = beginning.Exec(t.Context(), "SELECT id FROM spendings WHERE scope = 'bot' AND target_id = $1 FOR UPDATE", second.Key)
+		fine(t, err)
+		var recovered sync.WaitGroup
+		recovered.Go(func() {
+			ended, _, err := w.Recover(t.Context(), kyro.Recovery{Now: start})
+			if err != nil || len(ended) != 2 {
+				t.Errorf("%d answers ended: %v", len(ended), err)
+			}
+		})
+		for w.number(t, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if _, err = beginning.Exec(t.Context(), "SELECT id FROM spendings WHERE scope = 'user' FOR UPDATE NOWAIT"); err != nil {
+			t.Errorf("the account's budget is locked before the bot's: %v", err)
+		}
+		fine(t, beginning.Rollback(t.Context()))
+		recovered.Wait()
+		for _, target := range []kyro.ID{user, first, second} {
+			if used, reserved := w.spending(t, user, target, start); used.Messages == 0 || reserved != (kyro.Spending{}) {
+				t.Errorf("of %s %+v are used and %+v reserved", target, used, reserved)
+			}
+		}
+	})
+}
