@@ -493,14 +493,14 @@ func (fakeFigures) ByGrounding(ctx context.Context, f *kyro.Figures) ([]model.Gr
 func (fakeFigures) ByFinishReason(ctx context.Context, f *kyro.Figures) ([]model.FinishReasonCount, error) {
 	return ofFigures[[]model.FinishReasonCount](ctx, f, "byFinishReason")
 }
-func (fakeFigures) PromptTokens(ctx context.Context, f *kyro.Figures) (int, error) {
-	return ofFigures[int](ctx, f, "promptTokens")
+func (fakeFigures) PromptTokens(ctx context.Context, f *kyro.Figures) (float64, error) {
+	return ofFigures[float64](ctx, f, "promptTokens")
 }
-func (fakeFigures) OutputTokens(ctx context.Context, f *kyro.Figures) (int, error) {
-	return ofFigures[int](ctx, f, "outputTokens")
+func (fakeFigures) OutputTokens(ctx context.Context, f *kyro.Figures) (float64, error) {
+	return ofFigures[float64](ctx, f, "outputTokens")
 }
-func (fakeFigures) TotalTokens(ctx context.Context, f *kyro.Figures) (int, error) {
-	return ofFigures[int](ctx, f, "totalTokens")
+func (fakeFigures) TotalTokens(ctx context.Context, f *kyro.Figures) (float64, error) {
+	return ofFigures[float64](ctx, f, "totalTokens")
 }
 func (fakeFigures) ByModel(ctx context.Context, f *kyro.Figures) ([]model.ModelTokens, error) {
 	return ofFigures[[]model.ModelTokens](ctx, f, "byModel")

@@ -1167,37 +1167,37 @@ func (x *planned) objectBotFigures(s *plan.Selection, obj *kyro.Figures) bool {
 			x.Int(int64(obj.Down))
 		case "promptTokens":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (float64, error) {
 				return x.ec.Resolvers.BotFigures().PromptTokens(ctx, obj)
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNInt2int(f, v):
+			case !x.putNFloat2float64(f, v):
 				return false
 			}
 			x.Leave()
 		case "outputTokens":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (float64, error) {
 				return x.ec.Resolvers.BotFigures().OutputTokens(ctx, obj)
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNInt2int(f, v):
+			case !x.putNFloat2float64(f, v):
 				return false
 			}
 			x.Leave()
 		case "totalTokens":
 			x.Enter(f)
-			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (int, error) {
+			v, ok := plan.Resolve(x.Run, f, nil, func(ctx context.Context, fc *graphql.FieldContext) (float64, error) {
 				return x.ec.Resolvers.BotFigures().TotalTokens(ctx, obj)
 			})
 			switch {
 			case !ok:
 				return false
-			case !x.putNInt2int(f, v):
+			case !x.putNFloat2float64(f, v):
 				return false
 			}
 			x.Leave()
@@ -4351,9 +4351,13 @@ func (x *planned) objectModelTokens(s *plan.Selection, obj *model.ModelTokens) b
 		case "model":
 			x.String(string(obj.Model))
 		case "promptTokens":
-			x.Int(int64(obj.PromptTokens))
+			if !x.putNFloat2float64(f, obj.PromptTokens) {
+				return false
+			}
 		case "outputTokens":
-			x.Int(int64(obj.OutputTokens))
+			if !x.putNFloat2float64(f, obj.OutputTokens) {
+				return false
+			}
 		}
 	}
 	x.Close()

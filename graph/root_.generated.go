@@ -5735,7 +5735,7 @@ type Usage {
 
 "What one model was used for."
 type ModelUsage {
-  "The model, by the name that its provider told; empty for answers of which no model wrote a word."
+  "The model, by the name that its provider told; empty for answers of which no model wrote a word, or whose server died."
   model: String!
   "What for."
   kind: UsageKind!
@@ -5811,7 +5811,9 @@ type DayUsage {
 How much an account, a bot or an API key may spend on answers in a day or a month of UTC. Before a model is asked, what an
 answer may take is reserved of every budget that it goes on (one message, the tokens that it may have at the most, and what
 these cost); with less left the message is BUDGET_EXCEEDED and not stored. When the answer ends, what it took is counted and
-the rest is given back, also where it failed, was stopped, or its server died. A budget holds for all servers together.
+the rest is given back, also where it failed or was stopped. Where its server died, nobody knows what it took: it counts as a
+message, with the tokens of the text that is kept, estimated and without money, and an attempt that was made anew is not
+counted beside the last. A budget holds for all servers together.
 """
 type Budget {
   "How long it has to last."
@@ -6445,11 +6447,11 @@ type BotFigures {
   "Answers that are rated DOWN by now."
   thumbsDown: Int!
   "Tokens of questions, histories and passages."
-  promptTokens: Int!
+  promptTokens: Float!
   "Tokens of answers."
-  outputTokens: Int!
+  outputTokens: Float!
   "Both together."
-  totalTokens: Int!
+  totalTokens: Float!
   "The same by model, most tokens first."
   byModel: [ModelTokens!]!
   """
@@ -6486,9 +6488,9 @@ type ModelTokens {
   "The model; empty where none wrote a word."
   model: String!
   "Tokens of questions, histories and passages."
-  promptTokens: Int!
+  promptTokens: Float!
   "Tokens of answers."
-  outputTokens: Int!
+  outputTokens: Float!
 }
 
 """
@@ -7940,7 +7942,8 @@ type Mutation {
   """
   Sets the budget of your account, of a bot or of an API key for a period, in place of the one before; what is spent in the
   period counts. Limits that are left out or null are none, and a budget without any is removed. At 80 % of a limit you get
-  a mail, once in each period. Errors: VALIDATION; NOT_FOUND at the top level. API keys: none.
+  a mail, once in each period for each limit, and once more where you set that limit anew. Errors: VALIDATION; NOT_FOUND at
+  the top level. API keys: none.
   """
   setBudget(
     "Whose budget, and its limits."

@@ -64,9 +64,9 @@ type BotFiguresResolver interface {
 	ByGrounding(ctx context.Context, obj *kyro.Figures) ([]model.GroundingCount, error)
 	ByFinishReason(ctx context.Context, obj *kyro.Figures) ([]model.FinishReasonCount, error)
 
-	PromptTokens(ctx context.Context, obj *kyro.Figures) (int, error)
-	OutputTokens(ctx context.Context, obj *kyro.Figures) (int, error)
-	TotalTokens(ctx context.Context, obj *kyro.Figures) (int, error)
+	PromptTokens(ctx context.Context, obj *kyro.Figures) (float64, error)
+	OutputTokens(ctx context.Context, obj *kyro.Figures) (float64, error)
+	TotalTokens(ctx context.Context, obj *kyro.Figures) (float64, error)
 	ByModel(ctx context.Context, obj *kyro.Figures) ([]model.ModelTokens, error)
 
 	TimeToFirstTokenMs(ctx context.Context, obj *kyro.Figures) (*model.Percentiles, error)
@@ -4401,15 +4401,15 @@ func (ec *executionContext) _BotFigures_promptTokens(ctx context.Context, field 
 			return ec.Resolvers.BotFigures().PromptTokens(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_BotFigures_promptTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Float")
 }
 
 func (ec *executionContext) _BotFigures_outputTokens(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
@@ -4424,15 +4424,15 @@ func (ec *executionContext) _BotFigures_outputTokens(ctx context.Context, field 
 			return ec.Resolvers.BotFigures().OutputTokens(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_BotFigures_outputTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Float")
 }
 
 func (ec *executionContext) _BotFigures_totalTokens(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
@@ -4447,15 +4447,15 @@ func (ec *executionContext) _BotFigures_totalTokens(ctx context.Context, field g
 			return ec.Resolvers.BotFigures().TotalTokens(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_BotFigures_totalTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Int")
+	return graphql.NewScalarFieldContext("BotFigures", field, true, true, "Float")
 }
 
 func (ec *executionContext) _BotFigures_byModel(ctx context.Context, field graphql.CollectedField, obj *kyro.Figures) (ret graphql.Marshaler) {
@@ -13248,15 +13248,15 @@ func (ec *executionContext) _ModelTokens_promptTokens(ctx context.Context, field
 			return obj.PromptTokens, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_ModelTokens_promptTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ModelTokens", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("ModelTokens", field, false, false, "Float")
 }
 
 func (ec *executionContext) _ModelTokens_outputTokens(ctx context.Context, field graphql.CollectedField, obj *model.ModelTokens) (ret graphql.Marshaler) {
@@ -13271,15 +13271,15 @@ func (ec *executionContext) _ModelTokens_outputTokens(ctx context.Context, field
 			return obj.OutputTokens, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_ModelTokens_outputTokens(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ModelTokens", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("ModelTokens", field, false, false, "Float")
 }
 
 func (ec *executionContext) _ModelUsage_model(ctx context.Context, field graphql.CollectedField, obj *kyro.ModelUsage) (ret graphql.Marshaler) {

@@ -122,22 +122,24 @@ func (figureFields) ByFinishReason(_ context.Context, f *kyro.Figures) (counts [
 	return counts, nil
 }
 
-func (figureFields) PromptTokens(_ context.Context, f *kyro.Figures) (int, error) {
-	return int(f.AllTokens().Prompt), nil
+// Tokens are told as Usage tells them: the whole numbers of GraphQL are too short for those of a year.
+
+func (figureFields) PromptTokens(_ context.Context, f *kyro.Figures) (float64, error) {
+	return float64(f.AllTokens().Prompt), nil
 }
 
-func (figureFields) OutputTokens(_ context.Context, f *kyro.Figures) (int, error) {
-	return int(f.AllTokens().Output), nil
+func (figureFields) OutputTokens(_ context.Context, f *kyro.Figures) (float64, error) {
+	return float64(f.AllTokens().Output), nil
 }
 
-func (figureFields) TotalTokens(_ context.Context, f *kyro.Figures) (int, error) {
+func (figureFields) TotalTokens(_ context.Context, f *kyro.Figures) (float64, error) {
 	all := f.AllTokens()
-	return int(all.Prompt + all.Output), nil
+	return float64(all.Prompt + all.Output), nil
 }
 
 func (figureFields) ByModel(_ context.Context, f *kyro.Figures) (list []model.ModelTokens, err error) {
 	for _, name := range slices.Sorted(maps.Keys(f.Tokens)) {
-		list = append(list, model.ModelTokens{Model: name, PromptTokens: int(f.Tokens[name].Prompt), OutputTokens: int(f.Tokens[name].Output)})
+		list = append(list, model.ModelTokens{Model: name, PromptTokens: float64(f.Tokens[name].Prompt), OutputTokens: float64(f.Tokens[name].Output)})
 	}
 	slices.SortStableFunc(list, func(a, b model.ModelTokens) int {
 		return cmp.Compare(b.PromptTokens+b.OutputTokens, a.PromptTokens+a.OutputTokens)

@@ -140,3 +140,19 @@ func TestTextsOfAListAreReadAtOnce(t *testing.T) {
 		t.Errorf("%d reads for one list", reads)
 	}
 }
+
+// Tokens of a year are more than fit into the whole numbers of GraphQL.
+func TestManyTokensAreTold(t *testing.T) {
+	const many = 3_000_000_000
+	f := kyro.NewFigures()
+	f.AddTokens("m", kyro.Tokens{Prompt: many, Output: many + 1})
+	var of figureFields
+	prompt, _ := of.PromptTokens(t.Context(), f)
+	output, _ := of.OutputTokens(t.Context(), f)
+	total, _ := of.TotalTokens(t.Context(), f)
+	models, _ := of.ByModel(t.Context(), f)
+	if prompt != float64(many) || output != float64(many+1) || total != float64(2*many+1) ||
+		len(models) != 1 || models[0].PromptTokens != prompt || models[0].OutputTokens != output {
+		t.Errorf("%v and %v are %v; %+v", prompt, output, total, models)
+	}
+}

@@ -433,9 +433,9 @@ type ModelTokens struct {
 	// The model; empty where none wrote a word.
 	Model string `json:"model"`
 	// Tokens of questions, histories and passages.
-	PromptTokens int `json:"promptTokens"`
+	PromptTokens float64 `json:"promptTokens"`
 	// Tokens of answers.
-	OutputTokens int `json:"outputTokens"`
+	OutputTokens float64 `json:"outputTokens"`
 }
 
 // How long something took, in milliseconds: so many percent took no longer (nearest rank). Exact to 127 ms, and to less than
