@@ -175,14 +175,14 @@ func (b *HardBudget) Over() (name string) {
 	return name
 }
 
-// Near says of which limit so much is used that its owner is to be warned; "" where there is none.
-func (b *HardBudget) Near() (name string) {
+// Near says of which limits so much is used that the owner is to be warned.
+func (b *HardBudget) Near() (names []string) {
 	b.Limits.each(b.Used, func(what string, spent, limit int64) {
-		if name == "" && limit > 0 && 100*spent >= BudgetWarnAt*limit {
-			name = what
+		if limit > 0 && 100*spent >= BudgetWarnAt*limit {
+			names = append(names, what)
 		}
 	})
-	return name
+	return names
 }
 
 // of names whose budget it is, for people.
@@ -269,20 +269,19 @@ type BudgetNotice struct {
 	ResetAt time.Time    `json:"resetAt"`
 }
 
-// Notice is what is to be told of a budget; nil where there is nothing.
-func (b *HardBudget) Notice() *BudgetNotice {
-	what := b.Near()
-	if what == "" {
-		return nil
+// Notices are what is to be told of a budget, one for each limit.
+func (b *HardBudget) Notices() (list []*BudgetNotice) {
+	for _, what := range b.Near() {
+		n := &BudgetNotice{Target: b.Target, Name: b.Name(), Period: b.Period, What: what, Used: b.Used, ResetAt: b.ResetAt}
+		switch what {
+		case BudgetOfMessages:
+			n.Limit.Messages = *b.Limits.Messages
+		case BudgetOfTokens:
+			n.Limit.Tokens = *b.Limits.Tokens
+		default:
+			n.Limit.Cost = *b.Limits.Cost
+		}
+		list = append(list, n)
 	}
-	n := &BudgetNotice{Target: b.Target, Name: b.Name(), Period: b.Period, What: what, Used: b.Used, ResetAt: b.ResetAt}
-	switch what {
-	case BudgetOfMessages:
-		n.Limit.Messages = *b.Limits.Messages
-	case BudgetOfTokens:
-		n.Limit.Tokens = *b.Limits.Tokens
-	default:
-		n.Limit.Cost = *b.Limits.Cost
-	}
-	return n
+	return list
 }

@@ -1,6 +1,7 @@
 package kyro_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,18 +64,23 @@ func TestTheLastBudgetToResetIsTold(t *testing.T) {
 func TestOwnersAreWarnedFromFourFifthsOn(t *testing.T) {
 	for _, c := range []struct {
 		used kyro.Spending
-		what string
+		what []string
 	}{
-		{kyro.Spending{Messages: 7, Tokens: 799, Cost: 79}, ""}, {kyro.Spending{Messages: 8}, kyro.BudgetOfMessages},
-		{kyro.Spending{Tokens: 800}, kyro.BudgetOfTokens}, {kyro.Spending{Cost: 80}, kyro.BudgetOfMoney}, {kyro.Spending{Messages: 20}, kyro.BudgetOfMessages},
+		{kyro.Spending{Messages: 7, Tokens: 799, Cost: 79}, nil}, {kyro.Spending{Messages: 8}, []string{kyro.BudgetOfMessages}},
+		{kyro.Spending{Tokens: 800}, []string{kyro.BudgetOfTokens}}, {kyro.Spending{Cost: 80}, []string{kyro.BudgetOfMoney}},
+		{kyro.Spending{Messages: 20, Cost: 90}, []string{kyro.BudgetOfMessages, kyro.BudgetOfMoney}},
 	} {
 		b := kyro.HardBudget{Target: kyro.UserID(1), Limits: spendingLimits(10, 1_000, 100), Used: c.used, Reserved: kyro.Spending{Messages: 9}}
-		if got := b.Near(); got != c.what || (b.Notice() == nil) != (c.what == "") {
-			t.Errorf("%+v: %q, want %q", c.used, got, c.what)
+		var told []string
+		for _, n := range b.Notices() {
+			told = append(told, n.What)
+		}
+		if got := b.Near(); !slices.Equal(got, c.what) || !slices.Equal(told, c.what) {
+			t.Errorf("%+v: %q, told %q, want %q", c.used, got, told, c.what)
 		}
 	}
 	nothing := kyro.HardBudget{Target: kyro.UserID(1), Limits: spendingLimits(0, 0, 0)}
-	if nothing.Near() != "" {
+	if nothing.Near() != nil {
 		t.Error("a warning of a budget of nothing")
 	}
 }

@@ -30,7 +30,8 @@ CREATE TABLE budgets (
 CREATE UNIQUE INDEX budgets_once ON budgets (owner_id, scope, target_id, period);
 
 -- What is spent of a budget in the period that begins at start, and what is held for answers that did not end. There is a
--- row from the first answer on that asked for it. warned: its owner was told that it is nearly used up.
+-- row from the first answer on that asked for it. warned: bits of the limits that its owner was told are
+-- nearly used up: 1 for messages, 2 for tokens, 4 for money.
 CREATE TABLE spendings (
   id {{.PK}},
   owner_id BIGINT NOT NULL REFERENCES users (id),
@@ -44,7 +45,7 @@ CREATE TABLE spendings (
   held_messages BIGINT NOT NULL,
   held_tokens BIGINT NOT NULL,
   held_cost BIGINT NOT NULL,
-  warned BOOLEAN NOT NULL
+  warned BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX spendings_once ON spendings (owner_id, scope, target_id, period, start);
 

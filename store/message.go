@@ -158,13 +158,13 @@ func stopAnswers(ctx context.Context, tx *writeTx, now time.Time, number int64, 
 		Set("completed_at = CASE status WHEN 'PENDING' THEN ? ELSE completed_at END", kyro.Moment(now)).
 		Set("seq = CASE status WHEN 'PENDING' THEN seq + 1 ELSE seq END").
 		Set("status = CASE status WHEN 'PENDING' THEN ? ELSE status END", kyro.MessageStopped).
-		Where(unfinished).Where(which, args...).Returning("id, conversation_id, sender_id, status, key_id, held, created_at").Scan(ctx)
+		Where(unfinished).Where(which, args...).Returning("id, conversation_id, sender_id, status, attempt, key_id, held, created_at").Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
 	for i := range rows {
-		if rows[i].Held != nil && rows[i].Status == kyro.MessageStopped {
-			ended = append(ended, settlement{message: &rows[i]})
+		if m := &rows[i]; m.Status == kyro.MessageStopped && (m.Held != nil || m.Attempt > 0) {
+			ended = append(ended, settlement{message: m, begun: m.Attempt > 0}) // an attempt may have been lost or given back
 		}
 	}
 	return ended, err

@@ -122,7 +122,7 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 		k.bot.Key, k.bot.Key, k.owner.Key, mark))
 	k.exec(t, fmt.Sprintf("INSERT INTO budgets (owner_id, scope, target_id, period) VALUES (%d, '%s', 1, 'DAY')", k.owner.Key, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO spendings (owner_id, scope, target_id, period, start, messages, tokens, cost, held_messages, held_tokens, held_cost, warned)
-		VALUES (%d, '%s', 1, 'DAY', '2026-11-22 00:00:00+00:00', 1, 1, 1, 0, 0, 0, FALSE)`, k.owner.Key, mark))
+		VALUES (%d, '%s', 1, 'DAY', '2026-11-22 00:00:00+00:00', 1, 1, 1, 0, 0, 0, 0)`, k.owner.Key, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO usages (owner_id, hour, bot_id, key_id, kind, model, messages, prompt_tokens, output_tokens, cost)
 		VALUES (%d, '2026-11-22 10:00:00+00:00', %d, 0, 'ANSWER', '%s', 1, 1, 1, 1)`, k.owner.Key, k.bot.Key, mark))
 	filled, open := k.slot(t), k.slot(t)

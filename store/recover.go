@@ -129,7 +129,7 @@ func (s *Store) recoverSome(ctx context.Context, tx *writeTx, some []int64, r ky
 	if err == nil {
 		ended := make([]settlement, len(over))
 		for i := range over {
-			ended[i] = settlement{message: &over[i], begun: over[i].Attempt > 0}
+			ended[i] = settlement{message: &over[i], begun: over[i].Attempt > 0}.lost()
 		}
 		err = s.settle(ctx, tx, r.Now, ended...)
 	}

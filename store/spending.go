@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // What answers may take is held of the budgets it goes on in the transaction that stores them, and in the one that makes
@@ -109,7 +110,7 @@ type spendingRow struct {
 	messages, tokens, cost             int64
 	heldMessages, heldTokens, heldCost int64
 	maxMessages, maxTokens, maxCost    *int64
-	warned                             bool
+	warned                             int64 // bits of the limits that the owner was warned of
 }
 
 const spendingColumns = "id, scope, target_id, period, messages, tokens, cost, held_messages, held_tokens, held_cost, warned"
@@ -125,6 +126,9 @@ func (r *spendingRow) places() []any {
 	return []any{&r.id, &r.scope, &r.target, &r.period, &r.messages, &r.tokens, &r.cost, &r.heldMessages, &r.heldTokens, &r.heldCost, &r.warned,
 		&r.maxMessages, &r.maxTokens, &r.maxCost}
 }
+
+// warnedOf are the bits of warned: 1 for messages, 2 for tokens and 4 for money.
+var warnedOf = map[string]int64{kyro.BudgetOfMessages: 1, kyro.BudgetOfTokens: 2, kyro.BudgetOfMoney: 4}
 
 // noun is the budget, whose period is the one at that time.
 func (s *Store) budgetOf(r *spendingRow, at time.Time) kyro.HardBudget {
@@ -153,7 +157,7 @@ func (s *Store) reserve(ctx context.Context, p *pipeline, owner, bot kyro.ID, ke
 		q.add(", CASE WHEN EXISTS (SELECT 1 FROM spendings AS o WHERE o.owner_id = ? AND o.scope = w.scope AND o.target_id = w.target_id"+
 			" AND o.period = w.period AND o.start = w.start) THEN 0 ELSE "+usedBefore(sum)+" END", owner.Key, owner.Key)
 	}
-	q.add(", "+number+", "+number+", "+number+", FALSE FROM ", asked.Messages, asked.Tokens, int64(asked.Cost))
+	q.add(", "+number+", "+number+", "+number+", 0 FROM ", asked.Messages, asked.Tokens, int64(asked.Cost))
 	s.wanted(q, owner, targets, at)
 	q.add(" WHERE TRUE ORDER BY w.scope, w.target_id, w.period ON CONFLICT (owner_id, scope, target_id, period, start) DO UPDATE SET" +
 		" held_messages = spendings.held_messages + excluded.held_messages, held_tokens = spendings.held_tokens + excluded.held_tokens," +
@@ -177,8 +181,18 @@ type settlement struct {
 	begun   bool // an attempt was made at it, so that it counts
 }
 
+// lost is the settlement of an answer that was lost. What it took went with its attempt: the text that is kept counts, by
+// estimate, and nobody knows the model or the price.
+func (e settlement) lost() settlement {
+	if m := *e.message; m.Usage == nil && m.Text != "" {
+		m.Usage = &kyro.MessageUsage{OutputTokens: text.Tokens(m.Text)}
+		e.message = &m
+	}
+	return e
+}
+
 // settle counts what answers took that this transaction made final, and gives back what was held for them. The owner of a
-// budget that is nearly used up is told so, once for each period.
+// budget that is nearly used up is told so, once for each limit and period.
 func (s *Store) settle(ctx context.Context, tx *writeTx, now time.Time, ended ...settlement) error {
 	p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
 	if err := s.order(ctx, p, ended); err != nil {
@@ -301,22 +315,20 @@ func (s *Store) spend(ctx context.Context, tx *writeTx, p *pipeline, e settlemen
 		owner.Key, day, month).of("s.", charged(owner, bot, m.key()))
 	q.add(" ORDER BY s.scope, s.target_id, s.period" + pick(s.postgres(), " FOR UPDATE", "") + ") RETURNING " + spendingColumns + limitsOf)
 	var row spendingRow
-	var warned []int64
-	var notices []*kyro.BudgetNotice
+	var warnings []warning
 	err := p.run(ctx, &step{query: q, places: row.places(), do: func() {
 		b := s.budgetOf(&row, m.CreatedAt)
-		if notice := b.Notice(); notice != nil && !row.warned {
-			warned, notices = append(warned, row.id), append(notices, notice)
+		for _, notice := range b.Notices() {
+			if bit := warnedOf[notice.What]; row.warned&bit == 0 {
+				warnings = append(warnings, warning{row.id, bit, notice})
+			}
 		}
 		row = spendingRow{}
 	}})
-	if err != nil || len(warned) == 0 {
+	if err != nil || len(warnings) == 0 {
 		return err
 	}
-	if err := p.run(ctx, &step{query: in(s.query().add("UPDATE spendings SET warned = TRUE WHERE "), "id", warned)}); err != nil {
-		return err
-	}
-	return s.warn(ctx, tx, owner, warned, notices, now)
+	return s.warn(ctx, tx, p, owner, warnings, now)
 }
 
 func (r *messageRow) key() int64 {

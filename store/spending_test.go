@@ -10,6 +10,7 @@ import (
 
 	"kyrochat/kyro"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 func limits(messages, tokens int64) (l kyro.SpendingLimits) {
@@ -188,13 +189,17 @@ func TestNothingStaysReserved(t *testing.T) {
 		want("taken over", 1)
 
 		// It dies in the middle of the answer, which stays as it is. Whoever looks at it again finds nothing to do.
+		const half = "half of what there would have been to say"
+		before, _ := w.spending(t, user, user, start)
 		send(id, "cut")
-		w.keep(t, w.claim(t, id, "dead"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: "half", Seq: 2})
+		w.keep(t, w.claim(t, id, "dead"), kyro.Checkpoint{Status: kyro.MessageStreaming, Text: half, Seq: 2})
 		w.setClock(w.now.Load().Add(time.Hour))
 		for range 2 {
 			_, _, err = w.Recover(ctx, kyro.Recovery{Now: start})
 			fine(t, err)
 		}
+		after, _ := w.spending(t, user, user, start)
+		expect(t, "tokens of the text that is kept", after.Tokens-before.Tokens, int64(text.Tokens(half)))
 		want("cut", 1)
 
 		// It dies in the middle, and the answer is begun again.
@@ -212,6 +217,16 @@ func TestNothingStaysReserved(t *testing.T) {
 			fine(t, err)
 		}
 		want("stopped before it began", 0)
+
+		// It dies before it wrote a word, and the answer is stopped before it is begun again: a model may have been asked.
+		stopped = send(id, "stopped after it was lost")
+		w.claim(t, id, "dead")
+		w.setClock(w.now.Load().Add(time.Hour))
+		_, _, err = w.Recover(ctx, kyro.Recovery{Now: start})
+		fine(t, err)
+		_, err = w.RequestStop(ctx, user, stopped.Bot.ID, start)
+		fine(t, err)
+		want("stopped after it was lost", 1)
 
 		failed := send(id, "failed")
 		_ = failed
@@ -364,6 +379,50 @@ func TestOwnersAreWarnedOnce(t *testing.T) {
 			!strings.Contains(n.Name, "monthly budget of the bot "+bot.String()) || !n.ResetAt.Equal(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) {
 			t.Errorf("%+v of %+v", n, letter)
 		}
+	})
+}
+
+// Each limit is warned of for itself, and anew where it was changed.
+func TestEachLimitIsWarnedOf(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, bot, id := w.talk(t)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(5, 100))
+		n := 0
+		answer := func(prompt int) {
+			t.Helper()
+			n++
+			stored, err := w.SaveTurn(t.Context(), saying(user, id, fmt.Sprint(n)))
+			fine(t, err)
+			_, err = w.Finish(t.Context(), *stored.Claim, took(prompt, 0))
+			fine(t, err)
+		}
+		warned := func(when string, messages, tokens int) {
+			t.Helper()
+			for what, want := range map[string]int{kyro.BudgetOfMessages: messages, kyro.BudgetOfTokens: tokens} {
+				expect(t, when+", of "+what, w.number(t, "SELECT count(*) FROM letters WHERE kind = 'budget-warning' AND seed LIKE '%"+what+"'"), want)
+			}
+		}
+		answer(85)
+		warned("after one answer", 0, 1)
+		for range 3 {
+			answer(1)
+		}
+		warned("after four", 1, 1)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(5, 100))
+		answer(1)
+		warned("with the same limits", 1, 1)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(5, 1_000))
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(10, 1_000))
+		answer(1)
+		warned("with room", 1, 1)
+		answer(800)
+		warned("near the second limit of tokens", 1, 2)
+		answer(1)
+		warned("near the second limit of messages", 2, 2)
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(-1, -1))
+		w.setBudget(t, user, bot, kyro.BudgetMonth, limits(10, 1_000))
+		answer(1)
+		warned("removed and set again", 3, 3)
 	})
 }
 

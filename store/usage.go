@@ -3,13 +3,15 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"kyrochat/kyro"
 )
 
 // SetBudget sets what the owner allows to be spent with a target of theirs in a period, or anything where nothing is limited.
-// What is spent already counts. NOT_FOUND where the target is not the owner's, or is no more.
+// What is spent already counts, and of limits that are new the owner is warned anew. NOT_FOUND where the target is not the
+// owner's, or is no more.
 func (s *Store) SetBudget(
 	ctx context.Context, owner, target kyro.ID, period kyro.BudgetPeriod, limits kyro.SpendingLimits, deeds ...kyro.AuditEntry,
 ) error {
@@ -18,6 +20,9 @@ func (s *Store) SetBudget(
 			return err
 		}
 		p := &pipeline{s: s, pg: tx.pg, lite: tx.Tx.Tx, begun: true}
+		if err := p.run(ctx, &step{query: s.unwarned(owner, target, period, limits)}); err != nil {
+			return err
+		}
 		q := s.query()
 		if limits.None() {
 			q.add("DELETE FROM budgets WHERE owner_id = ? AND scope = ? AND target_id = ? AND period = ?", owner.Key, scopeOf(target), target.Key, string(period))
@@ -32,6 +37,23 @@ func (s *Store) SetBudget(
 		}
 		return tx.audit(ctx, deeds...)
 	})
+}
+
+// unwarned forgets, of the last period that there is, that the owner was warned of limits which are others now.
+func (s *Store) unwarned(owner, target kyro.ID, period kyro.BudgetPeriod, limits kyro.SpendingLimits) *query {
+	key := []any{owner.Key, scopeOf(target), target.Key, string(period)}
+	const its = "owner_id = ? AND scope = ? AND target_id = ? AND period = ?"
+	q := s.query().add("UPDATE spendings SET warned = warned")
+	for _, limit := range []struct {
+		column, what string
+		is           *int64
+	}{{"max_messages", kyro.BudgetOfMessages, limits.Messages}, {"max_tokens", kyro.BudgetOfTokens, limits.Tokens}, {"max_cost", kyro.BudgetOfMoney, (*int64)(limits.Cost)}} {
+		number := pick(s.postgres(), "?::bigint", "?")
+		q.add(fmt.Sprint(" & CASE WHEN (SELECT "+limit.column+" FROM budgets WHERE "+its+") IS DISTINCT FROM "+number+" THEN ", ^warnedOf[limit.what], " ELSE -1 END"),
+			append(slices.Clone(key), limit.is)...)
+	}
+	q.add(" WHERE warned <> 0 AND "+its, key...)
+	return q.add(" AND start = (SELECT MAX(start) FROM spendings WHERE "+its+")", key...)
 }
 
 // ownTarget answers NOT_FOUND unless a budget can be set for the target, and keeps it until the transaction ends.
@@ -65,7 +87,7 @@ func (s *Store) Budgets(ctx context.Context, owner kyro.ID, targets []kyro.ID, n
 	for i, column := range []string{"messages", "tokens", "cost"} {
 		q.add(", CASE WHEN s.id IS NULL THEN "+usedBefore(usedSums[i])+" ELSE s."+column+" END", owner.Key)
 	}
-	q.add(", COALESCE(s.held_messages, 0), COALESCE(s.held_tokens, 0), COALESCE(s.held_cost, 0), COALESCE(s.warned, FALSE), w.max_messages, w.max_tokens, w.max_cost FROM ")
+	q.add(", COALESCE(s.held_messages, 0), COALESCE(s.held_tokens, 0), COALESCE(s.held_cost, 0), COALESCE(s.warned, 0), w.max_messages, w.max_tokens, w.max_cost FROM ")
 	s.wanted(q, owner, targets, now)
 	q.add(" LEFT JOIN spendings AS s ON s.owner_id = ? AND s.scope = w.scope AND s.target_id = w.target_id AND s.period = w.period AND s.start = w.start"+
 		" ORDER BY w.scope, w.target_id, w.period", owner.Key)
@@ -135,15 +157,27 @@ func (s *Store) Usage(ctx context.Context, owner kyro.ID, targets []kyro.ID, r k
 	return found, nil
 }
 
-// warn stores the mails to the owner of budgets that are nearly used up.
-func (s *Store) warn(ctx context.Context, tx *writeTx, owner kyro.ID, spendings []int64, notices []*kyro.BudgetNotice, now time.Time) error {
+// warning is of a limit that is nearly used up.
+type warning struct {
+	spending, bit int64
+	notice        *kyro.BudgetNotice
+}
+
+// warn stores the mails to the owner of budgets that are nearly used up, and that there are such.
+func (s *Store) warn(ctx context.Context, tx *writeTx, p *pipeline, owner kyro.ID, warnings []warning, now time.Time) error {
 	var email string
 	if err := tx.NewSelect().Table("users").Column("email").Where("id = ?", owner.Key).Scan(ctx, &email); err != nil {
 		return err
 	}
-	for i, notice := range notices {
+	for _, w := range warnings {
+		// The row is this transaction's already.
+		q := s.query().add("UPDATE spendings SET warned = warned + ? WHERE id = ?", w.bit, w.spending)
+		if err := p.run(ctx, &step{query: q}); err != nil {
+			return err
+		}
 		letter := kyro.Letter{
-			Kind: kyro.LetterBudgetWarning, To: email, UserID: owner, Seed: fmt.Sprint("spending ", spendings[i]), CreatedAt: now, Budget: notice,
+			Kind: kyro.LetterBudgetWarning, To: email, UserID: owner, Seed: fmt.Sprint("spending ", w.spending, " ", w.notice.What),
+			CreatedAt: now, Budget: w.notice,
 		}
 		if err := tx.addLetters(ctx, letter); err != nil {
 			return err
