@@ -276,6 +276,35 @@ func TestAnHourWaitsForItsAnswers(t *testing.T) {
 	})
 }
 
+// TestTheLastMomentOfAnHourIsInIt: what is deleted with its conversation is taken from the hour that it was counted in, though it
+// was said less than a millisecond before the next one.
+func TestTheLastMomentOfAnHourIsInIt(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		user, bot, id := w.talk(t)
+		hour := start.Truncate(time.Hour)
+		turn := saying(user, id, "1")
+		turn.Now = hour.Add(time.Hour - 100*time.Microsecond)
+		stored, err := w.SaveTurn(t.Context(), turn)
+		fine(t, err)
+		_, err = w.Finish(t.Context(), *stored.Claim, took(1, 1))
+		fine(t, err)
+		later := hour.Add(3 * time.Hour)
+		counted := func() int64 {
+			t.Helper()
+			for more := true; more; {
+				more, err = w.RollUp(t.Context(), later)
+				fine(t, err)
+			}
+			f, err := w.Figures(t.Context(), bot, []kyro.Span{{From: hour, To: hour.Add(time.Hour)}})
+			fine(t, err)
+			return f[0].Messages
+		}
+		expect(t, "counted", counted(), 1)
+		fine(t, w.DeleteConversation(t.Context(), user, id, later))
+		expect(t, "counted once it is deleted", counted(), 0)
+	})
+}
+
 func TestFiguresThatAreSpoiledAreTold(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		c := w.fortnight(t, 5)
