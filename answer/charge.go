@@ -24,6 +24,7 @@ func (s *Service) charge(viewer kyro.Viewer) kyro.Charge {
 // be, the rewriting of the question, and an answer as long as the bot allows.
 func (c *Config) estimate(bot kyro.Bot, question string, opens bool) kyro.Spending {
 	prompt, output := text.Tokens(question)+min(bot.TopK*passageTokens, c.PassageTokens), outlineTokens
+	var rewriting kyro.MessageUsage
 	if c.Completer != nil {
 		prompt += frameTokens
 		if bot.Instructions != nil {
@@ -34,11 +35,14 @@ func (c *Config) estimate(bot kyro.Bot, question string, opens bool) kyro.Spendi
 		}
 		output += thinkingTokens
 		if !opens {
-			prompt += c.HistoryTokens + text.Tokens(question) + rewritingBytes/3
-			output += rewriteTokens
+			prompt += c.HistoryTokens
+			rewriting = kyro.MessageUsage{PromptTokens: text.Tokens(question) + rewritingBytes/3, OutputTokens: rewriteTokens}
 		}
 	}
-	return kyro.Spending{Messages: 1, Tokens: int64(prompt + output), Cost: c.Prices.Cost(c.asked(bot), prompt, output)}
+	return kyro.Spending{
+		Messages: 1, Tokens: int64(prompt + output + rewriting.TotalTokens()),
+		Cost: c.Prices.Cost(c.asked(bot), prompt, output) + c.rewritten(rewriting),
+	}
 }
 
 // asked is the name of the model that a bot's answers are asked of.
@@ -55,4 +59,9 @@ func (c *Config) cost(u kyro.MessageUsage, asked string) kyro.Money {
 		asked = u.Model
 	}
 	return c.Prices.Cost(asked, u.PromptTokens, u.OutputTokens)
+}
+
+// rewritten is what it cost to rewrite a question, which the server's model does, whatever the bot's is.
+func (c *Config) rewritten(u kyro.MessageUsage) kyro.Money {
+	return c.Prices.Cost(c.ModelName, u.PromptTokens, u.OutputTokens)
 }

@@ -1,6 +1,8 @@
 package answer_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -68,4 +70,35 @@ func TestWhatAnAnswerCosts(t *testing.T) {
 			t.Errorf("usage %+v", u)
 		}
 	}, func(c *answer.Config) { c.Prices, c.ModelName = prices, "usual" })
+}
+
+// A question is rewritten by the server's model, whatever model the bot has, and at its price.
+func TestWhatRewritingCosts(t *testing.T) {
+	t.Parallel()
+	prices := kyro.Prices{Models: map[string]kyro.Price{
+		"usual": {Prompt: kyro.MoneyUnit, Output: kyro.MoneyUnit}, "dear": {Prompt: 100 * kyro.MoneyUnit, Output: 100 * kyro.MoneyUnit},
+		"scripted": {Prompt: 100 * kyro.MoneyUnit, Output: 100 * kyro.MoneyUnit},
+	}}
+	rewrites := completer(func(_ context.Context, q kyro.Completion) (kyro.Completed, error) {
+		if strings.Contains(q.Text, "answer>>>") {
+			return kyro.Completed{}, errors.New("no titles here")
+		}
+		return kyro.Completed{Text: "How hot does the kiln get in winter?", Usage: kyro.MessageUsage{PromptTokens: 300, OutputTokens: 7}}, nil
+	})
+	inWorld(t, saying(time.Millisecond, "It is hot [1]."), func(t *testing.T, w *world) {
+		turn := w.say("How hot does the kiln get?")
+		first := w.final(turn.Bot.ID).Usage
+		u := w.final(w.say("And in winter?", turn.Conversation.ID).Bot.ID).Usage
+		if first.Cost != kyro.Money(100*first.TotalTokens()) || u.TotalTokens() < 307 || u.Cost != kyro.Money(100*(u.TotalTokens()-307)+307) {
+			t.Errorf("usage %+v, of the first %+v", u, first)
+		}
+		model := "dear"
+		estimate := func(opens bool) kyro.Spending {
+			return w.store.charged[0].Of(kyro.Bot{TopK: 5, Model: &model}, "How hot?", opens)
+		}
+		opening, later := estimate(true), estimate(false)
+		if more := later.Tokens - opening.Tokens; more < 1_300 || later.Cost-opening.Cost != kyro.Money(100*1_000+more-1_000) {
+			t.Errorf("a first answer may take %+v, a later one %+v", opening, later)
+		}
+	}, reads(rewrites, findsPassage), func(c *answer.Config) { c.Prices, c.ModelName, c.HistoryTokens = prices, "usual", 1_000 })
 }

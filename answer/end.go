@@ -159,9 +159,9 @@ func (m *made) took(c *Config, written string) kyro.MessageUsage {
 	if u.Model != "" && (m.finish == nil || m.finish.Usage.Model == "") {
 		u.OutputTokens = max(u.OutputTokens, text.Tokens(written))
 	}
+	u.Cost = c.cost(u, m.asked) + c.rewritten(m.spent)
 	u.PromptTokens += m.spent.PromptTokens
 	u.OutputTokens += m.spent.OutputTokens
-	u.Cost = c.cost(u, m.asked)
 	return u
 }
 
