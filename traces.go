@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"kyrochat/kyro"
 	"kyrochat/trace"
@@ -48,8 +50,11 @@ func (t recorded) aroundMutations(ctx context.Context, next graphql.RootResolver
 		return next(ctx)
 	}
 	ctx, span := kyro.BeginPart(ctx, "Mutation."+field.Field.Name)
-	defer span.End("")
-	return next(ctx)
+	code := string(kyro.CodeInternal) // unless next comes back
+	defer func() { span.End(code) }()
+	result := next(ctx)
+	code = transport.FieldCode(ctx, field.Field.Alias)
+	return result
 }
 
 // ofQuery gives the use case of a field at the top of a query a span.
@@ -66,7 +71,8 @@ func (t recorded) ofQuery() func(ctx context.Context, field string) (context.Con
 	}
 }
 
-// ofTransfers records requests that carry files. Their addresses are secrets, and are not told.
+// ofTransfers records requests that carry files. Their addresses are secrets, and are not told; a status that says that it went
+// wrong is the code.
 func (t recorded) ofTransfers(name string, next http.HandlerFunc) http.HandlerFunc {
 	if t.requests == nil {
 		return next
@@ -74,7 +80,20 @@ func (t recorded) ofTransfers(name string, next http.HandlerFunc) http.HandlerFu
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, span := t.requests.Begin(r.Context(), name, r.Header.Get("Traceparent"))
 		span.Note("request_id", transport.RequestIDFrom(ctx))
-		defer span.End("")
-		next(w, r.WithContext(ctx))
+		told := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() { span.End(codeOfStatus(told.Status())) }() // also of what is cut off in the middle
+		next(told, r.WithContext(ctx))
+	}
+}
+
+// codeOfStatus is how a request ended, for its trace.
+func codeOfStatus(status int) string {
+	switch {
+	case status == 0:
+		return kyro.CallCode(context.Canceled) // nothing was answered
+	case status >= http.StatusBadRequest:
+		return strconv.Itoa(status)
+	default:
+		return ""
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	otel "go.opentelemetry.io/otel/trace"
 
+	"kyrochat/export"
+	"kyrochat/ingest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/testdb"
 )
@@ -367,5 +369,47 @@ func TestTransportsAreTraced(t *testing.T) {
 	}
 	if strings.Contains(all.everything(), "canary") {
 		t.Error("what a client sent is in a trace")
+	}
+}
+
+// TestWhatFailedIsToldInTraces: files that are not there, and mutations that tell a problem or an error.
+func TestWhatFailedIsToldInTraces(t *testing.T) {
+	t.Parallel()
+	s := startTraced(t, nil, testLog{t})
+	p := s.signUp(t)
+	for _, path := range []string{ingest.FilesPath, export.Path, ingest.UploadsPath} {
+		method := http.MethodGet
+		if path == ingest.UploadsPath {
+			method = http.MethodPut
+		}
+		req, err := http.NewRequestWithContext(t.Context(), method, s.url+path+"nothing", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode < 400 {
+			t.Fatalf("%s answered %s", path, res.Status)
+		}
+	}
+	p.ask(`mutation { good: createBot(input: {name: "Good"}) { errors { code } } bad: createBot(input: {name: ""}) { errors { code } }
+		gone: deleteBot(input: {botId: "bot_999999"}) { errors { code } } }`, nil)
+	all := s.recorded(t, func(r recording) bool {
+		return len(r.called("Mutation.deleteBot")) == 1 && len(r.called("upload"))+len(r.called("download"))+len(r.called("export")) == 3
+	})
+	for _, name := range []string{"upload", "download", "export"} {
+		if span := all.called(name)[0]; span.Status.Code != codes.Error || !strings.HasPrefix(span.Status.Description, "4") {
+			t.Errorf("%s: %+v", name, span.Status)
+		}
+	}
+	var told []string
+	for _, span := range append(all.called("Mutation.createBot"), all.called("Mutation.deleteBot")...) {
+		told = append(told, span.Status.Description)
+	}
+	if want := []string{"", "VALIDATION", "NOT_FOUND"}; !slices.Equal(told, want) {
+		t.Errorf("mutations ended with %q, want %q", told, want)
 	}
 }

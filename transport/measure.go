@@ -78,6 +78,23 @@ func traced(traces kyro.Traces, r *http.Request) *http.Request {
 // firstProblem is where an operation keeps the code of the first problem that a mutation told in its payload.
 const firstProblem = "firstProblem"
 
+// problemOf is, before the field's alias, where an operation keeps the code of the first problem of one field at its top.
+const problemOf = "problem of "
+
+// FieldCode is how a mutation's field at the top of an operation ended, which asks for it within the field: OK, or the code of its
+// first error, or of what it told first in its payload.
+func FieldCode(ctx context.Context, alias string) string {
+	for _, err := range graphql.GetErrors(ctx) {
+		if len(err.Path) > 0 && err.Path[0] == ast.PathName(alias) {
+			return firstCode(gqlerror.List{err})
+		}
+	}
+	if code, _ := graphql.GetOperationContext(ctx).Stats.GetExtension(problemOf + alias).(string); code != "" {
+		return code
+	}
+	return measuredOK
+}
+
 // noteProblems has the first problem of a mutation noted that it tells as data: its payload is what the field at the top gives,
 // and has a field Errors.
 func noteProblems(op *graphql.OperationContext) {
@@ -87,9 +104,13 @@ func noteProblems(op *graphql.OperationContext) {
 	}
 	op.ResolverMiddleware = func(ctx context.Context, next graphql.Resolver) (any, error) {
 		result, err := resolve(ctx, next)
-		if field := graphql.GetFieldContext(ctx); field != nil && field.Object == "Mutation" && op.Stats.GetExtension(firstProblem) == nil {
+		if field := graphql.GetFieldContext(ctx); field != nil && field.Object == "Mutation" {
 			if problems := problemsOf(result); len(problems) > 0 {
-				op.Stats.SetExtension(firstProblem, string(problems[0].Code))
+				code := string(problems[0].Code)
+				op.Stats.SetExtension(problemOf+field.Field.Alias, code)
+				if op.Stats.GetExtension(firstProblem) == nil {
+					op.Stats.SetExtension(firstProblem, code)
+				}
 			}
 		}
 		return result, err
