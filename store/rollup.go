@@ -279,7 +279,7 @@ const onceMore = " ON CONFLICT (bot_id, hour) DO UPDATE SET changes = rollups_du
 
 // recountConversations has all hours of conversations counted again.
 func (s *Store) recountConversations(ctx context.Context, tx *writeTx, which string, args ...any) error {
-	hour := "CAST(strftime('%s', substr(m.created_at, 1, 19)) AS INTEGER) / 3600 * 60" // which would round fractions of seconds
+	hour := "CAST(strftime('%s', substr(m.created_at, 1, 19)) AS INTEGER) / 3600 * 60" // older versions of SQLite round fractions up
 	if s.postgres() {
 		hour = "CAST(floor(extract(epoch FROM m.created_at) / 3600) * 60 AS BIGINT)"
 	}
