@@ -166,8 +166,8 @@ func (s *canaryServer) live(t *testing.T, said *bytes.Buffer) (links map[string]
 
 	// The password is changed and reset, the address changed twice and back once; links of each kind are left.
 	p.changePassword(first, second).text("changePassword.user.email")
-	nobody.requestMail("requestPasswordReset", ada).wantAccepted("requestPasswordReset")
 	s.mail(t, ada, 4, passwordChanged) // after those about two keys
+	nobody.requestMail("requestPasswordReset", ada).wantAccepted("requestPasswordReset")
 	nobody.reset(mail(ada, 5, resetting, "reset-password"), third).wantAccepted("resetPassword")
 	in = nobody.logIn(ada, third)
 	p.token, refresh = s.plantSession("ada, after a reset", in, "logIn")
