@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -56,7 +59,7 @@ func (s *Store) again(ctx context.Context, tried string, transact func(ctx conte
 		err = transact(ctx)
 		if err == nil || !passing(err) && !oldPlan(err) || try == writeTries || !pause(ctx, try) {
 			s.pools.noteRoom(err)
-			return failed(tried, err)
+			return failed(tried, lostBelow(ctx, err))
 		}
 	}
 }
@@ -71,8 +74,17 @@ func (s *Store) writeOnce(
 	defer cancel()
 	err := s.transact(ctx, fn)
 	s.pools.noteRoom(err)
-	err = failed(tried, err)
+	err = failed(tried, lostBelow(ctx, err))
 	trace.End(kyro.CallCode(err))
+	return err
+}
+
+// lostBelow tells a transaction that was canceled by who waits for it from one whose connection was closed under it: the driver
+// may say of both that they were canceled.
+func lostBelow(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return fmt.Errorf("%w: %s", net.ErrClosed, err)
+	}
 	return err
 }
 
