@@ -39,7 +39,6 @@ CREATE TABLE gap_questions (
   not_found BOOLEAN NOT NULL,
   rated_down BOOLEAN NOT NULL,
   asked_at {{.TS}} NOT NULL,
-  noted_at {{.TS}} NOT NULL,       -- when it became one
   kept BOOLEAN NOT NULL,           -- its vector is, for the centre
   model TEXT NOT NULL,             -- that the vector is of; '' while there is none to be
   vector {{.Bytes}},
@@ -54,8 +53,8 @@ CREATE INDEX gap_questions_to_place ON gap_questions (bot_id) WHERE gap_id IS NU
 CREATE INDEX gap_questions_by_model ON gap_questions (model, bot_id) WHERE kept;
 
 -- What was asked so far.
-INSERT INTO gap_questions (message_id, bot_id, sender_id, not_found, rated_down, asked_at, noted_at, kept, model, check_run, verdict)
+INSERT INTO gap_questions (message_id, bot_id, sender_id, not_found, rated_down, asked_at, kept, model, check_run, verdict)
 SELECT q.id, c.bot_id, q.sender_id, a.grounding IS NOT NULL AND a.grounding = 'NOT_FOUND',
-  a.feedback IS NOT NULL AND a.feedback ->> 'rating' = 'DOWN', q.created_at, coalesce(a.completed_at, a.created_at), {{if .PG}}TRUE{{else}}1{{end}}, '', 0, ''
+  a.feedback IS NOT NULL AND a.feedback ->> 'rating' = 'DOWN', q.created_at, {{if .PG}}TRUE{{else}}1{{end}}, '', 0, ''
 FROM messages AS a JOIN messages AS q ON q.id = a.parent_id JOIN conversations AS c ON c.id = a.conversation_id
 WHERE c.deleted_at IS NULL AND NOT a.superseded AND (a.grounding = 'NOT_FOUND' OR a.feedback ->> 'rating' = 'DOWN');

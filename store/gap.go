@@ -82,7 +82,6 @@ type gapQuestionRow struct {
 	NotFound   bool
 	RatedDown  bool
 	AskedAt    time.Time
-	NotedAt    time.Time
 	Kept       bool
 	Model      string
 	Vector     []byte

@@ -42,13 +42,6 @@ func (tx *writeTx) weigh(ctx context.Context, answer *messageRow) error {
 	if err != nil {
 		return err
 	}
-	noted := answer.CreatedAt
-	if answer.CompletedAt != nil {
-		noted = *answer.CompletedAt
-	}
-	if down {
-		noted = answer.Feedback.RatedAt
-	}
 	if err := tx.lockGaps(ctx, question.BotID); err != nil {
 		return err
 	}
@@ -57,7 +50,7 @@ func (tx *writeTx) weigh(ctx context.Context, answer *messageRow) error {
 	}
 	row := gapQuestionRow{
 		MessageID: *answer.ParentID, BotID: question.BotID, SenderID: question.SenderID, NotFound: !found, RatedDown: down,
-		AskedAt: question.CreatedAt, NotedAt: kyro.Moment(noted), Kept: true,
+		AskedAt: question.CreatedAt, Kept: true,
 	}
 	_, err = tx.NewInsert().Model(&row).
 		On("CONFLICT (message_id) DO UPDATE").Set("not_found = EXCLUDED.not_found").Set("rated_down = EXCLUDED.rated_down").

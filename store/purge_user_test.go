@@ -117,8 +117,8 @@ func (k *knowledge) inhabit(t testing.TB, mark string) {
 			first_asked_at, last_asked_at, run, check_total, check_done, check_answered, check_tokens, problem, created_at)
 		VALUES (%d, 'OPEN', '%s model', 0, 1, 1, 1, 0, 1, '2026-11-22 10:00:00+00:00', '2026-11-22 10:00:00+00:00', 0, 0, 0, 0, 0, '', '2026-11-22 10:00:00+00:00')`,
 		k.bot.Key, mark))
-	k.exec(t, fmt.Sprintf(`INSERT INTO gap_questions (message_id, bot_id, gap_id, sender_id, not_found, rated_down, asked_at, noted_at, kept, model, check_run, verdict)
-		VALUES (-%d, %d, (SELECT max(id) FROM gaps), %d, TRUE, FALSE, '2026-11-22 10:00:00+00:00', '2026-11-22 10:00:00+00:00', TRUE, '%s model', 0, '')`,
+	k.exec(t, fmt.Sprintf(`INSERT INTO gap_questions (message_id, bot_id, gap_id, sender_id, not_found, rated_down, asked_at, kept, model, check_run, verdict)
+		VALUES (-%d, %d, (SELECT max(id) FROM gaps), %d, TRUE, FALSE, '2026-11-22 10:00:00+00:00', TRUE, '%s model', 0, '')`,
 		k.bot.Key, k.bot.Key, k.owner.Key, mark))
 	k.exec(t, fmt.Sprintf("INSERT INTO budgets (owner_id, scope, target_id, period) VALUES (%d, '%s', 1, 'DAY')", k.owner.Key, mark))
 	k.exec(t, fmt.Sprintf(`INSERT INTO spendings (owner_id, scope, target_id, period, start, messages, tokens, cost, held_messages, held_tokens, held_cost, warned)
