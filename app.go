@@ -160,7 +160,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	gaps := a.newGaps(st, answer.NewRehearsal(answering))
 	if !cfg.Role.serves() {
 		a.look()
-		return a, a.listenAdmin()
+		return a, a.listenAdmin(ctx)
 	}
 	gate := auth.NewGate(tokens, a.accounts, cfg.Proxies, log)
 	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
@@ -171,10 +171,10 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
 		Insight: figures, Gaps: gaps, Exports: a.exports, Info: a.info,
 	}
-	if err := a.listenPublic(a.routes(root, gate)); err != nil {
+	if err := a.listenPublic(ctx, a.routes(root, gate)); err != nil {
 		return nil, err
 	}
-	return a, a.listenAdmin()
+	return a, a.listenAdmin(ctx)
 }
 
 func (a *app) serverInfo() kyro.ServerInfo {
@@ -208,8 +208,8 @@ func nodeName() string {
 	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
 }
 
-func (a *app) listenPublic(handler http.Handler) (err error) {
-	if a.publicListener, err = net.Listen("tcp", a.cfg.Addr); err != nil {
+func (a *app) listenPublic(ctx context.Context, handler http.Handler) (err error) {
+	if a.publicListener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("listen on KYRO_ADDR: %w", err)
 	}
 	if u, err := url.Parse(a.cfg.PublicURL); err == nil && u.Port() == "0" { // whose number is known only now
@@ -222,8 +222,8 @@ func (a *app) listenPublic(handler http.Handler) (err error) {
 	return nil
 }
 
-func (a *app) listenAdmin() (err error) {
-	if a.adminListener, err = net.Listen("tcp", a.cfg.AdminAddr); err != nil {
+func (a *app) listenAdmin(ctx context.Context) (err error) {
+	if a.adminListener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.AdminAddr); err != nil {
 		return fmt.Errorf("listen on KYRO_ADMIN_ADDR: %w", err)
 	}
 	a.admin = &http.Server{

@@ -36,7 +36,7 @@ func (a *app) drain(ctx context.Context) error {
 		defer cancel()
 		jobs <- a.queue.Stop(limited)
 	}()
-	within(ctx, a.cfg.Limits.DrainTimeout+answersMargin, func(ctx context.Context) error {
+	_ = within(ctx, a.cfg.Limits.DrainTimeout+answersMargin, func(ctx context.Context) error {
 		select {
 		case <-a.answered:
 		case <-ctx.Done():
@@ -44,7 +44,7 @@ func (a *app) drain(ctx context.Context) error {
 		}
 		return nil
 	})
-	within(ctx, settleTime, func(ctx context.Context) error { a.connections.Settle(ctx); return nil })
+	_ = within(ctx, settleTime, func(ctx context.Context) error { a.connections.Settle(ctx); return nil })
 	if within(ctx, socketsTime, a.connections.CloseAll) != nil {
 		a.log.Warn("connections were left open")
 	}

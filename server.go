@@ -90,7 +90,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		log.Info("stopped before it was ready")
-		return nil
+		return nil //nolint:nilerr // as it was told to
 	}
 	return err
 }

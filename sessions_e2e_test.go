@@ -119,7 +119,7 @@ func refreshAtOnce(t *testing.T, token string, servers ...*testServer) (next str
 			r := p.refresh(token)
 			mu.Lock()
 			defer mu.Unlock()
-			nexts[string(r.text("refreshSession.refreshToken"))] = true
+			nexts[r.text("refreshSession.refreshToken")] = true
 		})
 	}
 	all.Wait()

@@ -21,7 +21,7 @@ func (s *Service) LogOutWith(ctx context.Context, viewer kyro.Viewer, refreshTok
 	}
 	id, _, err := s.tokens.ParseRefresh(refreshToken)
 	if err != nil || id == viewer.SessionID {
-		return ended, nil
+		return ended, nil //nolint:nilerr // what is no token of a session ends none
 	}
 	session, err := s.store.Session(ctx, id)
 	switch {

@@ -213,7 +213,7 @@ func transportCause(err error) error {
 	case errors.As(err, &certificate):
 		return errors.New("the certificate is not trusted")
 	case errors.As(err, &op):
-		return fmt.Errorf("%s %s: %v", op.Op, op.Net, op.Err) // not wrapped: it may pass for the end of somebody's own time
+		return fmt.Errorf("%s %s: %v", op.Op, op.Net, op.Err) //nolint:errorlint // not wrapped: it may pass for the end of somebody's own time
 	}
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner

@@ -201,7 +201,7 @@ func (f *follower) await(ctx context.Context, behind bool) (entries []kyro.LogEn
 		return nil, false, ctx.Err()
 	case f.waiting.Err() != nil && err != nil:
 		f.sure = true
-		return nil, true, nil
+		return nil, true, nil //nolint:nilerr // the time to wait is over, and so is the reading
 	}
 	return nil, false, nil
 }
@@ -268,7 +268,7 @@ func (f *follower) latest(ctx context.Context, m kyro.Message) (latest kyro.Mess
 	case ctx.Err() != nil:
 		return m, false, ctx.Err()
 	case err != nil || !known || s.Attempt < m.Attempt || s.Attempt == m.Attempt && s.Seq < m.Seq:
-		return m, false, nil
+		return m, false, nil //nolint:nilerr // the row is the truth
 	case s.Final:
 		m, err = f.row(ctx)
 		return m, false, err

@@ -39,7 +39,7 @@ func readProcess(pid int) (process, error) {
 		return time.Duration(n)
 	}
 	return process{
-		parent: int(number(4)), used: (number(14) + number(15)) * tick, buried: (number(16) + number(17)) * tick,
+		parent: int(number(4)), used: (number(14) + number(15)) * tick, buried: (number(16) + number(17)) * tick, //nolint:durationcheck // ticks times the length of one
 	}, nil
 }
 

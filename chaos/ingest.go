@@ -206,7 +206,7 @@ func (r *round) documentsFinal(ctx context.Context, d *data) error {
 		return err == nil && n == 0 || time.Since(moved) > documentsDone
 	})
 	if n, failed := left(); err == nil && (failed != nil || n > 0) {
-		err = fmt.Errorf("%d, and none for %s: %v", n, documentsDone, failed)
+		err = fmt.Errorf("%d, and none for %s: %v", n, documentsDone, failed) //nolint:errorlint // may be none
 	}
 	if err == nil {
 		r.say("all documents are final after %s", time.Since(began).Round(time.Second))

@@ -133,7 +133,7 @@ func (r *round) killNow(ctx, soaking context.Context) error {
 	every := r.size.length / time.Duration(r.size.kills+1)
 	for range r.size.kills {
 		if pause(soaking, every) != nil {
-			return nil
+			return nil //nolint:nilerr // the soak is over
 		}
 		n := r.nodes[r.dice.n(len(r.nodes))]
 		n.kill()

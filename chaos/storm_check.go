@@ -121,7 +121,7 @@ func (l *life) checkDocuments(ctx context.Context, d *data, over time.Time) erro
 		return err == nil && n == len(l.added)
 	}); err != nil {
 		l.violated("%d of %d documents are ready %s after everything was back", ready, len(l.added), readWithin)
-		return nil
+		return nil //nolint:nilerr // it is told as a violation
 	}
 	l.note("all %d documents ready after %s", ready, time.Since(over).Round(100*time.Millisecond))
 	return l.checkVectors(ctx, d, vectorsWithin)

@@ -56,7 +56,7 @@ func (c *Client) open(ctx context.Context) (*socket, error) {
 	u.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 	dialing, stop := context.WithTimeout(ctx, ackTimeout)
 	defer stop()
-	conn, res, err := websocket.Dial(dialing, u.String(), &websocket.DialOptions{HTTPClient: c.http, Subprotocols: []string{subprotocol}})
+	conn, res, err := websocket.Dial(dialing, u.String(), &websocket.DialOptions{HTTPClient: c.http, Subprotocols: []string{subprotocol}}) //nolint:bodyclose // Dial closes it
 	if err != nil {
 		if res != nil && res.StatusCode >= 400 {
 			return nil, &StatusError{Status: res.StatusCode, Body: "the websocket was refused"}

@@ -330,7 +330,7 @@ func (w *work) ownAddress(ctx context.Context, extraction *kyro.Extraction) (str
 	}
 	address, err := w.addresses.Canonical(extraction.Page.Canonical)
 	if err != nil || address == w.doc.URL || !w.addresses.SameSite(address, w.doc.PageURL) {
-		return "", nil
+		return "", nil //nolint:nilerr // what is no address is not its own
 	}
 	other, found, err := w.store.PageOf(ctx, w.doc.BotID, address)
 	if err != nil || !found || other.ID == w.doc.ID {

@@ -59,7 +59,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.FetchCooldown, 20*time.Millisecond)
 	setDefault(&c.PollInterval, 500*time.Millisecond)
 	if c.Backoff == nil {
-		c.Backoff = func(failures int) time.Duration { return Backoff(failures, rand.Float64()) }
+		c.Backoff = func(failures int) time.Duration { return Backoff(failures, rand.Float64()) } //nolint:gosec // nobody gains by knowing how long a job waits
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -166,7 +166,7 @@ func (b *Bot) checkSuggested() error {
 	for i, q := range b.SuggestedQuestions {
 		line, err := checkLine("suggestedQuestions", "A suggested question", q, 1, MaxSuggestedQuestion)
 		if err != nil {
-			err.(*Error).At("suggestedQuestions", strconv.Itoa(i))
+			_ = err.(*Error).At("suggestedQuestions", strconv.Itoa(i)) //nolint:errorlint // as checkLine gives it
 			return err
 		}
 		b.SuggestedQuestions[i] = line

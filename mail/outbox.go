@@ -50,7 +50,7 @@ func (o *Outbox) keep(m kyro.Mail, msg *gomail.Msg) error {
 	if err := os.MkdirAll(o.folder, 0o700); err != nil {
 		return fmt.Errorf("make the outbox: %w", err)
 	}
-	if err := os.Chmod(o.folder, 0o700); err != nil { // one that was there
+	if err := os.Chmod(o.folder, 0o700); err != nil { //nolint:gosec // one that was there; folders are entered
 		return fmt.Errorf("close the outbox to others: %w", err)
 	}
 	name := m.At.UTC().Format(nameTime) + "-" + string(m.Kind) + "-" + m.ID + extension

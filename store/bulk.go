@@ -42,8 +42,8 @@ func insertEach(ctx context.Context, tx *writeTx, table string, columns []string
 		return cmp.Or(broken, err)
 	}
 	marks := strings.TrimSuffix(strings.Repeat("?,", len(columns)), ",")
-	statement := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, strings.Join(columns, ","), marks)
-	insert, err := tx.Tx.Tx.PrepareContext(ctx, statement)
+	statement := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, strings.Join(columns, ","), marks) //nolint:gosec // of names in our own code
+	insert, err := tx.Tx.Tx.PrepareContext(ctx, statement)                                                //nolint:sqlclosecheck // deferred below, with its error
 	if err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func (tx *writeTx) nextCrawls(ctx context.Context, owner int64) error {
 	}
 	var next []crawlRow
 	err = tx.NewSelect().Model(&next).Where("w.owner_id = ? AND w.finished_at IS NULL AND NOT w.begun", owner).
-		Order("w.id").Limit(int64(kyro.MaxCrawlsRunning) - int64(running)).Scan(ctx)
+		Order("w.id").Limit(kyro.MaxCrawlsRunning - running).Scan(ctx)
 	for i := range next {
 		if err == nil {
 			_, err = tx.NewUpdate().Table("crawls").Set("begun = ?", true).Where("id = ?", next[i].ID).Exec(ctx)

@@ -163,7 +163,7 @@ func (p *pipeline) stepSQLite(ctx context.Context, text string, step *step) erro
 			step.taken()
 		}
 	}
-	return errors.Join(err, rows.Err(), rows.Close())
+	return errors.Join(err, rows.Err(), rows.Close()) //nolint:sqlclosecheck // its error counts
 }
 
 // told tells the hook of a statement.

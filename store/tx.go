@@ -83,7 +83,7 @@ func (s *Store) writeOnce(
 // may say of both that they were canceled.
 func lostBelow(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
-		return fmt.Errorf("%w: %s", net.ErrClosed, err)
+		return fmt.Errorf("%w: %s", net.ErrClosed, err) //nolint:errorlint // not wrapped: it is the end of nobody's own time
 	}
 	return err
 }
@@ -91,7 +91,7 @@ func lostBelow(ctx context.Context, err error) error {
 // pause waits a moment that grows with the tries, and by chance, so that rivals do not meet again.
 func pause(ctx context.Context, try int) bool {
 	select {
-	case <-time.After(time.Duration(try)*5*time.Millisecond + rand.N(10*time.Millisecond)):
+	case <-time.After(time.Duration(try)*5*time.Millisecond + rand.N(10*time.Millisecond)): //nolint:gosec // nobody gains by knowing it
 		return true
 	case <-ctx.Done():
 		return false

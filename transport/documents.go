@@ -125,7 +125,7 @@ func (d *Documents) parse(query string) (*ast.QueryDocument, *gqlerror.Error) {
 	case err != nil && strings.Contains(err.Error(), "exceeded token limit"):
 		return nil, tooMuch(codeTooManyTokens, "tokens", d.limits.Tokens)
 	case err != nil || len(document.Operations) == 0:
-		return nil, nil
+		return nil, nil //nolint:nilerr // the executor words what is wrong with it
 	}
 	if why := d.limits.check(document); why != nil {
 		return nil, why

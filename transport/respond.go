@@ -127,11 +127,11 @@ func write(w http.ResponseWriter, media string, status int, response *graphql.Re
 	// Writers without deadlines, as in tests, do without. It is Timeouts that ends it for the next request.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(cmp.Or(timeout, defaultAnswerTime)))
 	w.WriteHeader(status)
-	if _, err := w.Write(head); err != nil {
+	if _, err := w.Write(head); err != nil { //nolint:gosec // JSON, and typed as such
 		return // the client is gone
 	}
 	// Data has room for the little that follows, which would be a packet of its own otherwise.
-	_, _ = w.Write(append(response.Data, tail...))
+	_, _ = w.Write(append(response.Data, tail...)) //nolint:gosec // JSON, and typed as such
 }
 
 // appendExtensions writes the extensions of a response. Most have the cost alone, which is quicker by hand.

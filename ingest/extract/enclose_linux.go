@@ -69,7 +69,7 @@ func encloseFiles(cacheDir string, writes bool) error {
 // filtered reports whether the kernel filters system calls, and we know their numbers.
 func filtered() bool {
 	action := uint32(unix.SECCOMP_RET_ERRNO)
-	_, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
+	_, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action))) //nolint:gosec // as the call wants it
 	return architecture != 0 && err == 0
 }
 
@@ -133,7 +133,7 @@ func encloseCalls() error {
 		return fmt.Errorf("giving up privileges: %w", err)
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	thread, _, failed := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	thread, _, failed := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog))) //nolint:gosec // as the call wants it
 	if failed != 0 {
 		return fmt.Errorf("filtering calls: %w", failed)
 	}

@@ -29,7 +29,7 @@ func layout(pages []pdfPage, outline outline) kyro.Extraction {
 	for i := range pages {
 		p := &pages[i]
 		switch {
-		case p.broken && i > 0 && pages[i-1].broken: // told with the first of them
+		case p.broken && i > 0 && pages[i-1].broken: //nolint:gosec // told with the first of them; i > 0 comes before
 		case p.broken:
 			ex.Warnings = append(ex.Warnings, unreadable(pages[i:]))
 		case p.picture:

@@ -136,7 +136,7 @@ func (f *Fetcher) ask(ctx context.Context, at *url.URL, q question, left time.Du
 	if known && q.modified != "" {
 		r.Header.Set("If-Modified-Since", q.modified)
 	}
-	response, err := f.transport.RoundTrip(r)
+	response, err := f.transport.RoundTrip(r) //nolint:bodyclose // the answer that is made of it does
 	if err != nil {
 		end()
 		return nil, unreachable(err)

@@ -43,7 +43,7 @@ func TestWhatItsClientsSend(t *testing.T) {
 		client, err := minio.New(strings.SplitN(o.url, "//", 2)[1], &minio.Options{
 			Creds: credentials.NewStaticV4(e.AccessKey, e.SecretKey, ""), Region: e.Region, Secure: strings.HasPrefix(o.url, "https"),
 			TrailingHeaders: o.trailing, MaxRetries: 1, BucketLookup: minio.BucketLookupPath,
-			Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // of this test
+			Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // of this test
 		})
 		if err != nil {
 			t.Fatal(err)
