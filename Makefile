@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race generate lint bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build examples clients
+.PHONY: help run playground test race modules generate generated lint vuln cover mutants bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build examples clients release reproducible ci
 
 # The race detector. SQLite, which is C made into Go, touches memory and does arithmetic with pointers by the million. That
 # each points into its own object is not checked there, in its C library and in its allocator, and the three are not
@@ -7,6 +7,10 @@
 # Go's, which tell the race detector themselves who comes after whom. SQLite's driver and everything else are watched.
 UNWATCHED = -d=checkptr=0 -race=false
 RACE = -race '-gcflags=modernc.org/sqlite/lib=$(UNWATCHED)' '-gcflags=modernc.org/libc/...=$(UNWATCHED)' '-gcflags=modernc.org/memory=$(UNWATCHED)'
+
+# Tools of development have modules of their own: what they need is no matter of the product.
+TOOL = go tool -modfile=internal/tools
+COVERED = $(shell paste -sd, .ci/covered)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,12 +30,29 @@ race: ## Run the tests with the race detector, PostgreSQL and Redis required
 generate: ## Make the generated code anew
 	go generate ./...
 
-lint: ## Check formatting, vet and staticcheck, and the contract against the last commit
+modules: ## Check the modules: their sums, and that what is required is used
+	go mod verify
+	go mod tidy -diff
+
+generated: generate ## Check that generated code is as it is made
+	git diff --exit-code -- graph docs/api.md go.mod go.sum
+
+lint: ## Check formatting, golangci-lint with gosec and staticcheck, workflows, and the contract against the last commit or BASE
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.generated\.go$$')); \
 	  [ -z "$$unformatted" ] || { echo "not gofmt'ed: $$unformatted"; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
-	go run ./internal/schemacheck
+	$(TOOL)/golangci-lint.mod golangci-lint run ./...
+	$(TOOL)/actionlint.mod actionlint
+	go run ./internal/schemacheck $(if $(BASE),-base $(BASE))
+
+vuln: ## Look for known vulnerabilities in what is used; VULNDB=file:///folder where the public database cannot be reached
+	$(TOOL)/govulncheck.mod govulncheck $(if $(VULNDB),-db $(VULNDB)) ./...
+
+cover: ## Run the tests, and tell how much of the packages in .ci/covered they run; 90 % is the least
+	KYRO_TEST_REQUIRE=postgres,redis go test -timeout 60m -p 1 -coverpkg=$(COVERED) -coverprofile=cover.out ./...
+	go run ./internal/coverage -least 90 cover.out
+
+mutants: ## Change the code of kyro, answer and auth in small ways, and list the changes that no test of theirs notices
+	for package in kyro answer auth; do $(TOOL)/gremlins.mod gremlins unleash ./$$package || exit 1; done
 
 bench: ## Run the Go benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai ./graph ./live
@@ -65,3 +86,12 @@ examples: build ## Build the example apps and drive them in Chromium
 
 clients: build ## Try the server with GraphQL clients from npm
 	cd internal/clients && npm ci && KYRO_BINARY=$(CURDIR)/kyrochat npm test
+
+release: playground ## Build the archives, lists of parts and checksums of a release into dist/
+	.ci/release
+
+reproducible: playground ## Build a release twice, and compare the bytes
+	.ci/reproducible
+
+ci: ## Check everything as it is checked before a release, some half an hour
+	.ci/run
