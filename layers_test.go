@@ -51,6 +51,7 @@ var layers = map[string][]string{
 	"internal/apidoc":          {},
 	"internal/commonpasswords": {"auth"},
 	"internal/corpus":          {"kyro", "ingest/extract"},
+	"internal/coverage":        {},
 	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/s3", "internal/smtp", "internal/website"},
 	"internal/gemini":          {"text", "internal/script"},
 	"internal/graphgen":        {},
