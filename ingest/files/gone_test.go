@@ -28,20 +28,26 @@ func TestFolderThatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	document, slot := kyro.DocumentID(7), kyro.UploadID(3)
-	for wanted, do := range map[string]func() error{
-		"open a file for an upload":     func() error { _, err := f.Receive(t.Context(), strings.NewReader("x"), 10); return err },
-		"open an upload":                func() error { _, err := f.Open(r); return err },
-		"place the file of doc_7":       func() error { return f.Place(r, document, 1) },
-		"list the files of documents":   func() error { _, err := f.Documents(time.Now()); return err },
-		"open the file of upload_3":     func() error { return f.AppendPart(slot, 0, []byte("x")) },
-		" the file of upload_3":         func() error { _, err := f.OpenParts(slot, 1); return err },
-		"list the files of uploads":     func() error { _, err := f.SlotsWithParts(time.Now()); return err },
-		"the folder of uploads":         func() error { return openedUnder(f.Path(document, 1), dir) },
-		"remove the files of \"bot_1\"": func() error { return f.Remove(kyro.BotID(1)) },
+	for _, c := range []struct {
+		wanted string
+		do     func() error
+	}{
+		{"open a file for an upload", func() error { _, err := f.Receive(t.Context(), strings.NewReader("x"), 10); return err }},
+		{"open an upload", func() error { _, err := f.Open(r); return err }},
+		{"list the files of documents", func() error { _, err := f.Documents(time.Now()); return err }},
+		{"open the file of upload_3", func() error { return f.AppendPart(slot, 0, []byte("x")) }},
+		{" the file of upload_3", func() error { _, err := f.OpenParts(slot, 1); return err }},
+		{"list the files of uploads", func() error { _, err := f.SlotsWithParts(time.Now()); return err }},
+		{"remove the files of \"bot_1\"", func() error { return f.Remove(kyro.BotID(1)) }},
+		{"place the file of doc_7", func() error { return f.Place(r, document, 1) }},
+		{"the folder of uploads", func() error { return openedUnder(f.Path(document, 1), dir) }},
 	} {
-		if err := do(); err == nil || !strings.Contains(err.Error(), wanted) {
-			t.Errorf("%s: %v", wanted, err)
+		if err := c.do(); err == nil || !strings.Contains(err.Error(), c.wanted) {
+			t.Errorf("%s: %v", c.wanted, err)
 		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
 	}
 	f.Discard(r)
 	if err := f.Remove(document); err != nil {
