@@ -206,10 +206,10 @@ func sameLines(want, got string) error {
 			skipping = true
 			continue
 		}
-		for skipping && len(lines) > 0 && !sameLine(line, strings.TrimRight(lines[0], " ")) {
+		for skipping && len(lines) > 0 && !sameLine(line, strings.TrimRight(lines[0], " \r")) {
 			lines = lines[1:]
 		}
-		if len(lines) == 0 || !sameLine(line, strings.TrimRight(lines[0], " ")) {
+		if len(lines) == 0 || !sameLine(line, strings.TrimRight(lines[0], " \r")) {
 			return fmt.Errorf("there is no line %q where the page shows it", line)
 		}
 		skipping, lines = false, lines[1:]

@@ -95,8 +95,9 @@ case "$1 $2" in
 "build -o") ln -sf "$MANUAL_OWN/kyrochat" "$3" ;;
 "run ./internal/emulate")
   running=$MANUAL_OWN/emulate.pid out=$MANUAL_OWN/emulate.out
-  ( "$MANUAL_OWN/emulate" $MANUAL_EMULATE >"$out" & echo $! >"$running"; wait $!; rm -f "$running" ) >/dev/null 2>&1 &
-  until grep -q KYRO_S3_SECRET_KEY "$out" 2>/dev/null; do sleep 0.02; done
+  ( "$MANUAL_OWN/emulate" $MANUAL_EMULATE "${@:3}" >"$out" & echo $! >"$running"; wait $!; rm -f "$running" ) >/dev/null 2>&1 &
+  last=KYRO_S3_SECRET_KEY; case "$*" in *-s3=*) last=KYRO_FETCH_ALLOW ;; esac
+  until grep -q "$last=.*" "$out" 2>/dev/null; do sleep 0.02; done
   cp "$out" "$MANUAL_OWN/pasted"; cat "$out" ;;
 *) echo "nothing stands in for go $*" >&2; exit 1 ;;
 esac
@@ -238,7 +239,7 @@ func (s *shell) run(lines string) string {
 		}
 	}
 	state := filepath.Join(s.own, "state")
-	script := "set -euo pipefail\nfor f in '" + filepath.Join(s.own, "pasted") + "' '" + state + "'; do if [ -e $f ]; then . $f; fi; done\n" + lines + "\nwait\n{ :\n"
+	script := "set -eu\nfor f in '" + filepath.Join(s.own, "pasted") + "' '" + state + "'; do if [ -e $f ]; then . $f; fi; done\n" + lines + "\nwait\n{ :\n"
 	for _, name := range s.names {
 		script += "declare -pf " + name + " 2>/dev/null || declare -p " + name + " 2>/dev/null || true\n"
 	}
