@@ -62,7 +62,7 @@ var (
 )
 
 // ofLibraries are words in the form of fields that are of JavaScript and its libraries, or of HTTP.
-var ofLibraries = []string{"shouldRetry", "retryAttempts", "connectionParams", "webSocketImpl", "dataIdFromObject", "keyFields", "typePolicies", "retryAfterMs",
+var ofLibraries = []string{"localStorage", "cacheExchange", "shouldRetry", "retryAttempts", "connectionParams", "webSocketImpl", "dataIdFromObject", "keyFields", "typePolicies", "retryAfterMs",
 	"POST", "GET", "PUT", "HEAD", "DELETE", "OPTIONS", "PATH", "GOGC", "GOMEMLIMIT"}
 
 // TestNamesOnPagesAreInTheContract: fields, arguments, types and values that are written as code.
