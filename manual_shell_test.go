@@ -85,9 +85,11 @@ const kyrochatShim = `
 if [ $# -gt 0 ] && [ "$1" != serve ]; then exec "$MANUAL_BINARY" "$@"; fi
 export KYRO_ADDR=${KYRO_ADDR:-$MANUAL_ADDR} KYRO_ADMIN_ADDR=${KYRO_ADMIN_ADDR:-$MANUAL_ADMIN_ADDR}
 running=$MANUAL_OWN/$KYRO_ADMIN_ADDR.pid log=$MANUAL_OWN/$KYRO_ADMIN_ADDR.log
+err=$(readlink /proc/self/fd/2 || true)
+case $err in "$MANUAL_OWN"/*) ;; /*) log=$err ;; esac # where the page wants to have the log
 if [ -e "$running" ]; then kill "$(cat "$running")"; while [ -e "$running" ]; do sleep 0.02; done; fi
 : >"$log"
-( "$MANUAL_BINARY" serve 2> >(tee "$log" >&2) & echo $! >"$running"; wait $!; echo ended >>"$log"; rm -f "$running" ) >/dev/null &
+( "$MANUAL_BINARY" serve 2>>"$log" & echo $! >"$running"; wait $!; echo ended >>"$log"; rm -f "$running" ) >/dev/null 2>&1 &
 until grep -qE 'msg"?[=:]"?ready|^ended' "$log"; do sleep 0.02; done
 if grep -q ^ended "$log"; then cat "$log" >&2; exit 1; fi
 `
