@@ -320,3 +320,33 @@ func checkFlags(t *testing.T, where, folder, arguments string) {
 		}
 	}
 }
+
+var pathName = regexp.MustCompile(`^\.?[A-Za-z][\w./*-]*/(?:[\w.*-]+\.(?:go|md|mjs|js|ts|tsx|yml|json|sql|tsv|sh))?$|^[a-z][\w*-]*(?:\*|_test)?\.(?:go|graphqls|yml)$`)
+
+// TestPathsOnPagesAreThere: files and folders of the repository that are written as code, from its root or from the page, or
+// by their name alone.
+func TestPathsOnPagesAreThere(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		names[filepath.Base(path)] = true
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range manualPages(t) {
+		for _, code := range page.Codes {
+			path := strings.TrimSuffix(code.Text, "/")
+			if !pathName.MatchString(code.Text) || names[path] {
+				continue
+			}
+			if len(must(filepath.Glob(path))) == 0 && len(must(filepath.Glob(filepath.Join(filepath.Dir(page.Path), path)))) == 0 {
+				t.Errorf("%s:%d: there is no %s", page.Path, code.Line, code.Text)
+			}
+		}
+	}
+}
