@@ -88,6 +88,9 @@ func readThrough(t *testing.T, page *manual.Page, settings map[string]string) {
 		case "sh":
 			r.sh.do(block.Text)
 			r.learnToken(r.output)
+			if answer == nil && toldErrors.MatchString(r.output) {
+				r.failf("the page shows no answer, so it should succeed: %s", r.output)
+			}
 		case "graphql":
 			r.operation(block, variables, answer)
 			continue
@@ -120,6 +123,8 @@ func (r *pageReader) here(text string) string {
 	})
 	return r.sh.withAddresses(text)
 }
+
+var toldErrors = regexp.MustCompile(`"errors": ?\[\s*\{`)
 
 var tokenInOutput = regexp.MustCompile(`"accessToken": ?"([^"]+)"`)
 
