@@ -28,18 +28,19 @@ import (
 // for what is elsewhere.
 func TestTheManual(t *testing.T) {
 	t.Parallel()
+	emulator := emulatorIn(t.TempDir())
 	for _, page := range manualPages(t) {
 		if !slices.ContainsFunc(page.Blocks, executed) {
 			continue
 		}
 		t.Run(page.Path, func(t *testing.T) {
 			t.Parallel()
-			readThrough(t, page, nil)
+			readThrough(t, page, nil, emulator)
 		})
 		if strings.HasPrefix(page.Path, "docs/guide") {
 			t.Run(page.Path+" with PostgreSQL and Redis", func(t *testing.T) {
 				t.Parallel()
-				readThrough(t, page, map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "REDIS_URL": testdb.Redis(t).URL})
+				readThrough(t, page, map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "REDIS_URL": testdb.Redis(t).URL}, emulator)
 			})
 		}
 	}
@@ -62,10 +63,10 @@ type pageReader struct {
 	lacking bool              // Node
 }
 
-func readThrough(t *testing.T, page *manual.Page, settings map[string]string) {
+func readThrough(t *testing.T, page *manual.Page, settings map[string]string, emulator func() (string, error)) {
 	t.Helper()
 	r := &pageReader{t: t, page: page, ids: map[string]string{}}
-	r.sh = newShell(r, settings)
+	r.sh = newShell(r, settings, emulator)
 	for i, block := range page.Blocks {
 		if !executed(block) {
 			continue

@@ -33,18 +33,18 @@ type shell struct {
 	own      string            // ours: shims, state, logs
 	ports    map[string]string // as on the page, and as they are
 	env      map[string]string
-	settings map[string]string // of every server
-	names    []string          // what a block may have set
+	emulator func() (string, error)
+	names    []string // what a block may have set
 	blocks   int
 }
 
-func newShell(r *pageReader, settings map[string]string) *shell {
+func newShell(r *pageReader, settings map[string]string, emulator func() (string, error)) *shell {
 	r.t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		r.t.Skipf("there is no shell that reads what the pages say: %v", err)
 	}
-	s := &shell{r: r, folder: r.t.TempDir(), own: r.t.TempDir(), ports: map[string]string{}, settings: settings}
+	s := &shell{r: r, folder: r.t.TempDir(), own: r.t.TempDir(), ports: map[string]string{}, emulator: emulator}
 	r.sh = s
 	root, err := filepath.Abs(".")
 	if err != nil {
@@ -108,23 +108,21 @@ case "$1 $2" in
 esac
 `
 
-// emulator is the program of internal/emulate, which is built where a page runs it.
-var emulator = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "kyroemulate")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(folder, "emulate")
-	if out, err := exec.Command("go", "build", "-o", program, "./internal/emulate").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return program, nil
-})
+// emulatorIn builds the program of internal/emulate in the folder, once, where a page runs it.
+func emulatorIn(folder string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		program := filepath.Join(folder, "emulate")
+		if out, err := exec.Command("go", "build", "-o", program, "./internal/emulate").CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: %s", err, out)
+		}
+		return program, nil
+	})
+}
 
 // emulate lets the page start the emulators.
 func (s *shell) emulate() {
 	s.r.t.Helper()
-	program, err := emulator()
+	program, err := s.emulator()
 	if err == nil {
 		err = os.Link(program, filepath.Join(s.own, "emulate"))
 	}
