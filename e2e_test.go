@@ -23,9 +23,16 @@ import (
 	"kyrochat/kyro"
 )
 
+// asProgram has the test binary be the program, whatever its arguments are: for commands of the documentation.
+const asProgram = "KYRO_TEST_AS_PROGRAM"
+
 // TestMain lets the test binary stand in for the server's own: as the child that reads documents, as a server process
 // that a test can kill, and as the command of whoever runs it.
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		os.Exit(0)
+	}
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "extract":

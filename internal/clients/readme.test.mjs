@@ -11,7 +11,7 @@ globalThis.WebSocket ??= WebSocket; // which Node 20 does not have
 
 const here = await world({ KYRO_OFFLINE_PACE: '100ms' });
 const manual = readFileSync(new URL('../../examples/README.md', import.meta.url), 'utf8');
-const lines = [...manual.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code);
+const lines = [...manual.matchAll(/```js[^\n]*\n(.*?)```/gs)].map(([, code]) => code);
 
 /** Runs those lines of the manual that hold a word, for an answer, with the names they use but do not declare. */
 function run(word, id, names) {
