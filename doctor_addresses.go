@@ -54,14 +54,10 @@ func lookAtAddresses(p *patient) (found []finding) {
 	return found
 }
 
-// look finds out whether somebody listens there, and else whether this process could. It listens for a moment only.
+// look finds out whether this process could listen there, which it does for a moment, and else whether somebody does.
 func (a *address) look(ctx context.Context) {
 	host, port, err := net.SplitHostPort(a.addr)
 	if err != nil || port == "0" {
-		return
-	}
-	if conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(reached(host), port)); err == nil {
-		a.taken = conn.Close() == nil
 		return
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.addr)
@@ -69,6 +65,12 @@ func (a *address) look(ctx context.Context) {
 		err = listener.Close()
 	}
 	a.problem = err
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return
+	}
+	if conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(reached(host), port)); err == nil {
+		a.taken = conn.Close() == nil
+	}
 }
 
 // reached is where what listens on a host is reached from this machine.

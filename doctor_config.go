@@ -20,9 +20,12 @@ func lookAtConfiguration(p *patient) []finding {
 		} else if todo == "" {
 			todo = "Set it right, or unset it, which gives its default: docs/configuration.md says what it takes."
 		}
-		found = append(found, fail(each.name+" "+what, todo))
+		found = append(found, fail(each.name+" "+strings.ToLower(what[:1])+what[1:], todo))
 	}
 	for _, each := range slices.Concat(p.cfg.warningsOfNodes(), p.cfg.warningsOfMail()) {
+		if slices.ContainsFunc(p.wrong, func(w settingWord) bool { return w.name == each.name }) {
+			continue
+		}
 		what, todo := parted(each.says)
 		if each.name == "REDIS_URL" {
 			todo = "Give all processes the same Redis:\n  REDIS_URL=redis://redis.example.com:6379/0"

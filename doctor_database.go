@@ -104,7 +104,7 @@ func fileVerdict(x examinedDatabase) (found []finding) {
 		found = append(found, note(fmt.Sprintf("%s has %s, too much to be looked through for damage in a few seconds.", f.Path, bytesOf(uint64(f.Bytes))),
 			"To look through all of it, which takes a while and does no harm beside a running server:\n  sqlite3 -readonly "+quoted(f.Path)+" 'PRAGMA quick_check'"))
 	}
-	if !f.WAL {
+	if !f.WAL && len(f.Damage) == 0 {
 		found = append(found, note(f.Path+" is not written by a log (WAL), as a server has it; the next start changes that.", ""))
 	}
 	if f.Log > largeLog {
@@ -209,8 +209,8 @@ func databaseSettingsVerdict(pg store.ExaminedPostgres, empty bool) (found []fin
 	if pg.SynchronousCommit == "off" {
 		found = append(found, warn("synchronous_commit is off: messages that were acknowledged are lost when the database's machine goes down.", "  ALTER ROLE "+role+" SET synchronous_commit = on;"))
 	}
-	for name, value := range map[string]string{"fsync": pg.Fsync, "full_page_writes": pg.FullPageWrites} {
-		if value == "off" {
+	for _, each := range [][2]string{{"fsync", pg.Fsync}, {"full_page_writes", pg.FullPageWrites}} {
+		if name := each[0]; each[1] == "off" {
 			found = append(found, warn(name+" is off: the database may be damaged when its machine goes down.", "  ALTER SYSTEM SET "+name+" = on;\n  SELECT pg_reload_conf();"))
 		}
 	}

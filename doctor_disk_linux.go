@@ -35,6 +35,3 @@ func diskOf(path string) (disk, error) {
 		kind: diskKinds[int64(uint32(s.Type))], free: s.Bavail * unit, size: s.Blocks * unit, files: s.Ffree, inode: s.Files, readOnly: s.Flags&readOnly != 0,
 	}, nil
 }
-
-// mayWrite reports whether this process may make files in a folder, without making one.
-func mayWrite(path string) error { return syscall.Access(path, 2|1) }

@@ -47,7 +47,7 @@ func lookAtFolder(p *patient) []finding {
 	case !info.IsDir():
 		f.problem = fmt.Errorf("%s is no folder", there)
 	case f.parent != "":
-		f.problem = mayWrite(there)
+		f.problem = tryFolder(there)
 	default:
 		f.mode = info.Mode().Perm()
 		f.problem = tryFile(path)
@@ -61,6 +61,15 @@ func lookAtFolder(p *patient) []finding {
 		f.disk, f.diskKnown = d, true
 	}
 	return f.verdict()
+}
+
+// tryFolder makes a folder in another one, and removes it.
+func tryFolder(dir string) error {
+	made, err := os.MkdirTemp(dir, ".doctor-*")
+	if err != nil {
+		return err
+	}
+	return os.Remove(made)
 }
 
 // tryFile makes a file in the folder, and removes it.
@@ -153,6 +162,7 @@ func (f dataFolder) diskVerdict() (found []finding) {
 	d := f.disk
 	const more = "Make room, or set a folder on a larger disk, with all that is in this one moved there while no server runs:\n  KYRO_DATA_DIR=/var/lib/kyrochat"
 	switch {
+	case d.size == 0: // nothing of the kind is told
 	case d.free < leastRoom:
 		found = append(found, fail(bytesOf(d.free)+" are free where the data folder is: nothing more can be kept.", more))
 	case d.free < littleRoom || d.free < d.size/50:

@@ -95,6 +95,9 @@ func pineconeVerdict(x ai.ExaminedIndex, err error, c providersConfig) (found []
 	name := pick(c.PineconeIndex != "", c.PineconeIndex, c.PineconeHost)
 	if err != nil {
 		what, todo := parted(strings.TrimPrefix(err.Error(), "KYRO_PINECONE_INDEX: "))
+		if i := strings.LastIndex(todo, " (pinecone "); i >= 0 { // why, which the message has at its end
+			what, todo = strings.TrimSuffix(what, ".")+strings.TrimSuffix(todo[i:], ".")+".", sentence(todo[:i])
+		}
 		if i := strings.Index(todo, "curl "); i >= 0 { // to be pasted
 			todo = strings.TrimRight(todo[:i], " ") + "\n  " + todo[i:]
 		}

@@ -49,7 +49,7 @@ func lookAtSecret(p *patient) []finding {
 		}
 	}
 	found = append(found, secretVerdict(secrets, p.cfg.Production)...)
-	if worst(found) <= fine || worst(found) == noted {
+	if worst(found) == fine || worst(found) == noted {
 		found = append([]finding{ok("%s from %s, each hard to guess; the first signs, all verify.", pick(len(secrets) == 1, "1 secret", fmt.Sprintf("%d secrets", len(secrets))), from)}, found...)
 	}
 	return found

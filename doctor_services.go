@@ -132,7 +132,10 @@ func lookAtNameServer(p *patient) []finding {
 
 func nameServerVerdict(server string, err error) []finding {
 	var unknown *net.DNSError
-	answered := err == nil || errors.As(err, &unknown) && unknown.IsNotFound
+	answered := err == nil
+	if errors.As(err, &unknown) {
+		answered, err = unknown.IsNotFound, errors.New(unknown.Err) // which else names the system's server
+	}
 	switch {
 	case answered && server == "":
 		return []finding{ok("Names of pages are looked up by the system's name servers, which answer.")}

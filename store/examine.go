@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Examined is what a database says of itself to somebody who changes nothing in it.
@@ -86,7 +89,7 @@ func examinePostgres(ctx context.Context, c Config) (x Examined, err error) {
 	defer func() { _ = pool.Close() }()
 	pool.SetMaxOpenConns(1)
 	if err := pool.PingContext(ctx); err != nil {
-		return x, err
+		return x, unconnected(err)
 	}
 	var clock, statementTimeout float64
 	asked := time.Now()
@@ -119,6 +122,17 @@ func examinePostgres(ctx context.Context, c Config) (x Examined, err error) {
 	}
 	x.look(ctx, bun.NewDB(pool, pgdialect.New()))
 	return x, nil
+}
+
+// unconnected is why there is no connection, without every address and try that led to that.
+func unconnected(err error) error {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return fmt.Errorf("%s (SQLSTATE %s)", refused.Message, refused.Code)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op
+	}
+	return err
 }
 
 // look looks at the schema, and for the name of the installation.
@@ -159,6 +173,9 @@ func examineFile(ctx context.Context, path string) (x Examined, err error) {
 			x.File.Log = log.Size()
 		}
 		err = x.readFile(ctx, path, options)
+		if code, ok := sqliteCode(err); ok && (code&0xff == sqlite3.SQLITE_CORRUPT || code&0xff == sqlite3.SQLITE_NOTADB) {
+			x.File.Damage, err = []string{err.Error()}, nil
+		}
 		if _, opened := os.Stat(path + "-wal"); !quiet || opened != nil {
 			return x, err
 		}

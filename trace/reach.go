@@ -2,9 +2,11 @@ package trace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"kyrochat/kyro"
@@ -33,5 +35,8 @@ func Reach(ctx context.Context, c Config) (status int, err error) {
 }
 
 func plain(err error, secrets map[string]kyro.Secret) error {
-	return fmt.Errorf("%s", (&carrier{secrets: secrets}).harmless(err))
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	return errors.New((&carrier{secrets: secrets}).harmless(err))
 }
