@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -156,6 +157,7 @@ func (p *patient) look(ctx context.Context, checks []check, shown *progress, tol
 	found := make([]chan []finding, len(checks))
 	for i, c := range checks {
 		found[i] = make(chan []finding, 1)
+		shown.began(c.name)
 		go func() {
 			began := time.Now()
 			findings := p.check(c)
@@ -165,7 +167,6 @@ func (p *patient) look(ctx context.Context, checks []check, shown *progress, tol
 			shown.ended(c.name)
 			found[i] <- findings
 		}()
-		shown.began(c.name)
 	}
 	stop := shown.start(whole)
 	defer stop()
@@ -207,7 +208,7 @@ func (p *patient) check(c check) []finding {
 	case findings := <-ended:
 		return findings
 	case <-time.After(500 * time.Millisecond):
-		return []finding{{Status: c.silent, Found: fmt.Sprintf("Nothing was found out within %s.", c.within), Mend: c.unheard}}
+		return []finding{{Status: c.silent, Found: fmt.Sprintf("Nothing was found out within %s.", c.within), Mend: cmp.Or(c.unheard, "See whether the machine is busy with something else (uptime, dmesg), and look again.")}}
 	}
 }
 

@@ -73,6 +73,9 @@ func modelTrouble(x ai.Examined, setting, use, fallback string) finding {
 	case ai.TroubleRefused:
 		return fail("Gemini refuses to work"+because+".", "See that KYRO_GEMINI_URL is right or unset, and that billing and region of the key's project are:\n  unset KYRO_GEMINI_URL")
 	}
+	if strings.Contains(because, "certificate") {
+		return fail("Gemini does not answer"+because+".", "Have the system trust who signs on the internet (package ca-certificates), or, in a container made of nothing, say where that is written:\n  SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt")
+	}
 	return fail("Gemini does not answer"+because+".", "See that this machine reaches it, also by a proxy (HTTPS_PROXY):\n  curl -sS -o /dev/null -w '%{http_code}\\n' https://generativelanguage.googleapis.com/")
 }
 

@@ -58,7 +58,7 @@ func checkLength(s string) error {
 }
 
 // SecretBits estimates how hard a server secret is to guess, in bits: what zxcvbn says of its beginning. A secret of 32
-// random hexadecimal digits is told to have some 106.
+// random hexadecimal digits is told to have 90 to 106.
 func SecretBits(s string) int {
 	return int(math.Log2(zxcvbn.PasswordStrength(estimable(s), nil).Guesses))
 }

@@ -16,7 +16,7 @@ import (
 // Examined is what a Redis says of itself.
 type Examined struct {
 	Version   string
-	Took      time.Duration // of one command, there and back
+	Took      time.Duration // of one command, there and back, the quickest of several
 	Ahead     time.Duration // how far its clock is before that of this machine, within Took
 	Replica   bool
 	Cluster   bool
@@ -27,7 +27,10 @@ type Examined struct {
 	Nodes     int    // processes of the installation that are there now; 0 where that is not known
 }
 
-// Examine asks the Redis that NewRedis would use, once. It leaves nothing in it but a key that lasts a second. Errors show
+// several times is Redis asked for how long it takes: one time may be an accident.
+const several = 5
+
+// Examine asks the Redis that NewRedis would use. It leaves nothing in it but a key that lasts a second. Errors show
 // nothing of the URL's user and password. Without an Installation the nodes are not counted.
 func Examine(ctx context.Context, cfg RedisConfig) (x Examined, err error) {
 	options, err := parseURL(cfg.URL)
@@ -44,13 +47,16 @@ func Examine(ctx context.Context, cfg RedisConfig) (x Examined, err error) {
 	if err := client.Ping(ctx).Err(); err != nil { // which also connects
 		return x, err
 	}
-	asked := time.Now()
-	clock, err := client.Time(ctx).Result()
-	if err != nil {
-		return x, err
+	var clock time.Time
+	for range several {
+		asked := time.Now()
+		if clock, err = client.Time(ctx).Result(); err != nil {
+			return x, err
+		}
+		if took := time.Since(asked); x.Took == 0 || took < x.Took {
+			x.Took, x.Ahead = took, clock.Sub(asked.Add(took/2))
+		}
 	}
-	x.Took = time.Since(asked)
-	x.Ahead = clock.Sub(asked.Add(x.Took / 2))
 	said, err := client.Info(ctx).Result()
 	if err != nil {
 		return x, fmt.Errorf("ask it for INFO: %w", err)
