@@ -56,10 +56,7 @@ func examine(ctx context.Context, args []string, getenv func(string) string, env
 		return badUsage{fmt.Errorf("doctor: %w\n\n%s", err, strings.TrimSpace(doctorUsage))}
 	}
 	report := report{Version: version()}
-	p, err := newPatient(getenv, environ)
-	if err != nil {
-		return err
-	}
+	p := newPatient(getenv, environ)
 	p.mailTo = *mailTo
 	var told func(finding) error
 	if *asJSON {
@@ -98,7 +95,6 @@ type patient struct {
 	getenv  func(string) string
 	environ []string
 	mailTo  string
-	self    string           // the program that reads documents as a child
 	now     func() time.Time // of this machine
 
 	ctx      context.Context // of everything that is asked
@@ -109,12 +105,9 @@ type patient struct {
 }
 
 // newPatient reads the settings. Those that are wrong are left as far as they could be read.
-func newPatient(getenv func(string) string, environ []string) (*patient, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the own program, which reads documents in a process of its own: %w", err)
-	}
-	p := &patient{getenv: getenv, environ: environ, self: self, now: wallClock(getenv), ctx: context.Background()}
+func newPatient(getenv func(string) string, environ []string) *patient {
+	p := &patient{getenv: getenv, environ: environ, now: wallClock(getenv), ctx: context.Background()}
+	var err error
 	p.cfg, err = readConfig(getenv)
 	if wrong, ok := errors.AsType[wrongSettings](err); ok {
 		p.wrong = wrong
@@ -123,7 +116,7 @@ func newPatient(getenv func(string) string, environ []string) (*patient, error) 
 	p.redis = sync.OnceValue(p.askRedis)
 	p.dates = sync.OnceValue(p.askDates)
 	p.inUse = sync.OnceValues(func() (bool, error) { return store.InUse(p.cfg.DataDir) })
-	return p, nil
+	return p
 }
 
 // within is the context of one question.

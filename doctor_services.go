@@ -59,6 +59,10 @@ func mailVerdict(x mail.Examined, err error, c mailConfig) []finding {
 			pick(x.Encrypted != "", "encrypted by "+x.Encrypted, "not encrypted"), pick(x.SignedIn, "and lets us sign in", "without signing in"), c.From)}
 	}
 	what, why := mailTrouble(err)
+	if strings.Contains(what, "took too long") {
+		why = ""
+	}
+	what = strings.ToLower(what[:1]) + what[1:]
 	mend := "See that it runs, and that this machine may reach it:\n  nc -vz " + strings.ReplaceAll(x.Address, ":", " ")
 	switch {
 	case strings.Contains(what, "password"):

@@ -185,6 +185,10 @@ func lookAtExtraction(p *patient) []finding {
 const tinyText = "KyroChat reads this."
 
 func (p *patient) readSomething(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("this program cannot find its own file: %w", err)
+	}
 	file, err := os.CreateTemp("", "kyrochat-doctor-*.txt")
 	if err != nil {
 		return err
@@ -197,7 +201,7 @@ func (p *patient) readSomething(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pool := extract.NewPool([]string{p.self, "extract"}, p.cfg.Limits, slog.New(slog.DiscardHandler))
+	pool := extract.NewPool([]string{self, "extract"}, p.cfg.Limits, slog.New(slog.DiscardHandler))
 	read, err := pool.Extract(ctx, kyro.Original{Path: file.Name(), MimeType: extract.Plain}, nil)
 	if closing := pool.Close(); err == nil {
 		err = closing

@@ -137,11 +137,7 @@ func configured(t *testing.T, settings string) []finding {
 		name, value, _ := strings.Cut(each, "=")
 		env[name] = value
 	}
-	p, err := newPatient(func(name string) string { return env[name] }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lookAtConfiguration(p)
+	return lookAtConfiguration(newPatient(func(name string) string { return env[name] }, nil))
 }
 
 func TestWhatSettingsAreToldOf(t *testing.T) {

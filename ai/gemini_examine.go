@@ -79,7 +79,7 @@ func examined(model string, err error) Examined {
 	if !errors.As(err, &api) {
 		x.Cause = transportCause(err)
 		if errors.Is(err, context.DeadlineExceeded) {
-			x.Cause = errSlow
+			x.Cause = errors.New("nothing came in time")
 		}
 		return x
 	}
