@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net"
@@ -18,9 +20,11 @@ import (
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/postgres"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/smtp"
 	"kyrochat/internal/testdb"
+	"kyrochat/store"
 )
 
 // ofThisMachine are checks whose findings depend on where the tests run.
@@ -501,4 +505,59 @@ func TestDoctorAfterRedisIsBack(t *testing.T) {
 	}
 	r, _ = diagnosed(t, settings)
 	r.wantFine(t, "addresses")
+}
+
+// TestDoctorOnAPostgreSQLOfItsOwn: one that dies and is back and a user without rights.
+func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	server, err := postgres.Start(ctx)
+	if err != nil {
+		if strings.Contains(os.Getenv("KYRO_TEST_REQUIRE"), "postgres") {
+			t.Fatal(err)
+		}
+		t.Skipf("SKIPPED WITHOUT POSTGRES: %v. Install it.", err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	settings := map[string]string{"DATABASE_URL": server.URL, "KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_SECRET": secretOne}
+	r, _ := diagnosed(t, settings)
+	r.wantFine(t, "addresses", "database-settings")
+	r.want(t, "database-schema", fine, "the first start makes the schema")
+	if err := run(ctx, []string{"migrate"}, env(settings), strings.NewReader(""), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = diagnosed(t, settings)
+	r.want(t, "database-schema", fine, "that of this program")
+	pools, err := store.Open(ctx, store.Config{DatabaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pools.Pgx.Exec(ctx, "CREATE ROLE weak LOGIN CONNECTION LIMIT 5")
+	if err := errors.Join(err, pools.Close()); err != nil {
+		t.Fatal(err)
+	}
+	weak, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak.User = url.User("weak")
+	r, status := diagnosed(t, map[string]string{"DATABASE_URL": weak.String(), "KYRO_DATA_DIR": settings["KYRO_DATA_DIR"]})
+	r.want(t, "database-settings", warned, `GRANT CREATE, USAGE ON SCHEMA public TO "weak"`)
+	r.want(t, "database-settings", failedAt, `TO "weak"`)
+	r.want(t, "database-schema", failedAt, "permission denied")
+	r.want(t, "database-connections", failedAt, "lets 5 connections in")
+	if status != 2 {
+		t.Errorf("status %d", status)
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = diagnosed(t, settings)
+	r.want(t, "database", failedAt, "pg_isready")
+	if err := server.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = diagnosed(t, settings)
+	r.want(t, "database-schema", fine, "that of this program")
 }
