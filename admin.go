@@ -42,6 +42,9 @@ func exitStatus(err error) int {
 	if _, wrong := errors.AsType[badUsage](err); wrong {
 		return 2
 	}
+	if status, told := errors.AsType[diagnosis](err); told {
+		return int(status)
+	}
 	return 1
 }
 

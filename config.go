@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -200,18 +199,34 @@ func (r *reader) check(c Config) {
 // reader reads settings and collects what is wrong with them.
 type reader struct {
 	getenv func(string) string
-	errs   []error
+	errs   wrongSettings
+}
+
+// settingWord is something that is to be said of a setting.
+type settingWord struct{ name, says string }
+
+// wrongSettings are all that stop a start.
+type wrongSettings []settingWord
+
+// Error implements error.
+func (w wrongSettings) Error() string {
+	var b strings.Builder
+	b.WriteString("the configuration is wrong:")
+	for _, each := range w {
+		b.WriteString("\n" + each.name + " " + each.says)
+	}
+	return b.String()
 }
 
 func (r *reader) wrong(name, format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf("%s %s", name, fmt.Sprintf(format, args...)))
+	r.errs = append(r.errs, settingWord{name, fmt.Sprintf(format, args...)})
 }
 
 func (r *reader) err() error {
 	if len(r.errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the configuration is wrong:\n%w", errors.Join(r.errs...))
+	return r.errs
 }
 
 func (r *reader) text(name, fallback string) string {

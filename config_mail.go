@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -53,16 +52,18 @@ func (r *reader) checkMail(c Config) {
 	}
 }
 
-// warnOfMail tells where mails go that somebody waits for.
-func (c Config) warnOfMail(log *slog.Logger) {
+// warningsOfMail say where mails go that somebody waits for.
+func (c Config) warningsOfMail() []settingWord {
 	if !c.Production {
-		return
+		return nil
 	}
 	if c.Mail.SMTPURL == "" {
-		log.Warn("SMTP_URL is not set, so mails are kept in the data folder's outbox and sent to nobody: set it, so that people can get back in who forgot their password")
-	} else if public, err := url.Parse(c.PublicURL); err == nil && isLoopback(public.Hostname()) {
-		log.Warn("links in mails lead to this machine, which nobody else can reach: set KYRO_PUBLIC_URL", "url", c.PublicURL)
+		return []settingWord{{"SMTP_URL", "SMTP_URL is not set, so mails are kept in the data folder's outbox and sent to nobody: set it, so that people can get back in who forgot their password"}}
 	}
+	if public, err := url.Parse(c.PublicURL); err == nil && isLoopback(public.Hostname()) {
+		return []settingWord{{"KYRO_PUBLIC_URL", "links in mails lead to this machine (" + c.PublicURL + "), which nobody else can reach: set KYRO_PUBLIC_URL"}}
+	}
+	return nil
 }
 
 // isLoopback reports whether a host is this machine.

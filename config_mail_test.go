@@ -72,7 +72,7 @@ func TestMailThatCannotWorkStopsTheStart(t *testing.T) {
 			continue
 		}
 		var told strings.Builder
-		cfg.warnOfMail(slog.New(slog.NewTextHandler(&told, nil)))
+		cfg.warn(slog.New(slog.NewTextHandler(&told, nil)))
 		if err != nil || c.warned == "" && told.String() != "" || !strings.Contains(told.String(), c.warned) || strings.Contains(told.String(), "hunter2") {
 			t.Errorf("%s: %v, and it warns %q", c.name, err, told.String())
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"kyrochat/live"
@@ -36,16 +37,24 @@ func (r *reader) checkNodes(c Config) {
 	}
 }
 
-// warnOfNodes tells what is right for one process and wrong, or less than could be, for several on one database.
-func (c Config) warnOfNodes(log *slog.Logger) {
+// warn tells of settings that do not stop a start, and mostly are a mistake.
+func (c Config) warn(log *slog.Logger) {
+	for _, each := range slices.Concat(c.warningsOfNodes(), c.warningsOfMail()) {
+		log.Warn(each.says, "setting", each.name)
+	}
+}
+
+// warningsOfNodes are what is right for one process and wrong, or less than could be, for several on one database.
+func (c Config) warningsOfNodes() (words []settingWord) {
 	if c.DatabaseURL != "" && c.Role == roleAll && len(c.Secrets) == 0 {
-		log.Warn("KYRO_SECRET is not set, so this process signs tokens with a secret of its own, made in its data folder: " +
-			"set it where other processes serve from the same database, since they refuse these tokens")
+		words = append(words, settingWord{"KYRO_SECRET", "KYRO_SECRET is not set, so this process signs tokens with a secret of its own, made in its data folder: " +
+			"set it where other processes serve from the same database, since they refuse these tokens"})
 	}
 	if c.Role != roleAll && c.RedisURL == "" {
-		log.Warn("this process does a part of the work without Redis to hear from the others: " +
-			"it sees what they do by looking at the database, within seconds")
+		words = append(words, settingWord{"REDIS_URL", "this process does a part of the work without Redis to hear from the others: " +
+			"it sees what they do by looking at the database, within seconds"})
 	}
+	return words
 }
 
 // recheck is how often a watcher of documents looks at their rows. Where workers are other processes, and there is no

@@ -189,7 +189,7 @@ func TestRoles(t *testing.T) {
 			continue
 		}
 		var told strings.Builder
-		cfg.warnOfNodes(slog.New(slog.NewTextHandler(&told, nil)))
+		cfg.warn(slog.New(slog.NewTextHandler(&told, nil)))
 		if strings.Count(told.String(), "\n") != len(c.warned) {
 			t.Errorf("%s: %s", c.name, told.String())
 		}

@@ -89,7 +89,7 @@ var owners = map[string][]string{
 	"golang.org/x/net/publicsuffix":       {"ingest/fetch"},
 	"codeberg.org/readeck/":               {"ingest/extract"},
 	"github.com/trustelem/zxcvbn":         {"auth"},
-	"github.com/agnivade/levenshtein":     {"auth"},
+	"github.com/agnivade/levenshtein":     {"auth", "."},
 	"golang.org/x/term":                   {"."},
 	"github.com/prometheus/":              {"meter"},
 	"go.opentelemetry.io/":                {"trace"},

@@ -26,6 +26,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
   kyrochat demo FILE... [-ask QUESTION] try it on files of yours, without any setting up
   kyrochat eval FILE [flags]            measure how well documents are found and questions answered
   kyrochat admin COMMAND                look after accounts, the audit log and the secret; "kyrochat admin help" says more
+  kyrochat doctor [-json]               look whether a server can run here, and say what to mend
   kyrochat migrate                      bring the database's schema up to date and stop
   kyrochat version                      print the version
   kyrochat help                         print this
@@ -38,14 +39,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "kyrochat:", err)
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr, os.Environ()...); err != nil {
+		if _, told := errors.AsType[diagnosis](err); !told {
+			fmt.Fprintln(os.Stderr, "kyrochat:", err)
+		}
 		os.Exit(exitStatus(err))
 	}
 }
 
-// run does what the arguments say until it is done or ctx ends. Everything from outside comes in by arguments.
-func run(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
+// run does what the arguments say until it is done or ctx ends. Everything from outside comes in by arguments. environ is
+// the whole environment, where names are looked for that are misspelt.
+func run(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer, environ ...string) error {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
@@ -59,6 +63,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, in io.R
 		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
 	case "admin":
 		return administer(ctx, args, getenv, in, out, errOut)
+	case "doctor":
+		return examine(ctx, args, getenv, environ, out, errOut)
 	case "migrate":
 		return migrateOnly(ctx, getenv, errOut)
 	case "extract": // hidden: the child process that reads documents
@@ -82,8 +88,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	}
 	cfg.now = wallClock(getenv)
 	log := newLogger(cfg, errOut)
-	cfg.warnOfNodes(log)
-	cfg.warnOfMail(log)
+	cfg.warn(log)
 	app, err := build(ctx, cfg, log)
 	if err == nil {
 		err = app.run(ctx, func() { app.logReady(log) })

@@ -3,7 +3,10 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
+
+	"github.com/trustelem/zxcvbn"
 )
 
 // MinSecretBytes is the least length of a server secret (RFC 7518 §3.2: a key as long as the hash).
@@ -52,4 +55,10 @@ func checkLength(s string) error {
 		return fmt.Errorf("the secret has %d bytes and needs at least %d; \"openssl rand -base64 32\" makes a good one", len(s), MinSecretBytes)
 	}
 	return nil
+}
+
+// SecretBits estimates how hard a server secret is to guess, in bits: what zxcvbn says of its beginning. A secret of 32
+// random hexadecimal digits is told to have 90 to 106.
+func SecretBits(s string) int {
+	return int(math.Log2(zxcvbn.PasswordStrength(estimable(s), nil).Guesses))
 }

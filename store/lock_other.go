@@ -32,6 +32,15 @@ func lockFile(path string) (*fileLock, error) {
 // held reports whether the lock is this process's.
 func (l *fileLock) held() bool { return l.path != "" }
 
+// fileLocked reports whether a process holds the lock, or held it when it crashed.
+func fileLocked(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (l *fileLock) release() error {
 	if l.path == "" {
 		return nil

@@ -40,3 +40,20 @@ func (l *fileLock) release() error {
 	l.file = nil
 	return file.Close()
 }
+
+// fileLocked reports whether a process holds the lock. It takes it for a moment, shared with others who look.
+func fileLocked(path string) (bool, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
+}

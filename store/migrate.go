@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/migrate"
 
 	"kyrochat/migrations"
@@ -44,7 +45,7 @@ func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) erro
 	if err := migrator.Init(ctx); err != nil {
 		return fmt.Errorf("prepare the migrations: %w", err)
 	}
-	if err := p.refuseNewer(ctx, migrator); err != nil {
+	if err := refuseNewer(ctx, migrator); err != nil {
 		return err
 	}
 	group, err := migrator.Migrate(ctx)
@@ -75,45 +76,56 @@ const (
 
 // Schema looks at the schema and changes nothing. One that is newer than this program is an error.
 func (p *Pools) Schema(ctx context.Context) (Schema, error) {
+	state, _, err := lookAtSchema(ctx, p.readers, p.Postgres())
+	return state, err
+}
+
+// lookAtSchema says how far the schema has come, and how many migrations it lacks.
+func lookAtSchema(ctx context.Context, db *bun.DB, postgres bool) (state Schema, lacks int, err error) {
 	set := migrate.NewMigrations()
 	if err := set.Discover(migrations.Files); err != nil {
-		return 0, fmt.Errorf("read the migrations: %w", err)
+		return 0, 0, fmt.Errorf("read the migrations: %w", err)
 	}
-	migrator := migrate.NewMigrator(p.readers, set)
+	migrator := migrate.NewMigrator(db, set)
 	there := "SELECT count(*) FROM sqlite_master WHERE name = 'bun_migrations'"
-	if p.Postgres() {
+	if postgres {
 		there = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('bun_migrations')"
 	}
 	var tables int
-	if err := p.readers.NewRaw(there).Scan(ctx, &tables); err != nil {
-		return 0, fmt.Errorf("look at the schema: %w", err)
+	if err := db.NewRaw(there).Scan(ctx, &tables); err != nil {
+		return 0, 0, fmt.Errorf("look at the schema: %w", err)
 	}
 	if tables == 0 {
-		return SchemaNone, nil
+		return SchemaNone, len(set.Sorted()), nil
 	}
-	if err := p.refuseNewer(ctx, migrator); err != nil {
-		return 0, err
+	if err := refuseNewer(ctx, migrator); err != nil {
+		return 0, 0, err
 	}
 	all, err := migrator.MigrationsWithStatus(ctx)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("read the migrations: %w", err)
-	case len(all.Applied()) == 0:
-		return SchemaNone, nil
-	case len(all.Unapplied()) > 0:
-		return SchemaOlder, nil
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the migrations: %w", err)
 	}
-	return SchemaCurrent, nil
+	lacks = len(all.Unapplied())
+	switch {
+	case len(all.Applied()) == 0:
+		return SchemaNone, lacks, nil
+	case lacks > 0:
+		return SchemaOlder, lacks, nil
+	}
+	return SchemaCurrent, 0, nil
 }
 
+// ErrNewer says that a newer program made the database.
+var ErrNewer = errors.New("the database was made by a newer version of this program")
+
 // refuseNewer keeps an older program from working on the schema of a newer one.
-func (p *Pools) refuseNewer(ctx context.Context, migrator *migrate.Migrator) error {
+func refuseNewer(ctx context.Context, migrator *migrate.Migrator) error {
 	unknown, err := migrator.MissingMigrations(ctx)
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
 	if len(unknown) > 0 {
-		return errors.New("the database was made by a newer version of this program (migration " + unknown[0].Name + "): use that version")
+		return fmt.Errorf("%w (migration %s): use that version", ErrNewer, unknown[0].Name)
 	}
 	return nil
 }

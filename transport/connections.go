@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	settleInterval        = 20 * time.Millisecond
-	defaultMaxConnections = 10_000
+	settleInterval = 20 * time.Millisecond
+	// DefaultMaxConnections is how many connections a process serves at once.
+	DefaultMaxConnections = 10_000
 	defaultMaxLive        = 20_000
 	whenFull              = 5 * time.Second // after which a client may find a place
 )
@@ -66,7 +67,7 @@ func (c *Connections) enter() *refusal {
 	switch {
 	case c.closing:
 		return &refusal{status: http.StatusServiceUnavailable, code: string(kyro.CodeUnavailable), message: "The server is shutting down."}
-	case c.served >= cmp.Or(c.Max, defaultMaxConnections):
+	case c.served >= cmp.Or(c.Max, DefaultMaxConnections):
 		return &refusal{status: http.StatusServiceUnavailable, code: string(kyro.CodeUnavailable), retryAfter: whenFull,
 			message: "The server has as many connections as it can serve. Try again in a few seconds."}
 	}

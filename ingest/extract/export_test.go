@@ -37,8 +37,5 @@ const (
 // Enclose gives up files and connections, as a child does with its first request.
 func Enclose(cacheDir string, writes bool) error { return enclose(cacheDir, writes) }
 
-// Unconfined names what a child can still do on this machine.
-func Unconfined() string { return unconfined() }
-
 // Taken is the file that the parent passed on.
 func Taken() (*os.File, error) { return receiver().open("") }

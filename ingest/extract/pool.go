@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -54,9 +53,10 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 	if open := unconfined(); open != "" {
 		log.Warn("files of people are read with fewer walls than there could be: this system has no means for some", "part", "extract", "open", open)
 	}
+	children, _ := Needs()
 	return &Pool{
 		command: command, limits: limits, log: log.With("part", "extract"),
-		slots:     make(chan struct{}, min(runtime.NumCPU(), maxChildren)),
+		slots:     make(chan struct{}, children),
 		afterFunc: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop },
 		running:   map[*child]bool{},
 	}
