@@ -27,7 +27,7 @@ type commanded struct {
 func command(t *testing.T, env map[string]string, input string, args ...string) commanded {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	err := run(t.Context(), append([]string{"admin"}, args...), func(name string) string { return env[name] }, strings.NewReader(input), &out, &errOut)
+	err := run(t.Context(), append([]string{"admin"}, args...), func(name string) string { return env[name] }, nil, strings.NewReader(input), &out, &errOut)
 	c := commanded{t: t, out: out.String(), errOut: errOut.String(), args: args}
 	if err != nil {
 		c.status = exitStatus(err)

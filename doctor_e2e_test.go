@@ -100,7 +100,7 @@ func TestDoctorBeforeTheFirstStart(t *testing.T) {
 func TestDoctorIsToldWrong(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"now"}, {"-nope"}, {"-mail"}} {
-		err := run(t.Context(), append([]string{"doctor"}, args...), env(nil), strings.NewReader(""), os.Stdout, os.Stderr)
+		err := run(t.Context(), append([]string{"doctor"}, args...), env(nil), nil, strings.NewReader(""), os.Stdout, os.Stderr)
 		if err == nil || exitStatus(err) != 2 || !strings.Contains(err.Error(), "usage: kyrochat doctor") {
 			t.Errorf("%v: %v", args, err)
 		}
@@ -524,7 +524,7 @@ func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
 	r, _ := diagnosed(t, settings)
 	r.wantFine(t, "addresses", "database-settings")
 	r.want(t, "database-schema", fine, "the first start makes the schema")
-	if err := run(ctx, []string{"migrate"}, env(settings), strings.NewReader(""), io.Discard, io.Discard); err != nil {
+	if err := run(ctx, []string{"migrate"}, env(settings), nil, strings.NewReader(""), io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	r, _ = diagnosed(t, settings)

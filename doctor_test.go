@@ -22,7 +22,7 @@ func doctored(t *testing.T, settings map[string]string, args ...string) (out str
 		environ = append(environ, name+"="+value)
 	}
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), append([]string{"doctor"}, args...), func(name string) string { return settings[name] }, strings.NewReader(""), &stdout, &stderr, environ...)
+	err := run(t.Context(), append([]string{"doctor"}, args...), func(name string) string { return settings[name] }, environ, strings.NewReader(""), &stdout, &stderr)
 	if err != nil {
 		status = exitStatus(err)
 	}

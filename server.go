@@ -39,7 +39,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr, os.Environ()...); err != nil {
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
 		if _, told := errors.AsType[diagnosis](err); !told {
 			fmt.Fprintln(os.Stderr, "kyrochat:", err)
 		}
@@ -49,7 +49,9 @@ func main() {
 
 // run does what the arguments say until it is done or ctx ends. Everything from outside comes in by arguments. environ is
 // the whole environment, where names are looked for that are misspelt.
-func run(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer, environ ...string) error {
+func run(
+	ctx context.Context, args []string, getenv func(string) string, environ []string, in io.Reader, out, errOut io.Writer,
+) error {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
