@@ -167,7 +167,7 @@ func TestTheFormOfJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(manual), "```json\n"+out.String()+"```\n") {
+	if !strings.Contains(string(manual), "```json elsewhere=TestTheFormOfJSON\n"+out.String()+"```\n") {
 		t.Errorf("docs/doctor.md shows another form than\n%s", out.String())
 	}
 }

@@ -24,13 +24,15 @@ import (
 //   - kyrochat, and `go run .`, are this test binary, which then is the program. A server goes to the background once it is
 //     ready, as if it had a terminal of its own, and ends the one before at the same address.
 //   - `go run ./internal/emulate` likewise, and what it prints is pasted into the shell, as the page says.
+//   - nothing but these and a few harmless programs is found; what else a page needs runs elsewhere.
 //   - addresses of this machine have other ports, the same for the same throughout the page.
 //   - some.pdf is the handbook of an invented shop; the database and the Redis that a page connects to are the test's own.
 //   - `name=…  # the FIELD of the answer` is filled in by hand: from the output so far.
 type shell struct {
 	r        *pageReader
-	folder   string            // the page's
-	own      string            // ours: shims, state, logs
+	folder   string // the page's
+	own      string // ours: shims, state, logs
+	bash     string
 	ports    map[string]string // as on the page, and as they are
 	env      map[string]string
 	emulator func() (string, error)
@@ -44,15 +46,25 @@ func newShell(r *pageReader, settings map[string]string, emulator func() (string
 	if err != nil {
 		r.t.Skipf("there is no shell that reads what the pages say: %v", err)
 	}
-	s := &shell{r: r, folder: r.t.TempDir(), own: r.t.TempDir(), ports: map[string]string{}, emulator: emulator}
+	s := &shell{r: r, bash: bash, folder: r.t.TempDir(), own: r.t.TempDir(), ports: map[string]string{}, emulator: emulator}
 	r.sh = s
 	root, err := filepath.Abs(".")
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, name := range []string{"examples", "deploy", "docs", "internal", "ingest", "schema.graphqls"} {
+	if err := os.Mkdir(s.path("deploy"), 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, name := range []string{"examples", "deploy/prometheus", "docs", "internal", "ingest", "schema.graphqls"} {
 		if err := os.Symlink(filepath.Join(root, name), s.path(name)); err != nil {
 			r.t.Fatal(err)
+		}
+	}
+	for _, name := range harmless {
+		if program, err := exec.LookPath(name); err == nil {
+			if err := os.Symlink(program, filepath.Join(s.own, name)); err != nil {
+				r.t.Fatal(err)
+			}
 		}
 	}
 	s.write("some.pdf", string(pdf("/Kids [3 0 R] /Count 1", handbook)))
@@ -65,13 +77,19 @@ func newShell(r *pageReader, settings map[string]string, emulator func() (string
 		}
 	}
 	s.env = map[string]string{
-		"HOME": os.Getenv("HOME"), "PATH": s.own + ":" + os.Getenv("PATH"), asProgram: "1", "MANUAL_BINARY": os.Args[0], "MANUAL_OWN": s.own,
+		"HOME": os.Getenv("HOME"), "PATH": s.own, "MANUAL_PATH": os.Getenv("PATH"), asProgram: "1", "MANUAL_BINARY": os.Args[0], "MANUAL_OWN": s.own,
 		"MANUAL_ADDR": "127.0.0.1:" + s.port("8080"), "MANUAL_ADMIN_ADDR": "127.0.0.1:" + s.port("9090"), "GORACE": "atexit_sleep_ms=0",
 		"url": s.server() + "/graphql",
 	}
 	maps.Copy(s.env, settings)
 	r.t.Cleanup(s.end)
 	return s
+}
+
+// harmless are the programs that a page may run here. Whatever else a block calls is not found, so that a page about installing
+// changes nothing on the machine of who tests.
+var harmless = []string{
+	"cat", "curl", "cut", "date", "grep", "head", "ls", "mv", "node", "openssl", "sed", "seq", "sha256sum", "sleep", "sort", "tail", "tee", "tr", "uniq", "wc", "yes",
 }
 
 // handbook is what some.pdf has on its page.
@@ -82,6 +100,7 @@ const handbook = "BT /F1 24 Tf 72 700 Td (Korvali Lamps: handbook) Tj /F1 18 Tf 
 	"(Never use a bulb of more than 11 watts.) Tj ET"
 
 const kyrochatShim = `
+PATH=$MANUAL_PATH
 if [ $# -gt 0 ] && [ "$1" != serve ]; then exec "$MANUAL_BINARY" "$@"; fi
 export KYRO_ADDR=${KYRO_ADDR:-$MANUAL_ADDR} KYRO_ADMIN_ADDR=${KYRO_ADMIN_ADDR:-$MANUAL_ADMIN_ADDR}
 running=$MANUAL_OWN/$KYRO_ADMIN_ADDR.pid log=$MANUAL_OWN/$KYRO_ADMIN_ADDR.log
@@ -95,6 +114,7 @@ if grep -q ^ended "$log"; then cat "$log" >&2; exit 1; fi
 `
 
 const goShim = `
+PATH=$MANUAL_PATH
 case "$1 $2" in
 "run .") shift 2; exec "$MANUAL_OWN/kyrochat" "$@" ;;
 "build -o") ln -sf "$MANUAL_OWN/kyrochat" "$3" ;;
@@ -197,11 +217,17 @@ func (s *shell) ensureServer() {
 	}
 }
 
+// ofTheMachine are paths that a page has no business with here.
+var ofTheMachine = regexp.MustCompile(`(?:^|[\s>"'=])/(?:bin|boot|etc|home|lib|opt|root|run|sbin|srv|usr|var)\b`)
+
 var filledIn = regexp.MustCompile(`^(\w+)=…\s*# the (\w+) of the answer`)
 
 // do runs a block. Where the reader fills something in, that is done in between.
 func (s *shell) do(block string) {
 	s.r.t.Helper()
+	if path := ofTheMachine.FindString(block); path != "" {
+		s.r.failf("the block is about%s of this machine: say where it is run, or why it is not", path)
+	}
 	starts := strings.Contains(block, "go run .") || strings.Contains(block, "./kyrochat") || strings.Contains(block, "kyrochat ")
 	if !starts && (strings.Contains(block, "http://127.0.0.1:") || strings.Contains(block, "$url")) {
 		s.ensureServer()
@@ -251,7 +277,7 @@ func (s *shell) run(lines string) string {
 	out, errOut := s.logFile("out"), s.logFile("err")
 	defer out.Close()
 	defer errOut.Close()
-	cmd := exec.Command("bash", "--noprofile", "--norc", "-c", script)
+	cmd := exec.Command(s.bash, "--noprofile", "--norc", "-c", script)
 	cmd.Dir = s.folder
 	cmd.Stdout, cmd.Stderr = out, errOut
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
