@@ -74,7 +74,7 @@ type app struct {
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
 func openDatabase(ctx context.Context, cfg Config, m measured, t recorded, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
-	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery, Measure: m.statements})
+	pools, err := store.Open(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery, Measure: m.statements})
 	if err != nil {
 		return nil, nil, err
 	}
