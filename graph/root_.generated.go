@@ -7930,7 +7930,7 @@ type Mutation {
   ): ExportPayload!
   """
   Makes an archive of what is kept of you, in the background: see Export for what is in it. Errors and limits as of
-  exportConversations. API keys: none.
+  exportConversations. A mail tells you of it, as of every export that begins. API keys: none.
   """
   exportMyData: ExportPayload!
   """
