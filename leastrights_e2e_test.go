@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,8 +12,8 @@ import (
 	"kyrochat/internal/testdb"
 )
 
-// TestAServerNeedsNoRightToTheSchema: a server whose user of the database may read and write rows and nothing else does
-// what it does elsewhere, and whoever has its password can neither switch off what keeps the audit log nor make tables.
+// TestAServerNeedsNoRightToTheSchema: a server whose user of the database is made as the manual says, and may read and write
+// rows and nothing else, does what it does elsewhere, and whoever has its password can neither switch off what keeps the audit log nor make tables.
 func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	t.Parallel()
 	owner := testdb.PostgresURL(t)
@@ -27,17 +28,15 @@ func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	}
 	role := strings.TrimPrefix(at.Path, "/") + "_server"
 	at.User = url.UserPassword(role, canaryDatabase)
-	for _, statement := range []string{
-		"CREATE ROLE " + role + " LOGIN PASSWORD '" + canaryDatabase + "'",
-		"REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-		"GRANT USAGE ON SCHEMA public TO " + role,
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role,
-		"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO " + role,
-		"REVOKE INSERT, UPDATE, DELETE ON bun_migrations, river_migration FROM " + role,
-	} {
-		if _, err := conn.Exec(t.Context(), statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
-		}
+	manual, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, statements, _ := strings.Cut(string(manual), "```sql\n")
+	statements, _, _ = strings.Cut(statements, "```")
+	statements = strings.NewReplacer("kyro_server", role, "…", canaryDatabase).Replace(statements)
+	if _, err := conn.Exec(t.Context(), statements); err != nil || !strings.Contains(statements, "CREATE ROLE") {
+		t.Fatalf("%v: %s", err, statements)
 	}
 	s := startServer(t, map[string]string{"DATABASE_URL": at.String()})
 	p := s.signUp(t)
