@@ -62,11 +62,16 @@ func (c Config) plainSecrets() ([]string, error) {
 	if len(c.Secrets) == 0 {
 		return auth.LoadOrCreateSecrets(c.secretFile())
 	}
-	secrets := make([]string, len(c.Secrets))
-	for i, secret := range c.Secrets {
-		secrets[i] = string(secret)
+	return texts(c.Secrets), nil
+}
+
+// texts gives secrets as the texts that they are.
+func texts(secrets []kyro.Secret) []string {
+	list := make([]string, len(secrets))
+	for i, secret := range secrets {
+		list[i] = string(secret)
 	}
-	return secrets, nil
+	return list
 }
 
 // secretFile is the file of secrets that a server follows while it runs; "" where they are in the environment, and
