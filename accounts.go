@@ -38,7 +38,7 @@ func (a *app) newAccounts(st *store.Store) {
 // newPost makes what sends mails, or keeps them in the data folder where no server is set.
 func newPost(cfg Config, log *slog.Logger) (*mail.Post, error) {
 	return mail.New(mail.Options{
-		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: cfg.Mail.SMTPURL, Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: cfg.now,
+		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: string(cfg.Mail.SMTPURL), Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: cfg.now,
 	})
 }
 

@@ -18,7 +18,7 @@ Lists the audit log, newest lines first: of one account, or of all. Times are UT
 session or API key, an admin on this machine, the server by itself, or nobody who was signed in.
 
   --action ACTION   lines of that kind alone, such as LOGGED_IN or PASSWORD_CHANGED; AuditAction in the
-                    schema (docs/api.md) has them all
+                    schema (docs/api.md) has them all, and so has the answer to one that there is not
   --since D         not older than that, such as 24h
   --limit N         at most so many
   --json            one JSON object a line
@@ -29,6 +29,9 @@ func readAuditList(flags *flag.FlagSet) func(context.Context, *operator, []strin
 	var since time.Duration
 	flags.Func("action", "", func(s string) error {
 		want.Action = kyro.AuditAction(strings.ToUpper(strings.ReplaceAll(s, "-", "_")))
+		if all := kyro.AuditActions(); !slices.Contains(all, want.Action) {
+			return fmt.Errorf("use one of %s", listed(all))
+		}
 		return nil
 	})
 	flags.Func("since", "", func(s string) (err error) {
@@ -83,6 +86,21 @@ func readAuditList(flags *flag.FlagSet) func(context.Context, *operator, []strin
 		}
 		return err
 	}
+}
+
+// listed are words as a sentence has them, some to a line.
+func listed[S ~string](words []S) string {
+	var b strings.Builder
+	for i, word := range words {
+		switch {
+		case i > 0 && i%5 == 0:
+			b.WriteString(",\n")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(word))
+	}
+	return b.String()
 }
 
 // gone reports whether what somebody wrote is the id of an account, which may have been deleted.

@@ -64,7 +64,7 @@ func (o *operator) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	o.pools, err = store.Open(ctx, store.Config{DatabaseURL: o.cfg.DatabaseURL, DataDir: o.cfg.DataDir, Log: log, Beside: true})
+	o.pools, err = store.Open(ctx, store.Config{DatabaseURL: string(o.cfg.DatabaseURL), DataDir: o.cfg.DataDir, Log: log, Beside: true})
 	if err != nil {
 		return err
 	}
@@ -97,12 +97,9 @@ func (o *operator) mails() bool { return o.getenv("SMTP_URL") != "" || o.getenv(
 
 // tokens makes the tokens of links, under the server's secret.
 func (o *operator) tokens() (*auth.Tokens, error) {
-	secrets := o.cfg.Secrets
-	if len(secrets) == 0 {
-		var err error
-		if secrets, err = auth.LoadOrCreateSecrets(o.cfg.secretFile()); err != nil {
-			return nil, err
-		}
+	secrets, err := o.cfg.plainSecrets()
+	if err != nil {
+		return nil, err
 	}
 	return auth.NewTokens(secrets, auth.TokenOptions{})
 }
@@ -189,7 +186,7 @@ func (o *operator) tellServers() error {
 		return err
 	}
 	redis, err := live.NewRedis(live.RedisConfig{
-		URL: o.cfg.RedisURL, Prefix: o.cfg.RedisPrefix, Installation: installation, Node: nodeName(),
+		URL: string(o.cfg.RedisURL), Prefix: o.cfg.RedisPrefix, Installation: installation, Node: nodeName(),
 		Timeout: o.cfg.RedisTimeout, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -83,6 +83,8 @@ func TestAdminCommandLines(t *testing.T) {
 		{"create-user ada@example.org --invite --password-stdin", 2, "leave out"},
 		{"rotate-secret --announce --promote", 2, "announce first"},
 		{"audit list --since yesterday", 2, "a duration"},
+		{"audit list --action LOGGED_INN", 2, "use one of SIGNED_UP, LOGGED_IN, LOGGED_OUT"},
+		{"audit list --action LOGGED_INN", 2, "SECRET_ROTATED"},
 		{"list", 1, "there is no database in the data folder"},
 		{"purge ada@example.org", 1, "KYRO_DATA_DIR"},
 	} {

@@ -74,7 +74,7 @@ type app struct {
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
 func openDatabase(ctx context.Context, cfg Config, m measured, t recorded, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
-	pools, err := store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery, Measure: m.statements})
+	pools, err := store.Open(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery, Measure: m.statements})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -208,6 +208,9 @@ func nodeName() string {
 	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
 }
 
+// maxHead is how many bytes the head of a request may have, but for some that net/http adds.
+const maxHead = 32 << 10
+
 func (a *app) listenPublic(ctx context.Context, handler http.Handler) (err error) {
 	if a.publicListener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("listen on KYRO_ADDR: %w", err)
@@ -217,7 +220,7 @@ func (a *app) listenPublic(ctx context.Context, handler http.Handler) (err error
 	}
 	a.public = &http.Server{
 		Handler: a.requests.counted(handler), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second,
-		MaxHeaderBytes: 32 << 10, ErrorLog: a.clientErrors(),
+		MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true, ErrorLog: a.clientErrors(),
 	}
 	return nil
 }
@@ -227,7 +230,8 @@ func (a *app) listenAdmin(ctx context.Context) (err error) {
 		return fmt.Errorf("listen on KYRO_ADMIN_ADDR: %w", err)
 	}
 	a.admin = &http.Server{
-		Handler: a.adminRoutes(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, ErrorLog: a.clientErrors(),
+		Handler: a.adminRoutes(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second,
+		MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true, ErrorLog: a.clientErrors(),
 	}
 	return nil
 }

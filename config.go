@@ -31,14 +31,14 @@ type Config struct {
 	Origins    []string       // of browsers, scheme://host[:port]; empty: localhost on any port
 	Proxies    []netip.Prefix // whose X-Forwarded-For counts
 	DataDir    string
-	Secrets    []string // the first signs, all verify; empty: one is kept in the data folder
-	SecretFile string   // that they are from, and that is followed while the server runs; empty: none that is set
+	Secrets    []kyro.Secret // the first signs, all verify; empty: one is kept in the data folder
+	SecretFile string        // that they are from, and that is followed while the server runs; empty: none that is set
 	SignUp     kyro.SignUpMode
 
-	DatabaseURL string // empty: SQLite in the data folder
+	DatabaseURL kyro.Secret // empty: SQLite in the data folder
 
-	RedisURL     string // empty: what nodes share is in this process, or looked up in the database
-	RedisPrefix  string // of every key
+	RedisURL     kyro.Secret // empty: what nodes share is in this process, or looked up in the database
+	RedisPrefix  string      // of every key
 	RedisTimeout time.Duration
 
 	CacheEntries int           // rows of a kind that are remembered
@@ -97,10 +97,10 @@ func readConfig(getenv func(string) string) (Config, error) {
 		AdminAddr:  r.addr("KYRO_ADMIN_ADDR", "127.0.0.1:9090"),
 		Proxies:    r.prefixes("KYRO_TRUSTED_PROXIES"),
 		DataDir:    r.text("KYRO_DATA_DIR", "./data"),
-		Secrets:    r.list("KYRO_SECRET"),
+		Secrets:    r.secrets("KYRO_SECRET"),
 		SecretFile: r.text("KYRO_SECRET_FILE", ""),
 
-		DatabaseURL: r.service("DATABASE_URL", store.CheckURL, "postgres", "postgresql"),
+		DatabaseURL: kyro.Secret(r.service("DATABASE_URL", store.CheckURL, "postgres", "postgresql")),
 
 		AccessTTL:  r.duration("KYRO_ACCESS_TOKEN_TTL", 10*time.Minute),
 		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", 14*24*time.Hour),
@@ -178,7 +178,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 // check holds what several settings say against each other.
 func (r *reader) check(c Config) {
 	for _, secret := range c.Secrets {
-		if err := auth.CheckSecret(secret); err != nil && (c.Production || len(secret) < auth.MinSecretBytes) {
+		if err := auth.CheckSecret(string(secret)); err != nil && (c.Production || len(secret) < auth.MinSecretBytes) {
 			r.wrong("KYRO_SECRET", "is refused: %v", err)
 		}
 	}

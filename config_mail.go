@@ -12,7 +12,7 @@ import (
 
 // mailConfig is how mails are sent, and how long their links are good.
 type mailConfig struct {
-	SMTPURL   string // empty: mails are kept in the outbox of the data folder
+	SMTPURL   kyro.Secret // empty: mails are kept in the outbox of the data folder
 	From      string
 	ResetTTL  time.Duration // of links for a new password
 	VerifyTTL time.Duration // of links that confirm an address
@@ -22,7 +22,7 @@ type mailConfig struct {
 // readMail reads how mails are sent.
 func (r *reader) readMail(c *Config) {
 	m := &c.Mail
-	m.SMTPURL = r.service("SMTP_URL", mail.CheckURL, "smtp", "smtps")
+	m.SMTPURL = kyro.Secret(r.service("SMTP_URL", mail.CheckURL, "smtp", "smtps"))
 	m.From = r.text("KYRO_MAIL_FROM", "")
 	if m.From == "" {
 		m.From = mail.DefaultFrom

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"kyrochat/kyro"
 	"kyrochat/live"
 )
 
@@ -22,7 +23,7 @@ func (r role) works() bool  { return r != roleAPI }
 
 // readRedis reads where Redis is.
 func (r *reader) readRedis(c *Config) {
-	c.RedisURL = r.service("REDIS_URL", live.CheckURL, "redis", "rediss", "unix")
+	c.RedisURL = kyro.Secret(r.service("REDIS_URL", live.CheckURL, "redis", "rediss", "unix"))
 	c.RedisPrefix = r.text("KYRO_REDIS_PREFIX", "kyro")
 	c.RedisTimeout = r.duration("KYRO_REDIS_TIMEOUT", 250*time.Millisecond)
 }

@@ -11,6 +11,7 @@ import (
 type ratesConfig struct {
 	Operations kyro.Rate // of one user, or of one network address without one
 	Connects   kyro.Rate // websockets opened from one network address
+	Socket     kyro.Rate // messages of a client on one websocket
 	Accounts   account.Rates
 	Messages   kyro.Rate // sent by one user, and answers that are made anew
 	Documents  kyro.Rate // added by one user, and tried again
@@ -31,6 +32,7 @@ func (r *reader) rates(production bool) ratesConfig {
 			Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, most), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second),
 		}.Scaled(scale),
 		Connects: times("KYRO_RATE_CONNECTS", kyro.Rate{Count: pick(production, 30, 600), Per: time.Minute}),
+		Socket:   times("KYRO_RATE_SOCKET_MESSAGES", kyro.Rate{Count: 1000, Per: 10 * time.Second}),
 		Accounts: account.Rates{
 			SignUps:      times("KYRO_RATE_SIGN_UPS", d.SignUps),
 			Refreshes:    times("KYRO_RATE_REFRESHES", d.Refreshes),

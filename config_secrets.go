@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kyrochat/auth"
+	"kyrochat/kyro"
 )
 
 // secretSettings are those that may be in a file, which NAME_FILE names: environments are inherited, listed and logged
@@ -46,6 +47,33 @@ func (r *reader) readFiles() {
 	}
 }
 
+// secrets reads a list of them.
+func (r *reader) secrets(name string) []kyro.Secret {
+	var list []kyro.Secret
+	for _, each := range r.list(name) {
+		list = append(list, kyro.Secret(each))
+	}
+	return list
+}
+
+// plainSecrets are the secrets that are set, as tokens are made from them; those of the file in the data folder where none
+// is, which is made where there is no such file.
+func (c Config) plainSecrets() ([]string, error) {
+	if len(c.Secrets) == 0 {
+		return auth.LoadOrCreateSecrets(c.secretFile())
+	}
+	return texts(c.Secrets), nil
+}
+
+// texts gives secrets as the texts that they are.
+func texts(secrets []kyro.Secret) []string {
+	list := make([]string, len(secrets))
+	for i, secret := range secrets {
+		list[i] = string(secret)
+	}
+	return list
+}
+
 // secretFile is the file of secrets that a server follows while it runs; "" where they are in the environment, and
 // cannot change.
 func (c Config) secretFile() string {
@@ -59,15 +87,11 @@ func (c Config) secretFile() string {
 	}
 }
 
-// newTokens makes tokens under the secrets that are set, or under the one of the data folder, which is made where there
-// is none.
+// newTokens makes tokens under the server's secrets.
 func (a *app) newTokens() (*auth.Tokens, error) {
-	secrets := a.cfg.Secrets
-	if len(secrets) == 0 {
-		var err error
-		if secrets, err = auth.LoadOrCreateSecrets(a.cfg.secretFile()); err != nil {
-			return nil, err
-		}
+	secrets, err := a.cfg.plainSecrets()
+	if err != nil {
+		return nil, err
 	}
 	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL, Now: a.cfg.now})
 	a.tokens = tokens

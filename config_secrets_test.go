@@ -1,11 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"kyrochat/kyro"
 )
 
 const (
@@ -40,7 +44,7 @@ func TestSettingsInFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(c.Secrets, []string{secretOne, secretTwo}) || c.secretFile() != secrets ||
+	if !slices.Equal(c.Secrets, []kyro.Secret{secretOne, secretTwo}) || c.secretFile() != secrets ||
 		c.DatabaseURL != "postgres://kyro:pw@db.internal/kyro" || c.RedisURL != "redis://:pw@redis.internal:6379/0" ||
 		c.Providers.GeminiKey != "gemini-key" || c.Providers.PineconeKey != "pinecone-key" {
 		t.Errorf("%+v", c)
@@ -68,6 +72,45 @@ func TestSettingsInFilesThatAreRefused(t *testing.T) {
 		if err != nil && (strings.Contains(err.Error(), "the-key") || strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "secret-of-mine")) {
 			t.Errorf("%s: the message holds the secret: %v", name, err)
 		}
+	}
+}
+
+// TestSettingsDoNotShowSecrets: whoever prints or logs the settings, by accident or to look for a mistake, shows none.
+func TestSettingsDoNotShowSecrets(t *testing.T) {
+	t.Parallel()
+	settings := map[string]string{
+		"KYRO_SECRET": secretOne + "," + secretTwo, "KYRO_MAIL_FROM": "kyro@example.com", "KYRO_PINECONE_INDEX": "kyro", "KYRO_S3_ENDPOINT": "https://s3.example.com",
+		"KYRO_S3_BUCKET": "kyro", "KYRO_S3_ACCESS_KEY": "access", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://otel.example.com",
+	}
+	forms := map[string]string{
+		"DATABASE_URL": "postgres://kyro:%s@db.internal/kyro", "REDIS_URL": "redis://:%s@redis.internal:6379/0", "SMTP_URL": "smtps://kyro:%s@mail.internal",
+		"GEMINI_API_KEY": "%s", "PINECONE_API_KEY": "%s", "KYRO_S3_SECRET_KEY": "%s", "OTEL_EXPORTER_OTLP_HEADERS": "authorization=%s",
+	}
+	hidden := []string{secretOne, secretTwo}
+	for _, name := range secretSettings {
+		if name == "KYRO_SECRET" {
+			continue
+		}
+		secret := "canary" + strings.ToLower(strings.ReplaceAll(name, "_", ""))
+		settings[name] = fmt.Sprintf(forms[name], secret)
+		hidden = append(hidden, secret)
+	}
+	c, err := readConfig(env(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		fmt.Fprintf(&said, verb+"\n", c)
+	}
+	slog.New(slog.NewTextHandler(&said, nil)).Info("settings", "all", c, "mail", c.Mail, "storage", c.Storage)
+	for _, secret := range hidden {
+		if strings.Contains(said.String(), secret) {
+			t.Errorf("%s shows", secret)
+		}
+	}
+	if !strings.Contains(said.String(), "kyro@example.com") {
+		t.Error("nothing was said")
 	}
 }
 

@@ -37,7 +37,7 @@ func (r *reader) readStorage(c *Config) {
 		Bucket:    r.text("KYRO_S3_BUCKET", ""),
 		Region:    r.text("KYRO_S3_REGION", "us-east-1"),
 		AccessKey: r.text("KYRO_S3_ACCESS_KEY", ""),
-		SecretKey: r.text("KYRO_S3_SECRET_KEY", ""),
+		SecretKey: kyro.Secret(r.text("KYRO_S3_SECRET_KEY", "")),
 		Prefix:    r.text("KYRO_S3_PREFIX", "kyrochat"),
 		PathStyle: r.choice("KYRO_S3_PATH_STYLE", "true", "true", "false") == "true",
 	}
@@ -53,7 +53,7 @@ func (r *reader) readStorage(c *Config) {
 		r.wrong("KYRO_S3_ENDPOINT", "must be a scheme and a host alone: the bucket has its own setting, and so have the keys")
 	}
 	for name, value := range map[string]string{
-		"KYRO_S3_BUCKET": s.Bucket.Bucket, "KYRO_S3_ACCESS_KEY": s.Bucket.AccessKey, "KYRO_S3_SECRET_KEY": s.Bucket.SecretKey,
+		"KYRO_S3_BUCKET": s.Bucket.Bucket, "KYRO_S3_ACCESS_KEY": s.Bucket.AccessKey, "KYRO_S3_SECRET_KEY": string(s.Bucket.SecretKey),
 	} {
 		if value == "" {
 			r.wrong(name, "is required with KYRO_S3_ENDPOINT")

@@ -19,7 +19,7 @@ const (
 func (p *patient) askDatabase() examinedDatabase {
 	ctx, cancel := p.within(databaseTime - time.Second)
 	defer cancel()
-	x, err := store.Examine(ctx, store.Config{DatabaseURL: p.cfg.DatabaseURL, DataDir: p.cfg.DataDir})
+	x, err := store.Examine(ctx, store.Config{DatabaseURL: string(p.cfg.DatabaseURL), DataDir: p.cfg.DataDir})
 	return examinedDatabase{x, err}
 }
 

@@ -18,7 +18,7 @@ func (p *patient) askRedis() examinedRedis {
 	}
 	ctx, cancel := p.within(redisTime - time.Second)
 	defer cancel()
-	x, err := live.Examine(ctx, live.RedisConfig{URL: p.cfg.RedisURL, Prefix: p.cfg.RedisPrefix, Installation: installation})
+	x, err := live.Examine(ctx, live.RedisConfig{URL: string(p.cfg.RedisURL), Prefix: p.cfg.RedisPrefix, Installation: installation})
 	return examinedRedis{x, err}
 }
 

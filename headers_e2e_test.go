@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -56,6 +59,18 @@ func TestEveryAnswerHasTheHeaders(t *testing.T) {
 		{production.url, "GET", "/account/account.css", "", nil, 200},
 		{production.url, "GET", "/account/nothing", "", nil, 404},
 		{production.url, "POST", "/account/verify-email", "token=1", nil, 405},
+		{production.url, "GET", "/outbox", "", nil, 404},
+		{production.url, "PUT", "/uploads/nothing", "x", nil, 404},
+		{production.url, "HEAD", "/uploads/nothing", "", nil, 404},
+		{production.url, "DELETE", "/uploads/nothing", "", nil, 404},
+		{production.url, "POST", "/uploads/nothing", "", nil, 405},
+		{production.url, "OPTIONS", "/uploads/nothing", "", []string{"Origin", "https://chat.example.com", "Access-Control-Request-Method", "PUT"}, 200},
+		{production.url, "GET", "/files/nothing", "", nil, 404},
+		{production.url, "POST", "/files/nothing", "", nil, 405},
+		{production.url, "GET", "/exports/nothing", "", nil, 404},
+		{production.url, "GET", "/exports/", "", nil, 404},
+		{development.url, "GET", "/outbox", "", nil, 200},
+		{development.url, "POST", "/outbox", "", nil, 405},
 		{development.url, "GET", "/", "", nil, 200},
 		{development.url, "GET", "/playground/nothing.js", "", nil, 404},
 		{development.url, "GET", "/account/verify-email", "", nil, 200},
@@ -88,13 +103,35 @@ func TestEveryAnswerHasTheHeaders(t *testing.T) {
 			t.Errorf("%s: %d %s", where, res.StatusCode, body)
 		}
 		wantHeaders(t, where, res.Header, c.base == production.url)
-		page := strings.HasPrefix(c.path, "/account/r") || strings.HasPrefix(c.path, "/account/v") || c.base == development.url && c.path == "/"
+		page := strings.HasPrefix(c.path, "/account/r") || strings.HasPrefix(c.path, "/account/v") || c.base == development.url && (c.path == "/" || c.path == "/outbox")
 		if policy := res.Header.Get("Content-Security-Policy"); (policy == api) == (page && c.status == 200) || !strings.HasPrefix(policy, "default-src 'none'; ") {
 			t.Errorf("%s: Content-Security-Policy %q", where, policy)
 		}
 		asset := strings.HasPrefix(c.path, "/account/account.") || c.base == development.url && c.path == "/"
 		if cache := res.Header.Get("Cache-Control"); strings.HasPrefix(cache, "no-store") == asset {
 			t.Errorf("%s: Cache-Control %q", where, cache)
+		}
+	}
+	// What no client of HTTP asks for of itself: the server as a whole, and to be passed on to another.
+	for base, lines := range map[string][]string{
+		production.url: {"OPTIONS *", "GET *", "CONNECT example.com:443", "OPTIONS /graphql", "NONSENSE /graphql", "GET http://example.com/graphql"},
+		admin:          {"OPTIONS *", "CONNECT example.com:443"},
+	} {
+		for _, line := range lines {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			_, _ = io.WriteString(conn, line+" HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
+			res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodGet})
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			if _ = conn.Close(); res.StatusCode < 400 && line != "OPTIONS /graphql" {
+				t.Errorf("%s is answered with %s", line, res.Status)
+			}
+			wantHeaders(t, line, res.Header, base == production.url)
 		}
 	}
 	conn, res, err := websocket.Dial(t.Context(), production.url+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})

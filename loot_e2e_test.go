@@ -86,6 +86,12 @@ func TestNoSecretIsFound(t *testing.T) {
 			if !strings.Contains(loot["the log"], "mail sent") || !strings.Contains(loot["the log"], "letter waits") || !strings.Contains(loot["the database"], "ada2@example.com") {
 				t.Error("the log or the dump is not what it should be")
 			}
+			// Nor is there anything in the log of what people write, or by which they can be reached.
+			for _, words := range []string{"@example.com", "ada2", "green tea", "black tea", "Steep", "tea house"} {
+				if i := strings.Index(loot["the log"], words); i >= 0 {
+					t.Errorf("the log has %q: %.300q", words, loot["the log"][max(0, i-150):])
+				}
+			}
 			for place, text := range loot {
 				for what, secret := range s.planted {
 					for _, form := range []string{secret, url.QueryEscape(secret), fmt.Sprintf("%x", secret)} {

@@ -40,7 +40,7 @@ func newNodes(cfg Config, name, installation string, told live.Measure, log *slo
 	n = &nodes{logs: logs, rates: rates, attempts: attempts, stop: func() {}}
 	if cfg.RedisURL != "" {
 		n.redis, err = live.NewRedis(live.RedisConfig{
-			URL: cfg.RedisURL, Prefix: cfg.RedisPrefix, Installation: installation, Node: name, Timeout: cfg.RedisTimeout, Log: log, Measure: told,
+			URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Installation: installation, Node: name, Timeout: cfg.RedisTimeout, Log: log, Measure: told,
 		})
 		if err != nil {
 			return nil, err

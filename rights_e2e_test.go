@@ -73,6 +73,22 @@ func TestEveryFieldHasItsRights(t *testing.T) {
 	}
 }
 
+// TestEveryAuditActionIsKnown: whoever runs the server can ask for each kind of line that there is in the contract.
+func TestEveryAuditActionIsKnown(t *testing.T) {
+	t.Parallel()
+	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: contract})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []kyro.AuditAction
+	for _, value := range schema.Types["AuditAction"].EnumValues {
+		named = append(named, kyro.AuditAction(value.Name))
+	}
+	if !slices.Equal(named, kyro.AuditActions()) {
+		t.Errorf("the contract has %v, the program %v", named, kyro.AuditActions())
+	}
+}
+
 // isWrapper reports types that have no rights of their own: they come with what holds them, or are about the server.
 func isWrapper(name string) bool {
 	for _, end := range []string{"Payload", "Connection", "Edge"} {

@@ -33,6 +33,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
 `
 
 func main() {
+	keepMemory()
 	if os.Getenv("GOGC") == "" { // which has the last word, as GOMEMLIMIT has
 		tendGarbage()
 	}

@@ -74,6 +74,7 @@ func TestEachLetter(t *testing.T) {
 		{"key made", kyro.Letter{Kind: kyro.LetterAPIKeyCreated, To: ada, UserID: user, Name: "my key"}, nil, "", 0, false},
 		{"key made by somebody with an address of another", kyro.Letter{Kind: kyro.LetterAPIKeyCreated, To: ada, UserID: user, Name: "my key"}, unconfirmed, "", 0, false},
 		{"refresh reused", kyro.Letter{Kind: kyro.LetterRefreshReused, To: ada, UserID: user}, nil, "", 0, false},
+		{"an export is asked for", kyro.Letter{Kind: kyro.LetterExportRequested, UserID: user, To: ada}, nil, "", 0, false},
 		{"a budget is nearly used up", kyro.Letter{Kind: kyro.LetterBudgetWarning, To: ada, UserID: user, Budget: &kyro.BudgetNotice{Name: "the daily budget"}}, nil, "", 0, false},
 		{"a budget of a deactivated account", kyro.Letter{Kind: kyro.LetterBudgetWarning, To: ada, UserID: user}, deactivated, "", 0, true},
 		{"a budget, to an address that changed", kyro.Letter{Kind: kyro.LetterBudgetWarning, To: "old@example.org", UserID: user}, nil, "", 0, true},

@@ -19,9 +19,9 @@ import (
 
 // Store keeps exports. What has expired or is deleted is not there for those who read by owner.
 type Store interface {
-	// StartExport stores an export with its job; the deeds' target is the export. Where the owner has one under way that was
-	// asked for alike, it gives that one and stores nothing. NOT_FOUND for a bot that is not a live one of the owner's,
-	// LIMIT_REACHED where the owner has so many that are under way or ready.
+	// StartExport stores an export with its job and the letter that tells the owner; the deeds' target is the export. Where
+	// the owner has one under way that was asked for alike, it gives that one and stores nothing. NOT_FOUND for a bot that is
+	// not a live one of the owner's, LIMIT_REACHED where the owner has so many that are under way or ready.
 	StartExport(ctx context.Context, e kyro.Export, most int, deeds ...kyro.AuditEntry) (kyro.Export, error)
 	// Exports reads exports of the owner, in any order.
 	Exports(ctx context.Context, owner kyro.ID, ids []kyro.ID, now time.Time) ([]kyro.Export, error)

@@ -5338,8 +5338,9 @@ RESPONSE_TOO_LARGE with null for its data; what a mutation did is done. The mess
 A websocket is closed with 4400 (no message of the protocol), 4401 (an operation before connection_init, or the session
 or API key has ended: sign in again), 4403 (the access token is not good, or ` + "`" + `token expired` + "`" + `: connect again with a fresh
 one), 4406 (another subprotocol), 4408 (no connection_init within 5 seconds), 4409 (an id that is in use), 4429 (a
-second connection_init, or more than 10 sockets of one user), 1009 (a message larger than 256 KiB), 1013 (the session
-cannot be checked now, or the client takes more than 5 seconds to receive a message) or 1001 (the server goes away).
+second connection_init, more than 10 sockets of one user, or more than 1,000 messages of its client in ten seconds), 1009
+(a message larger than 256 KiB), 1013 (the session cannot be checked now, or the client takes more than 5 seconds to
+receive a message) or 1001 (the server goes away).
 Connect again after 1001, 1013 and 4403, and after 4408 and a lost connection; not after the others. A server that has
 as many websockets and event streams as it can serve refuses another with HTTP status 503, UNAVAILABLE and Retry-After,
 and an operation on a websocket with UNAVAILABLE.
@@ -7929,7 +7930,7 @@ type Mutation {
   ): ExportPayload!
   """
   Makes an archive of what is kept of you, in the background: see Export for what is in it. Errors and limits as of
-  exportConversations. API keys: none.
+  exportConversations. A mail tells you of it, as of every export that begins. API keys: none.
   """
   exportMyData: ExportPayload!
   """

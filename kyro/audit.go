@@ -38,6 +38,17 @@ const (
 	AuditSecretRotated          AuditAction = "SECRET_ROTATED"
 )
 
+// AuditActions are all of them, in the order of the contract.
+func AuditActions() []AuditAction {
+	return []AuditAction{
+		AuditSignedUp, AuditLoggedIn, AuditLoggedOut, AuditRefreshReused, AuditSessionRevoked, AuditSessionsRevoked, AuditProfileChanged,
+		AuditPasswordChanged, AuditPasswordResetRequested, AuditPasswordReset, AuditEmailVerified, AuditEmailChangeRequested, AuditEmailChanged,
+		AuditEmailReverted, AuditDeactivated, AuditReactivated, AuditPurged, AuditAPIKeyCreated, AuditAPIKeyRevoked, AuditBotCreated,
+		AuditBotDeleted, AuditBudgetChanged, AuditDocumentAdded, AuditDocumentDeleted, AuditExportRequested, AuditExportDeleted, AuditLimitHit,
+		AuditAccessDenied, AuditSecretRotated,
+	}
+}
+
 // AuditActor is who did something.
 type AuditActor string
 

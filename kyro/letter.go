@@ -20,6 +20,7 @@ const (
 	LetterReactivated     LetterKind = "reactivated"
 	LetterAPIKeyCreated   LetterKind = "api-key-created"
 	LetterRefreshReused   LetterKind = "refresh-reused" // a session was ended since its refresh token came twice
+	LetterExportRequested LetterKind = "export-requested"
 	LetterBudgetWarning   LetterKind = "budget-warning" // most of a hard budget is used
 )
 

@@ -32,6 +32,7 @@ var kinds = map[kyro.LetterKind]kyro.TokenPurpose{
 	kyro.LetterReactivated:     "",
 	kyro.LetterAPIKeyCreated:   "",
 	kyro.LetterRefreshReused:   "",
+	kyro.LetterExportRequested: "",
 	kyro.LetterBudgetWarning:   "",
 }
 

@@ -41,10 +41,11 @@ var examples = map[kyro.LetterKind]struct {
 	kyro.LetterEmailReverted: {func(m *kyro.Mail) {
 		m.Expires, m.OldEmail, m.NewEmail = happened.Add(30*time.Minute), "ada@new.example", m.To
 	}, "reset-password"},
-	kyro.LetterDeactivated:   {func(m *kyro.Mail) { m.Expires = happened.Add(30 * 24 * time.Hour) }, "reactivate"},
-	kyro.LetterReactivated:   {func(m *kyro.Mail) { m.Token = "" }, ""},
-	kyro.LetterAPIKeyCreated: {func(m *kyro.Mail) { m.Token, m.KeyName = "", "nightly import" }, ""},
-	kyro.LetterRefreshReused: {func(m *kyro.Mail) { m.Token = "" }, ""},
+	kyro.LetterDeactivated:     {func(m *kyro.Mail) { m.Expires = happened.Add(30 * 24 * time.Hour) }, "reactivate"},
+	kyro.LetterReactivated:     {func(m *kyro.Mail) { m.Token = "" }, ""},
+	kyro.LetterAPIKeyCreated:   {func(m *kyro.Mail) { m.Token, m.KeyName = "", "nightly import" }, ""},
+	kyro.LetterRefreshReused:   {func(m *kyro.Mail) { m.Token = "" }, ""},
+	kyro.LetterExportRequested: {func(m *kyro.Mail) { m.Token = "" }, ""},
 	kyro.LetterBudgetWarning: {func(m *kyro.Mail) {
 		m.Token, m.Device = "", kyro.Device{}
 		m.Budget = &kyro.BudgetNotice{

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -74,10 +75,15 @@ const (
 // StartExport implements export.Store.
 func (s *Store) StartExport(ctx context.Context, wanted kyro.Export, most int, deeds ...kyro.AuditEntry) (kyro.Export, error) {
 	var started kyro.Export
+	var device kyro.Device
+	for _, deed := range deeds {
+		device = deed.Device
+	}
 	err := s.write(ctx, "begin an export", func(ctx context.Context, tx *writeTx) error {
 		// Two that are asked for at once count one after the other.
 		var owner int64
-		err := s.lock(tx.NewSelect().Table("users").Column("id").Where("id = ? AND deactivated_at IS NULL", wanted.OwnerID.Key)).Scan(ctx, &owner)
+		var email string
+		err := s.lock(tx.NewSelect().Table("users").Column("id", "email").Where("id = ? AND deactivated_at IS NULL", wanted.OwnerID.Key)).Scan(ctx, &owner, &email)
 		if err != nil {
 			return notFound(err, kyro.KindUser)
 		}
@@ -111,7 +117,9 @@ func (s *Store) StartExport(ctx context.Context, wanted kyro.Export, most int, d
 		if err := tx.Enqueue(ctx, kyro.Job{Kind: kyro.JobExport, Key: row.ID}); err != nil {
 			return err
 		}
-		return tx.audit(ctx, about(started.ID, deeds)...)
+		// Whoever asks gives no password: the owner is told, as of all that a thief of a session would do.
+		letter := kyro.Letter{Kind: kyro.LetterExportRequested, Seed: fmt.Sprint("export ", row.ID), Device: device, CreatedAt: row.CreatedAt}
+		return tx.tell(ctx, wanted.OwnerID, email, []kyro.Letter{letter}, about(started.ID, deeds))
 	})
 	return started, err
 }

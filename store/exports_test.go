@@ -47,8 +47,9 @@ func TestExports(t *testing.T) {
 		ctx := t.Context()
 		k.jobs.take()
 		first := k.export(t, kyro.ExportJSONL)
-		expect(t, "jobs", k.jobs.take(), []kyro.Job{{Kind: kyro.JobExport, Key: first.ID.Key}})
+		expect(t, "jobs", k.jobs.take(), []kyro.Job{{Kind: kyro.JobExport, Key: first.ID.Key}, {Kind: kyro.JobMail, Key: 1}})
 		expect(t, "lines of the audit log", k.count(t, "audit_log", "action = 'EXPORT_REQUESTED'"), 1)
+		expect(t, "letters that tell the owner", k.count(t, "letters", "kind = 'export-requested' AND recipient = (SELECT email FROM users WHERE id = letters.user_id)"), 1)
 
 		// The same that is under way is given again; what is asked for in another way is another one.
 		expect(t, "the same", k.export(t, kyro.ExportJSONL).ID, first.ID)

@@ -17,7 +17,8 @@ const migrationLock = 0x6b79726f // "kyro"
 
 // Migrate brings the schema up to date and then runs also, which may be nil and keeps what the queue needs. On
 // PostgreSQL any number of nodes may call it at once: one works, the others wait. A migration that fails leaves
-// nothing behind and is tried again at the next start.
+// nothing behind and is tried again at the next start. Where there is nothing to do it takes no right to change the schema, so
+// that a server may have a user of the database that has none.
 func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) error) (err error) {
 	words := migrations.SQLite
 	if p.Postgres() {
@@ -36,6 +37,26 @@ func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) erro
 			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock(?)", migrationLock)
 		}()
 	}
+	schema, err := p.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if schema != SchemaCurrent {
+		if err := p.migrate(ctx, words); err != nil {
+			return err
+		}
+	}
+	if also == nil {
+		return nil
+	}
+	if err := also(ctx); err != nil {
+		return fmt.Errorf("migrate the queue: %w", err)
+	}
+	return nil
+}
+
+// migrate runs what is missing of the schema.
+func (p *Pools) migrate(ctx context.Context, words migrations.Words) error {
 	set := migrate.NewMigrations()
 	if err := set.Discover(migrations.Files); err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
@@ -54,12 +75,6 @@ func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) erro
 	}
 	if !group.IsZero() {
 		p.log.Info("schema migrated", "migrations", len(group.Migrations))
-	}
-	if also == nil {
-		return nil
-	}
-	if err := also(ctx); err != nil {
-		return fmt.Errorf("migrate the queue: %w", err)
 	}
 	return nil
 }

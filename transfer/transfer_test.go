@@ -61,6 +61,9 @@ func TestDownloadsAreNeverPages(t *testing.T) {
 		if got := w.Header().Get("Content-Type"); got != want || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%q is served as %q", mimeType, got)
 		}
+		if got := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(got, "sandbox; default-src 'none'") {
+			t.Errorf("what it may do is %q", got)
+		}
 		if got := w.Header().Get("Content-Disposition"); !strings.HasPrefix(got, "attachment; ") || strings.ContainsAny(got, "\r\n") {
 			t.Errorf("it is %q", got)
 		}

@@ -25,9 +25,15 @@ type clientMessage struct {
 
 // serve reads messages until the socket ends.
 func (s *socket) serve() {
+	var paid time.Time
 	for {
 		kind, data, err := s.conn.Read(context.Background())
 		if err != nil {
+			return
+		}
+		goesOn := false
+		if paid, goesOn = s.options.Rates.goesOn(paid, s.now()); !goesOn {
+			s.close(closeTooMany, "Too many messages")
 			return
 		}
 		op, code, reason := s.receive(kind, data)

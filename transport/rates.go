@@ -28,6 +28,7 @@ type Rates struct {
 	Limiter    Limiter
 	Operations kyro.Rate
 	Connects   kyro.Rate // websockets that are opened, by network address; as many may be open there without anybody signed in
+	Messages   kyro.Rate // that a client sends on one websocket, of any kind; one too many closes it with 4429
 }
 
 var _ interface {
@@ -68,6 +69,19 @@ func (r Rates) connect(ctx context.Context) *refusal {
 	}
 	why := left.Refusal("connections")
 	return &refusal{status: http.StatusTooManyRequests, code: string(why.Code), message: why.Message, retryAfter: why.RetryAfter}
+}
+
+// goesOn counts a message on a websocket, whose messages so far are paid for until paid, and gives until when they are then.
+// Messages that ask for nothing, such as pings, are neither operations nor free.
+func (r Rates) goesOn(paid, now time.Time) (until time.Time, ok bool) {
+	if r.Messages.Unlimited() {
+		return paid, true
+	}
+	if paid.Before(now) {
+		paid = now
+	}
+	paid = paid.Add(r.Messages.Per / time.Duration(r.Messages.Count))
+	return paid, paid.Sub(now) <= r.Messages.Per
 }
 
 // ofNobody is how many websockets of nobody one network may have open; 0 for any number.

@@ -194,6 +194,23 @@ func TestConnectsAreLimited(t *testing.T) {
 	}
 }
 
+// What asks for nothing costs the server something all the same: a client that sends more of it than there is reason to is
+// closed, and the others of the same person go on.
+func TestMessagesOfASocketAreLimited(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{Rates: transport.Rates{Messages: kyro.Rate{Count: 4, Per: time.Hour}}})
+	const ping, pong = `{"type":"ping"}`, `{"type":"pong"}`
+	for name, extra := range map[string]string{"ping": ping, "complete": complete("nothing"), "subscribe": subscribe("a", "{hello}")} {
+		p := s.dial(t, nil)
+		p.send(initialise, ping, complete("nothing"), ping, extra)
+		p.expect(ack, pong, pong)
+		if got := p.receive(); got != "4429 Too many messages" {
+			t.Errorf("one %s too many: %s", name, got)
+		}
+	}
+	s.open(t).send(ping)
+}
+
 // Pages of other sites cannot use up what their visitors may open.
 func TestConnectsFromElsewhereDoNotCount(t *testing.T) {
 	t.Parallel()

@@ -117,14 +117,17 @@ func (s *socket) signedIn(viewer kyro.Viewer) {
 	if viewer.Expires.IsZero() || s.closed {
 		return
 	}
-	now := s.options.Now
-	if now == nil {
-		now = time.Now
-	}
 	due := viewer.Expires.Add(cmp.Or(s.options.ExpiryGrace, defaultExpiryGrace)) // which may be in thousands of years
-	s.tokenDue = time.AfterFunc(due.Sub(now()), func() {
+	s.tokenDue = time.AfterFunc(due.Sub(s.now()), func() {
 		s.close(closeForbidden, "token expired")
 	})
+}
+
+func (s *socket) now() time.Time {
+	if s.options.Now != nil {
+		return s.options.Now()
+	}
+	return time.Now()
 }
 
 // who is the viewer, nobody before connection_init.

@@ -92,7 +92,7 @@ func TestDeadPeerIsDropped(t *testing.T) {
 
 	alive := s.open(t)
 	alive.send(subscribe("a", "subscription{forever}"))
-	ended := make(chan string)
+	ended := make(chan string, 1)
 	go func() { ended <- alive.receive() }()
 	select {
 	case got := <-ended:

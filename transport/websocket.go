@@ -65,7 +65,7 @@ type Websocket struct {
 	MaxSockets    int              // of one user; 10, then 4429 for the new one
 	Now           func() time.Time // time.Now
 	Log           *slog.Logger     // of clients that are too slow, at debug; none
-	Rates         Rates            // whose Connects bound how often sockets are opened; then 429; none
+	Rates         Rates            // whose Connects bound how often sockets are opened; then 429; and whose Messages what comes on each; none
 
 	Measure Measure     // its operations; sockets are counted by Connections
 	Traces  kyro.Traces // of its operations; nil: nothing is traced

@@ -27,7 +27,7 @@ type Options struct {
 	Bucket       string
 	Region       string
 	AccessKey    string
-	SecretKey    string
+	SecretKey    kyro.Secret
 	Prefix       string        // of every key; may be empty
 	Installation string        // whose objects they are: several may share a bucket and a prefix
 	PathStyle    bool          // the bucket is in the path, not in the host
@@ -66,7 +66,7 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 		lookup = minio.BucketLookupPath
 	}
 	settings := minio.Options{
-		Creds: credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Secure: endpoint.Scheme == "https", Region: o.Region,
+		Creds: credentials.NewStaticV4(o.AccessKey, string(o.SecretKey), ""), Secure: endpoint.Scheme == "https", Region: o.Region,
 		BucketLookup: lookup, MaxRetries: tries,
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: headTime,

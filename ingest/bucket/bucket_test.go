@@ -20,7 +20,7 @@ import (
 
 func options(e *s3.Emulator) bucket.Options {
 	return bucket.Options{
-		Endpoint: e.URL, Bucket: e.Bucket, Region: e.Region, AccessKey: e.AccessKey, SecretKey: e.SecretKey,
+		Endpoint: e.URL, Bucket: e.Bucket, Region: e.Region, AccessKey: e.AccessKey, SecretKey: kyro.Secret(e.SecretKey),
 		Prefix: "files", Installation: "here", PathStyle: true,
 	}
 }

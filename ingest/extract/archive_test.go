@@ -325,3 +325,22 @@ func TestMissingParts(t *testing.T) {
 		}
 	}
 }
+
+// TestXMLNestsSoDeep: a part that is whole is read down to 256 levels, and refused for one more.
+func TestXMLNestsSoDeep(t *testing.T) {
+	t.Parallel()
+	nested := func(levels int) parts {
+		below := levels - 3 // of the document, its body and what holds them
+		return word(wp("Text") + "<w:sectPr>" + strings.Repeat("<a>", below) + strings.Repeat("</a>", below) + "</w:sectPr>")
+	}
+	if got := shown(t, readWord, nested(256)); got != "[paragraph]\nText" {
+		t.Errorf("256 levels: %s", got)
+	}
+	var list []rawEntry
+	for n, s := range nested(257) {
+		list = append(list, entry(n, s))
+	}
+	if _, err := readOffice(readWord, rawZip(list)); !is(err, kyro.CodeValidation) || !strings.Contains(err.Error(), "nested too deeply") {
+		t.Errorf("257 levels: %v", err)
+	}
+}

@@ -8,5 +8,5 @@ const (
 	otherNumbers = 0x40000000
 )
 
-// fewHave are forbidden calls that not every architecture has.
-var fewHave = []uint32{unix.SYS_ACCEPT, unix.SYS_FORK, unix.SYS_VFORK}
+// neededHere are needed calls that not every architecture has, or not under this name.
+var neededHere = []uint32{unix.SYS_NEWFSTATAT, unix.SYS_ARCH_PRCTL, unix.SYS_EPOLL_WAIT, unix.SYS_POLL}

@@ -7,5 +7,5 @@ const (
 	otherNumbers = 1 << 31 // there are none
 )
 
-// fewHave are forbidden calls that not every architecture has.
-var fewHave = []uint32{unix.SYS_ACCEPT}
+// neededHere are needed calls that not every architecture has, or not under this name.
+var neededHere = []uint32{unix.SYS_FSTATAT}

@@ -13,10 +13,24 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"kyrochat/ingest/extract"
 	"kyrochat/kyro"
 )
+
+// anonymous makes a file without a name, which could be run.
+func anonymous() error {
+	name := []byte("a\x00")
+	fd, _, errno := syscall.RawSyscall(unix.SYS_MEMFD_CREATE, uintptr(unsafe.Pointer(&name[0])), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return syscall.Close(int(fd))
+}
 
 // aims are what a child that was taken over would be after.
 type aims struct {
@@ -77,6 +91,11 @@ func attempt(a aims) string {
 	try("make", open(filepath.Join(a.Folder, "made"), os.O_WRONLY|os.O_CREATE))
 	_, err = os.ReadDir(a.Folder)
 	try("list", err)
+	try("change the mode", os.Chmod(a.Secret, 0o600))
+	try("change the owner", os.Chown(a.Secret, os.Geteuid(), os.Getegid()))
+	try("change the time", os.Chtimes(a.Secret, time.Time{}, time.Unix(1e9, 0)))
+	try("link", os.Link(a.Secret, filepath.Join(a.Folder, "linked")))
+	try("anonymous file", anonymous())
 	try("write the file", open(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), os.O_RDWR))
 	try("memory of the parent", open(fmt.Sprintf("/proc/%d/mem", os.Getppid()), os.O_RDONLY))
 	try("run", exec.Command(a.Program, "-test.run=^$").Run())
@@ -115,7 +134,7 @@ func TestAChildReachesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer local.Close()
-	everything := []string{"tcp", "udp", "unix", "listen", "read", "write", "make", "list", "write the file", "memory of the parent", "run", "signal", "limits of the parent"}
+	everything := []string{"tcp", "udp", "unix", "listen", "read", "write", "make", "list", "change the mode", "change the owner", "change the time", "link", "anonymous file", "write the file", "memory of the parent", "run", "signal", "limits of the parent"}
 	own := []string{"own limits", "read the cache"}
 	writes := []string{"write the cache", "add to the cache"}
 	for name, c := range map[string]struct {

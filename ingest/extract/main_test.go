@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"kyrochat/ingest/extract"
 	"kyrochat/kyro"
 )
@@ -20,7 +22,7 @@ import (
 // makes it misbehave.
 func TestMain(m *testing.M) {
 	if len(os.Args) < 2 || os.Args[1] != "extract" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m) // which ends the process
 	}
 	if len(os.Args) > 2 {
 		misbehave(os.Args[2])

@@ -47,6 +47,9 @@ func (l *Lanes) Hosts() int {
 // Matches reports whether the pattern of a rule fits a path.
 func Matches(pattern, path string) bool { return matches(pattern, path) }
 
+// UsesProxies reports whether a proxy of the environment could be connected to in the place of what was asked for.
+func (f *Fetcher) UsesProxies() bool { return f.transport.Proxy != nil }
+
 // DialBy lets connections be made in another way, without any check.
 func (f *Fetcher) DialBy(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	f.transport.DialContext = dial

@@ -103,6 +103,9 @@ func TestForbiddenAddressesAreNotReached(t *testing.T) {
 	t.Setenv("NO_PROXY", "")
 
 	f := open(t, fetch.Options{Allow: []fetch.Exception{only(site.Address)}, DNS: dns.Address, Own: own})
+	if f.UsesProxies() { // those at addresses that may be reached would fetch what may not; one here is refused anyway
+		t.Error("proxies of the environment are used")
+	}
 	var forms []string
 	name := 0
 	for _, network := range forbidden {
