@@ -45,6 +45,9 @@ func exitStatus(err error) int {
 	if status, told := errors.AsType[diagnosis](err); told {
 		return int(status)
 	}
+	if _, found := errors.AsType[errFound](err); found {
+		return 3
+	}
 	return 1
 }
 

@@ -18,7 +18,33 @@ const migrationLock = 0x6b79726f // "kyro"
 // Migrate brings the schema up to date and then runs also, which may be nil and keeps what the queue needs. On
 // PostgreSQL any number of nodes may call it at once: one works, the others wait. A migration that fails leaves
 // nothing behind and is tried again at the next start.
-func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) error) (err error) {
+func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) error) error {
+	return p.MigrateTo(ctx, nil, also)
+}
+
+// MigrateTo is Migrate with those migrations alone that are named; nil is all.
+func (p *Pools) MigrateTo(ctx context.Context, names []string, also func(ctx context.Context) error) error {
+	return p.withSchema(ctx, names, func(migrator *migrate.Migrator) error {
+		group, err := migrator.Migrate(ctx)
+		if err != nil {
+			return fmt.Errorf("migrate the schema: %w", err)
+		}
+		if !group.IsZero() {
+			p.log.Info("schema migrated", "migrations", len(group.Migrations))
+		}
+		if also == nil {
+			return nil
+		}
+		if err := also(ctx); err != nil {
+			return fmt.Errorf("migrate the queue: %w", err)
+		}
+		return nil
+	})
+}
+
+// withSchema has change work on a schema that no other process changes meanwhile, with those migrations that are named; nil is
+// all.
+func (p *Pools) withSchema(ctx context.Context, names []string, change func(*migrate.Migrator) error) (err error) {
 	words := migrations.SQLite
 	if p.Postgres() {
 		words = migrations.Postgres
@@ -36,9 +62,9 @@ func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) erro
 			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock(?)", migrationLock)
 		}()
 	}
-	set := migrate.NewMigrations()
-	if err := set.Discover(migrations.Files); err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
+	set, err := someMigrations(names)
+	if err != nil {
+		return err
 	}
 	// The lock of bun's own is a row, which a crash would leave for ever: it is not used.
 	migrator := migrate.NewMigrator(p.writers, set, migrate.WithTemplateData(words), migrate.WithMarkAppliedOnSuccess(true))
@@ -48,20 +74,7 @@ func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) erro
 	if err := refuseNewer(ctx, migrator); err != nil {
 		return err
 	}
-	group, err := migrator.Migrate(ctx)
-	if err != nil {
-		return fmt.Errorf("migrate the schema: %w", err)
-	}
-	if !group.IsZero() {
-		p.log.Info("schema migrated", "migrations", len(group.Migrations))
-	}
-	if also == nil {
-		return nil
-	}
-	if err := also(ctx); err != nil {
-		return fmt.Errorf("migrate the queue: %w", err)
-	}
-	return nil
+	return change(migrator)
 }
 
 // Schema is how far the schema of a database has come.
