@@ -254,6 +254,9 @@ func (w *tellers) check(t *testing.T, s *testServer, had toldKept) {
 			t.Errorf("the answer from %s has no citation that holds: %s", id, finished.body)
 		}
 	}
+	if out := mustOperate(t, s.env, "admin", "verify"); !strings.HasPrefix(out, "Everything") {
+		t.Errorf("verifying says: %s", out)
+	}
 	for _, id := range had.deleted {
 		p.ask(`query($d: ID!) { document(id: $d) { status } }`, vars{"d": id}).wantCode("", "NOT_FOUND")
 	}

@@ -18,6 +18,7 @@ import (
 
 	"kyrochat/backup"
 	"kyrochat/ingest"
+	"kyrochat/ingest/files"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/store"
@@ -521,7 +522,12 @@ func (t *target) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.pools.Migrate(ctx, t.queue.Migrate)
+	if err := t.pools.Migrate(ctx, t.queue.Migrate); err != nil {
+		return err
+	}
+	return t.store.Record(ctx, kyro.AuditEntry{
+		At: kyro.Moment(t.want.At), Action: kyro.AuditBackupRestored, Succeeded: true, Actor: kyro.ActorAdmin, Detail: t.want.Backup + ", by " + t.want.By,
+	})
 }
 
 // intoTarget puts what is in a backup where it belongs.
@@ -572,5 +578,23 @@ func (r intoTarget) Jobs(ctx context.Context, list []kyro.Job) error {
 	return r.Restoring.Jobs(ctx, some)
 }
 
-// verify looks at what was restored.
-func (t *target) verify(context.Context) (findings int, err error) { return 0, nil }
+// verify looks at what was restored, and says how much of it has to be looked at.
+func (t *target) verify(ctx context.Context) (findings int, err error) {
+	folder := t.folder
+	if folder == "" {
+		folder = filepath.Join(t.cfg.DataDir, "files")
+	}
+	v := &inspector{store: t.store, bucket: t.bucket, doing: func(what string) { t.read.progress.at("verifying: %s", what) }}
+	if v.folder, err = files.Open(folder, false); err != nil {
+		return 0, err
+	}
+	v.o.Model, v.o.Dims = t.cfg.Providers.embeddings()
+	err = v.run(ctx, func(f kyro.Finding, _ func(context.Context) error) error {
+		if f.Damage {
+			findings++
+			t.read.progress.say("%s", findingText(f))
+		}
+		return nil
+	})
+	return findings, err
+}

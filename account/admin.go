@@ -118,6 +118,11 @@ func (a *Admin) RotatedSecret(ctx context.Context) error {
 	return a.store.Record(ctx, a.deed(kyro.AuditSecretRotated, kyro.ID{}, ""))
 }
 
+// Repaired writes down what was wrong in the database and was repaired.
+func (a *Admin) Repaired(ctx context.Context, what string) error {
+	return a.store.Record(ctx, a.deed(kyro.AuditDataRepaired, kyro.ID{}, what))
+}
+
 func (a *Admin) now() time.Time { return kyro.Moment(a.o.Now()) }
 
 // deed is the line of something that was done to an account.

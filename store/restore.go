@@ -120,7 +120,7 @@ type Restored struct {
 	Installation string // its name, which none had before
 	Sessions     bool   // people stay signed in
 	At           time.Time
-	By           string // who restores it
+	By           string // who restores it, for the audit log
 	Backup       string // a few words about the backup
 }
 

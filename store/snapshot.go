@@ -153,11 +153,19 @@ type Filed struct {
 	Version    int            // no original of a later one belongs to the snapshot
 	Kept       bool           // the database has an original itself
 	Objects    map[int]string // of the bucket, by version
+	Hash       string         // the SHA-256 of the file, in hexadecimal; "" where it is not known
+	Size       int64          // of the file; 0 where it is not known
 }
 
 // Filed gives the live documents after one, in the order of their keys; less than limit are the last ones.
 func (sn *Snapshot) Filed(ctx context.Context, after kyro.ID, limit int) ([]Filed, error) {
 	return filed(ctx, sn.tx, slices.Contains(sn.image.Migrations, "20261127000004"), after, limit)
+}
+
+// Filed gives the live documents after one, as Snapshot.Filed, as they are now.
+func (s *Store) Filed(ctx context.Context, after kyro.ID, limit int) ([]Filed, error) {
+	list, err := filed(ctx, s.read(), true, after, limit)
+	return list, failed("list documents with files", err)
 }
 
 func filed(ctx context.Context, db bun.IDB, buckets bool, after kyro.ID, limit int) ([]Filed, error) {
@@ -166,9 +174,12 @@ func filed(ctx context.Context, db bun.IDB, buckets bool, after kyro.ID, limit i
 		Kind    string
 		Version int
 		Kept    bool
+
+		ContentHash string
+		SizeBytes   *int64
 	}
 	kept := "EXISTS (SELECT 1 FROM document_files f WHERE f.document_id = d.id) AS kept"
-	err := db.NewSelect().TableExpr("documents AS d").Column("d.id", "d.kind", "d.version").ColumnExpr(kept).
+	err := db.NewSelect().TableExpr("documents AS d").Column("d.id", "d.kind", "d.version", "d.content_hash", "d.size_bytes").ColumnExpr(kept).
 		Where("d.deleted_at IS NULL AND d.id > ?", after.Key).Order("d.id").Limit(int64(limit)).Scan(ctx, &rows)
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -176,6 +187,9 @@ func filed(ctx context.Context, db bun.IDB, buckets bool, after kyro.ID, limit i
 	list, at := make([]Filed, len(rows)), map[int64]*Filed{}
 	for i, r := range rows {
 		list[i] = Filed{DocumentID: kyro.DocumentID(r.ID), Kind: kyro.DocumentKind(r.Kind), Version: r.Version, Kept: r.Kept}
+		if r.Kind == string(kyro.DocumentFile) && r.SizeBytes != nil {
+			list[i].Hash, list[i].Size = r.ContentHash, *r.SizeBytes
+		}
 		at[r.ID] = &list[i]
 	}
 	if !buckets {
