@@ -46,7 +46,7 @@ type foundLine struct {
 type verifiedLine struct {
 	Damage   int `json:"damage"`
 	Notes    int `json:"notes"`
-	Repaired int `json:"repaired"`
+	Repaired int `json:"mended"`
 }
 
 func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) error {

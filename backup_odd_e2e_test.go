@@ -212,7 +212,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		p := s.signUp(t)
 		bot := p.newBot()
-		content := pages(300 << 10)
+		content := noise(400 << 10)
 		id := p.upload(bot, "lighthouse.txt", content).text("uploadDocument.document.id")
 		if status := p.settled(id); status != "READY" {
 			t.Fatal(status)
