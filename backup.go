@@ -209,8 +209,11 @@ func byteText(n int64) string {
 	return plural(int(n), "byte")
 }
 
-// partial is how files begin and end whose writing was not ended.
-const partialName = ".kyrochat-*.partial"
+// partialName is how files begin and end whose writing was not ended. Those that a kill left go with a later backup.
+const (
+	partialName = ".kyrochat-*.partial"
+	partialKept = 24 * time.Hour
+)
 
 // writeNew writes a file that was not there, whole or not at all, for its owner alone. - is out. Where the target is a folder the
 // file has the name in it.
@@ -228,6 +231,12 @@ func writeNew(target, name string, out io.Writer, write func(w io.Writer) error)
 		return "", fmt.Errorf("%s is there already: give another name", target)
 	}
 	folder := filepath.Dir(target)
+	left, _ := filepath.Glob(filepath.Join(folder, partialName))
+	for _, name := range left {
+		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > partialKept {
+			_ = os.Remove(name)
+		}
+	}
 	file, err := os.CreateTemp(folder, partialName)
 	if err != nil {
 		return "", err

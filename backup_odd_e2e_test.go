@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,6 +114,10 @@ func TestRestoreRefuses(t *testing.T) {
 		if status, _, said := operated(t, s.env, "backup", "-o", plain); status != 1 || !strings.Contains(said, "there already") {
 			t.Errorf("over a backup that is there: %d %s", status, said)
 		}
+		getenv := func(name string) string { return s.env[name] }
+		if err := run(t.Context(), []string{"backup", "-o", "-"}, getenv, nil, &fullDisk{room: 1000}, io.Discard); err == nil || !strings.Contains(err.Error(), "no space") {
+			t.Errorf("on a full disk: %v", err)
+		}
 		if status, _, said := operated(t, s.env, "restore", plain); status != 1 || !strings.Contains(said, "Nothing was restored") {
 			t.Errorf("into a server's place: %d %s", status, said)
 		}
@@ -161,6 +166,16 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Errorf("%d bytes come back", len(got.body))
 		}
 	})
+}
+
+// fullDisk has room for so many bytes.
+type fullDisk struct{ room int }
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	if d.room -= len(p); d.room < 0 {
+		return 0, syscall.ENOSPC
+	}
+	return len(p), nil
 }
 
 // noise is a text of about so many bytes that cannot be compressed well.

@@ -175,7 +175,7 @@ func (r *restoring) fill(ctx context.Context) error {
 			}
 			continue
 		}
-		if size > 1<<31 {
+		if size > mostRows {
 			return fmt.Errorf("%w (%s is too large)", backup.ErrDamaged, name)
 		}
 		if body, err = readInto(body, entry, size); err != nil {
@@ -206,6 +206,9 @@ func (r *restoring) fill(ctx context.Context) error {
 		}
 	}
 }
+
+// mostRows is how large a part of a table may be. A part is some megabytes, and one row more.
+const mostRows = 512 << 20
 
 // readInto reads an entry into b, which may be made anew.
 func readInto(b []byte, r io.Reader, size int64) ([]byte, error) {

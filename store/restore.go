@@ -69,14 +69,14 @@ func (p *Pools) Inhabited(ctx context.Context) (bool, error) {
 	return n > 0, err
 }
 
-// OthersConnected is how many connections of servers there are to a PostgreSQL besides those of this process.
+// OthersConnected is how many connections of servers there are to a PostgreSQL besides those of this process, none of which is
+// in use.
 func (p *Pools) OthersConnected(ctx context.Context) (n int, err error) {
 	if !p.Postgres() {
 		return 0, nil
 	}
 	name := p.Pgx.Config().ConnConfig.RuntimeParams["application_name"]
-	// A connection that this process has is one of the pool, all of which have an idle one's name: it is told by its port.
-	own := make([]int64, 0, 4)
+	var own []int64
 	for _, c := range p.Pgx.AcquireAllIdle(ctx) {
 		own = append(own, int64(c.Conn().PgConn().PID()))
 		c.Release()
