@@ -62,8 +62,9 @@ func TestBackupOfSize(t *testing.T) {
 					t.Fatalf("%s: %v: %s", step.name, err, said)
 				}
 				usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-				t.Logf("%-30s %6.1f s, %5.1f s for a GB of what is kept, %4d MiB of memory at the most (%d cores)", step.name, took.Seconds(),
-					took.Seconds()*1e9/float64(held), usage.Maxrss>>10, runtime.NumCPU())
+				cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+				t.Logf("%-30s %6.1f s, %5.1f s for a GB of what is kept, of which the processor took %5.1f; %4d MiB of memory at the most (%d cores)",
+					step.name, took.Seconds(), took.Seconds()*1e9/float64(held), cpu.Seconds()*1e9/float64(held), usage.Maxrss>>10, runtime.NumCPU())
 			}
 			if info, err := os.Stat(file); err == nil {
 				t.Logf("kept are %d MB, the backup has %d MB", held/1e6, info.Size()/1e6)

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/account"
+	"kyrochat/auth"
 	"kyrochat/backup"
 	"kyrochat/ingest"
 	"kyrochat/ingest/files"
@@ -274,10 +276,10 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
 	t := &target{
 		cfg: o.cfg, log: newLogger(quiet, errOut),
-		want: store.Restored{Installation: strings.ToLower(rand.Text()), Sessions: *keep, At: time.Now(), By: o.user()},
+		want: store.Restored{Installation: strings.ToLower(rand.Text()), Sessions: *keep, At: time.Now()},
+		by:   o.user(),
 		read: &restoring{archive: archive, manifest: manifest, progress: newProgress(errOut)},
 	}
-	t.want.Backup = fmt.Sprintf("a backup of %s", manifest.At.Format(time.RFC3339))
 	findings, err := t.restore(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -305,6 +307,7 @@ type target struct {
 	cfg  Config
 	log  *slog.Logger
 	want store.Restored
+	by   string // who restores it, for the audit log
 	read *restoring
 
 	pools  *store.Pools
@@ -528,9 +531,8 @@ func (t *target) fill(ctx context.Context) error {
 	if err := t.pools.Migrate(ctx, t.queue.Migrate); err != nil {
 		return err
 	}
-	return t.store.Record(ctx, kyro.AuditEntry{
-		At: kyro.Moment(t.want.At), Action: kyro.AuditBackupRestored, Succeeded: true, Actor: kyro.ActorAdmin, Detail: t.want.Backup + ", by " + t.want.By,
-	})
+	admin := account.NewAdmin(t.store, auth.NewHasher(auth.HasherOptions{}), account.AdminOptions{By: t.by})
+	return admin.Restored(ctx, "a backup of "+t.read.manifest.At.Format(time.RFC3339))
 }
 
 // intoTarget puts what is in a backup where it belongs.

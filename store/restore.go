@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -120,19 +121,14 @@ type Restored struct {
 	Installation string // its name, which none had before
 	Sessions     bool   // people stay signed in
 	At           time.Time
-	By           string // who restores it, for the audit log
-	Backup       string // a few words about the backup
 }
 
 // Restore fills a database that has the schema of the image and nothing in it, in one transaction: all that fill puts into it, and
 // nothing where fill fails. The transaction is this process's alone.
 func (s *Store) Restore(ctx context.Context, image Image, want Restored, fill func(ctx context.Context, r *Restoring) error) error {
 	if !s.postgres() {
-		// Nobody has the file before it is complete, and then it is synced as a whole. What refers to what is checked at the end.
-		for _, pragma := range []string{"synchronous = OFF", "foreign_keys = OFF", "cache_size = -200000"} {
-			if _, err := s.pools.SQLite.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
-				return err
-			}
+		if err := s.pools.unguarded(ctx); err != nil {
+			return err
 		}
 	}
 	return s.writeOnce(ctx, "restore", restoreTime, func(ctx context.Context, tx *writeTx) error {
@@ -175,6 +171,19 @@ func (s *Store) Restore(ctx context.Context, image Image, want Restored, fill fu
 		}
 		return r.settle(ctx, want)
 	})
+}
+
+// unguarded has writes go straight into a file of SQLite that nobody else has: where they break off it is worth nothing, and what is
+// complete is synced as a whole. What refers to what is checked at the end.
+func (p *Pools) unguarded(ctx context.Context) error {
+	p.readers.SetMaxIdleConns(0) // which closes those that would keep the file from leaving WAL
+	defer p.readers.SetMaxIdleConns(runtime.NumCPU())
+	for _, pragma := range []string{"journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -64000"} {
+		if _, err := p.SQLite.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+			return fmt.Errorf("prepare the file: %w", err)
+		}
+	}
+	return nil
 }
 
 // fits sees that all of the image has its place.
