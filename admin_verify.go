@@ -125,7 +125,7 @@ func (o *operator) inspector(ctx context.Context) (v *inspector, stop func(), er
 	if err != nil {
 		return nil, nil, err
 	}
-	told := newProgress(o.errOut)
+	told := newHowFar(o.errOut)
 	v = &inspector{store: o.store, doing: func(what string) { told.at("verifying: %s", what) }}
 	if v.folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
 		return nil, nil, err

@@ -162,7 +162,7 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	b := &backingUp{keys: keys, progress: newProgress(errOut)}
+	b := &backingUp{keys: keys, progress: newHowFar(errOut)}
 	if err := b.open(ctx, getenv, errOut); err != nil {
 		return err
 	}
@@ -279,7 +279,7 @@ func syncFolder(dir string) error {
 // backingUp is a backup that is being made.
 type backingUp struct {
 	keys     backup.Keys
-	progress *progress
+	progress *howFar
 	pools    *store.Pools
 	queue    *jobs.Queue
 	store    *store.Store

@@ -9,17 +9,17 @@ import (
 // progressEvery is how often somebody is told how far it is.
 const progressEvery = 2 * time.Second
 
-// progress tells how far something that takes long has come, and how many bytes went through it.
-type progress struct {
+// howFar tells how far something that takes long has come, and how many bytes went through it.
+type howFar struct {
 	out     io.Writer
 	written int64
 	told    time.Time
 }
 
-func newProgress(out io.Writer) *progress { return &progress{out: out, told: time.Now()} }
+func newHowFar(out io.Writer) *howFar { return &howFar{out: out, told: time.Now()} }
 
 // at tells where it is, now and then.
-func (p *progress) at(format string, args ...any) {
+func (p *howFar) at(format string, args ...any) {
 	if time.Since(p.told) < progressEvery {
 		return
 	}
@@ -28,14 +28,14 @@ func (p *progress) at(format string, args ...any) {
 }
 
 // say tells something at once.
-func (p *progress) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
+func (p *howFar) say(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format+"\n", args...) }
 
 // count counts what is written.
-func (p *progress) count(w io.Writer) io.Writer { return counting{w, p} }
+func (p *howFar) count(w io.Writer) io.Writer { return counting{w, p} }
 
 type counting struct {
 	to io.Writer
-	p  *progress
+	p  *howFar
 }
 
 func (c counting) Write(b []byte) (int, error) {

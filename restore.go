@@ -65,7 +65,7 @@ func verifyBackup(ctx context.Context, args []string, in io.Reader, out, errOut 
 		return fmt.Errorf("backup verify: %w", err)
 	}
 	defer archive.Close()
-	r := &restoring{archive: archive, manifest: manifest, progress: newProgress(errOut), into: nowhere{}}
+	r := &restoring{archive: archive, manifest: manifest, progress: newHowFar(errOut), into: nowhere{}}
 	if err := r.fill(ctx); err != nil {
 		return fmt.Errorf("backup verify: %w", err)
 	}
@@ -149,7 +149,7 @@ func (nowhere) File(_ context.Context, _ kyro.ID, _ int, _ int64, r io.Reader) e
 type restoring struct {
 	archive  *backup.Reader
 	manifest backupManifest
-	progress *progress
+	progress *howFar
 	into     restorer
 	told     backupSummary // what the backup says that it has
 	seen     backupSummary // what was read
@@ -278,7 +278,7 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 		cfg: o.cfg, log: newLogger(quiet, errOut),
 		want: store.Restored{Installation: strings.ToLower(rand.Text()), Sessions: *keep, At: time.Now()},
 		by:   o.user(),
-		read: &restoring{archive: archive, manifest: manifest, progress: newProgress(errOut)},
+		read: &restoring{archive: archive, manifest: manifest, progress: newHowFar(errOut)},
 	}
 	findings, err := t.restore(ctx)
 	if err != nil {
