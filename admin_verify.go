@@ -16,9 +16,9 @@ import (
 
 const verifyUsage = `usage: kyrochat admin verify [--repair] [--json]
 
-Checks everything that is stored, beside a running server or without one: the files of the database, what refers to what,
-what belongs to nothing, documents with their passages, words and vectors, counters, the audit log, the originals of
-documents with their sizes and hashes, and Pinecone where it is used. All of it is read, which takes a while. Each
+Checks everything that is stored, beside a running server or without one: the files of the database, what refers to
+what, what belongs to nothing, documents with their passages, words and vectors, counters, the audit log, the originals
+of documents with their sizes and hashes, and Pinecone where it is used. All of it is read, which takes a while. Each
 finding says what mends it. What is only just being made or removed is none.
 
   --repair  repair what can be repaired without losing anything: orphans are removed, counters counted again, and
