@@ -188,8 +188,5 @@ func (r *Reader) check(size int64) error {
 	}
 }
 
-// Entries is how many entries were read to their end.
-func (r *Reader) Entries() int { return len(r.read) }
-
 // Close ends the reading. It does not close what is read from.
 func (r *Reader) Close() { r.packed.Close() }
