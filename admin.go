@@ -27,11 +27,12 @@ the user that it runs as. It works beside a running server, which notices within
   show EMAIL              show one account
   audit list [EMAIL]      list the audit log
   audit verify            check that nobody changed the audit log
+  verify                  check everything that is stored, and repair what can be
   rotate-secret           renew the secret that tokens are signed with; nobody is signed out
 
 An id such as user_7 may stand for EMAIL. "kyrochat admin COMMAND --help" says more of each.
 What is asked for goes to standard output, everything else to standard error. Exit status: 0 where it was done, 1 where
-it could not be, 2 where the command line is wrong.
+it could not be, 2 where the command line is wrong, 3 where verify found damage.
 `
 
 // badUsage is a command line that makes no sense. It ends the process with status 2.
@@ -44,6 +45,9 @@ func exitStatus(err error) int {
 	}
 	if status, told := errors.AsType[diagnosis](err); told {
 		return int(status)
+	}
+	if _, found := errors.AsType[errFound](err); found {
+		return 3
 	}
 	return 1
 }
@@ -69,6 +73,7 @@ var adminCommands = map[string]adminCommand{
 	"show":            {showUsage, readShow, 1, 1},
 	"audit list":      {auditListUsage, readAuditList, 0, 1},
 	"audit verify":    {auditVerifyUsage, readAuditVerify, 0, 0},
+	"verify":          {verifyUsage, readVerify, 0, 0},
 	"rotate-secret":   {rotateSecretUsage, readRotateSecret, 0, 0},
 }
 
@@ -117,6 +122,9 @@ func administer(ctx context.Context, args []string, getenv func(string) string, 
 		return errors.New("stopped before it was done")
 	}
 	if _, wrong := errors.AsType[badUsage](err); err == nil || wrong {
+		return err
+	}
+	if _, found := errors.AsType[errFound](err); found {
 		return err
 	}
 	return errors.New(worded(err))

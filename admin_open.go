@@ -30,13 +30,14 @@ type operator struct {
 	out    io.Writer // what was asked for
 	errOut io.Writer // all else
 
-	founds bool // the command may be the first of all, before any server ran
-	cfg    Config
-	pools  *store.Pools
-	store  *store.Store
-	admin  *account.Admin
-	server bool      // another process has the SQLite: a server runs; not known on PostgreSQL
-	ended  []kyro.ID // sessions and API keys, of which the servers are told at the end
+	unhurried bool // the command may take long
+	founds    bool // the command may be the first of all, before any server ran
+	cfg       Config
+	pools     *store.Pools
+	store     *store.Store
+	admin     *account.Admin
+	server    bool      // another process has the SQLite: a server runs; not known on PostgreSQL
+	ended     []kyro.ID // sessions and API keys, of which the servers are told at the end
 }
 
 // say tells something that was not asked for.
@@ -64,7 +65,9 @@ func (o *operator) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	o.pools, err = store.Open(ctx, store.Config{DatabaseURL: string(o.cfg.DatabaseURL), DataDir: o.cfg.DataDir, Log: log, Beside: true})
+	o.pools, err = store.Open(ctx, store.Config{
+		DatabaseURL: string(o.cfg.DatabaseURL), DataDir: o.cfg.DataDir, Log: log, Beside: true, Unhurried: o.unhurried,
+	})
 	if err != nil {
 		return err
 	}

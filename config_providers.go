@@ -31,6 +31,14 @@ func (c providersConfig) identity() string {
 	return fmt.Sprintf("%s@%d", c.EmbeddingModel, c.EmbeddingDims)
 }
 
+// embeddings is the model that makes embeddings, and how many dimensions they have.
+func (c providersConfig) embeddings() (model string, dims int) {
+	if c.GeminiKey == "" {
+		return new(ai.HashEmbedder).Model()
+	}
+	return c.EmbeddingModel, c.EmbeddingDims
+}
+
 // readProviders reads who does what. Settings of a provider without its key are read, and of no effect.
 func (r *reader) readProviders(c *Config) {
 	p := &c.Providers

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 			os.Args = os.Args[:2]
 			main()
 			os.Exit(0)
-		case "admin":
+		case "admin", "backup", "restore":
 			main()
 			os.Exit(0)
 		}

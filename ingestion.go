@@ -50,7 +50,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 		Metered: a.providers.gemini != nil, Prices: a.cfg.Prices, Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
-		SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.cfg.now, Measure: a.measured.documents,
+		Held: st.Held, SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.cfg.now, Measure: a.measured.documents,
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)

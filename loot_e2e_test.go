@@ -63,6 +63,7 @@ func TestNoSecretIsFound(t *testing.T) {
 				t.Errorf("%d secrets are planted", len(s.planted))
 			}
 			loot := map[string]string{"the database": s.everything(t), "what was said": said.String(), "files": filesBelow(t, s.env["KYRO_DATA_DIR"])}
+			loot["a backup"] = opened(t, s.env)
 			admin := "http://" + s.app.adminListener.Addr().String()
 			for _, path := range []string{"/metrics", "/readyz", "/healthz", "/debug/pprof/", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline"} {
 				r, err := http.Get(admin + path)
@@ -83,7 +84,8 @@ func TestNoSecretIsFound(t *testing.T) {
 			if !strings.Contains(loot["traces"], "smtp send") || strings.Contains(loot["traces"], "@") {
 				t.Error("the traces have no mails that were sent, or addresses")
 			}
-			if !strings.Contains(loot["the log"], "mail sent") || !strings.Contains(loot["the log"], "letter waits") || !strings.Contains(loot["the database"], "ada2@example.com") {
+			if !strings.Contains(loot["the log"], "mail sent") || !strings.Contains(loot["the log"], "letter waits") || !strings.Contains(loot["the database"], "ada2@example.com") ||
+				!strings.Contains(loot["a backup"], "ada2@example.com") {
 				t.Error("the log or the dump is not what it should be")
 			}
 			// Nor is there anything in the log of what people write, or by which they can be reached.

@@ -27,6 +27,8 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
   kyrochat eval FILE [flags]            measure how well documents are found and questions answered
   kyrochat admin COMMAND                look after accounts, the audit log and the secret; "kyrochat admin help" says more
   kyrochat doctor [-json]               look whether a server can run here, and say what to mend
+  kyrochat backup -o FILE               make one file of everything that is kept, beside a running server; "kyrochat backup --help"
+  kyrochat restore FILE                 make what is in a backup live again, in an empty installation
   kyrochat migrate                      bring the database's schema up to date and stop
   kyrochat version                      print the version
   kyrochat help                         print this
@@ -68,6 +70,10 @@ func run(
 		return administer(ctx, args, getenv, in, out, errOut)
 	case "doctor":
 		return examine(ctx, args, getenv, environ, out, errOut)
+	case "backup":
+		return backUp(ctx, args, getenv, in, out, errOut)
+	case "restore":
+		return restore(ctx, args, getenv, in, out, errOut)
 	case "migrate":
 		return migrateOnly(ctx, getenv, errOut)
 	case "extract": // hidden: the child process that reads documents

@@ -118,6 +118,16 @@ func (a *Admin) RotatedSecret(ctx context.Context) error {
 	return a.store.Record(ctx, a.deed(kyro.AuditSecretRotated, kyro.ID{}, ""))
 }
 
+// Restored writes down from which backup everything was restored.
+func (a *Admin) Restored(ctx context.Context, from string) error {
+	return a.store.Record(ctx, a.deed(kyro.AuditBackupRestored, kyro.ID{}, from))
+}
+
+// Repaired writes down what was wrong in the database and was repaired.
+func (a *Admin) Repaired(ctx context.Context, what string) error {
+	return a.store.Record(ctx, a.deed(kyro.AuditDataRepaired, kyro.ID{}, what))
+}
+
 func (a *Admin) now() time.Time { return kyro.Moment(a.o.Now()) }
 
 // deed is the line of something that was done to an account.

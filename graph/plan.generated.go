@@ -5740,6 +5740,10 @@ func (x *planned) wordAuditAction(v kyro.AuditAction) {
 		x.Word("ACCESS_DENIED")
 	case kyro.AuditSecretRotated:
 		x.Word("SECRET_ROTATED")
+	case kyro.AuditBackupRestored:
+		x.Word("BACKUP_RESTORED")
+	case kyro.AuditDataRepaired:
+		x.Word("DATA_REPAIRED")
 	default:
 		x.Word("")
 	}

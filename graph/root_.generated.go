@@ -5968,6 +5968,10 @@ enum AuditAction {
   ACCESS_DENIED
   "The server's secret was replaced."
   SECRET_ROTATED
+  "Everything was restored from a backup; ` + "`" + `detail` + "`" + ` says from which."
+  BACKUP_RESTORED
+  "What was wrong in the database was repaired; ` + "`" + `detail` + "`" + ` says what."
+  DATA_REPAIRED
 }
 
 "A page of the audit log."

@@ -28059,6 +28059,8 @@ var (
 		"LIMIT_HIT":                kyro.AuditLimitHit,
 		"ACCESS_DENIED":            kyro.AuditAccessDenied,
 		"SECRET_ROTATED":           kyro.AuditSecretRotated,
+		"BACKUP_RESTORED":          kyro.AuditBackupRestored,
+		"DATA_REPAIRED":            kyro.AuditDataRepaired,
 	}
 	marshalNAuditAction2kyrochatᚋkyroᚐAuditAction = map[kyro.AuditAction]string{
 		kyro.AuditSignedUp:               "SIGNED_UP",
@@ -28090,6 +28092,8 @@ var (
 		kyro.AuditLimitHit:               "LIMIT_HIT",
 		kyro.AuditAccessDenied:           "ACCESS_DENIED",
 		kyro.AuditSecretRotated:          "SECRET_ROTATED",
+		kyro.AuditBackupRestored:         "BACKUP_RESTORED",
+		kyro.AuditDataRepaired:           "DATA_REPAIRED",
 	}
 )
 

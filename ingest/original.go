@@ -155,6 +155,9 @@ func (s *Service) purgeObjects(ctx context.Context, document kyro.ID) error {
 	if err != nil || len(keys) == 0 {
 		return err
 	}
+	if err := s.unheld(ctx); err != nil {
+		return err
+	}
 	return ask(ctx, theBucket, func(ctx context.Context) error { return s.originals.Remove(ctx, keys) })
 }
 
@@ -168,9 +171,15 @@ func (s *Service) sweepObjects(ctx context.Context) error {
 		if err != nil || len(unknown) == 0 {
 			return err
 		}
+		if err := s.unheld(ctx); err != nil {
+			return err
+		}
 		s.log.InfoContext(ctx, "removing files without a document from the bucket", "files", len(unknown))
 		return s.originals.Remove(ctx, unknown)
 	})
+	if errors.Is(err, kyro.ErrJobAgain) {
+		return err
+	}
 	if err != nil {
 		return s.later(ctx, kyro.JobSweepFiles, 0, laterPause, theBucket.because(err))
 	}

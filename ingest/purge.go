@@ -50,13 +50,35 @@ func (s *Service) purge(ctx context.Context, id kyro.ID) error {
 		}
 	}
 	if len(deleted) > 0 {
+		if err := s.unheld(ctx); err != nil {
+			return err
+		}
 		return s.files.Remove(id)
 	}
 	state, found, err := s.vectorState(ctx, id)
 	if err != nil || !found {
 		return err
 	}
+	if err := s.unheld(ctx); err != nil {
+		return err
+	}
 	return s.files.Prune(id, cmp.Or(state.ActiveVersion, state.Version), state.Version)
+}
+
+// heldPause is when originals that a backup reads are tried to be removed again.
+const heldPause = 15 * time.Second
+
+// unheld says that the job is to come back later while a backup reads originals. It is asked after it was read which ones go: so
+// what a backup that begins later finds in use is not among them.
+func (s *Service) unheld(ctx context.Context) error {
+	if s.held == nil {
+		return nil
+	}
+	held, err := s.held(ctx)
+	if err == nil && held {
+		err = kyro.JobAgainAfter(heldPause)
+	}
+	return err
 }
 
 // purgeIndex removes the vectors of those versions of a document whose rows are about to go.
@@ -147,6 +169,11 @@ func (s *Service) sweep(ctx context.Context, ids []kyro.ID) error {
 	deleted, err := s.store.Deleted(ctx, ids)
 	if err != nil {
 		return err
+	}
+	if len(deleted) > 0 {
+		if err := s.unheld(ctx); err != nil {
+			return err
+		}
 	}
 	for _, id := range deleted {
 		if err := s.files.Remove(id); err != nil {

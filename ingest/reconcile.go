@@ -55,6 +55,26 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	return nil
 }
 
+// Compare compares the index with the rows as Reconcile does, and changes nothing: dead are vectors that belong to no version that
+// is there or may be there again, missing are documents that lack some of theirs. There is an index. It may take as long as ctx
+// lasts.
+func (s *Service) Compare(ctx context.Context) (dead int, missing []kyro.ID, err error) {
+	r := &reconciliation{Service: s, expected: map[int64]*tally{}}
+	if err := r.expect(ctx); err != nil {
+		return 0, nil, err
+	}
+	complete, err := r.walk(ctx)
+	if err == nil && complete {
+		for _, v := range r.missing() {
+			missing = append(missing, v.DocumentID)
+		}
+	}
+	return len(r.dead), missing, err
+}
+
+// With says what the vectors of documents are made with, and where they are, as far as the settings go.
+func (s *Service) With() string { return s.with }
+
 // reconciliation is one walk through the index.
 type reconciliation struct {
 	*Service

@@ -45,7 +45,9 @@ type Config struct {
 	Grants    Grants
 	Base      func() string // the address of the server, without a slash at its end
 	SlotTTL   time.Duration // how long a file may be sent to its slot; default 1 h
-	NewKey    func() string // of an object in the bucket, never the same; default 128 random bits
+	// Held reports whether a backup reads originals, none of which are removed meanwhile; nil: none ever does.
+	Held   func(ctx context.Context) (bool, error)
+	NewKey func() string // of an object in the bucket, never the same; default 128 random bits
 
 	Limiter Limiter   // counts what people add; nil: nobody does
 	Rate    kyro.Rate // of documents that one user adds or has tried again; zero: no limit
@@ -94,6 +96,7 @@ type Service struct {
 	base      func() string
 	slotTTL   time.Duration
 	newKey    func() string
+	held      func(ctx context.Context) (bool, error) // nil: nothing ever is
 	senders   *senders
 	storing   chan struct{} // a place for each part of an upload that is being stored
 	finishing chan struct{} // and for each upload that becomes a document
@@ -130,7 +133,7 @@ func New(c Config) *Service {
 		store: c.Store, bots: c.Bots, heads: c.Heads, files: c.Files, extractor: c.Extractor, embedder: c.Embedder,
 		index: c.Index, with: embeddedWith(c.Embedder, c.Index), progress: c.Progress, shared: c.Shared, sniff: c.Sniff, split: c.Split,
 		slots: c.Slots, parts: c.Parts, objects: c.Objects, originals: c.Originals, grants: c.Grants, jobs: c.Jobs, base: c.Base, slotTTL: c.SlotTTL,
-		newKey: c.NewKey, senders: newSenders(), storing: make(chan struct{}, storeMost), finishing: make(chan struct{}, finishMost),
+		newKey: c.NewKey, held: c.Held, senders: newSenders(), storing: make(chan struct{}, storeMost), finishing: make(chan struct{}, finishMost),
 		metered: c.Metered, prices: c.Prices, limiter: c.Limiter, rate: c.Rate, fetcher: c.Fetcher, addresses: c.Addresses, sniffPage: c.SniffPage, hour: c.Hour, pause: c.FetchPause,
 		limits: c.Limits, turn: c.Turn, batch: c.Batch, recheck: c.Recheck, now: c.Now, random: c.Random, log: c.Log, measure: c.Measure, runs: newRuns(), walks: newRuns(),
 		inFlight: &inFlight{hashes: map[string]struct{}{}},

@@ -59,6 +59,17 @@ func (e *engine[TTx]) migrate(ctx context.Context) error {
 	return nil
 }
 
+func (e *engine[TTx]) unmigrate(ctx context.Context) error {
+	migrator, err := rivermigrate.New(e.driver, &rivermigrate.Config{Logger: e.log})
+	if err != nil {
+		return fmt.Errorf("take back the job queue: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{TargetVersion: -1}); err != nil {
+		return fmt.Errorf("take back the job queue: %w", err)
+	}
+	return nil
+}
+
 func (e *engine[TTx]) enqueue(ctx context.Context, tx TTx, jobs []river.InsertManyParams) error {
 	if len(jobs) == 0 {
 		return nil

@@ -50,6 +50,7 @@ type Queue struct {
 // backend is what a Queue needs of its database, whatever the type of its transactions.
 type backend interface {
 	migrate(ctx context.Context) error
+	unmigrate(ctx context.Context) error
 	start(ctx context.Context, config *river.Config) error
 	stop(ctx context.Context) error
 }
@@ -133,6 +134,9 @@ func (q *Queue) Migrate(ctx context.Context) error {
 	}
 	return q.readClock(ctx)
 }
+
+// Unmigrate removes the queue's tables, and all jobs with them.
+func (q *Queue) Unmigrate(ctx context.Context) error { return q.backend.unmigrate(ctx) }
 
 // readClock finds out how late it is by the database's clock.
 func (q *Queue) readClock(ctx context.Context) error {

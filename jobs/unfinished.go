@@ -2,12 +2,15 @@ package jobs
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
@@ -65,6 +68,45 @@ func (q *Queue) Lost(ctx context.Context, jobs []kyro.Job) ([]kyro.Job, error) {
 		there[a] = true
 	}
 	return slices.DeleteFunc(slices.Clone(jobs), func(job kyro.Job) bool { return there[args{Key: job.Key, Run: job.Run}] }), nil
+}
+
+// BacklogPostgres gives the jobs that wait, run or are to be tried again, as the transaction sees them. Those that come again by
+// themselves are left out: there is always a next one.
+func (q *Queue) BacklogPostgres(ctx context.Context, tx pgx.Tx) ([]kyro.Job, error) {
+	return q.backlog(func(params *river.JobListParams) (*river.JobListResult, error) {
+		return q.postgres.store.JobListTx(ctx, tx, params)
+	})
+}
+
+// BacklogSQLite is BacklogPostgres for a transaction on SQLite.
+func (q *Queue) BacklogSQLite(ctx context.Context, tx *sql.Tx) ([]kyro.Job, error) {
+	return q.backlog(func(params *river.JobListParams) (*river.JobListResult, error) {
+		return q.sqlite.store.JobListTx(ctx, tx, params)
+	})
+}
+
+func (q *Queue) backlog(list func(*river.JobListParams) (*river.JobListResult, error)) (jobs []kyro.Job, err error) {
+	params := river.NewJobListParams().States(unfinished...).OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(mostListed)
+	for {
+		found, err := list(params)
+		if err != nil {
+			return nil, fmt.Errorf("look for unfinished jobs: %w", err)
+		}
+		for _, row := range found.Jobs {
+			var a args
+			if err := json.Unmarshal(row.EncodedArgs, &a); err != nil {
+				return nil, fmt.Errorf("read the arguments of a job: %w", err)
+			}
+			if a.Key == 0 { // about nothing in particular: a periodic one
+				continue
+			}
+			jobs = append(jobs, kyro.Job{Kind: kyro.JobKind(row.Kind), Key: a.Key, Run: a.Run, After: max(0, time.Until(row.ScheduledAt))})
+		}
+		if len(found.Jobs) < mostListed {
+			return jobs, nil
+		}
+		params = params.After(found.LastCursor)
+	}
 }
 
 // unfinished are the states of jobs that there is something left to do for.

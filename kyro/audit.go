@@ -36,6 +36,8 @@ const (
 	AuditLimitHit               AuditAction = "LIMIT_HIT"
 	AuditAccessDenied           AuditAction = "ACCESS_DENIED"
 	AuditSecretRotated          AuditAction = "SECRET_ROTATED"
+	AuditBackupRestored         AuditAction = "BACKUP_RESTORED"
+	AuditDataRepaired           AuditAction = "DATA_REPAIRED"
 )
 
 // AuditActions are all of them, in the order of the contract.

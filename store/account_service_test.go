@@ -348,6 +348,8 @@ func TestEveryDeedIsWrittenOnce(t *testing.T) {
 		purge := func() error { return a.PurgeUser(ctx, kyro.Job{Kind: kyro.JobPurgeUser, Key: bobsID.Key}) }
 		did("deleting", purge, "", "PURGED SYSTEM")
 		did("deleting again", purge, "")
+		did("a restore", func() error { return a.admin.Restored(ctx, "a backup") }, "", "BACKUP_RESTORED ADMIN")
+		did("a repair", func() error { return a.admin.Repaired(ctx, "counters (1)") }, "", "DATA_REPAIRED ADMIN")
 		did("another secret", func() error { return a.admin.RotatedSecret(ctx) }, "", "SECRET_ROTATED ADMIN")
 
 		for _, action := range actions {

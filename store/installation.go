@@ -23,3 +23,12 @@ func (s *Store) Installation(ctx context.Context, fresh string) (string, error) 
 	})
 	return name, err
 }
+
+// Name is the name of the installation; "" where it has none yet. It changes nothing.
+func (s *Store) Name(ctx context.Context) (name string, err error) {
+	var names []string
+	err = s.read().NewSelect().Table("installation").Column("name").Scan(ctx, &names)
+	for _, name = range names {
+	}
+	return name, failed("read the name of the installation", err)
+}

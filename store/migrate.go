@@ -19,10 +19,47 @@ const migrationLock = 0x6b79726f // "kyro"
 // PostgreSQL any number of nodes may call it at once: one works, the others wait. A migration that fails leaves
 // nothing behind and is tried again at the next start. Where there is nothing to do it takes no right to change the schema, so
 // that a server may have a user of the database that has none.
-func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) error) (err error) {
-	words := migrations.SQLite
+func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) error) error {
+	return p.MigrateTo(ctx, nil, also)
+}
+
+// MigrateTo is Migrate with those migrations alone that are named; nil is all.
+func (p *Pools) MigrateTo(ctx context.Context, names []string, also func(ctx context.Context) error) error {
+	return p.alone(ctx, func() error {
+		if err := p.migrate(ctx, names); err != nil || also == nil {
+			return err
+		}
+		if err := also(ctx); err != nil {
+			return fmt.Errorf("migrate the queue: %w", err)
+		}
+		return nil
+	})
+}
+
+// migrate runs what is missing of the schema.
+func (p *Pools) migrate(ctx context.Context, names []string) error {
+	if names == nil {
+		if schema, err := p.Schema(ctx); err != nil || schema == SchemaCurrent {
+			return err
+		}
+	}
+	migrator, err := p.migrator(ctx, names)
+	if err != nil {
+		return err
+	}
+	group, err := migrator.Migrate(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate the schema: %w", err)
+	}
+	if !group.IsZero() {
+		p.log.Info("schema migrated", "migrations", len(group.Migrations))
+	}
+	return nil
+}
+
+// alone has change work on a schema that no other process changes meanwhile.
+func (p *Pools) alone(ctx context.Context, change func() error) error {
 	if p.Postgres() {
-		words = migrations.Postgres
 		conn, err := p.writers.Conn(ctx)
 		if err != nil {
 			return fmt.Errorf("lock the schema: %w", err)
@@ -37,46 +74,25 @@ func (p *Pools) Migrate(ctx context.Context, also func(ctx context.Context) erro
 			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock(?)", migrationLock)
 		}()
 	}
-	schema, err := p.Schema(ctx)
-	if err != nil {
-		return err
-	}
-	if schema != SchemaCurrent {
-		if err := p.migrate(ctx, words); err != nil {
-			return err
-		}
-	}
-	if also == nil {
-		return nil
-	}
-	if err := also(ctx); err != nil {
-		return fmt.Errorf("migrate the queue: %w", err)
-	}
-	return nil
+	return change()
 }
 
-// migrate runs what is missing of the schema.
-func (p *Pools) migrate(ctx context.Context, words migrations.Words) error {
-	set := migrate.NewMigrations()
-	if err := set.Discover(migrations.Files); err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
+// migrator is of those migrations that are named; nil is all. A schema that is newer is an error.
+func (p *Pools) migrator(ctx context.Context, names []string) (*migrate.Migrator, error) {
+	set, err := someMigrations(names)
+	if err != nil {
+		return nil, err
+	}
+	words := migrations.SQLite
+	if p.Postgres() {
+		words = migrations.Postgres
 	}
 	// The lock of bun's own is a row, which a crash would leave for ever: it is not used.
 	migrator := migrate.NewMigrator(p.writers, set, migrate.WithTemplateData(words), migrate.WithMarkAppliedOnSuccess(true))
 	if err := migrator.Init(ctx); err != nil {
-		return fmt.Errorf("prepare the migrations: %w", err)
+		return nil, fmt.Errorf("prepare the migrations: %w", err)
 	}
-	if err := refuseNewer(ctx, migrator); err != nil {
-		return err
-	}
-	group, err := migrator.Migrate(ctx)
-	if err != nil {
-		return fmt.Errorf("migrate the schema: %w", err)
-	}
-	if !group.IsZero() {
-		p.log.Info("schema migrated", "migrations", len(group.Migrations))
-	}
-	return nil
+	return migrator, refuseNewer(ctx, migrator)
 }
 
 // Schema is how far the schema of a database has come.

@@ -24,6 +24,8 @@ type Config struct {
 	// migrate nor work on jobs and answers, which are whose lock it is. The other one waits for writes of this one, and
 	// sees them when it looks.
 	Beside bool
+	// Unhurried has a PostgreSQL that is slow to answer be waited for: it is for commands that nobody waits for.
+	Unhurried bool
 	// OnQuery, when set, is told every statement before it runs, BEGIN and COMMIT included; those of the queue
 	// are not among them. Those that are sent together are told as one text, with ";\n" between them. It is called from
 	// many goroutines.
@@ -116,7 +118,9 @@ func (p *Pools) noteRoom(err error) {
 // Close ends all connections; it waits for those in use. Closing twice does no harm.
 func (p *Pools) Close() error {
 	if p.Postgres() {
-		p.pulse.end()
+		if p.pulse != nil {
+			p.pulse.end()
+		}
 		err := p.writers.Close()
 		p.Pgx.Close()
 		return err

@@ -33,8 +33,11 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
 	}
-	pulse := newPulse(c.Log, config.ConnConfig.DialFunc)
-	config.ConnConfig.DialFunc = pulse.connect
+	var pulse *pulse
+	if !c.Unhurried {
+		pulse = newPulse(c.Log, config.ConnConfig.DialFunc)
+		config.ConnConfig.DialFunc = pulse.connect
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the PostgreSQL pool: %w", err)
@@ -45,7 +48,9 @@ func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
 	db := newDB(stdlib.OpenDBFromPool(pool), pgdialect.New(), c)
-	pulse.start(config.ConnConfig)
+	if pulse != nil {
+		pulse.start(config.ConnConfig)
+	}
 	return &Pools{Pgx: pool, writers: db, readers: db, readMode: mode, pulse: pulse, onQuery: c.OnQuery, watch: c.watch(), log: c.Log}, nil
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // nobodys are the tables that hold nothing by which somebody could be known.
-var nobodys = []string{"audit_head", "embeddings", "installation", "rollups_due", "rollups_until", "bun_migrations", "bun_migration_locks", "sqlite_sequence"}
+var nobodys = []string{"audit_head", "embeddings", "holds", "installation", "rollups_due", "rollups_until", "bun_migrations", "bun_migration_locks", "sqlite_sequence"}
 
 func (k *knowledge) tables(t testing.TB) []string {
 	t.Helper()

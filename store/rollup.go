@@ -186,45 +186,62 @@ func (s *Store) countAgain(ctx context.Context, d dueRow) error {
 	})
 }
 
-// rollUp counts an hour, of one bot or of all, which has no figures yet.
-func (tx *writeTx) rollUp(ctx context.Context, bot, hour int64) error {
+// countedPlace is where what was counted is kept.
+type countedPlace struct {
+	bot     int64
+	minutes int
+	slot    int64
+}
+
+// countedHour is what is counted of an hour and of its quarters.
+type countedHour struct {
+	figures map[countedPlace]*kyro.Figures
+	cited   map[countedPlace]*kyro.Cited // there for each of figures
+}
+
+// countSaid counts an hour, of one bot or, where that is 0, of all.
+func countSaid(ctx context.Context, db bun.IDB, bot, hour int64) (c countedHour, err error) {
 	whole := []kyro.Span{{From: slotTime(hour), To: slotTime(hour + hourMinutes)}}
-	rows, err := said(ctx, tx, bot, whole)
+	rows, err := said(ctx, db, bot, whole)
 	if err != nil {
-		return err
+		return c, err
 	}
-	quotes, err := quoted(ctx, tx, bot, whole)
+	quotes, err := quoted(ctx, db, bot, whole)
 	if err != nil {
-		return err
+		return c, err
 	}
-	type place struct {
-		bot     int64
-		minutes int
-		slot    int64
-	}
-	figures, cited := map[place]*kyro.Figures{}, map[place]*kyro.Cited{}
-	places := func(bot int64, at time.Time) [2]place {
-		return [...]place{{bot, hourMinutes, hour}, {bot, quarterMinutes, slotOf(at, quarterMinutes)}}
+	c = countedHour{map[countedPlace]*kyro.Figures{}, map[countedPlace]*kyro.Cited{}}
+	places := func(bot int64, at time.Time) [2]countedPlace {
+		return [...]countedPlace{{bot, hourMinutes, hour}, {bot, quarterMinutes, slotOf(at, quarterMinutes)}}
 	}
 	for i := range rows {
 		for _, at := range places(rows[i].BotID, rows[i].CreatedAt) {
-			if figures[at] == nil {
-				figures[at], cited[at] = kyro.NewFigures(), kyro.NewCited()
+			if c.figures[at] == nil {
+				c.figures[at], c.cited[at] = kyro.NewFigures(), kyro.NewCited()
 			}
-			rows[i].count(figures[at])
+			rows[i].count(c.figures[at])
 		}
 	}
 	for _, q := range quotes {
 		for _, at := range places(q.BotID, q.CreatedAt) {
-			if cited[at] != nil { // else the conversation was deleted between both, which has the hour counted again
-				q.count(cited[at])
+			if c.cited[at] != nil { // else the conversation was deleted between both, which has the hour counted again
+				q.count(c.cited[at])
 			}
 		}
 	}
-	all := slices.Collect(maps.Keys(figures))
+	return c, nil
+}
+
+// rollUp counts an hour, of one bot or of all, which has no figures yet.
+func (tx *writeTx) rollUp(ctx context.Context, bot, hour int64) error {
+	c, err := countSaid(ctx, tx, bot, hour)
+	if err != nil {
+		return err
+	}
+	all := slices.Collect(maps.Keys(c.figures))
 	return insertMany(ctx, tx, "rollups", []string{"bot_id", "minutes", "slot", "figures", "cited"}, len(all), func(i int) []any {
 		at := all[i]
-		return []any{at.bot, at.minutes, at.slot, encodeFigures(figures[at]), encodeCited(cited[at])}
+		return []any{at.bot, at.minutes, at.slot, encodeFigures(c.figures[at]), encodeCited(c.cited[at])}
 	})
 }
 

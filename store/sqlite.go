@@ -26,6 +26,15 @@ const (
 // errLocked says that another process has the lock of the data folder.
 var errLocked = errors.New("another process uses this data folder")
 
+// LockFolder keeps servers off a data folder until release is called. It fails where one has it.
+func LockFolder(dir string) (release func() error, err error) {
+	lock, err := lockFile(filepath.Join(dir, "kyro.db.lock"))
+	if err != nil {
+		return nil, err
+	}
+	return lock.release, nil
+}
+
 func openSQLite(ctx context.Context, c Config) (_ *Pools, err error) {
 	if c.DataDir == "" {
 		return nil, errors.New("open the database: neither a database URL nor a data folder is given")

@@ -42,6 +42,11 @@ func (tx *writeTx) Enqueue(ctx context.Context, jobs ...kyro.Job) error {
 	}
 }
 
+// EnqueueNow stores jobs that belong to no fact of their own.
+func (s *Store) EnqueueNow(ctx context.Context, jobs ...kyro.Job) error {
+	return s.write(ctx, "enqueue", func(ctx context.Context, tx *writeTx) error { return tx.Enqueue(ctx, jobs...) })
+}
+
 // write runs fn in one transaction: committed when fn gives nil, undone otherwise. Where the database undid it
 // because of others that ran beside it, fn runs again, a few times; it must set its results anew each time and
 // have no effect outside of tx.

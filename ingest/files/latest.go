@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 
 	"kyrochat/kyro"
@@ -35,6 +36,13 @@ func (f *Files) Prune(document kyro.ID, inUse, before int) error {
 		}
 	}
 	return nil
+}
+
+// Versions are those of a document that have an original here, from the first on.
+func (f *Files) Versions(document kyro.ID) ([]int, error) {
+	versions, err := f.versions(document)
+	slices.Sort(versions)
+	return versions, err
 }
 
 // versions are those of a document that have an original here, in any order.

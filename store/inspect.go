@@ -1,0 +1,227 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"kyrochat/kyro"
+)
+
+// Inspection says what is looked at, and by whom it is told.
+type Inspection struct {
+	Model string // of embeddings that are in use; "" looks at no vectors
+	Dims  int
+	With  string // what the vectors of documents should be made with and where, as documents.embedded_with
+	Now   time.Time
+	// Doing, when set, is told what is looked at next.
+	Doing func(what string)
+	// Found is told what is not as it should be, with what repairs it; nil where nothing does.
+	Found func(f kyro.Finding, repair func(context.Context) error) error
+}
+
+// purgeGrace is how long what was deleted may be there still: a job removes it.
+const purgeGrace = time.Hour
+
+// inspection is one that is under way. All of it is read in one snapshot, so that what is written meanwhile is never half seen.
+type inspection struct {
+	Inspection
+	s        *Store
+	db       bun.IDB
+	snapshot *Snapshot
+}
+
+// Inspect looks at everything that is stored in the database, and changes nothing. A repair looks again at what it repairs. They
+// may run while people write.
+func (s *Store) Inspect(ctx context.Context, o Inspection) error {
+	snapshot, err := s.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer snapshot.Close()
+	if o.Doing == nil {
+		o.Doing = func(string) {}
+	}
+	in := &inspection{Inspection: o, s: s, db: snapshot.tx, snapshot: snapshot}
+	for _, part := range []struct {
+		what string
+		look func(context.Context) error
+	}{
+		{"the database", in.integrity}, {"references", in.references}, {"what has no parent", in.orphans}, {"counters", in.counters},
+		{"documents", in.documents}, {"the index of words", in.words}, {"vectors", in.vectors}, {"gaps", in.gaps}, {"budgets", in.held},
+		{"hours that are counted", in.hours}, {"the audit log", in.audit},
+	} {
+		o.Doing(part.what)
+		if err := part.look(ctx); err != nil {
+			return fmt.Errorf("look at %s: %w", part.what, err)
+		}
+	}
+	return nil
+}
+
+// integrity reads all that is in the files of the database.
+func (in *inspection) integrity(ctx context.Context) error {
+	if in.snapshot.pg == nil {
+		var said []string
+		if err := in.db.NewRaw("PRAGMA integrity_check(10)").Scan(ctx, &said); err != nil {
+			return err
+		}
+		if len(said) == 1 && said[0] == "ok" {
+			return nil
+		}
+		return in.Found(kyro.Finding{
+			Check: "database-integrity", Damage: true, Count: len(said), Examples: said, Found: "SQLite finds its file damaged.",
+			Mend: "Stop the server, keep a copy of the data folder, and restore the last backup; look for a failing disk.",
+		}, nil)
+	}
+	var tables []string
+	err := in.db.NewRaw(`SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY 1`).Scan(ctx, &tables)
+	if err != nil {
+		return err
+	}
+	for _, table := range tables { // large values included, which a count would not read
+		if _, err := in.snapshot.pg.PgConn().CopyTo(ctx, io.Discard, "COPY "+table+" TO STDOUT (FORMAT binary)"); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			if told := in.Found(kyro.Finding{
+				Check: "database-integrity", Damage: true, Count: 1, Examples: []string{table}, Found: "A table cannot be read: " + err.Error() + ".",
+				Mend: "Stop the servers, keep a copy of PostgreSQL's folder, and restore the last backup; look for a failing disk.",
+			}, nil); told != nil {
+				return told
+			}
+			return fmt.Errorf("table %s cannot be read, and so nothing more can be looked at", table)
+		}
+	}
+	var bad []string
+	err = in.db.NewRaw(`SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+			WHERE NOT (i.indisvalid AND i.indisready) AND c.relnamespace = current_schema()::regnamespace
+		UNION ALL SELECT conname FROM pg_constraint WHERE NOT convalidated AND connamespace = current_schema()::regnamespace`).Scan(ctx, &bad)
+	if err != nil || len(bad) == 0 {
+		return err
+	}
+	return in.Found(kyro.Finding{
+		Check: "database-integrity", Damage: true, Count: len(bad), Examples: firstFew(bad), Found: "Indexes or constraints of PostgreSQL are not valid.",
+		Mend: "REINDEX INDEX, or ALTER TABLE … VALIDATE CONSTRAINT, with psql.",
+	}, nil)
+}
+
+// firstFew is the first of a list.
+func firstFew(list []string) []string { return list[:min(len(list), kyro.MaxFindingExamples)] }
+
+// references looks at what refers to a row that is not there, though the schema forbids it.
+func (in *inspection) references(ctx context.Context) error {
+	var broken []string
+	count := 0
+	if in.snapshot.pg == nil {
+		rows, err := in.db.QueryContext(ctx, `SELECT "table", coalesce(rowid, 0), parent FROM pragma_foreign_key_check`)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var table, parent string
+			var row int64
+			if err := rows.Scan(&table, &row, &parent); err != nil {
+				return err
+			}
+			if count++; count <= kyro.MaxFindingExamples {
+				broken = append(broken, fmt.Sprintf("row %d of %s, of %s", row, table, parent))
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+	} else {
+		var keys []struct{ Child, Parent, Ours, Theirs string }
+		err := in.db.NewRaw(`SELECT f.conrelid::regclass::text AS child, f.confrelid::regclass::text AS parent,
+				(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = f.conrelid AND attnum = f.conkey[1]) AS ours,
+				(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = f.confrelid AND attnum = f.confkey[1]) AS theirs
+			FROM pg_constraint f WHERE f.contype = 'f' AND cardinality(f.conkey) = 1 AND f.connamespace = current_schema()::regnamespace`).Scan(ctx, &keys)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			var n int
+			err := in.db.NewRaw(fmt.Sprintf("SELECT count(*) FROM %s AS c WHERE c.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS p WHERE p.%s = c.%s)",
+				k.Child, k.Ours, k.Parent, k.Theirs, k.Ours)).Scan(ctx, &n)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				count += n
+				broken = append(broken, fmt.Sprintf("%d of %s, of %s", n, k.Child, k.Parent))
+			}
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return in.Found(kyro.Finding{
+		Check: "references", Damage: true, Count: count, Examples: firstFew(broken), Found: "Rows refer to rows that are not there.",
+		Mend: "Somebody changed the database by hand, or it was damaged: restore the last backup from before that.",
+	}, nil)
+}
+
+// audit checks the chain of the audit log.
+func (in *inspection) audit(ctx context.Context) error {
+	check, err := in.s.VerifyAudit(ctx)
+	if err != nil || check.Intact() {
+		return err
+	}
+	return in.Found(kyro.Finding{
+		Check: "audit-log", Damage: true, Count: 1, Examples: []string{fmt.Sprintf("line %d", check.Broken)}, Found: "The audit log was changed: " + check.Why + ".",
+		Mend: "Nothing brings the lines back. A backup from before shows what they were; look for who had rights to write to the database.",
+	}, nil)
+}
+
+// ids gives how many numbers a statement gives, and the first of them as ids of a kind; most at once are in list.
+func (in *inspection) ids(ctx context.Context, kind kyro.Kind, statement string, args ...any) (count int, examples []string, list []int64, err error) {
+	rows, err := in.db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return 0, nil, nil, err
+		}
+		if count++; count <= kyro.MaxFindingExamples {
+			examples = append(examples, kyro.ID{Kind: kind, Key: id}.String())
+		}
+		if len(list) < repairMost {
+			list = append(list, id)
+		}
+	}
+	return count, examples, list, rows.Err()
+}
+
+// repairMost is how many things of a finding are repaired at once; the next time there are more.
+const repairMost = 10_000
+
+// mend runs statements in a transaction.
+func (in *inspection) mend(statements ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return in.s.writeOnce(ctx, "repair", restoreTime, func(ctx context.Context, tx *writeTx) error {
+			for _, statement := range statements {
+				if strings.HasPrefix(statement, "LOCK ") {
+					if tx.pg != nil {
+						if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?)", int64(embeddingsLock)); err != nil {
+							return err
+						}
+					}
+					continue
+				}
+				if _, err := tx.ExecContext(ctx, statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
