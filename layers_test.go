@@ -108,6 +108,7 @@ var owners = map[string][]string{
 	"github.com/wneessen/go-mail":         {"mail"},
 	"github.com/coder/websocket":          {"transport", "client", "bench", "chaos"},
 	"github.com/go-chi/":                  {"."},
+	"github.com/coreos/go-systemd/":       {"."},
 	"github.com/vikstrous/dataloadgen":    {"resolvers"},
 	"github.com/99designs/gqlgen/api":     {"internal/graphgen"},
 	"github.com/99designs/gqlgen/codegen": {"internal/graphgen"},

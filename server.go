@@ -28,6 +28,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
   kyrochat admin COMMAND                look after accounts, the audit log and the secret; "kyrochat admin help" says more
   kyrochat doctor [-json]               look whether a server can run here, and say what to mend
   kyrochat migrate                      bring the database's schema up to date and stop
+  kyrochat health                       ask the server that runs with these settings whether it is ready
   kyrochat version                      print the version
   kyrochat help                         print this
 `
@@ -70,6 +71,8 @@ func run(
 		return examine(ctx, args, getenv, environ, out, errOut)
 	case "migrate":
 		return migrateOnly(ctx, getenv, errOut)
+	case "health":
+		return health(ctx, args, getenv, out)
 	case "extract": // hidden: the child process that reads documents
 		return extract.Main(in, out)
 	case "version":
@@ -94,7 +97,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	cfg.warn(log)
 	app, err := build(ctx, cfg, log)
 	if err == nil {
-		err = app.run(ctx, func() { app.logReady(log) })
+		err = app.runReported(ctx)
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		log.Info("stopped before it was ready")
@@ -160,8 +163,14 @@ func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() 
 	}
 }
 
-// version is the version of the module, or the revision it was built from.
+// release is set by the build of a release: -ldflags "-X main.release=1.2.3".
+var release string
+
+// version is that of the release, or of the module, or the revision it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
