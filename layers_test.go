@@ -46,6 +46,8 @@ var layers = map[string][]string{
 	"transport":                {"kyro"},
 	"resolvers":                {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer", "insight", "export"},
 	"web":                      {"kyro"},
+	"deploy":                   {},
+	"deploy/cleanmachine":      {},
 	"chaos":                    {"client", "kyro", "internal/gemini", "internal/pinecone", "internal/postgres", "internal/redis", "internal/smtp"},
 	"bench":                    {"auth", "client", "kyro", "insight", "store", "ingest/chunk", "ingest/extract", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},
