@@ -125,11 +125,13 @@ func learn(ctx context.Context, m *machine) error {
 
 // enclosed looks at the children that read files.
 func (m *machine) enclosed(ctx context.Context) error {
-	said, err := m.sh(ctx, `main=$(systemctl show --value -p MainPID kyrochat)
+	said, err := m.sh(ctx, `unit=kyrochat
+systemctl is-enabled -q kyrochat || unit=kyrochat-worker@1
+main=$(systemctl show --value -p MainPID $unit)
 for status in $(grep -lx "PPid:	$main" /proc/[0-9]*/status); do
   echo "$(stat -c %U "$status") $(sed -n 's/^Seccomp_filters:\t/filters /p; s/^NoNewPrivs:\t/sealed /p' "$status" | tr '\n' ' ')"
 done
-journalctl -u kyrochat -o cat | grep 'fewer walls' || true`)
+journalctl -u $unit -o cat | grep 'fewer walls' || true`)
 	if err != nil {
 		return err
 	}

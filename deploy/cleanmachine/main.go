@@ -1,5 +1,5 @@
 // Cleanmachine shows that an operator who has a Debian machine and a binary gets to a chat, and through upgrades: it makes
-// a Debian of nothing but what is in its smallest form, with Caddy and curl, boots it with a systemd of its own, and does
+// a Debian of nothing but what is in its smallest form, with Caddy, PostgreSQL, Redis and curl, boots it with a systemd of its own, and does
 // there what docs/deployment.md says. It needs root, debootstrap and systemd-nspawn, and a mirror of Debian.
 //
 //	go run ./deploy/cleanmachine                # all of it
@@ -28,7 +28,7 @@ func main() {
 	defer stop()
 	base := flag.String("base", "", "a Debian that debootstrap made, with all of `packages`; made anew where empty")
 	builds := flag.String("builds", "", "what an earlier run built; built where empty")
-	only := flag.String("only", "", "service or package: this one alone")
+	only := flag.String("only", "", "service, nodes or package: this one alone")
 	keep := flag.Bool("keep", false, "leave the folder with the machines")
 	flag.Parse()
 	if err := show(ctx, *base, *builds, *only, *keep); err != nil {
@@ -37,8 +37,9 @@ func main() {
 	}
 }
 
-// packages are what the machine has besides the smallest Debian: what boots it, what a person types, and the proxy.
-const packages = "systemd,systemd-sysv,dbus,ca-certificates,curl,caddy"
+// packages are what the machine has besides the smallest Debian: what boots it, what a person types, the proxy, and what
+// several processes share.
+const packages = "systemd,systemd-sysv,dbus,ca-certificates,curl,caddy,postgresql,redis-server"
 
 func show(ctx context.Context, base, builds, only string, keep bool) (err error) {
 	if os.Geteuid() != 0 {
@@ -70,7 +71,7 @@ func show(ctx context.Context, base, builds, only string, keep bool) (err error)
 	for _, each := range []struct {
 		name  string
 		steps []step
-	}{{"service", service}, {"package", packaged}} {
+	}{{"service", service}, {"nodes", nodes}, {"package", packaged}} {
 		if only != "" && only != each.name {
 			continue
 		}

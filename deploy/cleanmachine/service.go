@@ -82,7 +82,11 @@ nsenter -t $pid -m /bin/true 2>&1 | grep -o 'Permission denied'`)
 // proxied puts Caddy in front, with the file of deploy/caddy, and a certificate of its own authority: nobody else's can be
 // reached from here.
 func proxied(ctx context.Context, m *machine) error {
-	if _, err := m.sh(ctx, `sed -e 's/^chat\.example\.com {/chat.test {\n\ttls internal/' `+release(first)+`/caddy/Caddyfile >/etc/caddy/Caddyfile
+	upstreams := "127.0.0.1:8080"
+	if _, err := m.run(ctx, "systemctl", "is-enabled", "kyrochat-api@1"); err == nil {
+		upstreams = "127.0.0.1:8081 127.0.0.1:8082"
+	}
+	if _, err := m.sh(ctx, `sed -e 's/127\.0\.0\.1:8080 {/`+upstreams+` {/' -e 's/^chat\.example\.com {/chat.test {\n\ttls internal/' `+release(first)+`/caddy/Caddyfile >/etc/caddy/Caddyfile
 echo 127.0.0.1 chat.test >>/etc/hosts
 systemctl reload caddy`); err != nil {
 		return err
