@@ -5,7 +5,8 @@
 home=/usr/lib/kyrochat        # a folder for each version, and "current", which leads to one of them
 settings=/etc/kyrochat        # kyrochat.env, and credentials/ with a file for each secret
 data=/var/lib/kyrochat        # SQLite, files, the secret that tokens are signed with
-backups=/var/backups/kyrochat # of kyrochat-backup.timer, and what upgrade.sh keeps
+backups=/var/backups/kyrochat # of kyrochat-backup.timer
+kept_data=/var/backups/kyrochat-upgrade # root's alone: the data before and after the last upgrade
 units=/etc/systemd/system
 commands=/usr/local/bin
 user=kyrochat
@@ -45,12 +46,11 @@ prepare() {
   make_secret
 }
 
+# What is in folders of the user is written by the user: root would follow where a link leads.
 make_secret() {
-  [ ! -e "$data/secret" ] || return 0
-  new=$(mktemp "$data/.secret.XXXXXX") # mode 0600
-  head -c 48 /dev/urandom | base64 -w 0 >"$new"
-  chown "$user:$user" "$new"
-  mv -n "$new" "$data/secret"
+  # shellcheck disable=SC2016 # of the other shell
+  [ -e "$data/secret" ] ||
+    as_user sh -c 'umask 077; head -c 48 /dev/urandom | base64 -w 0 >"$1.new" && mv -n "$1.new" "$1"' sh "$data/secret"
 }
 
 # stage BINARY SOURCE: puts the version into a folder of its own, with the units and scripts that belong to it, and prints

@@ -17,7 +17,7 @@ rm -f "$units"/kyrochat.service "$units"/kyrochat-api@.service "$units"/kyrochat
 rm -rf "$home" /var/cache/kyrochat
 systemctl daemon-reload
 if [ "${1:-}" = --purge ]; then
-  rm -rf "$settings" "$data" "$backups"
+  rm -rf "$settings" "$data" "$backups" "$kept_data"
   say "KyroChat is gone, with everything that belonged to it."
 else
   say "KyroChat is gone. $settings, $data and $backups are still there."

@@ -30,7 +30,7 @@ require_machine
 ! packaged || fail "KyroChat is installed as a package here, which is upgraded as one"
 present=$(current)
 [ -n "$present" ] || fail "nothing is installed: use install.sh"
-before=$backups/before-upgrade # the version, and the data where they are on this machine
+before=$kept_data/before # the version, and the data where they are on this machine
 served=$(serving)
 
 stop_all() {
@@ -53,19 +53,24 @@ start_all() {
 
 # keep: what is needed to get back. Nothing runs meanwhile where the data are on this machine: the copy is whole, and exact.
 keep() {
+  install -d -m 0700 "$kept_data"
   rm -rf "$before.new"
-  install -d -m 0700 "$before.new"
+  mkdir -m 0700 "$before.new"
   printf '%s\n' "$present" >"$before.new/version"
   if [ $backup = yes ] && embedded; then
     stop_all
     for file in kyro.db kyro.db-wal; do
-      [ ! -e "$data/$file" ] || cp --reflink=auto --preserve=all "$data/$file" "$before.new/$file" || leave "the data cannot be copied"
+      [ ! -e "$data/$file" ] || as_user cat "$data/$file" >"$before.new/$file" || leave "the data cannot be copied"
     done
   elif [ $backup = yes ]; then
     "$home/current/kyrochat" help | grep -q '^  kyrochat backup' ||
       fail "this version makes no backup of PostgreSQL: make one (pg_dump), and use --no-backup; nothing was changed"
-    "$home/current/kyrochat-run" backup -o "$backups/before-upgrade-$(date -u +%Y%m%dT%H%M%SZ).kyro" ||
-      fail "the backup failed, nothing was changed"
+    status=0
+    "$home/current/kyrochat-run" backup -o "$backups/before-upgrade-$(date -u +%Y%m%dT%H%M%SZ).backup" || status=$?
+    case $status in
+      0 | 3) ;; # 3: made, and files were missing that it should have
+      *) fail "the backup failed; nothing was changed" ;;
+    esac
   fi
   sync
   rm -rf "$before"
@@ -99,14 +104,15 @@ back() {
 put_back() {
   embedded || { say "The data are in PostgreSQL: restore the backup in $backups by hand, as deployment.md says."; exit 2; }
   [ -e "$before/kyro.db" ] || { say "No copy of the data was kept before the upgrade."; exit 2; }
-  rm -rf "$backups/after-upgrade"
-  install -d -m 0700 "$backups/after-upgrade"
+  rm -rf "$kept_data/after"
+  mkdir -m 0700 "$kept_data/after"
   for file in kyro.db kyro.db-wal kyro.db-shm; do
-    [ ! -e "$data/$file" ] || mv "$data/$file" "$backups/after-upgrade/"
-    [ ! -e "$before/$file" ] || cp --reflink=auto --preserve=all "$before/$file" "$data/$file"
+    [ ! -e "$data/$file" ] || mv "$data/$file" "$kept_data/after/"
+    # shellcheck disable=SC2016 # of the other shell
+    [ ! -e "$before/$file" ] || as_user sh -c 'umask 077; cat >"$1"' sh "$data/$file" <"$before/$file"
   done
   sync
-  say "The data are those of before the upgrade; those of after it are in $backups/after-upgrade."
+  say "The data are those of before the upgrade; those of after it are in $kept_data/after."
 }
 
 if [ $undo = yes ]; then
