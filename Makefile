@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race modules generate generated lint vuln cover mutants bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build examples clients release reproducible ci
+.PHONY: help run playground test race modules generate generated lint vuln cover mutants bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build package image deploy-check examples clients release reproducible ci
 
 # The race detector. SQLite, which is C made into Go, touches memory and does arithmetic with pointers by the million. That
 # each points into its own object is not checked there, in its C library and in its allocator, and the three are not
@@ -78,8 +78,19 @@ chaos: ## Break a running installation in every way, shortly (PostgreSQL and Red
 fuzz: ## Fuzz every parser for ten seconds; PACKAGES=./ingest/... for some
 	.ci/fuzz $(PACKAGES)
 
-build: ## Build the binary
-	CGO_ENABLED=0 go build -trimpath -o kyrochat .
+build: ## Build the binary; VERSION=1.2.3 for a release
+	CGO_ENABLED=0 go build -trimpath $(if $(VERSION),-ldflags "-X main.release=$(VERSION)") -o kyrochat .
+
+package: build ## Make the packages for Debian and Red Hat in dist/
+	deploy/package/build.sh kyrochat dist
+
+image: build ## Make the container image kyrochat:latest of the binary (buildah required)
+	deploy/container/build.sh kyrochat kyrochat:latest
+
+deploy-check: ## Try units, image and manifests, and all of deployment.md on a clean Debian; some five minutes (root, debootstrap, systemd-nspawn, buildah, runc, shellcheck required)
+	KYRO_TEST_REQUIRE=systemd-analyze,shellcheck,buildah,runc go test -count=1 ./deploy
+	cd deploy/package && go test -count=1 ./...
+	go run ./deploy/cleanmachine
 
 examples: build ## Build the example apps and drive them in Chromium
 	cd examples && npm ci && npm run build && KYRO_BINARY=$(CURDIR)/kyrochat npm run check

@@ -115,7 +115,7 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Errorf("over a backup that is there: %d %s", status, said)
 		}
 		getenv := func(name string) string { return s.env[name] }
-		if err := run(t.Context(), []string{"backup", "-o", "-"}, getenv, nil, &fullDisk{room: 1000}, io.Discard); err == nil || !strings.Contains(err.Error(), "no space") {
+		if err := run(t.Context(), []string{"backup", "-o", "-"}, getenv, nil, nil, &fullDisk{room: 1000}, io.Discard); err == nil || !strings.Contains(err.Error(), "no space") {
 			t.Errorf("on a full disk: %v", err)
 		}
 		if status, _, said := operated(t, s.env, "restore", plain); status != 1 || !strings.Contains(said, "Nothing was restored") {

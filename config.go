@@ -94,7 +94,7 @@ func readConfig(getenv func(string) string) (Config, error) {
 		Production: r.choice("KYRO_ENV", "development", "development", "production") == "production",
 		Role:       role(r.choice("KYRO_ROLE", string(roleAll), string(roleAll), string(roleAPI), string(roleWorker))),
 		Addr:       r.addr("KYRO_ADDR", "127.0.0.1:8080"),
-		AdminAddr:  r.addr("KYRO_ADMIN_ADDR", "127.0.0.1:9090"),
+		AdminAddr:  r.addr("KYRO_ADMIN_ADDR", defaultAdminAddr),
 		Proxies:    r.prefixes("KYRO_TRUSTED_PROXIES"),
 		DataDir:    r.text("KYRO_DATA_DIR", "./data"),
 		Secrets:    r.secrets("KYRO_SECRET"),
@@ -174,6 +174,14 @@ func readConfig(getenv func(string) string) (Config, error) {
 	r.checkNodes(c)
 	return c, r.err()
 }
+
+// readAdminAddr reads where a server with these settings tells how it is, and heeds no other setting.
+func readAdminAddr(getenv func(string) string) (string, error) {
+	r := &reader{getenv: getenv}
+	return r.addr("KYRO_ADMIN_ADDR", defaultAdminAddr), r.err()
+}
+
+const defaultAdminAddr = "127.0.0.1:9090"
 
 // check holds what several settings say against each other.
 func (r *reader) check(c Config) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -16,12 +17,16 @@ var secretSettings = []string{"KYRO_SECRET", "DATABASE_URL", "REDIS_URL", "SMTP_
 func (r *reader) readFiles() {
 	inFiles := map[string]string{}
 	for _, name := range secretSettings {
-		path := r.text(name+"_FILE", "")
+		set, path := name+"_FILE", r.text(name+"_FILE", "")
 		if path == "" {
-			continue
+			if path = r.credential(name); path == "" {
+				continue
+			}
+			inFiles[set] = path
+			set = "the credential " + credentialPrefix + name
 		}
 		if r.text(name, "") != "" {
-			r.wrong(name+"_FILE", "is set, and so is %s: unset one of them", name)
+			r.wrong(set, "is set, and so is %s: unset one of them", name)
 			continue
 		}
 		text, err := auth.ReadPrivateFile(path)
@@ -32,9 +37,9 @@ func (r *reader) readFiles() {
 		}
 		switch {
 		case err != nil:
-			r.wrong(name+"_FILE", "cannot be used: %v", err)
+			r.wrong(set, "cannot be used: %v", err)
 		case text == "":
-			r.wrong(name+"_FILE", "names a file that is empty: %s", path)
+			r.wrong(set, "names a file that is empty: %s", path)
 		}
 		inFiles[name] = text
 	}
@@ -72,6 +77,22 @@ func texts(secrets []kyro.Secret) []string {
 		list[i] = string(secret)
 	}
 	return list
+}
+
+// credentialPrefix is what the names of credentials begin with, so that a unit can give all files of a folder.
+const credentialPrefix = "kyrochat_"
+
+// credential is the file in which the service manager gives a secret (LoadCredential= of systemd); "" where it gives none.
+func (r *reader) credential(name string) string {
+	folder := r.text("CREDENTIALS_DIRECTORY", "")
+	if folder == "" {
+		return ""
+	}
+	path := filepath.Join(folder, credentialPrefix+name)
+	if _, err := os.Stat(path); err != nil {
+		return "" // it gives those that there are
+	}
+	return path
 }
 
 // secretFile is the file of secrets that a server follows while it runs; "" where they are in the environment, and

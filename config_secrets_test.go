@@ -145,3 +145,34 @@ func TestCookiesNeedHTTPS(t *testing.T) {
 		}
 	}
 }
+
+// TestCredentialsOfTheServiceManager reads the secrets that systemd gives a service by LoadCredential=.
+func TestCredentialsOfTheServiceManager(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for name, text := range map[string]string{
+		"kyrochat_KYRO_SECRET": secretOne + "\n", "kyrochat_GEMINI_API_KEY": "gemini-key\n", "kyrochat_REDIS_URL": "redis://given:6379/0\n", "other": "x",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings := map[string]string{"CREDENTIALS_DIRECTORY": folder, "REDIS_URL_FILE": kept(t, "redis://named:6379/0\n", 0o600)}
+	c, err := readConfig(env(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(texts(c.Secrets), []string{secretOne}) || c.secretFile() != filepath.Join(folder, "kyrochat_KYRO_SECRET") {
+		t.Errorf("the secrets are %d, followed in %q", len(c.Secrets), c.secretFile())
+	}
+	if c.Providers.GeminiKey != "gemini-key" {
+		t.Error("the key is not read")
+	}
+	if c.RedisURL != "redis://named:6379/0" {
+		t.Errorf("a file that is named goes before, but Redis is %q", c.RedisURL)
+	}
+	settings["GEMINI_API_KEY"] = "another"
+	if _, err := readConfig(env(settings)); err == nil || !strings.Contains(err.Error(), "the credential kyrochat_GEMINI_API_KEY is set, and so is GEMINI_API_KEY") {
+		t.Errorf("two keys: %v", err)
+	}
+}

@@ -60,6 +60,11 @@ func (a *app) drain(ctx context.Context) error {
 	return err
 }
 
+// longestDrain is what all steps of the drain take together at the most. Jobs go back meanwhile.
+func (a *app) longestDrain() time.Duration {
+	return max(jobsTime, a.cfg.Limits.DrainTimeout+answersMargin+settleTime+socketsTime+requestsTime+cutTime+usesTime+diagnosticTime)
+}
+
 // endRequests lets requests end, and cuts those that do not, such as an upload from a slow line: what it was to
 // store is not stored, and its client hears so by the broken connection.
 func (a *app) endRequests(ctx context.Context) {

@@ -30,6 +30,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
   kyrochat backup -o FILE               make one file of everything that is kept, beside a running server; "kyrochat backup --help"
   kyrochat restore FILE                 make what is in a backup live again, in an empty installation
   kyrochat migrate                      bring the database's schema up to date and stop
+  kyrochat health                       ask the server that runs with these settings whether it is ready
   kyrochat version                      print the version
   kyrochat help                         print this
 `
@@ -76,6 +77,8 @@ func run(
 		return restore(ctx, args, getenv, in, out, errOut)
 	case "migrate":
 		return migrateOnly(ctx, getenv, errOut)
+	case "health":
+		return health(ctx, args, getenv, out)
 	case "extract": // hidden: the child process that reads documents
 		return extract.Main(in, out)
 	case "version":
@@ -100,7 +103,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	cfg.warn(log)
 	app, err := build(ctx, cfg, log)
 	if err == nil {
-		err = app.run(ctx, func() { app.logReady(log) })
+		err = app.runReported(ctx)
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		log.Info("stopped before it was ready")
@@ -166,8 +169,14 @@ func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() 
 	}
 }
 
-// version is the version of the module, or the revision it was built from.
+// release is set by the build of a release: -ldflags "-X main.release=1.2.3".
+var release string
+
+// version is that of the release, or of the module, or the revision it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

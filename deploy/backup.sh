@@ -1,0 +1,40 @@
+#!/bin/sh
+# What kyrochat-backup.timer does each day: a backup, of which the newest 7 are kept, and one of each of the last 4 weeks.
+# backup.sh verify reads the newest one whole. Flags of `kyrochat backup`, such as -to AGE-KEY, may be in BACKUP_FLAGS, and
+# those of `kyrochat backup verify` in BACKUP_VERIFY_FLAGS (/etc/kyrochat/backup.env).
+set -eu
+program=/usr/lib/kyrochat/current/kyrochat
+folder=${BACKUP_FOLDER:-/var/backups/kyrochat}
+days=7 weeks=4
+
+# keep FOLDER COUNT: removes all but the newest. Names tell the time.
+keep() {
+  find "$1" -maxdepth 1 -name 'kyrochat-*' -type f -printf '%f\n' | sort -r | tail -n "+$(($2 + 1))" | while read -r old; do
+    rm -f "$1/$old"
+  done
+}
+
+if [ "${1:-}" = verify ]; then
+  newest=$(find "$folder/daily" -maxdepth 1 -name 'kyrochat-*' -type f -printf '%f\n' | sort | tail -n 1)
+  [ -n "$newest" ] || { echo "there is no backup in $folder/daily" >&2; exit 1; }
+  if [ -n "${BACKUP_FLAGS:-}" ] && [ -z "${BACKUP_VERIFY_FLAGS:-}" ]; then
+    echo "$newest is encrypted: it is verified where its key is (BACKUP_VERIFY_FLAGS names none here)" >&2
+    exit 0
+  fi
+  # shellcheck disable=SC2086 # several flags
+  exec "$program" backup verify ${BACKUP_VERIFY_FLAGS:-} "$folder/daily/$newest"
+fi
+
+mkdir -p "$folder/daily" "$folder/weekly"
+name=kyrochat-$(date -u +%Y%m%dT%H%M%SZ).backup
+status=0
+# shellcheck disable=SC2086 # several flags
+"$program" backup -o "$folder/daily/$name" ${BACKUP_FLAGS:-} || status=$?
+[ -e "$folder/daily/$name" ] || exit "$status"
+week=$(date -u +%G-W%V)
+if [ ! -e "$folder/weekly/kyrochat-$week.backup" ]; then
+  ln "$folder/daily/$name" "$folder/weekly/kyrochat-$week.backup"
+fi
+keep "$folder/daily" $days
+keep "$folder/weekly" $weeks
+exit "$status"

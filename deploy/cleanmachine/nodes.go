@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// theNodes are the units of three processes on one PostgreSQL and one Redis.
+const theNodes = "kyrochat-api@1 kyrochat-api@2 kyrochat-worker@1"
+
+// nodes is what an operator does with several processes.
+var nodes = []step{
+	{"installs api and worker beside PostgreSQL and Redis", installNodes},
+	{"has the first account", account},
+	{"is behind Caddy, with TLS", proxied},
+	{"reads a PDF", learn},
+	{"answers over TLS, streamed and cited", chat},
+	{"is upgraded, one process after the other", upgradeNodes},
+	{"has its messages after the upgrade", remembers(second)},
+	{"keeps the version where the new one does not get ready", func(ctx context.Context, m *machine) error {
+		_, err := m.ends(ctx, 1, release(idle)+"/upgrade.sh", release(idle)+"/kyrochat", "--timeout", "8", "--no-backup")
+		return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "active\nactive\nactive", "sh", "-c", "systemctl is-active "+theNodes))
+	}},
+	{"has its messages after that", remembers(second)},
+}
+
+func installNodes(ctx context.Context, m *machine) error {
+	// In the order of the manual: the program, the secrets, the units.
+	for _, line := range []string{
+		release(first) + "/install.sh " + release(first) + "/kyrochat --public-url " + site + " --no-start",
+		`umask 077
+password=$(head -c 24 /dev/urandom | base64 | tr -d /+=)
+su postgres -c "psql -qc \"CREATE ROLE kyro LOGIN PASSWORD '$password'\" -c 'CREATE DATABASE kyro OWNER kyro'"
+echo "postgres://kyro:$password@127.0.0.1/kyro" >/etc/kyrochat/credentials/DATABASE_URL
+echo redis://127.0.0.1:6379/0 >/etc/kyrochat/credentials/REDIS_URL`,
+		release(first) + "/install.sh " + release(first) + "/kyrochat --units '" + theNodes + "'",
+	} {
+		if _, err := m.sh(ctx, line); err != nil {
+			return err
+		}
+	}
+	return m.areReady(ctx)
+}
+
+// areReady asks each process.
+func (m *machine) areReady(ctx context.Context) error {
+	for _, addr := range []string{"127.0.0.1:9091", "127.0.0.1:9092", "127.0.0.1:9191"} {
+		if err := m.is(ctx, "ready", "env", "KYRO_ADMIN_ADDR="+addr, "kyrochat", "health"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func upgradeNodes(ctx context.Context, m *machine) error {
+	args := []string{release(second) + "/upgrade.sh", release(second) + "/kyrochat"}
+	if m.has(ctx, "backup") != nil {
+		said, err := m.ends(ctx, 1, args...)
+		if err == nil && !strings.Contains(said, "--no-backup") {
+			err = fmt.Errorf("it does not say what to do: %s", said)
+		}
+		if err := all(err, m.is(ctx, first, "kyrochat", "version")); err != nil {
+			return err
+		}
+		args = append(args, "--no-backup")
+	}
+	_, err := m.run(ctx, args...)
+	return all(err, m.is(ctx, second, "kyrochat", "version"), m.areReady(ctx))
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// release is where a version lies as it was unpacked.
+func release(version string) string { return "/root/releases/" + version }
+
+// service is what an operator does with install.sh and upgrade.sh.
+var service = []step{
+	{"installs, and the unit is started", install},
+	{"is hardened", hardened},
+	{"has the first account", account},
+	{"is behind Caddy, with TLS", proxied},
+	{"reads a PDF, locked in", learn},
+	{"answers over TLS, streamed and cited", chat},
+	{"is installed again, which changes nothing", again},
+	{"takes secrets as credentials", credentials},
+	{"is restarted by the watchdog where it hangs", watched},
+	{"is examined by doctor", doctor},
+	{"makes backups, and verifies them", backups},
+	{"refuses a binary whose sum is another", sums},
+	{"is upgraded", upgrade(second)},
+	{"has its messages after the upgrade", remembers(second)},
+	{"keeps the version where the new one does not get ready", rolledBack},
+	{"has its messages after that", remembers(second)},
+	{"does not go back over a schema on its own, and does when told", overSchema},
+	{"has its messages after that, too", remembers(second)},
+	{"is uninstalled, and what belongs to people stays", uninstall},
+	{"is installed again, with what stayed", install},
+	{"has its messages, of the first version again", remembers(first)},
+	{"is purged", purge},
+}
+
+func install(ctx context.Context, m *machine) error {
+	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS", "--public-url", site); err != nil {
+		return err
+	}
+	return all(
+		m.is(ctx, "active", "systemctl", "is-active", "kyrochat"),
+		m.is(ctx, "enabled", "systemctl", "is-enabled", "kyrochat"),
+		m.is(ctx, "ready", "kyrochat", "health"),
+		m.is(ctx, first, "kyrochat", "version"),
+		m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
+		m.is(ctx, "700 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat"),
+		m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
+		m.is(ctx, "700 root", "stat", "-c", "%a %U", "/etc/kyrochat/credentials"),
+	)
+}
+
+var exposure = regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
+
+// hardened measures the unit as it runs, and looks at its process.
+func hardened(ctx context.Context, m *machine) error {
+	said, err := m.run(ctx, "systemd-analyze", "security", "--no-pager", "kyrochat.service")
+	if err != nil {
+		return err
+	}
+	found := exposure.FindStringSubmatch(said)
+	if found == nil {
+		return fmt.Errorf("no score in %s", said)
+	}
+	if score, err := strconv.ParseFloat(found[1], 64); err != nil || score > 1.5 {
+		return fmt.Errorf("the score is %s", found[1])
+	}
+	said, err = m.sh(ctx, `pid=$(systemctl show --value -p MainPID kyrochat)
+stat -c %U /proc/$pid
+sed -n 's/^CapEff:\t//p; s/^NoNewPrivs:\t//p; s/^Seccomp:\t//p' /proc/$pid/status
+awk '$5 == "/" { options = $6 } END { print options }' /proc/$pid/mountinfo | cut -d, -f1
+nsenter -t $pid -m /bin/true 2>&1 | grep -o 'Permission denied'`)
+	if want := "kyrochat\n0000000000000000\n1\n2\nro\nPermission denied"; err == nil && said != want {
+		err = fmt.Errorf("the process is %q, not %q", said, want)
+	}
+	return err
+}
+
+// proxied puts Caddy in front, with the file of deploy/caddy, and a certificate of its own authority: nobody else's can be
+// reached from here.
+func proxied(ctx context.Context, m *machine) error {
+	upstreams := "127.0.0.1:8080"
+	if _, err := m.run(ctx, "systemctl", "is-enabled", "kyrochat-api@1"); err == nil {
+		upstreams = "127.0.0.1:8081 127.0.0.1:8082"
+	}
+	if _, err := m.sh(ctx, `sed -e 's/127\.0\.0\.1:8080 {/`+upstreams+` {/' -e 's/^chat\.example\.com {/chat.test {\n\ttls internal/' `+release(first)+`/caddy/Caddyfile >/etc/caddy/Caddyfile
+echo 127.0.0.1 chat.test >>/etc/hosts
+systemctl reload caddy`); err != nil {
+		return err
+	}
+	return until(ctx, "Caddy", func() bool {
+		_, err := m.sh(ctx, `cp /var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt /root/ca.crt && `+
+			`curl -sS --cacert /root/ca.crt `+site+`/schema.graphql -o /dev/null -w '%{http_version}' | grep -q ^2`)
+		return err == nil
+	})
+}
+
+// state is what must not be changed by accident.
+const state = `cat /var/lib/kyrochat/secret /etc/kyrochat/kyrochat.env | sha256sum; systemctl show --value -p MainPID kyrochat`
+
+func again(ctx context.Context, m *machine) error {
+	if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=debug >>/etc/kyrochat/kyrochat.env"); err != nil {
+		return err
+	}
+	before, err := m.sh(ctx, state)
+	if err != nil {
+		return err
+	}
+	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat"); err != nil {
+		return err
+	}
+	return m.is(ctx, before, "sh", "-c", state)
+}
+
+// credentials gives it the address of a Redis that is not there: the server says that it does without.
+func credentials(ctx context.Context, m *machine) error {
+	if _, err := m.sh(ctx, `umask 077; echo redis://127.0.0.1:1/0 >/etc/kyrochat/credentials/REDIS_URL; systemctl restart kyrochat`); err != nil {
+		return err
+	}
+	said, err := m.run(ctx, "kyrochat", "health", "--wait", "1m")
+	if err == nil && !strings.Contains(said, "without Redis") {
+		err = fmt.Errorf("the server says %q", said)
+	}
+	_, gone := m.sh(ctx, `rm /etc/kyrochat/credentials/REDIS_URL; systemctl restart kyrochat`)
+	return all(err, gone, m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"))
+}
+
+// watched freezes the process.
+func watched(ctx context.Context, m *machine) error {
+	_, err := m.sh(ctx, `mkdir -p /etc/systemd/system/kyrochat.service.d
+printf '[Service]\nWatchdogSec=3s\nRestartSec=200ms\n' >/etc/systemd/system/kyrochat.service.d/short.conf
+systemctl daemon-reload; systemctl restart kyrochat`)
+	if err != nil {
+		return err
+	}
+	frozen, err := m.sh(ctx, `systemctl kill --kill-whom=main --signal=STOP kyrochat; systemctl show --value -p MainPID kyrochat`)
+	if err != nil {
+		return err
+	}
+	err = until(ctx, "another process", func() bool {
+		now, err := m.run(ctx, "systemctl", "show", "--value", "-p", "MainPID", "kyrochat")
+		return err == nil && now != frozen && now != "0"
+	})
+	_, gone := m.sh(ctx, "rm -r /etc/systemd/system/kyrochat.service.d; systemctl daemon-reload; systemctl restart kyrochat")
+	return all(err, m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), gone)
+}
+
+// has reports whether the build has a command.
+func (m *machine) has(ctx context.Context, command string) error {
+	said, err := m.run(ctx, "kyrochat", "help")
+	if err == nil && !strings.Contains(said, "\n  kyrochat "+command) {
+		err = errNotThere
+	}
+	return err
+}
+
+func doctor(ctx context.Context, m *machine) error {
+	if err := m.has(ctx, "doctor"); err != nil {
+		return err
+	}
+	// Nobody has set a mail server here: that, and nothing else, is worth a warning.
+	said, err := m.run(ctx, "kyrochat-run", "doctor", "-warnings-ok")
+	if err == nil && (!strings.Contains(said, "0 failures, 1 warning,") || !strings.Contains(said, "SMTP_URL is not set")) {
+		err = fmt.Errorf("the doctor says:\n%s", said)
+	}
+	return err
+}
+
+func backups(ctx context.Context, m *machine) error {
+	if err := m.has(ctx, "backup"); err != nil {
+		return err
+	}
+	for _, unit := range []string{"kyrochat-backup", "kyrochat-backup-verify"} {
+		if _, err := m.run(ctx, "systemctl", "start", unit); err != nil {
+			said, _ := m.run(ctx, "journalctl", "-u", unit, "-n", "20", "-o", "cat")
+			return fmt.Errorf("%w\n%s", err, said)
+		}
+	}
+	return all(
+		m.is(ctx, "1", "sh", "-c", "ls /var/backups/kyrochat/daily | wc -l"),
+		m.is(ctx, "1", "sh", "-c", "ls /var/backups/kyrochat/weekly | wc -l"),
+		m.is(ctx, "active", "systemctl", "is-active", "kyrochat-backup.timer"),
+	)
+}
+
+func sums(ctx context.Context, m *machine) error {
+	before, err := m.sh(ctx, state)
+	if err != nil {
+		return err
+	}
+	_, err = m.ends(ctx, 1, release(second)+"/upgrade.sh", release(second)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS")
+	return all(err, m.is(ctx, before, "sh", "-c", state))
+}
+
+func upgrade(version string) func(ctx context.Context, m *machine) error {
+	return func(ctx context.Context, m *machine) error {
+		if _, err := m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat", "--sums", release(version)+"/SHA256SUMS"); err != nil {
+			return err
+		}
+		if err := all(m.is(ctx, version, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health")); err != nil {
+			return err
+		}
+		before, err := m.sh(ctx, state)
+		if err != nil {
+			return err
+		}
+		_, err = m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat") // once more
+		return all(err, m.is(ctx, before, "sh", "-c", state))
+	}
+}
+
+// rolledBack tries a version that never gets ready.
+func rolledBack(ctx context.Context, m *machine) error {
+	said, err := m.ends(ctx, 1, release(idle)+"/upgrade.sh", release(idle)+"/kyrochat", "--timeout", "8")
+	if err == nil && !strings.Contains(said, "this version never gets ready") {
+		err = fmt.Errorf("the last lines are not told: %s", said)
+	}
+	return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
+}
+
+// overSchema tries a version that changes the schema and then does not serve.
+func overSchema(ctx context.Context, m *machine) error {
+	said, err := m.ends(ctx, 2, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20")
+	if err == nil && !strings.Contains(said, "upgrade.sh --undo --restore") {
+		err = fmt.Errorf("the way back is not told: %s", said)
+	}
+	if err := all(err, m.is(ctx, broken, "kyrochat", "version")); err != nil {
+		return err
+	}
+	if _, err := m.run(ctx, "/usr/lib/kyrochat/current/upgrade.sh", "--undo", "--restore"); err != nil {
+		return err
+	}
+	if err := all(m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health")); err != nil {
+		return err
+	}
+	// All at once.
+	_, err = m.ends(ctx, 1, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20", "--restore")
+	return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
+}
+
+func uninstall(ctx context.Context, m *machine) error {
+	_, err := m.run(ctx, "/usr/lib/kyrochat/current/uninstall.sh")
+	return all(err,
+		m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret",
+			"sh", "-c", "ls -d /usr/lib/kyrochat /etc/systemd/system/kyrochat* /usr/local/bin/kyrochat* /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"))
+}
+
+func purge(ctx context.Context, m *machine) error {
+	_, err := m.run(ctx, release(first)+"/uninstall.sh", "--purge")
+	return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
+}
+
+// packaged is what an operator does with the package.
+var packaged = []step{
+	{"installs the package, and the unit is started", func(ctx context.Context, m *machine) error {
+		if _, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+first+"*.deb"); err != nil {
+			return err
+		}
+		return all(
+			m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"),
+			m.is(ctx, "active", "systemctl", "is-active", "kyrochat"),
+			m.is(ctx, first, "kyrochat", "version"),
+			m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
+			m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
+		)
+	}},
+	{"is hardened", hardened},
+	{"has the first account", account},
+	{"refuses install.sh beside it", func(ctx context.Context, m *machine) error {
+		_, err := m.ends(ctx, 1, release(second)+"/install.sh", release(second)+"/kyrochat")
+		return err
+	}},
+	{"is upgraded, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
+		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
+			return err
+		}
+		const kept = `cat /var/lib/kyrochat/secret /etc/kyrochat/kyrochat.env | sha256sum; kyrochat-run admin list`
+		before, err := m.sh(ctx, kept)
+		if err != nil {
+			return err
+		}
+		if _, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb"); err != nil {
+			return err
+		}
+		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept),
+			m.is(ctx, "/usr/lib/kyrochat/current", "sh", "-c", "ls -d /usr/lib/kyrochat/*/kyrochat | sed 's|/kyrochat$||' | grep current"))
+	}},
+	{"is removed, and what belongs to people stays", func(ctx context.Context, m *machine) error {
+		_, err := m.run(ctx, "dpkg", "-r", "kyrochat")
+		return all(err, m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret", "sh", "-c",
+			"ls -d /usr/lib/kyrochat /usr/bin/kyrochat /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"),
+			m.is(ctx, "inactive", "sh", "-c", "systemctl is-active kyrochat || true"))
+	}},
+	{"is purged", func(ctx context.Context, m *machine) error {
+		_, err := m.run(ctx, "dpkg", "-P", "kyrochat")
+		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
+	}},
+}

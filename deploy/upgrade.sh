@@ -1,0 +1,145 @@
+#!/bin/sh
+# Replaces the program by another version, and puts the former one back where the new one does not get ready:
+#   upgrade.sh BINARY [flags]
+#   --sums FILE         the binary must be in this list of SHA-256 sums (SHA256SUMS of a release)
+#   --timeout SECONDS   how long each unit may take to get ready; 120
+#   --no-backup         keep no copy of the data before
+#   --restore           where the former version does not know the new schema, put back the data as they were before the
+#                       upgrade; what was written since is lost. Without it such a version is not put back
+#   upgrade.sh --undo [--restore]   puts the version back that was there before the last upgrade
+# Ends with 0 where the new version serves; with 1 where the former one does, or nothing was changed; with 2 where neither does.
+set -eu
+source=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=installation.sh
+. "$source/installation.sh"
+
+binary='' sums='' patience=120 backup=yes restore=no undo=no
+while [ $# -gt 0 ]; do
+  case $1 in
+    --sums) sums=$2; shift ;;
+    --timeout) patience=$2; shift ;;
+    --no-backup) backup=no ;;
+    --restore) restore=yes ;;
+    --undo) undo=yes ;;
+    -*) fail "there is no flag $1" ;;
+    *) binary=$1 ;;
+  esac
+  shift
+done
+require_machine
+! packaged || fail "KyroChat is installed as a package here, which is upgraded as one"
+present=$(current)
+[ -n "$present" ] || fail "nothing is installed: use install.sh"
+before=$kept_data/before # the version, and the data where they are on this machine
+served=$(serving)
+
+stop_all() {
+  for unit in $served; do systemctl stop "$unit"; done
+}
+
+# leave: nothing was changed but that the units were stopped.
+leave() {
+  for unit in $served; do systemctl start --no-block "$unit"; done
+  fail "$*; nothing was changed"
+}
+
+start_all() {
+  for unit in $served; do
+    restart "$unit"
+    wait_ready "$unit" "$patience" || return 1
+    say "$unit is ready."
+  done
+}
+
+# keep: what is needed to get back. Nothing runs meanwhile where the data are on this machine: the copy is whole, and exact.
+keep() {
+  install -d -m 0700 "$kept_data"
+  rm -rf "$before.new"
+  mkdir -m 0700 "$before.new"
+  printf '%s\n' "$present" >"$before.new/version"
+  if [ $backup = yes ] && embedded; then
+    stop_all
+    for file in kyro.db kyro.db-wal; do
+      [ ! -e "$data/$file" ] || as_user cat "$data/$file" >"$before.new/$file" || leave "the data cannot be copied"
+    done
+  elif [ $backup = yes ]; then
+    "$home/current/kyrochat" help | grep -q '^  kyrochat backup' ||
+      fail "this version makes no backup of PostgreSQL: make one (pg_dump), and use --no-backup; nothing was changed"
+    status=0
+    "$home/current/kyrochat-run" backup -o "$backups/before-upgrade-$(date -u +%Y%m%dT%H%M%SZ).backup" || status=$?
+    case $status in
+      0 | 3) ;; # 3: made, and files were missing that it should have
+      *) fail "the backup failed; nothing was changed" ;;
+    esac
+  fi
+  sync
+  rm -rf "$before"
+  mv "$before.new" "$before"
+}
+
+# back: to the version before.
+back() {
+  former=$(cat "$before/version")
+  [ -x "$home/$former/kyrochat" ] || { say "The former version $former is not there any more."; exit 2; }
+  ! embedded || stop_all
+  told=$(KYROCHAT_BINARY="$home/$former/kyrochat" "$source/kyrochat-run" migrate 2>&1) || case $told in
+    *"made by a newer version"*)
+      if [ $restore = no ]; then
+        say "The former version $former does not know the schema that the new one made, and was not put back."
+        say "Mend what keeps the new one from getting ready, and restart it. Or get back, with the data of before the upgrade:"
+        say "  $home/current/upgrade.sh --undo --restore"
+        for unit in $served; do systemctl start --no-block "$unit"; done
+        exit 2
+      fi
+      put_back
+      ;;
+    *) say "The former version says: $told" ;;
+  esac
+  use "$former"
+  start_all || { say "The former version $former does not get ready either."; exit 2; }
+  say "The former version $former serves again."
+}
+
+# put_back: the data as they were. What is there is kept beside, until the next time.
+put_back() {
+  embedded || { say "The data are in PostgreSQL: restore the backup in $backups by hand, as deployment.md says."; exit 2; }
+  [ -e "$before/kyro.db" ] || { say "No copy of the data was kept before the upgrade."; exit 2; }
+  rm -rf "$kept_data/after"
+  mkdir -m 0700 "$kept_data/after"
+  for file in kyro.db kyro.db-wal kyro.db-shm; do
+    [ ! -e "$data/$file" ] || mv "$data/$file" "$kept_data/after/"
+    # shellcheck disable=SC2016 # of the other shell
+    [ ! -e "$before/$file" ] || as_user sh -c 'umask 077; cat >"$1"' sh "$data/$file" <"$before/$file"
+  done
+  sync
+  say "The data are those of before the upgrade; those of after it are in $kept_data/after."
+}
+
+if [ $undo = yes ]; then
+  [ -e "$before/version" ] || fail "there was no upgrade"
+  back
+  exit 0
+fi
+
+[ -f "$binary" ] || fail "name the new binary: upgrade.sh ./kyrochat"
+[ -z "$sums" ] || check_sum "$binary" "$sums"
+name=$(stage "$binary" "$source")
+if [ "$name" = "$present" ]; then
+  use "$name"
+  for unit in $served; do
+    ready "$unit" || { restart "$unit"; wait_ready "$unit" "$patience"; } || { last_words "$unit"; fail "$unit does not get ready"; }
+  done
+  say "KyroChat $name is installed already, and ready."
+  exit 0
+fi
+keep
+use "$name"
+if start_all; then
+  prune
+  say "KyroChat $name serves now; before it was $present."
+  exit 0
+fi
+say "KyroChat $name does not get ready."
+for unit in $served; do ready "$unit" || last_words "$unit"; done
+back
+exit 1
