@@ -32,7 +32,7 @@ func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, statements, _ := strings.Cut(string(manual), "```sql\n")
+	_, statements, _ := strings.Cut(string(manual), "```sql elsewhere=TestAServerNeedsNoRightToTheSchema\n")
 	statements, _, _ = strings.Cut(statements, "```")
 	statements = strings.NewReplacer("kyro_server", role, "…", canaryDatabase).Replace(statements)
 	if _, err := conn.Exec(t.Context(), statements); err != nil || !strings.Contains(statements, "CREATE ROLE") {
