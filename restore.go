@@ -95,7 +95,7 @@ func openBackup(flags *flag.FlagSet, keyed *keyFlags, args []string, in io.Reade
 	if rest[0] == "-" {
 		return io.NopCloser(in), keys, nil
 	}
-	file, err := os.Open(rest[0])
+	file, err := os.Open(rest[0]) //nolint:gosec // whoever types the name may read the file
 	return file, keys, err
 }
 
@@ -460,7 +460,7 @@ func syncAll(dir string) error {
 		if d.IsDir() {
 			return syncFolder(path)
 		}
-		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		file, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // nobody else may write to the folder
 		if err != nil {
 			return err
 		}

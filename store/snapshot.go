@@ -94,7 +94,7 @@ func (sn *Snapshot) Rows(ctx context.Context, table ImageTable, part func(rows i
 			columns[i] = `"` + c.Name + `"`
 		}
 	}
-	statement := "SELECT " + strings.Join(columns, ", ") + ` FROM "` + table.Name + `"`
+	statement := "SELECT " + strings.Join(columns, ", ") + ` FROM "` + table.Name + `"` //nolint:gosec // names of the catalogue
 	if some := imagedRows[table.Name]; some != "" {
 		statement += " WHERE " + some
 	}
