@@ -129,7 +129,7 @@ func (m *machine) enclosed(ctx context.Context) error {
 systemctl is-enabled -q kyrochat || unit=kyrochat-worker@1
 main=$(systemctl show --value -p MainPID $unit)
 for status in $(grep -lx "PPid:	$main" /proc/[0-9]*/status); do
-  echo "$(stat -c %U "$status") $(sed -n 's/^Seccomp_filters:\t/filters /p; s/^NoNewPrivs:\t/sealed /p' "$status" | tr '\n' ' ')"
+  echo "$(id -nu "$(sed -n 's/^Uid:\t\([0-9]*\)\t.*/\1/p' "$status")") $(sed -n 's/^Seccomp_filters:\t/filters /p; s/^NoNewPrivs:\t/sealed /p' "$status" | tr '\n' ' ')"
 done
 journalctl -u $unit -o cat | grep 'fewer walls' || true`)
 	if err != nil {
