@@ -47,5 +47,5 @@ func openFiles() (limit uint64, known bool) {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {
 		return 0, false
 	}
-	return uint64(r.Cur), true
+	return uint64(r.Cur), true //nolint:unconvert // an int64 on some systems
 }

@@ -213,7 +213,7 @@ func (x *Examined) readFile(ctx context.Context, path, options string) error {
 		}
 	}
 	if rows != nil {
-		err = errors.Join(err, rows.Err(), rows.Close())
+		err = errors.Join(err, rows.Err(), rows.Close()) //nolint:sqlclosecheck // its error counts
 	}
 	switch {
 	case limited.Err() != nil:
