@@ -11,6 +11,7 @@ RACE = -race '-gcflags=modernc.org/sqlite/lib=$(UNWATCHED)' '-gcflags=modernc.or
 # Tools of development have modules of their own: what they need is no matter of the product.
 TOOL = go tool -modfile=internal/tools
 COVERED = $(shell paste -sd, .ci/covered)
+REQUIRE = postgres,redis
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,7 +26,7 @@ test: ## Run the tests
 	go test ./...
 
 race: ## Run the tests with the race detector, PostgreSQL and Redis required
-	KYRO_TEST_REQUIRE=postgres,redis go test $(RACE) ./...
+	KYRO_TEST_REQUIRE=$(REQUIRE) go test $(RACE) ./...
 
 generate: ## Make the generated code anew
 	go generate ./...
@@ -48,7 +49,7 @@ vuln: ## Look for known vulnerabilities in what is used; VULNDB=file:///folder w
 	$(TOOL)/govulncheck.mod govulncheck $(if $(VULNDB),-db $(VULNDB)) ./...
 
 cover: ## Run the tests, and tell how much of the packages in .ci/covered they run; 90 % is the least
-	KYRO_TEST_REQUIRE=postgres,redis go test -timeout 60m -p 1 -coverpkg=$(COVERED) -coverprofile=cover.out ./...
+	KYRO_TEST_REQUIRE=$(REQUIRE) go test -timeout 60m -p 1 -coverpkg=$(COVERED) -coverprofile=cover.out ./...
 	go run ./internal/coverage -least 90 cover.out
 
 mutants: ## Change the code of kyro, answer and auth in small ways, and list the changes that no test of theirs notices

@@ -47,7 +47,7 @@ func AuditActions() []AuditAction {
 		AuditPasswordChanged, AuditPasswordResetRequested, AuditPasswordReset, AuditEmailVerified, AuditEmailChangeRequested, AuditEmailChanged,
 		AuditEmailReverted, AuditDeactivated, AuditReactivated, AuditPurged, AuditAPIKeyCreated, AuditAPIKeyRevoked, AuditBotCreated,
 		AuditBotDeleted, AuditBudgetChanged, AuditDocumentAdded, AuditDocumentDeleted, AuditExportRequested, AuditExportDeleted, AuditLimitHit,
-		AuditAccessDenied, AuditSecretRotated,
+		AuditAccessDenied, AuditSecretRotated, AuditBackupRestored, AuditDataRepaired,
 	}
 }
 
