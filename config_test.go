@@ -171,7 +171,7 @@ func TestRoles(t *testing.T) {
 		{"an api process with a secret of its own", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database}, "KYRO_SECRET", nil},
 		{"an api process", map[string]string{"KYRO_ROLE": "api", "DATABASE_URL": database, "KYRO_SECRET": secret}, "", []string{"Redis"}},
 		{"a worker", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database}, "", []string{"Redis"}},
-		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database, "KYRO_SIGNUP": "closed", "KYRO_SECRET": secret}, "", []string{"Redis"}},
+		{"a worker in production", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database, "KYRO_SIGNUP": "closed", "KYRO_SECRET": secret}, "", []string{"Redis", "SMTP_URL"}},
 		{"a worker in production that would make links of its own", map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": "worker", "DATABASE_URL": database, "KYRO_SIGNUP": "closed"}, "KYRO_SECRET", nil},
 		{"a worker with Redis", map[string]string{"KYRO_ROLE": "worker", "DATABASE_URL": database, "REDIS_URL": "redis://localhost"}, "", nil},
 		{"everything on a database that others may share", map[string]string{"DATABASE_URL": database}, "", []string{"KYRO_SECRET"}},

@@ -129,7 +129,7 @@ func appendValue(b []byte, column ImageColumn, value any) ([]byte, error) {
 	return nil, fmt.Errorf("a value of column %s is a %T, which no backup can hold", column.Name, value)
 }
 
-var errBadRow = errors.New("a row of the backup cannot be read")
+var errBadRow = errors.New("a row of the backup is damaged")
 
 // readValue reads a value and gives what is left. Bytes are a part of b.
 func readValue(b []byte) (value any, rest []byte, err error) {
