@@ -22,7 +22,7 @@ import (
 // inspector looks at everything that an installation keeps: in the database, in files and in the index.
 type inspector struct {
 	store  *store.Store
-	folder *files.Files
+	folder *files.Files     // nil where no original is in one
 	bucket ingest.Originals // nil where there is none
 	index  *ingest.Service  // nil where there is no index outside of the database
 	o      store.Inspection // what vectors should be
@@ -106,9 +106,11 @@ func (v *inspector) originals(ctx context.Context) error {
 
 // original reports whether the original of a document is there, and is what was uploaded.
 func (v *inspector) original(ctx context.Context, d store.Filed) (there, right bool, err error) {
-	versions, err := v.folder.Versions(d.DocumentID)
-	if err != nil {
-		return false, false, err
+	var versions []int
+	if v.folder != nil {
+		if versions, err = v.folder.Versions(d.DocumentID); err != nil {
+			return false, false, err
+		}
 	}
 	needed := d.Kept || len(d.Objects) > 0 || len(versions) > 0 || d.Kind != kyro.DocumentURL // a page that could not be fetched yet has none
 	var body io.ReadCloser
@@ -154,13 +156,15 @@ func matches(body io.Reader, d store.Filed) (bool, error) {
 func (v *inspector) orphans(ctx context.Context) error {
 	before := time.Now().Add(-orphanAge)
 	v.doing("files without a document")
-	ids, err := v.folder.Documents(before)
-	if err != nil {
-		return err
-	}
-	gone, err := v.store.Deleted(ctx, ids)
-	if err != nil {
-		return err
+	var gone []kyro.ID
+	if v.folder != nil {
+		ids, err := v.folder.Documents(before)
+		if err != nil {
+			return err
+		}
+		if gone, err = v.store.Deleted(ctx, ids); err != nil {
+			return err
+		}
 	}
 	count := len(gone)
 	var examples []string

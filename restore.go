@@ -33,7 +33,7 @@ backup is of, and can be tried beside it. Vectors in Pinecone are made again in 
 embeddings. API keys and passwords are what they were: whoever took one back after the backup was made does so again.
 
 Exit status: 0 where it was done, 1 where it could not be, 2 where the command line is wrong, 3 where it was done, but
-verifying found something that somebody has to look at.
+verifying found something that somebody has to look at, or did not come to its end.
 `
 
 // restore is the command that makes a backup live again.
@@ -69,10 +69,10 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 		read: &restoring{archive: archive, manifest: manifest, progress: newHowFar(errOut)},
 	}
 	findings, err := t.restore(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = errors.New("stopped")
-		}
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("stopped")
+	}
+	if err != nil && !t.live {
 		return fmt.Errorf("restore: %w\nNothing was restored", err)
 	}
 	p := t.read.progress
@@ -83,6 +83,9 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 		p.say("Whoever was signed in still is, where KYRO_SECRET is the same.")
 	} else {
 		p.say("Everybody signs in again. API keys work as they did when the backup was made.")
+	}
+	if err != nil {
+		return errFound{fmt.Errorf("restore: %w\nEverything is restored, but it was not verified to the end: \"kyrochat admin verify\" does that", err)}
 	}
 	if findings > 0 {
 		return errFound{fmt.Errorf("restored, but %s to be looked at: see above", pick(findings == 1, "one thing is", fmt.Sprintf("%d things are", findings)))}
@@ -104,6 +107,7 @@ type target struct {
 	bucket ingest.Originals // nil where there is none
 	folder string           // of originals, where they are files
 	put    []string         // objects that are in the bucket by now
+	live   bool             // all of it is there: whatever fails from here on takes nothing back
 }
 
 // restore gives how much there is to be looked at.
@@ -112,7 +116,7 @@ func (t *target) restore(ctx context.Context) (findings int, err error) {
 		return 0, err
 	}
 	defer func() {
-		if err != nil && len(t.put) > 0 {
+		if err != nil && !t.live && len(t.put) > 0 {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 			defer cancel()
 			_ = t.bucket.Remove(ctx, t.put)

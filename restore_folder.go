@@ -59,7 +59,8 @@ func (t *target) restoreFolder(ctx context.Context) (findings int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return findings, goLive(dir)
+	t.live, err = goLive(dir)
+	return findings, err
 }
 
 // emptyFolder sees that there is nothing in the data folder that somebody could miss.
@@ -104,27 +105,28 @@ func clearRestore(dir string) error {
 	return os.RemoveAll(tmp)
 }
 
-// goLive puts in place what was restored, the database last: before that nothing is live, after it everything.
-func goLive(dir string) error {
+// goLive puts in place what was restored, the database last: before that nothing is live, after it everything, also where it
+// gives an error.
+func goLive(dir string) (live bool, err error) {
 	tmp := filepath.Join(dir, restoreFolder)
 	if err := syncAll(tmp); err != nil {
-		return err
+		return false, err
 	}
 	for _, name := range []string{"kyro.db", "kyro.db-wal", "kyro.db-shm", "files", "exports"} { // of an empty installation
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if err := os.WriteFile(filepath.Join(tmp, restoreMark), nil, 0o600); err != nil {
-		return err
+		return false, err
 	}
 	if err := errors.Join(syncFolder(tmp), os.Rename(filepath.Join(tmp, "files"), filepath.Join(dir, "files")), syncFolder(dir)); err != nil {
-		return err
+		return false, err
 	}
-	if err := errors.Join(os.Rename(filepath.Join(tmp, "kyro.db"), filepath.Join(dir, "kyro.db")), syncFolder(dir)); err != nil {
-		return err
+	if err := os.Rename(filepath.Join(tmp, "kyro.db"), filepath.Join(dir, "kyro.db")); err != nil {
+		return false, err
 	}
-	return os.RemoveAll(tmp)
+	return true, errors.Join(syncFolder(dir), os.RemoveAll(tmp))
 }
 
 // syncAll makes sure that a folder is on the disk with all that is in it.

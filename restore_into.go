@@ -63,8 +63,13 @@ func (t *target) restorePostgres(ctx context.Context) (findings int, err error) 
 	if err := t.fill(ctx); err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		return 0, errors.Join(err, clear(ctx))
+		if cleared := clear(ctx); cleared != nil {
+			t.put = nil // rows that are left may refer to them
+			err = errors.Join(err, fmt.Errorf("what was begun could not be taken back, use another database: %w", cleared))
+		}
+		return 0, err
 	}
+	t.live = true
 	return t.verify(ctx)
 }
 
@@ -137,13 +142,11 @@ func (r intoTarget) Jobs(ctx context.Context, list []kyro.Job) error {
 
 // verify looks at what was restored, and says how much of it has to be looked at.
 func (t *target) verify(ctx context.Context) (findings int, err error) {
-	folder := t.folder
-	if folder == "" {
-		folder = filepath.Join(t.cfg.DataDir, "files")
-	}
 	v := &inspector{store: t.store, bucket: t.bucket, doing: func(what string) { t.read.progress.at("verifying: %s", what) }}
-	if v.folder, err = files.Open(folder, false); err != nil {
-		return 0, err
+	if t.folder != "" { // else no file of it is in one
+		if v.folder, err = files.Open(t.folder, false); err != nil {
+			return 0, err
+		}
 	}
 	v.o.Model, v.o.Dims = t.cfg.Providers.embeddings()
 	err = v.run(ctx, func(f kyro.Finding, _ func(context.Context) error) error {

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kyrochat/internal/s3"
+	"kyrochat/internal/testdb"
+)
+
+// withOneFile is a person with a bot that knows one file.
+func withOneFile(t *testing.T, s *testServer, content []byte) (p *person, document string) {
+	t.Helper()
+	p = s.signUp(t)
+	document = p.upload(p.newBot(), "tower.txt", content).text("uploadDocument.document.id")
+	if status := p.settled(document); status != "READY" {
+		t.Fatal(status)
+	}
+	return p, document
+}
+
+// on is the same person at another server.
+func (p *person) on(t *testing.T, s *testServer) *person {
+	t.Helper()
+	q := &person{t: t, s: s, email: p.email}
+	q.token = q.signInWith(p.email, password).text("logIn.accessToken")
+	return q
+}
+
+// TestRestoredButNotVerified: what is restored stays, with its files, where it cannot be verified to the end.
+func TestRestoredButNotVerified(t *testing.T) {
+	t.Parallel()
+	content := uploadedText("zorvath")
+	s := startServer(t, nil)
+	p, document := withOneFile(t, s, content)
+	file := filepath.Join(t.TempDir(), "backup")
+	mustOperate(t, s.env, "backup", "-o", file)
+
+	bucket := s3.Start(t)
+	nowhere := filepath.Join(t.TempDir(), "file") // a folder that nobody can make
+	if err := os.WriteFile(nowhere, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "KYRO_DATA_DIR": filepath.Join(nowhere, "data")}
+	maps.Copy(env, bucket.Env())
+	bucket.Script(s3.Script{Kind: s3.Get, Status: 503})
+	status, _, said := operated(t, env, "restore", file)
+	if status != 3 || !strings.Contains(said, "Everything is restored") || strings.Contains(said, "Nothing") {
+		t.Errorf("restoring says %d %s", status, said)
+	}
+	bucket.Reset()
+	env["KYRO_DATA_DIR"] = t.TempDir()
+	back := startServer(t, env)
+	if got := carry(t, "GET", p.on(t, back).download(document), nil); got.body != string(content) {
+		t.Errorf("%d bytes of the file come back", len(got.body))
+	}
+	if out := mustOperate(t, env, "admin", "verify"); !strings.HasPrefix(out, "Everything") {
+		t.Error(out)
+	}
+}
