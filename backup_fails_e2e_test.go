@@ -61,3 +61,21 @@ func TestRestoredButNotVerified(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestBackupKeysAreKeptSecret: who gives the secret key where the public one belongs is told so, and the key is not in what is told.
+func TestBackupKeysAreKeptSecret(t *testing.T) {
+	t.Parallel()
+	_, open := sealed(t)
+	identity := open[1]
+	key, err := os.ReadFile(identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := strings.TrimSpace(string(key))
+	for _, to := range []string{identity, secret} {
+		status, out, said := operated(t, map[string]string{"KYRO_DATA_DIR": t.TempDir()}, "backup", "-o", "-", "-to", to)
+		if status != 1 || !strings.Contains(said, "public one") || strings.Contains(out+said, secret) {
+			t.Errorf("for %.20s: %d %s", to, status, said)
+		}
+	}
+}

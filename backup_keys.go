@@ -57,9 +57,13 @@ func (k *keyFlags) keys() (backup.Keys, error) {
 	}
 	recipients := make([]string, len(k.to))
 	for i, to := range k.to {
+		name := "-to"
 		recipients[i] = to
 		if text, err := os.ReadFile(to); err == nil {
-			recipients[i] = string(text)
+			name, recipients[i] = "-to "+to, string(text)
+		}
+		if _, err := backup.Recipients(recipients[i : i+1]); err != nil {
+			return backup.Keys{}, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return backup.Recipients(recipients)

@@ -235,6 +235,13 @@ func TestKeysAreExplained(t *testing.T) {
 	if _, err := backup.Recipients([]string{"nonsense"}); err == nil || !strings.Contains(err.Error(), "age1") {
 		t.Errorf("nonsense for a key: %v", err)
 	}
+	for _, given := range []string{key.String(), strings.ToLower(key.String()), "# created: today\n" + key.String() + "\n"} {
+		_, err := backup.Recipients([]string{given})
+		said := strings.ToUpper(fmt.Sprint(err))
+		if err == nil || strings.Contains(said, key.String()) || !strings.Contains(said, "SECRET KEY") {
+			t.Errorf("a secret key for a public one: %v", err)
+		}
+	}
 	if _, err := backup.Identities(strings.NewReader(strings.ToLower(key.String()))); err == nil || strings.Contains(strings.ToLower(fmt.Sprint(err)), strings.ToLower(key.String())) {
 		t.Errorf("an identity that is none: %v", err)
 	}

@@ -19,24 +19,30 @@ type Keys struct {
 func (k Keys) None() bool { return len(k.recipients) == 0 }
 
 // Recipients reads public keys, as age-keygen prints them. Whoever has one of the identities that belong to them can open the
-// backup; the machine that makes it cannot.
+// backup; the machine that makes it cannot. Errors do not repeat what was given, which may be an identity by mistake.
 func Recipients(keys []string) (Keys, error) {
 	var k Keys
 	for _, key := range keys {
 		read, err := age.ParseRecipients(strings.NewReader(key))
 		if err != nil {
-			return Keys{}, fmt.Errorf("%q is no public key of age, which looks like age1…: %w", key, err)
+			if strings.Contains(strings.ToUpper(key), secretKey) {
+				return Keys{}, errors.New("this is a secret key of age, which opens backups: give the public one, which looks like age1… and which age-keygen -y prints")
+			}
+			return Keys{}, errors.New("there is no public key of age in it, which looks like age1…")
 		}
 		k.recipients = append(k.recipients, read...)
 	}
 	return k, nil
 }
 
+// secretKey is how each line of a secret key begins.
+const secretKey = "AGE-SECRET-KEY-"
+
 // Identities reads the secret keys that open a backup, as age-keygen writes them to a file. Errors do not repeat them.
 func Identities(file io.Reader) (Keys, error) {
 	read, err := age.ParseIdentities(file)
 	if err != nil {
-		return Keys{}, errors.New("there is no identity of age in it: it has a line that begins with AGE-SECRET-KEY-")
+		return Keys{}, errors.New("there is no identity of age in it: it has a line that begins with " + secretKey)
 	}
 	return Keys{identities: read}, nil
 }
