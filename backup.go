@@ -27,7 +27,7 @@ the other settings, mails in the outbox, exports that are made already.
                         one a line. What makes the backup cannot open it then. May be given several times
   -passphrase-file FILE encrypt it with the passphrase in this file instead
 
-verify reads the whole of a backup, touches nothing, and says whether it is complete, undamaged and can be restored by
+verify reads the whole of a backup, changes nothing but for a moment a folder of its own among temporary ones, and says whether it is complete, undamaged and can be restored by
 this program.
 
 Exit status: 0 where it was done, 1 where it could not be, 2 where the command line is wrong, 3 where the backup is made,

@@ -79,3 +79,42 @@ func TestBackupKeysAreKeptSecret(t *testing.T) {
 		}
 	}
 }
+
+// TestBackupLeavesOthersTablesAlone: somebody keeps tables of their own beside ours, as Litestream does. They are not in a backup, and
+// keep none from being made nor restored.
+func TestBackupLeavesOthersTablesAlone(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		content := uploadedText("zorvath")
+		p, document := withOneFile(t, s, content)
+		s.exec(t, "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+		s.exec(t, "INSERT INTO _litestream_seq VALUES (1, 5)")
+		s.exec(t, "CREATE TABLE notes_old (id VARCHAR(20))")
+		file := filepath.Join(t.TempDir(), "backup")
+		mustOperate(t, s.env, "backup", "-o", file)
+		mustOperate(t, nil, "backup", "verify", file)
+		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+		mustOperate(t, env, "restore", file)
+		if got := carry(t, "GET", p.on(t, startServer(t, env)).download(document), nil); got.body != string(content) {
+			t.Errorf("%d bytes of the file come back", len(got.body))
+		}
+	})
+}
+
+// TestVerifyRefusesWhatHasNoPlace: a backup that no restore would take is none.
+func TestVerifyRefusesWhatHasNoPlace(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	folder := t.TempDir()
+	file, other := filepath.Join(folder, "backup"), filepath.Join(folder, "other")
+	mustOperate(t, s.env, "backup", "-o", file)
+	content, err := os.ReadFile(file)
+	if err == nil { // a table has another name, in what the backup says of itself, which no sum is of until the end
+		err = os.WriteFile(other, again(t, content, `"Name": "audit_head"`, `"Name": "audit_heap"`), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, said := operated(t, nil, "backup", "verify", other); status != 1 || !strings.Contains(said, "audit_heap") {
+		t.Errorf("verifying says %d %s", status, said)
+	}
+}

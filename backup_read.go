@@ -36,6 +36,9 @@ func verifyBackup(ctx context.Context, args []string, in io.Reader, out, errOut 
 		return fmt.Errorf("backup verify: %w", err)
 	}
 	defer archive.Close()
+	if err := fitsSchema(ctx, manifest); err != nil {
+		return fmt.Errorf("backup verify: %w", err)
+	}
 	r := &restoring{archive: archive, manifest: manifest, progress: newHowFar(errOut), into: nowhere{}}
 	if err := r.fill(ctx); err != nil {
 		return fmt.Errorf("backup verify: %w", err)
@@ -45,6 +48,24 @@ func verifyBackup(ctx context.Context, args []string, in io.Reader, out, errOut 
 		plural(r.told.Originals, "file"), byteText(r.told.Bytes),
 		pick(len(r.told.Missing) == 0, "", "missing    the files of "+firstFew(r.told.Missing, 10)+"\n"))
 	return err
+}
+
+// fitsSchema makes the schema of a backup somewhere else for a moment, and refuses what has no place in it.
+func fitsSchema(ctx context.Context, manifest backupManifest) (err error) {
+	dir, err := os.MkdirTemp("", "kyrochat-schema-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	pools, err := store.Open(ctx, store.Config{DataDir: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pools.Close()) }()
+	if err := pools.MigrateTo(ctx, manifest.Migrations, nil); err != nil {
+		return err
+	}
+	return pools.Fits(ctx, manifest.Image)
 }
 
 // openBackup reads the command line of a command that reads a backup. Errors of the line are badUsage.

@@ -48,7 +48,7 @@ func sqliteTables(ctx context.Context, db bun.IDB) (tables []ImageTable, parents
 	}
 	parents = map[string][]string{}
 	for _, name := range names {
-		if !imaged(name) {
+		if !imaged(name) || !knownTables()[name] { // others may have theirs in the same file
 			continue
 		}
 		t := ImageTable{Name: name}
@@ -104,7 +104,7 @@ func postgresTables(ctx context.Context, db bun.IDB) (tables []ImageTable, paren
 		return nil, nil, err
 	}
 	for _, c := range columns {
-		if !imaged(c.TableName) || !knownTables()[c.TableName] { // others may have theirs in the same schema
+		if !imaged(c.TableName) || !knownTables()[c.TableName] { // likewise
 			continue
 		}
 		if len(tables) == 0 || tables[len(tables)-1].Name != c.TableName {

@@ -145,15 +145,8 @@ func (s *Store) Restore(ctx context.Context, image Image, want Restored, fill fu
 		if err != nil {
 			return err
 		}
-		r := &Restoring{store: s, tx: tx, image: image, columns: map[string]map[string]ImageColumn{}}
-		for _, t := range tables {
-			columns := map[string]ImageColumn{}
-			for _, c := range t.Columns {
-				columns[c.Name] = c
-			}
-			r.columns[t.Name] = columns
-		}
-		if err := r.fits(); err != nil {
+		r := &Restoring{store: s, tx: tx, image: image, columns: columnsByName(tables)}
+		if err := image.fits(r.columns); err != nil {
 			return err
 		}
 		rebuild, err := r.bare(ctx)
@@ -190,10 +183,30 @@ func (p *Pools) unguarded(ctx context.Context) error {
 	return nil
 }
 
-// fits sees that all of the image has its place.
-func (r *Restoring) fits() error {
-	for _, t := range r.image.Tables {
-		columns := r.columns[t.Name]
+func columnsByName(tables []ImageTable) map[string]map[string]ImageColumn {
+	all := map[string]map[string]ImageColumn{}
+	for _, t := range tables {
+		all[t.Name] = map[string]ImageColumn{}
+		for _, c := range t.Columns {
+			all[t.Name][c.Name] = c
+		}
+	}
+	return all
+}
+
+// Fits refuses an image for which the schema of this database has no place.
+func (p *Pools) Fits(ctx context.Context, image Image) error {
+	tables, err := imageTables(ctx, p.readers, p.Postgres())
+	if err != nil {
+		return err
+	}
+	return image.fits(columnsByName(tables))
+}
+
+// fits sees that all of the image has its place among the columns of a schema, which are by table and name.
+func (i Image) fits(schema map[string]map[string]ImageColumn) error {
+	for _, t := range i.Tables {
+		columns := schema[t.Name]
 		for _, c := range t.Columns {
 			if _, ok := columns[c.Name]; !ok {
 				return fmt.Errorf("the backup has a column %s.%s, which this program's schema of the same version does not have", t.Name, c.Name)
