@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -116,5 +117,52 @@ func TestVerifyRefusesWhatHasNoPlace(t *testing.T) {
 	}
 	if status, _, said := operated(t, nil, "backup", "verify", other); status != 1 || !strings.Contains(said, "audit_heap") {
 		t.Errorf("verifying says %d %s", status, said)
+	}
+}
+
+// TestMovedInTheSameFolder: what began with SQLite moves into PostgreSQL, and its files into the rows or a bucket, with the data folder that
+// it had. The files of before are in it still. Each is in the next backup once, and that can be restored.
+func TestMovedInTheSameFolder(t *testing.T) {
+	t.Parallel()
+	for name, buckets := range map[string]bool{"rows": false, "bucket": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := uploadedText("zorvath")
+			s := startServer(t, nil)
+			p, document := withOneFile(t, s, content)
+			folder := t.TempDir()
+			first, second := filepath.Join(folder, "first"), filepath.Join(folder, "second")
+			mustOperate(t, s.env, "backup", "-o", first)
+			if err := s.stop(); err != nil {
+				t.Fatal(err)
+			}
+			moved := map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "KYRO_DATA_DIR": s.env["KYRO_DATA_DIR"]}
+			if buckets {
+				maps.Copy(moved, s3.Start(t).Env())
+			}
+			mustOperate(t, moved, "restore", first)
+			mustOperate(t, moved, "backup", "-o", second)
+			if out := mustOperate(t, nil, "backup", "verify", second); buckets != strings.Contains(out, "1 file of") {
+				t.Errorf("the backup has %s", out)
+			}
+			for _, to := range homes() {
+				env := to.env(t)
+				mustOperate(t, env, "restore", second)
+				if got := carry(t, "GET", p.on(t, startServer(t, env)).download(document), nil); got.body != string(content) {
+					t.Errorf("%s: %d bytes of the file come back", to.name, len(got.body))
+				}
+			}
+		})
+	}
+}
+
+// TestVerifyRefusesAFileTwice: which backups of former versions may have.
+func TestVerifyRefusesAFileTwice(t *testing.T) {
+	t.Parallel()
+	r := &restoring{progress: newHowFar(io.Discard), into: nowhere{}}
+	for i, name := range []string{"6/1", "7/1", "7/2", "7/1"} {
+		if err := r.file(t.Context(), name, 1, strings.NewReader("x")); (err == nil) != (i < 3) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

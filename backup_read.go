@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,6 +146,8 @@ type restoring struct {
 	into     restorer
 	told     backupSummary // what the backup says that it has
 	seen     backupSummary // what was read
+	document int64         // whose originals were read last: they come by document
+	versions []int         // of it
 }
 
 // fill reads the backup to its end. Only where it gives no error was it a whole one.
@@ -221,6 +224,13 @@ func (r *restoring) file(ctx context.Context, name string, size int64, entry io.
 	if err != nil || bad != nil || key < 1 || number < 1 {
 		return fmt.Errorf("%w (%q is no file of a document)", backup.ErrDamaged, name)
 	}
+	if key != r.document {
+		r.document, r.versions = key, nil
+	}
+	if slices.Contains(r.versions, number) {
+		return fmt.Errorf("%w (%q is in it twice)", backup.ErrDamaged, name)
+	}
+	r.versions = append(r.versions, number)
 	r.seen.Originals++
 	r.seen.Bytes += size
 	r.progress.at("restoring files: %d, %s", r.seen.Originals, byteText(r.seen.Bytes))

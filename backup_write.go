@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"kyrochat/backup"
@@ -199,6 +200,8 @@ func (b *backingUp) writeOriginals(ctx context.Context, snapshot *store.Snapshot
 	}
 }
 
+// writeFiled adds the originals of a document, each version once: that of the database, which is among the rows, else that of the
+// bucket, else that of the folder, where others may be too. After a move into another database it has what was kept in it before.
 func (b *backingUp) writeFiled(ctx context.Context, d store.Filed) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -207,10 +210,10 @@ func (b *backingUp) writeFiled(ctx context.Context, d store.Filed) error {
 	if err != nil {
 		return err
 	}
-	found := d.Kept
+	found := len(d.Kept) > 0
 	for _, version := range versions {
-		if version > d.Version {
-			continue // which came after the snapshot
+		if _, elsewhere := d.Objects[version]; elsewhere || slices.Contains(d.Kept, version) || version > d.Version {
+			continue // one that is later came after the snapshot
 		}
 		file, err := os.Open(b.folder.Path(d.DocumentID, version))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -230,6 +233,9 @@ func (b *backingUp) writeFiled(ctx context.Context, d store.Filed) error {
 		return errors.New("there are files in a bucket, and none is set: give the settings of the server (KYRO_S3_ENDPOINT and the others)")
 	}
 	for version, key := range d.Objects {
+		if slices.Contains(d.Kept, version) {
+			continue
+		}
 		body, err := b.bucket.Open(ctx, key)
 		if err == nil {
 			err = b.addOriginal(d.DocumentID, version, body)

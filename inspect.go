@@ -112,7 +112,7 @@ func (v *inspector) original(ctx context.Context, d store.Filed) (there, right b
 			return false, false, err
 		}
 	}
-	needed := d.Kept || len(d.Objects) > 0 || len(versions) > 0 || d.Kind != kyro.DocumentURL // a page that could not be fetched yet has none
+	needed := len(d.Kept) > 0 || len(d.Objects) > 0 || len(versions) > 0 || d.Kind != kyro.DocumentURL // a page that could not be fetched yet has none
 	var body io.ReadCloser
 	switch {
 	case len(d.Objects) > 0 && v.bucket == nil:
@@ -123,9 +123,9 @@ func (v *inspector) original(ctx context.Context, d store.Filed) (there, right b
 			latest = max(latest, version)
 		}
 		body, err = v.bucket.Open(ctx, d.Objects[latest])
-	case d.Kept && d.Size == 0:
+	case len(d.Kept) > 0 && d.Size == 0:
 		return true, true, nil // a text, which the database has read already
-	case d.Kept:
+	case len(d.Kept) > 0:
 		var r io.Reader
 		if r, err = v.store.Original(ctx, d.DocumentID, d.Version); err == nil {
 			body = io.NopCloser(r)

@@ -226,6 +226,20 @@ func TestEntriesHaveTheSizeTheySay(t *testing.T) {
 	}
 }
 
+func TestEntriesHaveNamesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w, err := backup.NewWriter(io.Discard, about{}, time.Now(), backup.Keys{})
+	if err == nil {
+		err = w.Add("originals/7/1", 4, strings.NewReader("four"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Add("originals/7/1", 4, strings.NewReader("four")); err == nil {
+		t.Error("a name was taken twice")
+	}
+}
+
 func TestKeysAreExplained(t *testing.T) {
 	t.Parallel()
 	key, err := age.GenerateX25519Identity()

@@ -40,13 +40,14 @@ type Writer struct {
 	tar    *tar.Writer
 	at     time.Time
 	index  bytes.Buffer
+	names  map[string]struct{}
 	copy   []byte
 }
 
 // NewWriter begins a backup of the moment with what it says of itself. Without keys it is not encrypted. What is written to w
 // is a backup only once Close has returned without an error.
 func NewWriter(w io.Writer, manifest any, at time.Time, keys Keys) (*Writer, error) {
-	out := &Writer{at: at, copy: make([]byte, 128<<10)}
+	out := &Writer{at: at, names: map[string]struct{}{}, copy: make([]byte, 128<<10)}
 	sealed, err := keys.encrypt(w)
 	if err != nil {
 		return nil, fmt.Errorf("begin to encrypt the backup: %w", err)
@@ -64,11 +65,12 @@ func NewWriter(w io.Writer, manifest any, at time.Time, keys Keys) (*Writer, err
 	return out, out.Add(manifestName, int64(len(text)), bytes.NewReader(text))
 }
 
-// Add adds an entry, which must have exactly the size.
+// Add adds an entry, which must have exactly the size, and a name that no other one has.
 func (w *Writer) Add(name string, size int64, r io.Reader) error {
-	if name == indexName {
+	if _, taken := w.names[name]; taken || name == indexName {
 		return fmt.Errorf("add %s to the backup: the name is taken", name)
 	}
+	w.names[name] = struct{}{}
 	sum := sha256.New()
 	if err := w.put(name, size, io.TeeReader(r, sum)); err != nil {
 		return fmt.Errorf("add %s to the backup: %w", name, err)

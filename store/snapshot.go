@@ -151,7 +151,7 @@ type Filed struct {
 	DocumentID kyro.ID
 	Kind       kyro.DocumentKind
 	Version    int            // no original of a later one belongs to the snapshot
-	Kept       bool           // the database has an original itself
+	Kept       []int          // versions whose originals the database has itself
 	Objects    map[int]string // of the bucket, by version
 	Hash       string         // the SHA-256 of the file, in hexadecimal; "" where it is not known
 	Size       int64          // of the file; 0 where it is not known
@@ -173,27 +173,36 @@ func filed(ctx context.Context, db bun.IDB, buckets bool, after kyro.ID, limit i
 		ID      int64
 		Kind    string
 		Version int
-		Kept    bool
 
 		ContentHash string
 		SizeBytes   *int64
 	}
-	kept := "EXISTS (SELECT 1 FROM document_files f WHERE f.document_id = d.id) AS kept"
-	err := db.NewSelect().TableExpr("documents AS d").Column("d.id", "d.kind", "d.version", "d.content_hash", "d.size_bytes").ColumnExpr(kept).
+	err := db.NewSelect().TableExpr("documents AS d").Column("d.id", "d.kind", "d.version", "d.content_hash", "d.size_bytes").
 		Where("d.deleted_at IS NULL AND d.id > ?", after.Key).Order("d.id").Limit(int64(limit)).Scan(ctx, &rows)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	list, at := make([]Filed, len(rows)), map[int64]*Filed{}
 	for i, r := range rows {
-		list[i] = Filed{DocumentID: kyro.DocumentID(r.ID), Kind: kyro.DocumentKind(r.Kind), Version: r.Version, Kept: r.Kept}
+		list[i] = Filed{DocumentID: kyro.DocumentID(r.ID), Kind: kyro.DocumentKind(r.Kind), Version: r.Version}
 		if r.Kind == string(kyro.DocumentFile) && r.SizeBytes != nil {
 			list[i].Hash, list[i].Size = r.ContentHash, *r.SizeBytes
 		}
 		at[r.ID] = &list[i]
 	}
-	if !buckets {
-		return list, nil
+	var kept []struct {
+		DocumentID int64
+		Version    int
+	}
+	err = db.NewSelect().Table("document_files").Column("document_id", "version").
+		Where("part = 0 AND document_id > ? AND document_id <= ?", after.Key, rows[len(rows)-1].ID).Scan(ctx, &kept)
+	for _, k := range kept {
+		if f := at[k.DocumentID]; f != nil {
+			f.Kept = append(f.Kept, k.Version)
+		}
+	}
+	if err != nil || !buckets {
+		return list, err
 	}
 	var objects []struct {
 		DocumentID int64
