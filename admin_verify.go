@@ -71,14 +71,15 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 			findings = append(findings, finding{f, repair})
 			return nil
 		})
-		if err != nil {
+		if err != nil && len(findings) == 0 {
 			return err
 		}
+		cutShort := err // what is found so far is told all the same, and nothing is repaired
 		var end verifiedLine
 		var mended []string
 		for _, f := range findings { // repaired after everything was looked at, which holds a snapshot
 			repaired := false
-			if *repair && f.repair != nil {
+			if *repair && f.repair != nil && cutShort == nil {
 				if err := f.repair(ctx); err != nil {
 					return fmt.Errorf("repair %s: %w", f.Check, err)
 				}
@@ -112,7 +113,14 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 		} else if len(findings) == 0 {
 			err = o.printf("Everything is as it should be.\n")
 		}
-		if err == nil && end.Damage > 0 {
+		switch {
+		case err != nil:
+			return err
+		case cutShort != nil && end.Damage > 0:
+			return errFound{fmt.Errorf("admin verify: damage was found, and the rest could not be looked at: %w", cutShort)}
+		case cutShort != nil:
+			return cutShort
+		case end.Damage > 0:
 			err = errFound{fmt.Errorf("admin verify: damage was found%s", pick(*repair, " that needs a person", ""))}
 		}
 		return err

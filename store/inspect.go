@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"kyrochat/kyro"
 )
@@ -35,7 +37,8 @@ type inspection struct {
 	snapshot *Snapshot
 }
 
-// Inspect looks at everything that is stored in the database, and changes nothing. A repair looks again at what it repairs. They
+// Inspect looks at everything that is stored in the database, and changes nothing. Where the database cannot be read as a whole it
+// says so by a finding, and then gives an error, for nothing else is to be believed. A repair looks again at what it repairs. They
 // may run while people write.
 func (s *Store) Inspect(ctx context.Context, o Inspection) error {
 	snapshot, err := s.Snapshot(ctx)
@@ -66,17 +69,20 @@ func (s *Store) Inspect(ctx context.Context, o Inspection) error {
 // integrity reads all that is in the files of the database.
 func (in *inspection) integrity(ctx context.Context) error {
 	if in.snapshot.pg == nil {
-		var said []string
-		if err := in.db.NewRaw("PRAGMA integrity_check(10)").Scan(ctx, &said); err != nil {
+		said, err := in.integritySaid(ctx)
+		if err != nil {
 			return err
 		}
 		if len(said) == 1 && said[0] == "ok" {
 			return nil
 		}
-		return in.Found(kyro.Finding{
+		if told := in.Found(kyro.Finding{
 			Check: "database-integrity", Damage: true, Count: len(said), Examples: said, Found: "SQLite finds its file damaged.",
 			Mend: "Stop the server, keep a copy of the data folder, and restore the last backup; look for a failing disk.",
-		}, nil)
+		}, nil); told != nil {
+			return told
+		}
+		return errors.New("the file is damaged, and so nothing more can be looked at")
 	}
 	var tables []string
 	err := in.db.NewRaw(`SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY 1`).Scan(ctx, &tables)
@@ -108,6 +114,26 @@ func (in *inspection) integrity(ctx context.Context) error {
 		Check: "database-integrity", Damage: true, Count: len(bad), Examples: firstFew(bad), Found: "Indexes or constraints of PostgreSQL are not valid.",
 		Mend: "REINDEX INDEX, or ALTER TABLE … VALIDATE CONSTRAINT, with psql.",
 	}, nil)
+}
+
+// integritySaid is what SQLite finds in its file: "ok", or what is wrong. A page that it cannot read at all is an error of the check.
+func (in *inspection) integritySaid(ctx context.Context) (said []string, err error) {
+	rows, err := in.db.QueryContext(ctx, "PRAGMA integrity_check(10)")
+	if err == nil {
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var one string
+			if err := rows.Scan(&one); err != nil {
+				return nil, err
+			}
+			said = append(said, one)
+		}
+		err = rows.Err()
+	}
+	if code, _ := sqliteCode(err); code&0xff == sqlite3.SQLITE_CORRUPT || code&0xff == sqlite3.SQLITE_NOTADB {
+		return append(said, err.Error()), nil
+	}
+	return said, err
 }
 
 // firstFew is the first of a list.

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestVerifyTellsADamagedFile: damage for which nothing more can be looked at is told, with its mend, and by the status; nothing
+// is repaired on such a file.
+func TestVerifyTellsADamagedFile(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	_, _ = withOneFile(t, s, uploadedText("zorvath"))
+	number := func(query string) int64 {
+		n, err := strconv.ParseInt(strings.Trim(s.rows(t.Context(), t, query)[0], "[]"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	root, size := number("SELECT rootpage FROM sqlite_master WHERE name = 'document_texts'"), number("PRAGMA page_size")
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(filepath.Join(s.env["KYRO_DATA_DIR"], "kyro.db"), os.O_RDWR, 0)
+	if err == nil {
+		_, err = file.WriteAt(make([]byte, size), (root-1)*size)
+	}
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{nil, {"--repair"}} {
+		status, found := checkedAll(t, s.env, args...)
+		if told := found["database-integrity"]; status != 3 || len(told) != 1 || told[0].Severity != "damage" || told[0].Repaired {
+			t.Errorf("%v: verifying gives %d, %+v", args, status, found)
+		}
+	}
+}
