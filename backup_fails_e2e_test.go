@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
@@ -165,4 +168,41 @@ func TestVerifyRefusesAFileTwice(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// backedUpAt makes a backup as one that was made at another time.
+func backedUpAt(t *testing.T, env map[string]string, at time.Time) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "backup")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &backingUp{progress: newHowFar(io.Discard)}
+	if err := b.open(t.Context(), func(name string) string { return env[name] }, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	if err := errors.Join(b.write(t.Context(), file, at), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestRestoreOfWhatWasBeingPurged: what was deleted a moment before the backup is in it with all that a job is to remove. However
+// much later it is restored, that is no damage.
+func TestRestoreOfWhatWasBeingPurged(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		_, document := withOneFile(t, s, uploadedText("zorvath"))
+		at := time.Now().Add(-5 * time.Hour)
+		s.exec(t, "UPDATE documents SET deleted_at = '"+at.Add(-time.Minute).UTC().Format("2006-01-02 15:04:05+00:00")+"' WHERE id = "+fmt.Sprint(keyOf(document)))
+		file := backedUpAt(t, s.env, at)
+		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+		if status, _, said := operated(t, env, "restore", file); status != 0 {
+			t.Errorf("restoring says %d %s", status, said)
+		}
+		if status, found := checkedAll(t, env); status != 3 || len(found["documents"]) != 1 { // no server has removed it in five hours
+			t.Errorf("verifying gives %d, %+v", status, found)
+		}
+	})
 }

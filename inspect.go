@@ -34,7 +34,10 @@ const orphanAge = time.Hour
 
 // run tells what is not as it should be, each with what repairs it; nil where nothing does.
 func (v *inspector) run(ctx context.Context, found func(kyro.Finding, func(context.Context) error) error) error {
-	v.o.Now, v.o.Doing, v.o.Found = time.Now(), v.doing, found
+	if v.o.Now.IsZero() {
+		v.o.Now = time.Now()
+	}
+	v.o.Doing, v.o.Found = v.doing, found
 	if err := v.store.Inspect(ctx, v.o); err != nil {
 		return err
 	}

@@ -148,6 +148,7 @@ func (t *target) verify(ctx context.Context) (findings int, err error) {
 			return 0, err
 		}
 	}
+	v.o.Now = t.read.manifest.At // whose jobs had no time since then to remove what was deleted
 	v.o.Model, v.o.Dims = t.cfg.Providers.embeddings()
 	err = v.run(ctx, func(f kyro.Finding, _ func(context.Context) error) error {
 		if f.Damage {

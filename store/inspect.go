@@ -18,8 +18,8 @@ import (
 type Inspection struct {
 	Model string // of embeddings that are in use; "" looks at no vectors
 	Dims  int
-	With  string // what the vectors of documents should be made with and where, as documents.embedded_with
-	Now   time.Time
+	With  string    // what the vectors of documents should be made with and where, as documents.embedded_with
+	Now   time.Time // or when it is looked at as it was
 	// Doing, when set, is told what is looked at next.
 	Doing func(what string)
 	// Found is told what is not as it should be, with what repairs it; nil where nothing does.

@@ -37,6 +37,9 @@ func (in *inspection) documents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if held, err := in.s.Held(ctx); err != nil || held { // by a backup, for which jobs wait
+		return err
+	}
 	// What is dead has a job that removes it; here are those where it is late.
 	left := func(table string) string {
 		return "SELECT document_id FROM " + table + " x JOIN documents d ON d.id = x.document_id WHERE d.deleted_at < ? OR" +
