@@ -95,7 +95,7 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	b := &backingUp{keys: keys, progress: newHowFar(errOut)}
+	b := &backingUp{keys: keys, now: time.Now, progress: newHowFar(errOut)}
 	if err := b.open(ctx, getenv, errOut); err != nil {
 		return err
 	}

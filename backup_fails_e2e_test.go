@@ -170,6 +170,42 @@ func TestVerifyRefusesAFileTwice(t *testing.T) {
 	}
 }
 
+// TestHeldAllTheTime: a backup that stood still for longer than what it holds is held says that it is none.
+func TestHeldAllTheTime(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		_, _ = withOneFile(t, s, uploadedText("zorvath"))
+		for _, frozen := range []time.Duration{holdFor / 2, 2 * holdFor} {
+			now := time.Now()
+			b := &backingUp{progress: newHowFar(io.Discard), now: func() time.Time { defer func() { now = now.Add(frozen) }(); return now }}
+			if err := b.open(t.Context(), func(name string) string { return s.env[name] }, io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.write(t.Context(), io.Discard, now); (err == nil) != (frozen < holdFor) {
+				t.Errorf("frozen for %s: %v", frozen, err)
+			}
+			b.close()
+		}
+	})
+}
+
+func TestHeldAgainIsNotHeldAllTheTime(t *testing.T) {
+	t.Parallel()
+	h, at := &holding{}, time.Now()
+	for _, test := range []struct {
+		after   time.Duration
+		renewed bool
+		good    bool
+	}{{0, true, true}, {50 * time.Second, false, true}, {0, true, true}, {59 * time.Second, false, true}, {2 * time.Second, true, false}, {0, false, false}} {
+		at = at.Add(test.after)
+		if test.renewed {
+			h.renewed(at)
+		}
+		if err := h.lapsed(at); (err == nil) != test.good {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+}
+
 // backedUpAt makes a backup as one that was made at another time.
 func backedUpAt(t *testing.T, env map[string]string, at time.Time) (path string) {
 	t.Helper()
@@ -178,7 +214,7 @@ func backedUpAt(t *testing.T, env map[string]string, at time.Time) (path string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &backingUp{progress: newHowFar(io.Discard)}
+	b := &backingUp{now: time.Now, progress: newHowFar(io.Discard)}
 	if err := b.open(t.Context(), func(name string) string { return env[name] }, io.Discard); err != nil {
 		t.Fatal(err)
 	}

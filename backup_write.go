@@ -33,6 +33,8 @@ type backingUp struct {
 	folder   *files.Files
 	bucket   ingest.Originals // nil where there is none
 
+	now     func() time.Time
+	held    *holding // nil where there is no place for it
 	out     *backup.Writer
 	summary backupSummary
 }
@@ -84,43 +86,6 @@ func (b *backingUp) open(ctx context.Context, getenv func(string) string, errOut
 }
 
 func (b *backingUp) close() { _ = b.pools.Close() }
-
-const (
-	holdFor   = time.Minute // originals stay for so long where the backup dies
-	holdEvery = 15 * time.Second
-)
-
-// hold keeps originals where they are until stop is called.
-func (b *backingUp) hold(ctx context.Context) (stop func(), err error) {
-	state, err := b.pools.Schema(ctx)
-	if err != nil || state != store.SchemaCurrent { // an older schema may have no place for it
-		return func() {}, err
-	}
-	id, err := b.store.Hold(ctx, 0, holdFor)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(holdEvery):
-				_, _ = b.store.Hold(ctx, id, holdFor) // what is gone for lack of it is noticed when it is read
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdEvery)
-		defer cancel()
-		_ = b.store.EndHold(ctx, id) // else it is over by itself
-	}, nil
-}
 
 // write writes the whole backup.
 func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error {
@@ -190,7 +155,7 @@ func (b *backingUp) writeOriginals(ctx context.Context, snapshot *store.Snapshot
 		}
 		for _, d := range list {
 			last = d.DocumentID
-			if err := b.writeFiled(ctx, d); err != nil {
+			if err := errors.Join(b.writeFiled(ctx, d), b.held.lapsed(b.now())); err != nil {
 				return err
 			}
 		}

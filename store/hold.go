@@ -26,6 +26,17 @@ func (s *Store) Hold(ctx context.Context, id int64, long time.Duration) (held in
 	return held, err
 }
 
+// KnowsHolds reports whether the schema has a place for holds.
+func (s *Store) KnowsHolds(ctx context.Context) (bool, error) {
+	there := "SELECT count(*) FROM sqlite_master WHERE name = 'holds'"
+	if s.postgres() {
+		there = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('holds')"
+	}
+	var n int
+	err := s.read().NewRaw(there).Scan(ctx, &n)
+	return n > 0, failed("look at the schema", err)
+}
+
 // EndHold ends a hold.
 func (s *Store) EndHold(ctx context.Context, id int64) error {
 	return s.write(ctx, "release originals", func(ctx context.Context, tx *writeTx) error {
