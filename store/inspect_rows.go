@@ -75,7 +75,7 @@ func (in *inspection) orphans(ctx context.Context) error {
 // counterRules are about counts that are kept beside what they count.
 var counterRules = []rule{{
 	check: "counters", table: "conversations", key: "id", kind: kyro.KindConversation,
-	wrong: "message_count <> (SELECT count(*) FROM messages m WHERE m.conversation_id = conversations.id AND NOT m.superseded)",
+	wrong: "deleted_at IS NULL AND message_count <> (SELECT count(*) FROM messages m WHERE m.conversation_id = conversations.id AND NOT m.superseded)",
 	found: "Conversations count other messages than they have.", mend: "They are counted again.",
 	repair: []string{"UPDATE conversations SET message_count = (SELECT count(*) FROM messages m WHERE m.conversation_id = conversations.id AND NOT m.superseded) WHERE %s"},
 }, {

@@ -8,6 +8,18 @@ import (
 	"testing"
 )
 
+// TestVerifyLeavesWhatGoesAlone: what is only just being removed is no damage.
+func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p, _ := withOneFile(t, s, uploadedText("zorvath"))
+		p.chat(vars{"botId": p.newBot(), "text": "Is anybody there?"})
+		s.exec(t, "UPDATE conversations SET deleted_at = created_at, message_count = message_count + 5") // its messages go in turns
+		if status, found := checkedAll(t, s.env); status != 0 || len(found) != 0 {
+			t.Errorf("verifying gives %d, %+v", status, found)
+		}
+	})
+}
+
 // TestVerifyTellsADamagedFile: damage for which nothing more can be looked at is told, with its mend, and by the status; nothing
 // is repaired on such a file.
 func TestVerifyTellsADamagedFile(t *testing.T) {
