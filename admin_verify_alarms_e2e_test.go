@@ -1,21 +1,38 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestVerifyLeavesWhatGoesAlone: what is only just being removed is no damage.
 func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
-		p, _ := withOneFile(t, s, uploadedText("zorvath"))
+		p, document := withOneFile(t, s, uploadedText("zorvath"))
 		p.chat(vars{"botId": p.newBot(), "text": "Is anybody there?"})
 		s.exec(t, "UPDATE conversations SET deleted_at = created_at, message_count = message_count + 5") // its messages go in turns
+		if !s.app.pools.Postgres() {                                                                     // where files are rows
+			long := time.Now().Add(-2 * time.Hour)
+			if err := os.Chtimes(filepath.Join(s.env["KYRO_DATA_DIR"], "files", fmt.Sprint(keyOf(document))), long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ago := func(d time.Duration) string {
+			return "'" + time.Now().UTC().Add(-d).Format("2006-01-02 15:04:05+00:00") + "'"
+		}
+		s.exec(t, fmt.Sprintf("UPDATE documents SET deleted_at = %s WHERE id = %d", ago(time.Minute), keyOf(document)))
 		if status, found := checkedAll(t, s.env); status != 0 || len(found) != 0 {
 			t.Errorf("verifying gives %d, %+v", status, found)
+		}
+		s.exec(t, fmt.Sprintf("UPDATE documents SET deleted_at = %s WHERE id = %d", ago(2*time.Hour), keyOf(document)))
+		status, found := checkedAll(t, s.env)
+		if status != 3 || len(found["documents"]) != 1 || len(found["originals"]) != pick(s.app.pools.Postgres(), 0, 1) {
+			t.Errorf("two hours later verifying gives %d, %+v", status, found)
 		}
 	})
 }

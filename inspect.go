@@ -165,7 +165,7 @@ func (v *inspector) orphans(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if gone, err = v.store.Deleted(ctx, ids); err != nil {
+		if gone, err = v.store.DeletedBefore(ctx, ids, before); err != nil {
 			return err
 		}
 	}

@@ -261,11 +261,21 @@ func documentsOf(owner kyro.ID, f kyro.DocumentFilter) selection[documentRow, ky
 
 // Deleted implements ingest.Store.
 func (s *Store) Deleted(ctx context.Context, ids []kyro.ID) ([]kyro.ID, error) {
+	return s.without(ctx, ids, "deleted_at IS NULL")
+}
+
+// DeletedBefore gives those of the documents that were deleted before a moment, or that are not there at all.
+func (s *Store) DeletedBefore(ctx context.Context, ids []kyro.ID, at time.Time) ([]kyro.ID, error) {
+	return s.without(ctx, ids, "(deleted_at IS NULL OR deleted_at >= ?)", kyro.Moment(at))
+}
+
+// without gives those of the documents that have no row which meets the condition.
+func (s *Store) without(ctx context.Context, ids []kyro.ID, condition string, args ...any) ([]kyro.ID, error) {
 	var gone []kyro.ID
 	for batch := range slices.Chunk(ids, 1_000) {
 		var live []int64
 		err := s.read().NewSelect().Table("documents").Column("id").
-			Where("id IN (?) AND deleted_at IS NULL", keys(batch)).Scan(ctx, &live)
+			Where("id IN (?)", keys(batch)).Where(condition, args...).Scan(ctx, &live)
 		if err != nil {
 			return nil, failed("look for deleted documents", err)
 		}
