@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"kyrochat/internal/testdb"
 )
 
 // TestVerifyLeavesWhatGoesAlone: what is only just being removed is no damage.
@@ -16,7 +19,8 @@ func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
 		p, document := withOneFile(t, s, uploadedText("zorvath"))
 		p.chat(vars{"botId": p.newBot(), "text": "Is anybody there?"})
 		s.exec(t, "UPDATE conversations SET deleted_at = created_at, message_count = message_count + 5") // its messages go in turns
-		if !s.app.pools.Postgres() {                                                                     // where files are rows
+
+		if pg := s.app.pools.Postgres(); !pg { // else files are rows
 			long := time.Now().Add(-2 * time.Hour)
 			if err := os.Chtimes(filepath.Join(s.env["KYRO_DATA_DIR"], "files", fmt.Sprint(keyOf(document))), long, long); err != nil {
 				t.Fatal(err)
@@ -35,6 +39,36 @@ func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
 			t.Errorf("two hours later verifying gives %d, %+v", status, found)
 		}
 	})
+}
+
+// TestVerifyByARoleOfFewRights: tables of others in the same schema, which the server's role may not read, are nobody's damage. That it
+// may not read one of ours is no damage either, and is told.
+func TestVerifyByARoleOfFewRights(t *testing.T) {
+	t.Parallel()
+	owner := testdb.PostgresURL(t)
+	s := startServer(t, map[string]string{"DATABASE_URL": owner})
+	_, _ = withOneFile(t, s, uploadedText("zorvath"))
+	at, err := url.Parse(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := strings.TrimPrefix(at.Path, "/") + "_reader"
+	at.User = url.UserPassword(role, canaryDatabase)
+	for _, statement := range []string{
+		"CREATE ROLE " + role + " LOGIN PASSWORD '" + canaryDatabase + "'", "GRANT USAGE ON SCHEMA public TO " + role,
+		"GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role, "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO " + role,
+		"CREATE TABLE theirs (id BIGINT, owner BIGINT)", "ALTER TABLE theirs ADD FOREIGN KEY (owner) REFERENCES users (id) NOT VALID",
+	} {
+		s.exec(t, statement)
+	}
+	env := map[string]string{"DATABASE_URL": at.String(), "KYRO_DATA_DIR": t.TempDir()}
+	if status, found := checkedAll(t, env); status != 0 || len(found) != 0 {
+		t.Errorf("verifying gives %d, %+v", status, found)
+	}
+	s.exec(t, "REVOKE SELECT ON gaps FROM "+role)
+	if status, out, said := operated(t, env, "admin", "verify"); status != 1 || out != "" || !strings.Contains(said, "may not read the table gaps") {
+		t.Errorf("without the right to read: %d %s %s", status, out, said)
+	}
 }
 
 // TestVerifyTellsADamagedFile: damage for which nothing more can be looked at is told, with its mend, and by the status; nothing

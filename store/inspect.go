@@ -26,6 +26,9 @@ type Inspection struct {
 	Found func(f kyro.Finding, repair func(context.Context) error) error
 }
 
+// notAllowed is what PostgreSQL says where a user has no right to something.
+const notAllowed = "42501"
+
 // purgeGrace is how long what was deleted may be there still: a job removes it.
 const purgeGrace = time.Hour
 
@@ -85,14 +88,20 @@ func (in *inspection) integrity(ctx context.Context) error {
 		return errors.New("the file is damaged, and so nothing more can be looked at")
 	}
 	var tables []string
-	err := in.db.NewRaw(`SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY 1`).Scan(ctx, &tables)
+	err := in.db.NewRaw(`SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY 1`).Scan(ctx, &tables)
 	if err != nil {
 		return err
 	}
 	for _, table := range tables { // large values included, which a count would not read
-		if _, err := in.snapshot.pg.PgConn().CopyTo(ctx, io.Discard, "COPY "+table+" TO STDOUT (FORMAT binary)"); err != nil {
+		if !ours(table) {
+			continue
+		}
+		if _, err := in.snapshot.pg.PgConn().CopyTo(ctx, io.Discard, `COPY "`+table+`" TO STDOUT (FORMAT binary)`); err != nil {
 			if ctx.Err() != nil {
 				return err
+			}
+			if code, _ := postgresCode(err); code == notAllowed {
+				return fmt.Errorf("the user of DATABASE_URL may not read the table %s: grant it, or use the owner's", table)
 			}
 			if told := in.Found(kyro.Finding{
 				Check: "database-integrity", Damage: true, Count: 1, Examples: []string{table}, Found: "A table cannot be read: " + err.Error() + ".",
@@ -103,12 +112,22 @@ func (in *inspection) integrity(ctx context.Context) error {
 			return fmt.Errorf("table %s cannot be read, and so nothing more can be looked at", table)
 		}
 	}
-	var bad []string
-	err = in.db.NewRaw(`SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+	var invalid []struct{ Name, TableName string }
+	err = in.db.NewRaw(`SELECT c.relname AS name, t.relname AS table_name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 			WHERE NOT (i.indisvalid AND i.indisready) AND c.relnamespace = current_schema()::regnamespace
-		UNION ALL SELECT conname FROM pg_constraint WHERE NOT convalidated AND connamespace = current_schema()::regnamespace`).Scan(ctx, &bad)
-	if err != nil || len(bad) == 0 {
+		UNION ALL SELECT f.conname, t.relname FROM pg_constraint f JOIN pg_class t ON t.oid = f.conrelid
+			WHERE NOT f.convalidated AND f.connamespace = current_schema()::regnamespace`).Scan(ctx, &invalid)
+	if err != nil {
 		return err
+	}
+	var bad []string
+	for _, i := range invalid {
+		if ours(i.TableName) {
+			bad = append(bad, i.Name)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
 	}
 	return in.Found(kyro.Finding{
 		Check: "database-integrity", Damage: true, Count: len(bad), Examples: firstFew(bad), Found: "Indexes or constraints of PostgreSQL are not valid.",
@@ -134,6 +153,11 @@ func (in *inspection) integritySaid(ctx context.Context) (said []string, err err
 		return append(said, err.Error()), nil
 	}
 	return said, err
+}
+
+// ours reports whether a table is one of this program. Others may have theirs in the same schema.
+func ours(table string) bool {
+	return knownTables()[table] || strings.HasPrefix(table, "river_") || strings.HasPrefix(table, "bun_")
 }
 
 // firstFew is the first of a list.
@@ -163,8 +187,8 @@ func (in *inspection) references(ctx context.Context) error {
 			return err
 		}
 	} else {
-		var keys []struct{ Child, Parent, Ours, Theirs string }
-		err := in.db.NewRaw(`SELECT f.conrelid::regclass::text AS child, f.confrelid::regclass::text AS parent,
+		var keys []struct{ TableName, Child, Parent, Ours, Theirs string }
+		err := in.db.NewRaw(`SELECT (SELECT relname FROM pg_class WHERE oid = f.conrelid) AS table_name, f.conrelid::regclass::text AS child, f.confrelid::regclass::text AS parent,
 				(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = f.conrelid AND attnum = f.conkey[1]) AS ours,
 				(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = f.confrelid AND attnum = f.confkey[1]) AS theirs
 			FROM pg_constraint f WHERE f.contype = 'f' AND cardinality(f.conkey) = 1 AND f.connamespace = current_schema()::regnamespace`).Scan(ctx, &keys)
@@ -172,6 +196,9 @@ func (in *inspection) references(ctx context.Context) error {
 			return err
 		}
 		for _, k := range keys {
+			if !ours(k.TableName) {
+				continue
+			}
 			var n int
 			err := in.db.NewRaw(fmt.Sprintf("SELECT count(*) FROM %s AS c WHERE c.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s AS p WHERE p.%s = c.%s)",
 				k.Child, k.Ours, k.Parent, k.Theirs, k.Ours)).Scan(ctx, &n)
