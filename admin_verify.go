@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"kyrochat/ingest"
 	"kyrochat/ingest/files"
@@ -62,32 +64,22 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 			return err
 		}
 		defer stop()
-		type finding struct {
-			kyro.Finding
-			repair func(context.Context) error
-		}
-		var findings []finding
-		err = v.run(ctx, func(f kyro.Finding, repair func(context.Context) error) error {
-			findings = append(findings, finding{f, repair})
+		var findings []inspected
+		cutShort := v.run(ctx, func(f kyro.Finding, repair func(context.Context) error) error {
+			findings = append(findings, inspected{Finding: f, repair: repair})
 			return nil
 		})
-		if err != nil && len(findings) == 0 {
-			return err
+		if len(findings) == 0 && cutShort != nil {
+			return cutShort
 		}
-		cutShort := err // what is found so far is told all the same, and nothing is repaired
+		var failed error
+		if *repair && cutShort == nil { // after everything was looked at, which holds a snapshot; and not on what cannot be read
+			failed = o.repair(ctx, findings)
+		}
 		var end verifiedLine
-		var mended []string
-		for _, f := range findings { // repaired after everything was looked at, which holds a snapshot
-			repaired := false
-			if *repair && f.repair != nil && cutShort == nil {
-				if err := f.repair(ctx); err != nil {
-					return fmt.Errorf("repair %s: %w", f.Check, err)
-				}
-				repaired = true
-				mended = append(mended, fmt.Sprintf("%s (%d)", f.Check, f.Count))
-			}
+		for _, f := range findings {
 			switch {
-			case repaired:
+			case f.repaired():
 				end.Repaired++
 			case f.Damage:
 				end.Damage++
@@ -95,16 +87,11 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 				end.Notes++
 			}
 			if *asJSON {
-				err = o.printJSON(foundLine{f.Check, pick(f.Damage, "damage", "note"), f.Count, f.Finding.Found, f.Examples, f.Mend, f.Repairs, repaired})
+				err = o.printJSON(foundLine{f.Check, pick(f.Damage, "damage", "note"), f.Count, f.Found, f.Examples, f.Mend, f.Repairs, f.repaired()})
 			} else {
-				err = o.printf("%s\n", findingText(f.Finding)+pick(repaired, " Done.", ""))
+				err = o.printf("%s\n", findingText(f.Finding)+f.doneText())
 			}
 			if err != nil {
-				return err
-			}
-		}
-		if len(mended) > 0 {
-			if err := o.admin.Repaired(ctx, strings.Join(slices.Compact(mended), ", ")); err != nil {
 				return err
 			}
 		}
@@ -116,15 +103,66 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 		switch {
 		case err != nil:
 			return err
-		case cutShort != nil && end.Damage > 0:
+		case cutShort != nil && end.Damage > 0: // what is found so far counts all the same
 			return errFound{fmt.Errorf("admin verify: damage was found, and the rest could not be looked at: %w", cutShort)}
 		case cutShort != nil:
 			return cutShort
+		case failed != nil:
+			return errFound{fmt.Errorf("admin verify: not everything could be repaired: %w", failed)}
 		case end.Damage > 0:
-			err = errFound{fmt.Errorf("admin verify: damage was found%s", pick(*repair, " that needs a person", ""))}
+			return errFound{fmt.Errorf("admin verify: damage was found%s", pick(*repair, " that is not repaired yet", ""))}
 		}
-		return err
+		return nil
 	}
+}
+
+// inspected is a finding with what repairs it; nil where nothing does.
+type inspected struct {
+	kyro.Finding
+	repair func(context.Context) error
+	did    int // of how many things it was repaired
+}
+
+// repaired reports whether nothing of it is left.
+func (f *inspected) repaired() bool { return f.did > 0 && f.did == f.Count }
+
+func (f *inspected) doneText() string {
+	switch {
+	case f.repaired():
+		return " Done."
+	case f.did > 0:
+		return fmt.Sprintf(" Done for %d of them: repair once more.", f.did)
+	}
+	return ""
+}
+
+// recordTime is for the line of the audit log about repairs, which is written also where somebody stops the command.
+const recordTime = 10 * time.Second
+
+// repair repairs what can be repaired, goes on after what cannot, and writes down what was done.
+func (o *operator) repair(ctx context.Context, findings []inspected) (failed error) {
+	var done []string
+	for i := range findings {
+		f := &findings[i]
+		if f.repair == nil || ctx.Err() != nil {
+			continue
+		}
+		if err := f.repair(ctx); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("repair %s: %w", f.Check, err))
+			continue
+		}
+		f.did = f.Count
+		if f.Most > 0 {
+			f.did = min(f.did, f.Most)
+		}
+		done = append(done, fmt.Sprintf("%s (%d)", f.Check, f.did))
+	}
+	if len(done) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		failed = errors.Join(failed, o.admin.Repaired(ctx, strings.Join(slices.Compact(done), ", ")))
+	}
+	return errors.Join(failed, ctx.Err())
 }
 
 // inspector gives what looks at the installation, with the providers that the settings name.

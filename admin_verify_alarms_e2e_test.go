@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"kyrochat/internal/testdb"
+	"kyrochat/kyro"
 )
 
 // TestVerifyLeavesWhatGoesAlone: what is only just being removed is no damage.
@@ -103,5 +107,34 @@ func TestVerifyTellsADamagedFile(t *testing.T) {
 		if told := found["database-integrity"]; status != 3 || len(told) != 1 || told[0].Severity != "damage" || told[0].Repaired {
 			t.Errorf("%v: verifying gives %d, %+v", args, status, found)
 		}
+	}
+}
+
+// TestVerifyWritesDownWhatItRepaired: also where another repair fails, and what is more than is repaired at once is not repaired.
+func TestVerifyWritesDownWhatItRepaired(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	o := &operator{getenv: func(name string) string { return s.env[name] }, errOut: io.Discard}
+	if err := o.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = o.close() }()
+	works := func(context.Context) error { return nil }
+	list := []inspected{
+		{Finding: kyro.Finding{Check: "orphans", Count: 3}, repair: works},
+		{Finding: kyro.Finding{Check: "counters", Count: 2}, repair: func(context.Context) error { return errors.New("the database is away") }},
+		{Finding: kyro.Finding{Check: "word-index", Count: 12, Most: 10}, repair: works},
+		{Finding: kyro.Finding{Check: "references", Count: 1}},
+	}
+	if err := o.repair(t.Context(), list); err == nil || !strings.Contains(err.Error(), "repair counters: the database is away") {
+		t.Errorf("what failed is told by %v", err)
+	}
+	for i, want := range []bool{true, false, false, false} {
+		if list[i].repaired() != want {
+			t.Errorf("%s is repaired: %v", list[i].Check, !want)
+		}
+	}
+	if lines := s.rows(t.Context(), t, "SELECT detail FROM audit_log WHERE action = 'DATA_REPAIRED'"); len(lines) != 1 || !strings.Contains(lines[0], "orphans (3), word-index (10)") {
+		t.Errorf("the audit log has %v", lines)
 	}
 }

@@ -9,6 +9,7 @@ type Finding struct {
 	Examples []string // some of them, by id
 	Mend     string   // a sentence: what to do, or what repairing does
 	Repairs  bool     // it can be repaired without a person
+	Most     int      // of them at most are repaired at once; 0: all
 }
 
 // MaxFindingExamples is how many things of a finding are named.

@@ -23,7 +23,8 @@ func (in *inspection) gaps(ctx context.Context) error {
 		return err
 	}
 	return in.Found(kyro.Finding{
-		Check: "counters", Damage: true, Count: n, Examples: examples, Found: "Gaps count other questions than they have.", Mend: "They are counted again.", Repairs: true,
+		Check: "counters", Damage: true, Count: n, Examples: examples, Found: "Gaps count other questions than they have.", Mend: "They are counted again.",
+		Repairs: true, Most: repairMost,
 	}, func(ctx context.Context) error {
 		for _, gap := range list {
 			err := in.s.write(ctx, "count a gap again", func(ctx context.Context, tx *writeTx) error {

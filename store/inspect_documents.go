@@ -31,7 +31,7 @@ func (in *inspection) documents(ctx context.Context) error {
 	if err == nil && n > 0 {
 		err = in.Found(kyro.Finding{
 			Check: "documents", Damage: true, Count: n, Examples: examples, Found: "Documents are READY and have no passages.",
-			Mend: "They are made again from their originals.", Repairs: true,
+			Mend: "They are made again from their originals.", Repairs: true, Most: repairMost,
 		}, in.again(list))
 	}
 	if err != nil {
@@ -53,7 +53,7 @@ func (in *inspection) documents(ctx context.Context) error {
 	}
 	return in.Found(kyro.Finding{
 		Check: "documents", Damage: true, Count: n, Examples: examples, Found: "Something is left of documents, or of versions, that were deleted more than an hour ago.",
-		Mend: "Jobs remove it; they are put into the queue again.", Repairs: true,
+		Mend: "Jobs remove it; they are put into the queue again.", Repairs: true, Most: repairMost,
 	}, in.enqueue(kyro.JobPurge, list))
 }
 
@@ -92,7 +92,7 @@ func (in *inspection) words(ctx context.Context) error {
 	}
 	return in.Found(kyro.Finding{
 		Check: "word-index", Damage: true, Count: len(wrong), Examples: documentIDs(wrong), Found: "The index of words is not that of the passages: searches miss some.",
-		Mend: "The documents are made again from their originals.", Repairs: true,
+		Mend: "The documents are made again from their originals.", Repairs: true, Most: repairMost,
 	}, in.again(wrong[:min(len(wrong), repairMost)]))
 }
 
@@ -179,7 +179,7 @@ func (in *inspection) vectors(ctx context.Context) error {
 	if err == nil && n > 0 {
 		err = in.Found(kyro.Finding{
 			Check: "vectors", Damage: true, Count: n, Examples: examples, Found: "Documents are said to have all their vectors, and some are missing.",
-			Mend: "They are made again in the background.", Repairs: true,
+			Mend: "They are made again in the background.", Repairs: true, Most: repairMost,
 		}, func(ctx context.Context) error {
 			return in.s.write(ctx, "doubt vectors", func(ctx context.Context, tx *writeTx) error {
 				for batch := range slices.Chunk(list, 500) {
