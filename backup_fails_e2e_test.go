@@ -242,3 +242,16 @@ func TestRestoreOfWhatWasBeingPurged(t *testing.T) {
 		}
 	})
 }
+
+// TestBackupOfAFileThatGoes: a file that is removed from the bucket while it is read ends the backup, and that is what is told.
+func TestBackupOfAFileThatGoes(t *testing.T) {
+	t.Parallel()
+	bucket := s3.Start(t)
+	s := startServer(t, bucket.Env())
+	_, _ = withOneFile(t, s, uploadedText("zorvath"))
+	bucket.Script(s3.Script{Kind: s3.Get, Status: 404}) // its size is told before
+	status, _, said := operated(t, s.env, "backup", "-o", filepath.Join(t.TempDir(), "backup"))
+	if status != 1 || !strings.Contains(said, "while it was read") {
+		t.Errorf("the backup ends with %d: %s", status, said)
+	}
+}

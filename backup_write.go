@@ -187,7 +187,10 @@ func (b *backingUp) writeFiled(ctx context.Context, d store.Filed) error {
 		if err != nil {
 			return err
 		}
-		err = b.addOriginal(d.DocumentID, version, file)
+		size, err := sizeOf(file)
+		if err == nil {
+			err = b.addOriginal(d.DocumentID, version, size, file)
+		}
 		_ = file.Close()
 		if err != nil {
 			return err
@@ -201,16 +204,12 @@ func (b *backingUp) writeFiled(ctx context.Context, d store.Filed) error {
 		if slices.Contains(d.Kept, version) {
 			continue
 		}
-		body, err := b.bucket.Open(ctx, key)
-		if err == nil {
-			err = b.addOriginal(d.DocumentID, version, body)
-			_ = body.Close()
-		}
-		if kyro.ErrorCode(err) == kyro.CodeNotFound {
-			return b.missing(ctx, d)
-		}
+		there, err := b.addObject(ctx, d.DocumentID, version, key)
 		if err != nil {
 			return err
+		}
+		if !there {
+			return b.missing(ctx, d)
 		}
 		found = true
 	}
@@ -220,14 +219,39 @@ func (b *backingUp) writeFiled(ctx context.Context, d store.Filed) error {
 	return nil
 }
 
-func (b *backingUp) addOriginal(document kyro.ID, version int, r io.ReadSeeker) error {
-	size, err := r.Seek(0, io.SeekEnd)
-	if err == nil {
-		_, err = r.Seek(0, io.SeekStart)
+// addObject adds an original of the bucket, where it is there.
+func (b *backingUp) addObject(ctx context.Context, document kyro.ID, version int, key string) (there bool, err error) {
+	body, err := b.bucket.Open(ctx, key)
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
+	defer func() { _ = body.Close() }()
+	size, err := sizeOf(body)
+	if kyro.ErrorCode(err) == kyro.CodeNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = b.addOriginal(document, version, size, body)
+	if kyro.ErrorCode(err) == kyro.CodeNotFound { // of which the backup has the beginning by now
+		err = fmt.Errorf("the file of %s was removed from the bucket while it was read: make the backup again (%w)", document, err)
+	}
+	return true, err
+}
+
+// sizeOf is how many bytes there are, all of which are read afterwards.
+func sizeOf(r io.Seeker) (size int64, err error) {
+	if size, err = r.Seek(0, io.SeekEnd); err == nil {
+		_, err = r.Seek(0, io.SeekStart)
+	}
+	return size, err
+}
+
+func (b *backingUp) addOriginal(document kyro.ID, version int, size int64, r io.Reader) error {
 	b.summary.Originals++
 	b.summary.Bytes += size
 	b.progress.at("reading files: %d, %s", b.summary.Originals, byteText(b.summary.Bytes))
