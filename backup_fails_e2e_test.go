@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/backup"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
+	"kyrochat/store"
 )
 
 // withOneFile is a person with a bot that knows one file.
@@ -253,5 +256,22 @@ func TestBackupOfAFileThatGoes(t *testing.T) {
 	status, _, said := operated(t, s.env, "backup", "-o", filepath.Join(t.TempDir(), "backup"))
 	if status != 1 || !strings.Contains(said, "while it was read") {
 		t.Errorf("the backup ends with %d: %s", status, said)
+	}
+}
+
+// TestVerifyRefusesATableWithoutColumns: of whose rows nobody could find the end.
+func TestVerifyRefusesATableWithoutColumns(t *testing.T) {
+	t.Parallel()
+	manifest := backupManifest{Format: backupFormat, Product: "KyroChat", Image: store.Image{Tables: []store.ImageTable{{Name: "users"}}}}
+	var made bytes.Buffer
+	w, err := backup.NewWriter(&made, manifest, time.Now(), backup.Keys{})
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := readBackup(&made, backup.Keys{}); !errors.Is(err, backup.ErrDamaged) {
+		t.Errorf("it is read: %v", err)
 	}
 }

@@ -112,6 +112,8 @@ func readBackup(r io.Reader, keys backup.Keys) (*backup.Reader, backupManifest, 
 		err = backup.ErrNoBackup
 	case manifest.Format > backupFormat:
 		err = fmt.Errorf("the backup was made by a newer version of this program (%s): use that version or a later one", manifest.Version)
+	case slices.ContainsFunc(manifest.Tables, func(t store.ImageTable) bool { return len(t.Columns) == 0 }): // whose rows would have no end
+		err = fmt.Errorf("%w (a table has no columns)", backup.ErrDamaged)
 	default:
 		err = store.KnowsMigrations(manifest.Migrations)
 	}
