@@ -1,7 +1,8 @@
 #!/bin/sh
 # What kyrochat-backup.timer does each day: a backup, of which the newest 7 are kept, and one of each of the last 4 weeks.
-# backup.sh verify reads the newest one whole. Flags of `kyrochat backup`, such as -to AGE-KEY, may be in BACKUP_FLAGS, and
-# those of `kyrochat backup verify` in BACKUP_VERIFY_FLAGS (/etc/kyrochat/backup.env).
+# backup.sh verify restores the newest one into a folder of its own, verifies that, and removes it. Flags of `kyrochat backup`, such
+# as -to AGE-KEY, may be in BACKUP_FLAGS, and those of `kyrochat restore`, such as -identity FILE, in BACKUP_VERIFY_FLAGS
+# (/etc/kyrochat/backup.env).
 set -eu
 program=/usr/lib/kyrochat/current/kyrochat
 folder=${BACKUP_FOLDER:-/var/backups/kyrochat}
@@ -18,11 +19,17 @@ if [ "${1:-}" = verify ]; then
   newest=$(find "$folder/daily" -maxdepth 1 -name 'kyrochat-*' -type f -printf '%f\n' | sort | tail -n 1)
   [ -n "$newest" ] || { echo "there is no backup in $folder/daily" >&2; exit 1; }
   if [ -n "${BACKUP_FLAGS:-}" ] && [ -z "${BACKUP_VERIFY_FLAGS:-}" ]; then
-    echo "$newest is encrypted: it is verified where its key is (BACKUP_VERIFY_FLAGS names none here)" >&2
-    exit 0
+    echo "$newest is encrypted, and BACKUP_VERIFY_FLAGS names no key: nothing was verified. Restore it each week where its key is," \
+      "and here: systemctl disable --now kyrochat-backup-verify.timer" >&2
+    exit 1
   fi
+  trial=$(mktemp -d "${TMPDIR:-/var/tmp}/kyrochat-trial.XXXXXX")
+  trap 'rm -rf "$trial"' EXIT
+  trap 'exit 1' HUP INT TERM
+  # Without the settings of the server all of it is in that folder, wherever it was kept.
   # shellcheck disable=SC2086 # several flags
-  exec "$program" backup verify ${BACKUP_VERIFY_FLAGS:-} "$folder/daily/$newest"
+  env -i PATH="$PATH" KYRO_DATA_DIR="$trial" "$program" restore ${BACKUP_VERIFY_FLAGS:-} "$folder/daily/$newest"
+  exit
 fi
 
 mkdir -p "$folder/daily" "$folder/weekly"
