@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"kyrochat/backup"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
+	"kyrochat/kyro"
 	"kyrochat/store"
 )
 
@@ -273,5 +275,18 @@ func TestVerifyRefusesATableWithoutColumns(t *testing.T) {
 	}
 	if _, _, err := readBackup(&made, backup.Keys{}); !errors.Is(err, backup.ErrDamaged) {
 		t.Errorf("it is read: %v", err)
+	}
+}
+
+// TestRestoredJobsAreDueAsTheyWere: what was to be done an hour after the backup is late in one that is restored a day later, and
+// waits for the rest of the hour in one that is restored at once.
+func TestRestoredJobsAreDueAsTheyWere(t *testing.T) {
+	t.Parallel()
+	list := []kyro.Job{{Kind: kyro.JobMail, Key: 1, After: time.Hour}, {Kind: kyro.JobEmbed, Key: 2}, {Kind: kyro.JobPurge, Key: 3}}
+	for later, want := range map[time.Duration]time.Duration{24 * time.Hour: 0, 20 * time.Minute: 40 * time.Minute, 0: time.Hour, -time.Minute: time.Hour} {
+		got := jobsLeft(list, later)
+		if want := []kyro.Job{{Kind: kyro.JobMail, Key: 1, After: want}, {Kind: kyro.JobPurge, Key: 3}}; !slices.Equal(got, want) {
+			t.Errorf("%s later %v are left, want %v", later, got, want)
+		}
 	}
 }

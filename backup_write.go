@@ -122,6 +122,12 @@ func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error 
 	if err != nil {
 		return err
 	}
+	read := time.Since(at)
+	for i := range waiting {
+		if waiting[i].After > 0 { // from the time on that the backup says it is of
+			waiting[i].After += read
+		}
+	}
 	b.summary.Jobs = len(waiting)
 	if err := b.addJSON("jobs.json", waiting); err != nil {
 		return err

@@ -131,13 +131,19 @@ var droppedJobs = map[kyro.JobKind]bool{kyro.JobEmbed: true, kyro.JobDropExport:
 
 // Jobs puts jobs into the queue.
 func (r intoTarget) Jobs(ctx context.Context, list []kyro.Job) error {
-	var some []kyro.Job
+	return r.Restoring.Jobs(ctx, jobsLeft(list, r.t.want.At.Sub(r.t.read.manifest.At)))
+}
+
+// jobsLeft are those of a backup that are to be done, so long after it was made.
+func jobsLeft(list []kyro.Job, later time.Duration) (left []kyro.Job) {
 	for _, job := range list {
-		if !droppedJobs[job.Kind] {
-			some = append(some, job)
+		if droppedJobs[job.Kind] {
+			continue
 		}
+		job.After = max(0, job.After-max(0, later)) // a clock may be behind that of the backup
+		left = append(left, job)
 	}
-	return r.Restoring.Jobs(ctx, some)
+	return left
 }
 
 // verify looks at what was restored, and says how much of it has to be looked at.
