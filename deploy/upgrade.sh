@@ -51,6 +51,16 @@ start_all() {
   done
 }
 
+# back_up: as each night, with the flags of backup.env, into the same folder and with the same end of what is old.
+back_up() {
+  while [ "$(property kyrochat-backup.service ActiveState)" = activating ]; do
+    sleep 1 # one that began earlier does not count
+  done
+  systemctl start kyrochat-backup.service && return
+  # 3: made, and files were missing that it should have
+  [ "$(property kyrochat-backup.service ExecMainStatus)" = 3 ] || { last_words kyrochat-backup.service; fail "the backup failed; nothing was changed"; }
+}
+
 # keep: what is needed to get back. Nothing runs meanwhile where the data are on this machine: the copy is whole, and exact.
 keep() {
   install -d -m 0700 "$kept_data"
@@ -65,12 +75,7 @@ keep() {
   elif [ $backup = yes ]; then
     "$home/current/kyrochat" help | grep -q '^  kyrochat backup' ||
       fail "this version makes no backup of PostgreSQL: make one (pg_dump), and use --no-backup; nothing was changed"
-    status=0
-    "$home/current/kyrochat-run" backup -o "$backups/before-upgrade-$(date -u +%Y%m%dT%H%M%SZ).backup" || status=$?
-    case $status in
-      0 | 3) ;; # 3: made, and files were missing that it should have
-      *) fail "the backup failed; nothing was changed" ;;
-    esac
+    back_up
   fi
   sync
   rm -rf "$before"

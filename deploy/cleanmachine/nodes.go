@@ -53,8 +53,15 @@ func (m *machine) areReady(ctx context.Context) error {
 	return nil
 }
 
+// upgradeNodes has backups encrypted: that of the upgrade is, too.
 func upgradeNodes(ctx context.Context, m *machine) error {
 	args := []string{release(second) + "/upgrade.sh", release(second) + "/kyrochat"}
+	if _, err := m.sh(ctx, `umask 077
+head -c 24 /dev/urandom | base64 >/var/lib/kyrochat/passphrase
+chown kyrochat /var/lib/kyrochat/passphrase
+echo 'BACKUP_FLAGS=-passphrase-file /var/lib/kyrochat/passphrase' >/etc/kyrochat/backup.env`); err != nil {
+		return err
+	}
 	if m.has(ctx, "backup") != nil {
 		said, err := m.ends(ctx, 1, args...)
 		if err == nil && !strings.Contains(said, "--no-backup") {
@@ -66,5 +73,6 @@ func upgradeNodes(ctx context.Context, m *machine) error {
 		args = append(args, "--no-backup")
 	}
 	_, err := m.run(ctx, args...)
-	return all(err, m.is(ctx, second, "kyrochat", "version"), m.areReady(ctx))
+	return all(err, m.is(ctx, second, "kyrochat", "version"), m.areReady(ctx),
+		m.is(ctx, "age-encryption.org/v1", "sh", "-c", "for each in $(find /var/backups/kyrochat -type f); do head -n 1 $each; done | sort -u"))
 }
