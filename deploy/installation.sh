@@ -12,7 +12,7 @@ commands=/usr/local/bin
 user=kyrochat
 kept=3 # versions
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s\n' "$*" >&2 || true; } # whoever was to hear it may be gone
 
 fail() {
   say "$(basename "$0"): $*"
@@ -124,6 +124,11 @@ serving() {
 
 embedded() { # SQLite, of which this machine has all
   [ ! -e "$settings/credentials/DATABASE_URL" ] && ! grep -qsE '^[[:space:]]*DATABASE_URL' "$settings"/*.env
+}
+
+# setting NAME: as kyrochat.env has it.
+setting() {
+  sed -n "s/^[[:space:]]*$1=//p" "$settings/kyrochat.env" 2>/dev/null | tail -n 1 | sed "s/[[:space:]]*\$//; s/^\"\(.*\)\"\$/\1/; s/^'\(.*\)'\$/\1/"
 }
 
 property() { systemctl show --value -p "$2" "$1"; }

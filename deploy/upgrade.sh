@@ -31,16 +31,68 @@ require_machine
 present=$(current)
 [ -n "$present" ] || fail "nothing is installed: use install.sh"
 before=$kept_data/before # the version, and the data where they are on this machine
+database=$(setting KYRO_DATA_DIR)
+database=${database:-$data}/kyro.db
 served=$(serving)
+begun=no # whether units were stopped, or another version is the current one
 
+# finish STATUS: the end that was meant, with everything told.
+finish() {
+  trap - EXIT
+  exit "$1"
+}
+
+# broken: a step failed that nothing was foreseen for. What served is not left lying.
+# shellcheck disable=SC2317 # to_the_end has it called
+broken() {
+  trap - EXIT
+  [ "$begun" = yes ] || exit 1
+  for unit in $served; do systemctl start --no-block "$unit" || true; done
+  say "A step failed, see above: KyroChat $(current) is started as it is."
+  [ "$(current)" != "$present" ] || exit 1
+  exit 2
+}
+
+# to_the_end: from here on neither a terminal that is closed nor a key ends it halfway.
+to_the_end() {
+  trap '' HUP INT PIPE TERM
+  trap broken EXIT
+}
+
+# stop_all: those that make and read backups have the database open, too.
 stop_all() {
-  for unit in $served; do systemctl stop "$unit"; done
+  begun=yes
+  for unit in $served kyrochat-backup.service kyrochat-backup-verify.service; do systemctl stop "$unit"; done
 }
 
 # leave: nothing was changed but that the units were stopped.
 leave() {
   for unit in $served; do systemctl start --no-block "$unit"; done
-  fail "$*; nothing was changed"
+  say "$(basename "$0"): $*; nothing was changed"
+  finish 1
+}
+
+# copy_data FOLDER: as they are at one moment. Whoever writes meanwhile, such as a command of an operator, is noticed: the
+# files are not what was copied.
+copy_data() {
+  for try in 1 2 3; do
+    rm -f "$1"/kyro.db*
+    same=yes
+    for file in "$database" "$database-wal"; do
+      [ ! -e "$file" ] || as_user cat "$file" >"$1/$(basename "$file")" || leave "the data cannot be copied"
+    done
+    for file in "$database" "$database-wal"; do
+      if [ -e "$file" ]; then
+        as_user cat "$file" | cmp -s - "$1/$(basename "$file")" || same=no
+      elif [ -e "$1/$(basename "$file")" ]; then
+        same=no
+      fi
+    done
+    [ $same = no ] || return 0
+    say "Something writes to $database (try $try of 3)."
+    sleep 5
+  done
+  leave "the data could not be copied: end what has $database open (fuser -v)"
 }
 
 start_all() {
@@ -68,10 +120,10 @@ keep() {
   mkdir -m 0700 "$before.new"
   printf '%s\n' "$present" >"$before.new/version"
   if [ $backup = yes ] && embedded; then
+    [ -e "$database" ] || [ -z "$served" ] ||
+      fail "there is no $database, so nothing can be kept: set KYRO_DATA_DIR and DATABASE_URL in $settings, or use --no-backup; nothing was changed"
     stop_all
-    for file in kyro.db kyro.db-wal; do
-      [ ! -e "$data/$file" ] || as_user cat "$data/$file" >"$before.new/$file" || leave "the data cannot be copied"
-    done
+    copy_data "$before.new"
   elif [ $backup = yes ]; then
     "$home/current/kyrochat" help | grep -q '^  kyrochat backup' ||
       fail "this version makes no backup of PostgreSQL: make one (pg_dump), and use --no-backup; nothing was changed"
@@ -85,7 +137,8 @@ keep() {
 # back: to the version before.
 back() {
   former=$(cat "$before/version")
-  [ -x "$home/$former/kyrochat" ] || { say "The former version $former is not there any more."; exit 2; }
+  begun=yes
+  [ -x "$home/$former/kyrochat" ] || { say "The former version $former is not there any more."; finish 2; }
   ! embedded || stop_all
   told=$(KYROCHAT_BINARY="$home/$former/kyrochat" "$source/kyrochat-run" migrate 2>&1) || case $told in
     *"made by a newer version"*)
@@ -94,27 +147,33 @@ back() {
         say "Mend what keeps the new one from getting ready, and restart it. Or get back, with the data of before the upgrade:"
         say "  $home/current/upgrade.sh --undo --restore"
         for unit in $served; do systemctl start --no-block "$unit"; done
-        exit 2
+        finish 2
       fi
-      put_back
+      put_back || { say "The data could not be put back, and nothing was started: what was there is in place or in $kept_data/after, the copy in $before."; finish 2; }
       ;;
     *) say "The former version says: $told" ;;
   esac
   use "$former"
-  start_all || { say "The former version $former does not get ready either."; exit 2; }
+  start_all || { say "The former version $former does not get ready either."; finish 2; }
   say "The former version $former serves again."
 }
 
-# put_back: the data as they were. What is there is kept beside, until the next time.
+# put_back: the data as they were. What is there is kept beside, until the next time. Where that fails nothing is started: a
+# server would make a new database.
 put_back() {
-  embedded || { say "The data are in PostgreSQL: restore the backup in $backups by hand, as deployment.md says."; exit 2; }
-  [ -e "$before/kyro.db" ] || { say "No copy of the data was kept before the upgrade."; exit 2; }
-  rm -rf "$kept_data/after"
-  mkdir -m 0700 "$kept_data/after"
-  for file in kyro.db kyro.db-wal kyro.db-shm; do
-    [ ! -e "$data/$file" ] || mv "$data/$file" "$kept_data/after/"
+  embedded || { say "The data are in PostgreSQL: restore the backup in $backups by hand, as deployment.md says."; finish 2; }
+  [ -e "$before/kyro.db" ] || { say "No copy of the data was kept before the upgrade."; finish 2; }
+  rm -rf "$kept_data/after" && mkdir -m 0700 "$kept_data/after" || return 1
+  for suffix in '' -wal; do
     # shellcheck disable=SC2016 # of the other shell
-    [ ! -e "$before/$file" ] || as_user sh -c 'umask 077; cat >"$1"' sh "$data/$file" <"$before/$file"
+    [ ! -e "$before/kyro.db$suffix" ] ||
+      as_user sh -c 'umask 077; cat >"$1"' sh "$database$suffix.before" <"$before/kyro.db$suffix" || return 1
+  done
+  for suffix in -shm -wal ''; do
+    [ ! -e "$database$suffix" ] || mv "$database$suffix" "$kept_data/after/" || return 1
+  done
+  for suffix in -wal ''; do
+    [ ! -e "$before/kyro.db$suffix" ] || as_user mv "$database$suffix.before" "$database$suffix" || return 1
   done
   sync
   say "The data are those of before the upgrade; those of after it are in $kept_data/after."
@@ -122,8 +181,9 @@ put_back() {
 
 if [ $undo = yes ]; then
   [ -e "$before/version" ] || fail "there was no upgrade"
+  to_the_end
   back
-  exit 0
+  finish 0
 fi
 
 [ -f "$binary" ] || fail "name the new binary: upgrade.sh ./kyrochat"
@@ -137,14 +197,16 @@ if [ "$name" = "$present" ]; then
   say "KyroChat $name is installed already, and ready."
   exit 0
 fi
+to_the_end
 keep
+begun=yes
 use "$name"
 if start_all; then
   prune
   say "KyroChat $name serves now; before it was $present."
-  exit 0
+  finish 0
 fi
 say "KyroChat $name does not get ready."
 for unit in $served; do ready "$unit" || last_words "$unit"; done
 back
-exit 1
+finish 1

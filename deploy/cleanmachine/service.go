@@ -25,6 +25,7 @@ var service = []step{
 	{"is examined by doctor", doctor},
 	{"makes backups, and verifies them", backups},
 	{"refuses a binary whose sum is another", sums},
+	{"is not upgraded where its data are not found", unfound},
 	{"is upgraded", upgrade(second)},
 	{"has its messages after the upgrade", remembers(second)},
 	{"keeps the version where the new one does not get ready", rolledBack},
@@ -195,6 +196,23 @@ func sums(ctx context.Context, m *machine) error {
 	return all(err, m.is(ctx, before, "sh", "-c", state))
 }
 
+// unfound has the settings name another folder than that of the data.
+func unfound(ctx context.Context, m *machine) error {
+	before, err := m.sh(ctx, state)
+	if err != nil {
+		return err
+	}
+	if _, err := m.sh(ctx, "echo KYRO_DATA_DIR=/srv/kyrochat >>/etc/kyrochat/kyrochat.env"); err != nil {
+		return err
+	}
+	said, err := m.ends(ctx, 1, release(second)+"/upgrade.sh", release(second)+"/kyrochat")
+	if err == nil && !strings.Contains(said, "there is no /srv/kyrochat/kyro.db") {
+		err = fmt.Errorf("it says %s", said)
+	}
+	_, gone := m.sh(ctx, "sed -i /^KYRO_DATA_DIR/d /etc/kyrochat/kyrochat.env")
+	return all(err, gone, m.is(ctx, before, "sh", "-c", state))
+}
+
 func upgrade(version string) func(ctx context.Context, m *machine) error {
 	return func(ctx context.Context, m *machine) error {
 		if _, err := m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat", "--sums", release(version)+"/SHA256SUMS"); err != nil {
@@ -212,9 +230,12 @@ func upgrade(version string) func(ctx context.Context, m *machine) error {
 	}
 }
 
-// rolledBack tries a version that never gets ready.
+// rolledBack tries a version that never gets ready, from a terminal that is closed meanwhile.
 func rolledBack(ctx context.Context, m *machine) error {
-	said, err := m.ends(ctx, 1, release(idle)+"/upgrade.sh", release(idle)+"/kyrochat", "--timeout", "8")
+	said, err := m.ends(ctx, 1, "sh", "-c", release(idle)+"/upgrade.sh "+release(idle)+`/kyrochat --timeout 8 &
+while kill -0 $! && [ "$(kyrochat version)" != `+idle+` ]; do sleep 0.1; done
+kill -HUP $!
+wait $!`)
 	if err == nil && !strings.Contains(said, "this version never gets ready") {
 		err = fmt.Errorf("the last lines are not told: %s", said)
 	}
