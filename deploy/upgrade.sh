@@ -3,6 +3,7 @@
 #   upgrade.sh BINARY [flags]
 #   --sums FILE         the binary must be in this list of SHA-256 sums (SHA256SUMS of a release)
 #   --timeout SECONDS   how long each unit may take to get ready; 120
+#   --owner FILE        has the DATABASE_URL of whom the tables belong to, where that of the service may not change them
 #   --no-backup         keep no copy of the data before
 #   --restore           where the former version does not know the new schema, put back the data as they were before the
 #                       upgrade; what was written since is lost. Without it such a version is not put back
@@ -13,11 +14,12 @@ source=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=installation.sh
 . "$source/installation.sh"
 
-binary='' sums='' patience=120 backup=yes restore=no undo=no
+binary='' sums='' owner='' patience=120 backup=yes restore=no undo=no
 while [ $# -gt 0 ]; do
   case $1 in
     --sums) sums=$2; shift ;;
     --timeout) patience=$2; shift ;;
+    --owner) owner=$2; shift ;;
     --no-backup) backup=no ;;
     --restore) restore=yes ;;
     --undo) undo=yes ;;
@@ -134,6 +136,38 @@ keep() {
   mv "$before.new" "$before"
 }
 
+# of_new ARGUMENT ...: a command of the new version.
+of_new() { KYROCHAT_BINARY="$home/$name/kyrochat" "$source/kyrochat-run" "$@"; }
+
+# migrate: the new version changes the schema while nothing runs here that knows the former one alone, for as long as that
+# takes. Where nothing is to be changed in PostgreSQL, processes are replaced one by one.
+migrate() {
+  if embedded; then
+    stop_all
+    [ -e "$database" ] || return 0 # the first start makes one
+  else
+    status=0
+    told=$(of_new migrate --dry-run 2>&1) || status=$?
+    case $status in
+      0) return 0 ;;
+      3) say "The schema is changed, and what runs here is stopped meanwhile. $told" ;;
+      *) leave "the new version cannot look at the schema: $told" ;;
+    esac
+    stop_all
+  fi
+  if [ -z "$owner" ]; then
+    told=$(of_new migrate 2>&1)
+    return
+  fi
+  secrets=$(mktemp -d /run/kyrochat-owner.XXXXXX)
+  cp "$settings"/credentials/* "$secrets/"
+  cp "$owner" "$secrets/DATABASE_URL"
+  status=0
+  told=$(KYROCHAT_CREDENTIALS=$secrets of_new migrate 2>&1) || status=$?
+  rm -rf "$secrets"
+  return $status
+}
+
 # back: to the version before.
 back() {
   former=$(cat "$before/version")
@@ -188,6 +222,10 @@ fi
 
 [ -f "$binary" ] || fail "name the new binary: upgrade.sh ./kyrochat"
 [ -z "$sums" ] || check_sum "$binary" "$sums"
+if [ -n "$owner" ]; then
+  [ -f "$owner" ] || fail "there is no file $owner"
+  [ -e "$settings/credentials/DATABASE_URL" ] || fail "--owner stands in for the service's DATABASE_URL, which is not in $settings/credentials"
+fi
 name=$(stage "$binary" "$source")
 if [ "$name" = "$present" ]; then
   use "$name"
@@ -200,13 +238,19 @@ fi
 to_the_end
 keep
 begun=yes
+migrated=yes
+migrate || migrated=no
 use "$name"
-if start_all; then
+if [ $migrated = yes ] && start_all; then
   prune
   say "KyroChat $name serves now; before it was $present."
   finish 0
 fi
-say "KyroChat $name does not get ready."
-for unit in $served; do ready "$unit" || last_words "$unit"; done
+if [ $migrated = yes ]; then
+  say "KyroChat $name does not get ready."
+  for unit in $served; do ready "$unit" || last_words "$unit"; done
+else
+  say "KyroChat $name cannot bring the schema up to date: $told"
+fi
 back
 finish 1

@@ -19,7 +19,8 @@ if [ $first = yes ]; then
 fi
 for unit in $(serving); do
   restart "$unit"
-  wait_ready "$unit" 120 || {
+  # A schema that is brought up to date may take its time, as the units allow.
+  wait_ready "$unit" 900 || {
     last_words "$unit"
     say "kyrochat: $unit does not get ready. Mend that, or install the former package again."
     exit 1
