@@ -543,8 +543,7 @@ func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
 	}
 	weak.User = url.User("weak")
 	r, status := diagnosed(t, map[string]string{"DATABASE_URL": weak.String(), "KYRO_DATA_DIR": settings["KYRO_DATA_DIR"]})
-	r.want(t, "database-settings", warned, `GRANT CREATE, USAGE ON SCHEMA public TO "weak"`)
-	r.want(t, "database-settings", failedAt, `TO "weak"`)
+	r.want(t, "database-settings", failedAt, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "weak"`)
 	r.want(t, "database-schema", failedAt, "permission denied")
 	r.want(t, "database-connections", failedAt, "lets 5 connections in")
 	if status != 2 {

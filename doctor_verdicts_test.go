@@ -159,7 +159,7 @@ func TestVerdictsOnTheDataFolder(t *testing.T) {
 
 func TestVerdictsOnPostgreSQL(t *testing.T) {
 	t.Parallel()
-	good := store.ExaminedPostgres{VersionNumber: 150004, Encoding: "UTF8", CanMake: true, CanUse: true, User: "kyro", Owner: "kyro", Most: 97, Open: 3, Pool: 17,
+	good := store.ExaminedPostgres{VersionNumber: 150004, Encoding: "UTF8", CanMake: true, CanUse: true, CanChange: true, User: "kyro", Owner: "kyro", Most: 97, Open: 3, Pool: 17,
 		SynchronousCommit: "on", FullPageWrites: "on", Fsync: "on"}
 	with := func(change func(*store.ExaminedPostgres)) store.ExaminedPostgres { pg := good; change(&pg); return pg }
 	reached := func(pg store.ExaminedPostgres) []finding {
@@ -180,13 +180,16 @@ func TestVerdictsOnPostgreSQL(t *testing.T) {
 	wantVerdict(t, "database", "silent", refused("read tcp: context deadline exceeded"), failedAt, "does not answer in time")
 
 	settings := func(change func(*store.ExaminedPostgres)) []finding {
-		return databaseSettingsVerdict(with(change), false)
+		return databaseSettingsVerdict(with(change), store.SchemaCurrent)
 	}
-	wantVerdict(t, "database-settings", "good", databaseSettingsVerdict(good, true), fine)
+	wantVerdict(t, "database-settings", "good", databaseSettingsVerdict(good, store.SchemaNone), fine)
 	wantVerdict(t, "database-settings", "a replica", settings(func(p *store.ExaminedPostgres) { p.ReadOnly = true }), failedAt, "primary")
 	wantVerdict(t, "database-settings", "no new tables", settings(func(p *store.ExaminedPostgres) { p.CanMake = false }), warned, `GRANT CREATE, USAGE ON SCHEMA public TO "kyro"`)
-	wantVerdict(t, "database-settings", "no tables at all", databaseSettingsVerdict(with(func(p *store.ExaminedPostgres) { p.CanMake = false }), true), failedAt)
-	wantVerdict(t, "database-settings", "tables of another", settings(func(p *store.ExaminedPostgres) { p.CanUse, p.Owner = false, "root" }), failedAt, `GRANT "root" TO "kyro"`)
+	wantVerdict(t, "database-settings", "no tables at all", databaseSettingsVerdict(with(func(p *store.ExaminedPostgres) { p.CanMake = false }), store.SchemaNone), failedAt)
+	another := func(p *store.ExaminedPostgres) { p.CanMake, p.CanChange, p.Owner = false, false, "root" }
+	wantVerdict(t, "database-settings", "tables of another", settings(another), noted, "migrations need root", "kyrochat migrate")
+	wantVerdict(t, "database-settings", "tables of another, to be changed", databaseSettingsVerdict(with(another), store.SchemaOlder), failedAt, `GRANT "root" TO "kyro"`)
+	wantVerdict(t, "database-settings", "rows of another", settings(func(p *store.ExaminedPostgres) { another(p); p.CanUse = false }), failedAt, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "kyro"`)
 	wantVerdict(t, "database-settings", "asynchronous", settings(func(p *store.ExaminedPostgres) { p.SynchronousCommit = "off" }), warned, "SET synchronous_commit = on")
 	wantVerdict(t, "database-settings", "no fsync", settings(func(p *store.ExaminedPostgres) { p.Fsync = "off" }), warned, "fsync = on")
 	wantVerdict(t, "database-settings", "short", settings(func(p *store.ExaminedPostgres) { p.StatementTimeout = 2 * time.Second }), warned, "statement_timeout is 2s")
