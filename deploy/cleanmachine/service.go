@@ -315,6 +315,13 @@ var packaged = []step{
 			"ls -d /usr/lib/kyrochat /usr/bin/kyrochat /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"),
 			m.is(ctx, "inactive", "sh", "-c", "systemctl is-active kyrochat || true"))
 	}},
+	{"is installed again, and on as before", func(ctx context.Context, m *machine) error {
+		_, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb")
+		return all(err,
+			m.is(ctx, "enabled\nenabled\nenabled", "systemctl", "is-enabled", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, "active\nactive\nactive", "systemctl", "is-active", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, "ready", "kyrochat", "health"))
+	}},
 	{"is purged", func(ctx context.Context, m *machine) error {
 		_, err := m.run(ctx, "dpkg", "-P", "kyrochat")
 		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
