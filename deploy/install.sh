@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs KyroChat as a service of systemd, or puts right what an earlier run left: install.sh BINARY [flags]
-#   --sums FILE          the binary must be in this list of SHA-256 sums (SHA256SUMS of a release)
+#   --sums FILE          the binary must be in this list of SHA-256 sums (SHA256SUMS beside it, in a release)
 #   --public-url URL     the address that people will use, for new settings
 #   --units "UNIT ..."   what to start: kyrochat (the default), or kyrochat-api@1 and the like
 #   --no-start           start nothing

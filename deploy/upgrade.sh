@@ -1,7 +1,7 @@
 #!/bin/sh
 # Replaces the program by another version, and puts the former one back where the new one does not get ready:
 #   upgrade.sh BINARY [flags]
-#   --sums FILE         the binary must be in this list of SHA-256 sums (SHA256SUMS of a release)
+#   --sums FILE         the binary must be in this list of SHA-256 sums (SHA256SUMS beside it, in a release)
 #   --timeout SECONDS   how long each unit may take to get ready; 120
 #   --owner FILE        has the DATABASE_URL of whom the tables belong to, where that of the service may not change them
 #   --no-backup         keep no copy of the data before
