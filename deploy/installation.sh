@@ -112,9 +112,11 @@ prune() {
   done
 }
 
-# serving: the units of the service that are enabled or run, one a line.
+# serving: the units of the service that are enabled or run, one a line. Instances that are enabled and do not run are seen by
+# their links alone.
 serving() {
   {
+    find /etc/systemd/system/multi-user.target.wants -name 'kyrochat-*@?*.service' -printf '%f\n' 2>/dev/null || true
     systemctl list-units --all --plain --no-legend 'kyrochat.service' 'kyrochat-api@*.service' 'kyrochat-worker@*.service' |
       awk '$3 != "inactive" { print $1 }'
     systemctl list-unit-files --no-legend --state=enabled 'kyrochat.service' 'kyrochat-api@*.service' 'kyrochat-worker@*.service' |

@@ -38,7 +38,11 @@ var service = []step{
 	{"is purged", purge},
 }
 
+// install does so after a try with another program.
 func install(ctx context.Context, m *machine) error {
+	if _, err := m.ends(ctx, 1, release(first)+"/install.sh", "/bin/false", "--public-url", site); err != nil {
+		return err
+	}
 	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS", "--public-url", site); err != nil {
 		return err
 	}
@@ -50,6 +54,7 @@ func install(ctx context.Context, m *machine) error {
 		m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
 		m.is(ctx, "700 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat"),
 		m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
+		m.is(ctx, "KYRO_PUBLIC_URL="+site, "grep", "^KYRO_PUBLIC_URL", "/etc/kyrochat/kyrochat.env"),
 		m.is(ctx, "700 root", "stat", "-c", "%a %U", "/etc/kyrochat/credentials"),
 	)
 }
@@ -294,7 +299,7 @@ var packaged = []step{
 		_, err := m.ends(ctx, 1, release(second)+"/install.sh", release(second)+"/kyrochat")
 		return err
 	}},
-	{"is upgraded, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
+	{"is upgraded, and keeps settings, secret, accounts and a unit that the operator wrote", func(ctx context.Context, m *machine) error {
 		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
 			return err
 		}
@@ -303,7 +308,10 @@ var packaged = []step{
 		if err != nil {
 			return err
 		}
-		if _, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb"); err != nil {
+		if _, err := m.sh(ctx, "cp /lib/systemd/system/kyrochat.service /etc/systemd/system/ && systemctl daemon-reload && dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb"); err != nil {
+			return err
+		}
+		if _, err := m.sh(ctx, "rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload"); err != nil {
 			return err
 		}
 		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept),
