@@ -245,8 +245,9 @@ func TestVerdictsOnRedis(t *testing.T) {
 		"no disk":          {live.Examined{Version: "7.0.0", Refused: errors.New("MISCONF cannot save")}, nil, failedAt, []string{"config set save"}},
 		"few rights":       {live.Examined{Version: "7.0.0", Refused: errors.New("NOPERM no permissions to run eval")}, nil, failedAt, []string{"ACL SETUSER"}},
 		"old":              {live.Examined{Version: "6.0.16"}, nil, failedAt, []string{"6.2 or newer"}},
-		"evicts":           {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Policy: "allkeys-lru"}, nil, warned, []string{"maxmemory-policy noeviction"}},
+		"evicts":           {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Policy: "allkeys-lru"}, nil, warned, []string{"maxmemory-policy noeviction", "in its parameters"}},
 		"evicts nothing":   {live.Examined{Version: "7.0.0", Policy: "allkeys-lru"}, nil, fine, nil},
+		"told of nothing":  {live.Examined{MaxMemory: 1 << 30}, nil, fine, []string{"may not see"}},
 		"nearly full":      {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Used: 1<<30 - 1, Policy: "noeviction"}, nil, warned, []string{"config set maxmemory 2048mb"}},
 		"slow":             {live.Examined{Version: "7.0.0", Took: 400 * time.Millisecond}, nil, warned, []string{"KYRO_REDIS_TIMEOUT=800ms"}},
 	} {
