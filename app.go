@@ -211,6 +211,10 @@ func nodeName() string {
 // maxHead is how many bytes the head of a request may have, but for some that net/http adds.
 const maxHead = 32 << 10
 
+// idleTime is how long a connection is kept for the next request. It is longer than proxies keep theirs (nginx a minute, Caddy
+// two), which would else send a mutation into one that is just closed, and not dare to send it again.
+const idleTime = 3 * time.Minute
+
 func (a *app) listenPublic(ctx context.Context, handler http.Handler) (err error) {
 	if a.publicListener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("listen on KYRO_ADDR: %w", err)
@@ -219,7 +223,7 @@ func (a *app) listenPublic(ctx context.Context, handler http.Handler) (err error
 		a.cfg.PublicURL = a.baseURL()
 	}
 	a.public = &http.Server{
-		Handler: a.requests.counted(handler), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: 60 * time.Second,
+		Handler: a.requests.counted(handler), ReadHeaderTimeout: a.cfg.HeaderTimeout, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true, ErrorLog: a.clientErrors(),
 	}
 	return nil

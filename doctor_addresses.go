@@ -94,7 +94,8 @@ func pageAt(ctx context.Context, addr, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := new(http.Client).Do(request)
+	transport := &http.Transport{DisableKeepAlives: true} // no proxy stands between a machine and itself
+	answer, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -191,20 +191,29 @@ func lookAtDatabaseSettings(p *patient) []finding {
 	if x.err != nil || x.Postgres == nil {
 		return nil
 	}
-	return databaseSettingsVerdict(*x.Postgres, x.Schema == store.SchemaNone && x.SchemaErr == nil)
+	return databaseSettingsVerdict(*x.Postgres, x.Schema)
 }
 
-func databaseSettingsVerdict(pg store.ExaminedPostgres, empty bool) (found []finding) {
+// databaseSettingsVerdict: who cannot change a schema that is current may be meant to be so, and is all that a server needs.
+func databaseSettingsVerdict(pg store.ExaminedPostgres, schema store.Schema) (found []finding) {
 	role := `"` + strings.ReplaceAll(pg.User, `"`, `""`) + `"`
 	if pg.ReadOnly {
 		found = append(found, fail("The database takes no writes: it is a replica, or set to be read-only.", "Set DATABASE_URL to the primary. Where this is one:\n  ALTER ROLE "+role+" RESET default_transaction_read_only;"))
 	}
-	if !pg.CanMake {
-		found = append(found, pick(empty, fail, warn)(fmt.Sprintf("The user %s may not make tables in the schema, which migrations do.", pg.User), "  GRANT CREATE, USAGE ON SCHEMA public TO "+role+";"))
-	}
-	if !pg.CanUse {
-		found = append(found, fail(fmt.Sprintf("The tables belong to %s, whose rights the user %s has not: it cannot change them, as migrations do.", pg.Owner, pg.User),
-			fmt.Sprintf("  GRANT \"%s\" TO %s;", strings.ReplaceAll(pg.Owner, `"`, `""`), role)))
+	owner := `"` + strings.ReplaceAll(pg.Owner, `"`, `""`) + `"`
+	const rows = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
+	switch {
+	case !pg.CanUse:
+		found = append(found, fail(fmt.Sprintf("The tables belong to %s, and the user %s may not read and write all of them.", pg.Owner, pg.User),
+			"As "+pg.Owner+"; docs/security.md has the whole of it:\n  GRANT "+rows+" TO "+role+";"))
+	case !pg.CanChange && schema == store.SchemaOlder:
+		found = append(found, fail(fmt.Sprintf("The tables belong to %s, whose rights the user %s has not: it cannot change them, as the migrations do that are to be run.", pg.Owner, pg.User),
+			"Run them with a DATABASE_URL of "+pg.Owner+", or let the user do it:\n  kyrochat migrate\nor\n  GRANT "+owner+" TO "+role+";"))
+	case !pg.CanChange:
+		found = append(found, note(fmt.Sprintf("The user %s may use the tables and not change them: migrations need %s, to whom they belong.", pg.User, pg.Owner),
+			"Before each new version, with a DATABASE_URL of "+pg.Owner+":\n  kyrochat migrate"))
+	case !pg.CanMake:
+		found = append(found, pick(schema == store.SchemaNone, fail, warn)(fmt.Sprintf("The user %s may not make tables in the schema, which migrations do.", pg.User), "  GRANT CREATE, USAGE ON SCHEMA public TO "+role+";"))
 	}
 	if pg.SynchronousCommit == "off" {
 		found = append(found, warn("synchronous_commit is off: messages that were acknowledged are lost when the database's machine goes down.", "  ALTER ROLE "+role+" SET synchronous_commit = on;"))
@@ -220,7 +229,7 @@ func databaseSettingsVerdict(pg store.ExaminedPostgres, empty bool) (found []fin
 		found = append(found, note(fmt.Sprintf("statement_timeout is %s: a migration of a large table may take longer, and fails then.", t), "Should that happen:\n  ALTER ROLE "+role+" SET statement_timeout = 0;"))
 	}
 	if worst(found) == fine || worst(found) == noted {
-		found = append([]finding{ok("The user %s may make and use tables, and what is acknowledged is on the disk (synchronous_commit %s).", pg.User, pg.SynchronousCommit)}, found...)
+		found = append([]finding{ok("The user %s may %suse tables, and what is acknowledged is on the disk (synchronous_commit %s).", pg.User, pick(pg.CanChange, "make and ", ""), pg.SynchronousCommit)}, found...)
 	}
 	return found
 }

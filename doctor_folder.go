@@ -21,6 +21,7 @@ type dataFolder struct {
 	owner     string // of another user than this process; else ""
 	root      bool   // this process may do anything
 	strangers []string
+	pod       bool // Kubernetes mounts it: root's, and open to the pod, in which nobody else is
 	disk      disk
 	diskKnown bool
 	used      bool // a server has it
@@ -54,6 +55,7 @@ func lookAtFolder(p *patient) []finding {
 		f.strangers = strangersIn(path, info)
 		if uid, known := ownerOf(info); known && userName(uid) != ownName() {
 			f.owner = userName(uid)
+			f.pod = uid == 0 && p.getenv("KUBERNETES_SERVICE_HOST") != ""
 		}
 		f.used, f.usedErr = p.inUse()
 	}
@@ -82,11 +84,15 @@ func tryFile(dir string) error {
 	return errors.Join(err, file.Close(), os.Remove(file.Name()))
 }
 
-// strangersIn finds files of a server that belong to others than its folder.
+// strangersIn finds files of a server that belong to others than this process, or than their folder where this is root. A
+// volume may well be root's, and what is in it the server's.
 func strangersIn(dir string, info fs.FileInfo) (names []string) {
 	owner, known := ownerOf(info)
 	if !known {
 		return nil
+	}
+	if !isRoot() {
+		owner = os.Geteuid()
 	}
 	for _, name := range []string{"kyro.db", "kyro.db-wal", "kyro.db-shm", "kyro.db.lock", "secret", "files", "exports", "outbox"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
@@ -125,14 +131,16 @@ func (f dataFolder) verdict() (found []finding) {
 	}
 	if f.root && f.owner != "" {
 		found = append(found, warn(fmt.Sprintf("The data folder %s belongs to %s, and this is root: what root may do says nothing about what the server may.", f.path, f.owner),
-			"Run this as that user:\n  sudo -u "+f.owner+" -E kyrochat doctor"))
+			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run doctor\nor, with the settings of the server,\n  sudo -u "+f.owner+" -E kyrochat doctor"))
 	}
 	if len(f.strangers) > 0 {
-		whose := pick(f.owner != "", f.owner, ownName())
-		found = append(found, fail(fmt.Sprintf("In the data folder, %s %s to others than the folder: the server may be kept out.", strings.Join(f.strangers, ", "), pick(len(f.strangers) == 1, "belongs", "belong")),
+		whose := pick(f.root && f.owner != "", f.owner, ownName())
+		found = append(found, fail(fmt.Sprintf("In the data folder, %s %s to others than %s: the server may be kept out.", strings.Join(f.strangers, ", "), pick(len(f.strangers) == 1, "belongs", "belong"), whose),
 			"  chown -R "+whose+" "+path))
 	}
 	switch {
+	case f.pod && f.mode&0o077 != 0:
+		found = append(found, note(fmt.Sprintf("The data folder is a volume of root's with the mode %04o, as Kubernetes mounts it: whatever else runs in this pod may write to it.", f.mode), ""))
 	case f.mode&0o022 != 0:
 		found = append(found, warn(fmt.Sprintf("Others than its owner may write to the data folder (mode %04o): they could put a database or a secret of theirs there.", f.mode), "  chmod 700 "+path))
 	case f.mode&0o055 != 0:

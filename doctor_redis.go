@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -57,9 +58,9 @@ func redisVerdict(x examinedRedis, timeout time.Duration) (found []finding) {
 	if before(x.Version, 6, 2) {
 		found = append(found, fail("Redis "+x.Version+" is too old: 6.2 or newer is needed.", "Upgrade it. Nothing in it has to be kept."))
 	}
-	if x.MaxMemory > 0 && x.Policy != "noeviction" {
+	if x.MaxMemory > 0 && x.Policy != "" && x.Policy != "noeviction" {
 		found = append(found, warn(fmt.Sprintf("Redis throws away what it holds when its memory is full (%s): streams of answers that people read, and counts of rates.", x.Policy),
-			"  redis-cli -u \"$REDIS_URL\" config set maxmemory-policy noeviction"))
+			"Where somebody else runs it, in its parameters; else\n  redis-cli -u \"$REDIS_URL\" config set maxmemory-policy noeviction"))
 	}
 	if x.MaxMemory > 0 && x.Used > x.MaxMemory/10*9 {
 		found = append(found, warn(fmt.Sprintf("Redis has used %s of the %s that it may.", bytesOf(uint64(x.Used)), bytesOf(uint64(x.MaxMemory))),
@@ -70,7 +71,8 @@ func redisVerdict(x examinedRedis, timeout time.Duration) (found []finding) {
 			"Put Redis into the network of the servers, or give it more time:\n  KYRO_REDIS_TIMEOUT="+(2*x.Took).Round(10*time.Millisecond).String()))
 	}
 	if len(found) == 0 {
-		found = []finding{ok("Redis %s answers in %s and takes what servers send. It need not save anything to its disk.", x.Version, tookOf(x.Took))}
+		which := cmp.Or(x.Version, "(whose version this user may not see)")
+		found = []finding{ok("Redis %s answers in %s and takes what servers send. It need not save anything to its disk.", which, tookOf(x.Took))}
 	}
 	return found
 }

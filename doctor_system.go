@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -154,14 +156,38 @@ func processorsVerdict(n int) []finding {
 func lookAtUser(*patient) []finding {
 	if isRoot() {
 		return []finding{warn("This is root: whoever broke into the server would have the machine.",
-			"Run the server, and this, as a user of its own:\n  useradd --system --home-dir /var/lib/kyrochat --create-home --shell /usr/sbin/nologin kyrochat\n  sudo -u kyrochat -E kyrochat doctor")}
+			"Run the server, and this, as a user of its own:\n  useradd --system --home-dir /var/lib/kyrochat --create-home --shell /usr/sbin/nologin kyrochat\n  sudo -u kyrochat -E kyrochat doctor\nWhere install.sh or a package made that user, there is\n  kyrochat-run doctor")}
 	}
 	return []finding{ok("The user is %s, who is not root.", ownName())}
 }
 
-// lookAtTemporary looks at the folder in which documents are read.
+// lookAtTemporary looks at the folder in which documents are read. It has to be there; what is written is in the cache, where
+// that can be: a container whose root is read-only needs nothing else.
 func lookAtTemporary(*patient) []finding {
-	return temporaryVerdict(os.TempDir(), tryFile(os.TempDir()))
+	dir := os.TempDir()
+	err := tryFile(dir)
+	if err != nil {
+		info, missing := os.Stat(dir)
+		if cache, closed := cacheFolder(); closed == nil && missing == nil && info.IsDir() {
+			return []finding{ok("%s cannot be written to, and need not be: %s can.", dir, cache)}
+		}
+	}
+	return temporaryVerdict(dir, err)
+}
+
+// cacheFolder is where what reads documents keeps what it has made, and why nothing can be written there.
+func cacheFolder() (dir string, err error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(base, "kyrochat")
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+			continue
+		}
+		return dir, tryFolder(at)
+	}
 }
 
 func temporaryVerdict(dir string, err error) []finding {
@@ -189,7 +215,11 @@ func (p *patient) readSomething(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("this program cannot find its own file: %w", err)
 	}
-	file, err := os.CreateTemp("", "kyrochat-doctor-*.txt")
+	const name = "kyrochat-doctor-*.txt"
+	file, err := os.CreateTemp("", name)
+	if err != nil { // documents are in the data folder
+		file, err = os.CreateTemp(p.cfg.DataDir, name)
+	}
 	if err != nil {
 		return err
 	}

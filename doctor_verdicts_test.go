@@ -136,9 +136,10 @@ func TestVerdictsOnTheDataFolder(t *testing.T) {
 		"cannot be made":         {dataFolder{parent: "/var", problem: denied, disk: room}, failedAt, []string{"cannot be made in /var: permission denied", "install -d -m 700"}},
 		"cannot be written":      {dataFolder{problem: denied, disk: room}, failedAt, []string{"permission denied"}},
 		"mounted read-only":      {dataFolder{problem: syscall.EROFS, disk: disk{readOnly: true}}, failedAt, []string{"mounted read-only"}},
-		"root in another's":      {dataFolder{root: true, owner: "kyro", mode: 0o700, disk: room}, warned, []string{"sudo -u kyro"}},
+		"root in another's":      {dataFolder{root: true, owner: "kyro", mode: 0o700, disk: room}, warned, []string{"kyrochat-run doctor", "sudo -u kyro"}},
 		"files of others":        {dataFolder{strangers: []string{"kyro.db", "secret"}, mode: 0o700, disk: room}, failedAt, []string{"kyro.db, secret belong", "chown -R"}},
 		"others may write":       {dataFolder{mode: 0o770, disk: room}, warned, []string{"mode 0770", "chmod 700 /data"}},
+		"a volume of a pod":      {dataFolder{mode: 0o777, pod: true, owner: "root", disk: room}, noted, []string{"mode 0777", "Kubernetes"}},
 		"others may look":        {dataFolder{mode: 0o755, disk: room}, noted, []string{"chmod 700 /data"}},
 		"nearly full":            {dataFolder{mode: 0o700, disk: disk{free: 500 << 20, size: 100 << 30}}, warned, []string{"500 MiB are free"}},
 		"little of a large disk": {dataFolder{mode: 0o700, disk: disk{free: 5 << 30, size: 1 << 40}}, warned, []string{"5.0 GiB"}},
@@ -159,7 +160,7 @@ func TestVerdictsOnTheDataFolder(t *testing.T) {
 
 func TestVerdictsOnPostgreSQL(t *testing.T) {
 	t.Parallel()
-	good := store.ExaminedPostgres{VersionNumber: 150004, Encoding: "UTF8", CanMake: true, CanUse: true, User: "kyro", Owner: "kyro", Most: 97, Open: 3, Pool: 17,
+	good := store.ExaminedPostgres{VersionNumber: 150004, Encoding: "UTF8", CanMake: true, CanUse: true, CanChange: true, User: "kyro", Owner: "kyro", Most: 97, Open: 3, Pool: 17,
 		SynchronousCommit: "on", FullPageWrites: "on", Fsync: "on"}
 	with := func(change func(*store.ExaminedPostgres)) store.ExaminedPostgres { pg := good; change(&pg); return pg }
 	reached := func(pg store.ExaminedPostgres) []finding {
@@ -180,13 +181,16 @@ func TestVerdictsOnPostgreSQL(t *testing.T) {
 	wantVerdict(t, "database", "silent", refused("read tcp: context deadline exceeded"), failedAt, "does not answer in time")
 
 	settings := func(change func(*store.ExaminedPostgres)) []finding {
-		return databaseSettingsVerdict(with(change), false)
+		return databaseSettingsVerdict(with(change), store.SchemaCurrent)
 	}
-	wantVerdict(t, "database-settings", "good", databaseSettingsVerdict(good, true), fine)
+	wantVerdict(t, "database-settings", "good", databaseSettingsVerdict(good, store.SchemaNone), fine)
 	wantVerdict(t, "database-settings", "a replica", settings(func(p *store.ExaminedPostgres) { p.ReadOnly = true }), failedAt, "primary")
 	wantVerdict(t, "database-settings", "no new tables", settings(func(p *store.ExaminedPostgres) { p.CanMake = false }), warned, `GRANT CREATE, USAGE ON SCHEMA public TO "kyro"`)
-	wantVerdict(t, "database-settings", "no tables at all", databaseSettingsVerdict(with(func(p *store.ExaminedPostgres) { p.CanMake = false }), true), failedAt)
-	wantVerdict(t, "database-settings", "tables of another", settings(func(p *store.ExaminedPostgres) { p.CanUse, p.Owner = false, "root" }), failedAt, `GRANT "root" TO "kyro"`)
+	wantVerdict(t, "database-settings", "no tables at all", databaseSettingsVerdict(with(func(p *store.ExaminedPostgres) { p.CanMake = false }), store.SchemaNone), failedAt)
+	another := func(p *store.ExaminedPostgres) { p.CanMake, p.CanChange, p.Owner = false, false, "root" }
+	wantVerdict(t, "database-settings", "tables of another", settings(another), noted, "migrations need root", "kyrochat migrate")
+	wantVerdict(t, "database-settings", "tables of another, to be changed", databaseSettingsVerdict(with(another), store.SchemaOlder), failedAt, `GRANT "root" TO "kyro"`)
+	wantVerdict(t, "database-settings", "rows of another", settings(func(p *store.ExaminedPostgres) { another(p); p.CanUse = false }), failedAt, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "kyro"`)
 	wantVerdict(t, "database-settings", "asynchronous", settings(func(p *store.ExaminedPostgres) { p.SynchronousCommit = "off" }), warned, "SET synchronous_commit = on")
 	wantVerdict(t, "database-settings", "no fsync", settings(func(p *store.ExaminedPostgres) { p.Fsync = "off" }), warned, "fsync = on")
 	wantVerdict(t, "database-settings", "short", settings(func(p *store.ExaminedPostgres) { p.StatementTimeout = 2 * time.Second }), warned, "statement_timeout is 2s")
@@ -241,8 +245,9 @@ func TestVerdictsOnRedis(t *testing.T) {
 		"no disk":          {live.Examined{Version: "7.0.0", Refused: errors.New("MISCONF cannot save")}, nil, failedAt, []string{"config set save"}},
 		"few rights":       {live.Examined{Version: "7.0.0", Refused: errors.New("NOPERM no permissions to run eval")}, nil, failedAt, []string{"ACL SETUSER"}},
 		"old":              {live.Examined{Version: "6.0.16"}, nil, failedAt, []string{"6.2 or newer"}},
-		"evicts":           {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Policy: "allkeys-lru"}, nil, warned, []string{"maxmemory-policy noeviction"}},
+		"evicts":           {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Policy: "allkeys-lru"}, nil, warned, []string{"maxmemory-policy noeviction", "in its parameters"}},
 		"evicts nothing":   {live.Examined{Version: "7.0.0", Policy: "allkeys-lru"}, nil, fine, nil},
+		"told of nothing":  {live.Examined{MaxMemory: 1 << 30}, nil, fine, []string{"may not see"}},
 		"nearly full":      {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Used: 1<<30 - 1, Policy: "noeviction"}, nil, warned, []string{"config set maxmemory 2048mb"}},
 		"slow":             {live.Examined{Version: "7.0.0", Took: 400 * time.Millisecond}, nil, warned, []string{"KYRO_REDIS_TIMEOUT=800ms"}},
 	} {

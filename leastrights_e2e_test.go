@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // TestAServerNeedsNoRightToTheSchema: a server whose user of the database is made as the manual says, and may read and write
-// rows and nothing else, does what it does elsewhere, and whoever has its password can neither switch off what keeps the audit log nor make tables.
+// rows and nothing else, does what it does elsewhere, the doctor finds nothing wrong with it, and whoever has its password can neither switch off what keeps the audit log nor make tables.
 func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	t.Parallel()
 	owner := testdb.PostgresURL(t)
@@ -45,6 +46,14 @@ func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	p.chat(vars{"botId": bot, "text": "How long does green tea steep?"})
 	p.must(`mutation($d: ID!) { deleteDocument(input: {documentId: $d}) { deletedId errors { code } } }`, vars{"d": document})
 	p.must(`mutation { exportMyData { export { id } errors { code } } }`, nil)
+
+	diagnosis, _ := diagnosed(t, map[string]string{"DATABASE_URL": at.String(), "KYRO_DATA_DIR": t.TempDir(), "KYRO_SECRET": secretOne})
+	diagnosis.want(t, "database-schema", fine, "that of this program")
+	diagnosis.want(t, "database-settings", noted, "may use the tables and not change them")
+	// How the database of the tests keeps what it has on the disk is another thing.
+	if slices.ContainsFunc(diagnosis.of(t, "database-settings"), func(f findingJSON) bool { return f.Status == failedAt || strings.Contains(f.Mend, "GRANT") }) {
+		t.Errorf("the doctor says %+v", diagnosis.of(t, "database-settings"))
+	}
 
 	thief, err := pgx.Connect(t.Context(), at.String())
 	if err != nil {

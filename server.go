@@ -29,7 +29,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
   kyrochat doctor [-json]               look whether a server can run here, and say what to mend
   kyrochat backup -o FILE               make one file of everything that is kept, beside a running server; "kyrochat backup --help"
   kyrochat restore FILE                 make what is in a backup live again, in an empty installation
-  kyrochat migrate                      bring the database's schema up to date and stop
+  kyrochat migrate [--dry-run]          bring the database's schema up to date and stop
   kyrochat health                       ask the server that runs with these settings whether it is ready
   kyrochat version                      print the version
   kyrochat help                         print this
@@ -76,7 +76,7 @@ func run(
 	case "restore":
 		return restore(ctx, args, getenv, in, out, errOut)
 	case "migrate":
-		return migrateOnly(ctx, getenv, errOut)
+		return migrateOnly(ctx, args, getenv, out, errOut)
 	case "health":
 		return health(ctx, args, getenv, out)
 	case "extract": // hidden: the child process that reads documents
@@ -110,18 +110,6 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 		return nil //nolint:nilerr // as it was told to
 	}
 	return err
-}
-
-func migrateOnly(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
-	cfg, err := readConfig(getenv)
-	if err != nil {
-		return err
-	}
-	pools, _, err := openDatabase(ctx, cfg, measured{}, recorded{}, newLogger(cfg, errOut))
-	if err != nil {
-		return err
-	}
-	return pools.Close()
 }
 
 // demoSettings are what a demo takes from the environment: who answers, and who makes embeddings.

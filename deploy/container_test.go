@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -61,7 +62,8 @@ func (l *lockedLog) String() string {
 }
 
 // TestContainer builds the image, and runs it as a careful operator does: its root read-only and nothing but /data to write
-// to, without capabilities, as the user of the image. It becomes healthy, reads a PDF, answers, and drains.
+// to, without capabilities, as the user of the image. It becomes healthy, reads a PDF, answers, has no failure
+// that the doctor finds, and drains.
 func TestContainer(t *testing.T) {
 	t.Parallel()
 	tool(t, "buildah")
@@ -144,6 +146,13 @@ func TestContainer(t *testing.T) {
 	}
 
 	converse(t, publicURL(t, log))
+	doctor := []string{"exec", name, "/kyrochat", "doctor", "-warnings-ok"}
+	output(t, "runc", doctor...)
+	// As Kubernetes mounts a volume: what the server has made in it belongs to another than the folder.
+	if err := errors.Join(os.Chown(data, 0, 0), os.Chmod(data, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	output(t, "runc", doctor...)
 	if strings.Contains(log.String(), `"level":"ERROR"`) {
 		t.Errorf("errors: %s", log)
 	}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs KyroChat as a service of systemd, or puts right what an earlier run left: install.sh BINARY [flags]
-#   --sums FILE          the binary must be in this list of SHA-256 sums (SHA256SUMS of a release)
-#   --public-url URL     the address that people will use, for new settings
+#   --sums FILE          the binary must be in this list of SHA-256 sums (SHA256SUMS beside it, in a release)
+#   --public-url URL     the address that people will use, where the settings have none yet
 #   --units "UNIT ..."   what to start: kyrochat (the default), or kyrochat-api@1 and the like
 #   --no-start           start nothing
 # Settings, secrets and data that are there stay as they are.
@@ -34,8 +34,10 @@ fi
 first=no
 [ -e "$settings/kyrochat.env" ] || first=yes
 prepare "$source"
-if [ $first = yes ] && [ -n "$url" ]; then
+if [ -n "$url" ] && grep -q '^#KYRO_PUBLIC_URL=' "$settings/kyrochat.env" && ! grep -q '^KYRO_PUBLIC_URL=' "$settings/kyrochat.env"; then
   sed -i "s|^#KYRO_PUBLIC_URL=.*|KYRO_PUBLIC_URL=$url|" "$settings/kyrochat.env"
+elif [ -n "$url" ] && [ "$(setting KYRO_PUBLIC_URL)" != "$url" ]; then
+  say "$settings/kyrochat.env has KYRO_PUBLIC_URL=$(setting KYRO_PUBLIC_URL) already, which stays."
 fi
 name=$(stage "$binary" "$source")
 use "$name"

@@ -12,7 +12,7 @@ commands=/usr/local/bin
 user=kyrochat
 kept=3 # versions
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s\n' "$*" >&2 || true; } # whoever was to hear it may be gone
 
 fail() {
   say "$(basename "$0"): $*"
@@ -112,9 +112,11 @@ prune() {
   done
 }
 
-# serving: the units of the service that are enabled or run, one a line.
+# serving: the units of the service that are enabled or run, one a line. Instances that are enabled and do not run are seen by
+# their links alone.
 serving() {
   {
+    find /etc/systemd/system/multi-user.target.wants -name 'kyrochat-*@?*.service' -printf '%f\n' 2>/dev/null || true
     systemctl list-units --all --plain --no-legend 'kyrochat.service' 'kyrochat-api@*.service' 'kyrochat-worker@*.service' |
       awk '$3 != "inactive" { print $1 }'
     systemctl list-unit-files --no-legend --state=enabled 'kyrochat.service' 'kyrochat-api@*.service' 'kyrochat-worker@*.service' |
@@ -124,6 +126,11 @@ serving() {
 
 embedded() { # SQLite, of which this machine has all
   [ ! -e "$settings/credentials/DATABASE_URL" ] && ! grep -qsE '^[[:space:]]*DATABASE_URL' "$settings"/*.env
+}
+
+# setting NAME: as kyrochat.env has it.
+setting() {
+  sed -n "s/^[[:space:]]*$1=//p" "$settings/kyrochat.env" 2>/dev/null | tail -n 1 | sed "s/[[:space:]]*\$//; s/^\"\(.*\)\"\$/\1/; s/^'\(.*\)'\$/\1/"
 }
 
 property() { systemctl show --value -p "$2" "$1"; }

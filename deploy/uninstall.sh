@@ -10,6 +10,7 @@ require_machine
 for unit in $(serving) kyrochat-backup.timer kyrochat-backup-verify.timer; do
   systemctl disable --quiet --now "$unit" 2>/dev/null || true
 done
+systemctl stop kyrochat-backup.service kyrochat-backup-verify.service 2>/dev/null || true
 rm -f "$units"/kyrochat.service "$units"/kyrochat-api@.service "$units"/kyrochat-worker@.service \
   "$units"/kyrochat-backup.service "$units"/kyrochat-backup.timer \
   "$units"/kyrochat-backup-verify.service "$units"/kyrochat-backup-verify.timer \

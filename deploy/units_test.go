@@ -99,3 +99,37 @@ func TestScripts(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// TestSums: install.sh and upgrade.sh find the binary in the list that an archive of a release has, and in no other.
+func TestSums(t *testing.T) {
+	t.Parallel()
+	release, err := os.ReadFile("../.ci/release")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(release), `(cd "$work/$name" && `)
+	list, _, found := strings.Cut(after, ")")
+	if !found {
+		t.Fatal("a release has no sum of its binary")
+	}
+	folder := t.TempDir()
+	check := func() error {
+		return exec.Command("sh", "-c", `. ./installation.sh; check_sum "$1/kyrochat" "$1/SHA256SUMS"`, "sh", folder).Run()
+	}
+	for _, line := range []string{"echo a program >kyrochat", list} {
+		cmd := exec.Command("sh", "-c", line)
+		cmd.Dir = folder
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+	}
+	if err := check(); err != nil {
+		t.Errorf("the binary of a release is refused: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "kyrochat"), []byte("another program"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if check() == nil {
+		t.Error("another binary is let through")
+	}
+}

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Replaces the program by another version, and puts the former one back where the new one does not get ready:
 #   upgrade.sh BINARY [flags]
-#   --sums FILE         the binary must be in this list of SHA-256 sums (SHA256SUMS of a release)
+#   --sums FILE         the binary must be in this list of SHA-256 sums (SHA256SUMS beside it, in a release)
 #   --timeout SECONDS   how long each unit may take to get ready; 120
+#   --owner FILE        has the DATABASE_URL of whom the tables belong to, where that of the service may not change them
 #   --no-backup         keep no copy of the data before
 #   --restore           where the former version does not know the new schema, put back the data as they were before the
 #                       upgrade; what was written since is lost. Without it such a version is not put back
@@ -13,11 +14,12 @@ source=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=installation.sh
 . "$source/installation.sh"
 
-binary='' sums='' patience=120 backup=yes restore=no undo=no
+binary='' sums='' owner='' patience=120 backup=yes restore=no undo=no
 while [ $# -gt 0 ]; do
   case $1 in
     --sums) sums=$2; shift ;;
     --timeout) patience=$2; shift ;;
+    --owner) owner=$2; shift ;;
     --no-backup) backup=no ;;
     --restore) restore=yes ;;
     --undo) undo=yes ;;
@@ -31,16 +33,68 @@ require_machine
 present=$(current)
 [ -n "$present" ] || fail "nothing is installed: use install.sh"
 before=$kept_data/before # the version, and the data where they are on this machine
+database=$(setting KYRO_DATA_DIR)
+database=${database:-$data}/kyro.db
 served=$(serving)
+begun=no # whether units were stopped, or another version is the current one
 
+# finish STATUS: the end that was meant, with everything told.
+finish() {
+  trap - EXIT
+  exit "$1"
+}
+
+# broken: a step failed that nothing was foreseen for. What served is not left lying.
+# shellcheck disable=SC2317 # to_the_end has it called
+broken() {
+  trap - EXIT
+  [ "$begun" = yes ] || exit 1
+  for unit in $served; do systemctl start --no-block "$unit" || true; done
+  say "A step failed, see above: KyroChat $(current) is started as it is."
+  [ "$(current)" != "$present" ] || exit 1
+  exit 2
+}
+
+# to_the_end: from here on neither a terminal that is closed nor a key ends it halfway.
+to_the_end() {
+  trap '' HUP INT PIPE TERM
+  trap broken EXIT
+}
+
+# stop_all: those that make and read backups have the database open, too.
 stop_all() {
-  for unit in $served; do systemctl stop "$unit"; done
+  begun=yes
+  for unit in $served kyrochat-backup.service kyrochat-backup-verify.service; do systemctl stop "$unit"; done
 }
 
 # leave: nothing was changed but that the units were stopped.
 leave() {
   for unit in $served; do systemctl start --no-block "$unit"; done
-  fail "$*; nothing was changed"
+  say "$(basename "$0"): $*; nothing was changed"
+  finish 1
+}
+
+# copy_data FOLDER: as they are at one moment. Whoever writes meanwhile, such as a command of an operator, is noticed: the
+# files are not what was copied.
+copy_data() {
+  for try in 1 2 3; do
+    rm -f "$1"/kyro.db*
+    same=yes
+    for file in "$database" "$database-wal"; do
+      [ ! -e "$file" ] || as_user cat "$file" >"$1/$(basename "$file")" || leave "the data cannot be copied"
+    done
+    for file in "$database" "$database-wal"; do
+      if [ -e "$file" ]; then
+        as_user cat "$file" | cmp -s - "$1/$(basename "$file")" || same=no
+      elif [ -e "$1/$(basename "$file")" ]; then
+        same=no
+      fi
+    done
+    [ $same = no ] || return 0
+    say "Something writes to $database (try $try of 3)."
+    sleep 5
+  done
+  leave "the data could not be copied: end what has $database open (fuser -v)"
 }
 
 start_all() {
@@ -51,6 +105,16 @@ start_all() {
   done
 }
 
+# back_up: as each night, with the flags of backup.env, into the same folder and with the same end of what is old.
+back_up() {
+  while [ "$(property kyrochat-backup.service ActiveState)" = activating ]; do
+    sleep 1 # one that began earlier does not count
+  done
+  systemctl start kyrochat-backup.service && return
+  # 3: made, and files were missing that it should have
+  [ "$(property kyrochat-backup.service ExecMainStatus)" = 3 ] || { last_words kyrochat-backup.service; fail "the backup failed; nothing was changed"; }
+}
+
 # keep: what is needed to get back. Nothing runs meanwhile where the data are on this machine: the copy is whole, and exact.
 keep() {
   install -d -m 0700 "$kept_data"
@@ -58,29 +122,57 @@ keep() {
   mkdir -m 0700 "$before.new"
   printf '%s\n' "$present" >"$before.new/version"
   if [ $backup = yes ] && embedded; then
+    [ -e "$database" ] || [ -z "$served" ] ||
+      fail "there is no $database, so nothing can be kept: set KYRO_DATA_DIR and DATABASE_URL in $settings, or use --no-backup; nothing was changed"
     stop_all
-    for file in kyro.db kyro.db-wal; do
-      [ ! -e "$data/$file" ] || as_user cat "$data/$file" >"$before.new/$file" || leave "the data cannot be copied"
-    done
+    copy_data "$before.new"
   elif [ $backup = yes ]; then
     "$home/current/kyrochat" help | grep -q '^  kyrochat backup' ||
       fail "this version makes no backup of PostgreSQL: make one (pg_dump), and use --no-backup; nothing was changed"
-    status=0
-    "$home/current/kyrochat-run" backup -o "$backups/before-upgrade-$(date -u +%Y%m%dT%H%M%SZ).backup" || status=$?
-    case $status in
-      0 | 3) ;; # 3: made, and files were missing that it should have
-      *) fail "the backup failed; nothing was changed" ;;
-    esac
+    back_up
   fi
   sync
   rm -rf "$before"
   mv "$before.new" "$before"
 }
 
+# of_new ARGUMENT ...: a command of the new version.
+of_new() { KYROCHAT_BINARY="$home/$name/kyrochat" "$source/kyrochat-run" "$@"; }
+
+# migrate: the new version changes the schema while nothing runs here that knows the former one alone, for as long as that
+# takes. Where nothing is to be changed in PostgreSQL, processes are replaced one by one.
+migrate() {
+  if embedded; then
+    stop_all
+    [ -e "$database" ] || return 0 # the first start makes one
+  else
+    status=0
+    told=$(of_new migrate --dry-run 2>&1) || status=$?
+    case $status in
+      0) return 0 ;;
+      3) say "The schema is changed, and what runs here is stopped meanwhile. $told" ;;
+      *) leave "the new version cannot look at the schema: $told" ;;
+    esac
+    stop_all
+  fi
+  if [ -z "$owner" ]; then
+    told=$(of_new migrate 2>&1)
+    return
+  fi
+  secrets=$(mktemp -d /run/kyrochat-owner.XXXXXX)
+  cp "$settings"/credentials/* "$secrets/"
+  cp "$owner" "$secrets/DATABASE_URL"
+  status=0
+  told=$(KYROCHAT_CREDENTIALS=$secrets of_new migrate 2>&1) || status=$?
+  rm -rf "$secrets"
+  return $status
+}
+
 # back: to the version before.
 back() {
   former=$(cat "$before/version")
-  [ -x "$home/$former/kyrochat" ] || { say "The former version $former is not there any more."; exit 2; }
+  begun=yes
+  [ -x "$home/$former/kyrochat" ] || { say "The former version $former is not there any more."; finish 2; }
   ! embedded || stop_all
   told=$(KYROCHAT_BINARY="$home/$former/kyrochat" "$source/kyrochat-run" migrate 2>&1) || case $told in
     *"made by a newer version"*)
@@ -89,27 +181,33 @@ back() {
         say "Mend what keeps the new one from getting ready, and restart it. Or get back, with the data of before the upgrade:"
         say "  $home/current/upgrade.sh --undo --restore"
         for unit in $served; do systemctl start --no-block "$unit"; done
-        exit 2
+        finish 2
       fi
-      put_back
+      put_back || { say "The data could not be put back, and nothing was started: what was there is in place or in $kept_data/after, the copy in $before."; finish 2; }
       ;;
     *) say "The former version says: $told" ;;
   esac
   use "$former"
-  start_all || { say "The former version $former does not get ready either."; exit 2; }
+  start_all || { say "The former version $former does not get ready either."; finish 2; }
   say "The former version $former serves again."
 }
 
-# put_back: the data as they were. What is there is kept beside, until the next time.
+# put_back: the data as they were. What is there is kept beside, until the next time. Where that fails nothing is started: a
+# server would make a new database.
 put_back() {
-  embedded || { say "The data are in PostgreSQL: restore the backup in $backups by hand, as deployment.md says."; exit 2; }
-  [ -e "$before/kyro.db" ] || { say "No copy of the data was kept before the upgrade."; exit 2; }
-  rm -rf "$kept_data/after"
-  mkdir -m 0700 "$kept_data/after"
-  for file in kyro.db kyro.db-wal kyro.db-shm; do
-    [ ! -e "$data/$file" ] || mv "$data/$file" "$kept_data/after/"
+  embedded || { say "The data are in PostgreSQL: restore the backup in $backups by hand, as deployment.md says."; finish 2; }
+  [ -e "$before/kyro.db" ] || { say "No copy of the data was kept before the upgrade."; finish 2; }
+  rm -rf "$kept_data/after" && mkdir -m 0700 "$kept_data/after" || return 1
+  for suffix in '' -wal; do
     # shellcheck disable=SC2016 # of the other shell
-    [ ! -e "$before/$file" ] || as_user sh -c 'umask 077; cat >"$1"' sh "$data/$file" <"$before/$file"
+    [ ! -e "$before/kyro.db$suffix" ] ||
+      as_user sh -c 'umask 077; cat >"$1"' sh "$database$suffix.before" <"$before/kyro.db$suffix" || return 1
+  done
+  for suffix in -shm -wal ''; do
+    [ ! -e "$database$suffix" ] || mv "$database$suffix" "$kept_data/after/" || return 1
+  done
+  for suffix in -wal ''; do
+    [ ! -e "$before/kyro.db$suffix" ] || as_user mv "$database$suffix.before" "$database$suffix" || return 1
   done
   sync
   say "The data are those of before the upgrade; those of after it are in $kept_data/after."
@@ -117,12 +215,17 @@ put_back() {
 
 if [ $undo = yes ]; then
   [ -e "$before/version" ] || fail "there was no upgrade"
+  to_the_end
   back
-  exit 0
+  finish 0
 fi
 
 [ -f "$binary" ] || fail "name the new binary: upgrade.sh ./kyrochat"
 [ -z "$sums" ] || check_sum "$binary" "$sums"
+if [ -n "$owner" ]; then
+  [ -f "$owner" ] || fail "there is no file $owner"
+  [ -e "$settings/credentials/DATABASE_URL" ] || fail "--owner stands in for the service's DATABASE_URL, which is not in $settings/credentials"
+fi
 name=$(stage "$binary" "$source")
 if [ "$name" = "$present" ]; then
   use "$name"
@@ -132,14 +235,22 @@ if [ "$name" = "$present" ]; then
   say "KyroChat $name is installed already, and ready."
   exit 0
 fi
+to_the_end
 keep
+begun=yes
+migrated=yes
+migrate || migrated=no
 use "$name"
-if start_all; then
+if [ $migrated = yes ] && start_all; then
   prune
   say "KyroChat $name serves now; before it was $present."
-  exit 0
+  finish 0
 fi
-say "KyroChat $name does not get ready."
-for unit in $served; do ready "$unit" || last_words "$unit"; done
+if [ $migrated = yes ]; then
+  say "KyroChat $name does not get ready."
+  for unit in $served; do ready "$unit" || last_words "$unit"; done
+else
+  say "KyroChat $name cannot bring the schema up to date: $told"
+fi
 back
-exit 1
+finish 1

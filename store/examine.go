@@ -40,10 +40,10 @@ type ExaminedPostgres struct {
 	VersionNumber int // 150004 is 15.4
 	Encoding      string
 	ReadOnly      bool // a replica, or set so
-	// CanMake says that tables can be made in the schema, and CanUse that those which are there can be read, written and
-	// changed.
-	CanMake, CanUse bool
-	User, Owner     string // of the tables; "" where there are none
+	// CanMake says that tables can be made in the schema, CanUse that the rows of those which are there can be read and written,
+	// and CanChange that the tables themselves can be changed, as migrations do.
+	CanMake, CanUse, CanChange bool
+	User, Owner                string // of the tables; "" where there are none
 
 	// Connections that programs may have open together, those that are kept for the operator left out; those that are open;
 	// and those that one process of this program may open.
@@ -112,7 +112,7 @@ func examinePostgres(ctx context.Context, c Config) (x Examined, err error) {
 					- coalesce(current_setting('reserved_connections', true)::int, 0),
 				nullif((SELECT datconnlimit FROM pg_database WHERE datname = current_database()), -1),
 				nullif((SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user), -1)),
-			(SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()),
+			(SELECT count(*)::int FROM pg_stat_activity WHERE coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()),
 			current_setting('synchronous_commit'), current_setting('full_page_writes'), current_setting('fsync'),
 			(SELECT setting::float8 FROM pg_settings WHERE name = 'statement_timeout')`).
 		Scan(&x.Version, &p.VersionNumber, &p.Encoding, &p.ReadOnly, &p.User, &p.CanMake, &p.Most, &p.Open,
@@ -121,9 +121,13 @@ func examinePostgres(ctx context.Context, c Config) (x Examined, err error) {
 		return x, err
 	}
 	p.StatementTimeout = time.Duration(statementTimeout * float64(time.Millisecond))
-	x.Postgres, p.CanUse = p, true
-	err = pool.QueryRowContext(ctx, `SELECT pg_get_userbyid(relowner), pg_has_role(current_user, relowner, 'USAGE')
-		FROM pg_class WHERE oid = to_regclass('installation')`).Scan(&p.Owner, &p.CanUse)
+	x.Postgres, p.CanUse, p.CanChange = p, true, true
+	// What keeps count of migrations is theirs alone.
+	err = pool.QueryRowContext(ctx, `SELECT pg_get_userbyid(i.relowner), pg_has_role(current_user, i.relowner, 'USAGE'),
+			(SELECT bool_and(has_table_privilege(c.oid, 'SELECT') AND (c.relname IN ('bun_migrations', 'river_migration')
+					OR has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))
+				FROM pg_class c WHERE c.relnamespace = i.relnamespace AND c.relowner = i.relowner AND c.relkind IN ('r', 'p'))
+		FROM pg_class i WHERE i.oid = to_regclass('installation')`).Scan(&p.Owner, &p.CanChange, &p.CanUse)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return x, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 )
 
@@ -23,6 +24,38 @@ var nodes = []step{
 		return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "active\nactive\nactive", "sh", "-c", "systemctl is-active "+theNodes))
 	}},
 	{"has its messages after that", remembers(second)},
+	{"serves without any right to the schema", leastRights},
+	{"keeps the version where nobody may change the schema", func(ctx context.Context, m *machine) error {
+		said, err := m.ends(ctx, 1, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat")
+		if err == nil && !strings.Contains(said, "cannot bring the schema up to date") {
+			err = fmt.Errorf("it says %s", said)
+		}
+		return all(err, m.is(ctx, second, "kyrochat", "version"), m.areReady(ctx))
+	}},
+	{"changes the schema with the rights of its owner", func(ctx context.Context, m *machine) error {
+		_, err := m.ends(ctx, 2, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--owner", "/root/owner", "--timeout", "20")
+		return all(err, m.is(ctx, "kyro", "su", "postgres", "-c", `psql -tAc "SELECT tableowner FROM pg_tables WHERE tablename = 'later'" kyro`),
+			m.is(ctx, "", "sh", "-c", "ls -d /run/kyrochat-owner* 2>/dev/null || true"))
+	}},
+}
+
+// leastRights gives the server the user of the database that docs/security.md makes.
+func leastRights(ctx context.Context, m *machine) error {
+	manual, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		return err
+	}
+	_, statements, _ := strings.Cut(string(manual), "```sql elsewhere=TestAServerNeedsNoRightToTheSchema\n")
+	statements, _, _ = strings.Cut(statements, "```")
+	if _, err := m.feed(ctx, strings.ReplaceAll(statements, "…", "only-rows"), "sh", "-c", `umask 077
+su postgres -c "psql -qc 'ALTER ROLE kyro CREATEROLE'" </dev/null
+mv /etc/kyrochat/credentials/DATABASE_URL /root/owner
+psql -q -v ON_ERROR_STOP=1 "$(cat /root/owner)"
+echo postgres://kyro_server:only-rows@127.0.0.1/kyro >/etc/kyrochat/credentials/DATABASE_URL
+systemctl restart `+theNodes+` && kyrochat-run doctor -warnings-ok`); err != nil {
+		return err
+	}
+	return m.areReady(ctx)
 }
 
 func installNodes(ctx context.Context, m *machine) error {
@@ -53,8 +86,15 @@ func (m *machine) areReady(ctx context.Context) error {
 	return nil
 }
 
+// upgradeNodes has backups encrypted: that of the upgrade is, too.
 func upgradeNodes(ctx context.Context, m *machine) error {
 	args := []string{release(second) + "/upgrade.sh", release(second) + "/kyrochat"}
+	if _, err := m.sh(ctx, `umask 077
+head -c 24 /dev/urandom | base64 >/var/lib/kyrochat/passphrase
+chown kyrochat /var/lib/kyrochat/passphrase
+echo 'BACKUP_FLAGS=-passphrase-file /var/lib/kyrochat/passphrase' >/etc/kyrochat/backup.env`); err != nil {
+		return err
+	}
 	if m.has(ctx, "backup") != nil {
 		said, err := m.ends(ctx, 1, args...)
 		if err == nil && !strings.Contains(said, "--no-backup") {
@@ -66,5 +106,6 @@ func upgradeNodes(ctx context.Context, m *machine) error {
 		args = append(args, "--no-backup")
 	}
 	_, err := m.run(ctx, args...)
-	return all(err, m.is(ctx, second, "kyrochat", "version"), m.areReady(ctx))
+	return all(err, m.is(ctx, second, "kyrochat", "version"), m.areReady(ctx),
+		m.is(ctx, "age-encryption.org/v1", "sh", "-c", "for each in $(find /var/backups/kyrochat -type f); do head -n 1 $each; done | sort -u"))
 }

@@ -25,6 +25,7 @@ var service = []step{
 	{"is examined by doctor", doctor},
 	{"makes backups, and verifies them", backups},
 	{"refuses a binary whose sum is another", sums},
+	{"is not upgraded where its data are not found", unfound},
 	{"is upgraded", upgrade(second)},
 	{"has its messages after the upgrade", remembers(second)},
 	{"keeps the version where the new one does not get ready", rolledBack},
@@ -37,7 +38,11 @@ var service = []step{
 	{"is purged", purge},
 }
 
+// install does so after a try with another program.
 func install(ctx context.Context, m *machine) error {
+	if _, err := m.ends(ctx, 1, release(first)+"/install.sh", "/bin/false", "--public-url", site); err != nil {
+		return err
+	}
 	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS", "--public-url", site); err != nil {
 		return err
 	}
@@ -49,6 +54,7 @@ func install(ctx context.Context, m *machine) error {
 		m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
 		m.is(ctx, "700 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat"),
 		m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
+		m.is(ctx, "KYRO_PUBLIC_URL="+site, "grep", "^KYRO_PUBLIC_URL", "/etc/kyrochat/kyrochat.env"),
 		m.is(ctx, "700 root", "stat", "-c", "%a %U", "/etc/kyrochat/credentials"),
 	)
 }
@@ -195,6 +201,23 @@ func sums(ctx context.Context, m *machine) error {
 	return all(err, m.is(ctx, before, "sh", "-c", state))
 }
 
+// unfound has the settings name another folder than that of the data.
+func unfound(ctx context.Context, m *machine) error {
+	before, err := m.sh(ctx, state)
+	if err != nil {
+		return err
+	}
+	if _, err := m.sh(ctx, "echo KYRO_DATA_DIR=/srv/kyrochat >>/etc/kyrochat/kyrochat.env"); err != nil {
+		return err
+	}
+	said, err := m.ends(ctx, 1, release(second)+"/upgrade.sh", release(second)+"/kyrochat")
+	if err == nil && !strings.Contains(said, "there is no /srv/kyrochat/kyro.db") {
+		err = fmt.Errorf("it says %s", said)
+	}
+	_, gone := m.sh(ctx, "sed -i /^KYRO_DATA_DIR/d /etc/kyrochat/kyrochat.env")
+	return all(err, gone, m.is(ctx, before, "sh", "-c", state))
+}
+
 func upgrade(version string) func(ctx context.Context, m *machine) error {
 	return func(ctx context.Context, m *machine) error {
 		if _, err := m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat", "--sums", release(version)+"/SHA256SUMS"); err != nil {
@@ -212,9 +235,12 @@ func upgrade(version string) func(ctx context.Context, m *machine) error {
 	}
 }
 
-// rolledBack tries a version that never gets ready.
+// rolledBack tries a version that never gets ready, from a terminal that is closed meanwhile.
 func rolledBack(ctx context.Context, m *machine) error {
-	said, err := m.ends(ctx, 1, release(idle)+"/upgrade.sh", release(idle)+"/kyrochat", "--timeout", "8")
+	said, err := m.ends(ctx, 1, "sh", "-c", release(idle)+"/upgrade.sh "+release(idle)+`/kyrochat --timeout 8 &
+while kill -0 $! && [ "$(kyrochat version)" != `+idle+` ]; do sleep 0.1; done
+kill -HUP $!
+wait $!`)
 	if err == nil && !strings.Contains(said, "this version never gets ready") {
 		err = fmt.Errorf("the last lines are not told: %s", said)
 	}
@@ -273,7 +299,7 @@ var packaged = []step{
 		_, err := m.ends(ctx, 1, release(second)+"/install.sh", release(second)+"/kyrochat")
 		return err
 	}},
-	{"is upgraded, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
+	{"is upgraded, and keeps settings, secret, accounts and a unit that the operator wrote", func(ctx context.Context, m *machine) error {
 		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
 			return err
 		}
@@ -282,7 +308,10 @@ var packaged = []step{
 		if err != nil {
 			return err
 		}
-		if _, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb"); err != nil {
+		if _, err := m.sh(ctx, "cp /lib/systemd/system/kyrochat.service /etc/systemd/system/ && systemctl daemon-reload && dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb"); err != nil {
+			return err
+		}
+		if _, err := m.sh(ctx, "rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload"); err != nil {
 			return err
 		}
 		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept),
@@ -293,6 +322,13 @@ var packaged = []step{
 		return all(err, m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret", "sh", "-c",
 			"ls -d /usr/lib/kyrochat /usr/bin/kyrochat /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"),
 			m.is(ctx, "inactive", "sh", "-c", "systemctl is-active kyrochat || true"))
+	}},
+	{"is installed again, and on as before", func(ctx context.Context, m *machine) error {
+		_, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb")
+		return all(err,
+			m.is(ctx, "enabled\nenabled\nenabled", "systemctl", "is-enabled", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, "active\nactive\nactive", "systemctl", "is-active", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, "ready", "kyrochat", "health"))
 	}},
 	{"is purged", func(ctx context.Context, m *machine) error {
 		_, err := m.run(ctx, "dpkg", "-P", "kyrochat")

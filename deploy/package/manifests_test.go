@@ -5,11 +5,13 @@ package deploy_test
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
@@ -17,8 +19,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestCompose loads compose.yaml as docker compose does, and sees that every service is walled in.
-func TestCompose(t *testing.T) {
+// loadCompose loads compose.yaml as docker compose does.
+func loadCompose(t *testing.T) *types.Project {
+	t.Helper()
 	options, err := cli.NewProjectOptions([]string{"../compose/compose.yaml"}, cli.WithProfiles([]string{"tls"}), cli.WithInterpolation(true))
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +30,12 @@ func TestCompose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return project
+}
+
+// TestCompose sees that every service is walled in.
+func TestCompose(t *testing.T) {
+	project := loadCompose(t)
 	if len(project.Services) != 6 {
 		t.Errorf("there are %v", project.ServiceNames())
 	}
@@ -43,6 +52,47 @@ func TestCompose(t *testing.T) {
 			if name != "caddy" && port.HostIP != "127.0.0.1" {
 				t.Errorf("%s is reached from outside at %s", name, port.Published)
 			}
+		}
+	}
+}
+
+// TestCaddyIsTrusted: Caddy reaches api by a name that is in the trusted network alone, whatever Docker prefers of several.
+func TestCaddyIsTrusted(t *testing.T) {
+	project := loadCompose(t)
+	text, err := os.ReadFile("../compose/Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "reverse_proxy ")
+	host, _, _ := strings.Cut(after, ":")
+	api := project.Services["api"]
+	trusted := *api.Environment["KYRO_TRUSTED_PROXIES"]
+	var in []string
+	for name, network := range api.Networks {
+		if network != nil && slices.Contains(network.Aliases, host) {
+			in = append(in, name)
+		}
+	}
+	if _, service := project.Services[host]; service || len(in) != 1 || project.Networks[in[0]].Ipam.Config[0].Subnet != trusted {
+		t.Errorf("Caddy reaches api as %s, which is in %v; trusted is %s", host, in, trusted)
+	}
+}
+
+// TestSecretsStayOutOfTheImage: what is sent to the build of the image has none of the secrets of compose.yaml.
+func TestSecretsStayOutOfTheImage(t *testing.T) {
+	project := loadCompose(t)
+	text, err := os.ReadFile("../../.dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := strings.Fields(string(text))
+	for name, secret := range project.Secrets {
+		path, err := filepath.Rel(project.Services["api"].Build.Context, secret.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(left, func(each string) bool { return strings.HasPrefix(path, each+"/") }) {
+			t.Errorf("the build of the image reads %s, which is %s", path, name)
 		}
 	}
 }
