@@ -85,9 +85,9 @@ func (s *Store) writeOnce(
 }
 
 // lostBelow tells a transaction that was canceled by who waits for it from one whose connection was closed under it: the driver
-// may say of both that they were canceled.
+// may say of both that they were canceled, and so it may of one whose time is over.
 func lostBelow(ctx context.Context, err error) error {
-	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+	if errors.Is(err, context.Canceled) && !errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("%w: %s", net.ErrClosed, err) //nolint:errorlint // not wrapped: it is the end of nobody's own time
 	}
 	return err
