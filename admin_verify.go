@@ -48,7 +48,7 @@ type foundLine struct {
 type verifiedLine struct {
 	Damage   int `json:"damage"`
 	Notes    int `json:"notes"`
-	Repaired int `json:"mended"`
+	Repaired int `json:"repairs"` // how many; "repaired" of a finding says whether
 }
 
 func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) error {

@@ -39,9 +39,6 @@ type DocumentRun struct {
 	Counted        bool       `json:"counted,omitempty"` // ChunksReused is known
 }
 
-// Fetches reports whether the run begins at the page itself.
-func (r DocumentRun) Fetches() bool { return r.Cause == RunResynced || r.Cause == RunScheduled }
-
 // DocumentSync is how a document is kept in step with its page.
 type DocumentSync struct {
 	IntervalHours *int // nil: never by itself

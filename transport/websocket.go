@@ -36,7 +36,6 @@ const (
 	messageConnInit    = "connection_init"
 	messageConnAck     = "connection_ack"
 	messageSubscribe   = "subscribe"
-	messageNext        = "next"
 	messageError       = "error"
 	messageComplete    = "complete"
 	messagePing        = "ping"
