@@ -1,0 +1,59 @@
+package program
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"kyrochat/account"
+	"kyrochat/auth"
+	"kyrochat/kyro"
+	"kyrochat/live"
+	"kyrochat/mail"
+	"kyrochat/store"
+)
+
+// sweepUsersEvery is how often accounts are looked for whose grace is over.
+const sweepUsersEvery = 10 * time.Minute
+
+// newAccounts makes the use cases of accounts, and gives the queue their handlers. Whoever sends mails makes their tokens,
+// and so needs the secret too.
+func (a *app) newAccounts(st *store.Store) {
+	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(a.cfg.hasher), a.tokens, account.Options{
+		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Exports: a.exports, Log: a.log,
+		Ended: func(credential kyro.ID) {
+			a.connections.CloseCredential(credential)
+			live.Send(a.nodes.bus, signalEnded, credential)
+		},
+		Post: a.door(), MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
+		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts, Now: a.cfg.now,
+	})
+	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
+	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
+	a.queue.Handle(kyro.JobMail, a.accounts.Deliver)
+	a.queue.OnExhausted(kyro.JobMail, a.accounts.GiveUp)
+	a.queue.Periodic(kyro.JobSweepMails, time.Hour, a.accounts.Sweep)
+}
+
+// newPost makes what sends mails, or keeps them in the data folder where no server is set.
+func newPost(cfg Config, log *slog.Logger) (*mail.Post, error) {
+	return mail.New(mail.Options{
+		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: string(cfg.Mail.SMTPURL), Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: cfg.now,
+	})
+}
+
+// door is the post as accounts use it.
+func (a *app) door() account.Post {
+	if a.measured.calls == nil || a.post.Outbox() != nil {
+		return a.post
+	}
+	return measuredPost{a.post, a.measured.calls}
+}
+
+// outbox is where mails are kept that a page of development shows; nil where they are sent, and in production.
+func (a *app) outbox() *mail.Outbox {
+	if a.cfg.Production {
+		return nil
+	}
+	return a.post.Outbox()
+}

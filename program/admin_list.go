@@ -1,0 +1,255 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"kyrochat/kyro"
+)
+
+const listUsage = `usage: kyrochat admin list [--search TEXT] [--deactivated] [--limit N] [--json]
+
+Lists accounts in the order in which they were made. Times are UTC. "Last used" is the last refresh of a session or the
+last use of an API key.
+
+  --search TEXT    those with the text in address or name, without regard to case and accents
+  --deactivated    those alone that are deactivated
+  --limit N        at most so many
+  --json           one JSON object a line
+`
+
+// listAtOnce is how many rows are read at once; they are printed before the next are read.
+const listAtOnce = 200
+
+func readList(flags *flag.FlagSet) func(context.Context, *operator, []string) error {
+	var want kyro.AccountQuery
+	flags.StringVar(&want.Search, "search", "", "")
+	flags.BoolVar(&want.Deactivated, "deactivated", false, "")
+	asJSON := flags.Bool("json", false, "")
+	limit := limitFlag(flags)
+	return func(ctx context.Context, o *operator, _ []string) error {
+		if err := o.open(ctx); err != nil {
+			return err
+		}
+		var t *grid
+		print := func(a *kyro.Account) error { return o.printJSON(accountJSON(a)) }
+		if !*asJSON {
+			t = newGrid(o.out, "ID", "STATUS", "VERIFIED", "CREATED (UTC)", "LAST USED (UTC)", ">BOTS", ">DOCS", "EMAIL", "NAME")
+			print = func(a *kyro.Account) error {
+				return t.row(a.ID.String(), status(a), pick(a.EmailVerified, "yes", "no"), clock(a.CreatedAt), clockOr(a.LastUsedAt, "never"),
+					strconv.Itoa(a.Bots), strconv.Itoa(a.Documents), printable(a.Email), printable(a.Name))
+			}
+		}
+		n, err := paged(*limit, func(atMost int) (int, error) {
+			want.Limit = atMost
+			page, err := o.admin.List(ctx, want)
+			if err != nil {
+				return 0, err
+			}
+			for i := range page {
+				if err := print(&page[i]); err != nil {
+					return 0, err
+				}
+				want.After = page[i].ID
+			}
+			return len(page), t.flush()
+		})
+		if err == nil && n == 0 {
+			o.say("There are no such accounts.")
+		}
+		return err
+	}
+}
+
+const showUsage = `usage: kyrochat admin show EMAIL [--json]
+
+Shows one account: how much is in it, never what. Times are UTC.
+
+  --json   as a JSON object
+`
+
+func readShow(flags *flag.FlagSet) func(context.Context, *operator, []string) error {
+	asJSON := flags.Bool("json", false, "")
+	return func(ctx context.Context, o *operator, args []string) error {
+		a, err := o.find(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return o.printJSON(accountJSON(&a))
+		}
+		email := printable(a.Email)
+		if !a.EmailVerified {
+			email += " (not verified)"
+		}
+		rows := [][2]string{
+			{"Id", a.ID.String()}, {"Email", email}, {"Name", printable(a.Name)}, {"Status", longStatus(&a)},
+			{"Password", pick(a.HasPassword, "set", "not set: the owner sets one by a link in a mail")},
+			{"Created", clock(a.CreatedAt) + " UTC"}, {"Last used", clockOr(a.LastUsedAt, "never")},
+			{"Sessions", strconv.Itoa(a.Sessions)}, {"API keys", strconv.Itoa(a.APIKeys)},
+			{"Bots", strconv.Itoa(a.Bots)}, {"Documents", strconv.Itoa(a.Documents)},
+		}
+		for _, row := range rows {
+			if err := o.printf("%-10s %s\n", row[0], row[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// status is the state of an account in a word.
+func status(a *kyro.Account) string {
+	switch {
+	case a.DeactivatedAt == nil:
+		return "active"
+	case a.PurgeAfter == nil:
+		return "deactivated"
+	default:
+		return "to be deleted"
+	}
+}
+
+func longStatus(a *kyro.Account) string {
+	switch {
+	case a.DeactivatedAt == nil:
+		return "active"
+	case a.PurgeAfter == nil:
+		return "deactivated on " + clock(*a.DeactivatedAt) + " UTC, until an admin reactivates it"
+	default:
+		return "deactivated on " + clock(*a.DeactivatedAt) + " UTC, deleted after " + clock(*a.PurgeAfter) + " UTC"
+	}
+}
+
+// accountLine is an account as JSON.
+type accountLine struct {
+	ID            string     `json:"id"`
+	Email         string     `json:"email"`
+	Name          string     `json:"name"`
+	Status        string     `json:"status"` // active or deactivated
+	Verified      bool       `json:"verified"`
+	HasPassword   bool       `json:"hasPassword"`
+	CreatedAt     time.Time  `json:"createdAt"`
+	LastUsedAt    *time.Time `json:"lastUsedAt"`
+	DeactivatedAt *time.Time `json:"deactivatedAt"`
+	PurgeAfter    *time.Time `json:"purgeAfter"`
+	Sessions      int        `json:"sessions"`
+	APIKeys       int        `json:"apiKeys"`
+	Bots          int        `json:"bots"`
+	Documents     int        `json:"documents"`
+}
+
+func accountJSON(a *kyro.Account) accountLine {
+	return accountLine{
+		ID: a.ID.String(), Email: a.Email, Name: a.Name, Status: pick(a.DeactivatedAt == nil, "active", "deactivated"),
+		Verified: a.EmailVerified, HasPassword: a.HasPassword, CreatedAt: a.CreatedAt, LastUsedAt: a.LastUsedAt,
+		DeactivatedAt: a.DeactivatedAt, PurgeAfter: a.PurgeAfter, Sessions: a.Sessions, APIKeys: a.APIKeys, Bots: a.Bots, Documents: a.Documents,
+	}
+}
+
+// printJSON prints one object on one line.
+func (o *operator) printJSON(object any) error {
+	encoder := json.NewEncoder(o.out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(object)
+}
+
+// limitFlag declares how many rows are wanted at most.
+func limitFlag(flags *flag.FlagSet) *int {
+	limit := math.MaxInt
+	flags.Func("limit", "", func(s string) (err error) {
+		if limit, err = strconv.Atoi(s); err != nil || limit < 1 {
+			return errors.New("use a whole number from 1")
+		}
+		return nil
+	})
+	return &limit
+}
+
+// paged calls page until that gives less than it was asked for, or enough was given, and says how many there were.
+func paged(limit int, page func(atMost int) (int, error)) (sum int, err error) {
+	for {
+		atMost := min(limit-sum, listAtOnce)
+		n, err := page(atMost)
+		sum += n
+		if err != nil || n < atMost || sum == limit {
+			return sum, err
+		}
+	}
+}
+
+// clock is a time in UTC as people read it.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+func clockOr(t *time.Time, never string) string {
+	if t == nil {
+		return never
+	}
+	return clock(*t)
+}
+
+// grid prints rows in columns, a page at a time: the columns are as wide as the first page needs, and what is longer on a
+// later one pushes its own row aside.
+type grid struct {
+	out    io.Writer
+	right  []bool // columns of numbers
+	widths []int
+	rows   [][]string
+	begun  bool
+}
+
+// newGrid takes the heads of the columns; > stands before that of a column of numbers.
+func newGrid(out io.Writer, heads ...string) *grid {
+	g := &grid{out: out, right: make([]bool, len(heads)), widths: make([]int, len(heads))}
+	for i, head := range heads {
+		heads[i], g.right[i] = strings.CutPrefix(head, ">")
+	}
+	g.rows = [][]string{heads}
+	return g
+}
+
+func (g *grid) row(cells ...string) error {
+	g.rows = append(g.rows, cells)
+	return nil
+}
+
+// flush prints the rows there are. A grid without rows prints nothing, and so does one that is nil.
+func (g *grid) flush() error {
+	if g == nil || !g.begun && len(g.rows) == 1 {
+		return nil
+	}
+	if !g.begun {
+		for _, cells := range g.rows {
+			for i, cell := range cells {
+				g.widths[i] = max(g.widths[i], utf8.RuneCountInString(cell))
+			}
+		}
+	}
+	var b strings.Builder
+	for _, cells := range g.rows {
+		for i, cell := range cells {
+			space := strings.Repeat(" ", max(g.widths[i]-utf8.RuneCountInString(cell), 0))
+			switch {
+			case g.right[i]:
+				b.WriteString(space + cell + "  ")
+			case i == len(cells)-1:
+				b.WriteString(cell)
+			default:
+				b.WriteString(cell + space + "  ")
+			}
+		}
+		b.WriteByte('\n')
+	}
+	g.begun, g.rows = true, nil
+	_, err := fmt.Fprint(g.out, b.String())
+	return err
+}

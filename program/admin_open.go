@@ -1,0 +1,205 @@
+package program
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"kyrochat/account"
+	"kyrochat/auth"
+	"kyrochat/jobs"
+	"kyrochat/kyro"
+	"kyrochat/live"
+	"kyrochat/store"
+)
+
+// operator is whoever runs the server, at one command.
+type operator struct {
+	getenv func(string) string
+	in     io.Reader
+	out    io.Writer // what was asked for
+	errOut io.Writer // all else
+
+	unhurried bool // the command may take long
+	founds    bool // the command may be the first of all, before any server ran
+	cfg       Config
+	pools     *store.Pools
+	store     *store.Store
+	admin     *account.Admin
+	server    bool      // another process has the SQLite: a server runs; not known on PostgreSQL
+	ended     []kyro.ID // sessions and API keys, of which the servers are told at the end
+}
+
+// say tells something that was not asked for.
+func (o *operator) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(o.errOut, format+"\n", args...)
+}
+
+// printf prints what was asked for.
+func (o *operator) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(o.out, format, args...)
+	return err
+}
+
+// open reads the settings and opens the database that they name, beside a server if one runs. What is asked of a person
+// comes before, so that nothing waits for them.
+func (o *operator) open(ctx context.Context) (err error) {
+	if o.cfg, err = readConfig(o.getenv); err != nil {
+		return fmt.Errorf("%w\n(admin commands need the settings of the server in their environment)", err)
+	}
+	quiet := o.cfg
+	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
+	log := newLogger(quiet, o.errOut)
+	if o.cfg.DatabaseURL == "" {
+		if err := o.checkFolder(); err != nil {
+			return err
+		}
+	}
+	o.pools, err = store.Open(ctx, store.Config{
+		DatabaseURL: string(o.cfg.DatabaseURL), DataDir: o.cfg.DataDir, Log: log, Beside: true, Unhurried: o.unhurried,
+	})
+	if err != nil {
+		return err
+	}
+	o.server = !o.pools.Alone()
+	queue, err := newQueue(o.pools, jobs.Config{Log: log})
+	if err != nil {
+		return err
+	}
+	if err := o.migrate(ctx, queue.Migrate); err != nil {
+		return err
+	}
+	o.store = store.New(o.pools, queue)
+	o.admin = account.NewAdmin(o.store, auth.NewHasher(auth.HasherOptions{}), account.AdminOptions{
+		By: o.user(), LinkTTL: o.cfg.Mail.ResetTTL, Check: checkPassword,
+		Ended: func(credential kyro.ID) { o.ended = append(o.ended, credential) },
+	})
+	return nil
+}
+
+// checkPassword refuses what the server would refuse.
+func checkPassword(password string, about ...string) error {
+	if err := kyro.CheckPassword(password); err != nil {
+		return err
+	}
+	return auth.Strength{}.Weak(password, about...)
+}
+
+// mails reports whether mails reach people. Without SMTP they are files in the data folder.
+func (o *operator) mails() bool { return o.getenv("SMTP_URL") != "" || o.getenv("SMTP_URL_FILE") != "" }
+
+// tokens makes the tokens of links, under the server's secret.
+func (o *operator) tokens() (*auth.Tokens, error) {
+	secrets, err := o.cfg.plainSecrets()
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewTokens(secrets, auth.TokenOptions{})
+}
+
+// checkFolder sees that the data folder is a server's, and that a server can still use it afterwards.
+func (o *operator) checkFolder() error {
+	dir := o.cfg.DataDir
+	if owner, foreign := foreignFolder(dir); foreign {
+		name := "#" + owner // as sudo takes it
+		if u, err := user.LookupId(owner); err == nil {
+			name = u.Username
+		}
+		return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out: "+
+			"run this as that user (sudo -u %s kyrochat admin …)", dir, name, name)
+	}
+	_, err := os.Stat(filepath.Join(dir, "kyro.db"))
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil
+	case !o.founds:
+		return fmt.Errorf("there is no database in the data folder %s: set KYRO_DATA_DIR, or DATABASE_URL, as it is for the server", dir)
+	}
+	o.say("There is no database in the data folder %s yet: making one.", dir)
+	return nil
+}
+
+// migrate brings a new database up to date, and one that no server has. Below a running server, or for others on a shared
+// PostgreSQL, the schema is not changed. Afterwards a server may start meanwhile.
+func (o *operator) migrate(ctx context.Context, queue func(context.Context) error) error {
+	state, err := o.pools.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case state == store.SchemaCurrent:
+	case o.server:
+		return errors.New("a server runs on this database that is of another version than this program: " +
+			"use the program that the server was started from, or stop the server first")
+	case state == store.SchemaOlder && o.pools.Postgres():
+		return errors.New("the database's schema is of an older version than this program: " +
+			`use the program that the servers run, or bring it up to date by "kyrochat migrate"`)
+	default:
+		if err := o.pools.Migrate(ctx, queue); err != nil {
+			return err
+		}
+	}
+	return o.pools.Share()
+}
+
+// user names who is at the command, for the audit log.
+func (o *operator) user() string {
+	name := "user " + strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if sudo := o.getenv("SUDO_USER"); sudo != "" && sudo != name {
+		name += " (sudo by " + sudo + ")"
+	}
+	return printable(name)
+}
+
+// close tells the servers what ended, and closes the database.
+func (o *operator) close() error {
+	if o.pools == nil {
+		return nil
+	}
+	if len(o.ended) > 0 && o.cfg.RedisURL != "" {
+		if err := o.tellServers(); err != nil {
+			o.say("Redis was not told; the servers see by the database, within some seconds, what ended: %v", err)
+		}
+	}
+	return o.pools.Close()
+}
+
+const tellTime = 5 * time.Second
+
+// tellServers says to the servers, by Redis, which sessions and keys ended, so that they need not look. They look in any
+// case.
+func (o *operator) tellServers() error {
+	ctx, cancel := context.WithTimeout(context.Background(), tellTime)
+	defer cancel()
+	installation, err := o.store.Installation(ctx, strings.ToLower(rand.Text()))
+	if err != nil {
+		return err
+	}
+	redis, err := live.NewRedis(live.RedisConfig{
+		URL: string(o.cfg.RedisURL), Prefix: o.cfg.RedisPrefix, Installation: installation, Node: nodeName(),
+		Timeout: o.cfg.RedisTimeout, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	bus := live.NewBus(redis)
+	redis.Run()
+	defer redis.Stop() // which sends what is left
+	for _, credential := range o.ended {
+		live.Send(bus, signalEnded, credential)
+	}
+	return redis.Away()
+}

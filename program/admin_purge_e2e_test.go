@@ -1,0 +1,29 @@
+package program
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAdminPurgesBesideAServer(t *testing.T) {
+	eachEngine(t, func(t *testing.T, env map[string]string) {
+		server := startProcess(t, env)
+		p, other := server.signUp(t), server.signUp(t)
+		bot := p.newBot()
+		p.know(bot, "Ferries", "The ferry leaves at nine.")
+		other.know(other.newBot(), "Trains", "The train leaves at ten.")
+
+		operate(t, env, "", "deactivate", p.email).ended(0)
+		p.untilSignedOut()
+		p.signInWith(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
+		operate(t, env, "", "purge", p.email).ended(2, "--yes")
+		began := time.Now()
+		operate(t, env, "", "purge", p.email, "--yes").ended(0, "Deleting user_", "is deleted.")
+		t.Logf("deleted in %s", time.Since(began))
+		operate(t, env, "", "show", p.email).ended(1, "no account")
+		operate(t, env, "", "audit", "list", "user_1", "--action", "purged").ended(0, "admin", "system")
+		operate(t, env, "", "list").ended(0, other.email)
+		operate(t, env, "", "audit", "verify").ended(0, "intact")
+		other.must(`{ viewer { id } }`, nil)
+	})
+}

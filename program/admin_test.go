@@ -1,0 +1,256 @@
+package program
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kyrochat/kyro"
+)
+
+// commanded is what came of one command of whoever runs the server.
+type commanded struct {
+	t           *testing.T
+	status      int
+	out, errOut string
+	args        []string
+}
+
+// command runs a command in this process, with the settings and the first line of standard input.
+func command(t *testing.T, env map[string]string, input string, args ...string) commanded {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	err := run(t.Context(), append([]string{"admin"}, args...), func(name string) string { return env[name] }, nil, strings.NewReader(input), &out, &errOut)
+	c := commanded{t: t, out: out.String(), errOut: errOut.String(), args: args}
+	if err != nil {
+		c.status = exitStatus(err)
+		c.errOut += err.Error()
+	}
+	return c
+}
+
+// ended checks the exit status and that all of it was said somewhere, and no password.
+func (c commanded) ended(status int, parts ...string) commanded {
+	c.t.Helper()
+	if c.status != status {
+		c.t.Errorf("%v ended with %d, want %d: %s%s", c.args, c.status, status, c.out, c.errOut)
+	}
+	for _, part := range parts {
+		if !strings.Contains(c.out+c.errOut, part) {
+			c.t.Errorf("%v does not say %q: %s%s", c.args, part, c.out, c.errOut)
+		}
+	}
+	for _, secret := range []string{password, "$argon2"} {
+		if strings.Contains(c.out+c.errOut, secret) {
+			c.t.Errorf("%v repeats a secret: %s%s", c.args, c.out, c.errOut)
+		}
+	}
+	return c
+}
+
+func TestAdminCommandLines(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"KYRO_DATA_DIR": filepath.Join(t.TempDir(), "none")}
+	for _, c := range []struct {
+		args   string
+		status int
+		says   string
+	}{
+		{"", 2, "name a command"},
+		{"help", 0, "create-user EMAIL"},
+		{"--help", 0, "create-user EMAIL"},
+		{"audit", 0, "audit verify"},
+		{"audit -h", 0, "audit verify"},
+		{"audit burn", 2, `there is no command "audit burn"`},
+		{"delete-user ada@example.org", 2, `there is no command "delete-user"`},
+		{"help set-password", 0, "usage: kyrochat admin set-password EMAIL"},
+		{"set-password ada@example.org --help", 0, "usage: kyrochat admin set-password EMAIL"},
+		{"set-password", 2, "name the account"},
+		{"set-password ada@example.org", 2, "--password-stdin"},
+		{"set-password ada@example.org correct", 2, `"correct" is one too many`},
+		{"list ada@example.org", 2, "one too many"},
+		{"list --limit 0", 2, "whole number"},
+		{"list --color", 2, "-color"},
+		{"deactivate ada@example.org --purge-after soon", 2, "a duration"},
+		{"deactivate ada@example.org --purge-after 1s", 2, "a minute or more"},
+		{"create-user ada@example.org --invite --password-stdin", 2, "leave out"},
+		{"rotate-secret --announce --promote", 2, "announce first"},
+		{"audit list --since yesterday", 2, "a duration"},
+		{"audit list --action LOGGED_INN", 2, "use one of SIGNED_UP, LOGGED_IN, LOGGED_OUT"},
+		{"audit list --action LOGGED_INN", 2, "SECRET_ROTATED"},
+		{"list", 1, "there is no database in the data folder"},
+		{"purge ada@example.org", 1, "KYRO_DATA_DIR"},
+	} {
+		command(t, env, "", strings.Fields(c.args)...).ended(c.status, c.says)
+	}
+	if _, err := os.Stat(env["KYRO_DATA_DIR"]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a command that changes nothing made a data folder: %v", err)
+	}
+	for name, c := range adminCommands {
+		if !strings.HasPrefix(c.usage, "usage: kyrochat admin "+name) || !strings.Contains(adminUsage, "\n  "+name+" ") {
+			t.Errorf("%s is not in the help as it is", name)
+		}
+		for line := range strings.Lines(c.usage) {
+			if len(strings.TrimSpace(line)) > 120 {
+				t.Errorf("%s: a line of the help is too long: %s", name, line)
+			}
+		}
+	}
+	env["KYRO_SECRET"] = "short"
+	command(t, env, "", "list").ended(1, "KYRO_SECRET", "need the settings of the server")
+}
+
+func TestAdminWithoutAServer(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_PUBLIC_URL": "https://chat.example.org"}
+	made := command(t, env, password+"\n", "create-user", "Ada@Example.org", "--name", "Ada", "--password-stdin").ended(0, "making one")
+	if made.out != "user_1\n" {
+		t.Errorf("printed %q", made.out)
+	}
+	invited := command(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "pass this link on")
+	token, found := strings.CutPrefix(invited.out, "user_2\nhttps://chat.example.org/account/reset-password#token=")
+	if !found || len(strings.TrimSpace(token)) != 43 {
+		t.Errorf("printed %q", invited.out)
+	}
+	command(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(1, "an account with this address already")
+	command(t, env, "short\n", "create-user", "cy@example.org", "--password-stdin").ended(1, "at least 12 characters")
+	command(t, env, "", "create-user", "cy@example.org", "--password-stdin").ended(1, "no password on standard input")
+	command(t, env, strings.Repeat("x", 600), "create-user", "cy@example.org", "--password-stdin").ended(1, "at most 128")
+	command(t, env, "", "show", "cy@example.org").ended(1, "no account with the address cy@example.org", "list --search")
+	command(t, env, "", "show", "bot_1").ended(1, "not the id of a User")
+	command(t, env, "", "show", "user_2").ended(0, "bob@example.org", "not set")
+
+	command(t, env, "", "purge", "user_2", "--yes").ended(1, "is in use", "deactivate user_2")
+	command(t, env, "", "deactivate", "--purge-after=24h", "bob@example.org").ended(0, "deleted after")
+	command(t, env, "", "deactivate", "user_2").ended(1, "deactivated already")
+	command(t, env, "", "purge", "user_2").ended(2, "--yes")
+	command(t, env, "", "purge", "user_2", "--yes").ended(0, "the next one does it")
+	command(t, env, "", "deactivate", "user_1").ended(0, "admin reactivate user_1")
+	command(t, env, password+" too\n", "set-password", "user_1", "--password-stdin").ended(0, "is deactivated")
+	command(t, env, "", "reactivate", "user_1").ended(0, "in use again")
+	command(t, env, "", "reactivate", "user_1").ended(1, "in use already")
+	command(t, env, "", "revoke-sessions", "user_1", "--keys").ended(0, "0 in all")
+
+	lines := strings.Split(command(t, env, "", "audit", "list", "user_1").ended(0).out, "\n")
+	var actions []string
+	for _, line := range lines[1 : len(lines)-1] {
+		actions = append(actions, strings.Fields(line)[3])
+	}
+	if want := []string{"API_KEY_REVOKED", "SESSIONS_REVOKED", "REACTIVATED", "PASSWORD_CHANGED", "DEACTIVATED", "SIGNED_UP"}; !slices.Equal(actions, want) {
+		t.Errorf("the log says %v, want %v", actions, want)
+	}
+	var line struct {
+		Line             int64
+		Action, Actor    string
+		User, Detail     string
+		At               time.Time
+		Email, UserAgent string
+	}
+	one := command(t, env, "", "audit", "list", "--action", "purged", "--since", "1h", "--json").ended(0).out
+	if err := json.Unmarshal([]byte(one), &line); err != nil || line.Action != "PURGED" || line.Actor != "ADMIN" || line.User != "user_2" ||
+		!strings.Contains(line.Detail, "by ") || strings.Contains(one, "@") {
+		t.Errorf("%+v, %v: %s", line, err, one)
+	}
+	verified := command(t, env, "", "audit", "verify").ended(0, "intact").out
+	if !strings.Contains(verified, "lines 9\n") {
+		t.Errorf("printed %q", verified)
+	}
+
+	command(t, env, "", "rotate-secret").ended(0, "Renewed the secret")
+	command(t, env, "", "audit", "list", "--limit", "1").ended(0, "SECRET_ROTATED")
+	env["KYRO_SECRET"] = "Zk3vX8pQ2mN7rT5wY1bC6dF9gH4jL0aSeUiOoP"
+	by := command(t, env, "", "rotate-secret").ended(0, "1. ", "2. ")
+	if len(strings.TrimSpace(by.out)) != 43 || strings.Contains(by.out+by.errOut, env["KYRO_SECRET"]) {
+		t.Errorf("printed %q and %q", by.out, by.errOut)
+	}
+}
+
+func TestAdminLists(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+	command(t, env, "", "create-user", "ada@example.org", "--invite", "--name", "Ada Lovelace").ended(0)
+	command(t, env, "", "create-user", "a-longer-address@example.org", "--invite", "--name", "Zoë").ended(0)
+	command(t, env, "", "deactivate", "user_2").ended(0)
+
+	rows := strings.Split(strings.TrimSpace(command(t, env, "", "list").ended(0).out), "\n")
+	if len(rows) != 3 || !strings.HasPrefix(rows[0], "ID") {
+		t.Fatalf("printed %q", rows)
+	}
+	for i, cell := range []string{"STATUS", "active", "deactivated"} {
+		if at := strings.Index(rows[i], cell); at != strings.Index(rows[0], "STATUS") {
+			t.Errorf("%q begins at %d of %q", cell, at, rows[i])
+		}
+	}
+	if strings.Index(rows[0], "NAME") != strings.Index(rows[1], "Ada Lovelace") {
+		t.Errorf("names are not below each other:\n%s\n%s", rows[0], rows[1])
+	}
+	found := command(t, env, "", "list", "--search", "ZOE", "--deactivated", "--json").ended(0).out
+	var account struct {
+		ID, Email, Name, Status string
+		LastUsedAt              *time.Time
+		HasPassword             bool
+	}
+	if err := json.Unmarshal([]byte(found), &account); err != nil || account.ID != "user_2" || account.Status != "deactivated" ||
+		account.Name != "Zoë" || account.LastUsedAt != nil || account.HasPassword || strings.Count(found, "\n") != 1 {
+		t.Errorf("%+v, %v: %s", account, err, found)
+	}
+	none := command(t, env, "", "list", "--search", "nobody").ended(0, "no such accounts")
+	if none.out != "" {
+		t.Errorf("printed %q", none.out)
+	}
+}
+
+func TestGridKeepsItsColumnsOverPages(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	g := newGrid(&out, "A", ">N", "B")
+	for _, row := range [][]string{{"one", "1", "x"}, {"é", "1000", "y"}} {
+		_ = g.row(row...)
+	}
+	if err := g.flush(); err != nil {
+		t.Fatal(err)
+	}
+	_ = g.row("z", "2", "w")
+	_ = g.row("longer", "3", "w")
+	if err := g.flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := "A       N  B\none     1  x\né    1000  y\nz       2  w\nlonger     3  w\n"
+	if out.String() != want {
+		t.Errorf("printed\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestErrorsAreWordedForPeople(t *testing.T) {
+	t.Parallel()
+	several := errors.Join(kyro.Invalid("email", "No address."), kyro.Errorf(kyro.CodeUnavailable, "Away.").Because(errors.New("refused")))
+	if got := worded(several); got != "No address.\nAway. (refused)" {
+		t.Errorf("worded %q", got)
+	}
+	if exitStatus(badUsage{errors.New("x")}) != 2 || exitStatus(errors.New("x")) != 1 {
+		t.Error("wrong exit statuses")
+	}
+}
+
+func TestAdminKeepsRootOutOfTheServersFolder(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a folder of another user")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"KYRO_DATA_DIR": dir}
+	command(t, env, "", "create-user", "ada@example.org", "--invite").ended(1, "sudo -u", "belongs to")
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("root left %v there, %v", files, err)
+	}
+}

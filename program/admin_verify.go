@@ -1,0 +1,198 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"kyrochat/ingest"
+	"kyrochat/ingest/files"
+	"kyrochat/kyro"
+)
+
+const verifyUsage = `usage: kyrochat admin verify [--repair] [--json]
+
+Checks everything that is stored, beside a running server or without one: the files of the database, what refers to
+what, what belongs to nothing, documents with their passages, words and vectors, counters, the audit log, the originals
+of documents with their sizes and hashes, and Pinecone where it is used. All of it is read, which takes a while. Each
+finding says what mends it. What is only just being made or removed is none.
+
+  --repair  repair what can be repaired without losing anything: orphans are removed, counters counted again, and
+            documents, files and vectors put right by jobs, which a running server works on. It is written down in the
+            audit log
+  --json    one JSON object a line for each finding, and one for the end
+
+Exit status: 0 where there is no damage, or all of it is repaired or being repaired, 1 where it could not be checked, 2
+where the command line is wrong, 3 where there is damage.
+`
+
+// foundLine is a finding as JSON.
+type foundLine struct {
+	Check    string   `json:"check"`
+	Severity string   `json:"severity"` // damage or note
+	Count    int      `json:"count"`
+	Found    string   `json:"found"`
+	Examples []string `json:"examples,omitempty"`
+	Mend     string   `json:"mend"`
+	Repairs  bool     `json:"repairable"`
+	Repaired bool     `json:"repaired"`
+}
+
+// verifiedLine is the end of it as JSON.
+type verifiedLine struct {
+	Damage   int `json:"damage"`
+	Notes    int `json:"notes"`
+	Repaired int `json:"repairs"` // how many; "repaired" of a finding says whether
+}
+
+func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) error {
+	repair := flags.Bool("repair", false, "")
+	asJSON := flags.Bool("json", false, "")
+	return func(ctx context.Context, o *operator, _ []string) error {
+		o.unhurried = true
+		if err := o.open(ctx); err != nil {
+			return err
+		}
+		v, stop, err := o.inspector(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		var findings []inspected
+		cutShort := v.run(ctx, func(f kyro.Finding, repair func(context.Context) error) error {
+			findings = append(findings, inspected{Finding: f, repair: repair})
+			return nil
+		})
+		if len(findings) == 0 && cutShort != nil {
+			return cutShort
+		}
+		var failed error
+		if *repair && cutShort == nil { // after everything was looked at, which holds a snapshot; and not on what cannot be read
+			failed = o.repair(ctx, findings)
+		}
+		var end verifiedLine
+		for _, f := range findings {
+			switch {
+			case f.repaired():
+				end.Repaired++
+			case f.Damage:
+				end.Damage++
+			default:
+				end.Notes++
+			}
+			if *asJSON {
+				err = o.printJSON(foundLine{f.Check, pick(f.Damage, "damage", "note"), f.Count, f.Found, f.Examples, f.Mend, f.Repairs, f.repaired()})
+			} else {
+				err = o.printf("%s\n", findingText(f.Finding)+f.doneText())
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if *asJSON {
+			err = o.printJSON(end)
+		} else if len(findings) == 0 {
+			err = o.printf("Everything is as it should be.\n")
+		}
+		switch {
+		case err != nil:
+			return err
+		case cutShort != nil && end.Damage > 0: // what is found so far counts all the same
+			return errFound{fmt.Errorf("admin verify: damage was found, and the rest could not be looked at: %w", cutShort)}
+		case cutShort != nil:
+			return cutShort
+		case failed != nil:
+			return errFound{fmt.Errorf("admin verify: not everything could be repaired: %w", failed)}
+		case end.Damage > 0:
+			return errFound{fmt.Errorf("admin verify: damage was found%s", pick(*repair, " that is not repaired yet", ""))}
+		}
+		return nil
+	}
+}
+
+// inspected is a finding with what repairs it; nil where nothing does.
+type inspected struct {
+	kyro.Finding
+	repair func(context.Context) error
+	did    int // of how many things it was repaired
+}
+
+// repaired reports whether nothing of it is left.
+func (f *inspected) repaired() bool { return f.did > 0 && f.did == f.Count }
+
+func (f *inspected) doneText() string {
+	switch {
+	case f.repaired():
+		return " Done."
+	case f.did > 0:
+		return fmt.Sprintf(" Done for %d of them: repair once more.", f.did)
+	}
+	return ""
+}
+
+// recordTime is for the line of the audit log about repairs, which is written also where somebody stops the command.
+const recordTime = 10 * time.Second
+
+// repair repairs what can be repaired, goes on after what cannot, and writes down what was done.
+func (o *operator) repair(ctx context.Context, findings []inspected) (failed error) {
+	var done []string
+	for i := range findings {
+		f := &findings[i]
+		if f.repair == nil || ctx.Err() != nil {
+			continue
+		}
+		if err := f.repair(ctx); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("repair %s: %w", f.Check, err))
+			continue
+		}
+		f.did = f.Count
+		if f.Most > 0 {
+			f.did = min(f.did, f.Most)
+		}
+		done = append(done, fmt.Sprintf("%s (%d)", f.Check, f.did))
+	}
+	if len(done) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		failed = errors.Join(failed, o.admin.Repaired(ctx, strings.Join(slices.Compact(done), ", ")))
+	}
+	return errors.Join(failed, ctx.Err())
+}
+
+// inspector gives what looks at the installation, with the providers that the settings name.
+func (o *operator) inspector(ctx context.Context) (v *inspector, stop func(), err error) {
+	installation, err := o.store.Name(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	told := newHowFar(o.errOut)
+	v = &inspector{store: o.store, doing: func(what string) { told.at("verifying: %s", what) }}
+	if v.folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
+		return nil, nil, err
+	}
+	if v.bucket, err = o.cfg.Storage.open(ctx, installation); err != nil {
+		return nil, nil, err
+	}
+	quiet := o.cfg
+	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
+	log := newLogger(quiet, o.errOut)
+	providers, err := newProviders(ctx, o.cfg, o.store, installation, nil, measured{}, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	documents := ingest.New(ingest.Config{
+		Store: o.store, Bots: o.store, Files: v.folder, Embedder: providers.passages, Index: providers.index, Log: log,
+	})
+	v.o.Model, v.o.Dims = o.cfg.Providers.embeddings()
+	v.o.With = documents.With()
+	if providers.index != nil {
+		v.index = documents
+	}
+	return v, providers.close, nil
+}

@@ -1,0 +1,142 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"kyrochat/internal/testdb"
+	"kyrochat/kyro"
+)
+
+// TestVerifyLeavesWhatGoesAlone: what is only just being removed is no damage.
+func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p, document := withOneFile(t, s, uploadedText("zorvath"))
+		p.chat(vars{"botId": p.newBot(), "text": "Is anybody there?"})
+		s.exec(t, "UPDATE conversations SET deleted_at = created_at, message_count = message_count + 5") // its messages go in turns
+
+		// The first sweep of the server would take the file, once its time is over.
+		s.eventually(t, "the first sweep is over", 1, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NOT NULL", kyro.JobSweepFiles))
+		if pg := s.app.pools.Postgres(); !pg { // else files are rows
+			long := time.Now().Add(-2 * time.Hour)
+			if err := os.Chtimes(filepath.Join(s.env["KYRO_DATA_DIR"], "files", fmt.Sprint(keyOf(document))), long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ago := func(d time.Duration) string {
+			return "'" + time.Now().UTC().Add(-d).Format("2006-01-02 15:04:05+00:00") + "'"
+		}
+		s.exec(t, fmt.Sprintf("UPDATE documents SET deleted_at = %s WHERE id = %d", ago(time.Minute), keyOf(document)))
+		if status, found := checkedAll(t, s.env); status != 0 || len(found) != 0 {
+			t.Errorf("verifying gives %d, %+v", status, found)
+		}
+		s.exec(t, fmt.Sprintf("UPDATE documents SET deleted_at = %s WHERE id = %d", ago(2*time.Hour), keyOf(document)))
+		status, found := checkedAll(t, s.env)
+		if status != 3 || len(found["documents"]) != 1 || len(found["originals"]) != pick(s.app.pools.Postgres(), 0, 1) {
+			t.Errorf("two hours later verifying gives %d, %+v", status, found)
+		}
+	})
+}
+
+// TestVerifyByARoleOfFewRights: tables of others in the same schema, which the server's role may not read, are nobody's damage. That it
+// may not read one of ours is no damage either, and is told.
+func TestVerifyByARoleOfFewRights(t *testing.T) {
+	t.Parallel()
+	owner := testdb.PostgresURL(t)
+	s := startServer(t, map[string]string{"DATABASE_URL": owner})
+	_, _ = withOneFile(t, s, uploadedText("zorvath"))
+	at, err := url.Parse(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := strings.TrimPrefix(at.Path, "/") + "_reader"
+	at.User = url.UserPassword(role, canaryDatabase)
+	for _, statement := range []string{
+		"CREATE ROLE " + role + " LOGIN PASSWORD '" + canaryDatabase + "'", "GRANT USAGE ON SCHEMA public TO " + role,
+		"GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role, "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO " + role,
+		"CREATE TABLE theirs (id BIGINT, owner BIGINT)", "ALTER TABLE theirs ADD FOREIGN KEY (owner) REFERENCES users (id) NOT VALID",
+	} {
+		s.exec(t, statement)
+	}
+	env := map[string]string{"DATABASE_URL": at.String(), "KYRO_DATA_DIR": t.TempDir()}
+	if status, found := checkedAll(t, env); status != 0 || len(found) != 0 {
+		t.Errorf("verifying gives %d, %+v", status, found)
+	}
+	s.exec(t, "REVOKE SELECT ON gaps FROM "+role)
+	if status, out, said := operated(t, env, "admin", "verify"); status != 1 || out != "" || !strings.Contains(said, "may not read the table gaps") {
+		t.Errorf("without the right to read: %d %s %s", status, out, said)
+	}
+}
+
+// TestVerifyTellsADamagedFile: damage for which nothing more can be looked at is told, with its mend, and by the status; nothing
+// is repaired on such a file.
+func TestVerifyTellsADamagedFile(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	_, _ = withOneFile(t, s, uploadedText("zorvath"))
+	number := func(query string) int64 {
+		n, err := strconv.ParseInt(strings.Trim(s.rows(t.Context(), t, query)[0], "[]"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	root, size := number("SELECT rootpage FROM sqlite_master WHERE name = 'document_texts'"), number("PRAGMA page_size")
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(filepath.Join(s.env["KYRO_DATA_DIR"], "kyro.db"), os.O_RDWR, 0)
+	if err == nil {
+		_, err = file.WriteAt(make([]byte, size), (root-1)*size)
+	}
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{nil, {"--repair"}} {
+		status, found := checkedAll(t, s.env, args...)
+		if told := found["database-integrity"]; status != 3 || len(told) != 1 || told[0].Severity != "damage" || told[0].Repaired {
+			t.Errorf("%v: verifying gives %d, %+v", args, status, found)
+		}
+	}
+}
+
+// TestVerifyWritesDownWhatItRepaired: also where another repair fails, and what is more than is repaired at once is not repaired.
+func TestVerifyWritesDownWhatItRepaired(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	o := &operator{getenv: func(name string) string { return s.env[name] }, errOut: io.Discard}
+	if err := o.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = o.close() }()
+	works := func(context.Context) error { return nil }
+	list := []inspected{
+		{Finding: kyro.Finding{Check: "orphans", Count: 3}, repair: works},
+		{Finding: kyro.Finding{Check: "counters", Count: 2}, repair: func(context.Context) error { return errors.New("the database is away") }},
+		{Finding: kyro.Finding{Check: "word-index", Count: 12, Most: 10}, repair: works},
+		{Finding: kyro.Finding{Check: "references", Count: 1}},
+	}
+	if err := o.repair(t.Context(), list); err == nil || !strings.Contains(err.Error(), "repair counters: the database is away") {
+		t.Errorf("what failed is told by %v", err)
+	}
+	for i, want := range []bool{true, false, false, false} {
+		if list[i].repaired() != want {
+			t.Errorf("%s is repaired: %v", list[i].Check, !want)
+		}
+	}
+	if lines := s.rows(t.Context(), t, "SELECT detail FROM audit_log WHERE action = 'DATA_REPAIRED'"); len(lines) != 1 || !strings.Contains(lines[0], "orphans (3), word-index (10)") {
+		t.Errorf("the audit log has %v", lines)
+	}
+}

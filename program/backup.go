@@ -1,0 +1,143 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"kyrochat/backup"
+	"kyrochat/store"
+)
+
+const backupUsage = `usage: kyrochat backup -o FILE|FOLDER|- [-to AGE-KEY]... [-passphrase-file FILE]
+       kyrochat backup verify FILE|- [-identity FILE | -passphrase-file FILE]
+
+Makes one file of everything that is kept: the database as it was at one moment, and the files that people uploaded,
+wherever these are. It needs the settings of the server in its environment, and works beside a running server, which goes
+on meanwhile. Nobody sees the file before it is complete. What is kept elsewhere is not in it: the secret (KYRO_SECRET),
+the other settings, mails in the outbox, exports that are made already.
+
+  -o FILE               where to write it; in a folder under a name that has the time in it; - is standard output.
+                        A file that is there already is not touched
+  -to AGE-KEY           encrypt it for this public key (age1…, from age-keygen), or for those in the file of this name,
+                        one a line. What makes the backup cannot open it then. May be given several times
+  -passphrase-file FILE encrypt it with the passphrase in this file instead
+
+verify reads the whole of a backup, changes nothing but for a moment a folder of its own among temporary ones, and says whether it is complete, undamaged and can be restored by
+this program.
+
+Exit status: 0 where it was done, 1 where it could not be, 2 where the command line is wrong, 3 where the backup is made,
+but files were missing that it should have.
+`
+
+// backupFormat is the version of what is in a backup. One that is higher is of a newer program.
+const backupFormat = 1
+
+// backupManifest is what a backup says of itself first.
+type backupManifest struct {
+	Format       int       `json:"format"`
+	Product      string    `json:"product"`
+	Version      string    `json:"version"`
+	At           time.Time `json:"at"`
+	Installation string    `json:"installation"`
+	store.Image
+}
+
+// backupSummary is what it says at its end.
+type backupSummary struct {
+	Rows      map[string]int64 `json:"rows"` // by table
+	Jobs      int              `json:"jobs"`
+	Originals int              `json:"originals"`
+	Bytes     int64            `json:"bytes"`             // of all originals
+	Missing   []string         `json:"missing,omitempty"` // documents whose originals were not there
+}
+
+func (s *backupSummary) rows() (n int64) {
+	for _, rows := range s.Rows {
+		n += rows
+	}
+	return n
+}
+
+// errFound ends the process with the status of what was done, but found something that somebody has to look at.
+type errFound struct{ error }
+
+// backUp is the command that makes a backup, or looks at one.
+func backUp(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
+	if len(args) > 0 && args[0] == "verify" {
+		return verifyBackup(ctx, args[1:], in, out, errOut)
+	}
+	var keyed keyFlags
+	flags := flag.NewFlagSet("backup", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("to", "", func(s string) error { keyed.to = append(keyed.to, s); return nil })
+	flags.StringVar(&keyed.passphrase, "passphrase-file", "", "")
+	target := flags.String("o", "", "")
+	rest, err := mixed(flags, args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, err := io.WriteString(out, backupUsage)
+		return err
+	}
+	switch {
+	case err == nil && len(rest) > 0:
+		err = fmt.Errorf("%q is one too many", rest[0])
+	case err == nil && *target == "":
+		err = errors.New("say by -o where the backup is to be written")
+	}
+	if err != nil {
+		return badUsage{fmt.Errorf("backup: %w\n\n%s", err, strings.TrimSpace(backupUsage))}
+	}
+	keys, err := keyed.keys()
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	b := &backingUp{keys: keys, now: time.Now, progress: newHowFar(errOut)}
+	if err := b.open(ctx, getenv, errOut); err != nil {
+		return err
+	}
+	defer b.close()
+	at := time.Now()
+	name, err := writeNew(*target, backupName(at, keys), out, func(w io.Writer) error { return b.write(ctx, w, at) })
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.New("stopped before the backup was complete: nothing is left of it")
+		}
+		return fmt.Errorf("backup: %w", err)
+	}
+	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, byteText(b.progress.written), plural(int(b.summary.rows()), "row"),
+		plural(b.summary.Originals, "file"), byteText(b.summary.Bytes), time.Since(at).Round(time.Millisecond))
+	if n := len(b.summary.Missing); n > 0 {
+		return errFound{fmt.Errorf("the backup is made, but of %s the files were missing before: %s. \"kyrochat admin verify\" says more",
+			plural(n, "document"), firstFew(b.summary.Missing, 10))}
+	}
+	return nil
+}
+
+func backupName(at time.Time, keys backup.Keys) string {
+	return "kyrochat-" + at.UTC().Format("20060102T150405Z") + ".backup" + pick(keys.None(), "", ".age")
+}
+
+// firstFew names the first few of a list.
+func firstFew(list []string, most int) string {
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+}
+
+// byteText writes a number of bytes for a person.
+func byteText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return plural(int(n), "byte")
+}

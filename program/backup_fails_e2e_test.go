@@ -1,0 +1,292 @@
+package program
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kyrochat/backup"
+	"kyrochat/internal/s3"
+	"kyrochat/internal/testdb"
+	"kyrochat/kyro"
+	"kyrochat/store"
+)
+
+// withOneFile is a person with a bot that knows one file.
+func withOneFile(t *testing.T, s *testServer, content []byte) (p *person, document string) {
+	t.Helper()
+	p = s.signUp(t)
+	document = p.upload(p.newBot(), "tower.txt", content).text("uploadDocument.document.id")
+	if status := p.settled(document); status != "READY" {
+		t.Fatal(status)
+	}
+	return p, document
+}
+
+// on is the same person at another server.
+func (p *person) on(t *testing.T, s *testServer) *person {
+	t.Helper()
+	q := &person{t: t, s: s, email: p.email}
+	q.token = q.signInWith(p.email, password).text("logIn.accessToken")
+	return q
+}
+
+// TestRestoredButNotVerified: what is restored stays, with its files, where it cannot be verified to the end.
+func TestRestoredButNotVerified(t *testing.T) {
+	t.Parallel()
+	content := uploadedText("zorvath")
+	s := startServer(t, nil)
+	p, document := withOneFile(t, s, content)
+	file := filepath.Join(t.TempDir(), "backup")
+	mustOperate(t, s.env, "backup", "-o", file)
+
+	bucket := s3.Start(t)
+	nowhere := filepath.Join(t.TempDir(), "file") // a folder that nobody can make
+	if err := os.WriteFile(nowhere, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "KYRO_DATA_DIR": filepath.Join(nowhere, "data")}
+	maps.Copy(env, bucket.Env())
+	bucket.Script(s3.Script{Kind: s3.Get, Status: 503})
+	status, _, said := operated(t, env, "restore", file)
+	if status != 3 || !strings.Contains(said, "Everything is restored") || strings.Contains(said, "Nothing") {
+		t.Errorf("restoring says %d %s", status, said)
+	}
+	bucket.Reset()
+	env["KYRO_DATA_DIR"] = t.TempDir()
+	back := startServer(t, env)
+	if got := carry(t, "GET", p.on(t, back).download(document), nil); got.body != string(content) {
+		t.Errorf("%d bytes of the file come back", len(got.body))
+	}
+	if out := mustOperate(t, env, "admin", "verify"); !strings.HasPrefix(out, "Everything") {
+		t.Error(out)
+	}
+}
+
+// TestBackupKeysAreKeptSecret: who gives the secret key where the public one belongs is told so, and the key is not in what is told.
+func TestBackupKeysAreKeptSecret(t *testing.T) {
+	t.Parallel()
+	_, open := sealed(t)
+	identity := open[1]
+	key, err := os.ReadFile(identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := strings.TrimSpace(string(key))
+	for _, to := range []string{identity, secret} {
+		status, out, said := operated(t, map[string]string{"KYRO_DATA_DIR": t.TempDir()}, "backup", "-o", "-", "-to", to)
+		if status != 1 || !strings.Contains(said, "public one") || strings.Contains(out+said, secret) {
+			t.Errorf("for %.20s: %d %s", to, status, said)
+		}
+	}
+}
+
+// TestBackupLeavesOthersTablesAlone: somebody keeps tables of their own beside ours, as Litestream does. They are not in a backup, and
+// keep none from being made nor restored.
+func TestBackupLeavesOthersTablesAlone(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		content := uploadedText("zorvath")
+		p, document := withOneFile(t, s, content)
+		s.exec(t, "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+		s.exec(t, "INSERT INTO _litestream_seq VALUES (1, 5)")
+		s.exec(t, "CREATE TABLE notes_old (id VARCHAR(20))")
+		file := filepath.Join(t.TempDir(), "backup")
+		mustOperate(t, s.env, "backup", "-o", file)
+		mustOperate(t, nil, "backup", "verify", file)
+		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+		mustOperate(t, env, "restore", file)
+		if got := carry(t, "GET", p.on(t, startServer(t, env)).download(document), nil); got.body != string(content) {
+			t.Errorf("%d bytes of the file come back", len(got.body))
+		}
+	})
+}
+
+// TestVerifyRefusesWhatHasNoPlace: a backup that no restore would take is none.
+func TestVerifyRefusesWhatHasNoPlace(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	folder := t.TempDir()
+	file, other := filepath.Join(folder, "backup"), filepath.Join(folder, "other")
+	mustOperate(t, s.env, "backup", "-o", file)
+	content, err := os.ReadFile(file)
+	if err == nil { // a table has another name, in what the backup says of itself, which no sum is of until the end
+		err = os.WriteFile(other, again(t, content, `"Name": "audit_head"`, `"Name": "audit_heap"`), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, said := operated(t, nil, "backup", "verify", other); status != 1 || !strings.Contains(said, "audit_heap") {
+		t.Errorf("verifying says %d %s", status, said)
+	}
+}
+
+// TestMovedInTheSameFolder: what began with SQLite moves into PostgreSQL, and its files into the rows or a bucket, with the data folder that
+// it had. The files of before are in it still. Each is in the next backup once, and that can be restored.
+func TestMovedInTheSameFolder(t *testing.T) {
+	t.Parallel()
+	for name, buckets := range map[string]bool{"rows": false, "bucket": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := uploadedText("zorvath")
+			s := startServer(t, nil)
+			p, document := withOneFile(t, s, content)
+			folder := t.TempDir()
+			first, second := filepath.Join(folder, "first"), filepath.Join(folder, "second")
+			mustOperate(t, s.env, "backup", "-o", first)
+			if err := s.stop(); err != nil {
+				t.Fatal(err)
+			}
+			moved := map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "KYRO_DATA_DIR": s.env["KYRO_DATA_DIR"]}
+			if buckets {
+				maps.Copy(moved, s3.Start(t).Env())
+			}
+			mustOperate(t, moved, "restore", first)
+			mustOperate(t, moved, "backup", "-o", second)
+			if out := mustOperate(t, nil, "backup", "verify", second); buckets != strings.Contains(out, "1 file of") {
+				t.Errorf("the backup has %s", out)
+			}
+			for _, to := range homes() {
+				env := to.env(t)
+				mustOperate(t, env, "restore", second)
+				if got := carry(t, "GET", p.on(t, startServer(t, env)).download(document), nil); got.body != string(content) {
+					t.Errorf("%s: %d bytes of the file come back", to.name, len(got.body))
+				}
+			}
+		})
+	}
+}
+
+// TestVerifyRefusesAFileTwice: which backups of former versions may have.
+func TestVerifyRefusesAFileTwice(t *testing.T) {
+	t.Parallel()
+	r := &restoring{progress: newHowFar(io.Discard), into: nowhere{}}
+	for i, name := range []string{"6/1", "7/1", "7/2", "7/1"} {
+		if err := r.file(t.Context(), name, 1, strings.NewReader("x")); (err == nil) != (i < 3) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestHeldAllTheTime: a backup that stood still for longer than what it holds is held says that it is none.
+func TestHeldAllTheTime(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		_, _ = withOneFile(t, s, uploadedText("zorvath"))
+		for _, frozen := range []time.Duration{holdFor / 2, 2 * holdFor} {
+			now := time.Now()
+			b := &backingUp{progress: newHowFar(io.Discard), now: func() time.Time { defer func() { now = now.Add(frozen) }(); return now }}
+			if err := b.open(t.Context(), func(name string) string { return s.env[name] }, io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.write(t.Context(), io.Discard, now); (err == nil) != (frozen < holdFor) {
+				t.Errorf("frozen for %s: %v", frozen, err)
+			}
+			b.close()
+		}
+	})
+}
+
+func TestHeldAgainIsNotHeldAllTheTime(t *testing.T) {
+	t.Parallel()
+	h, at := &holding{}, time.Now()
+	for _, test := range []struct {
+		after   time.Duration
+		renewed bool
+		good    bool
+	}{{0, true, true}, {50 * time.Second, false, true}, {0, true, true}, {59 * time.Second, false, true}, {2 * time.Second, true, false}, {0, false, false}} {
+		at = at.Add(test.after)
+		if test.renewed {
+			h.renewed(at)
+		}
+		if err := h.lapsed(at); (err == nil) != test.good {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+}
+
+// backedUpAt makes a backup as one that was made at another time.
+func backedUpAt(t *testing.T, env map[string]string, at time.Time) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "backup")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &backingUp{now: time.Now, progress: newHowFar(io.Discard)}
+	if err := b.open(t.Context(), func(name string) string { return env[name] }, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	if err := errors.Join(b.write(t.Context(), file, at), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestRestoreOfWhatWasBeingPurged: what was deleted a moment before the backup is in it with all that a job is to remove. However
+// much later it is restored, that is no damage.
+func TestRestoreOfWhatWasBeingPurged(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		_, document := withOneFile(t, s, uploadedText("zorvath"))
+		at := time.Now().Add(-5 * time.Hour)
+		s.exec(t, "UPDATE documents SET deleted_at = '"+at.Add(-time.Minute).UTC().Format("2006-01-02 15:04:05+00:00")+"' WHERE id = "+fmt.Sprint(keyOf(document)))
+		file := backedUpAt(t, s.env, at)
+		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+		if status, _, said := operated(t, env, "restore", file); status != 0 {
+			t.Errorf("restoring says %d %s", status, said)
+		}
+		if status, found := checkedAll(t, env); status != 3 || len(found["documents"]) != 1 { // no server has removed it in five hours
+			t.Errorf("verifying gives %d, %+v", status, found)
+		}
+	})
+}
+
+// TestBackupOfAFileThatGoes: a file that is removed from the bucket while it is read ends the backup, and that is what is told.
+func TestBackupOfAFileThatGoes(t *testing.T) {
+	t.Parallel()
+	bucket := s3.Start(t)
+	s := startServer(t, bucket.Env())
+	_, _ = withOneFile(t, s, uploadedText("zorvath"))
+	bucket.Script(s3.Script{Kind: s3.Get, Status: 404}) // its size is told before
+	status, _, said := operated(t, s.env, "backup", "-o", filepath.Join(t.TempDir(), "backup"))
+	if status != 1 || !strings.Contains(said, "while it was read") {
+		t.Errorf("the backup ends with %d: %s", status, said)
+	}
+}
+
+// TestVerifyRefusesATableWithoutColumns: of whose rows nobody could find the end.
+func TestVerifyRefusesATableWithoutColumns(t *testing.T) {
+	t.Parallel()
+	manifest := backupManifest{Format: backupFormat, Product: "KyroChat", Image: store.Image{Tables: []store.ImageTable{{Name: "users"}}}}
+	var made bytes.Buffer
+	w, err := backup.NewWriter(&made, manifest, time.Now(), backup.Keys{})
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := readBackup(&made, backup.Keys{}); !errors.Is(err, backup.ErrDamaged) {
+		t.Errorf("it is read: %v", err)
+	}
+}
+
+// TestRestoredJobsAreDueAsTheyWere: what was to be done an hour after the backup is late in one that is restored a day later, and
+// waits for the rest of the hour in one that is restored at once.
+func TestRestoredJobsAreDueAsTheyWere(t *testing.T) {
+	t.Parallel()
+	list := []kyro.Job{{Kind: kyro.JobMail, Key: 1, After: time.Hour}, {Kind: kyro.JobEmbed, Key: 2}, {Kind: kyro.JobPurge, Key: 3}}
+	for later, want := range map[time.Duration]time.Duration{24 * time.Hour: 0, 20 * time.Minute: 40 * time.Minute, 0: time.Hour, -time.Minute: time.Hour} {
+		got := jobsLeft(list, later)
+		if want := []kyro.Job{{Kind: kyro.JobMail, Key: 1, After: want}, {Kind: kyro.JobPurge, Key: 3}}; !slices.Equal(got, want) {
+			t.Errorf("%s later %v are left, want %v", later, got, want)
+		}
+	}
+}

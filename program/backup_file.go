@@ -1,0 +1,80 @@
+package program
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// partialName is how files begin and end whose writing was not ended. Those that a kill left go with a later backup.
+const (
+	partialName = ".kyrochat-*.partial"
+	partialKept = 24 * time.Hour
+)
+
+// writeNew writes a file that was not there, whole or not at all, for its owner alone. - is out. Where the target is a folder the
+// file has the name in it.
+func writeNew(target, name string, out io.Writer, write func(w io.Writer) error) (path string, err error) {
+	if target == "-" {
+		if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			return "", errors.New("standard output is a terminal: send it to a file or to another program")
+		}
+		return "standard output", write(out)
+	}
+	if info, err := os.Stat(target); err == nil && info.IsDir() {
+		target = filepath.Join(target, name)
+	}
+	if _, err := os.Lstat(target); err == nil {
+		return "", fmt.Errorf("%s is there already: give another name", target)
+	}
+	folder := filepath.Dir(target)
+	left, _ := filepath.Glob(filepath.Join(folder, partialName))
+	for _, name := range left {
+		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > partialKept {
+			_ = os.Remove(name)
+		}
+	}
+	file, err := os.CreateTemp(folder, partialName)
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}()
+	if err := write(file); err != nil {
+		return "", err
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return "", err
+	}
+	// A link, unlike a rename, replaces nothing that came meanwhile.
+	if err := os.Link(file.Name(), target); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("%s is there already: give another name", target)
+		}
+		if err := os.Rename(file.Name(), target); err != nil {
+			return "", err
+		}
+	}
+	return target, syncFolder(folder)
+}
+
+// syncFolder makes sure that names in the folder are on the disk, where the system can.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrInvalid) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package program
+
+import (
+	"net/url"
+	"strings"
+)
+
+// browserConfig is what only browsers meet.
+type browserConfig struct {
+	Cookies bool   // refresh tokens may be kept in a cookie, by those who ask for it
+	AppURL  string // where the pages that mails lead to send people on to; empty: nowhere
+}
+
+// readBrowser reads it. Cookies that only travel over https are dropped by browsers elsewhere, but on the own machine.
+func (r *reader) readBrowser(c *Config) {
+	c.Browser.Cookies = r.choice("KYRO_COOKIES", "false", "true", "false") == "true"
+	c.Browser.AppURL = r.url("KYRO_APP_URL", "http", "https")
+	if c.Browser.Cookies && !strings.HasPrefix(c.PublicURL, "https://") && !isOwnMachine(c.PublicURL) {
+		r.wrong("KYRO_COOKIES", "is true, but KYRO_PUBLIC_URL is not https: browsers keep such cookies from https alone")
+	}
+	for _, origin := range c.Origins {
+		if c.Browser.Cookies && strings.HasPrefix(origin, "http://") && !isOwnMachine(origin) {
+			r.wrong("KYRO_COOKIES", "is true, but KYRO_ALLOWED_ORIGINS has %s: whoever is on the way of a page that is not https could use the cookies", origin)
+		}
+	}
+}
+
+// isOwnMachine reports whether an address leads to this machine.
+func isOwnMachine(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && isLoopback(u.Hostname())
+}

@@ -1,0 +1,78 @@
+package program
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"kyrochat/ingest/fetch"
+)
+
+// fetchConfig is what pages are fetched with, and from where.
+type fetchConfig struct {
+	Allow    []fetch.Exception // what may be reached besides the public internet
+	DNS      string            // host:port of the name server; empty: the system's
+	Agent    string
+	Timeout  time.Duration // for one page
+	MaxBytes int           // of one page
+	Delay    time.Duration // between two requests to a host
+}
+
+// pageClock is how fast the time goes in which pages are looked at again. Zeros are the defaults, which no setting changes.
+type pageClock struct {
+	hour  time.Duration // that intervals count in
+	pause time.Duration // before a page is fetched again that could not be
+	every time.Duration // between two looks for pages whose time has come; a minute
+}
+
+// fetch reads how pages of the web are fetched.
+func (r *reader) fetch() fetchConfig {
+	c := fetchConfig{
+		Agent:    r.text("KYRO_FETCH_AGENT", fetch.DefaultUserAgent),
+		Timeout:  r.duration("KYRO_FETCH_TIMEOUT", 30*time.Second),
+		MaxBytes: r.integer("KYRO_FETCH_MAX_BYTES", fetch.DefaultMaxPage, 1, 1<<31-1),
+		Delay:    r.durationOrZero("KYRO_FETCH_DELAY", time.Second),
+	}
+	for _, s := range r.list("KYRO_FETCH_ALLOW") {
+		exceptions, err := fetch.ParseException(s)
+		if err != nil {
+			r.wrong("KYRO_FETCH_ALLOW", "has %q: use addresses or networks with ports, such as 10.0.0.0/8:80-90 or [::1]:8080, separated by commas", s)
+		}
+		c.Allow = append(c.Allow, exceptions...)
+	}
+	if c.DNS = r.text("KYRO_FETCH_DNS", ""); c.DNS != "" {
+		if at, err := netip.ParseAddrPort(c.DNS); err != nil || at.Port() == 0 {
+			r.wrong("KYRO_FETCH_DNS", "is %q: use the address and the port of a name server, such as 192.0.2.53:53 or [2001:db8::53]:53", c.DNS)
+		}
+	}
+	if c.Timeout > 35*time.Second {
+		r.wrong("KYRO_FETCH_TIMEOUT", "must be at most 35s: a job's turn ends after 45s")
+	}
+	if fetch.ProductToken(c.Agent) == "" || strings.ContainsFunc(c.Agent, func(c rune) bool { return c < ' ' || c > '~' }) {
+		r.wrong("KYRO_FETCH_AGENT", "is %q: use a User-Agent that begins with a name of letters, such as ExampleBot/1.0 (+https://example.com/bot)", c.Agent)
+	}
+	return c
+}
+
+// newFetcher makes what fetches pages of the web, to be closed after use. The addresses that this machine has now are its
+// own: they are refused, also where they are public. denied is told what may not be reached.
+func newFetcher(cfg Config, denied func(ctx context.Context, host string), log *slog.Logger) (*fetch.Fetcher, error) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var own []netip.Addr
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, p.Addr())
+		}
+	}
+	c := cfg.Fetch
+	return fetch.New(fetch.Options{
+		Allow: c.Allow, Own: own, DNS: c.DNS, UserAgent: c.Agent, MaxPage: int64(c.MaxBytes), MaxFile: cfg.Limits.MaxUploadBytes,
+		Delay: c.Delay, Total: c.Timeout, Log: log, Denied: denied,
+	}), nil
+}

@@ -1,0 +1,120 @@
+package program
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"kyrochat/auth"
+	"kyrochat/kyro"
+)
+
+// secretSettings are those that may be in a file, which NAME_FILE names: environments are inherited, listed and logged
+// more easily than files are read.
+var secretSettings = []string{"KYRO_SECRET", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "KYRO_S3_SECRET_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
+
+// readFiles reads the settings that are in files, and gives them to whoever asks for the settings. It is called first.
+func (r *reader) readFiles() {
+	inFiles := map[string]string{}
+	for _, name := range secretSettings {
+		set, path := name+"_FILE", r.text(name+"_FILE", "")
+		if path == "" {
+			if path = r.credential(name); path == "" {
+				continue
+			}
+			inFiles[set] = path
+			set = "the credential " + credentialPrefix + name
+		}
+		if r.text(name, "") != "" {
+			r.wrong(set, "is set, and so is %s: unset one of them", name)
+			continue
+		}
+		text, err := auth.ReadPrivateFile(path)
+		if name == "KYRO_SECRET" {
+			var secrets []string
+			secrets, err = auth.ReadSecrets(path)
+			text = strings.Join(secrets, ",")
+		}
+		switch {
+		case err != nil:
+			r.wrong(set, "cannot be used: %v", err)
+		case text == "":
+			r.wrong(set, "names a file that is empty: %s", path)
+		}
+		inFiles[name] = text
+	}
+	getenv := r.getenv
+	r.getenv = func(name string) string {
+		if text, found := inFiles[name]; found {
+			return text
+		}
+		return getenv(name)
+	}
+}
+
+// secrets reads a list of them.
+func (r *reader) secrets(name string) []kyro.Secret {
+	var list []kyro.Secret
+	for _, each := range r.list(name) {
+		list = append(list, kyro.Secret(each))
+	}
+	return list
+}
+
+// plainSecrets are the secrets that are set, as tokens are made from them; those of the file in the data folder where none
+// is, which is made where there is no such file.
+func (c Config) plainSecrets() ([]string, error) {
+	if len(c.Secrets) == 0 {
+		return auth.LoadOrCreateSecrets(c.secretFile())
+	}
+	return texts(c.Secrets), nil
+}
+
+// texts gives secrets as the texts that they are.
+func texts(secrets []kyro.Secret) []string {
+	list := make([]string, len(secrets))
+	for i, secret := range secrets {
+		list[i] = string(secret)
+	}
+	return list
+}
+
+// credentialPrefix is what the names of credentials begin with, so that a unit can give all files of a folder.
+const credentialPrefix = "kyrochat_"
+
+// credential is the file in which the service manager gives a secret (LoadCredential= of systemd); "" where it gives none.
+func (r *reader) credential(name string) string {
+	folder := r.text("CREDENTIALS_DIRECTORY", "")
+	if folder == "" {
+		return ""
+	}
+	path := filepath.Join(folder, credentialPrefix+name)
+	if _, err := os.Stat(path); err != nil {
+		return "" // it gives those that there are
+	}
+	return path
+}
+
+// secretFile is the file of secrets that a server follows while it runs; "" where they are in the environment, and
+// cannot change.
+func (c Config) secretFile() string {
+	switch {
+	case c.SecretFile != "":
+		return c.SecretFile
+	case len(c.Secrets) > 0:
+		return ""
+	default:
+		return filepath.Join(c.DataDir, "secret")
+	}
+}
+
+// newTokens makes tokens under the server's secrets.
+func (a *app) newTokens() (*auth.Tokens, error) {
+	secrets, err := a.cfg.plainSecrets()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL, Now: a.cfg.now})
+	a.tokens = tokens
+	return tokens, err
+}

@@ -1,0 +1,146 @@
+package program
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// screen is where the demo writes: with colours and bars that redraw themselves on a terminal, in plain lines
+// elsewhere. A screen that cannot be written to is ignored, as the work goes on without it.
+type screen struct {
+	out      io.Writer
+	terminal bool
+	colours  bool
+}
+
+func newScreen(out io.Writer) *screen {
+	s := &screen{out: out}
+	if f, ok := out.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			s.terminal = info.Mode()&os.ModeCharDevice != 0
+		}
+	}
+	s.colours = s.terminal
+	return s
+}
+
+func (s *screen) print(text string) { _, _ = io.WriteString(s.out, text) }
+func (s *screen) line(text string)  { s.print(text + "\n") }
+
+func (s *screen) bold(text string) string   { return s.paint("1", text) }
+func (s *screen) dim(text string) string    { return s.paint("2", text) }
+func (s *screen) red(text string) string    { return s.paint("31", text) }
+func (s *screen) green(text string) string  { return s.paint("32", text) }
+func (s *screen) yellow(text string) string { return s.paint("33", text) }
+
+func (s *screen) paint(code, text string) string {
+	if !s.colours {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// outcome says in words what became of a document.
+func (s *screen) outcome(d demoDocument) string {
+	if !d.ready() {
+		words := strings.ToLower(strings.ReplaceAll(d.Status, "_", " "))
+		if d.StatusReason != "" {
+			words += ": " + printable(d.StatusReason)
+		}
+		return s.red(words)
+	}
+	words := "ready, " + plural(d.ChunkCount, "passage")
+	if d.PageCount != nil {
+		words += " from " + plural(*d.PageCount, "page")
+	}
+	return s.green(words)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// bar shows how far one file is. Its methods may be called by several goroutines.
+type bar struct {
+	screen *screen
+	title  string
+	mu     sync.Mutex
+	stage  string
+	cells  int
+	ended  bool
+}
+
+const barCells = 30
+
+func (s *screen) bar(title string) *bar { return &bar{screen: s, title: title, cells: -1} }
+
+// show draws a stage and its percentage: again on a terminal, where something changed; elsewhere once for each stage.
+func (b *bar) show(stage string, percent float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if math.IsNaN(percent) {
+		percent = 0
+	}
+	percent = min(max(percent, 0), 100)
+	cells := int(percent * barCells / 100)
+	if b.ended || stage == b.stage && (cells == b.cells || !b.screen.terminal) {
+		return
+	}
+	b.stage, b.cells = stage, cells
+	if !b.screen.terminal {
+		b.screen.line(b.title + ": " + stage)
+		return
+	}
+	drawn := strings.Repeat("█", cells) + strings.Repeat("░", barCells-cells)
+	b.screen.print(fmt.Sprintf("\r\x1b[K%s %s %3.0f%% %s", b.title, drawn, percent, stage))
+}
+
+// end puts the outcome in the bar's place; "" leaves it as it is.
+func (b *bar) end(outcome string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	switch {
+	case outcome != "" && b.screen.terminal:
+		b.screen.line("\r\x1b[K" + b.title + ": " + outcome)
+	case outcome != "":
+		b.screen.line(b.title + ": " + outcome)
+	case b.screen.terminal:
+		b.screen.line("")
+	}
+}
+
+// shortened is a title that leaves room for its bar on a narrow terminal.
+func shortened(title string) string {
+	const most = 32
+	if runes := []rune(title); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return title
+}
+
+// printable is a text on one line, without what would move the cursor or reorder the line.
+func printable(s string) string {
+	return strings.Join(strings.Fields(printableText(s)), " ")
+}
+
+// printableText keeps line ends, and drops the other controls.
+func printableText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r == 0x200C || r == 0x200D { // the joiners of scripts and emoji
+			return r
+		}
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package program
+
+import "errors"
+
+type disk struct {
+	kind         string
+	free, size   uint64
+	files, inode uint64
+	readOnly     bool
+}
+
+func diskOf(string) (disk, error) { return disk{}, errors.ErrUnsupported }

@@ -1,0 +1,580 @@
+package program
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"kyrochat/internal/gemini"
+	"kyrochat/internal/pinecone"
+	"kyrochat/internal/postgres"
+	"kyrochat/internal/s3"
+	"kyrochat/internal/smtp"
+	"kyrochat/internal/testdb"
+	"kyrochat/store"
+)
+
+// ofThisMachine are checks whose findings depend on where the tests run.
+var ofThisMachine = []string{"user", "open-files", "memory", "processors", "fetch-dns", "extraction"}
+
+// wantFine sees that nothing is wrong but what the machine of the tests may have, and the checks that are named.
+func (r reportJSON) wantFine(t *testing.T, but ...string) {
+	t.Helper()
+	for _, f := range r.Findings {
+		slow := f.Status == warned && strings.Contains(f.Found, " to answer") // as machines that test are
+		if f.Status != fine && !slow && !slices.Contains(slices.Concat(ofThisMachine, but), f.Check) {
+			t.Errorf("%+v", f)
+		}
+	}
+	for _, f := range r.of(t, "extraction") {
+		if f.Status == failedAt {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// freeAddress is one that nobody listens on now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// contents are the files of a folder with what is in them.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		found[path] = fmt.Sprintf("%x", sha256.Sum256(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestDoctorBeforeTheFirstStart: with nothing set all is well, and nothing is made.
+func TestDoctorBeforeTheFirstStart(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	settings := map[string]string{"KYRO_DATA_DIR": filepath.Join(parent, "data"), "KYRO_ADDR": freeAddress(t), "KYRO_ADMIN_ADDR": freeAddress(t)}
+	r, status := diagnosed(t, settings)
+	r.wantFine(t)
+	r.want(t, "data-folder", fine, "made by the first start")
+	r.want(t, "database", fine, "There is none yet")
+	r.want(t, "secret", fine, "the first start makes one")
+	r.want(t, "addresses", fine, "is free")
+	if r.Status == fine && status != 0 || r.Status == warned && status != 1 || r.Status == failedAt {
+		t.Errorf("status %d of %s", status, r.Status)
+	}
+	if _, status := doctored(t, settings, "-warnings-ok"); status != 0 {
+		t.Errorf("status %d, where warnings are accepted", status)
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
+func TestDoctorIsToldWrong(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"now"}, {"-nope"}, {"-mail"}} {
+		err := run(t.Context(), append([]string{"doctor"}, args...), env(nil), nil, strings.NewReader(""), os.Stdout, os.Stderr)
+		if err == nil || exitStatus(err) != 2 || !strings.Contains(err.Error(), "usage: kyrochat doctor") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	out, status := doctored(t, nil, "--help")
+	if status != 0 || !strings.HasPrefix(out, "usage: kyrochat doctor") {
+		t.Errorf("%d: %s", status, out)
+	}
+}
+
+// TestDoctorBesideAServer: the server goes on, and the doctor says how it is.
+func TestDoctorBesideAServer(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		ada := s.signUp(t)
+		settings := maps.Clone(s.env)
+		settings["KYRO_ADDR"], settings["KYRO_ADMIN_ADDR"] = s.app.publicListener.Addr().String(), s.app.adminListener.Addr().String()
+		delete(settings, "KYRO_RATE_SCALE")
+		r, _ := diagnosed(t, settings)
+		r.wantFine(t, "data-folder", "configuration", "database-settings") // the database of tests need not survive the machine
+		r.want(t, "addresses", fine, "A KyroChat serves at")
+		r.want(t, "addresses", fine, "says that it is ready")
+		r.want(t, "database-schema", fine, "that of this program")
+		if settings["DATABASE_URL"] == "" {
+			r.want(t, "database", fine, "without damage")
+			found := r.of(t, "data-folder")
+			if !strings.Contains(found[0].Found, "a running server has it") {
+				t.Errorf("%+v", found)
+			}
+			r.want(t, "secret", fine, "1 secret")
+		} else {
+			r.want(t, "database-connections", fine, "processes of up to")
+			r.want(t, "clock", fine, "as by PostgreSQL")
+			r.want(t, "configuration", warned, "a secret of its own")
+		}
+		if !ada.known() {
+			t.Error("the server does not answer any more")
+		}
+	})
+}
+
+// TestDoctorChangesNothing looks at a folder whose server has stopped, and finds an older, a newer and a damaged database.
+func TestDoctorChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	s.signUp(t)
+	s.exec(t, "CREATE TABLE extra AS SELECT 1 AS one")
+	dir := s.env["KYRO_DATA_DIR"]
+	settings := map[string]string{"KYRO_DATA_DIR": dir, "KYRO_ADDR": freeAddress(t), "KYRO_ADMIN_ADDR": freeAddress(t)}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, dir)
+	r, _ := diagnosed(t, settings)
+	r.wantFine(t, "data-folder")
+	r.want(t, "database", fine, "without damage")
+	if after := contents(t, dir); !maps.Equal(before, after) {
+		t.Errorf("the folder had %v and has %v", before, after)
+	}
+
+	changed := func(statement string) {
+		t.Helper()
+		s := startServer(t, map[string]string{"KYRO_DATA_DIR": dir})
+		s.exec(t, statement)
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed("DELETE FROM bun_migrations WHERE id = (SELECT max(id) FROM bun_migrations)")
+	r, _ = diagnosed(t, settings)
+	r.want(t, "database-schema", noted, "1 migration is to be run", "kyrochat migrate")
+}
+
+// TestDoctorFindsANewerDatabase, of both kinds.
+func TestDoctorFindsANewerDatabase(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		s.exec(t, "INSERT INTO bun_migrations (name, group_id) VALUES ('29990101000000', 99)")
+		r, status := diagnosed(t, s.env)
+		r.want(t, "database-schema", failedAt, "newer version")
+		if status != 2 {
+			t.Errorf("status %d", status)
+		}
+	})
+}
+
+// TestDoctorFindsDamage in a database file, and a file that is none.
+func TestDoctorFindsDamage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	testdb.SQLiteFile(t, dir)
+	path := filepath.Join(dir, "kyro.db")
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		// The head and the list of tables stay; the pages of the tables are no pages any more.
+		for at := int64(40 << 10); err == nil && at < info.Size(); at += 4 << 10 {
+			_, err = file.WriteAt([]byte(strings.Repeat("damage! ", 64)), at)
+		}
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{"KYRO_DATA_DIR": dir, "KYRO_ADDR": freeAddress(t), "KYRO_ADMIN_ADDR": freeAddress(t)}
+	r, _ := diagnosed(t, settings)
+	r.want(t, "database", failedAt, "damage", "backup")
+
+	if err := os.WriteFile(path, []byte(strings.Repeat("this is no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, status := diagnosed(t, settings)
+	r.want(t, "database", failedAt, "damage", "not a database")
+	if status != 2 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestDoctorOnFoldersThatCannotBeUsed, for whoever is root, too.
+func TestDoctorOnFoldersThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	inAFile := filepath.Join(kept(t, "a file", 0o600), "data")
+	locked := filepath.Join(t.TempDir(), "locked")
+	if err := os.Mkdir(locked, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{inAFile, filepath.Join(locked, "data")} {
+		if isRoot() && strings.HasPrefix(dir, locked) {
+			continue // which may write anywhere
+		}
+		r, status := diagnosed(t, map[string]string{"KYRO_DATA_DIR": dir})
+		r.want(t, "data-folder", failedAt, "install -d -m 700")
+		if status != 2 {
+			t.Errorf("%s: status %d", dir, status)
+		}
+	}
+	r, _ := diagnosed(t, map[string]string{"KYRO_DATA_DIR": func() string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(secretOne), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}()})
+	r.want(t, "secret", failedAt, "0644", "chmod 600")
+}
+
+// TestDoctorWithoutAFolderForTemporaryFiles: a container whose root is read-only has none that can be written, and reads
+// documents all the same.
+func TestDoctorWithoutAFolderForTemporaryFiles(t *testing.T) {
+	settings := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_ADDR": freeAddress(t), "KYRO_ADMIN_ADDR": freeAddress(t)}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("TMPDIR", "/proc")
+	if tryFile(os.TempDir()) == nil {
+		t.Skip("/proc can be written to")
+	}
+	r, _ := diagnosed(t, settings)
+	r.want(t, "temporary-folder", fine, "need not be")
+	for _, f := range r.of(t, "extraction") {
+		if f.Status == failedAt {
+			t.Errorf("documents are not read: %+v", f)
+		}
+	}
+}
+
+// TestDoctorMeetsOthersAtTheAddresses: a server that is in need, and another program.
+func TestDoctorMeetsOthersAtTheAddresses(t *testing.T) {
+	t.Parallel()
+	said := "the database does not answer"
+	needy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			_, _ = w.Write([]byte("ok\n"))
+			return
+		}
+		http.Error(w, said, http.StatusServiceUnavailable)
+	}))
+	defer needy.Close()
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	settings := map[string]string{
+		"KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_ADMIN_ADDR": needy.Listener.Addr().String(), "KYRO_ADDR": other.Listener.Addr().String(),
+	}
+	r, _ := diagnosed(t, settings)
+	r.want(t, "addresses", failedAt, "is not ready: the database does not answer")
+	r.want(t, "addresses", failedAt, "Something else than a KyroChat", "ss -ltnp")
+	said = "ready, without Gemini, which does not answer"
+	r, _ = diagnosed(t, settings)
+	r.want(t, "addresses", warned, "without Gemini, which does not answer")
+}
+
+// services are all that can be set, in good health.
+type services struct {
+	settings map[string]string
+	gemini   *gemini.Emulator
+	pinecone *pinecone.Emulator
+	mails    *smtp.Emulator
+	files    *s3.Emulator
+	redis    interface {
+		Stop() error
+		Freeze() error
+		Thaw() error
+		Restart(ctx context.Context) error
+	}
+}
+
+const canaryS3, canaryTraces = "s3Canary7Vw8qLr3ZtYb6", "tracesCanary8Vw8qLr3ZtYb6"
+
+func startServices(t *testing.T) *services {
+	t.Helper()
+	s := &services{
+		gemini: gemini.Start(t, gemini.Options{Key: canaryGemini}), mails: smtp.Start(t, smtp.Options{User: "kyro", Password: canarySMTP}),
+		files: s3.Start(t, s3.Options{SecretKey: canaryS3}),
+	}
+	var err error
+	if s.pinecone, err = pinecone.Start(pinecone.Options{APIKey: canaryPinecone}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.pinecone.Close() })
+	redis := testdb.Redis(t)
+	withPassword(t, strings.TrimPrefix(redis.URL, "redis://"), canaryRedis)
+	s.redis = redis
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/traces" || r.Header.Get("X-Key") != canaryTraces {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(collector.Close)
+	database, err := url.Parse(testdb.PostgresURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	database.User = url.UserPassword(database.User.Username(), canaryDatabase)
+	s.settings = map[string]string{
+		"KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_ADDR": freeAddress(t), "KYRO_ADMIN_ADDR": freeAddress(t),
+		"KYRO_ENV": "production", "KYRO_SIGNUP": "verified", "KYRO_PUBLIC_URL": "https://chat.example.com", "KYRO_TRUSTED_PROXIES": "127.0.0.1",
+		"KYRO_SECRET": canarySecret + "," + canaryFormer, "DATABASE_URL": database.String(),
+		"REDIS_URL": strings.Replace(redis.URL, "redis://", "redis://:"+canaryRedis+"@", 1), "SMTP_URL": s.mails.URL(), "KYRO_MAIL_FROM": "kyro@example.com",
+		"GEMINI_API_KEY": s.gemini.Key, "KYRO_GEMINI_URL": s.gemini.URL, "PINECONE_API_KEY": s.pinecone.APIKey, "KYRO_PINECONE_INDEX": s.pinecone.Index,
+		"KYRO_PINECONE_CONTROL_URL": s.pinecone.ControlURL, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=" + canaryTraces,
+	}
+	maps.Copy(s.settings, s.files.Env())
+	return s
+}
+
+// with is the settings with some of them changed.
+func (s *services) with(changes ...string) map[string]string {
+	settings := maps.Clone(s.settings)
+	for _, each := range changes {
+		name, value, _ := strings.Cut(each, "=")
+		settings[name] = value
+	}
+	return settings
+}
+
+// wantNoSecret sees that nothing that is printed has one of the secrets that were planted.
+func wantNoSecret(t *testing.T, printed string) {
+	t.Helper()
+	for _, secret := range []string{
+		canaryGemini, canaryPinecone, canarySMTP, canaryRedis, canaryDatabase, canarySecret, canaryFormer, canaryS3, canaryTraces, "wrongCanary9",
+	} {
+		if i := strings.Index(printed, secret); i >= 0 {
+			t.Errorf("a secret is printed: …%s…", printed[max(0, i-80):min(len(printed), i+80)])
+		}
+	}
+}
+
+// TestDoctorOnServices looks at all services in good health, and then at each in another kind of bad health. Nothing that
+// it prints has a secret.
+func TestDoctorOnServices(t *testing.T) {
+	t.Parallel()
+	s := startServices(t)
+	well, status := doctored(t, s.settings)
+	wantNoSecret(t, well)
+	r, _ := diagnosed(t, s.settings, "-mail", "ada@example.com")
+	r.wantFine(t, "secret", "data-folder", "database-settings")
+	r.want(t, "secret", noted, "KYRO_SECRET_FILE=")
+	r.want(t, "secret", fine, "2 secrets from KYRO_SECRET")
+	r.want(t, "gemini", fine, "768 dimensions")
+	r.want(t, "pinecone", fine, "metric cosine")
+	if found := r.of(t, "redis"); found[0].Status == failedAt {
+		t.Errorf("%+v", found)
+	}
+	r.want(t, "mail", fine, "lets us sign in")
+	r.want(t, "mail", fine, "A test mail to ada@example.com")
+	r.want(t, "storage", fine, "put, read and removed")
+	r.want(t, "traces", fine, "takes what is sent")
+	r.want(t, "clock", fine, "PostgreSQL, Redis")
+	if status > 1 || s.files.Count(s3.Put) == 0 || len(s.files.Keys()) > 0 {
+		t.Errorf("status %d; in the bucket are %v", status, s.files.Keys())
+	}
+	s.mails.MustWait(t, smtp.To("ada@example.com", "A test"))
+	if n := len(s.mails.Mails()); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+
+	const wrong = "wrongCanary9Vw8qLr3ZtYb6xGf2Hm9Kd"
+	for _, c := range []struct {
+		name    string
+		changes []string
+		trouble func()
+		check   string
+		status  severity
+		words   []string
+	}{
+		{"Gemini, a wrong key", []string{"GEMINI_API_KEY=" + wrong}, nil, "gemini", failedAt, []string{"refuses GEMINI_API_KEY"}},
+		{"Gemini, no model", []string{"KYRO_GEMINI_MODEL=gemini-none"}, nil, "gemini", failedAt, []string{"does not know the model gemini-none"}},
+		{"Gemini, a model for embeddings", []string{"KYRO_GEMINI_MODEL=gemini-embedding-001"}, nil, "gemini", failedAt, []string{"cannot write answers"}},
+		{"Gemini, another dimension", nil, func() { s.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Dims: 3072}) }, "gemini", failedAt, []string{"KYRO_EMBEDDING_DIMS=3072"}},
+		{"Gemini, quota", nil, func() { s.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Status: 429}) }, "gemini", warned, []string{"used up"}},
+		{"Gemini, nobody there", []string{"KYRO_GEMINI_URL=http://" + freeAddress(t)}, nil, "gemini", failedAt, []string{"connection refused"}},
+		{"Pinecone, a wrong key", []string{"PINECONE_API_KEY=" + wrong}, nil, "pinecone", failedAt, []string{"refuses PINECONE_API_KEY"}},
+		{"Pinecone, no index", []string{"KYRO_PINECONE_INDEX=none"}, nil, "pinecone", failedAt, []string{`no index "none"`, "curl https://api.pinecone.io/indexes"}},
+		{"Pinecone, another dimension", nil, func() { _ = s.pinecone.Script(pinecone.Script{Dimension: 1536}) }, "pinecone", failedAt, []string{"1536 dimensions", "KYRO_EMBEDDING_DIMS"}},
+		{"Pinecone, dotproduct", nil, func() { _ = s.pinecone.Script(pinecone.Script{Metric: "dotproduct"}) }, "pinecone", noted, []string{"the same as cosine"}},
+		{"Pinecone, euclidean", nil, func() { _ = s.pinecone.Script(pinecone.Script{Metric: "euclidean"}) }, "pinecone", failedAt, []string{"euclidean"}},
+		{"Pinecone, nobody there", nil, func() { _ = s.pinecone.Script(pinecone.Script{Away: true}) }, "pinecone", failedAt, nil},
+		{"SMTP, a wrong password", []string{"SMTP_URL=" + strings.Replace(s.mails.URL(), canarySMTP, wrong, 1)}, nil, "mail", failedAt, []string{"user or the password"}},
+		{"SMTP, nobody there", []string{"SMTP_URL=smtp://" + freeAddress(t)}, nil, "mail", failedAt, []string{"cannot be reached", "nc -vz 127.0.0.1"}},
+		{"SMTP, busy", nil, func() { s.mails.Script(smtp.Script{At: smtp.StepConnect, Code: 421}) }, "mail", failedAt, []string{"421"}},
+		{"S3, a wrong key", []string{"KYRO_S3_SECRET_KEY=" + wrong}, nil, "storage", failedAt, []string{"s3:PutObject"}},
+		{"S3, no bucket", []string{"KYRO_S3_BUCKET=another-one"}, nil, "storage", failedAt, []string{"s3 mb s3://another-one"}},
+		{"S3, read only", nil, func() { s.files.Script(s3.Script{Kind: s3.Put, Status: 403}) }, "storage", failedAt, []string{"AccessDenied", "s3:PutObject"}},
+		{"traces, a wrong header", []string{"OTEL_EXPORTER_OTLP_HEADERS=x-key=" + wrong}, nil, "traces", warned, []string{"401"}},
+		{"traces, nobody there", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freeAddress(t)}, nil, "traces", warned, []string{"connection refused"}},
+		{"no name server", []string{"KYRO_FETCH_DNS=" + freeAddress(t)}, nil, "fetch-dns", failedAt, []string{"unset KYRO_FETCH_DNS"}},
+		{"Redis, a wrong password", []string{"REDIS_URL=" + strings.Replace(s.settings["REDIS_URL"], canaryRedis, wrong, 1)}, nil, "redis", failedAt, []string{"WRONGPASS"}},
+		{"PostgreSQL, no database", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "kyro_is_not_here", "")}, nil, "database", failedAt, []string{"3D000", "createdb"}},
+		{"PostgreSQL, set wrong", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "statement_timeout=2000&synchronous_commit=off")}, nil, "database-settings", warned, []string{"synchronous_commit is off"}},
+		{"PostgreSQL, read only", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "default_transaction_read_only=on")}, nil, "database-settings", failedAt, []string{"takes no writes"}},
+		{"PostgreSQL, a large pool", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "pool_max_conns=5000")}, nil, "database-connections", failedAt, []string{"one process may open 5001"}},
+		{"a setting is wrong", []string{"SMTP_URL=smtp://user:" + wrong + "@host/path"}, nil, "mail", noted, []string{"Not looked at: SMTP_URL is wrong"}},
+		{"a weak secret", []string{"KYRO_SECRET=changeme-" + wrong}, nil, "configuration", failedAt, []string{"looks like a sample"}},
+	} {
+		if c.trouble != nil {
+			c.trouble()
+		}
+		settings := s.with(c.changes...)
+		r, _ := diagnosed(t, settings)
+		t.Log(c.name)
+		r.want(t, c.check, c.status, c.words...)
+		for _, f := range r.Findings {
+			wantNoSecret(t, f.Found+f.Mend)
+		}
+		s.gemini.Reset()
+		s.pinecone.Behave()
+		s.mails.Reset()
+		s.files.Reset()
+	}
+}
+
+// onDatabase is the URL of another database on the same server, or with other parameters.
+func onDatabase(t *testing.T, address, name, parameters string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name != "" {
+		u.Path = "/" + name
+	}
+	if parameters != "" {
+		u.RawQuery += pick(u.RawQuery == "", "", "&") + parameters
+	}
+	return u.String()
+}
+
+// TestDoctorWaitsForNobody: everything that can hang hangs, and still all is told, of each what it is.
+func TestDoctorWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	s := startServices(t)
+	if err := s.redis.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.redis.Thaw() }()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // which never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	at := silent.Addr().String()
+	s.files.Script(s3.Script{Trouble: s3.Hang})
+	s.mails.Script(smtp.Script{At: smtp.StepHello, Then: smtp.Hang})
+	r, status := diagnosed(t, s.with("DATABASE_URL=postgres://kyro:"+canaryDatabase+"@"+at+"/kyro", "KYRO_GEMINI_URL=http://"+at, "KYRO_PINECONE_CONTROL_URL=http://"+at,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+at, "KYRO_FETCH_DNS="+at))
+	for _, check := range []string{"database", "redis", "gemini", "pinecone", "mail", "storage", "fetch-dns"} {
+		r.want(t, check, failedAt)
+	}
+	r.want(t, "traces", warned)
+	if status != 2 {
+		t.Errorf("status %d", status)
+	}
+	var names []string
+	for _, f := range r.Findings {
+		names = append(names, f.Check)
+		wantNoSecret(t, f.Found+f.Mend)
+	}
+	if !slices.IsSortedFunc(names, func(a, b string) int { return placeOf(a) - placeOf(b) }) {
+		t.Errorf("not in their order: %v", names)
+	}
+}
+
+func placeOf(name string) int {
+	return slices.IndexFunc(checks, func(c check) bool { return c.name == name })
+}
+
+// TestDoctorAfterRedisIsBack: what was away is found again.
+func TestDoctorAfterRedisIsBack(t *testing.T) {
+	t.Parallel()
+	redis := testdb.Redis(t)
+	settings := map[string]string{"REDIS_URL": redis.URL, "KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data")}
+	if err := redis.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := diagnosed(t, settings)
+	r.want(t, "redis", failedAt, "connection refused", "redis-cli")
+	if err := redis.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = diagnosed(t, settings)
+	r.wantFine(t, "addresses")
+}
+
+// TestDoctorOnAPostgreSQLOfItsOwn: one that dies and is back and a user without rights.
+func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	server, err := postgres.Start(ctx)
+	if err != nil {
+		if strings.Contains(os.Getenv("KYRO_TEST_REQUIRE"), "postgres") {
+			t.Fatal(err)
+		}
+		t.Skipf("SKIPPED WITHOUT POSTGRES: %v. Install it.", err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	settings := map[string]string{"DATABASE_URL": server.URL, "KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_SECRET": secretOne}
+	r, _ := diagnosed(t, settings)
+	r.wantFine(t, "addresses", "database-settings")
+	r.want(t, "database-schema", fine, "the first start makes the schema")
+	if err := run(ctx, []string{"migrate"}, env(settings), nil, strings.NewReader(""), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = diagnosed(t, settings)
+	r.want(t, "database-schema", fine, "that of this program")
+	pools, err := store.Open(ctx, store.Config{DatabaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pools.Pgx.Exec(ctx, "CREATE ROLE weak LOGIN CONNECTION LIMIT 5")
+	if err := errors.Join(err, pools.Close()); err != nil {
+		t.Fatal(err)
+	}
+	weak, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak.User = url.User("weak")
+	r, status := diagnosed(t, map[string]string{"DATABASE_URL": weak.String(), "KYRO_DATA_DIR": settings["KYRO_DATA_DIR"]})
+	r.want(t, "database-settings", failedAt, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "weak"`)
+	r.want(t, "database-schema", failedAt, "permission denied")
+	r.want(t, "database-connections", failedAt, "lets 5 connections in")
+	if status != 2 {
+		t.Errorf("status %d", status)
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = diagnosed(t, settings)
+	r.want(t, "database", failedAt, "pg_isready")
+	if err := server.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = diagnosed(t, settings)
+	r.want(t, "database-schema", fine, "that of this program")
+}

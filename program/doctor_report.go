@@ -1,0 +1,141 @@
+package program
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// report is what was found, as it is printed.
+type report struct {
+	Version  string
+	findings []finding
+	began    time.Time
+}
+
+func (r *report) add(f finding) { r.findings = append(r.findings, f) }
+
+// begin prints a head, and gives what prints each finding.
+func (r *report) begin(out io.Writer, p *patient) func(finding) error {
+	r.began = time.Now()
+	_, err := fmt.Fprintf(out, "KyroChat %s, %s, role %s, data in %s\n\n", r.Version, pick(p.cfg.Production, "production", "development"),
+		p.cfg.Role, printable(p.cfg.DataDir))
+	return func(f finding) error {
+		if err == nil {
+			_, err = io.WriteString(out, f.lines())
+		}
+		return err
+	}
+}
+
+const (
+	checkWidth = 21
+	lineWidth  = 100
+)
+
+// lines is a finding for people. What is to be pasted is on lines of its own, which are not broken.
+func (f finding) lines() string {
+	var b strings.Builder
+	indent := strings.Repeat(" ", len("FAIL  ")+checkWidth+1)
+	fmt.Fprintf(&b, "%-5s %-*s ", f.Status, checkWidth, f.Check)
+	b.WriteString(strings.Join(broken(printable(f.Found), lineWidth-len(indent)), "\n"+indent) + "\n")
+	for i, line := range strings.Split(f.Mend, "\n") {
+		if f.Mend == "" {
+			break
+		}
+		b.WriteString(indent + pick(i == 0, "-> ", "   "))
+		if isCommand(line) {
+			b.WriteString(printable(strings.TrimSpace(line)) + "\n")
+			continue
+		}
+		b.WriteString(strings.Join(broken(printable(line), lineWidth-len(indent)-3), "\n"+indent+"   ") + "\n")
+	}
+	return b.String()
+}
+
+// isCommand reports a line that is to be pasted: those are indented in a mend.
+func isCommand(line string) bool { return strings.HasPrefix(line, "  ") }
+
+// broken breaks a text into lines.
+func broken(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// counts says how many findings are of each severity.
+func (r *report) counts() map[severity]int {
+	n := map[severity]int{}
+	for _, s := range severities {
+		n[s] = 0
+	}
+	for _, f := range r.findings {
+		n[f.Status]++
+	}
+	return n
+}
+
+// end prints the sum, or everything as JSON.
+func (r *report) end(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return r.json(out)
+	}
+	n := r.counts()
+	conclusion := map[severity]string{
+		fine:     "All is well.",
+		noted:    "All is well; see the notes.",
+		warned:   "A server works here. See the warnings.",
+		failedAt: "Mend the failures first: with them a server does not start, or not do all of its work.",
+	}[worst(r.findings)]
+	_, err := fmt.Fprintf(out, "\n%s, %s, %s, %d fine, in %.1f s. %s\n", plural(n[failedAt], "failure"), plural(n[warned], "warning"),
+		plural(n[noted], "note"), n[fine], time.Since(r.began).Seconds(), conclusion)
+	return err
+}
+
+// reportJSON is the form of -json. docs/doctor.md promises it.
+type reportJSON struct {
+	Version  string           `json:"version"`
+	Status   severity         `json:"status"`
+	Counts   map[severity]int `json:"counts"`
+	Findings []findingJSON    `json:"findings"`
+}
+
+type findingJSON struct {
+	Check  string   `json:"check"`
+	Status severity `json:"status"`
+	Found  string   `json:"found"`
+	Mend   string   `json:"mend"`
+	Took   int64    `json:"took"` // milliseconds
+}
+
+func (r *report) json(out io.Writer) error {
+	form := reportJSON{Version: r.Version, Status: worst(r.findings), Counts: r.counts(), Findings: make([]findingJSON, len(r.findings))}
+	for i, f := range r.findings {
+		form.Findings[i] = findingJSON{f.Check, f.Status, f.Found, f.Mend, f.took.Milliseconds()}
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(form)
+}
+
+// exitStatus is what the process ends with.
+func (r *report) exitStatus(lenient bool) int {
+	switch worst(r.findings) {
+	case failedAt:
+		return 2
+	case warned:
+		return pick(lenient, 0, 1)
+	}
+	return 0
+}

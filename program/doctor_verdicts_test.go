@@ -1,0 +1,360 @@
+package program
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"kyrochat/ai"
+	"kyrochat/ingest/bucket"
+	"kyrochat/kyro"
+	"kyrochat/live"
+	"kyrochat/mail"
+	"kyrochat/store"
+)
+
+const production = "KYRO_ENV=production KYRO_SECRET=" + secretOne + " KYRO_SIGNUP=closed KYRO_PUBLIC_URL=https://chat.example.com KYRO_TRUSTED_PROXIES=127.0.0.1"
+
+// configured looks at settings alone.
+func configured(t *testing.T, settings string) []finding {
+	t.Helper()
+	env := map[string]string{}
+	for each := range strings.FieldsSeq(settings) {
+		name, value, _ := strings.Cut(each, "=")
+		env[name] = value
+	}
+	return lookAtConfiguration(newPatient(func(name string) string { return env[name] }, nil))
+}
+
+func TestWhatSettingsAreToldOf(t *testing.T) {
+	t.Parallel()
+	open := kept(t, "the-key", 0o644)
+	for _, c := range []struct {
+		settings string
+		status   severity
+		words    []string
+	}{
+		{"", fine, []string{"development, role all"}},
+		{production, warned, []string{"outbox"}},
+		{production + " SMTP_URL=smtp://mail.example.com KYRO_MAIL_FROM=kyro@example.com", fine, []string{"production"}},
+		{"KYRO_ENV=production", failedAt, []string{"KYRO_SECRET is required", "openssl rand -base64 48", "SMTP_URL is required", "KYRO_SIGNUP=closed"}},
+		{"KYRO_ENV=live", failedAt, []string{`KYRO_ENV is "live".`, "Use one of development, production."}},
+		{"KYRO_DRAIN_TIMEOUT=5 KYRO_CACHE_TTL=1h", failedAt, []string{`KYRO_DRAIN_TIMEOUT is "5".`, "Use a duration such as 30s", "KYRO_CACHE_TTL must be at most"}},
+		{"GEMINI_API_KEY_FILE=" + open, failedAt, []string{"0644", "chmod 600 " + open}},
+		{"SMTP_URL=smtp://mail.example.com", failedAt, []string{"KYRO_MAIL_FROM is required", `KYRO_MAIL_FROM="KyroChat <kyrochat@example.com>"`}},
+		{"PINECONE_API_KEY=k", failedAt, []string{"GEMINI_API_KEY is not", "KYRO_PINECONE_INDEX is required"}},
+		{"DATABASE_URL=postgres://localhost/kyro KYRO_ROLE=worker", warned, []string{"without Redis", "REDIS_URL=redis://"}},
+		{"DATABASE_URL=postgres://localhost/kyro", warned, []string{"a secret of its own"}},
+		{production + " KYRO_RATE_SCALE=0", warned, []string{"guesses at passwords", "unset KYRO_RATE_SCALE"}},
+		{production + " KYRO_PUBLIC_URL=http://chat.example.com", warned, []string{"over http", "KYRO_PUBLIC_URL=https://"}},
+		{production + " KYRO_TRUSTED_PROXIES=", warned, []string{"KYRO_TRUSTED_PROXIES=127.0.0.1"}},
+		{"KYRO_ADDR=0.0.0.0:8080", warned, []string{"which other machines can reach", "KYRO_ENV=production"}},
+		{"KYRO_ADDR=:8080", warned, []string{"which other machines can reach"}},
+		{"KYRO_ADDR=[::1]:8080", fine, nil},
+		{"KYRO_ADMIN_ADDR=0.0.0.0:9090", noted, []string{"/debug/pprof/"}},
+		{"KYRO_ADMIN_ADDR=10.1.2.3:9090", noted, nil},
+		{"KYRO_ADMIN_ADDR=203.0.113.7:9090", warned, []string{"an address of the internet"}},
+	} {
+		wantVerdict(t, "configuration", c.settings, configured(t, c.settings), c.status, c.words...)
+	}
+	for _, f := range configured(t, "KYRO_ENV=production") {
+		if f.Status == warned {
+			t.Errorf("what is missing is told twice: %s", f.Found)
+		}
+	}
+}
+
+func TestMisspeltSettings(t *testing.T) {
+	t.Parallel()
+	known := settingNames()
+	for environ, want := range map[string]string{
+		"KYRO_SECRETT=x": "KYRO_SECRET=…", "KYRO_DATADIR=x": "KYRO_DATA_DIR=…", "kyro_addr=x": "KYRO_ADDR=…", "GEMINI_APIKEY=x": "GEMINI_API_KEY=…", "DATABASEURL=x": "DATABASE_URL=…",
+		"KYRO_SOMETHING_ELSE_ENTIRELY=x": "unset KYRO_SOMETHING_ELSE_ENTIRELY",
+		"KYRO_SECRET=x":                  "", "DATABASE_URL_FILE=x": "", "HOME=/root": "", "SMTP_HOST=x": "", "KYRO_TEST_REQUIRE=postgres": "", "OTEL_TRACES_EXPORTER=otlp": "", "REDIS_URLS=x REDIS_URL=y": "",
+	} {
+		found := misspelt(known, strings.Fields(environ))
+		switch {
+		case want == "" && len(found) > 0:
+			t.Errorf("%s: %+v", environ, found)
+		case want != "":
+			wantVerdict(t, "misspelt-settings", environ, found, warned, want)
+		}
+	}
+}
+
+func TestVerdictsOnSecrets(t *testing.T) {
+	t.Parallel()
+	const words = "qwertyuiopasdfghjklzxcvbnmqwertyuiop1"
+	for name, c := range map[string]struct {
+		secrets []string
+		prod    bool
+		status  severity
+		word    string
+	}{
+		"one that is good": {[]string{secretOne}, true, fine, ""},
+		"hexadecimal":      {[]string{"4f1e9b07c2d85a36e0b7194dfc62a835"}, true, fine, ""},
+		"the keyboard":     {[]string{words}, true, warned, "words or patterns"},
+		"a sample":         {[]string{secretOne, "changeme-" + secretTwo}, false, warned, "Secret 2 of 2 is weak"},
+		"the same twice":   {[]string{secretOne, secretTwo, secretOne}, true, warned, "Secret 3 of 3"},
+		"many":             {[]string{secretOne, secretTwo, secretOne[3:] + "abc", secretTwo[3:] + "def"}, true, noted, "4 secrets"},
+	} {
+		found := secretVerdict(c.secrets, c.prod)
+		if c.status == fine {
+			if len(found) > 0 {
+				t.Errorf("%s: %+v", name, found)
+			}
+			continue
+		}
+		wantVerdict(t, "secret", name, found, c.status, c.word)
+		for _, f := range found {
+			for _, secret := range c.secrets {
+				if strings.Contains(f.Found+f.Mend, secret) {
+					t.Errorf("%s: the secret is shown", name)
+				}
+			}
+		}
+	}
+}
+
+func TestVerdictsOnTheDataFolder(t *testing.T) {
+	t.Parallel()
+	room := disk{free: 50 << 30, size: 100 << 30, files: 1 << 20, inode: 1 << 21}
+	on := func(kind string) disk { d := room; d.kind = kind; return d }
+	denied := &os.PathError{Op: "open", Path: "/data/x", Err: syscall.EACCES}
+	for name, c := range map[string]struct {
+		f      dataFolder
+		status severity
+		words  []string
+	}{
+		"all is well":            {dataFolder{mode: 0o700, disk: room}, fine, []string{"50 GiB are free"}},
+		"in use":                 {dataFolder{mode: 0o700, disk: room, used: true}, fine, []string{"a running server has it"}},
+		"not there yet":          {dataFolder{parent: "/var", disk: room}, fine, []string{"made by the first start"}},
+		"cannot be made":         {dataFolder{parent: "/var", problem: denied, disk: room}, failedAt, []string{"cannot be made in /var: permission denied", "install -d -m 700"}},
+		"cannot be written":      {dataFolder{problem: denied, disk: room}, failedAt, []string{"permission denied"}},
+		"mounted read-only":      {dataFolder{problem: syscall.EROFS, disk: disk{readOnly: true}}, failedAt, []string{"mounted read-only"}},
+		"root in another's":      {dataFolder{root: true, owner: "kyro", mode: 0o700, disk: room}, warned, []string{"kyrochat-run doctor", "sudo -u kyro"}},
+		"files of others":        {dataFolder{strangers: []string{"kyro.db", "secret"}, mode: 0o700, disk: room}, failedAt, []string{"kyro.db, secret belong", "chown -R"}},
+		"others may write":       {dataFolder{mode: 0o770, disk: room}, warned, []string{"mode 0770", "chmod 700 /data"}},
+		"a volume of a pod":      {dataFolder{mode: 0o777, pod: true, owner: "root", disk: room}, noted, []string{"mode 0777", "Kubernetes"}},
+		"others may look":        {dataFolder{mode: 0o755, disk: room}, noted, []string{"chmod 700 /data"}},
+		"nearly full":            {dataFolder{mode: 0o700, disk: disk{free: 500 << 20, size: 100 << 30}}, warned, []string{"500 MiB are free"}},
+		"little of a large disk": {dataFolder{mode: 0o700, disk: disk{free: 5 << 30, size: 1 << 40}}, warned, []string{"5.0 GiB"}},
+		"full":                   {dataFolder{mode: 0o700, disk: disk{free: 5 << 20, size: 100 << 30}}, failedAt, []string{"nothing more can be kept"}},
+		"no more files":          {dataFolder{mode: 0o700, disk: disk{free: 50 << 30, size: 100 << 30, files: 12, inode: 1 << 20}}, warned, []string{"12 more files", "df -i"}},
+		"SQLite on NFS":          {dataFolder{mode: 0o700, embedded: true, disk: on("nfs")}, failedAt, []string{"nfs", "DATABASE_URL=postgres://"}},
+		"PostgreSQL, and NFS":    {dataFolder{mode: 0o700, disk: on("nfs")}, fine, nil},
+		"SQLite on FUSE":         {dataFolder{mode: 0o700, embedded: true, disk: on("fuse")}, warned, nil},
+		"in memory":              {dataFolder{mode: 0o700, embedded: true, disk: on("tmpfs")}, noted, []string{"-v kyrochat:/data"}},
+		"in memory, production":  {dataFolder{mode: 0o700, embedded: true, prod: true, disk: on("tmpfs")}, warned, nil},
+		"in the container":       {dataFolder{mode: 0o700, embedded: true, prod: true, disk: on("overlay")}, warned, []string{"gone with the container"}},
+		"nothing in it lasts":    {dataFolder{mode: 0o700, prod: true, disk: on("overlay")}, noted, nil},
+	} {
+		c.f.path, c.f.diskKnown = "/data", true
+		wantVerdict(t, "data-folder", name, c.f.verdict(), c.status, c.words...)
+	}
+}
+
+func TestVerdictsOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	good := store.ExaminedPostgres{VersionNumber: 150004, Encoding: "UTF8", CanMake: true, CanUse: true, CanChange: true, User: "kyro", Owner: "kyro", Most: 97, Open: 3, Pool: 17,
+		SynchronousCommit: "on", FullPageWrites: "on", Fsync: "on"}
+	with := func(change func(*store.ExaminedPostgres)) store.ExaminedPostgres { pg := good; change(&pg); return pg }
+	reached := func(pg store.ExaminedPostgres) []finding {
+		return postgresVerdict(examinedDatabase{Examined: store.Examined{Where: "db:5432, database kyro", Version: "15.4", Took: time.Millisecond, Postgres: &pg}})
+	}
+	refused := func(text string) []finding {
+		return postgresVerdict(examinedDatabase{store.Examined{Where: "db:5432, database kyro"}, errors.New(text)})
+	}
+	slow := postgresVerdict(examinedDatabase{Examined: store.Examined{Took: 80 * time.Millisecond, Postgres: &good}})
+	wantVerdict(t, "database", "good", reached(good), fine, "PostgreSQL 15.4 at db:5432, database kyro")
+	wantVerdict(t, "database", "old", reached(with(func(p *store.ExaminedPostgres) { p.VersionNumber = 140010 })), failedAt, "15 or newer")
+	wantVerdict(t, "database", "Latin 1", reached(with(func(p *store.ExaminedPostgres) { p.Encoding = "LATIN1" })), failedAt, "createdb --encoding=UTF8")
+	wantVerdict(t, "database", "far away", slow, warned, "80ms")
+	wantVerdict(t, "database", "refused", refused("dial tcp: connection refused"), failedAt, "pg_isready")
+	wantVerdict(t, "database", "a wrong password", refused("password authentication failed (SQLSTATE 28P01)"), failedAt, "ALTER ROLE kyro PASSWORD")
+	wantVerdict(t, "database", "no database", refused("database \"kyro\" does not exist (SQLSTATE 3D000)"), failedAt, "createdb")
+	wantVerdict(t, "database", "no connection left", refused("sorry, too many clients already (SQLSTATE 53300)"), failedAt, "max_connections")
+	wantVerdict(t, "database", "silent", refused("read tcp: context deadline exceeded"), failedAt, "does not answer in time")
+
+	settings := func(change func(*store.ExaminedPostgres)) []finding {
+		return databaseSettingsVerdict(with(change), store.SchemaCurrent)
+	}
+	wantVerdict(t, "database-settings", "good", databaseSettingsVerdict(good, store.SchemaNone), fine)
+	wantVerdict(t, "database-settings", "a replica", settings(func(p *store.ExaminedPostgres) { p.ReadOnly = true }), failedAt, "primary")
+	wantVerdict(t, "database-settings", "no new tables", settings(func(p *store.ExaminedPostgres) { p.CanMake = false }), warned, `GRANT CREATE, USAGE ON SCHEMA public TO "kyro"`)
+	wantVerdict(t, "database-settings", "no tables at all", databaseSettingsVerdict(with(func(p *store.ExaminedPostgres) { p.CanMake = false }), store.SchemaNone), failedAt)
+	another := func(p *store.ExaminedPostgres) { p.CanMake, p.CanChange, p.Owner = false, false, "root" }
+	wantVerdict(t, "database-settings", "tables of another", settings(another), noted, "migrations need root", "kyrochat migrate")
+	wantVerdict(t, "database-settings", "tables of another, to be changed", databaseSettingsVerdict(with(another), store.SchemaOlder), failedAt, `GRANT "root" TO "kyro"`)
+	wantVerdict(t, "database-settings", "rows of another", settings(func(p *store.ExaminedPostgres) { another(p); p.CanUse = false }), failedAt, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "kyro"`)
+	wantVerdict(t, "database-settings", "asynchronous", settings(func(p *store.ExaminedPostgres) { p.SynchronousCommit = "off" }), warned, "SET synchronous_commit = on")
+	wantVerdict(t, "database-settings", "no fsync", settings(func(p *store.ExaminedPostgres) { p.Fsync = "off" }), warned, "fsync = on")
+	wantVerdict(t, "database-settings", "short", settings(func(p *store.ExaminedPostgres) { p.StatementTimeout = 2 * time.Second }), warned, "statement_timeout is 2s")
+	wantVerdict(t, "database-settings", "long", settings(func(p *store.ExaminedPostgres) { p.StatementTimeout = time.Minute }), noted)
+
+	wantVerdict(t, "database-connections", "good", connectionsVerdict(good, 0), fine, "97 connections", "5 processes of up to 17")
+	wantVerdict(t, "database-connections", "as many nodes as fit", connectionsVerdict(good, 5), fine, "5 are there now")
+	wantVerdict(t, "database-connections", "too many nodes", connectionsVerdict(good, 6), warned, "6 are there now", "max_connections = 139", "pool_max_conns=12")
+	wantVerdict(t, "database-connections", "too few for one", connectionsVerdict(with(func(p *store.ExaminedPostgres) { p.Most = 10 }), 0), failedAt, "one process may open 17")
+	wantVerdict(t, "database-connections", "taken by others", connectionsVerdict(with(func(p *store.ExaminedPostgres) { p.Open = 95 }), 0), warned, "95 are open")
+}
+
+func TestVerdictsOnTheSchema(t *testing.T) {
+	t.Parallel()
+	of := func(x store.Examined, inUse bool) []finding {
+		return schemaVerdict(examinedDatabase{Examined: x}, inUse)
+	}
+	wantVerdict(t, "database-schema", "current", of(store.Examined{}, false), fine)
+	wantVerdict(t, "database-schema", "none", of(store.Examined{Schema: store.SchemaNone}, false), fine)
+	wantVerdict(t, "database-schema", "older", of(store.Examined{Schema: store.SchemaOlder, Lacks: 3}, false), noted, "3 migrations are", "kyrochat migrate")
+	wantVerdict(t, "database-schema", "below a server", of(store.Examined{Schema: store.SchemaOlder, Lacks: 1}, true), noted, "1 migration is", "Restart the server")
+	wantVerdict(t, "database-schema", "newer", of(store.Examined{SchemaErr: fmt.Errorf("%w: 2030", store.ErrNewer)}, false), failedAt, "newer version")
+	wantVerdict(t, "database-schema", "hidden", of(store.Examined{SchemaErr: errors.New("permission denied")}, false), failedAt, "permission denied")
+
+	file := func(f store.ExaminedFile, err error) []finding {
+		f.Path = "/data/kyro.db"
+		return fileVerdict(examinedDatabase{store.Examined{Where: f.Path, Version: "3.50.4", File: &f}, err})
+	}
+	wantVerdict(t, "database", "good", file(store.ExaminedFile{WAL: true, Bytes: 3 << 20}, nil), fine, "3 MiB, without damage")
+	wantVerdict(t, "database", "none", file(store.ExaminedFile{None: true}, nil), fine, "first start")
+	wantVerdict(t, "database", "unreadable", file(store.ExaminedFile{}, os.ErrPermission), failedAt, "ls -l /data/kyro.db")
+	wantVerdict(t, "database", "damaged", file(store.ExaminedFile{WAL: true, Damage: []string{"row 7 missing from index"}}, nil), failedAt, "row 7", "go back to a backup")
+	wantVerdict(t, "database", "large", file(store.ExaminedFile{WAL: true, Unchecked: true, Bytes: 90 << 30}, nil), noted, "90 GiB", "PRAGMA quick_check")
+	wantVerdict(t, "database", "no log", file(store.ExaminedFile{}, nil), noted, "WAL")
+	wantVerdict(t, "database", "a log without an end", file(store.ExaminedFile{WAL: true, Log: 1 << 30}, nil), warned, "1.0 GiB", "fuser")
+}
+
+func TestVerdictsOnRedis(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		x      live.Examined
+		err    error
+		status severity
+		words  []string
+	}{
+		"good":             {live.Examined{Version: "7.0.15"}, nil, fine, []string{"Redis 7.0.15"}},
+		"refused":          {live.Examined{}, errors.New("dial tcp: connection refused"), failedAt, []string{"redis-cli"}},
+		"a wrong password": {live.Examined{}, errors.New("WRONGPASS invalid username-password pair"), failedAt, []string{"REDIS_URL=redis://user:password@"}},
+		"a cluster":        {live.Examined{Version: "7.0.0", Cluster: true}, nil, failedAt, []string{"Cluster"}},
+		"a replica":        {live.Examined{Version: "7.0.0", Replica: true, Refused: errors.New("READONLY")}, nil, failedAt, []string{"primary"}},
+		"full":             {live.Examined{Version: "7.0.0", Refused: errors.New("OOM command not allowed")}, nil, failedAt, []string{"maxmemory 512mb"}},
+		"no disk":          {live.Examined{Version: "7.0.0", Refused: errors.New("MISCONF cannot save")}, nil, failedAt, []string{"config set save"}},
+		"few rights":       {live.Examined{Version: "7.0.0", Refused: errors.New("NOPERM no permissions to run eval")}, nil, failedAt, []string{"ACL SETUSER"}},
+		"old":              {live.Examined{Version: "6.0.16"}, nil, failedAt, []string{"6.2 or newer"}},
+		"evicts":           {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Policy: "allkeys-lru"}, nil, warned, []string{"maxmemory-policy noeviction", "in its parameters"}},
+		"evicts nothing":   {live.Examined{Version: "7.0.0", Policy: "allkeys-lru"}, nil, fine, nil},
+		"told of nothing":  {live.Examined{MaxMemory: 1 << 30}, nil, fine, []string{"may not see"}},
+		"nearly full":      {live.Examined{Version: "7.0.0", MaxMemory: 1 << 30, Used: 1<<30 - 1, Policy: "noeviction"}, nil, warned, []string{"config set maxmemory 2048mb"}},
+		"slow":             {live.Examined{Version: "7.0.0", Took: 400 * time.Millisecond}, nil, warned, []string{"KYRO_REDIS_TIMEOUT=800ms"}},
+	} {
+		wantVerdict(t, "redis", name, redisVerdict(examinedRedis{c.x, c.err}, 250*time.Millisecond), c.status, c.words...)
+	}
+}
+
+func TestVerdictsOnProviders(t *testing.T) {
+	t.Parallel()
+	gemini := func(answers, embeddings ai.Examined) []finding {
+		answers.Model, embeddings.Model = "gemini-x", "embedding-x"
+		return geminiVerdict(examinedModels{answers: answers, embeddings: embeddings}, 768)
+	}
+	well := ai.Examined{Dims: 768}
+	of := func(trouble ai.Trouble) ai.Examined {
+		return ai.Examined{Trouble: trouble, Cause: errors.New("a cause")}
+	}
+	wantVerdict(t, "gemini", "good", gemini(ai.Examined{}, well), fine, "gemini-x can write", "768 dimensions")
+	wantVerdict(t, "gemini", "another dimension", gemini(ai.Examined{}, ai.Examined{Dims: 3072}), failedAt, "KYRO_EMBEDDING_DIMS=3072")
+	wantVerdict(t, "gemini", "no model", gemini(of(ai.TroubleModel), well), failedAt, "gemini-x", "KYRO_GEMINI_MODEL="+ai.DefaultGeminiModel)
+	wantVerdict(t, "gemini", "no embedding model", gemini(ai.Examined{}, of(ai.TroubleModel)), failedAt, "embedding-x", "KYRO_EMBEDDING_MODEL="+ai.DefaultEmbeddingModel)
+	wantVerdict(t, "gemini", "another use", gemini(of(ai.TroubleUse), well), failedAt, "cannot write answers")
+	wantVerdict(t, "gemini", "quota", gemini(of(ai.TroubleQuota), well), warned, "used up")
+	wantVerdict(t, "gemini", "refused", gemini(of(ai.TroubleRefused), well), failedAt, "KYRO_GEMINI_URL")
+	if twice := gemini(of(ai.TroubleKey), of(ai.TroubleKey)); len(twice) != 1 {
+		t.Errorf("one key is told of %d times", len(twice))
+	}
+	wantVerdict(t, "gemini", "the key", gemini(of(ai.TroubleKey), of(ai.TroubleKey)), failedAt, "GEMINI_API_KEY=…", "(a cause)")
+	wantVerdict(t, "gemini", "away", gemini(of(ai.TroubleAway), of(ai.TroubleAway)), failedAt, "does not answer")
+
+	c := providersConfig{PineconeIndex: "kyro", EmbeddingDims: 768}
+	at := ai.ExaminedIndex{Host: "https://kyro.example.com", Ready: true, Dims: 768, Metric: "cosine", Vectors: 12}
+	wantVerdict(t, "pinecone", "good", pineconeVerdict(at, nil, c), fine, "kyro", "768 dimensions and metric cosine", "12 vectors")
+	byProduct, starting := at, at
+	byProduct.Metric, starting.Ready, starting.State = "dotproduct", false, "Initializing"
+	wantVerdict(t, "pinecone", "dotproduct", pineconeVerdict(byProduct, nil, c), noted, "the same as cosine")
+	wantVerdict(t, "pinecone", "starting", pineconeVerdict(starting, nil, c), warned, "Initializing")
+}
+
+func TestVerdictsOnServices(t *testing.T) {
+	t.Parallel()
+	mailed := func(message string) []finding {
+		return mailVerdict(mail.Examined{Address: "mail.example.com:587"}, kyro.Errorf(kyro.CodeUpstreamFailed, "%s", message), mailConfig{})
+	}
+	wantVerdict(t, "mail", "good", mailVerdict(mail.Examined{Address: "m:587", Encrypted: "TLS 1.3", SignedIn: true}, nil, mailConfig{From: "kyro@example.com"}), fine, "encrypted by TLS 1.3", "kyro@example.com")
+	for message, mend := range map[string]string{
+		"The mail server cannot be reached.":                                        "nc -vz mail.example.com 587",
+		"The mail server refuses the user or the password of SMTP_URL.":             "SMTP_URL=smtp://user:password@host",
+		"The mail server's certificate is not good for the host of SMTP_URL.":       "SSL_CERT_FILE",
+		"The mail server does not encrypt the connection, which SMTP_URL requires.": "smtps://",
+		"The mail server does not speak TLS where SMTP_URL asks for it.":            "encrypted from the start (465)",
+		"The mail server took too long.":                                            "Many networks",
+	} {
+		wantVerdict(t, "mail", message, mailed(message), failedAt, mend)
+	}
+	o := bucket.Options{Endpoint: "https://s3.example.com", Bucket: "files"}
+	wantVerdict(t, "storage", "good", storageVerdict(o, nil), fine)
+	wantVerdict(t, "storage", "no bucket", storageVerdict(o, errors.New("there is no bucket files: make it first")), failedAt, "s3 mb s3://files")
+	wantVerdict(t, "storage", "refused", storageVerdict(o, errors.New("look for the bucket files: AccessDenied (HTTP 403)")), failedAt, "s3:PutObject")
+	wantVerdict(t, "storage", "away", storageVerdict(o, errors.New("dial tcp: connection refused")), failedAt, "curl")
+
+	wantVerdict(t, "traces", "good", tracesVerdict("http://c:4318", 200, nil), fine)
+	wantVerdict(t, "traces", "refused", tracesVerdict("http://c:4318", 401, nil), warned, "OTEL_EXPORTER_OTLP_HEADERS")
+	wantVerdict(t, "traces", "another program", tracesVerdict("http://c:80", 404, nil), warned, "4318")
+	wantVerdict(t, "traces", "away", tracesVerdict("http://c:4318", 0, errors.New("connection refused")), warned, "connection refused")
+}
+
+func TestVerdictsOnTheMachine(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+	wantVerdict(t, "clock", "alone", clockVerdict(nil, now), fine, "no other clock")
+	wantVerdict(t, "clock", "agreeing", clockVerdict([]datedAnswer{{"Redis", time.Second, 0}, {"Gemini", -2500 * time.Millisecond, time.Second}}, now), fine, "as by Redis, Gemini")
+	wantVerdict(t, "clock", "behind", clockVerdict([]datedAnswer{{"PostgreSQL", 5 * time.Second, 0}}, now), warned, "5s behind that of PostgreSQL", "set-ntp true")
+	wantVerdict(t, "clock", "far before", clockVerdict([]datedAnswer{{"Redis", -2 * time.Hour, 0}}, now), failedAt, "before that of Redis")
+	wantVerdict(t, "clock", "never set", clockVerdict(nil, time.Unix(0, 0)), failedAt, "1970")
+
+	wantVerdict(t, "open-files", "many", openFilesVerdict(65_536, 10_200), fine)
+	wantVerdict(t, "open-files", "a shell's", openFilesVerdict(1024, 10_200), warned, "LimitNOFILE=65536", "KYRO_MAX_CONNECTIONS=824")
+	wantVerdict(t, "open-files", "hardly any", openFilesVerdict(64, 10_200), failedAt)
+
+	const mib = 1 << 20
+	wantVerdict(t, "memory", "much", memoryVerdict(8192*mib, 6000*mib, 0, 4, 448*mib), fine)
+	wantVerdict(t, "memory", "little", memoryVerdict(2048*mib, 1500*mib, 0, 4, 448*mib), noted)
+	wantVerdict(t, "memory", "a small container", memoryVerdict(8192*mib, 6000*mib, 256*mib, 4, 448*mib), warned, "control group allows 256 MiB", "MemoryMax=2128M")
+	wantVerdict(t, "memory", "an api process", memoryVerdict(8192*mib, 6000*mib, 256*mib, 0, 448*mib), fine)
+	wantVerdict(t, "processors", "one", processorsVerdict(1), noted)
+	wantVerdict(t, "processors", "two", processorsVerdict(2), fine)
+	wantVerdict(t, "temporary-folder", "none", temporaryVerdict("/tmp", os.ErrNotExist), failedAt, "--tmpfs /tmp")
+	wantVerdict(t, "extraction", "dead", extractionVerdict(errors.New("fork/exec: operation not permitted"), ""), failedAt, "noexec")
+	wantVerdict(t, "extraction", "open", extractionVerdict(nil, "opening files (no Landlock)"), warned, "landlock")
+	wantVerdict(t, "extraction", "good", extractionVerdict(nil, ""), fine)
+
+	for name, c := range map[string]struct {
+		a      address
+		status severity
+		word   string
+	}{
+		"free":               {address{}, fine, "is free"},
+		"a server":           {address{taken: true, ours: true, says: "ready"}, fine, "says that it is ready"},
+		"a server without":   {address{taken: true, ours: true, says: "ready, without Redis, which does not answer"}, warned, "without Redis"},
+		"a server in need":   {address{taken: true, ours: true, says: "the database does not answer"}, failedAt, "journalctl"},
+		"somebody else":      {address{taken: true}, failedAt, "ss -ltnp 'sport = :8080'"},
+		"somebody silent":    {address{problem: syscall.EADDRINUSE}, failedAt, "does not answer"},
+		"a low port":         {address{problem: syscall.EACCES}, failedAt, "CAP_NET_BIND_SERVICE"},
+		"no address of ours": {address{problem: syscall.EADDRNOTAVAIL}, failedAt, "cannot listen"},
+	} {
+		c.a.setting, c.a.addr = "KYRO_ADDR", "127.0.0.1:8080"
+		wantVerdict(t, "addresses", name, []finding{c.a.verdict()}, c.status, c.word)
+	}
+}

@@ -1,0 +1,103 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"kyrochat/eval"
+	"kyrochat/kyro"
+)
+
+// ownSettings are what a server that is measured has of its own, whatever the environment says of the one that serves:
+// where it keeps things and whom it lets in. Above all the database: it would be brought up to this version's schema,
+// people would find the account, the bot and the documents in it, other processes on it would do a part of the work by
+// their settings, and their load would be in the figures.
+var ownSettings = map[string]string{
+	"KYRO_ENV": "development", "KYRO_ROLE": "all", "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0",
+	"KYRO_SIGNUP": "open", "KYRO_ACCESS_TOKEN_TTL": "720h", "KYRO_RATE_SCALE": "0", "KYRO_WS_MAX_SOCKETS": "1000",
+	"KYRO_USER_MAX_DOCUMENTS": "0", "KYRO_USER_MAX_BYTES": "0", "KYRO_MAX_UNFINISHED_DOCUMENTS": "0",
+	"KYRO_LOG_LEVEL": "error", "KYRO_LOG_FORMAT": "text",
+	"DATABASE_URL": "", "REDIS_URL": "", "SMTP_URL": "", "KYRO_MAIL_FROM": "", "KYRO_SECRET": "", "KYRO_PUBLIC_URL": "",
+	"DATABASE_URL_FILE": "", "REDIS_URL_FILE": "", "SMTP_URL_FILE": "", "KYRO_SECRET_FILE": "", "KYRO_COOKIES": "", "KYRO_APP_URL": "",
+	"KYRO_ALLOWED_ORIGINS": "", "KYRO_TOKEN_GRACE": "", "KYRO_MAX_CONNECTIONS": "", "KYRO_MAX_LIVE_OPERATIONS": "",
+	"KYRO_TRUSTED_PROXIES": "", "KYRO_REFRESH_TOKEN_TTL": "",
+	"KYRO_PINECONE_NAMESPACE": "bot", // which can be deleted at the end, as the one that bots share cannot
+}
+
+// ownPrefixes are the settings of how the API is served, all of which have their defaults.
+var ownPrefixes = []string{"KYRO_REDIS_", "KYRO_HTTP_", "KYRO_WS_", "KYRO_SSE_", "KYRO_UPLOAD_", "KYRO_QUERY_", "KYRO_TRUSTED_", "KYRO_RATE_"}
+
+// evalEnv is the environment of a server that is measured: its own settings, and for the rest, such as the providers
+// and the limits of answers, those that the process has.
+func evalEnv(getenv func(string) string, dataDir string) func(string) string {
+	return func(name string) string {
+		if name == "KYRO_DATA_DIR" {
+			return dataDir
+		}
+		if own, ok := ownSettings[name]; ok {
+			return own
+		}
+		for _, prefix := range ownPrefixes {
+			if strings.HasPrefix(name, prefix) {
+				return ""
+			}
+		}
+		return getenv(name)
+	}
+}
+
+// evalServer gives what runs a server to be measured.
+func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
+	return func(ctx context.Context, dataDir string) (eval.Server, error) {
+		cfg, err := readConfig(evalEnv(getenv, dataDir))
+		if err != nil {
+			return eval.Server{}, err
+		}
+		app, err := build(ctx, cfg, newLogger(cfg, errOut))
+		if err != nil {
+			return eval.Server{}, err
+		}
+		url, stop, err := app.runInBackground(ctx)
+		return eval.Server{URL: url, Settled: app.removed, Stop: stop}, err
+	}
+}
+
+// removed waits until the server has settled, and takes what may be left of the deleted bot out of the index: its
+// namespace, which an index may have few of.
+func (a *app) removed(ctx context.Context, bot string) error {
+	if err := a.settled(ctx); err != nil || a.providers.index == nil {
+		return err
+	}
+	id, err := kyro.ParseID(bot)
+	if err != nil {
+		return err
+	}
+	return a.providers.index.RemoveBot(ctx, id)
+}
+
+// settled returns once nothing is left of what a delete has to do, and no other job runs that could undo it. When ctx
+// ends before, it says how many jobs are left.
+func (a *app) settled(ctx context.Context) error {
+	const every = 100 * time.Millisecond
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for left := "it is not known how many jobs"; ; {
+		n, err := a.queue.Unfinished(ctx, kyro.JobPurge)
+		switch {
+		case err == nil && n == 0:
+			return nil
+		case err == nil:
+			left = plural(n, "job")
+		case ctx.Err() == nil:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s were not done in time", left)
+		case <-tick.C:
+		}
+	}
+}

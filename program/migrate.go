@@ -1,0 +1,68 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"kyrochat/store"
+)
+
+const migrateUsage = `usage: kyrochat migrate [--dry-run]
+
+Brings the schema of the database up to date, as every start does, and stops.
+
+  --dry-run  change nothing, and say whether something is to be changed
+
+Exit status: 0 where it was done, or nothing is to be changed; 1 where it could not be, such as where a newer version made the
+schema; 2 where the command line is wrong; 3 where --dry-run found that something is to be changed.
+`
+
+// migrateOnly brings the schema up to date, or looks whether that is needed, which it may do beside running servers.
+func migrateOnly(ctx context.Context, args []string, getenv func(string) string, out, errOut io.Writer) error {
+	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	dry := flags.Bool("dry-run", false, "")
+	rest, err := mixed(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err := io.WriteString(out, migrateUsage)
+		return err
+	case err == nil && len(rest) > 0:
+		err = fmt.Errorf("%q is one too many", rest[0])
+	}
+	if err != nil {
+		return badUsage{fmt.Errorf("migrate: %w\n\n%s", err, strings.TrimSpace(migrateUsage))}
+	}
+	cfg, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	if *dry {
+		return wouldMigrate(ctx, cfg)
+	}
+	pools, _, err := openDatabase(ctx, cfg, measured{}, recorded{}, newLogger(cfg, errOut))
+	if err != nil {
+		return err
+	}
+	return pools.Close()
+}
+
+// wouldMigrate is errFound where the schema is to be changed.
+func wouldMigrate(ctx context.Context, cfg Config) error {
+	x, err := store.Examine(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir})
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at the database: %w", err)
+	case x.SchemaErr != nil:
+		return x.SchemaErr
+	case x.File != nil && x.File.None, x.Schema == store.SchemaNone:
+		return errFound{errors.New("there is no schema yet")}
+	case x.Schema == store.SchemaOlder:
+		return errFound{fmt.Errorf("the schema is older than this program: %s to be run", migrationsAre(x.Lacks))}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+// Package program is the command kyrochat: it reads what the arguments say, wires nouns, verbs and tools together, and serves. Its
+// tests are those of the whole, from outside: they speak to the server as its clients do.
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
+
+	"kyrochat/ingest/extract"
+)
+
+const usage = `KyroChat: a GraphQL server for chatbots that answer from your documents.
+
+  kyrochat                              serve; the settings come from the environment
+  kyrochat demo FILE... [-ask QUESTION] try it on files of yours, without any setting up
+  kyrochat eval FILE [flags]            measure how well documents are found and questions answered
+  kyrochat admin COMMAND                look after accounts, the audit log and the secret; "kyrochat admin help" says more
+  kyrochat doctor [-json]               look whether a server can run here, and say what to mend
+  kyrochat backup -o FILE               make one file of everything that is kept, beside a running server; "kyrochat backup --help"
+  kyrochat restore FILE                 make what is in a backup live again, in an empty installation
+  kyrochat migrate [--dry-run]          bring the database's schema up to date and stop
+  kyrochat health                       ask the server that runs with these settings whether it is ready
+  kyrochat version                      print the version
+  kyrochat help                         print this
+`
+
+// Main does what the arguments of the process say, and ends it with a status where that fails. version is what the
+// binary was built as; empty: that is told by what it was built from.
+func Main(version string) {
+	release = version
+	keepMemory()
+	if os.Getenv("GOGC") == "" { // which has the last word, as GOMEMLIMIT has
+		tendGarbage()
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
+		if _, told := errors.AsType[diagnosis](err); !told {
+			fmt.Fprintln(os.Stderr, "kyrochat:", err)
+		}
+		os.Exit(exitStatus(err))
+	}
+}
+
+// run does what the arguments say until it is done or ctx ends. Everything from outside comes in by arguments. environ is
+// the whole environment, where names are looked for that are misspelt.
+func run(
+	ctx context.Context, args []string, getenv func(string) string, environ []string, in io.Reader, out, errOut io.Writer,
+) error {
+	command := "serve"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "serve":
+		return serve(ctx, getenv, errOut)
+	case "demo":
+		return demo(ctx, args, in, out, errOut, demoServer(getenv, errOut))
+	case "eval":
+		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
+	case "admin":
+		return administer(ctx, args, getenv, in, out, errOut)
+	case "doctor":
+		return examine(ctx, args, getenv, environ, out, errOut)
+	case "backup":
+		return backUp(ctx, args, getenv, in, out, errOut)
+	case "restore":
+		return restore(ctx, args, getenv, in, out, errOut)
+	case "migrate":
+		return migrateOnly(ctx, args, getenv, out, errOut)
+	case "health":
+		return health(ctx, args, getenv, out)
+	case "extract": // hidden: the child process that reads documents
+		return extract.Main(in, out)
+	case "version":
+		_, err := fmt.Fprintln(out, version())
+		return err
+	case "help", "-h", "--help":
+		_, err := fmt.Fprint(out, usage)
+		return err
+	default:
+		return badUsage{fmt.Errorf("there is no command %q\n\n%s", command, usage)}
+	}
+}
+
+// serve runs the server until ctx ends, and then drains it. To be told to stop while it starts is no error.
+func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
+	cfg, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	cfg.now = wallClock(getenv)
+	log := newLogger(cfg, errOut)
+	cfg.warn(log)
+	app, err := build(ctx, cfg, log)
+	if err == nil {
+		err = app.runReported(ctx)
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		log.Info("stopped before it was ready")
+		return nil //nolint:nilerr // as it was told to
+	}
+	return err
+}
+
+// demoSettings are what a demo takes from the environment: who answers, and who makes embeddings.
+var demoSettings = []string{
+	"GEMINI_API_KEY", "GEMINI_API_KEY_FILE", "KYRO_GEMINI_URL", "KYRO_GEMINI_MODEL", "KYRO_EMBEDDING_MODEL", "KYRO_EMBEDDING_DIMS", "KYRO_OFFLINE_FALLBACK",
+}
+
+// demoServer gives what runs a server of its own on free ports, in a folder, with Gemini where its key is set, and every
+// other setting at its default but for the rates, which whoever shows it many files would meet.
+func demoServer(
+	getenv func(string) string, errOut io.Writer,
+) func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
+	return func(ctx context.Context, dataDir string) (string, func() error, error) {
+		own := map[string]string{
+			"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
+			"KYRO_RATE_SCALE": "0",
+		}
+		for _, name := range demoSettings {
+			own[name] = getenv(name)
+		}
+		cfg, err := readConfig(func(name string) string { return own[name] })
+		if err != nil {
+			return "", nil, err
+		}
+		app, err := build(ctx, cfg, newLogger(cfg, errOut))
+		if err != nil {
+			return "", nil, err
+		}
+		return app.runInBackground(ctx)
+	}
+}
+
+// runInBackground runs the server until stop is called, which waits for the end. It returns once it serves. The
+// address is empty where nothing is served to the public.
+func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() error, err error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- a.run(ctx, func() { close(ready) }) }()
+	select {
+	case <-ready:
+		return a.baseURL(), sync.OnceValue(func() error { cancel(); return <-done }), nil
+	case err := <-done:
+		cancel()
+		return "", nil, errors.Join(errors.New("the server did not start"), err)
+	}
+}
+
+// release is the version that Main was told.
+var release string
+
+// version is that of the release, or of the module, or the revision it was built from.
+func version() string {
+	if release != "" {
+		return release
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}
