@@ -19,14 +19,14 @@ const sweepUsersEvery = 10 * time.Minute
 // newAccounts makes the use cases of accounts, and gives the queue their handlers. Whoever sends mails makes their tokens,
 // and so needs the secret too.
 func (a *app) newAccounts(st *store.Store) {
-	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(a.cfg.hasher), a.tokens, account.Options{
+	a.accounts = account.New(st, a.caches.account(), auth.NewHasher(a.hooks.hasher), a.tokens, account.Options{
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Exports: a.exports, Log: a.log,
 		Ended: func(credential kyro.ID) {
 			a.connections.CloseCredential(credential)
 			live.Send(a.nodes.bus, signalEnded, credential)
 		},
 		Post: a.door(), MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
-		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts, Now: a.cfg.now,
+		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts, Now: a.hooks.now,
 	})
 	a.queue.Handle(kyro.JobPurgeUser, a.accounts.PurgeUser)
 	a.queue.Periodic(kyro.JobSweepUsers, sweepUsersEvery, a.accounts.SweepUsers)
@@ -36,9 +36,9 @@ func (a *app) newAccounts(st *store.Store) {
 }
 
 // newPost makes what sends mails, or keeps them in the data folder where no server is set.
-func newPost(cfg Config, log *slog.Logger) (*mail.Post, error) {
+func newPost(cfg Config, now func() time.Time, log *slog.Logger) (*mail.Post, error) {
 	return mail.New(mail.Options{
-		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: string(cfg.Mail.SMTPURL), Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: cfg.now,
+		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: string(cfg.Mail.SMTPURL), Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: now,
 	})
 }
 
@@ -56,4 +56,15 @@ func (a *app) outbox() *mail.Outbox {
 		return nil
 	}
 	return a.post.Outbox()
+}
+
+// newTokens makes tokens under the server's secrets.
+func (a *app) newTokens() (*auth.Tokens, error) {
+	secrets, err := a.cfg.plainSecrets()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL, Now: a.hooks.now})
+	a.tokens = tokens
+	return tokens, err
 }

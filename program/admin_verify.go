@@ -176,7 +176,7 @@ func (o *operator) inspector(ctx context.Context) (v *inspector, stop func(), er
 	if v.folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
 		return nil, nil, err
 	}
-	if v.bucket, err = o.cfg.Storage.open(ctx, installation); err != nil {
+	if v.bucket, err = openBucket(ctx, o.cfg.Storage.Bucket, installation); err != nil {
 		return nil, nil, err
 	}
 	quiet := o.cfg

@@ -41,6 +41,7 @@ import (
 // app is one server, put together and ready to run once.
 type app struct {
 	cfg         Config
+	hooks       hooks
 	log         *slog.Logger
 	pools       *store.Pools
 	queue       *jobs.Queue
@@ -73,8 +74,8 @@ type app struct {
 }
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
-func openDatabase(ctx context.Context, cfg Config, m measured, t recorded, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
-	pools, err := store.Open(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir, Log: log, OnQuery: cfg.onQuery, Measure: m.statements})
+func openDatabase(ctx context.Context, cfg Config, h hooks, m measured, t recorded, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
+	pools, err := store.Open(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir, Log: log, OnQuery: h.onQuery, Measure: m.statements})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,19 +98,21 @@ func newQueue(pools *store.Pools, cfg jobs.Config) (*jobs.Queue, error) {
 
 // build puts a server together: database, queue, store, use cases, resolvers, listeners, as far as its role needs
 // them. Nothing runs yet; what it opened is closed again when it fails.
-func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error) {
+func build(ctx context.Context, cfg Config, h hooks, log *slog.Logger) (_ *app, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
 	}
-	a := &app{cfg: cfg, log: log, answered: make(chan struct{})}
-	a.meter = newMeter(cfg)
+	a := &app{cfg: cfg, hooks: h, log: log, answered: make(chan struct{})}
+	if !h.unmeasured {
+		a.meter = meter.New()
+	}
 	a.measured = measuredBy(a.meter)
 	name := nodeName()
 	if a.tracer, err = newTracer(ctx, cfg, name, a); err != nil {
 		return nil, err
 	}
 	a.recorded = recordedBy(a.tracer)
-	if a.pools, a.queue, err = openDatabase(ctx, cfg, a.measured, a.recorded, log); err != nil {
+	if a.pools, a.queue, err = openDatabase(ctx, cfg, h, a.measured, a.recorded, log); err != nil {
 		return nil, errors.Join(err, a.closeTracer())
 	}
 	defer func() {
@@ -140,12 +143,12 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	if err := a.newExports(st); err != nil {
 		return nil, err
 	}
-	if a.post, err = newPost(cfg, log); err != nil {
+	if a.post, err = newPost(cfg, h.now, log); err != nil {
 		return nil, err
 	}
 	a.info = a.serverInfo()
 	a.newAccounts(st)
-	figures := insight.New(st, cfg.Prices.Currency, cfg.now)
+	figures := insight.New(st, cfg.Prices.Currency, h.now)
 	a.queue.Periodic(kyro.JobRollUp, time.Minute, figures.RollUp)
 	a.retriever = answer.NewRetriever(st, a.providers.vectors, a.providers.questions, log)
 	a.retriever.VectorTimeout, a.retriever.PassageTokens = cfg.VectorTimeout, cfg.PassageTokens
@@ -153,7 +156,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 		Store: st, Log: a.nodes.logs, Signals: a.nodes.signals(), Wakes: a.nodes.wakes, Retriever: a.retriever,
 		Model: a.providers.model, Completer: a.providers.completer, PassageTokens: cfg.PassageTokens, HistoryTokens: cfg.HistoryTokens,
 		Limits: cfg.Limits, Restart: cfg.AnswerRestart, Node: name, Exclusive: !a.pools.Postgres(), Logger: log,
-		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: cfg.now,
+		Limiter: a.nodes.rates, Rate: cfg.Rates.Messages, Wall: h.now,
 		ModelName: a.info.Answers.Model, Prices: cfg.Prices,
 		Ended: a.measured.answers, Traces: a.recorded.work,
 	}
@@ -168,7 +171,7 @@ func build(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error
 	a.look()
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)
 	root := &resolvers.Root{
-		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, cfg.now), Ingest: a.documents, Answer: a.answers,
+		Account: a.accounts, Catalog: catalog.New(st, a.caches.catalog(), a.nodes.wakes, h.now), Ingest: a.documents, Answer: a.answers,
 		Insight: figures, Gaps: gaps, Exports: a.exports, Info: a.info,
 	}
 	if err := a.listenPublic(ctx, a.routes(root, gate)); err != nil {

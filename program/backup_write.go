@@ -81,7 +81,7 @@ func (b *backingUp) open(ctx context.Context, getenv func(string) string, errOut
 	if b.folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
 		return err
 	}
-	b.bucket, err = o.cfg.Storage.open(ctx, b.name)
+	b.bucket, err = openBucket(ctx, o.cfg.Storage.Bucket, b.name)
 	return err
 }
 

@@ -81,7 +81,7 @@ func startWithCanaries(t *testing.T, database string) *canaryServer {
 		"GEMINI_API_KEY": model.Key, "KYRO_GEMINI_URL": model.URL, "PINECONE_API_KEY": index.APIKey, "KYRO_PINECONE_INDEX": index.Index,
 		"KYRO_PINECONE_CONTROL_URL": index.ControlURL, "KYRO_LOG_LEVEL": "debug", "KYRO_SIGNUP": "verified", "KYRO_COOKIES": "true",
 		"KYRO_ALLOWED_ORIGINS": appOrigin,
-	}, s, func(c *Config) { c.spans = s.spans })
+	}, s, hooks{spans: s.spans})
 	return s
 }
 

@@ -1,7 +1,6 @@
 package program
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"kyrochat/auth"
 	"kyrochat/kyro"
 	"kyrochat/store"
-	"kyrochat/trace"
 	"kyrochat/transport"
 )
 
@@ -70,13 +68,6 @@ type Config struct {
 
 	LogLevel slog.Level
 	LogJSON  bool
-
-	onQuery    func(ctx context.Context, statement string) // for tests that count statements
-	spans      trace.Exporter                              // where spans go in tests
-	unmeasured bool                                        // for what compares a server with one that has no metrics
-	now        func() time.Time                            // what time it is; nil: time.Now
-	clock      pageClock                                   // of what is done about pages; shorter for tests
-	hasher     auth.HasherOptions                          // what a password costs; less for tests that sign many people up
 }
 
 // readConfig reads the settings from the environment. It gives every mistake at once, in one error.

@@ -1,9 +1,6 @@
 package program
 
 import (
-	"context"
-	"log/slog"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -19,13 +16,6 @@ type fetchConfig struct {
 	Timeout  time.Duration // for one page
 	MaxBytes int           // of one page
 	Delay    time.Duration // between two requests to a host
-}
-
-// pageClock is how fast the time goes in which pages are looked at again. Zeros are the defaults, which no setting changes.
-type pageClock struct {
-	hour  time.Duration // that intervals count in
-	pause time.Duration // before a page is fetched again that could not be
-	every time.Duration // between two looks for pages whose time has come; a minute
 }
 
 // fetch reads how pages of the web are fetched.
@@ -55,24 +45,4 @@ func (r *reader) fetch() fetchConfig {
 		r.wrong("KYRO_FETCH_AGENT", "is %q: use a User-Agent that begins with a name of letters, such as ExampleBot/1.0 (+https://example.com/bot)", c.Agent)
 	}
 	return c
-}
-
-// newFetcher makes what fetches pages of the web, to be closed after use. The addresses that this machine has now are its
-// own: they are refused, also where they are public. denied is told what may not be reached.
-func newFetcher(cfg Config, denied func(ctx context.Context, host string), log *slog.Logger) (*fetch.Fetcher, error) {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, err
-	}
-	var own []netip.Addr
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			own = append(own, p.Addr())
-		}
-	}
-	c := cfg.Fetch
-	return fetch.New(fetch.Options{
-		Allow: c.Allow, Own: own, DNS: c.DNS, UserAgent: c.Agent, MaxPage: int64(c.MaxBytes), MaxFile: cfg.Limits.MaxUploadBytes,
-		Delay: c.Delay, Total: c.Timeout, Log: log, Denied: denied,
-	}), nil
 }

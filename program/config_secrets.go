@@ -107,14 +107,3 @@ func (c Config) secretFile() string {
 		return filepath.Join(c.DataDir, "secret")
 	}
 }
-
-// newTokens makes tokens under the server's secrets.
-func (a *app) newTokens() (*auth.Tokens, error) {
-	secrets, err := a.cfg.plainSecrets()
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := auth.NewTokens(secrets, auth.TokenOptions{AccessTTL: a.cfg.AccessTTL, Now: a.cfg.now})
-	a.tokens = tokens
-	return tokens, err
-}

@@ -1,13 +1,10 @@
 package program
 
 import (
-	"context"
-	"fmt"
 	"math"
 	"net/url"
 	"time"
 
-	"kyrochat/ingest"
 	"kyrochat/ingest/bucket"
 	"kyrochat/kyro"
 )
@@ -59,18 +56,4 @@ func (r *reader) readStorage(c *Config) {
 			r.wrong(name, "is required with KYRO_S3_ENDPOINT")
 		}
 	}
-}
-
-// open gives the bucket, which has to be there; nil where none is set.
-func (s storageConfig) open(ctx context.Context, installation string) (ingest.Originals, error) {
-	if s.Bucket.Endpoint == "" {
-		return nil, nil
-	}
-	o := s.Bucket
-	o.Installation = installation
-	kept, err := bucket.Open(ctx, o)
-	if err != nil {
-		return nil, fmt.Errorf("the bucket (KYRO_S3_ENDPOINT, KYRO_S3_BUCKET) cannot be used: %w", err)
-	}
-	return kept, nil
 }

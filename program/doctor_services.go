@@ -23,7 +23,7 @@ func lookAtMail(p *patient) []finding {
 		}
 		return []finding{kept}
 	}
-	post, err := newPost(p.cfg, slog.New(slog.DiscardHandler))
+	post, err := newPost(p.cfg, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return []finding{fail("Mails cannot be sent: "+plainly(err)+".", "See SMTP_URL and KYRO_MAIL_FROM in docs/configuration.md.")}
 	}

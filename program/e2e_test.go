@@ -100,11 +100,11 @@ func startServer(t *testing.T, env map[string]string) *testServer {
 // startServerWriting is startServer with a place for the log.
 func startServerWriting(t *testing.T, env map[string]string, log io.Writer) *testServer {
 	t.Helper()
-	return startServerWith(t, env, log, func(*Config) {})
+	return startServerWith(t, env, log, hooks{})
 }
 
-// startServerWith is startServerWriting with what no setting says.
-func startServerWith(t *testing.T, env map[string]string, log io.Writer, change func(*Config)) *testServer {
+// startServerWith is startServerWriting with hooks.
+func startServerWith(t *testing.T, env map[string]string, log io.Writer, h hooks) *testServer {
 	t.Helper()
 	s := &testServer{env: map[string]string{
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": t.TempDir(), "KYRO_LOG_LEVEL": "warn",
@@ -118,11 +118,11 @@ func startServerWith(t *testing.T, env map[string]string, log io.Writer, change 
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.hasher = auth.HasherOptions{Memory: 64, Passes: 1} // these tests are not about how hard a password is to guess
+	h.hasher = auth.HasherOptions{Memory: 64, Passes: 1} // these tests are not about how hard a password is to guess
 	if s.env["KYRO_FETCH_ALLOW"] != "" {
-		cfg.clock = pageClock{hour: 2 * time.Second, pause: 20 * time.Millisecond, every: time.Second}
+		h.pages = pageClock{hour: 2 * time.Second, pause: 20 * time.Millisecond, every: time.Second}
 	}
-	cfg.onQuery = func(ctx context.Context, statement string) {
+	h.onQuery = func(ctx context.Context, statement string) {
 		if kyro.ViewerFrom(ctx).SignedIn() {
 			s.statements.Add(1)
 		}
@@ -130,8 +130,7 @@ func startServerWith(t *testing.T, env map[string]string, log io.Writer, change 
 			(*hear)(ctx, statement)
 		}
 	}
-	change(&cfg)
-	if s.app, err = build(t.Context(), cfg, newLogger(cfg, log)); err != nil {
+	if s.app, err = build(t.Context(), cfg, h, newLogger(cfg, log)); err != nil {
 		t.Fatal(err)
 	}
 	if s.url, s.stop, err = s.app.runInBackground(t.Context()); err != nil {

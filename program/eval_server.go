@@ -56,7 +56,7 @@ func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
 		if err != nil {
 			return eval.Server{}, err
 		}
-		app, err := build(ctx, cfg, newLogger(cfg, errOut))
+		app, err := build(ctx, cfg, hooks{}, newLogger(cfg, errOut))
 		if err != nil {
 			return eval.Server{}, err
 		}

@@ -23,7 +23,7 @@ func (a *app) newExports(st *store.Store) error {
 		Store: st, Originals: a.documents, Folder: files, Bucket: a.bucket, Shared: a.pools.Postgres(), Grants: a.tokens,
 		Base: func() string { return a.cfg.PublicURL }, Limiter: a.nodes.rates, Rate: a.cfg.Rates.Exports, TTL: a.cfg.Storage.ExportTTL,
 		MaxBytes: a.cfg.Storage.MaxExportBytes, Version: version(), Currency: a.cfg.Prices.Currency,
-		Now: a.cfg.now, Log: a.log,
+		Now: a.hooks.now, Log: a.log,
 	})
 	a.queue.Handle(kyro.JobExport, a.exports.Work)
 	a.queue.OnExhausted(kyro.JobExport, a.exports.GiveUp)

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,7 +30,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 	if err != nil {
 		return fmt.Errorf("find the own binary, which reads documents in a process of its own: %w", err)
 	}
-	kept, err := a.cfg.Storage.open(ctx, installation)
+	kept, err := openBucket(ctx, a.cfg.Storage.Bucket, installation)
 	if err != nil {
 		return err
 	}
@@ -46,17 +49,17 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 	a.documents = ingest.New(ingest.Config{
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff, SniffPage: extract.SniffFetched,
 		Fetcher: fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},
-		Hour: a.cfg.clock.hour, FetchPause: a.cfg.clock.pause,
+		Hour: a.hooks.pages.hour, FetchPause: a.hooks.pages.pause,
 		Metered: a.providers.gemini != nil, Prices: a.cfg.Prices, Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
-		Held: st.Held, SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.cfg.now, Measure: a.measured.documents,
+		Held: st.Held, SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.hooks.now, Measure: a.measured.documents,
 	})
 	a.queue.Handle(kyro.JobIngest, a.documents.Work)
 	a.queue.OnExhausted(kyro.JobIngest, a.documents.GiveUp)
 	a.queue.Handle(kyro.JobCrawl, a.documents.WorkCrawl)
 	a.queue.OnExhausted(kyro.JobCrawl, a.documents.GiveUpCrawl)
-	a.queue.Periodic(kyro.JobSync, cmp.Or(a.cfg.clock.every, time.Minute), a.documents.Sync)
+	a.queue.Periodic(kyro.JobSync, cmp.Or(a.hooks.pages.every, time.Minute), a.documents.Sync)
 	a.queue.Handle(kyro.JobPurge, a.documents.Purge)
 	a.queue.Handle(kyro.JobPurgeBot, a.documents.PurgeBot)
 	a.queue.Handle(kyro.JobEmbed, a.documents.Embed)
@@ -66,4 +69,24 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 	a.queue.Periodic(kyro.JobRefresh, a.cfg.RefreshEvery, a.documents.Refresh)
 	a.queue.Periodic(kyro.JobReconcile, a.cfg.ReconcileEvery, a.documents.Reconcile)
 	return nil
+}
+
+// newFetcher makes what fetches pages of the web, to be closed after use. The addresses that this machine has now are its
+// own: they are refused, also where they are public. denied is told what may not be reached.
+func newFetcher(cfg Config, denied func(ctx context.Context, host string), log *slog.Logger) (*fetch.Fetcher, error) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var own []netip.Addr
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, p.Addr())
+		}
+	}
+	c := cfg.Fetch
+	return fetch.New(fetch.Options{
+		Allow: c.Allow, Own: own, DNS: c.DNS, UserAgent: c.Agent, MaxPage: int64(c.MaxBytes), MaxFile: cfg.Limits.MaxUploadBytes,
+		Delay: c.Delay, Total: c.Timeout, Log: log, Denied: denied,
+	}), nil
 }

@@ -26,14 +26,6 @@ import (
 // server that is not measured (as some tests compare it with), and in the operator's commands. docs/metrics.md says what
 // each metric means.
 
-// newMeter makes what counts; nil where nothing is to be.
-func newMeter(cfg Config) *meter.Meter {
-	if cfg.unmeasured {
-		return nil
-	}
-	return meter.New()
-}
-
 // measured is what a server tells its meter by. Its functions are nil without one.
 type measured struct {
 	statements store.Measure

@@ -25,8 +25,7 @@ import (
 //
 //	go test -run '^$' -bench Measuring -benchtime 2000x ./program
 func BenchmarkMeasuring(b *testing.B) {
-	unmeasured := func(c *Config) { c.unmeasured = true }
-	compareSides(b, [2]*measuredSide{startMeasuredSide(b, func(*Config) {}), startMeasuredSide(b, unmeasured)})
+	compareSides(b, [2]*measuredSide{startMeasuredSide(b, 0, hooks{}), startMeasuredSide(b, 0, hooks{unmeasured: true})})
 }
 
 // BenchmarkTracing compares a server that sends traces, to a collector that takes and drops them, with one that does not: where
@@ -34,9 +33,9 @@ func BenchmarkMeasuring(b *testing.B) {
 //
 //	go test -run '^$' -bench Tracing -benchtime 2000x ./program
 func BenchmarkTracing(b *testing.B) {
-	without := startMeasuredSide(b, func(*Config) {})
+	without := startMeasuredSide(b, 0, hooks{})
 	for name, ratio := range map[string]float64{"none": 0, "tenth": 0.1, "all": 1} {
-		with := startMeasuredSide(b, func(c *Config) { c.spans, c.Traces.Ratio = dropped{}, ratio })
+		with := startMeasuredSide(b, ratio, hooks{spans: dropped{}})
 		b.Run(name, func(b *testing.B) { compareSides(b, [2]*measuredSide{with, without}) })
 	}
 }
@@ -94,7 +93,7 @@ type measuredSide struct {
 	asked      int
 }
 
-func startMeasuredSide(b *testing.B, change func(*Config)) *measuredSide {
+func startMeasuredSide(b *testing.B, traced float64, h hooks) *measuredSide {
 	b.Helper()
 	env := map[string]string{
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": b.TempDir(), "KYRO_RATE_SCALE": "0", "KYRO_OFFLINE_PACE": "0",
@@ -104,9 +103,8 @@ func startMeasuredSide(b *testing.B, change func(*Config)) *measuredSide {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cfg.hasher = auth.HasherOptions{Memory: 64, Passes: 1}
-	change(&cfg)
-	app, err := build(b.Context(), cfg, slog.New(slog.DiscardHandler))
+	cfg.Traces.Ratio, h.hasher = traced, auth.HasherOptions{Memory: 64, Passes: 1}
+	app, err := build(b.Context(), cfg, h, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func migrateOnly(ctx context.Context, args []string, getenv func(string) string,
 	if *dry {
 		return wouldMigrate(ctx, cfg)
 	}
-	pools, _, err := openDatabase(ctx, cfg, measured{}, recorded{}, newLogger(cfg, errOut))
+	pools, _, err := openDatabase(ctx, cfg, hooks{}, measured{}, recorded{}, newLogger(cfg, errOut))
 	if err != nil {
 		return err
 	}

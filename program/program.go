@@ -98,10 +98,9 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	if err != nil {
 		return err
 	}
-	cfg.now = wallClock(getenv)
 	log := newLogger(cfg, errOut)
 	cfg.warn(log)
-	app, err := build(ctx, cfg, log)
+	app, err := build(ctx, cfg, hooks{now: wallClock(getenv)}, log)
 	if err == nil {
 		err = app.runReported(ctx)
 	}
@@ -134,7 +133,7 @@ func demoServer(
 		if err != nil {
 			return "", nil, err
 		}
-		app, err := build(ctx, cfg, newLogger(cfg, errOut))
+		app, err := build(ctx, cfg, hooks{}, newLogger(cfg, errOut))
 		if err != nil {
 			return "", nil, err
 		}

@@ -112,7 +112,7 @@ type target struct {
 
 // restore gives how much there is to be looked at.
 func (t *target) restore(ctx context.Context) (findings int, err error) {
-	if t.bucket, err = t.cfg.Storage.open(ctx, t.want.Installation); err != nil {
+	if t.bucket, err = openBucket(ctx, t.cfg.Storage.Bucket, t.want.Installation); err != nil {
 		return 0, err
 	}
 	defer func() {

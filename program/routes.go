@@ -86,13 +86,13 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	}
 	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
-	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows, Now: a.cfg.now}
+	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows, Now: a.hooks.now}
 	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects, Messages: a.cfg.Rates.Socket}
 	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words, Resolved: a.measured.resolvers, Resolving: a.recorded.ofQuery()})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
-	carry.sockets.Now = a.cfg.now
+	carry.sockets.Now = a.hooks.now
 	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows
 	carry.sockets.Connections, carry.sockets.Rates = &a.connections, rates
 	carry.events.Connections = &a.connections

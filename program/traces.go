@@ -18,12 +18,12 @@ import (
 
 // newTracer makes what records; nil where nothing is to be.
 func newTracer(ctx context.Context, cfg Config, node string, a *app) (*trace.Tracer, error) {
-	if cfg.Traces.Endpoint == "" && cfg.spans == nil {
+	if cfg.Traces.Endpoint == "" && a.hooks.spans == nil {
 		return nil, nil
 	}
 	return trace.New(ctx, trace.Config{
 		Endpoint: cfg.Traces.Endpoint, Headers: cfg.Traces.Headers, Service: cfg.Traces.Service, Version: version(), Node: node,
-		Ratio: cfg.Traces.Ratio, Follow: cfg.Traces.Follow, Log: a.log.With("part", "traces"), Export: cfg.spans,
+		Ratio: cfg.Traces.Ratio, Follow: cfg.Traces.Follow, Log: a.log.With("part", "traces"), Export: a.hooks.spans,
 	})
 }
 

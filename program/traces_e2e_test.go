@@ -31,7 +31,7 @@ type traced struct {
 func startTraced(t *testing.T, env map[string]string, log io.Writer) *traced {
 	t.Helper()
 	s := &traced{spans: tracetest.NewInMemoryExporter()}
-	s.testServer = startServerWith(t, env, log, func(c *Config) { c.spans = lasting{s.spans} })
+	s.testServer = startServerWith(t, env, log, hooks{spans: lasting{s.spans}})
 	return s
 }
 

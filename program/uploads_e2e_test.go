@@ -519,7 +519,7 @@ func TestServerDoesNotStartWithoutItsBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = build(t.Context(), cfg, newLogger(cfg, testLog{t}))
+	_, err = build(t.Context(), cfg, hooks{}, newLogger(cfg, testLog{t}))
 	if err == nil || !strings.Contains(err.Error(), "KYRO_S3_BUCKET") || !strings.Contains(err.Error(), "there is no bucket other") {
 		t.Errorf("it says %v", err)
 	}

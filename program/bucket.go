@@ -1,0 +1,22 @@
+package program
+
+import (
+	"context"
+	"fmt"
+
+	"kyrochat/ingest"
+	"kyrochat/ingest/bucket"
+)
+
+// openBucket gives the bucket of the settings, which has to be there; nil where none is set.
+func openBucket(ctx context.Context, o bucket.Options, installation string) (ingest.Originals, error) {
+	if o.Endpoint == "" {
+		return nil, nil
+	}
+	o.Installation = installation
+	kept, err := bucket.Open(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("the bucket (KYRO_S3_ENDPOINT, KYRO_S3_BUCKET) cannot be used: %w", err)
+	}
+	return kept, nil
+}
