@@ -26,3 +26,12 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // MarshalText is for JSON, but for keys of maps in it, which it takes as they are.
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Plain gives secrets as the texts that they are, for who has to use them.
+func Plain(secrets ...Secret) []string {
+	list := make([]string, len(secrets))
+	for i, secret := range secrets {
+		list[i] = string(secret)
+	}
+	return list
+}

@@ -166,3 +166,10 @@ func mixed(flags *flag.FlagSet, args []string) (others []string, err error) {
 	}
 	return others, nil
 }
+
+func pick[T any](yes bool, a, b T) T {
+	if yes {
+		return a
+	}
+	return b
+}

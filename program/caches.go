@@ -19,7 +19,6 @@ type caches struct {
 }
 
 const (
-	maxCacheTTL  = 10 * time.Minute
 	sessionCache = time.Second            // so soon does a node refuse a session or an API key that another one ended
 	alone        = 900 * time.Millisecond // so soon does a node see what another one changed that it cannot hear
 )

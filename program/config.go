@@ -168,6 +168,8 @@ func readAdminAddr(getenv func(string) string) (string, error) {
 
 const defaultAdminAddr = "127.0.0.1:9090"
 
+const maxCacheTTL = 10 * time.Minute
+
 // check holds what several settings say against each other.
 func (r *reader) check(c Config) {
 	for _, secret := range c.Secrets {

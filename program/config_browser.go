@@ -2,6 +2,7 @@ package program
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -29,4 +30,24 @@ func (r *reader) readBrowser(c *Config) {
 func isOwnMachine(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && isLoopback(u.Hostname())
+}
+
+// localHosts are what development lets in on any port.
+var localHosts = []string{"localhost", "127.0.0.1"}
+
+// allows reports whether pages of the origin may use the API.
+func (c Config) allows(origin string) bool {
+	for _, allowed := range c.Origins {
+		if strings.EqualFold(allowed, origin) {
+			return true
+		}
+	}
+	if len(c.Origins) > 0 {
+		return false
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin {
+		return false
+	}
+	return slices.Contains(localHosts, u.Hostname())
 }

@@ -38,9 +38,14 @@ func (r *reader) checkNodes(c Config) {
 	}
 }
 
-// warn tells of settings that do not stop a start, and mostly are a mistake.
+// warnings are what is to be said of settings that do not stop a start, and mostly are a mistake.
+func (c Config) warnings() []settingWord {
+	return slices.Concat(c.warningsOfNodes(), c.warningsOfMail())
+}
+
+// warn tells the log so.
 func (c Config) warn(log *slog.Logger) {
-	for _, each := range slices.Concat(c.warningsOfNodes(), c.warningsOfMail()) {
+	for _, each := range c.warnings() {
 		log.Warn(each.says, "setting", each.name)
 	}
 }

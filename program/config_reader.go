@@ -211,10 +211,3 @@ func (r *reader) level(name string) slog.Level {
 	}
 	return level
 }
-
-func pick[T any](yes bool, a, b T) T {
-	if yes {
-		return a
-	}
-	return b
-}

@@ -67,16 +67,7 @@ func (c Config) plainSecrets() ([]string, error) {
 	if len(c.Secrets) == 0 {
 		return auth.LoadOrCreateSecrets(c.secretFile())
 	}
-	return texts(c.Secrets), nil
-}
-
-// texts gives secrets as the texts that they are.
-func texts(secrets []kyro.Secret) []string {
-	list := make([]string, len(secrets))
-	for i, secret := range secrets {
-		list[i] = string(secret)
-	}
-	return list
+	return kyro.Plain(c.Secrets...), nil
 }
 
 // credentialPrefix is what the names of credentials begin with, so that a unit can give all files of a folder.

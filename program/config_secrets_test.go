@@ -162,7 +162,7 @@ func TestCredentialsOfTheServiceManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(texts(c.Secrets), []string{secretOne}) || c.secretFile() != filepath.Join(folder, "kyrochat_KYRO_SECRET") {
+	if !slices.Equal(kyro.Plain(c.Secrets...), []string{secretOne}) || c.secretFile() != filepath.Join(folder, "kyrochat_KYRO_SECRET") {
 		t.Errorf("the secrets are %d, followed in %q", len(c.Secrets), c.secretFile())
 	}
 	if c.Providers.GeminiKey != "gemini-key" {

@@ -22,7 +22,7 @@ func lookAtConfiguration(p *patient) []finding {
 		}
 		found = append(found, fail(each.name+" "+strings.ToLower(what[:1])+what[1:], todo))
 	}
-	for _, each := range slices.Concat(p.cfg.warningsOfNodes(), p.cfg.warningsOfMail()) {
+	for _, each := range p.cfg.warnings() {
 		if slices.ContainsFunc(p.wrong, func(w settingWord) bool { return w.name == each.name }) {
 			continue
 		}
@@ -32,7 +32,7 @@ func lookAtConfiguration(p *patient) []finding {
 		}
 		found = append(found, warn(what, todo))
 	}
-	found = append(found, p.cfg.exposed()...)
+	found = append(found, exposed(p.cfg)...)
 	if worst(found) == fine {
 		found = append([]finding{ok("The settings can be used: %s, role %s.", pick(p.cfg.Production, "production", "development"), p.cfg.Role)}, found...)
 	}
@@ -69,7 +69,7 @@ func quoted(path string) string {
 }
 
 // exposed tells what strangers could make use of.
-func (c Config) exposed() (found []finding) {
+func exposed(c Config) (found []finding) {
 	if c.Production && c.Rates.Scale == 0 {
 		found = append(found, warn("KYRO_RATE_SCALE is 0, which switches off every limit of how often, also of guesses at passwords.", "  unset KYRO_RATE_SCALE"))
 	}

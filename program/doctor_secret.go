@@ -23,7 +23,7 @@ const makeSecret = "Make one, and set it, the same for all processes. Put the fo
 
 // lookAtSecret looks at what tokens are signed with.
 func lookAtSecret(p *patient) []finding {
-	secrets, from := texts(p.cfg.Secrets), "KYRO_SECRET"
+	secrets, from := kyro.Plain(p.cfg.Secrets...), "KYRO_SECRET"
 	var found []finding
 	switch {
 	case p.cfg.SecretFile != "":
@@ -119,7 +119,7 @@ func (p *patient) scrub(f finding) finding {
 // secrets are those of the settings, longest first; short ones would be found anywhere.
 func (p *patient) secrets() (secrets []string) {
 	c := p.cfg
-	secrets = append(secrets, texts(c.Secrets)...)
+	secrets = append(secrets, kyro.Plain(c.Secrets...)...)
 	secrets = append(secrets, string(c.Providers.GeminiKey), string(c.Providers.PineconeKey), string(c.Storage.Bucket.SecretKey))
 	for _, value := range c.Traces.Headers {
 		secrets = append(secrets, string(value))
@@ -129,7 +129,7 @@ func (p *patient) secrets() (secrets []string) {
 			secrets = append(secrets, strings.TrimSpace(each))
 		}
 	}
-	for _, address := range texts([]kyro.Secret{c.DatabaseURL, c.RedisURL, c.Mail.SMTPURL}) {
+	for _, address := range kyro.Plain(c.DatabaseURL, c.RedisURL, c.Mail.SMTPURL) {
 		if u, err := url.Parse(address); err == nil && u.User != nil {
 			password, _ := u.User.Password()
 			secrets = append(secrets, password, url.QueryEscape(password), url.PathEscape(password))

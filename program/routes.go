@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/pprof"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -181,24 +179,4 @@ func (a *app) cors() func(http.Handler) http.Handler {
 		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 		MaxAge:         600,
 	})
-}
-
-// localHosts are what development lets in on any port.
-var localHosts = []string{"localhost", "127.0.0.1"}
-
-// allows reports whether pages of the origin may use the API.
-func (c Config) allows(origin string) bool {
-	for _, allowed := range c.Origins {
-		if strings.EqualFold(allowed, origin) {
-			return true
-		}
-	}
-	if len(c.Origins) > 0 {
-		return false
-	}
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != origin {
-		return false
-	}
-	return slices.Contains(localHosts, u.Hostname())
 }
