@@ -7,6 +7,7 @@ import (
 
 	"kyrochat/account"
 	"kyrochat/auth"
+	"kyrochat/config"
 	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/mail"
@@ -36,7 +37,7 @@ func (a *app) newAccounts(st *store.Store) {
 }
 
 // newPost makes what sends mails, or keeps them in the data folder where no server is set.
-func newPost(cfg Config, now func() time.Time, log *slog.Logger) (*mail.Post, error) {
+func newPost(cfg config.Config, now func() time.Time, log *slog.Logger) (*mail.Post, error) {
 	return mail.New(mail.Options{
 		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: string(cfg.Mail.SMTPURL), Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: now,
 	})
@@ -60,7 +61,7 @@ func (a *app) outbox() *mail.Outbox {
 
 // newTokens makes tokens under the server's secrets.
 func (a *app) newTokens() (*auth.Tokens, error) {
-	secrets, err := a.cfg.plainSecrets()
+	secrets, err := a.cfg.PlainSecrets()
 	if err != nil {
 		return nil, err
 	}

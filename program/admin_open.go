@@ -17,6 +17,7 @@ import (
 
 	"kyrochat/account"
 	"kyrochat/auth"
+	"kyrochat/config"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/live"
@@ -32,7 +33,7 @@ type operator struct {
 
 	unhurried bool // the command may take long
 	founds    bool // the command may be the first of all, before any server ran
-	cfg       Config
+	cfg       config.Config
 	pools     *store.Pools
 	store     *store.Store
 	admin     *account.Admin
@@ -54,7 +55,7 @@ func (o *operator) printf(format string, args ...any) error {
 // open reads the settings and opens the database that they name, beside a server if one runs. What is asked of a person
 // comes before, so that nothing waits for them.
 func (o *operator) open(ctx context.Context) (err error) {
-	if o.cfg, err = readConfig(o.getenv); err != nil {
+	if o.cfg, err = config.Read(o.getenv); err != nil {
 		return fmt.Errorf("%w\n(admin commands need the settings of the server in their environment)", err)
 	}
 	quiet := o.cfg
@@ -96,11 +97,11 @@ func checkPassword(password string, about ...string) error {
 }
 
 // mails reports whether mails reach people. Without SMTP they are files in the data folder.
-func (o *operator) mails() bool { return o.getenv("SMTP_URL") != "" || o.getenv("SMTP_URL_FILE") != "" }
+func (o *operator) mails() bool { return o.cfg.Mail.SMTPURL != "" }
 
 // tokens makes the tokens of links, under the server's secret.
 func (o *operator) tokens() (*auth.Tokens, error) {
-	secrets, err := o.cfg.plainSecrets()
+	secrets, err := o.cfg.PlainSecrets()
 	if err != nil {
 		return nil, err
 	}

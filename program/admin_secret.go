@@ -43,7 +43,7 @@ func readRotateSecret(flags *flag.FlagSet) func(context.Context, *operator, []st
 		if err := o.open(ctx); err != nil {
 			return err
 		}
-		file := o.cfg.secretFile()
+		file := o.cfg.SecretPath()
 		if file == "" {
 			return o.rotateByHand(len(o.cfg.Secrets))
 		}

@@ -189,7 +189,7 @@ func (o *operator) inspector(ctx context.Context) (v *inspector, stop func(), er
 	documents := ingest.New(ingest.Config{
 		Store: o.store, Bots: o.store, Files: v.folder, Embedder: providers.passages, Index: providers.index, Log: log,
 	})
-	v.o.Model, v.o.Dims = o.cfg.Providers.embeddings()
+	v.o.Model, v.o.Dims = o.cfg.Providers.Embeddings()
 	v.o.With = documents.With()
 	if providers.index != nil {
 		v.index = documents

@@ -21,6 +21,7 @@ import (
 	"kyrochat/answer"
 	"kyrochat/auth"
 	"kyrochat/catalog"
+	"kyrochat/config"
 	"kyrochat/export"
 	"kyrochat/ingest"
 	"kyrochat/ingest/extract"
@@ -40,7 +41,7 @@ import (
 
 // app is one server, put together and ready to run once.
 type app struct {
-	cfg         Config
+	cfg         config.Config
 	hooks       hooks
 	log         *slog.Logger
 	pools       *store.Pools
@@ -74,7 +75,7 @@ type app struct {
 }
 
 // openDatabase opens the database with its queue and brings both schemas up to date.
-func openDatabase(ctx context.Context, cfg Config, h hooks, m measured, t recorded, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
+func openDatabase(ctx context.Context, cfg config.Config, h hooks, m measured, t recorded, log *slog.Logger) (*store.Pools, *jobs.Queue, error) {
 	pools, err := store.Open(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir, Log: log, OnQuery: h.onQuery, Measure: m.statements})
 	if err != nil {
 		return nil, nil, err
@@ -98,7 +99,7 @@ func newQueue(pools *store.Pools, cfg jobs.Config) (*jobs.Queue, error) {
 
 // build puts a server together: database, queue, store, use cases, resolvers, listeners, as far as its role needs
 // them. Nothing runs yet; what it opened is closed again when it fails.
-func build(ctx context.Context, cfg Config, h hooks, log *slog.Logger) (_ *app, err error) {
+func build(ctx context.Context, cfg config.Config, h hooks, log *slog.Logger) (_ *app, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
 	}
@@ -161,7 +162,7 @@ func build(ctx context.Context, cfg Config, h hooks, log *slog.Logger) (_ *app, 
 		Ended: a.measured.answers, Traces: a.recorded.work,
 	}
 	gaps := a.newGaps(st, answer.NewRehearsal(answering))
-	if !cfg.Role.serves() {
+	if !cfg.Role.Serves() {
 		a.look()
 		return a, a.listenAdmin(ctx)
 	}
@@ -191,8 +192,8 @@ func (a *app) serverInfo() kyro.ServerInfo {
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
 			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: extract.Accepted(),
 			MaxDocuments: unlessZero(limits.MaxDocuments), MaxStorageBytes: unlessZero(float64(limits.MaxStorageBytes)),
-			MaxSockets: a.cfg.Carriers.sockets.MaxSockets, MaxEventStreams: a.cfg.Carriers.events.MaxStreams,
-			MaxOperationsOnSocket: a.cfg.Carriers.sockets.MaxOperations,
+			MaxSockets: a.cfg.Carriers.Sockets.MaxSockets, MaxEventStreams: a.cfg.Carriers.Events.MaxStreams,
+			MaxOperationsOnSocket: a.cfg.Carriers.Sockets.MaxOperations,
 		},
 	}
 }
@@ -263,7 +264,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 		}
 	}()
 	a.nodes.start(a.log)
-	if a.cfg.Role.works() {
+	if a.cfg.Role.Works() {
 		if err := a.queue.Start(ctx); err != nil {
 			return err
 		}
@@ -274,10 +275,10 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	if gemini := a.providers.gemini; gemini != nil {
 		group.Go(func() error { gemini.Look(ctx); return nil })
 	}
-	if file := a.cfg.secretFile(); file != "" && a.tokens != nil {
+	if file := a.cfg.SecretPath(); file != "" && a.tokens != nil {
 		group.Go(func() error { a.tokens.Follow(ctx, file, a.log); return nil })
 	}
-	if a.cfg.Role.serves() {
+	if a.cfg.Role.Serves() {
 		group.Go(func() error {
 			defer close(a.answered)
 			return a.answers.Run(ctx)
@@ -343,7 +344,7 @@ func (a *app) closeTracer() error {
 }
 
 func (a *app) logReady(log *slog.Logger) {
-	if !a.cfg.Role.serves() {
+	if !a.cfg.Role.Serves() {
 		log.Info("ready", "admin", "http://"+a.adminListener.Addr().String(), "role", a.cfg.Role,
 			"database", a.info.Database, "live", a.info.Live, "embeddings", a.info.Embeddings.Model, "vectors", a.info.Vectors)
 		return

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kyrochat/backup"
+	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/ingest/files"
 	"kyrochat/jobs"
@@ -42,7 +43,7 @@ type backingUp struct {
 // open opens what is to be backed up, beside a server if one runs. Nothing of it is changed.
 func (b *backingUp) open(ctx context.Context, getenv func(string) string, errOut io.Writer) (err error) {
 	o := &operator{getenv: getenv, errOut: errOut}
-	if o.cfg, err = readConfig(getenv); err != nil {
+	if o.cfg, err = config.Read(getenv); err != nil {
 		return fmt.Errorf("%w\n(a backup needs the settings of the server in its environment)", err)
 	}
 	quiet := o.cfg

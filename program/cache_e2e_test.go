@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kyrochat/config"
 	"kyrochat/kyro"
 )
 
@@ -155,7 +156,7 @@ func TestChangesAreSeenAtOnce(t *testing.T) {
 func TestSessionsAreRememberedForASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCaches(Config{CacheEntries: 10, CacheTTL: time.Minute}, false, nil)
+		c := newCaches(config.Config{CacheEntries: 10, CacheTTL: time.Minute}, false, nil)
 		defer c.close()
 		user, id, reads := kyro.UserID(1), kyro.SessionID(1), 0
 		read := func(context.Context, kyro.ID, []kyro.ID) ([]kyro.Session, error) {

@@ -5,6 +5,7 @@ import (
 
 	"kyrochat/account"
 	"kyrochat/catalog"
+	"kyrochat/config"
 	"kyrochat/kyro"
 	"kyrochat/live"
 )
@@ -25,7 +26,7 @@ const (
 
 // newCaches makes the caches. What another process changes is known by the bus; where there is none, or while it is
 // away, by nothing being older than a second.
-func newCaches(cfg Config, several bool, bus *live.Bus) caches {
+func newCaches(cfg config.Config, several bool, bus *live.Bus) caches {
 	entries, ttl := cfg.CacheEntries, cfg.CacheTTL
 	if several && bus == nil {
 		ttl = min(ttl, alone)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kyrochat/ai"
+	"kyrochat/config"
 	"kyrochat/live"
 	"kyrochat/store"
 )
@@ -87,8 +88,8 @@ func (diagnosis) Error() string { return "the doctor found something to be mende
 // patient is what is looked at: an installation with its settings, on this machine. What several checks want to know is
 // found out once.
 type patient struct {
-	cfg     Config
-	wrong   wrongSettings
+	cfg     config.Config
+	wrong   config.Mistakes
 	getenv  func(string) string
 	environ []string
 	mailTo  string
@@ -105,8 +106,8 @@ type patient struct {
 func newPatient(getenv func(string) string, environ []string) *patient {
 	p := &patient{getenv: getenv, environ: environ, now: wallClock(getenv), ctx: context.Background()}
 	var err error
-	p.cfg, err = readConfig(getenv)
-	if wrong, ok := errors.AsType[wrongSettings](err); ok {
+	p.cfg, err = config.Read(getenv)
+	if wrong, ok := errors.AsType[config.Mistakes](err); ok {
 		p.wrong = wrong
 	}
 	p.database = sync.OnceValue(p.askDatabase)
@@ -179,8 +180,8 @@ func (p *patient) look(ctx context.Context, checks []check, shown *progress, tol
 func (p *patient) check(c check) []finding {
 	for _, each := range p.wrong {
 		for _, name := range c.settings {
-			if each.name == name || each.name == name+"_FILE" {
-				return []finding{note("Not looked at: "+each.name+" is wrong, see above.", "")}
+			if each.Setting == name || each.Setting == name+"_FILE" {
+				return []finding{note("Not looked at: "+each.Setting+" is wrong, see above.", "")}
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func lookAtAddresses(p *patient) (found []finding) {
 		}
 	}
 	list := []address{admin}
-	if p.cfg.Role.serves() {
+	if p.cfg.Role.Serves() {
 		public := address{setting: "KYRO_ADDR", addr: p.cfg.Addr}
 		public.look(ctx)
 		if public.taken {

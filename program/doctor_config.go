@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"kyrochat/config"
+
 	"github.com/agnivade/levenshtein"
 )
 
@@ -14,20 +16,20 @@ import (
 func lookAtConfiguration(p *patient) []finding {
 	var found []finding
 	for _, each := range p.wrong {
-		what, todo := parted(each.says)
+		what, todo := parted(each.Says)
 		if mend, special := p.mendOf(each); special {
 			todo = mend
 		} else if todo == "" {
 			todo = "Set it right, or unset it, which gives its default: docs/configuration.md says what it takes."
 		}
-		found = append(found, fail(each.name+" "+strings.ToLower(what[:1])+what[1:], todo))
+		found = append(found, fail(each.Setting+" "+strings.ToLower(what[:1])+what[1:], todo))
 	}
-	for _, each := range p.cfg.warnings() {
-		if slices.ContainsFunc(p.wrong, func(w settingWord) bool { return w.name == each.name }) {
+	for _, each := range p.cfg.Warnings() {
+		if slices.ContainsFunc(p.wrong, func(w config.Remark) bool { return w.Setting == each.Setting }) {
 			continue
 		}
-		what, todo := parted(each.says)
-		if each.name == "REDIS_URL" {
+		what, todo := parted(each.Says)
+		if each.Setting == "REDIS_URL" {
 			todo = "Give all processes the same Redis:\n  REDIS_URL=redis://redis.example.com:6379/0"
 		}
 		found = append(found, warn(what, todo))
@@ -40,16 +42,16 @@ func lookAtConfiguration(p *patient) []finding {
 }
 
 // mendOf is what to do about some settings, as it can be pasted.
-func (p *patient) mendOf(wrong settingWord) (mend string, special bool) {
-	name := wrong.name
-	_, path, _ := strings.Cut(wrong.says, ": ")
+func (p *patient) mendOf(wrong config.Remark) (mend string, special bool) {
+	name := wrong.Setting
+	_, path, _ := strings.Cut(wrong.Says, ": ")
 	path, _, beyond := strings.Cut(path, " has the mode ")
 	switch {
 	case beyond && strings.HasSuffix(name, "_FILE"):
 		return "Let its owner alone read it:\n  chmod 600 " + quoted(strings.TrimPrefix(path, "read the secret: ")), true
 	case name == "KYRO_SECRET":
 		return "Make one, and set it, the same for all processes:\n  echo \"KYRO_SECRET=$(openssl rand -base64 48)\"", true
-	case name == "SMTP_URL" && strings.HasPrefix(wrong.says, "is required"):
+	case name == "SMTP_URL" && strings.HasPrefix(wrong.Says, "is required"):
 		return "Set who sends mails, or let no stranger in:\n  SMTP_URL=smtp://user:password@mail.example.com\n  KYRO_MAIL_FROM=\"KyroChat <kyrochat@example.com>\"\n" +
 			"or\n  KYRO_SIGNUP=closed", true
 	case name == "KYRO_MAIL_FROM":
@@ -69,19 +71,19 @@ func quoted(path string) string {
 }
 
 // exposed tells what strangers could make use of.
-func exposed(c Config) (found []finding) {
+func exposed(c config.Config) (found []finding) {
 	if c.Production && c.Rates.Scale == 0 {
 		found = append(found, warn("KYRO_RATE_SCALE is 0, which switches off every limit of how often, also of guesses at passwords.", "  unset KYRO_RATE_SCALE"))
 	}
-	if c.Role.serves() && c.Production && strings.HasPrefix(c.PublicURL, "http://") && !isOwnMachine(c.PublicURL) && c.Mail.SMTPURL == "" {
+	if c.Role.Serves() && c.Production && strings.HasPrefix(c.PublicURL, "http://") && !config.IsOwnMachine(c.PublicURL) && c.Mail.SMTPURL == "" {
 		found = append(found, warn("KYRO_PUBLIC_URL is "+c.PublicURL+": over http, passwords and tokens can be read on their way.",
 			"Put a proxy with TLS in front, such as Caddy or nginx, and tell the server where people reach it:\n  KYRO_PUBLIC_URL=https://chat.example.com"))
 	}
-	if c.Role.serves() && c.Production && strings.HasPrefix(c.PublicURL, "https://") && len(c.Proxies) == 0 {
+	if c.Role.Serves() && c.Production && strings.HasPrefix(c.PublicURL, "https://") && len(c.Proxies) == 0 {
 		found = append(found, warn("KYRO_PUBLIC_URL is https, which a proxy in front speaks, but KYRO_TRUSTED_PROXIES is not set: all people seem to have the address of the proxy, and share the limits of one.",
 			"Name the proxy by its address or network, as the server sees it:\n  KYRO_TRUSTED_PROXIES=127.0.0.1"))
 	}
-	if c.Role.serves() && !c.Production && !isOwnHost(c.Addr) {
+	if c.Role.Serves() && !c.Production && !isOwnHost(c.Addr) {
 		found = append(found, warn("KYRO_ENV is development, and KYRO_ADDR is "+c.Addr+", which other machines can reach: they can read the contract, the playground and the mails in the outbox.",
 			"Listen on this machine only, or be strict:\n  KYRO_ADDR=127.0.0.1:8080\nor\n  KYRO_ENV=production"))
 	}
@@ -99,7 +101,7 @@ func exposed(c Config) (found []finding) {
 // isOwnHost reports whether what listens there is reached from this machine only.
 func isOwnHost(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	return err == nil && isLoopback(host)
+	return err == nil && config.IsLoopback(host)
 }
 
 // isInternal reports whether a host to listen on is of the operator's own network, as far as it can be told: all addresses
@@ -124,7 +126,7 @@ func lookAtNames(p *patient) []finding {
 // settingNames are the names of all settings.
 func settingNames() (names []string) {
 	seen := map[string]bool{}
-	_, _ = readConfig(func(name string) string {
+	_, _ = config.Read(func(name string) string {
 		if !seen[name] {
 			seen[name], names = true, append(names, name)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kyrochat/ai"
+	"kyrochat/config"
 )
 
 // lookAtGemini looks whether the key and the models do what is needed.
@@ -22,7 +23,7 @@ func lookAtGemini(p *patient) []finding {
 		Log: slog.New(slog.DiscardHandler),
 	})
 	found := geminiVerdict(x, c.EmbeddingDims)
-	if strings.HasPrefix(c.GeminiURL, "http://") && !isOwnMachine(c.GeminiURL) {
+	if strings.HasPrefix(c.GeminiURL, "http://") && !config.IsOwnMachine(c.GeminiURL) {
 		found = append(found, warn("KYRO_GEMINI_URL begins with http://: the key and all prompts can be read on their way.", "  KYRO_GEMINI_URL=https://…"))
 	}
 	return found
@@ -89,12 +90,12 @@ func lookAtPinecone(p *patient) []finding {
 	defer cancel()
 	x, err := ai.ExaminePinecone(ctx, ai.PineconeConfig{
 		APIKey: string(c.PineconeKey), Index: c.PineconeIndex, Host: c.PineconeHost, ControlURL: c.PineconeControlURL,
-		SharedNamespace: c.PineconeShared, Model: c.identity(), Dims: c.EmbeddingDims, Log: slog.New(slog.DiscardHandler),
+		SharedNamespace: c.PineconeShared, Model: c.Identity(), Dims: c.EmbeddingDims, Log: slog.New(slog.DiscardHandler),
 	})
 	return pineconeVerdict(x, err, c)
 }
 
-func pineconeVerdict(x ai.ExaminedIndex, err error, c providersConfig) (found []finding) {
+func pineconeVerdict(x ai.ExaminedIndex, err error, c config.Providers) (found []finding) {
 	name := pick(c.PineconeIndex != "", c.PineconeIndex, c.PineconeHost)
 	if err != nil {
 		what, todo := parted(strings.TrimPrefix(err.Error(), "KYRO_PINECONE_INDEX: "))
@@ -119,7 +120,7 @@ func pineconeVerdict(x ai.ExaminedIndex, err error, c providersConfig) (found []
 	if x.Metric == "dotproduct" {
 		found = append(found, note("The index "+name+" compares by dotproduct. Vectors are kept at length one, for which that is the same as cosine.", ""))
 	}
-	if strings.HasPrefix(x.Host, "http://") && !isOwnMachine(x.Host) {
+	if strings.HasPrefix(x.Host, "http://") && !config.IsOwnMachine(x.Host) {
 		found = append(found, warn("KYRO_PINECONE_HOST begins with http://: the key and all vectors can be read on their way.", "  KYRO_PINECONE_HOST="+strings.TrimPrefix(x.Host, "http://")))
 	}
 	if worst(found) == fine || worst(found) == noted {

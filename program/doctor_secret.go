@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kyrochat/auth"
+	"kyrochat/config"
 	"kyrochat/kyro"
 )
 
@@ -35,7 +36,7 @@ func lookAtSecret(p *patient) []finding {
 		return nil // which the configuration tells
 	case len(secrets) == 0:
 		var err error
-		from = p.cfg.secretFile()
+		from = p.cfg.SecretPath()
 		if secrets, err = auth.ReadSecrets(from); errors.Is(err, fs.ErrNotExist) {
 			return []finding{ok("None is set: the first start makes one and keeps it in %s, mode 0600.", from)}
 		} else if err != nil {
@@ -86,7 +87,7 @@ func secretVerdict(secrets []string, production bool) (found []finding) {
 func lookAtSecretFiles(p *patient) []finding {
 	var found []finding
 	files := 0
-	for _, name := range secretSettings {
+	for _, name := range config.SecretSettings {
 		path := strings.TrimSpace(p.getenv(name + "_FILE"))
 		if path == "" {
 			continue

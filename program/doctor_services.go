@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 
+	"kyrochat/config"
 	"kyrochat/ingest/bucket"
 	"kyrochat/kyro"
 	"kyrochat/mail"
@@ -53,7 +54,7 @@ func mailTrouble(err error) (what, why string) {
 	return known.Message, why
 }
 
-func mailVerdict(x mail.Examined, err error, c mailConfig) []finding {
+func mailVerdict(x mail.Examined, err error, c config.Mail) []finding {
 	if err == nil {
 		return []finding{ok("The mail server %s can be spoken to, %s, %s. Mails are from %s.", x.Address,
 			pick(x.Encrypted != "", "encrypted by "+x.Encrypted, "not encrypted"), pick(x.SignedIn, "and lets us sign in", "without signing in"), c.From)}
@@ -119,7 +120,7 @@ const askedName = "example.com."
 
 // lookAtNameServer looks whether the names of pages can be looked up.
 func lookAtNameServer(p *patient) []finding {
-	if !p.cfg.Role.works() {
+	if !p.cfg.Role.Works() {
 		return nil // which fetches none
 	}
 	resolver := &net.Resolver{PreferGo: true}

@@ -30,8 +30,8 @@ func lookAtOpenFiles(p *patient) []finding {
 		return nil
 	}
 	wanted := ownFiles
-	if p.cfg.Role.serves() {
-		wanted += cmp.Or(p.cfg.Carriers.maxConnections, transport.DefaultMaxConnections)
+	if p.cfg.Role.Serves() {
+		wanted += cmp.Or(p.cfg.Carriers.MaxConnections, transport.DefaultMaxConnections)
 	}
 	return openFilesVerdict(limit, uint64(wanted))
 }
@@ -56,7 +56,7 @@ func lookAtMemory(p *patient) []finding {
 	}
 	limit, limited := cgroupMemory("/proc/self/cgroup", "/sys/fs/cgroup")
 	children, each := extract.Needs()
-	if !p.cfg.Role.works() {
+	if !p.cfg.Role.Works() {
 		children = 0
 	}
 	return memoryVerdict(total, free, pick(limited && limit < total, limit, 0), children, each)
@@ -200,7 +200,7 @@ func temporaryVerdict(dir string, err error) []finding {
 
 // lookAtExtraction has a document read as a server does it.
 func lookAtExtraction(p *patient) []finding {
-	if !p.cfg.Role.works() {
+	if !p.cfg.Role.Works() {
 		return nil
 	}
 	ctx, cancel := p.within(slow)

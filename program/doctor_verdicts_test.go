@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kyrochat/ai"
+	"kyrochat/config"
 	"kyrochat/ingest/bucket"
 	"kyrochat/kyro"
 	"kyrochat/live"
@@ -278,7 +279,7 @@ func TestVerdictsOnProviders(t *testing.T) {
 	wantVerdict(t, "gemini", "the key", gemini(of(ai.TroubleKey), of(ai.TroubleKey)), failedAt, "GEMINI_API_KEY=…", "(a cause)")
 	wantVerdict(t, "gemini", "away", gemini(of(ai.TroubleAway), of(ai.TroubleAway)), failedAt, "does not answer")
 
-	c := providersConfig{PineconeIndex: "kyro", EmbeddingDims: 768}
+	c := config.Providers{PineconeIndex: "kyro", EmbeddingDims: 768}
 	at := ai.ExaminedIndex{Host: "https://kyro.example.com", Ready: true, Dims: 768, Metric: "cosine", Vectors: 12}
 	wantVerdict(t, "pinecone", "good", pineconeVerdict(at, nil, c), fine, "kyro", "768 dimensions and metric cosine", "12 vectors")
 	byProduct, starting := at, at
@@ -290,9 +291,9 @@ func TestVerdictsOnProviders(t *testing.T) {
 func TestVerdictsOnServices(t *testing.T) {
 	t.Parallel()
 	mailed := func(message string) []finding {
-		return mailVerdict(mail.Examined{Address: "mail.example.com:587"}, kyro.Errorf(kyro.CodeUpstreamFailed, "%s", message), mailConfig{})
+		return mailVerdict(mail.Examined{Address: "mail.example.com:587"}, kyro.Errorf(kyro.CodeUpstreamFailed, "%s", message), config.Mail{})
 	}
-	wantVerdict(t, "mail", "good", mailVerdict(mail.Examined{Address: "m:587", Encrypted: "TLS 1.3", SignedIn: true}, nil, mailConfig{From: "kyro@example.com"}), fine, "encrypted by TLS 1.3", "kyro@example.com")
+	wantVerdict(t, "mail", "good", mailVerdict(mail.Examined{Address: "m:587", Encrypted: "TLS 1.3", SignedIn: true}, nil, config.Mail{From: "kyro@example.com"}), fine, "encrypted by TLS 1.3", "kyro@example.com")
 	for message, mend := range map[string]string{
 		"The mail server cannot be reached.":                                        "nc -vz mail.example.com 587",
 		"The mail server refuses the user or the password of SMTP_URL.":             "SMTP_URL=smtp://user:password@host",

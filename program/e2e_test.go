@@ -18,6 +18,7 @@ import (
 
 	"kyrochat/auth"
 	"kyrochat/client"
+	"kyrochat/config"
 	"kyrochat/ingest/extract"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
@@ -114,7 +115,7 @@ func startServerWith(t *testing.T, env map[string]string, log io.Writer, h hooks
 	if s.env["DATABASE_URL"] == "" {
 		testdb.SQLiteFile(t, s.env["KYRO_DATA_DIR"])
 	}
-	cfg, err := readConfig(func(name string) string { return s.env[name] })
+	cfg, err := config.Read(func(name string) string { return s.env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/config"
 	"kyrochat/eval"
 	"kyrochat/kyro"
 )
@@ -52,7 +53,7 @@ func evalEnv(getenv func(string) string, dataDir string) func(string) string {
 // evalServer gives what runs a server to be measured.
 func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
 	return func(ctx context.Context, dataDir string) (eval.Server, error) {
-		cfg, err := readConfig(evalEnv(getenv, dataDir))
+		cfg, err := config.Read(evalEnv(getenv, dataDir))
 		if err != nil {
 			return eval.Server{}, err
 		}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"kyrochat/config"
 )
 
 const healthUsage = `usage: kyrochat health [--live] [--wait DURATION]
@@ -43,7 +45,7 @@ func health(ctx context.Context, args []string, getenv func(string) string, out 
 	if err != nil {
 		return badUsage{fmt.Errorf("health: %w\n\n%s", err, strings.TrimSpace(healthUsage))}
 	}
-	addr, err := readAdminAddr(getenv)
+	addr, err := config.ReadAdminAddr(getenv)
 	if err != nil {
 		return err
 	}

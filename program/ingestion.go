@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/ingest/extract"
 	"kyrochat/ingest/fetch"
@@ -51,7 +52,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 		Fetcher: fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},
 		Hour: a.hooks.pages.hour, FetchPause: a.hooks.pages.pause,
 		Metered: a.providers.gemini != nil, Prices: a.cfg.Prices, Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
-		Shared: a.pools.Postgres(), Recheck: a.cfg.recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
+		Shared: a.pools.Postgres(), Recheck: a.cfg.Recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
 		Held: st.Held, SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.hooks.now, Measure: a.measured.documents,
 	})
@@ -73,7 +74,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 
 // newFetcher makes what fetches pages of the web, to be closed after use. The addresses that this machine has now are its
 // own: they are refused, also where they are public. denied is told what may not be reached.
-func newFetcher(cfg Config, denied func(ctx context.Context, host string), log *slog.Logger) (*fetch.Fetcher, error) {
+func newFetcher(cfg config.Config, denied func(ctx context.Context, host string), log *slog.Logger) (*fetch.Fetcher, error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err

@@ -8,11 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"kyrochat/config"
 	"kyrochat/kyro"
 	"kyrochat/transport"
 )
 
-func newLogger(cfg Config, w io.Writer) *slog.Logger {
+func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: inUTC}
 	if cfg.LogJSON {
 		return slog.New(thinned{slog.NewJSONHandler(w, options), &repeats{}})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/config"
 	"kyrochat/internal/manual"
 )
 
@@ -207,7 +208,7 @@ var settingName = regexp.MustCompile(`\b(?:KYRO_[A-Z0-9_]*[A-Z0-9]|OTEL_[A-Z_]*[
 func TestSettingsOnPagesAreRead(t *testing.T) {
 	t.Parallel()
 	read := map[string]bool{}
-	if _, err := readConfig(func(name string) string { read[name] = true; return "" }); err != nil {
+	if _, err := config.Read(func(name string) string { read[name] = true; return "" }); err != nil {
 		t.Fatal(err)
 	}
 	for name, path := range byOthers {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"kyrochat/config"
 	"kyrochat/store"
 )
 
@@ -37,7 +38,7 @@ func migrateOnly(ctx context.Context, args []string, getenv func(string) string,
 	if err != nil {
 		return badUsage{fmt.Errorf("migrate: %w\n\n%s", err, strings.TrimSpace(migrateUsage))}
 	}
-	cfg, err := readConfig(getenv)
+	cfg, err := config.Read(getenv)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func migrateOnly(ctx context.Context, args []string, getenv func(string) string,
 }
 
 // wouldMigrate is errFound where the schema is to be changed.
-func wouldMigrate(ctx context.Context, cfg Config) error {
+func wouldMigrate(ctx context.Context, cfg config.Config) error {
 	x, err := store.Examine(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir})
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 
 	"kyrochat/account"
 	"kyrochat/answer"
+	"kyrochat/config"
 	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/transport"
@@ -34,7 +35,7 @@ const (
 	signalStop  = "stop"    // an answer is to stop
 )
 
-func newNodes(cfg Config, name, installation string, told live.Measure, log *slog.Logger) (n *nodes, err error) {
+func newNodes(cfg config.Config, name, installation string, told live.Measure, log *slog.Logger) (n *nodes, err error) {
 	logs, rates, progress := live.NewLogs(live.LogsConfig{}), live.NewRates(live.RatesConfig{}), live.NewProgress(live.ProgressConfig{})
 	attempts := live.NewAttempts(live.AttemptsConfig{})
 	n = &nodes{logs: logs, rates: rates, attempts: attempts, stop: func() {}}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
 
+	"kyrochat/config"
 	"kyrochat/ingest/extract"
 )
 
@@ -94,12 +95,12 @@ func run(
 
 // serve runs the server until ctx ends, and then drains it. To be told to stop while it starts is no error.
 func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
-	cfg, err := readConfig(getenv)
+	cfg, err := config.Read(getenv)
 	if err != nil {
 		return err
 	}
 	log := newLogger(cfg, errOut)
-	cfg.warn(log)
+	cfg.Warn(log)
 	app, err := build(ctx, cfg, hooks{now: wallClock(getenv)}, log)
 	if err == nil {
 		err = app.runReported(ctx)
@@ -129,7 +130,7 @@ func demoServer(
 		for _, name := range demoSettings {
 			own[name] = getenv(name)
 		}
-		cfg, err := readConfig(func(name string) string { return own[name] })
+		cfg, err := config.Read(func(name string) string { return own[name] })
 		if err != nil {
 			return "", nil, err
 		}

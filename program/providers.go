@@ -7,6 +7,7 @@ import (
 
 	"kyrochat/ai"
 	"kyrochat/answer"
+	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/insight"
 	"kyrochat/kyro"
@@ -41,7 +42,7 @@ type quotaPause struct {
 const vectorMemory = 512 << 20
 
 func newProviders(
-	ctx context.Context, cfg Config, st *store.Store, installation string, bus *live.Bus, m measured, log *slog.Logger,
+	ctx context.Context, cfg config.Config, st *store.Store, installation string, bus *live.Bus, m measured, log *slog.Logger,
 ) (_ *providers, err error) {
 	p, offline := &providers{}, &ai.Extractive{Pace: cfg.OfflinePace}
 	if cfg.Providers.GeminiKey == "" {
@@ -72,7 +73,7 @@ func newProviders(
 	return p, nil
 }
 
-func (p *providers) useGemini(cfg Config, bus *live.Bus, told ai.Measure, log *slog.Logger) (err error) {
+func (p *providers) useGemini(cfg config.Config, bus *live.Bus, told ai.Measure, log *slog.Logger) (err error) {
 	log = log.With("part", "gemini")
 	p.gemini, err = ai.NewGemini(ai.GeminiConfig{
 		APIKey: string(cfg.Providers.GeminiKey), URL: cfg.Providers.GeminiURL, Model: cfg.Providers.GeminiModel,
@@ -91,10 +92,10 @@ func (p *providers) useGemini(cfg Config, bus *live.Bus, told ai.Measure, log *s
 	return nil
 }
 
-func (p *providers) usePinecone(ctx context.Context, cfg providersConfig, installation string, told ai.Measure, log *slog.Logger) (err error) {
+func (p *providers) usePinecone(ctx context.Context, cfg config.Providers, installation string, told ai.Measure, log *slog.Logger) (err error) {
 	p.pinecone, err = ai.NewPinecone(ctx, ai.PineconeConfig{
 		APIKey: string(cfg.PineconeKey), Index: cfg.PineconeIndex, Host: cfg.PineconeHost, ControlURL: cfg.PineconeControlURL,
-		SharedNamespace: cfg.PineconeShared, Installation: installation, Model: cfg.identity(), Dims: cfg.EmbeddingDims, Log: log, Measure: told,
+		SharedNamespace: cfg.PineconeShared, Installation: installation, Model: cfg.Identity(), Dims: cfg.EmbeddingDims, Log: log, Measure: told,
 	})
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func (p *providers) usePinecone(ctx context.Context, cfg providersConfig, instal
 }
 
 // info says who does what.
-func (p *providers) info(cfg providersConfig) (answers, embeddings kyro.ProviderInfo, vectors string) {
+func (p *providers) info(cfg config.Providers) (answers, embeddings kyro.ProviderInfo, vectors string) {
 	if p.gemini == nil {
 		model, _ := p.passages.Model()
 		return kyro.ProviderInfo{Provider: "offline", Model: ai.ExtractiveModel}, kyro.ProviderInfo{Provider: "offline", Model: model}, "embedded"

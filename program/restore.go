@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/jobs"
 	"kyrochat/store"
@@ -52,7 +53,7 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 	}
 	defer func() { _ = file.Close() }()
 	o := &operator{getenv: getenv, errOut: errOut}
-	if o.cfg, err = readConfig(getenv); err != nil {
+	if o.cfg, err = config.Read(getenv); err != nil {
 		return fmt.Errorf("%w\n(restore needs the settings of the server in its environment)", err)
 	}
 	archive, manifest, err := readBackup(file, keys)
@@ -95,7 +96,7 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 
 // target is where a backup is restored to.
 type target struct {
-	cfg  Config
+	cfg  config.Config
 	log  *slog.Logger
 	want store.Restored
 	by   string // who restores it, for the audit log

@@ -155,7 +155,7 @@ func (t *target) verify(ctx context.Context) (findings int, err error) {
 		}
 	}
 	v.o.Now = t.read.manifest.At // whose jobs had no time since then to remove what was deleted
-	v.o.Model, v.o.Dims = t.cfg.Providers.embeddings()
+	v.o.Model, v.o.Dims = t.cfg.Providers.Embeddings()
 	err = v.run(ctx, func(f kyro.Finding, _ func(context.Context) error) error {
 		if f.Damage {
 			findings++

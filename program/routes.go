@@ -30,7 +30,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	r.Use(
 		middleware.GetHead,
 		transport.RequestID(nil),
-		transport.Timeouts(a.cfg.Carriers.http.BodyTimeout, a.cfg.Carriers.http.AnswerTimeout),
+		transport.Timeouts(a.cfg.Carriers.HTTP.BodyTimeout, a.cfg.Carriers.HTTP.AnswerTimeout),
 		transport.SecurityHeaders(strings.HasPrefix(a.cfg.PublicURL, "https://")),
 	)
 	api := r.With(a.cors()) // pages are for nobody else to read
@@ -59,7 +59,7 @@ func (a *app) routes(root *resolvers.Root, gate *auth.Gate) http.Handler {
 func (a *app) transfers(r chi.Router) {
 	files := &transfer.Handlers{Documents: a.documents, Exports: a.exports, RequestID: transport.RequestIDFrom, Log: a.log}
 	r = r.With(cors.Handler(cors.Options{
-		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
+		AllowOriginFunc: func(_ *http.Request, origin string) bool { return a.cfg.Allows(origin) },
 		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete},
 		AllowedHeaders:  []string{"Accept", "Content-Type", "Content-Range", "Range", "If-Range"},
 		ExposedHeaders: []string{"Upload-Offset", "Upload-Length", "Range", "Content-Range", "Content-Length", "Content-Disposition",
@@ -84,28 +84,28 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	}
 	gate.RequestID = transport.RequestIDFrom
 	root.RateLimit, root.Carrier = transport.RateLimitFrom, transport.Carrier{}
-	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.allows, Now: a.hooks.now}
-	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.envelope.MaxResponse)
+	root.Cookies = transport.Cookies{On: a.cfg.Browser.Cookies, AllowOrigin: a.cfg.Allows, Now: a.hooks.now}
+	root.MaxRead = readsPerByte * int64(a.cfg.Carriers.Envelope.MaxResponse)
 	rates := transport.Rates{Limiter: a.nodes.rates, Operations: a.cfg.Rates.Operations, Connects: a.cfg.Rates.Connects, Messages: a.cfg.Rates.Socket}
-	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words, Resolved: a.measured.resolvers, Resolving: a.recorded.ofQuery()})
+	schema := graph.NewExecutable(graph.Config{Resolvers: root}, graph.Options{MaxResponse: a.cfg.Carriers.Envelope.MaxResponse, Sent: transport.Sent, Words: transport.Words, Resolved: a.measured.resolvers, Resolving: a.recorded.ofQuery()})
 	server := handler.New(schema)
 	carry := a.cfg.Carriers
-	carry.sockets.Now = a.hooks.now
-	carry.sockets.Init, carry.sockets.AllowOrigin = gate.WebsocketInit, a.cfg.allows
-	carry.sockets.Connections, carry.sockets.Rates = &a.connections, rates
-	carry.events.Connections = &a.connections
-	carry.sockets.Log, carry.events.Log = a.log, a.log
-	a.connections.Max, a.connections.MaxLive = carry.maxConnections, carry.maxLive
-	carry.sockets.Measure, carry.events.Measure = a.measured.operations, a.measured.operations
-	carry.uploads.Measure, carry.http.Measure = a.measured.operations, a.measured.operations
-	carry.sockets.Traces, carry.events.Traces = a.recorded.requests, a.recorded.requests
-	carry.uploads.Traces, carry.http.Traces = a.recorded.requests, a.recorded.requests
-	for _, each := range []graphql.Transport{&carry.sockets, carry.events, carry.uploads, carry.http} {
+	carry.Sockets.Now = a.hooks.now
+	carry.Sockets.Init, carry.Sockets.AllowOrigin = gate.WebsocketInit, a.cfg.Allows
+	carry.Sockets.Connections, carry.Sockets.Rates = &a.connections, rates
+	carry.Events.Connections = &a.connections
+	carry.Sockets.Log, carry.Events.Log = a.log, a.log
+	a.connections.Max, a.connections.MaxLive = carry.MaxConnections, carry.MaxLive
+	carry.Sockets.Measure, carry.Events.Measure = a.measured.operations, a.measured.operations
+	carry.Uploads.Measure, carry.HTTP.Measure = a.measured.operations, a.measured.operations
+	carry.Sockets.Traces, carry.Events.Traces = a.recorded.requests, a.recorded.requests
+	carry.Uploads.Traces, carry.HTTP.Traces = a.recorded.requests, a.recorded.requests
+	for _, each := range []graphql.Transport{&carry.Sockets, carry.Events, carry.Uploads, carry.HTTP} {
 		server.AddTransport(each)
 	}
 	server.SetErrorPresenter(presenter.Present)
 	server.SetRecoverFunc(presenter.Recover)
-	server.Use(carry.envelope)
+	server.Use(carry.Envelope)
 	server.Use(rates) // before the documents, which cost more to read than to refuse
 	documents := a.cfg.Documents
 	documents.Shared = a.nodes.queries
@@ -169,7 +169,7 @@ func (a *app) state() string {
 func (a *app) cors() func(http.Handler) http.Handler {
 	return cors.Handler(cors.Options{
 		AllowCredentials: a.cfg.Browser.Cookies,
-		AllowOriginFunc:  func(_ *http.Request, origin string) bool { return a.cfg.allows(origin) },
+		AllowOriginFunc:  func(_ *http.Request, origin string) bool { return a.cfg.Allows(origin) },
 		AllowedMethods:   []string{http.MethodGet, http.MethodPost},
 		AllowedHeaders: []string{"Accept", "Authorization", "Content-Type", "Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With",
 			// What common clients add by themselves, and tracing.

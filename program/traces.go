@@ -8,6 +8,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"kyrochat/config"
 	"kyrochat/kyro"
 	"kyrochat/trace"
 	"kyrochat/transport"
@@ -17,7 +18,7 @@ import (
 // that nothing is recorded for has none. docs/traces.md says what is recorded.
 
 // newTracer makes what records; nil where nothing is to be.
-func newTracer(ctx context.Context, cfg Config, node string, a *app) (*trace.Tracer, error) {
+func newTracer(ctx context.Context, cfg config.Config, node string, a *app) (*trace.Tracer, error) {
 	if cfg.Traces.Endpoint == "" && a.hooks.spans == nil {
 		return nil, nil
 	}

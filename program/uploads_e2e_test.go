@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
@@ -515,7 +516,7 @@ func TestServerDoesNotStartWithoutItsBucket(t *testing.T) {
 	bucket := s3.Start(t)
 	env := bucket.Env()
 	env["KYRO_S3_BUCKET"], env["KYRO_DATA_DIR"], env["KYRO_ADDR"], env["KYRO_ADMIN_ADDR"] = "other", t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
-	cfg, err := readConfig(func(name string) string { return env[name] })
+	cfg, err := config.Read(func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"net/netip"
@@ -10,8 +10,8 @@ import (
 	"kyrochat/mail"
 )
 
-// mailConfig is how mails are sent, and how long their links are good.
-type mailConfig struct {
+// Mail is how mails are sent, and how long their links are good.
+type Mail struct {
 	SMTPURL   kyro.Secret // empty: mails are kept in the outbox of the data folder
 	From      string
 	ResetTTL  time.Duration // of links for a new password
@@ -47,27 +47,27 @@ func (r *reader) checkMail(c Config) {
 		r.wrong("SMTP_URL", "is required in production where KYRO_SIGNUP is %s: people get in by a link in a mail. Set it, such as smtp://user:password@mail.example.com, with KYRO_MAIL_FROM and an https KYRO_PUBLIC_URL, or set KYRO_SIGNUP to open or closed",
 			pick(r.getenv("KYRO_SIGNUP") == "", "verified by default", "verified"))
 	}
-	if public, err := url.Parse(c.PublicURL); c.Mail.SMTPURL != "" && err == nil && public.Scheme != "https" && !isLoopback(public.Hostname()) {
+	if public, err := url.Parse(c.PublicURL); c.Mail.SMTPURL != "" && err == nil && public.Scheme != "https" && !IsLoopback(public.Hostname()) {
 		r.wrong("KYRO_PUBLIC_URL", "must begin with https:// in production: links in mails lead there, and what follows them is as good as a password")
 	}
 }
 
 // warningsOfMail say where mails go that somebody waits for.
-func (c Config) warningsOfMail() []settingWord {
+func (c Config) warningsOfMail() []Remark {
 	if !c.Production {
 		return nil
 	}
 	if c.Mail.SMTPURL == "" {
-		return []settingWord{{"SMTP_URL", "SMTP_URL is not set, so mails are kept in the data folder's outbox and sent to nobody: set it, so that people can get back in who forgot their password"}}
+		return []Remark{{"SMTP_URL", "SMTP_URL is not set, so mails are kept in the data folder's outbox and sent to nobody: set it, so that people can get back in who forgot their password"}}
 	}
-	if public, err := url.Parse(c.PublicURL); err == nil && isLoopback(public.Hostname()) {
-		return []settingWord{{"KYRO_PUBLIC_URL", "links in mails lead to this machine (" + c.PublicURL + "), which nobody else can reach: set KYRO_PUBLIC_URL"}}
+	if public, err := url.Parse(c.PublicURL); err == nil && IsLoopback(public.Hostname()) {
+		return []Remark{{"KYRO_PUBLIC_URL", "links in mails lead to this machine (" + c.PublicURL + "), which nobody else can reach: set KYRO_PUBLIC_URL"}}
 	}
 	return nil
 }
 
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host is this machine.
+func IsLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}

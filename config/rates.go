@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"time"
@@ -7,8 +7,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// ratesConfig is how often things may be done, as the settings say and KYRO_RATE_SCALE multiplies it.
-type ratesConfig struct {
+// Rates is how often things may be done, as the settings say and KYRO_RATE_SCALE multiplies it.
+type Rates struct {
 	Operations kyro.Rate // of one user, or of one network address without one
 	Connects   kyro.Rate // websockets opened from one network address
 	Socket     kyro.Rate // messages of a client on one websocket
@@ -20,14 +20,14 @@ type ratesConfig struct {
 }
 
 // rates reads how often things may be done.
-func (r *reader) rates(production bool) ratesConfig {
+func (r *reader) rates(production bool) Rates {
 	const most = 1_000_000
 	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
 	times := func(name string, fallback kyro.Rate) kyro.Rate {
 		return kyro.Rate{Count: r.integer(name, fallback.Count, 1, most), Per: fallback.Per}.Scaled(scale)
 	}
 	d := account.DefaultRates()
-	return ratesConfig{
+	return Rates{
 		Operations: kyro.Rate{
 			Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, most), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second),
 		}.Scaled(scale),

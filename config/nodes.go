@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"log/slog"
@@ -9,17 +9,20 @@ import (
 	"kyrochat/live"
 )
 
-// role is what a process does of the work. Any number of each can share one PostgreSQL.
-type role string
+// Role is what a process does of the work. Any number of each can share one PostgreSQL.
+type Role string
 
 const (
-	roleAll    role = "all"    // everything
-	roleAPI    role = "api"    // serves people and makes answers; stores jobs and leaves them to others
-	roleWorker role = "worker" // does jobs; nobody can reach it but its operator
+	roleAll    Role = "all"    // everything
+	roleAPI    Role = "api"    // serves people and makes answers; stores jobs and leaves them to others
+	roleWorker Role = "worker" // does jobs; nobody can reach it but its operator
 )
 
-func (r role) serves() bool { return r != roleWorker }
-func (r role) works() bool  { return r != roleAPI }
+// Serves reports whether people are answered.
+func (r Role) Serves() bool { return r != roleWorker }
+
+// Works reports whether jobs are done.
+func (r Role) Works() bool { return r != roleAPI }
 
 // readRedis reads where Redis is.
 func (r *reader) readRedis(c *Config) {
@@ -38,34 +41,34 @@ func (r *reader) checkNodes(c Config) {
 	}
 }
 
-// warnings are what is to be said of settings that do not stop a start, and mostly are a mistake.
-func (c Config) warnings() []settingWord {
+// Warnings are what is to be said of settings that do not stop a start, and mostly are a mistake.
+func (c Config) Warnings() []Remark {
 	return slices.Concat(c.warningsOfNodes(), c.warningsOfMail())
 }
 
-// warn tells the log so.
-func (c Config) warn(log *slog.Logger) {
-	for _, each := range c.warnings() {
-		log.Warn(each.says, "setting", each.name)
+// Warn tells the log so.
+func (c Config) Warn(log *slog.Logger) {
+	for _, each := range c.Warnings() {
+		log.Warn(each.Says, "setting", each.Setting)
 	}
 }
 
 // warningsOfNodes are what is right for one process and wrong, or less than could be, for several on one database.
-func (c Config) warningsOfNodes() (words []settingWord) {
+func (c Config) warningsOfNodes() (words []Remark) {
 	if c.DatabaseURL != "" && c.Role == roleAll && len(c.Secrets) == 0 {
-		words = append(words, settingWord{"KYRO_SECRET", "KYRO_SECRET is not set, so this process signs tokens with a secret of its own, made in its data folder: " +
+		words = append(words, Remark{"KYRO_SECRET", "KYRO_SECRET is not set, so this process signs tokens with a secret of its own, made in its data folder: " +
 			"set it where other processes serve from the same database, since they refuse these tokens"})
 	}
 	if c.Role != roleAll && c.RedisURL == "" {
-		words = append(words, settingWord{"REDIS_URL", "this process does a part of the work without Redis to hear from the others: " +
+		words = append(words, Remark{"REDIS_URL", "this process does a part of the work without Redis to hear from the others: " +
 			"it sees what they do by looking at the database, within seconds"})
 	}
 	return words
 }
 
-// recheck is how often a watcher of documents looks at their rows. Where workers are other processes, and there is no
+// Recheck is how often a watcher of documents looks at their rows. Where workers are other processes, and there is no
 // Redis, nothing else tells how far they are.
-func (c Config) recheck() time.Duration {
+func (c Config) Recheck() time.Duration {
 	if c.DatabaseURL != "" && c.RedisURL == "" {
 		return 500 * time.Millisecond
 	}

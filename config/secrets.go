@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"os"
@@ -9,14 +9,14 @@ import (
 	"kyrochat/kyro"
 )
 
-// secretSettings are those that may be in a file, which NAME_FILE names: environments are inherited, listed and logged
+// SecretSettings are those that may be in a file, which NAME_FILE names: environments are inherited, listed and logged
 // more easily than files are read.
-var secretSettings = []string{"KYRO_SECRET", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "KYRO_S3_SECRET_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
+var SecretSettings = []string{"KYRO_SECRET", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "GEMINI_API_KEY", "PINECONE_API_KEY", "KYRO_S3_SECRET_KEY", "OTEL_EXPORTER_OTLP_HEADERS"}
 
 // readFiles reads the settings that are in files, and gives them to whoever asks for the settings. It is called first.
 func (r *reader) readFiles() {
 	inFiles := map[string]string{}
-	for _, name := range secretSettings {
+	for _, name := range SecretSettings {
 		set, path := name+"_FILE", r.text(name+"_FILE", "")
 		if path == "" {
 			if path = r.credential(name); path == "" {
@@ -61,11 +61,11 @@ func (r *reader) secrets(name string) []kyro.Secret {
 	return list
 }
 
-// plainSecrets are the secrets that are set, as tokens are made from them; those of the file in the data folder where none
+// PlainSecrets are the secrets that are set, as tokens are made from them; those of the file in the data folder where none
 // is, which is made where there is no such file.
-func (c Config) plainSecrets() ([]string, error) {
+func (c Config) PlainSecrets() ([]string, error) {
 	if len(c.Secrets) == 0 {
-		return auth.LoadOrCreateSecrets(c.secretFile())
+		return auth.LoadOrCreateSecrets(c.SecretPath())
 	}
 	return kyro.Plain(c.Secrets...), nil
 }
@@ -86,9 +86,9 @@ func (r *reader) credential(name string) string {
 	return path
 }
 
-// secretFile is the file of secrets that a server follows while it runs; "" where they are in the environment, and
+// SecretPath is the file of secrets that a server follows while it runs; "" where they are in the environment, and
 // cannot change.
-func (c Config) secretFile() string {
+func (c Config) SecretPath() string {
 	switch {
 	case c.SecretFile != "":
 		return c.SecretFile

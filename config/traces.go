@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"net/url"
@@ -7,8 +7,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// tracesConfig is where traces go, and how many.
-type tracesConfig struct {
+// Traces is where traces go, and how many.
+type Traces struct {
 	Endpoint string // empty: nothing is traced
 	Headers  map[string]kyro.Secret
 	Service  string

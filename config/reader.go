@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"fmt"
@@ -17,27 +17,27 @@ import (
 // reader reads settings and collects what is wrong with them.
 type reader struct {
 	getenv func(string) string
-	errs   wrongSettings
+	errs   Mistakes
 }
 
-// settingWord is something that is to be said of a setting.
-type settingWord struct{ name, says string }
+// Remark is something that is to be said of a setting.
+type Remark struct{ Setting, Says string }
 
-// wrongSettings are all that stop a start.
-type wrongSettings []settingWord
+// Mistakes are all that stop a start.
+type Mistakes []Remark
 
 // Error implements error.
-func (w wrongSettings) Error() string {
+func (w Mistakes) Error() string {
 	var b strings.Builder
 	b.WriteString("the configuration is wrong:")
 	for _, each := range w {
-		b.WriteString("\n" + each.name + " " + each.says)
+		b.WriteString("\n" + each.Setting + " " + each.Says)
 	}
 	return b.String()
 }
 
 func (r *reader) wrong(name, format string, args ...any) {
-	r.errs = append(r.errs, settingWord{name, fmt.Sprintf(format, args...)})
+	r.errs = append(r.errs, Remark{name, fmt.Sprintf(format, args...)})
 }
 
 func (r *reader) err() error {
@@ -210,4 +210,12 @@ func (r *reader) level(name string) slog.Level {
 		r.wrong(name, "is %q: use debug, info, warn or error", r.getenv(name))
 	}
 	return level
+}
+
+// pick is one of two.
+func pick[T any](first bool, a, b T) T {
+	if first {
+		return a
+	}
+	return b
 }

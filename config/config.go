@@ -1,4 +1,7 @@
-package program
+// Package config reads the settings from the environment, and from the files that it names, with all their bounds: nothing else
+// looks there. What is wrong is told at once, all of it. docs/configuration.md says what each setting means, and a test holds that page
+// against what is read.
+package config
 
 import (
 	"log/slog"
@@ -16,7 +19,7 @@ import (
 // Config is everything that can be set, read once at the start. docs/configuration.md says what each setting means.
 type Config struct {
 	Production bool
-	Role       role
+	Role       Role
 	Addr       string
 	AdminAddr  string
 	PublicURL  string
@@ -39,21 +42,21 @@ type Config struct {
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 
-	Rates ratesConfig
+	Rates Rates
 
 	Prices kyro.Prices // of models
 
-	Mail mailConfig
+	Mail Mail
 
-	Providers providersConfig
-	Browser   browserConfig
-	Storage   storageConfig
-	Traces    tracesConfig
+	Providers Providers
+	Browser   Browser
+	Storage   Storage
+	Traces    Traces
 
-	Fetch fetchConfig
+	Fetch Fetch
 
 	Documents      transport.DocumentOptions
-	Carriers       carriers
+	Carriers       Carriers
 	HeaderTimeout  time.Duration // for the head of a request
 	Limits         kyro.Limits
 	AnswerRestart  bool // an answer that was lost after it wrote text is begun again, once
@@ -70,14 +73,14 @@ type Config struct {
 	LogJSON  bool
 }
 
-// readConfig reads the settings from the environment. It gives every mistake at once, in one error.
-func readConfig(getenv func(string) string) (Config, error) {
+// Read reads the settings from the environment. It gives every mistake at once, in one error.
+func Read(getenv func(string) string) (Config, error) {
 	r := &reader{getenv: getenv}
 	r.readFiles()
 	d := kyro.DefaultLimits()
 	c := Config{
 		Production: r.choice("KYRO_ENV", "development", "development", "production") == "production",
-		Role:       role(r.choice("KYRO_ROLE", string(roleAll), string(roleAll), string(roleAPI), string(roleWorker))),
+		Role:       Role(r.choice("KYRO_ROLE", string(roleAll), string(roleAll), string(roleAPI), string(roleWorker))),
 		Addr:       r.addr("KYRO_ADDR", "127.0.0.1:8080"),
 		AdminAddr:  r.addr("KYRO_ADMIN_ADDR", defaultAdminAddr),
 		Proxies:    r.prefixes("KYRO_TRUSTED_PROXIES"),
@@ -160,8 +163,8 @@ func readConfig(getenv func(string) string) (Config, error) {
 	return c, r.err()
 }
 
-// readAdminAddr reads where a server with these settings tells how it is, and heeds no other setting.
-func readAdminAddr(getenv func(string) string) (string, error) {
+// ReadAdminAddr reads where a server with these settings tells how it is, and heeds no other setting.
+func ReadAdminAddr(getenv func(string) string) (string, error) {
 	r := &reader{getenv: getenv}
 	return r.addr("KYRO_ADMIN_ADDR", defaultAdminAddr), r.err()
 }

@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func kept(t *testing.T, text string, mode os.FileMode) string {
 func TestSettingsInFiles(t *testing.T) {
 	t.Parallel()
 	secrets := kept(t, secretOne+"\n# a former one\n"+secretTwo+"\n", 0o600)
-	c, err := readConfig(env(map[string]string{
+	c, err := Read(env(map[string]string{
 		"KYRO_SECRET_FILE":      secrets,
 		"DATABASE_URL_FILE":     kept(t, "postgres://kyro:pw@db.internal/kyro\n", 0o640),
 		"REDIS_URL_FILE":        kept(t, "redis://:pw@redis.internal:6379/0\n", 0o400),
@@ -44,7 +44,7 @@ func TestSettingsInFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(c.Secrets, []kyro.Secret{secretOne, secretTwo}) || c.secretFile() != secrets ||
+	if !slices.Equal(c.Secrets, []kyro.Secret{secretOne, secretTwo}) || c.SecretPath() != secrets ||
 		c.DatabaseURL != "postgres://kyro:pw@db.internal/kyro" || c.RedisURL != "redis://:pw@redis.internal:6379/0" ||
 		c.Providers.GeminiKey != "gemini-key" || c.Providers.PineconeKey != "pinecone-key" {
 		t.Errorf("%+v", c)
@@ -65,7 +65,7 @@ func TestSettingsInFilesThatAreRefused(t *testing.T) {
 		"weak secret":   {map[string]string{"KYRO_SECRET_FILE": kept(t, secretOne+"\nsecret-of-mine", 0o600)}, "secret 2"},
 		"mail in files": {map[string]string{"SMTP_URL_FILE": kept(t, "smtp://user:hidden@mail.internal", 0o666)}, "SMTP_URL_FILE cannot be used"},
 	} {
-		_, err := readConfig(env(c.env))
+		_, err := Read(env(c.env))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -87,7 +87,7 @@ func TestSettingsDoNotShowSecrets(t *testing.T) {
 		"GEMINI_API_KEY": "%s", "PINECONE_API_KEY": "%s", "KYRO_S3_SECRET_KEY": "%s", "OTEL_EXPORTER_OTLP_HEADERS": "authorization=%s",
 	}
 	hidden := []string{secretOne, secretTwo}
-	for _, name := range secretSettings {
+	for _, name := range SecretSettings {
 		if name == "KYRO_SECRET" {
 			continue
 		}
@@ -95,7 +95,7 @@ func TestSettingsDoNotShowSecrets(t *testing.T) {
 		settings[name] = fmt.Sprintf(forms[name], secret)
 		hidden = append(hidden, secret)
 	}
-	c, err := readConfig(env(settings))
+	c, err := Read(env(settings))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,9 +126,9 @@ func TestWhichSecretFileIsFollowed(t *testing.T) {
 		{map[string]string{"KYRO_DATA_DIR": "/srv/kyro", "KYRO_SECRET": secretOne}, ""},
 		{map[string]string{"KYRO_DATA_DIR": "/srv/kyro", "KYRO_SECRET_FILE": file}, file},
 	} {
-		cfg, err := readConfig(env(c.env))
-		if err != nil || cfg.secretFile() != c.want {
-			t.Errorf("%v: %q, %v", c.env, cfg.secretFile(), err)
+		cfg, err := Read(env(c.env))
+		if err != nil || cfg.SecretPath() != c.want {
+			t.Errorf("%v: %q, %v", c.env, cfg.SecretPath(), err)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func TestCookiesNeedHTTPS(t *testing.T) {
 		"": true, "http://localhost:3000": true, "http://127.0.0.1:8080": true, "https://chat.example.com": true,
 		"http://chat.example.com": false, "http://localhost.example.com": false,
 	} {
-		_, err := readConfig(env(map[string]string{"KYRO_COOKIES": "true", "KYRO_PUBLIC_URL": url}))
+		_, err := Read(env(map[string]string{"KYRO_COOKIES": "true", "KYRO_PUBLIC_URL": url}))
 		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "KYRO_COOKIES") {
 			t.Errorf("%q: %v", url, err)
 		}
@@ -158,12 +158,12 @@ func TestCredentialsOfTheServiceManager(t *testing.T) {
 		}
 	}
 	settings := map[string]string{"CREDENTIALS_DIRECTORY": folder, "REDIS_URL_FILE": kept(t, "redis://named:6379/0\n", 0o600)}
-	c, err := readConfig(env(settings))
+	c, err := Read(env(settings))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(kyro.Plain(c.Secrets...), []string{secretOne}) || c.secretFile() != filepath.Join(folder, "kyrochat_KYRO_SECRET") {
-		t.Errorf("the secrets are %d, followed in %q", len(c.Secrets), c.secretFile())
+	if !slices.Equal(kyro.Plain(c.Secrets...), []string{secretOne}) || c.SecretPath() != filepath.Join(folder, "kyrochat_KYRO_SECRET") {
+		t.Errorf("the secrets are %d, followed in %q", len(c.Secrets), c.SecretPath())
 	}
 	if c.Providers.GeminiKey != "gemini-key" {
 		t.Error("the key is not read")
@@ -172,7 +172,7 @@ func TestCredentialsOfTheServiceManager(t *testing.T) {
 		t.Errorf("a file that is named goes before, but Redis is %q", c.RedisURL)
 	}
 	settings["GEMINI_API_KEY"] = "another"
-	if _, err := readConfig(env(settings)); err == nil || !strings.Contains(err.Error(), "the credential kyrochat_GEMINI_API_KEY is set, and so is GEMINI_API_KEY") {
+	if _, err := Read(env(settings)); err == nil || !strings.Contains(err.Error(), "the credential kyrochat_GEMINI_API_KEY is set, and so is GEMINI_API_KEY") {
 		t.Errorf("two keys: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// providersConfig is who writes answers, makes embeddings and finds passages by them. Without keys the embedded parts do.
-type providersConfig struct {
+// Providers is who writes answers, makes embeddings and finds passages by them. Without keys the embedded parts do.
+type Providers struct {
 	GeminiKey       kyro.Secret
 	GeminiURL       string // empty: Google's
 	GeminiModel     string
@@ -26,13 +26,13 @@ type providersConfig struct {
 	PineconeShared     bool   // one namespace for all bots
 }
 
-// identity names the embeddings: vectors of another one cannot be compared with them.
-func (c providersConfig) identity() string {
+// Identity names the embeddings: vectors of another one cannot be compared with them.
+func (c Providers) Identity() string {
 	return fmt.Sprintf("%s@%d", c.EmbeddingModel, c.EmbeddingDims)
 }
 
-// embeddings is the model that makes embeddings, and how many dimensions they have.
-func (c providersConfig) embeddings() (model string, dims int) {
+// Embeddings is the model that makes embeddings, and how many dimensions they have.
+func (c Providers) Embeddings() (model string, dims int) {
 	if c.GeminiKey == "" {
 		return new(ai.HashEmbedder).Model()
 	}

@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"log/slog"
@@ -12,23 +12,23 @@ import (
 
 func TestMailIsSet(t *testing.T) {
 	t.Parallel()
-	c, err := readConfig(env(nil))
-	want := mailConfig{From: "KyroChat <kyrochat@localhost>", ResetTTL: 30 * time.Minute, VerifyTTL: 24 * time.Hour, Rate: kyro.Rate{Count: 30, Per: time.Minute}}
+	c, err := Read(env(nil))
+	want := Mail{From: "KyroChat <kyrochat@localhost>", ResetTTL: 30 * time.Minute, VerifyTTL: 24 * time.Hour, Rate: kyro.Rate{Count: 30, Per: time.Minute}}
 	if err != nil || c.Mail != want {
 		t.Errorf("nothing configured: %+v, %v", c.Mail, err)
 	}
-	c, err = readConfig(env(map[string]string{
+	c, err = Read(env(map[string]string{
 		"SMTP_URL": "smtps://kyro:secret@mail.example.com", "KYRO_MAIL_FROM": "Help <help@example.com>", "KYRO_RESET_TOKEN_TTL": "10m",
 		"KYRO_VERIFY_TOKEN_TTL": "48h", "KYRO_MAIL_RATE": "60", "KYRO_RATE_SCALE": "0.5",
 	}))
-	want = mailConfig{
+	want = Mail{
 		SMTPURL: "smtps://kyro:secret@mail.example.com", From: "Help <help@example.com>", ResetTTL: 10 * time.Minute, VerifyTTL: 48 * time.Hour,
 		Rate: kyro.Rate{Count: 30, Per: time.Minute},
 	}
 	if err != nil || c.Mail != want {
 		t.Errorf("everything configured: %+v, %v", c.Mail, err)
 	}
-	if c, err = readConfig(env(map[string]string{"KYRO_SIGNUP": "verified"})); err != nil || c.SignUp != kyro.SignUpVerified {
+	if c, err = Read(env(map[string]string{"KYRO_SIGNUP": "verified"})); err != nil || c.SignUp != kyro.SignUpVerified {
 		t.Errorf("in development the outbox is enough for verified sign-up: %v", err)
 	}
 }
@@ -64,7 +64,7 @@ func TestMailThatCannotWorkStopsTheStart(t *testing.T) {
 		{"links to this machine", with(map[string]string{"SMTP_URL": smtp, "KYRO_MAIL_FROM": from}), "", "this machine"},
 		{"production", with(map[string]string{"SMTP_URL": smtp, "KYRO_MAIL_FROM": from, "KYRO_PUBLIC_URL": "https://chat.example.com"}), "", ""},
 	} {
-		cfg, err := readConfig(env(c.settings))
+		cfg, err := Read(env(c.settings))
 		if c.refused != "" {
 			if err == nil || !strings.Contains(err.Error(), "\n"+c.refused+" ") || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: %v", c.name, err)
@@ -72,7 +72,7 @@ func TestMailThatCannotWorkStopsTheStart(t *testing.T) {
 			continue
 		}
 		var told strings.Builder
-		cfg.warn(slog.New(slog.NewTextHandler(&told, nil)))
+		cfg.Warn(slog.New(slog.NewTextHandler(&told, nil)))
 		if err != nil || c.warned == "" && told.String() != "" || !strings.Contains(told.String(), c.warned) || strings.Contains(told.String(), "hunter2") {
 			t.Errorf("%s: %v, and it warns %q", c.name, err, told.String())
 		}

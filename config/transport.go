@@ -1,39 +1,39 @@
-package program
+package config
 
 import (
 	"kyrochat/transport"
 )
 
-// carriers are what carries operations, with their limits.
-type carriers struct {
-	http     transport.HTTP
-	events   transport.SSE
-	uploads  transport.Multipart
-	sockets  transport.Websocket
-	envelope transport.Envelope
+// Carriers are what carries operations, with their limits.
+type Carriers struct {
+	HTTP     transport.HTTP
+	Events   transport.SSE
+	Uploads  transport.Multipart
+	Sockets  transport.Websocket
+	Envelope transport.Envelope
 
-	maxConnections, maxLive int // of this node
+	MaxConnections, MaxLive int // of this node
 }
 
 // carriers reads the limits of the transports. What is not set stays zero, for which each has its default.
-func (r *reader) carriers(uploadBytes int64) carriers {
+func (r *reader) carriers(uploadBytes int64) Carriers {
 	const most = 1 << 30
 	timeout, grace := r.duration("KYRO_HTTP_OPERATION_TIMEOUT", 0), r.duration("KYRO_TOKEN_GRACE", 0)
-	c := carriers{
-		http: transport.HTTP{
+	c := Carriers{
+		HTTP: transport.HTTP{
 			MaxBody:       int64(r.integer("KYRO_HTTP_MAX_BODY_BYTES", 0, 1, most)),
 			BodyTimeout:   r.duration("KYRO_HTTP_BODY_TIMEOUT", 0),
 			AnswerTimeout: r.duration("KYRO_HTTP_ANSWER_TIMEOUT", 0),
 			Timeout:       timeout,
 		},
-		uploads: transport.Multipart{
+		Uploads: transport.Multipart{
 			MaxUpload: uploadBytes,
 			MaxFiles:  r.integer("KYRO_UPLOAD_MAX_FILES", 0, 1, 1000),
 			Grace:     r.duration("KYRO_UPLOAD_GRACE", 0),
 			MinRate:   int64(r.integer("KYRO_UPLOAD_MIN_RATE", 0, 1, most)),
 			Timeout:   r.duration("KYRO_UPLOAD_TIMEOUT", 0),
 		},
-		sockets: transport.Websocket{
+		Sockets: transport.Websocket{
 			InitTimeout:   r.duration("KYRO_WS_INIT_TIMEOUT", 0),
 			WriteTimeout:  r.duration("KYRO_WS_WRITE_TIMEOUT", 0),
 			PingInterval:  r.duration("KYRO_WS_PING_INTERVAL", 0),
@@ -43,16 +43,16 @@ func (r *reader) carriers(uploadBytes int64) carriers {
 			MaxOperations: r.integer("KYRO_WS_MAX_OPERATIONS", transport.DefaultMaxOperations, 1, 100_000),
 			MaxSockets:    r.integer("KYRO_WS_MAX_SOCKETS", transport.DefaultMaxSockets, 1, 100_000),
 		},
-		envelope: transport.Envelope{
+		Envelope: transport.Envelope{
 			Timeout:     timeout,
 			MaxResponse: r.integer("KYRO_HTTP_MAX_RESPONSE_BYTES", transport.DefaultMaxResponse, 1, most),
 		},
-		maxConnections: r.integer("KYRO_MAX_CONNECTIONS", 0, 1, 1_000_000),
-		maxLive:        r.integer("KYRO_MAX_LIVE_OPERATIONS", 0, 1, 10_000_000),
+		MaxConnections: r.integer("KYRO_MAX_CONNECTIONS", 0, 1, 1_000_000),
+		MaxLive:        r.integer("KYRO_MAX_LIVE_OPERATIONS", 0, 1, 10_000_000),
 	}
-	c.uploads.AnswerTimeout = c.http.AnswerTimeout
-	c.events = transport.SSE{
-		HTTP:        c.http,
+	c.Uploads.AnswerTimeout = c.HTTP.AnswerTimeout
+	c.Events = transport.SSE{
+		HTTP:        c.HTTP,
 		KeepAlive:   r.duration("KYRO_SSE_KEEP_ALIVE", 0),
 		WriteTime:   r.duration("KYRO_SSE_WRITE_TIMEOUT", 0),
 		ExpiryGrace: grace,

@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"math"
@@ -9,8 +9,8 @@ import (
 	"kyrochat/kyro"
 )
 
-// storageConfig is where files are kept, and how long they may take to come.
-type storageConfig struct {
+// Storage is where files are kept, and how long they may take to come.
+type Storage struct {
 	ExportTTL      time.Duration  // how long an export is there once it is final
 	MaxExportBytes int64          // of the file of one
 	UploadTTL      time.Duration  // of the address that a file is sent to

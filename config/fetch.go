@@ -1,4 +1,4 @@
-package program
+package config
 
 import (
 	"net/netip"
@@ -8,8 +8,8 @@ import (
 	"kyrochat/ingest/fetch"
 )
 
-// fetchConfig is what pages are fetched with, and from where.
-type fetchConfig struct {
+// Fetch is what pages are fetched with, and from where.
+type Fetch struct {
 	Allow    []fetch.Exception // what may be reached besides the public internet
 	DNS      string            // host:port of the name server; empty: the system's
 	Agent    string
@@ -19,8 +19,8 @@ type fetchConfig struct {
 }
 
 // fetch reads how pages of the web are fetched.
-func (r *reader) fetch() fetchConfig {
-	c := fetchConfig{
+func (r *reader) fetch() Fetch {
+	c := Fetch{
 		Agent:    r.text("KYRO_FETCH_AGENT", fetch.DefaultUserAgent),
 		Timeout:  r.duration("KYRO_FETCH_TIMEOUT", 30*time.Second),
 		MaxBytes: r.integer("KYRO_FETCH_MAX_BYTES", fetch.DefaultMaxPage, 1, 1<<31-1),
