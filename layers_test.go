@@ -38,6 +38,7 @@ var layers = map[string][]string{
 	"backup":                   {},
 	"migrations":               {},
 	"client":                   {},
+	"demo":                     {"client", "text"},
 	"eval":                     {"client", "text"},
 	"graph":                    {"kyro", "graph/scalar", "graph/model", "graph/plan"},
 	"graph/model":              {"kyro"},

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kyrochat/client"
+	"kyrochat/text"
 )
 
 // stored is a document as the server has it.
@@ -58,7 +59,7 @@ func (r *run) ingest(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	r.progress.say("%s ready after %s", plural(total, "document"), r.now().Sub(began).Round(100*time.Millisecond))
+	r.progress.say("%s ready after %s", text.Plural(total, "document"), r.now().Sub(began).Round(100*time.Millisecond))
 	return nil
 }
 

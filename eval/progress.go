@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
-	"unicode"
+
+	"kyrochat/text"
 )
 
 // progress tells whoever waits how far it is: in one line that is drawn again on a terminal, elsewhere in a line at
@@ -60,7 +60,7 @@ func (p *progress) done() {
 func (p *progress) say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	line := printable(fmt.Sprintf(format, args...)) + "\n"
+	line := text.Printable(fmt.Sprintf(format, args...)) + "\n"
 	if p.terminal && p.what != "" {
 		line = "\r\x1b[K" + line
 	}
@@ -78,14 +78,4 @@ func (p *progress) draw() {
 	case p.steps == p.total || p.steps > 0 && p.steps%tenth == 0:
 		_, _ = io.WriteString(p.out, line+"\n")
 	}
-}
-
-// printable is a text on one line, without what would move the cursor or reorder the line.
-func printable(s string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r) {
-			return r
-		}
-		return -1
-	}, s)), " ")
 }

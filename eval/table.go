@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"kyrochat/text"
 )
 
 // missedShown is how many questions the table lists; the JSON has all of them.
@@ -15,7 +17,7 @@ const missedShown = 20
 // WriteTable writes the report for people: a column for all questions, and one for each language.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, %s\n", r.Set, plural(r.Documents, "document"), plural(len(r.Outcomes), "question"))
+	fmt.Fprintf(&b, "%s: %s, %s\n", r.Set, text.Plural(r.Documents, "document"), text.Plural(len(r.Outcomes), "question"))
 	fmt.Fprintf(&b, "answers %s, embeddings %s, vectors %s, database %s, version %s\n",
 		r.Server.Answers, r.Server.Embeddings, r.Server.Vectors, r.Server.Database, r.Server.Version)
 	if len(r.Outcomes) < r.Chosen {
@@ -27,7 +29,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
 	fmt.Fprint(t, "\tall")
 	for _, l := range r.Languages {
-		fmt.Fprint(t, "\t", printable(l.Name))
+		fmt.Fprint(t, "\t", text.Printable(l.Name))
 		columns = append(columns, l.Figures)
 	}
 	fmt.Fprint(t, "\n")
@@ -120,7 +122,7 @@ func (r *Report) writeMissed(b *strings.Builder) {
 			b.WriteString("\nmissed:\n")
 		}
 		if shown <= missedShown {
-			fmt.Fprintf(b, "  question %d, %q: %s\n", o.Number, printable(shortened(o.Text)), strings.Join(missed, "; "))
+			fmt.Fprintf(b, "  question %d, %q: %s\n", o.Number, text.Printable(shortened(o.Text)), strings.Join(missed, "; "))
 		}
 	}
 	if shown > missedShown {
@@ -167,11 +169,4 @@ func counts[K ~string](of map[K]int) string {
 		parts = append(parts, fmt.Sprintf("%s %d", k, of[k]))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

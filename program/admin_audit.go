@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 const auditListUsage = `usage: kyrochat admin audit list [EMAIL] [--action ACTION] [--since 24h] [--limit N] [--json]
@@ -63,7 +64,7 @@ func readAuditList(flags *flag.FlagSet) func(context.Context, *operator, []strin
 			t = newGrid(o.out, "LINE", "TIME (UTC)", "ACTION", "DONE", "ACCOUNT", "BY", "TARGET", "DETAIL")
 			print = func(e *kyro.AuditEntry) error {
 				return t.row(fmt.Sprint(e.ID.Key), e.At.UTC().Format(time.DateTime), string(e.Action), pick(e.Succeeded, "yes", "no"), dash(e.UserID.String()),
-					by(e), dash(e.Target.String()), strings.Join(slices.DeleteFunc([]string{printable(e.Detail), printable(e.Device.UserAgent), e.Device.AddressPrefix},
+					by(e), dash(e.Target.String()), strings.Join(slices.DeleteFunc([]string{text.Printable(e.Detail), text.Printable(e.Device.UserAgent), e.Device.AddressPrefix},
 						func(s string) bool { return s == "" }), " · "))
 			}
 		}
@@ -167,7 +168,7 @@ func readAuditVerify(*flag.FlagSet) func(context.Context, *operator, []string) e
 		}
 		if !check.Intact() {
 			return fmt.Errorf("the audit log was changed at line %d: %s. The %s before it fit, up to the hash %s",
-				check.Broken, check.Why, plural(int(check.Lines), "line"), dash(check.Hash))
+				check.Broken, check.Why, text.Plural(int(check.Lines), "line"), dash(check.Hash))
 		}
 		return o.printf("The audit log is intact.\nlines %d\nhash  %s\n", check.Lines, dash(check.Hash))
 	}

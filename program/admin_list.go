@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 const listUsage = `usage: kyrochat admin list [--search TEXT] [--deactivated] [--limit N] [--json]
@@ -46,7 +47,7 @@ func readList(flags *flag.FlagSet) func(context.Context, *operator, []string) er
 			t = newGrid(o.out, "ID", "STATUS", "VERIFIED", "CREATED (UTC)", "LAST USED (UTC)", ">BOTS", ">DOCS", "EMAIL", "NAME")
 			print = func(a *kyro.Account) error {
 				return t.row(a.ID.String(), status(a), pick(a.EmailVerified, "yes", "no"), clock(a.CreatedAt), clockOr(a.LastUsedAt, "never"),
-					strconv.Itoa(a.Bots), strconv.Itoa(a.Documents), printable(a.Email), printable(a.Name))
+					strconv.Itoa(a.Bots), strconv.Itoa(a.Documents), text.Printable(a.Email), text.Printable(a.Name))
 			}
 		}
 		n, err := paged(*limit, func(atMost int) (int, error) {
@@ -87,12 +88,12 @@ func readShow(flags *flag.FlagSet) func(context.Context, *operator, []string) er
 		if *asJSON {
 			return o.printJSON(accountJSON(&a))
 		}
-		email := printable(a.Email)
+		email := text.Printable(a.Email)
 		if !a.EmailVerified {
 			email += " (not verified)"
 		}
 		rows := [][2]string{
-			{"Id", a.ID.String()}, {"Email", email}, {"Name", printable(a.Name)}, {"Status", longStatus(&a)},
+			{"Id", a.ID.String()}, {"Email", email}, {"Name", text.Printable(a.Name)}, {"Status", longStatus(&a)},
 			{"Password", pick(a.HasPassword, "set", "not set: the owner sets one by a link in a mail")},
 			{"Created", clock(a.CreatedAt) + " UTC"}, {"Last used", clockOr(a.LastUsedAt, "never")},
 			{"Sessions", strconv.Itoa(a.Sessions)}, {"API keys", strconv.Itoa(a.APIKeys)},

@@ -22,6 +22,7 @@ import (
 	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 // operator is whoever runs the server, at one command.
@@ -162,7 +163,7 @@ func (o *operator) user() string {
 	if sudo := o.getenv("SUDO_USER"); sudo != "" && sudo != name {
 		name += " (sudo by " + sudo + ")"
 	}
-	return printable(name)
+	return text.Printable(name)
 }
 
 // close tells the servers what ended, and closes the database.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 const purgeUsage = `usage: kyrochat admin purge EMAIL [--yes]
@@ -40,7 +41,7 @@ func readPurge(flags *flag.FlagSet) func(context.Context, *operator, []string) e
 		}
 		if !*yes {
 			o.say("This deletes the account of %s (%s) for ever, with %s and %s.", account.Email, account.ID,
-				plural(account.Bots, "bot"), plural(account.Documents, "document"))
+				text.Plural(account.Bots, "bot"), text.Plural(account.Documents, "document"))
 			if err := o.confirm(ctx, "Type its address to go on: ", account.Email); err != nil {
 				return err
 			}
@@ -72,7 +73,7 @@ func (o *operator) watchPurge(ctx context.Context, user kyro.ID) error {
 			return nil
 		case left != shown:
 			o.say("Deleting %s: %s, %s and %s are left.", user,
-				plural(left.Bots, "bot"), plural(left.Documents, "document"), plural(left.Conversations, "conversation"))
+				text.Plural(left.Bots, "bot"), text.Plural(left.Documents, "document"), text.Plural(left.Conversations, "conversation"))
 			shown, changed = left, time.Now()
 		case time.Since(changed) > purgeSilence:
 			o.say("It is stored that %s is to be deleted, and nothing has happened for %s: it is done once a server with\n"+

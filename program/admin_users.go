@@ -8,6 +8,7 @@ import (
 
 	"kyrochat/account"
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 const createUserUsage = `usage: kyrochat admin create-user EMAIL [--name NAME] [--password-stdin | --invite]
@@ -107,7 +108,7 @@ func readSetPassword(flags *flag.FlagSet) func(context.Context, *operator, []str
 		if err != nil {
 			return err
 		}
-		o.say("Set the password of %s (%s) and ended %s.", account.Email, account.ID, plural(ended, "session"))
+		o.say("Set the password of %s (%s) and ended %s.", account.Email, account.ID, text.Plural(ended, "session"))
 		if account.DeactivatedAt != nil {
 			o.say(`The account is deactivated: "kyrochat admin reactivate %s" lets its owner sign in.`, account.ID)
 		}
@@ -138,9 +139,9 @@ func readRevokeSessions(flags *flag.FlagSet) func(context.Context, *operator, []
 			o.say("Ended the sessions and API keys of %s (%s): %d in all.", account.Email, account.ID, ended)
 			return nil
 		}
-		o.say("Ended %s of %s (%s).", plural(ended, "session"), account.Email, account.ID)
+		o.say("Ended %s of %s (%s).", text.Plural(ended, "session"), account.Email, account.ID)
 		if account.APIKeys > 0 {
-			o.say("%s still work: --keys ends them, too.", plural(account.APIKeys, "API key"))
+			o.say("%s still work: --keys ends them, too.", text.Plural(account.APIKeys, "API key"))
 		}
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"kyrochat/backup"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 const backupUsage = `usage: kyrochat backup -o FILE|FOLDER|- [-to AGE-KEY]... [-passphrase-file FILE]
@@ -108,11 +109,11 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 		}
 		return fmt.Errorf("backup: %w", err)
 	}
-	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, byteText(b.progress.written), plural(int(b.summary.rows()), "row"),
-		plural(b.summary.Originals, "file"), byteText(b.summary.Bytes), time.Since(at).Round(time.Millisecond))
+	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, byteText(b.progress.written), text.Plural(int(b.summary.rows()), "row"),
+		text.Plural(b.summary.Originals, "file"), byteText(b.summary.Bytes), time.Since(at).Round(time.Millisecond))
 	if n := len(b.summary.Missing); n > 0 {
 		return errFound{fmt.Errorf("the backup is made, but of %s the files were missing before: %s. \"kyrochat admin verify\" says more",
-			plural(n, "document"), firstFew(b.summary.Missing, 10))}
+			text.Plural(n, "document"), firstFew(b.summary.Missing, 10))}
 	}
 	return nil
 }
@@ -139,5 +140,5 @@ func byteText(n int64) string {
 	case n >= 1<<10:
 		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 	}
-	return plural(int(n), "byte")
+	return text.Plural(int(n), "byte")
 }

@@ -16,6 +16,7 @@ import (
 	"kyrochat/backup"
 	"kyrochat/kyro"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 // verifyBackup is the command that looks at a backup.
@@ -45,8 +46,8 @@ func verifyBackup(ctx context.Context, args []string, in io.Reader, out, errOut 
 		return fmt.Errorf("backup verify: %w", err)
 	}
 	_, err = fmt.Fprintf(out, "The backup is complete and undamaged.\nmade       %s by KyroChat %s, of %s\nholds      %s, %s, %s of %s\n%s",
-		manifest.At.Format(time.DateTime+" MST"), manifest.Version, manifest.Database, plural(int(r.told.rows()), "row"), plural(r.told.Jobs, "job"),
-		plural(r.told.Originals, "file"), byteText(r.told.Bytes),
+		manifest.At.Format(time.DateTime+" MST"), manifest.Version, manifest.Database, text.Plural(int(r.told.rows()), "row"), text.Plural(r.told.Jobs, "job"),
+		text.Plural(r.told.Originals, "file"), byteText(r.told.Bytes),
 		pick(len(r.told.Missing) == 0, "", "missing    the files of "+firstFew(r.told.Missing, 10)+"\n"))
 	return err
 }
@@ -188,7 +189,7 @@ func (r *restoring) fill(ctx context.Context) error {
 				_, err = r.into.Rows(ctx, table, body)
 			}
 			r.seen.Rows[table] += int64(n)
-			r.progress.at("restoring %s: %s", table, plural(int(r.seen.Rows[table]), "row"))
+			r.progress.at("restoring %s: %s", table, text.Plural(int(r.seen.Rows[table]), "row"))
 		case "jobs.json":
 			var waiting []kyro.Job
 			if err = json.Unmarshal(body, &waiting); err == nil {

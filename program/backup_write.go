@@ -21,6 +21,7 @@ import (
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 // backingUp is a backup that is being made.
@@ -112,7 +113,7 @@ func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error 
 		err := snapshot.Rows(ctx, table, func(rows int, body []byte) error {
 			part++
 			b.summary.Rows[table.Name] += int64(rows)
-			b.progress.at("reading %s: %s", table.Name, plural(int(b.summary.Rows[table.Name]), "row"))
+			b.progress.at("reading %s: %s", table.Name, text.Plural(int(b.summary.Rows[table.Name]), "row"))
 			return b.out.Add(fmt.Sprintf("rows/%s/%06d", table.Name, part), int64(len(body)), bytes.NewReader(body))
 		})
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"kyrochat/text"
 )
 
 // address is one that a server listens on.
@@ -33,7 +35,7 @@ func lookAtAddresses(p *patient) (found []finding) {
 	admin.look(ctx)
 	if admin.taken {
 		if body, err := pageAt(ctx, admin.addr, "/readyz"); err == nil {
-			admin.says = printable(string(body))
+			admin.says = text.Printable(string(body))
 			alive, err := pageAt(ctx, admin.addr, "/healthz")
 			admin.ours = err == nil && string(alive) == "ok\n"
 		}

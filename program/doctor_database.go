@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 const (
@@ -74,7 +75,7 @@ func unreachedPostgres(x examinedDatabase) finding {
 
 // plainly is an error in one line, without the full stop. One that says what happened at the end says that alone.
 func plainly(err error) string {
-	text := strings.TrimRight(printable(err.Error()), ". ")
+	text := strings.TrimRight(text.Printable(err.Error()), ". ")
 	if errors.Is(err, errTooLong) || strings.Contains(text, "context deadline exceeded") || strings.Contains(text, "i/o timeout") {
 		return "it does not answer in time"
 	}
@@ -147,7 +148,7 @@ func schemaVerdict(x examinedDatabase, inUse bool) []finding {
 	return []finding{ok("The schema is that of this program.")}
 }
 
-func migrationsAre(n int) string { return plural(n, "migration") + pick(n == 1, " is", " are") }
+func migrationsAre(n int) string { return text.Plural(n, "migration") + pick(n == 1, " is", " are") }
 
 // lookAtConnections holds what PostgreSQL lets in against what this process, and the others, may open.
 func lookAtConnections(p *patient) []finding {

@@ -7,6 +7,7 @@ import (
 
 	"kyrochat/ai"
 	"kyrochat/config"
+	"kyrochat/text"
 )
 
 // lookAtGemini looks whether the key and the models do what is needed.
@@ -125,7 +126,7 @@ func pineconeVerdict(x ai.ExaminedIndex, err error, c config.Providers) (found [
 	}
 	if worst(found) == fine || worst(found) == noted {
 		found = append([]finding{ok("Pinecone takes the key; the index %s at %s is ready, of %d dimensions%s, with %s.", name, x.Host, x.Dims,
-			pick(x.Metric == "", "", " and metric "+x.Metric), plural(x.Vectors, "vector"))}, found...)
+			pick(x.Metric == "", "", " and metric "+x.Metric), text.Plural(x.Vectors, "vector"))}, found...)
 	}
 	return found
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kyrochat/live"
+	"kyrochat/text"
 )
 
 const redisTime = 4 * time.Second
@@ -53,7 +54,7 @@ func redisVerdict(x examinedRedis, timeout time.Duration) (found []finding) {
 		case strings.HasPrefix(first, "MISCONF"):
 			mend = "It cannot save to its disk, and refuses writes. Nothing of it has to be saved for KyroChat:\n  redis-cli -u \"$REDIS_URL\" config set save ''"
 		}
-		found = append(found, fail("Redis does not take what servers send: "+strings.TrimRight(printable(first), ".")+".", mend))
+		found = append(found, fail("Redis does not take what servers send: "+strings.TrimRight(text.Printable(first), ".")+".", mend))
 	}
 	if before(x.Version, 6, 2) {
 		found = append(found, fail("Redis "+x.Version+" is too old: 6.2 or newer is needed.", "Upgrade it. Nothing in it has to be kept."))

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"kyrochat/text"
 )
 
 // report is what was found, as it is printed.
@@ -21,7 +23,7 @@ func (r *report) add(f finding) { r.findings = append(r.findings, f) }
 func (r *report) begin(out io.Writer, p *patient) func(finding) error {
 	r.began = time.Now()
 	_, err := fmt.Fprintf(out, "KyroChat %s, %s, role %s, data in %s\n\n", r.Version, pick(p.cfg.Production, "production", "development"),
-		p.cfg.Role, printable(p.cfg.DataDir))
+		p.cfg.Role, text.Printable(p.cfg.DataDir))
 	return func(f finding) error {
 		if err == nil {
 			_, err = io.WriteString(out, f.lines())
@@ -40,17 +42,17 @@ func (f finding) lines() string {
 	var b strings.Builder
 	indent := strings.Repeat(" ", len("FAIL  ")+checkWidth+1)
 	fmt.Fprintf(&b, "%-5s %-*s ", f.Status, checkWidth, f.Check)
-	b.WriteString(strings.Join(broken(printable(f.Found), lineWidth-len(indent)), "\n"+indent) + "\n")
+	b.WriteString(strings.Join(broken(text.Printable(f.Found), lineWidth-len(indent)), "\n"+indent) + "\n")
 	for i, line := range strings.Split(f.Mend, "\n") {
 		if f.Mend == "" {
 			break
 		}
 		b.WriteString(indent + pick(i == 0, "-> ", "   "))
 		if isCommand(line) {
-			b.WriteString(printable(strings.TrimSpace(line)) + "\n")
+			b.WriteString(text.Printable(strings.TrimSpace(line)) + "\n")
 			continue
 		}
-		b.WriteString(strings.Join(broken(printable(line), lineWidth-len(indent)-3), "\n"+indent+"   ") + "\n")
+		b.WriteString(strings.Join(broken(text.Printable(line), lineWidth-len(indent)-3), "\n"+indent+"   ") + "\n")
 	}
 	return b.String()
 }
@@ -97,8 +99,8 @@ func (r *report) end(out io.Writer, asJSON bool) error {
 		warned:   "A server works here. See the warnings.",
 		failedAt: "Mend the failures first: with them a server does not start, or not do all of its work.",
 	}[worst(r.findings)]
-	_, err := fmt.Fprintf(out, "\n%s, %s, %s, %d fine, in %.1f s. %s\n", plural(n[failedAt], "failure"), plural(n[warned], "warning"),
-		plural(n[noted], "note"), n[fine], time.Since(r.began).Seconds(), conclusion)
+	_, err := fmt.Fprintf(out, "\n%s, %s, %s, %d fine, in %.1f s. %s\n", text.Plural(n[failedAt], "failure"), text.Plural(n[warned], "warning"),
+		text.Plural(n[noted], "note"), n[fine], time.Since(r.began).Seconds(), conclusion)
 	return err
 }
 

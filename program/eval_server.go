@@ -10,6 +10,7 @@ import (
 	"kyrochat/config"
 	"kyrochat/eval"
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // ownSettings are what a server that is measured has of its own, whatever the environment says of the one that serves:
@@ -91,7 +92,7 @@ func (a *app) settled(ctx context.Context) error {
 		case err == nil && n == 0:
 			return nil
 		case err == nil:
-			left = plural(n, "job")
+			left = text.Plural(n, "job")
 		case ctx.Err() == nil:
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"kyrochat/ingest/files"
 	"kyrochat/kyro"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 // inspector looks at everything that an installation keeps: in the database, in files and in the index.
@@ -237,5 +238,5 @@ func findingText(f kyro.Finding) string {
 		}
 	}
 	fmt.Fprintf(&b, ")\n       %s", f.Mend)
-	return printable(b.String())
+	return text.Printable(b.String())
 }

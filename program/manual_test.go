@@ -263,10 +263,10 @@ func TestCommandsOnPagesAreThere(t *testing.T) {
 				if !commands[found[1]] {
 					t.Errorf("%s: there is no command %q", where, found[1])
 				}
-				checkFlags(t, where, "program", found[2])
+				checkFlags(t, where, found[2], "program", "demo")
 			}
 			if found := programName.FindStringSubmatch(command); found != nil {
-				checkFlags(t, where, found[1], found[2])
+				checkFlags(t, where, found[2], found[1])
 			}
 			if found := targetName.FindStringSubmatch(command); found != nil && !targets[found[1]] {
 				t.Errorf("%s: make knows no %s", where, found[1])
@@ -294,8 +294,8 @@ func commandLines(page *manual.Page) []manual.Place {
 	return lines
 }
 
-// checkFlags sees that a program names each flag, as Go's flag package takes them.
-func checkFlags(t *testing.T, where, folder, arguments string) {
+// checkFlags sees that a program names each flag, as Go's flag package takes them, in one of its folders.
+func checkFlags(t *testing.T, where, arguments string, folders ...string) {
 	t.Helper()
 	arguments = regexp.MustCompile(`"[^"]*"|'[^']*'|[|&;].*`).ReplaceAllString(arguments, "")
 	names := flagName.FindAllStringSubmatch(arguments, -1)
@@ -303,12 +303,14 @@ func checkFlags(t *testing.T, where, folder, arguments string) {
 		return
 	}
 	source := ""
-	for _, path := range must(filepath.Glob(filepath.Join(folder, "*.go"))) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
+	for _, folder := range folders {
+		for _, path := range must(filepath.Glob(filepath.Join(folder, "*.go"))) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source += string(text)
 		}
-		source += string(text)
 	}
 	for _, name := range names {
 		if !strings.Contains(source, `"`+name[1]+`"`) && name[1] != "help" {

@@ -15,6 +15,7 @@ import (
 	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
 
 	"kyrochat/config"
+	"kyrochat/demo"
 	"kyrochat/ingest/extract"
 )
 
@@ -65,7 +66,7 @@ func run(
 	case "serve":
 		return serve(ctx, getenv, errOut)
 	case "demo":
-		return demo(ctx, args, in, out, errOut, demoServer(getenv, errOut))
+		return demo.Run(ctx, args, in, out, errOut, demoServer(getenv, errOut))
 	case "eval":
 		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
 	case "admin":

@@ -15,6 +15,7 @@ import (
 	"kyrochat/ingest"
 	"kyrochat/jobs"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 const restoreUsage = `usage: kyrochat restore FILE|- [-identity FILE | -passphrase-file FILE] [-keep-sessions]
@@ -77,8 +78,8 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 		return fmt.Errorf("restore: %w\nNothing was restored", err)
 	}
 	p := t.read.progress
-	p.say("Restored what was kept on %s: %s and %s of %s, in %s.", manifest.At.Format(time.DateTime+" MST"), plural(int(t.read.seen.rows()), "row"),
-		plural(t.read.seen.Originals, "file"), byteText(t.read.seen.Bytes), time.Since(t.want.At).Round(time.Millisecond))
+	p.say("Restored what was kept on %s: %s and %s of %s, in %s.", manifest.At.Format(time.DateTime+" MST"), text.Plural(int(t.read.seen.rows()), "row"),
+		text.Plural(t.read.seen.Originals, "file"), byteText(t.read.seen.Bytes), time.Since(t.want.At).Round(time.Millisecond))
 	p.say("It is the installation %s; what Pinecone and a bucket have below %s is that of the one it was made of.", t.want.Installation, manifest.Installation)
 	if *keep {
 		p.say("Whoever was signed in still is, where KYRO_SECRET is the same.")

@@ -18,6 +18,7 @@ import (
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 // open opens the database that is filled, without a schema.
@@ -54,7 +55,7 @@ func (t *target) restorePostgres(ctx context.Context) (findings int, err error) 
 		return 0, err
 	}
 	if others > 0 {
-		return 0, fmt.Errorf("servers are connected to the database (%s): stop them first", plural(others, "connection"))
+		return 0, fmt.Errorf("servers are connected to the database (%s): stop them first", text.Plural(others, "connection"))
 	}
 	clear := func(ctx context.Context) error { return t.pools.Unmigrate(ctx, t.queue.Unmigrate) }
 	if err := clear(ctx); err != nil {

@@ -1,4 +1,5 @@
-package program
+// Package demo plays the whole product on files of somebody's own, at a terminal.
+package demo
 
 import (
 	"bufio"
@@ -15,9 +16,10 @@ import (
 	"strings"
 
 	"kyrochat/client"
+	"kyrochat/text"
 )
 
-const demoUsage = `usage: kyrochat demo FILE... [-ask QUESTION]...
+const usage = `usage: kyrochat demo FILE... [-ask QUESTION]...
 
 Starts a server of its own on a free port, makes a bot, feeds it the files and answers the questions from them.
 PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV, JSON and plain text are read.
@@ -25,11 +27,11 @@ Without -ask it takes questions from the keyboard. Nothing is kept. Where GEMINI
 Gemini answers, and gets the text of the files; else all is done on this machine.
 `
 
-// demo plays the whole product as an ordinary client of the public API, against a server that start runs in a
+// Run plays the whole product as an ordinary client of the public API, against a server that start runs in a
 // folder which is removed at the end.
-func demo(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer,
+func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer,
 	start func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error)) (err error) {
-	files, questions, err := parseDemo(args, errOut)
+	files, questions, err := parse(args, errOut)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
@@ -58,7 +60,7 @@ func demo(ctx context.Context, args []string, in io.Reader, out, errOut io.Write
 	if err != nil {
 		return err
 	}
-	d := &demoRun{api: api, screen: newScreen(out)}
+	d := &run{api: api, screen: newScreen(out)}
 	err = d.play(ctx, files, questions, in)
 	if ctx.Err() != nil {
 		d.screen.line("")
@@ -70,8 +72,8 @@ func demo(ctx context.Context, args []string, in io.Reader, out, errOut io.Write
 	return err
 }
 
-// parseDemo reads the arguments, flags and files in any order, and checks that the files can be read.
-func parseDemo(args []string, errOut io.Writer) (files, questions []string, err error) {
+// parse reads the arguments, flags and files in any order, and checks that the files can be read.
+func parse(args []string, errOut io.Writer) (files, questions []string, err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Func("ask", "a question to answer; may be given more than once", func(q string) error {
@@ -83,7 +85,7 @@ func parseDemo(args []string, errOut io.Writer) (files, questions []string, err 
 	})
 	for len(args) > 0 {
 		if err := flags.Parse(args); err != nil {
-			_, _ = fmt.Fprint(errOut, demoUsage)
+			_, _ = fmt.Fprint(errOut, usage)
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, nil, err
 			}
@@ -100,7 +102,7 @@ func parseDemo(args []string, errOut io.Writer) (files, questions []string, err 
 		files, args = append(files, rest[0]), rest[1:]
 	}
 	if len(files) == 0 {
-		_, _ = fmt.Fprint(errOut, demoUsage)
+		_, _ = fmt.Fprint(errOut, usage)
 		return nil, nil, errors.New("demo: name at least one file to answer from")
 	}
 	for _, name := range files {
@@ -133,8 +135,8 @@ func checkReadable(name string) error {
 	return f.Close()
 }
 
-// demoRun is one demo in progress.
-type demoRun struct {
+// run is one demo in progress.
+type run struct {
 	api          *client.Client
 	screen       *screen
 	bot          string
@@ -142,7 +144,7 @@ type demoRun struct {
 	saidOffline  bool
 }
 
-func (d *demoRun) play(ctx context.Context, files, questions []string, in io.Reader) error {
+func (d *run) play(ctx context.Context, files, questions []string, in io.Reader) error {
 	if err := d.setUp(ctx); err != nil {
 		return err
 	}
@@ -164,7 +166,7 @@ func (d *demoRun) play(ctx context.Context, files, questions []string, in io.Rea
 	}
 	for _, question := range questions {
 		d.screen.line("")
-		d.screen.line(d.screen.bold("> " + printable(question)))
+		d.screen.line(d.screen.bold("> " + text.Printable(question)))
 		if err := d.ask(ctx, question); err != nil {
 			return err
 		}
@@ -173,7 +175,7 @@ func (d *demoRun) play(ctx context.Context, files, questions []string, in io.Rea
 }
 
 // chat answers lines from in until it ends, /quit or the end of ctx.
-func (d *demoRun) chat(ctx context.Context, in io.Reader) error {
+func (d *run) chat(ctx context.Context, in io.Reader) error {
 	d.screen.line("")
 	d.screen.line("Ask a question about your documents. /quit or Ctrl-D ends.")
 	lines, failed := make(chan string), make(chan error, 1)
@@ -220,7 +222,7 @@ func (d *demoRun) chat(ctx context.Context, in io.Reader) error {
 }
 
 // setUp signs up and makes a bot.
-func (d *demoRun) setUp(ctx context.Context) error {
+func (d *run) setUp(ctx context.Context) error {
 	var signedUp struct {
 		RegisterUser struct {
 			AccessToken string
@@ -252,7 +254,7 @@ func (d *demoRun) setUp(ctx context.Context) error {
 }
 
 // introduce names a provider that gets what is in the files.
-func (d *demoRun) introduce(ctx context.Context) error {
+func (d *run) introduce(ctx context.Context) error {
 	var who struct {
 		ServerInfo struct {
 			Answers struct{ Provider, Model string }
@@ -267,17 +269,17 @@ func (d *demoRun) introduce(ctx context.Context) error {
 	return nil
 }
 
-type demoDocument struct {
+type document struct {
 	ID, Status, StatusReason string
 	PageCount                *int
 	ChunkCount               int
 	Warnings                 []struct{ Message string }
 }
 
-func (d demoDocument) ready() bool { return d.Status == "READY" || d.Status == "READY_WITH_WARNINGS" }
+func (d document) ready() bool { return d.Status == "READY" || d.Status == "READY_WITH_WARNINGS" }
 
 // feed uploads one file and follows it until it is ready or not; ok is false where it can't be used.
-func (d *demoRun) feed(ctx context.Context, name string) (ok bool, err error) {
+func (d *run) feed(ctx context.Context, name string) (ok bool, err error) {
 	f, err := os.Open(name) //nolint:gosec // whoever runs it names it
 	if err != nil {
 		return false, fmt.Errorf("open the file: %w", err)
@@ -287,11 +289,11 @@ func (d *demoRun) feed(ctx context.Context, name string) (ok bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("look at the file: %w", err)
 	}
-	title := shortened(printable(filepath.Base(name)))
+	title := shortened(text.Printable(filepath.Base(name)))
 	bar := d.screen.bar(title)
 	var uploaded struct {
 		UploadDocument struct {
-			Document demoDocument
+			Document document
 			Errors   userErrors
 		}
 	}
@@ -313,7 +315,7 @@ func (d *demoRun) feed(ctx context.Context, name string) (ok bool, err error) {
 		bar.end("")
 		return false, err
 	}
-	var now struct{ Document demoDocument }
+	var now struct{ Document document }
 	err = d.api.Do(ctx, `query($id: ID!) { document(id: $id) { id status statusReason pageCount chunkCount warnings { message } } }`,
 		map[string]any{"id": uploaded.UploadDocument.Document.ID}, &now)
 	if err != nil {
@@ -322,16 +324,16 @@ func (d *demoRun) feed(ctx context.Context, name string) (ok bool, err error) {
 	}
 	bar.end(d.screen.outcome(now.Document))
 	for _, w := range now.Document.Warnings {
-		d.screen.line("  " + printable(w.Message))
+		d.screen.line("  " + text.Printable(w.Message))
 	}
 	return now.Document.ready(), nil
 }
 
-// demoFinal are the states after which nothing more happens to a document.
-var demoFinal = []string{"READY", "READY_WITH_WARNINGS", "NEEDS_OCR", "FAILED", "CANCELED"}
+// final are the states after which nothing more happens to a document.
+var final = []string{"READY", "READY_WITH_WARNINGS", "NEEDS_OCR", "FAILED", "CANCELED"}
 
 // follow shows a document's progress until it is final, and what it waits for.
-func (d *demoRun) follow(ctx context.Context, id string, bar *bar) error {
+func (d *run) follow(ctx context.Context, id string, bar *bar) error {
 	events := d.api.Subscribe(ctx, `subscription($id: ID!) { documentProgress(documentId: $id) { status percent retryAt document { statusReason } } }`, map[string]any{"id": id})
 	for data, err := range events {
 		if err != nil {
@@ -349,9 +351,9 @@ func (d *demoRun) follow(ctx context.Context, id string, bar *bar) error {
 			return fmt.Errorf("follow the document: %w", err)
 		}
 		switch now := event.DocumentProgress; {
-		case slices.Contains(demoFinal, now.Status): // the outcome says more
+		case slices.Contains(final, now.Status): // the outcome says more
 		case now.RetryAt != nil && now.Document != nil && now.Document.StatusReason != "":
-			bar.show("waiting: "+printable(now.Document.StatusReason), now.Percent)
+			bar.show("waiting: "+text.Printable(now.Document.StatusReason), now.Percent)
 		default:
 			bar.show(strings.ToLower(strings.ReplaceAll(now.Status, "_", " ")), now.Percent)
 		}
@@ -365,7 +367,7 @@ type userErrors []struct{ Code, Message string }
 func (e userErrors) Error() string {
 	messages := make([]string, len(e))
 	for i, one := range e {
-		messages[i] = printable(one.Message)
+		messages[i] = text.Printable(one.Message)
 	}
 	return strings.Join(messages, " ")
 }

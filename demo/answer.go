@@ -1,4 +1,4 @@
-package program
+package demo
 
 import (
 	"context"
@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"kyrochat/text"
 )
 
-const demoStream = `subscription($id: ID!) {
+const stream = `subscription($id: ID!) {
   messageStream(messageId: $id) {
     __typename
     ... on MessageSnapshot { message { text } }
@@ -22,21 +24,21 @@ const demoStream = `subscription($id: ID!) {
   }
 }`
 
-type demoMessage struct {
+type message struct {
 	Text, Status, Grounding, FinishReason string
 	Notices                               []string
 	Error                                 *struct{ Message string }
-	Citations                             []demoCitation
+	Citations                             []citation
 }
 
-type demoCitation struct {
+type citation struct {
 	Marker               int
 	DocumentTitle, Quote string
 	PageStart, PageEnd   *int
 }
 
 // ask sends a question and prints the answer as it is written, and then what it rests on.
-func (d *demoRun) ask(ctx context.Context, question string) error {
+func (d *run) ask(ctx context.Context, question string) error {
 	in := input("text", question, "clientMessageId", rand.Text(), "botId", d.bot)
 	if d.conversation != "" {
 		in = input("text", question, "clientMessageId", rand.Text(), "conversationId", d.conversation)
@@ -63,9 +65,9 @@ func (d *demoRun) ask(ctx context.Context, question string) error {
 }
 
 // stream prints the answer's text as it comes, and gives the finished message.
-func (d *demoRun) stream(ctx context.Context, id string) (*demoMessage, error) {
+func (d *run) stream(ctx context.Context, id string) (*message, error) {
 	shown := ""
-	for data, err := range d.api.Subscribe(ctx, demoStream, map[string]any{"id": id}) {
+	for data, err := range d.api.Subscribe(ctx, stream, map[string]any{"id": id}) {
 		if err != nil {
 			return nil, fmt.Errorf("follow the answer: %w", err)
 		}
@@ -73,7 +75,7 @@ func (d *demoRun) stream(ctx context.Context, id string) (*demoMessage, error) {
 			MessageStream struct {
 				Typename string `json:"__typename"`
 				Text     string
-				Message  demoMessage
+				Message  message
 			}
 		}
 		if err := json.Unmarshal(data, &event); err != nil {
@@ -81,7 +83,7 @@ func (d *demoRun) stream(ctx context.Context, id string) (*demoMessage, error) {
 		}
 		switch e := event.MessageStream; e.Typename {
 		case "MessageDelta":
-			d.screen.print(printableText(e.Text))
+			d.screen.print(text.PrintableLines(e.Text))
 			shown += e.Text
 		case "MessageSnapshot":
 			shown = d.replace(shown, e.Message.Text)
@@ -94,14 +96,14 @@ func (d *demoRun) stream(ctx context.Context, id string) (*demoMessage, error) {
 	return nil, errors.New("the stream ended without the finished answer")
 }
 
-// replace makes what is shown the text: by the rest of it where it goes on, from its start otherwise.
-func (d *demoRun) replace(shown, text string) string {
-	if rest, goesOn := strings.CutPrefix(text, shown); goesOn {
-		d.screen.print(printableText(rest))
+// replace makes what is shown the whole text: by the rest of it where it goes on, from its start otherwise.
+func (d *run) replace(shown, whole string) string {
+	if rest, goesOn := strings.CutPrefix(whole, shown); goesOn {
+		d.screen.print(text.PrintableLines(rest))
 	} else {
-		d.screen.print("\n\n" + printableText(text))
+		d.screen.print("\n\n" + text.PrintableLines(whole))
 	}
-	return text
+	return whole
 }
 
 // groundings says in words how far the documents support an answer, where it is not all the way.
@@ -111,19 +113,19 @@ var groundings = map[string]string{
 	"BLOCKED":   "The answer was blocked.",
 }
 
-// demoNotices says in words what a reader should know of an answer.
-var demoNotices = map[string]string{
+// notices says in words what a reader should know of an answer.
+var notices = map[string]string{
 	"LEXICAL_ONLY": "The documents were searched by words alone.",
 	"FILTERED":     "Something in the answer was made harmless, or left out.",
 }
 
 // conclude prints the citations and what else there is to say about an answer.
-func (d *demoRun) conclude(m *demoMessage) {
+func (d *run) conclude(m *message) {
 	for _, c := range m.Citations {
 		d.screen.line(d.screen.dim(c.String()))
 	}
 	if m.Error != nil {
-		d.screen.line(d.screen.red(printable(m.Error.Message)))
+		d.screen.line(d.screen.red(text.Printable(m.Error.Message)))
 	} else if m.Status != "COMPLETED" && m.Status != "" {
 		d.screen.line(d.screen.red("The answer is not complete: " + strings.ToLower(m.FinishReason) + "."))
 	}
@@ -131,7 +133,7 @@ func (d *demoRun) conclude(m *demoMessage) {
 		d.screen.line(d.screen.yellow(words))
 	}
 	for _, notice := range m.Notices {
-		if words, ok := demoNotices[notice]; ok {
+		if words, ok := notices[notice]; ok {
 			d.screen.line(d.screen.yellow(words))
 		}
 	}
@@ -142,7 +144,7 @@ func (d *demoRun) conclude(m *demoMessage) {
 }
 
 // String is a citation on one line: [1] Title, page 3: "quote".
-func (c demoCitation) String() string {
+func (c citation) String() string {
 	page := ""
 	if c.PageStart != nil {
 		page = fmt.Sprintf(", page %d", *c.PageStart)
@@ -150,5 +152,5 @@ func (c demoCitation) String() string {
 			page = fmt.Sprintf(", pages %d-%d", *c.PageStart, *c.PageEnd)
 		}
 	}
-	return fmt.Sprintf("[%d] %s%s: \"%s\"", c.Marker, printable(c.DocumentTitle), page, printable(c.Quote))
+	return fmt.Sprintf("[%d] %s%s: \"%s\"", c.Marker, text.Printable(c.DocumentTitle), page, text.Printable(c.Quote))
 }

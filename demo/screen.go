@@ -1,4 +1,4 @@
-package program
+package demo
 
 import (
 	"fmt"
@@ -7,7 +7,8 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"unicode"
+
+	"kyrochat/text"
 )
 
 // screen is where the demo writes: with colours and bars that redraw themselves on a terminal, in plain lines
@@ -46,26 +47,19 @@ func (s *screen) paint(code, text string) string {
 }
 
 // outcome says in words what became of a document.
-func (s *screen) outcome(d demoDocument) string {
+func (s *screen) outcome(d document) string {
 	if !d.ready() {
 		words := strings.ToLower(strings.ReplaceAll(d.Status, "_", " "))
 		if d.StatusReason != "" {
-			words += ": " + printable(d.StatusReason)
+			words += ": " + text.Printable(d.StatusReason)
 		}
 		return s.red(words)
 	}
-	words := "ready, " + plural(d.ChunkCount, "passage")
+	words := "ready, " + text.Plural(d.ChunkCount, "passage")
 	if d.PageCount != nil {
-		words += " from " + plural(*d.PageCount, "page")
+		words += " from " + text.Plural(*d.PageCount, "page")
 	}
 	return s.green(words)
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // bar shows how far one file is. Its methods may be called by several goroutines.
@@ -125,22 +119,4 @@ func shortened(title string) string {
 		return string(runes[:most-1]) + "…"
 	}
 	return title
-}
-
-// printable is a text on one line, without what would move the cursor or reorder the line.
-func printable(s string) string {
-	return strings.Join(strings.Fields(printableText(s)), " ")
-}
-
-// printableText keeps line ends, and drops the other controls.
-func printableText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r == 0x200C || r == 0x200D { // the joiners of scripts and emoji
-			return r
-		}
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, s)
 }

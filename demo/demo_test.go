@@ -1,4 +1,4 @@
-package program
+package demo
 
 import (
 	"bytes"
@@ -122,7 +122,7 @@ func runDemo(t *testing.T, api *fakeAPI, input string, args ...string) (string, 
 	var out, errOut bytes.Buffer
 	var folder string
 	stopped := 0
-	err := demo(t.Context(), args, strings.NewReader(input), &out, &errOut, func(_ context.Context, dataDir string) (string, func() error, error) {
+	err := Run(t.Context(), args, strings.NewReader(input), &out, &errOut, func(_ context.Context, dataDir string) (string, func() error, error) {
 		folder = dataDir
 		if _, err := os.Stat(dataDir); err != nil {
 			t.Errorf("the data folder: %v", err)
@@ -282,7 +282,7 @@ func TestDemoArguments(t *testing.T) {
 		{[]string{"--", "-ask"}, "there is no file -ask"},
 		{[]string{os.DevNull}, "not an ordinary file"},
 	} {
-		err := demo(t.Context(), c.args, strings.NewReader(""), io.Discard, io.Discard, func(context.Context, string) (string, func() error, error) {
+		err := Run(t.Context(), c.args, strings.NewReader(""), io.Discard, io.Discard, func(context.Context, string) (string, func() error, error) {
 			t.Errorf("%q: a server was started", c.args)
 			return "", nil, errors.New("no")
 		})
@@ -291,7 +291,7 @@ func TestDemoArguments(t *testing.T) {
 		}
 	}
 	var errOut bytes.Buffer
-	if err := demo(t.Context(), []string{"-h"}, nil, io.Discard, &errOut, nil); err != nil || !strings.Contains(errOut.String(), "usage:") {
+	if err := Run(t.Context(), []string{"-h"}, nil, io.Discard, &errOut, nil); err != nil || !strings.Contains(errOut.String(), "usage:") {
 		t.Errorf("-h: %v, %q", err, errOut.String())
 	}
 }
@@ -304,7 +304,7 @@ func TestDemoIsInterrupted(t *testing.T) {
 	}{{[]string{testFile(t)}, true}, {[]string{testFile(t), "-ask", "Q"}, false}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := false
-		err := demo(ctx, c.args, strings.NewReader(""), io.Discard, io.Discard, func(context.Context, string) (string, func() error, error) {
+		err := Run(ctx, c.args, strings.NewReader(""), io.Discard, io.Discard, func(context.Context, string) (string, func() error, error) {
 			cancel()
 			return "http://127.0.0.1:1", func() error { stopped = true; return nil }, nil
 		})

@@ -1,0 +1,33 @@
+package text
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Plural is a number of things in English words: "1 file", "3 files".
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Printable is a text on one line, without what would move the cursor of a terminal or reorder the line.
+func Printable(s string) string {
+	return strings.Join(strings.Fields(PrintableLines(s)), " ")
+}
+
+// PrintableLines keeps line ends, and drops the other controls.
+func PrintableLines(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r == 0x200C || r == 0x200D { // the joiners of scripts and emoji
+			return r
+		}
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+}
