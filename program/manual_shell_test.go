@@ -102,7 +102,7 @@ const handbook = "BT /F1 24 Tf 72 700 Td (Korvali Lamps: handbook) Tj /F1 18 Tf 
 const kyrochatShim = `
 PATH=$MANUAL_PATH
 if [ $# -gt 0 ] && [ "$1" != serve ]; then exec "$MANUAL_BINARY" "$@"; fi
-export KYRO_ADDR=${KYRO_ADDR:-$MANUAL_ADDR} KYRO_ADMIN_ADDR=${KYRO_ADMIN_ADDR:-$MANUAL_ADMIN_ADDR}
+export KYRO_ADDR=${KYRO_ADDR:-$MANUAL_ADDR} KYRO_ADMIN_ADDR=${KYRO_ADMIN_ADDR:-$MANUAL_ADMIN_ADDR} KYRO_OFFLINE_PACE=20ms # so that streams are seen
 running=$MANUAL_OWN/$KYRO_ADMIN_ADDR.pid log=$MANUAL_OWN/$KYRO_ADMIN_ADDR.log
 err=$(readlink /proc/self/fd/2 || true)
 case $err in "$MANUAL_OWN"/*) ;; /*) log=$err ;; esac # where the page wants to have the log
