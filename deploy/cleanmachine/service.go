@@ -24,6 +24,8 @@ var service = []step{
 	{"is restarted by the watchdog where it hangs", watched},
 	{"is examined by doctor", doctor},
 	{"makes backups, and verifies them", backups},
+	{"has somebody told of a backup that fails", told},
+	{"gets back what was deleted, beside the service and in its place", restored("An installation in one folder", "")},
 	{"refuses a binary whose sum is another", sums},
 	{"is not upgraded where its data are not found", unfound},
 	{"is upgraded", upgrade(second)},
