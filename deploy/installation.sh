@@ -7,7 +7,7 @@ settings=/etc/kyrochat        # kyrochat.env, and credentials/ with a file for e
 data=/var/lib/kyrochat        # SQLite, files, the secret that tokens are signed with
 backups=/var/backups/kyrochat # of kyrochat-backup.timer
 kept_data=/var/backups/kyrochat-upgrade # root's alone: the data before and after the last upgrade
-units=/etc/systemd/system
+units=/usr/local/lib/systemd/system # /etc/systemd/system is the operator's, and goes before
 commands=/usr/local/bin
 user=kyrochat
 kept=3 # versions
@@ -92,6 +92,7 @@ use() {
   ln -sfn "$1" "$home/.current.$$"
   mv -T "$home/.current.$$" "$home/current"
   touch "$home/$1"
+  install -d -m 0755 "$units"
   for unit in "$home/$1"/systemd/*.service "$home/$1"/systemd/*.timer; do
     install -m 0644 "$unit" "$units/"
   done

@@ -61,8 +61,8 @@ func told(ctx context.Context, m *machine) error {
 	if err := mail("kyrochat-backup failed"); err != nil { // the block ends with a try
 		return err
 	}
-	for unit, reason := range map[string]string{"kyrochat-backup": "no-key-of-age", "kyrochat-backup-verify": "nothing was verified"} {
-		if _, err := m.sh(ctx, "rm /root/mail; echo 'BACKUP_FLAGS=-to /nonexistent/no-key-of-age' >/etc/kyrochat/backup.env; systemctl start "+unit); err == nil {
+	for unit, reason := range map[string]string{"kyrochat-backup": "no public key of age", "kyrochat-backup-verify": "nothing was verified"} {
+		if _, err := m.sh(ctx, "rm /root/mail; echo 'BACKUP_FLAGS=-to /nonexistent' >/etc/kyrochat/backup.env; systemctl start "+unit); err == nil {
 			return fmt.Errorf("%s has not failed", unit)
 		}
 		if err := mail(unit+" failed", reason); err != nil {
@@ -109,8 +109,8 @@ func talk(ctx context.Context, m *machine) error {
 func (m *machine) kept(ctx context.Context) (all string, messages int, err error) {
 	var got json.RawMessage
 	err = m.gql(ctx, `{ viewer { email
-		bots { nodes { id name documents { nodes { id title status chunkCount text(length: 2000) } } } }
-		conversations(first: 20) { nodes { id title messages(first: 20) { totalCount nodes {
+		bots(first: 2) { nodes { id name documents(first: 3) { nodes { id title status chunkCount text(length: 2000) } } } }
+		conversations(first: 2) { nodes { id title messages(first: 20) { totalCount nodes {
 			id role status text clientMessageId citations { quote documentTitle pageStart } } } } } } }`, nil, &got)
 	return string(got), strings.Count(string(got), `"role":`), err
 }

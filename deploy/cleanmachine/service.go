@@ -109,8 +109,10 @@ systemctl reload caddy`); err != nil {
 // state is what must not be changed by accident.
 const state = `cat /var/lib/kyrochat/secret /etc/kyrochat/kyrochat.env | sha256sum; systemctl show --value -p MainPID kyrochat`
 
+// again has settings and a whole unit that the operator wrote.
 func again(ctx context.Context, m *machine) error {
-	if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=debug >>/etc/kyrochat/kyrochat.env"); err != nil {
+	if _, err := m.sh(ctx, `echo KYRO_LOG_LEVEL=debug >>/etc/kyrochat/kyrochat.env
+sed '1i # mine' /usr/local/lib/systemd/system/kyrochat.service >/etc/systemd/system/kyrochat.service`); err != nil {
 		return err
 	}
 	before, err := m.sh(ctx, state)
@@ -120,7 +122,8 @@ func again(ctx context.Context, m *machine) error {
 	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat"); err != nil {
 		return err
 	}
-	return m.is(ctx, before, "sh", "-c", state)
+	_, gone := m.sh(ctx, "grep -q '^# mine' /etc/systemd/system/kyrochat.service && rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload")
+	return all(m.is(ctx, before, "sh", "-c", state), gone)
 }
 
 // credentials gives it the address of a Redis that is not there: the server says that it does without.
@@ -273,7 +276,7 @@ func uninstall(ctx context.Context, m *machine) error {
 	_, err := m.run(ctx, "/usr/lib/kyrochat/current/uninstall.sh")
 	return all(err,
 		m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret",
-			"sh", "-c", "ls -d /usr/lib/kyrochat /etc/systemd/system/kyrochat* /usr/local/bin/kyrochat* /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"))
+			"sh", "-c", "ls -d /usr/lib/kyrochat /usr/local/lib/systemd/system/kyrochat* /usr/local/bin/kyrochat* /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"))
 }
 
 func purge(ctx context.Context, m *machine) error {
