@@ -80,17 +80,25 @@ func missing(text, part string) error {
 	return nil
 }
 
-// talk asks three things more, so that there is something to be lost, and keeps what is there then.
+// talk asks three things more, so that there is something to be lost.
 func talk(ctx context.Context, m *machine) error {
 	if err := m.logIn(ctx); err != nil {
+		return err
+	}
+	var there struct {
+		Viewer struct {
+			Conversations struct{ Nodes []struct{ ID string } }
+		}
+	}
+	if err := m.gql(ctx, `{ viewer { conversations(first: 1) { nodes { id } } } }`, nil, &there); err != nil {
 		return err
 	}
 	for i, text := range []string{"What is the unit?", "Is it heavy? ¿Y cuánto?", "Who may open it — anybody?"} {
 		var sent struct {
 			SendMessage struct{ BotMessage struct{ ID string } }
 		}
-		if err := m.gql(ctx, `mutation($b: ID!, $t: String!, $c: String!) { sendMessage(input: {botId: $b, text: $t, clientMessageId: $c}) { botMessage { id } errors { code message } } }`,
-			map[string]any{"b": m.bot, "t": text, "c": fmt.Sprint("talk-", i)}, &sent); err != nil {
+		if err := m.gql(ctx, `mutation($i: ID!, $t: String!, $c: String!) { sendMessage(input: {conversationId: $i, text: $t, clientMessageId: $c}) { botMessage { id } errors { code message } } }`,
+			map[string]any{"i": there.Viewer.Conversations.Nodes[0].ID, "t": text, "c": fmt.Sprint("talk-", i)}, &sent); err != nil {
 			return err
 		}
 		var got struct{ Message struct{ Status string } }

@@ -340,3 +340,51 @@ var packaged = []step{
 		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
 	}},
 }
+
+// rpms is the same by the package of Red Hat's kind, with the rpm of Debian: its scripts run, and systemd starts what they enable. What is
+// another there is the system itself. Debian's rpm does not know which packages of Debian are there.
+var rpms = []step{
+	{"installs the package, and the unit is started", func(ctx context.Context, m *machine) error {
+		if _, err := m.sh(ctx, "rpm -i --nodeps /root/releases/packages/kyrochat-"+first+"*.rpm"); err != nil {
+			return err
+		}
+		return all(
+			m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"),
+			m.is(ctx, "enabled\nenabled\nenabled", "systemctl", "is-enabled", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, first, "kyrochat", "version"),
+			m.is(ctx, "", "rpm", "-V", "--nodeps", "kyrochat"),
+			m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
+			m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
+		)
+	}},
+	{"is hardened", hardened},
+	{"has the first account", account},
+	{"is upgraded, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
+		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
+			return err
+		}
+		const kept = `cat /var/lib/kyrochat/secret /etc/kyrochat/kyrochat.env | sha256sum; kyrochat-run admin list`
+		before, err := m.sh(ctx, kept)
+		if err != nil {
+			return err
+		}
+		if _, err := m.sh(ctx, "rpm -U --nodeps /root/releases/packages/kyrochat-"+second+"*.rpm"); err != nil {
+			return err
+		}
+		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept))
+	}},
+	{"is removed, and what belongs to people stays", func(ctx context.Context, m *machine) error {
+		_, err := m.run(ctx, "rpm", "-e", "kyrochat")
+		return all(err, m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret", "sh", "-c",
+			"ls -d /usr/lib/kyrochat /usr/bin/kyrochat /etc/kyrochat/kyrochat.env* /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"),
+			m.is(ctx, "inactive", "sh", "-c", "systemctl is-active kyrochat || true"))
+	}},
+	{"is installed again, and on as before", func(ctx context.Context, m *machine) error {
+		_, err := m.sh(ctx, "rpm -i --nodeps /root/releases/packages/kyrochat-"+second+"*.rpm")
+		said, listed := m.run(ctx, "kyrochat-run", "admin", "list")
+		return all(err, listed, missing(said, person),
+			m.is(ctx, "warn", "sed", "-n", "s/^KYRO_LOG_LEVEL=//p", "/etc/kyrochat/kyrochat.env"),
+			m.is(ctx, "active\nactive\nactive", "systemctl", "is-active", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, "ready", "kyrochat", "health"))
+	}},
+}
