@@ -53,6 +53,7 @@ func install(ctx context.Context, m *machine) error {
 		m.is(ctx, "enabled", "systemctl", "is-enabled", "kyrochat"),
 		m.is(ctx, "ready", "kyrochat", "health"),
 		m.is(ctx, first, "kyrochat", "version"),
+		m.is(ctx, "# Deployment", "sh", "-c", `head -n 1 "$(systemctl show --value -p Documentation kyrochat | cut -d : -f 2)"`),
 		m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
 		m.is(ctx, "700 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat"),
 		m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
@@ -276,7 +277,7 @@ func uninstall(ctx context.Context, m *machine) error {
 	_, err := m.run(ctx, "/usr/lib/kyrochat/current/uninstall.sh")
 	return all(err,
 		m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret",
-			"sh", "-c", "ls -d /usr/lib/kyrochat /usr/local/lib/systemd/system/kyrochat* /usr/local/bin/kyrochat* /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"))
+			"sh", "-c", "ls -d /usr/lib/kyrochat /usr/local/lib/systemd/system/kyrochat* /usr/local/bin/kyrochat* /usr/share/doc/kyrochat /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"))
 }
 
 func purge(ctx context.Context, m *machine) error {
