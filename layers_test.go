@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"resolvers":                {"kyro", "graph", "graph/model", "graph/plan", "account", "catalog", "ingest", "answer", "insight", "export"},
 	"web":                      {"kyro"},
 	"deploy":                   {},
-	"deploy/cleanmachine":      {},
+	"deploy/cleanmachine":      {"internal/manual"},
 	"chaos":                    {"client", "kyro", "internal/gemini", "internal/pinecone", "internal/postgres", "internal/redis", "internal/smtp"},
 	"bench":                    {"auth", "client", "kyro", "insight", "store", "ingest/chunk", "ingest/extract", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},

@@ -17,6 +17,7 @@ const (
 	TroubleNone    Trouble = iota
 	TroubleKey             // the key is refused
 	TroubleModel           // there is no such model
+	TroubleUntold          // what answers tells of no models, as a gateway may that passes on questions alone
 	TroubleUse             // there is, but not for what it is wanted for
 	TroubleQuota           // the quota is used up
 	TroubleRefused         // the request is refused: region, billing, or no Gemini at the URL
@@ -42,7 +43,7 @@ func ExamineGemini(ctx context.Context, cfg GeminiConfig) (answers, embeddings E
 	first := make(chan Examined, 1)
 	go func() { first <- g.examineModel(ctx, g.cfg.Model, "generateContent") }()
 	embeddings = g.examineModel(ctx, g.cfg.EmbeddingModel, "embedContent")
-	if embeddings.Trouble == TroubleNone {
+	if embeddings.Trouble == TroubleNone || embeddings.Trouble == TroubleUntold {
 		embeddings = g.examineEmbedding(ctx)
 	}
 	return <-first, embeddings, nil
@@ -50,7 +51,10 @@ func ExamineGemini(ctx context.Context, cfg GeminiConfig) (answers, embeddings E
 
 func (g *Gemini) examineModel(ctx context.Context, model, use string) Examined {
 	found, err := g.client.Models.Get(ctx, model, nil)
+	var api genai.APIError
 	switch {
+	case errors.As(err, &api) && (api.Code == http.StatusNotFound || api.Code == http.StatusMethodNotAllowed) && api.Status != "NOT_FOUND":
+		return Examined{Model: model, Trouble: TroubleUntold} // Gemini itself says NOT_FOUND
 	case err != nil:
 		return examined(model, err)
 	case len(found.SupportedActions) > 0 && !slices.Contains(found.SupportedActions, use):

@@ -1,12 +1,13 @@
 #!/bin/sh
 # What kyrochat-backup.timer does each day: a backup, of which the newest 7 are kept, and one of each of the last 4 weeks.
-# backup.sh verify restores the newest one into a folder of its own, verifies that, and removes it. Flags of `kyrochat backup`, such
-# as -to AGE-KEY, may be in BACKUP_FLAGS, and those of `kyrochat restore`, such as -identity FILE, in BACKUP_VERIFY_FLAGS
-# (/etc/kyrochat/backup.env).
+# backup.sh verify restores the newest one into a folder of its own, verifies that, and removes it; it fails where that one is old. Flags
+# of `kyrochat backup`, such as -to AGE-KEY, may be in BACKUP_FLAGS, and those of `kyrochat restore`, such as -identity FILE, in
+# BACKUP_VERIFY_FLAGS (/etc/kyrochat/backup.env).
 set -eu
 program=/usr/lib/kyrochat/current/kyrochat
-folder=${BACKUP_FOLDER:-/var/backups/kyrochat}
+folder=/var/backups/kyrochat # the units may write nowhere else: mount there what is to hold them
 days=7 weeks=4
+oldest=2160 # minutes: a night may be missed by a machine that was off, and not two
 
 # keep FOLDER COUNT: removes all but the newest. Names tell the time.
 keep() {
@@ -18,6 +19,10 @@ keep() {
 if [ "${1:-}" = verify ]; then
   newest=$(find "$folder/daily" -maxdepth 1 -name 'kyrochat-*' -type f -printf '%f\n' | sort | tail -n 1)
   [ -n "$newest" ] || { echo "there is no backup in $folder/daily" >&2; exit 1; }
+  [ -n "$(find "$folder/daily/$newest" -mmin "-$oldest")" ] || {
+    echo "$newest is the newest backup, and older than $((oldest / 60)) hours: none were made since" >&2
+    exit 1
+  }
   if [ -n "${BACKUP_FLAGS:-}" ] && [ -z "${BACKUP_VERIFY_FLAGS:-}" ]; then
     echo "$newest is encrypted, and BACKUP_VERIFY_FLAGS names no key: nothing was verified. Restore it each week where its key is," \
       "and here: systemctl disable --now kyrochat-backup-verify.timer" >&2
@@ -39,8 +44,13 @@ status=0
 "$program" backup -o "$folder/daily/$name" ${BACKUP_FLAGS:-} || status=$?
 [ -e "$folder/daily/$name" ] || exit "$status"
 week=$(date -u +%G-W%V)
-if [ ! -e "$folder/weekly/kyrochat-$week.backup" ]; then
-  ln "$folder/daily/$name" "$folder/weekly/kyrochat-$week.backup"
+weekly=$folder/weekly/kyrochat-$week.backup
+# Some file systems have no links. A copy has its name once it is whole, and one that fails is told and keeps nothing from going.
+if [ ! -e "$weekly" ] && ! ln "$folder/daily/$name" "$weekly" 2>/dev/null; then
+  if ! { cp "$folder/daily/$name" "$folder/weekly/.new" && mv "$folder/weekly/.new" "$weekly"; }; then
+    rm -f "$folder/weekly/.new"
+    status=1
+  fi
 fi
 keep "$folder/daily" $days
 keep "$folder/weekly" $weeks

@@ -2,39 +2,57 @@ package deploy_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-// checked runs the weekly check with a program that writes down how it was called and ends with a status, and gives what it wrote.
-func checked(t *testing.T, ends string, env ...string) (called string, said string, err error) {
+// scriptIn is backup.sh with the program and the backups in a folder of the test.
+func scriptIn(t *testing.T, dir string) (path string) {
 	t.Helper()
-	dir := t.TempDir()
 	script, err := os.ReadFile("backup.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const line = "program=/usr/lib/kyrochat/current/kyrochat\n"
-	if !bytes.Contains(script, []byte(line)) {
-		t.Fatal("the script runs another program")
+	for was, is := range map[string]string{
+		"program=/usr/lib/kyrochat/current/kyrochat\n": "program=" + filepath.Join(dir, "kyrochat") + "\n",
+		"folder=/var/backups/kyrochat ":                "folder=" + dir + " ",
+	} {
+		if !bytes.Contains(script, []byte(was)) {
+			t.Fatalf("the script has no %s", was)
+		}
+		script = bytes.Replace(script, []byte(was), []byte(is), 1)
 	}
+	path = filepath.Join(dir, "backup.sh")
+	if err := os.WriteFile(path, script, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// checked runs the weekly check on backups of an age, with a program that writes down how it was called and ends with a status, and gives what it
+// wrote.
+func checked(t *testing.T, ends string, age time.Duration, env ...string) (called string, said string, err error) {
+	t.Helper()
+	dir := t.TempDir()
 	program, told := filepath.Join(dir, "kyrochat"), filepath.Join(dir, "told")
-	script = bytes.Replace(script, []byte(line), []byte("program="+program+"\n"), 1)
+	script := scriptIn(t, dir)
 	fake := "#!/bin/sh\n{ echo \"$@\"; env; ls -A \"$KYRO_DATA_DIR\"; } >" + told + "\ntouch \"$KYRO_DATA_DIR/kyro.db\"\nexit " + ends + "\n"
 	folder := filepath.Join(dir, "daily")
-	for name, content := range map[string]string{program: fake, filepath.Join(dir, "backup.sh"): string(script)} {
-		if err := os.WriteFile(name, []byte(content), 0o700); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(program, []byte(fake), 0o700); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, day := range []string{"20261125", "20261127", "20261126"} {
-		if err := os.WriteFile(filepath.Join(folder, "kyrochat-"+day+"T030000Z.backup"), nil, 0o600); err != nil {
+		path, made := filepath.Join(folder, "kyrochat-"+day+"T030000Z.backup"), time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, made, made)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,8 +60,8 @@ func checked(t *testing.T, ends string, env ...string) (called string, said stri
 	if err := os.Mkdir(trials, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", filepath.Join(dir, "backup.sh"), "verify")
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "BACKUP_FOLDER=" + dir, "TMPDIR=" + trials, "DATABASE_URL=postgres://production"}, env...)
+	cmd := exec.Command("sh", script, "verify")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + trials, "DATABASE_URL=postgres://production"}, env...)
 	out, err := cmd.CombinedOutput()
 	if left, _ := os.ReadDir(trials); len(left) > 0 {
 		t.Errorf("%s is left", left[0].Name())
@@ -56,20 +74,66 @@ func checked(t *testing.T, ends string, env ...string) (called string, said stri
 func TestTheWeeklyCheck(t *testing.T) {
 	t.Parallel()
 	tool(t, "sh")
-	called, said, err := checked(t, "0")
+	called, said, err := checked(t, "0", time.Hour)
 	if err != nil || !strings.HasPrefix(called, "restore ") || !strings.Contains(called, "kyrochat-20261127T030000Z.backup\n") ||
 		strings.Contains(called, "DATABASE_URL") || strings.Contains(called, "kyro.db") {
 		t.Errorf("%v: %s\n%s", err, called, said)
 	}
-	if _, said, err := checked(t, "3"); err == nil {
+	if _, said, err := checked(t, "3", time.Hour); err == nil {
 		t.Errorf("what verifying found is not told: %s", said)
 	}
-	called, said, err = checked(t, "0", "BACKUP_FLAGS=-to age1x")
+	called, said, err = checked(t, "0", 40*time.Hour)
+	if err == nil || called != "" || !strings.Contains(said, "older than 36 hours") {
+		t.Errorf("the newest is of the night before the last: %v, %s\n%s", err, called, said)
+	}
+	called, said, err = checked(t, "0", time.Hour, "BACKUP_FLAGS=-to age1x")
 	if err == nil || called != "" || !strings.Contains(said, "nothing was verified") {
 		t.Errorf("an encrypted one without its key: %v, %s\n%s", err, called, said)
 	}
-	called, said, err = checked(t, "0", "BACKUP_FLAGS=-to age1x", "BACKUP_VERIFY_FLAGS=-identity /key")
+	called, said, err = checked(t, "0", time.Hour, "BACKUP_FLAGS=-to age1x", "BACKUP_VERIFY_FLAGS=-identity /key")
 	if err != nil || !strings.HasPrefix(called, "restore -identity /key ") {
 		t.Errorf("an encrypted one with its key: %v, %s\n%s", err, called, said)
+	}
+}
+
+// TestTheWeeklyOneWithoutLinks: where the file system has no hard links the weekly backup is a copy, and what is old goes all the same.
+func TestTheWeeklyOneWithoutLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, programs := scriptIn(t, dir), filepath.Join(dir, "bin")
+	if err := os.Mkdir(programs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{
+		filepath.Join(dir, "kyrochat"): "#!/bin/sh\necho whole >\"$3\"\n",
+		filepath.Join(programs, "ln"):  "#!/bin/sh\nexit 1\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	daily := filepath.Join(dir, "daily")
+	if err := os.Mkdir(daily, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for day := 1; day <= 9; day++ {
+		if err := os.WriteFile(filepath.Join(daily, fmt.Sprintf("kyrochat-2020010%dT030000Z.backup", day)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("sh", script)
+	cmd.Env = []string{"PATH=" + programs + ":" + os.Getenv("PATH")}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	weekly, _ := filepath.Glob(filepath.Join(dir, "weekly", "kyrochat-*.backup"))
+	if len(weekly) != 1 {
+		t.Fatalf("the weekly ones are %v", weekly)
+	}
+	if text, err := os.ReadFile(weekly[0]); err != nil || string(text) != "whole\n" {
+		t.Errorf("it holds %q, %v", text, err)
+	}
+	if left, _ := os.ReadDir(daily); len(left) != 7 {
+		t.Errorf("%d are kept", len(left))
 	}
 }

@@ -7,8 +7,9 @@ settings=/etc/kyrochat        # kyrochat.env, and credentials/ with a file for e
 data=/var/lib/kyrochat        # SQLite, files, the secret that tokens are signed with
 backups=/var/backups/kyrochat # of kyrochat-backup.timer
 kept_data=/var/backups/kyrochat-upgrade # root's alone: the data before and after the last upgrade
-units=/etc/systemd/system
+units=/usr/local/lib/systemd/system # /etc/systemd/system is the operator's, and goes before
 commands=/usr/local/bin
+manual=/usr/share/doc/kyrochat # which the units name
 user=kyrochat
 kept=3 # versions
 
@@ -62,6 +63,10 @@ stage() {
   install -m 0755 "$1" "$new/kyrochat"
   install -m 0755 "$2"/*.sh "$2/kyrochat-run" "$new/"
   install -m 0644 "$2"/systemd/* "$new/systemd/"
+  if [ -d "$2/../docs" ]; then # beside deploy, in a release
+    install -d -m 0755 "$new/docs"
+    install -m 0644 "$2"/../docs/*.md "$new/docs/"
+  fi
   version=$(as_user "$new/kyrochat" version) || refuse "$new" "$1 does not run here"
   try=$(mktemp -d)
   chown "$user" "$try"
@@ -92,12 +97,15 @@ use() {
   ln -sfn "$1" "$home/.current.$$"
   mv -T "$home/.current.$$" "$home/current"
   touch "$home/$1"
+  install -d -m 0755 "$units"
   for unit in "$home/$1"/systemd/*.service "$home/$1"/systemd/*.timer; do
     install -m 0644 "$unit" "$units/"
   done
   install -d -m 0755 "$commands"
   ln -sfn "$home/current/kyrochat" "$commands/kyrochat"
   ln -sfn "$home/current/kyrochat-run" "$commands/kyrochat-run"
+  install -d -m 0755 "$(dirname "$manual")"
+  ln -sfn "$home/current/docs" "$manual"
   systemctl daemon-reload
 }
 

@@ -14,7 +14,7 @@ systemctl stop kyrochat-backup.service kyrochat-backup-verify.service 2>/dev/nul
 rm -f "$units"/kyrochat.service "$units"/kyrochat-api@.service "$units"/kyrochat-worker@.service \
   "$units"/kyrochat-backup.service "$units"/kyrochat-backup.timer \
   "$units"/kyrochat-backup-verify.service "$units"/kyrochat-backup-verify.timer \
-  "$commands/kyrochat" "$commands/kyrochat-run"
+  "$commands/kyrochat" "$commands/kyrochat-run" "$manual"
 rm -rf "$home" /var/cache/kyrochat
 systemctl daemon-reload
 if [ "${1:-}" = --purge ]; then

@@ -94,10 +94,14 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 }
 
-// byPrometheus are those that a query may use of what Prometheus and its library add.
+// byPrometheus are those that a query may use of what Prometheus, its library and its node_exporter add.
 func byPrometheus(t *testing.T) map[string]metric {
 	t.Helper()
-	all := map[string]metric{"up": {kind: "gauge"}}
+	all := map[string]metric{
+		"up":                      {kind: "gauge"},
+		"node_systemd_unit_state": {kind: "gauge", labels: []string{"name", "state", "type"}},
+		"node_systemd_timer_last_trigger_seconds": {kind: "gauge", labels: []string{"name"}},
+	}
 	families, err := New().registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +115,7 @@ func byPrometheus(t *testing.T) map[string]metric {
 }
 
 var (
-	used      = regexp.MustCompile(`\b((?:kyrochat|go|process)_[a-z_]+|up)\b(?:\{([^}]*)\})?`)
+	used      = regexp.MustCompile(`\b((?:kyrochat|go|process|node)_[a-z_]+|up)\b(?:\{([^}]*)\})?`)
 	matcher   = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)\s*"`)
 	grouping  = regexp.MustCompile(`\b(?:by|without)\s*\(([^)]*)\)`)
 	ofTargets = []string{"instance", "job"} // labels that Prometheus adds
@@ -239,7 +243,7 @@ func TestPromtool(t *testing.T) {
 		}
 		t.Skipf("there is no promtool: %v", err)
 	}
-	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml"}} {
+	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml", "alerts_slow_test.yml"}} {
 		cmd := exec.CommandContext(t.Context(), tool, args...)
 		cmd.Dir = "../deploy/prometheus"
 		if out, err := cmd.CombinedOutput(); err != nil {

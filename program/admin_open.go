@@ -118,7 +118,8 @@ func (o *operator) checkFolder() error {
 			name = u.Username
 		}
 		return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out: "+
-			"run this as that user (sudo -u %s kyrochat admin …)", dir, name, name)
+			"run this as that user and with the settings of the server (where install.sh or a package set it up, kyrochat-run does, "+
+			"in place of kyrochat; else sudo -u %s -E kyrochat …)", dir, name, name)
 	}
 	_, err := os.Stat(filepath.Join(dir, "kyro.db"))
 	switch {

@@ -216,12 +216,17 @@ func databaseSettingsVerdict(pg store.ExaminedPostgres, schema store.Schema) (fo
 	case !pg.CanMake:
 		found = append(found, pick(schema == store.SchemaNone, fail, warn)(fmt.Sprintf("The user %s may not make tables in the schema, which migrations do.", pg.User), "  GRANT CREATE, USAGE ON SCHEMA public TO "+role+";"))
 	}
+	if pg.Shared {
+		found = append(found, warn("Between this machine and PostgreSQL is a pooler in transaction mode. A lock that a start takes for its migrations may stay behind with it, and the next start waits for that.",
+			"Set DATABASE_URL to PostgreSQL itself, or to the pooler in session mode; for PgBouncer:\n  pool_mode = session"))
+	}
 	if pg.SynchronousCommit == "off" {
 		found = append(found, warn("synchronous_commit is off: messages that were acknowledged are lost when the database's machine goes down.", "  ALTER ROLE "+role+" SET synchronous_commit = on;"))
 	}
 	for _, each := range [][2]string{{"fsync", pg.Fsync}, {"full_page_writes", pg.FullPageWrites}} {
 		if name := each[0]; each[1] == "off" {
-			found = append(found, warn(name+" is off: the database may be damaged when its machine goes down.", "  ALTER SYSTEM SET "+name+" = on;\n  SELECT pg_reload_conf();"))
+			found = append(found, warn(name+" is off: the database may be damaged when its machine goes down.",
+				"Unless who runs it makes up for that below PostgreSQL, as ZFS does for full_page_writes and some providers for both:\n  ALTER SYSTEM SET "+name+" = on;\n  SELECT pg_reload_conf();"))
 		}
 	}
 	if t := pg.StatementTimeout; t > 0 && t < shortestTime {

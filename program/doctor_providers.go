@@ -68,6 +68,9 @@ func modelTrouble(x ai.Examined, setting, use, fallback string) finding {
 	case ai.TroubleModel:
 		return fail("Gemini does not know the model "+x.Model+".", "Name one that is there:\n  "+setting+"="+fallback+
 			"\nThose that are:\n  curl -s -H \"x-goog-api-key: $GEMINI_API_KEY\" https://generativelanguage.googleapis.com/v1beta/models | grep '\"name\"'")
+	case ai.TroubleUntold:
+		return warn("What answers at KYRO_GEMINI_URL does not tell of the model "+x.Model+": whether it can "+use+" is not known.",
+			"Have the gateway pass GET /v1beta/models on, or ask a bot something and see what the log says.")
 	case ai.TroubleUse:
 		return fail("The model "+x.Model+" cannot "+use+".", "Name one that can:\n  "+setting+"="+fallback)
 	case ai.TroubleQuota:

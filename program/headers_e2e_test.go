@@ -154,7 +154,7 @@ func wantHeaders(t *testing.T, where string, h http.Header, https bool) {
 	}
 	hsts := ""
 	if https {
-		hsts = "max-age=31536000; includeSubDomains"
+		hsts = "max-age=31536000"
 	}
 	if got := h.Get("Strict-Transport-Security"); got != hsts {
 		t.Errorf("%s: Strict-Transport-Security is %q, want %q", where, got, hsts)

@@ -53,6 +53,8 @@ type ExaminedPostgres struct {
 	StatementTimeout                         time.Duration // 0: none
 	// Ahead is how far its clock is before that of this machine, within Took.
 	Ahead time.Duration
+	// Shared says that two connections were served by one session: a pooler in transaction mode is between, which loses locks.
+	Shared bool
 }
 
 // ExaminedFile is what there is to know of an SQLite besides.
@@ -90,10 +92,10 @@ func examinePostgres(ctx context.Context, c Config) (x Examined, err error) {
 	config.ConnConfig.RuntimeParams["application_name"] = "kyrochat doctor"
 	pool := stdlib.OpenDB(*config.ConnConfig)
 	defer func() { _ = pool.Close() }()
-	pool.SetMaxOpenConns(1)
-	if err := pool.PingContext(ctx); err != nil {
-		return x, unconnected(err)
+	if p.Shared, err = shared(ctx, pool); err != nil {
+		return x, err
 	}
+	pool.SetMaxOpenConns(1)
 	var clock, statementTimeout float64
 	for range several {
 		asked := time.Now()
@@ -133,6 +135,30 @@ func examinePostgres(ctx context.Context, c Config) (x Examined, err error) {
 	}
 	x.look(ctx, bun.NewDB(pool, pgdialect.New()))
 	return x, nil
+}
+
+// shared looks whether two connections that are open at the same time have one session of PostgreSQL, in turn. Where there is no
+// room for a second one nobody knows.
+func shared(ctx context.Context, pool *sql.DB) (bool, error) {
+	const who = "SELECT pg_backend_pid()"
+	var first, second int
+	one, err := pool.Conn(ctx)
+	if err != nil {
+		return false, unconnected(err)
+	}
+	defer func() { _ = one.Close() }()
+	if err := one.QueryRowContext(ctx, who).Scan(&first); err != nil {
+		return false, err
+	}
+	another, err := pool.Conn(ctx)
+	if err != nil {
+		return false, nil
+	}
+	defer func() { _ = another.Close() }()
+	if err := another.QueryRowContext(ctx, who).Scan(&second); err != nil {
+		return false, err
+	}
+	return first == second, nil
 }
 
 // unconnected is why there is no connection, without every address and try that led to that.

@@ -15,7 +15,7 @@ var unused = []string{
 
 // SecurityHeaders sets what every answer of the server carries, whatever answers. A handler that serves a page sets its
 // own Content-Security-Policy after it. https says that the public address is https, which HSTS then insists on for a
-// year. It also refuses TRACE, which gives back what a client sent, and its credentials with it.
+// year, for this one name: what its subdomains do is not the server's to decide. It also refuses TRACE, which gives back what a client sent, and its credentials with it.
 //
 // Cross-Origin-Resource-Policy is same-origin for the API, too: it keeps others from embedding an answer as a script or an
 // image, without leave. Pages that were given leave ask in CORS mode, for which browsers do not look at it (Fetch, §3.7).
@@ -29,7 +29,7 @@ func SecurityHeaders(https bool) func(http.Handler) http.Handler {
 	headers.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	headers.Set("Cache-Control", "no-store")
 	if https {
-		headers.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		headers.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	for name, values := range headers {
 		headers[name] = slices.Clip(values) // shared by all answers: to add a value to one must not change it

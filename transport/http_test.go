@@ -157,7 +157,7 @@ func TestHTTPStatusAndCode(t *testing.T) {
 			for header, want := range map[string]string{
 				"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "X-Request-Id": "req-id",
 				"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'",
-				"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+				"Strict-Transport-Security": "max-age=31536000",
 			} {
 				if got.header.Get(header) != want {
 					t.Errorf("%s: %q", header, got.header.Get(header))

@@ -96,6 +96,9 @@ func buildAll(ctx context.Context, folder string) error {
 			}
 		}
 	}
+	if err := command(ctx, source, "cp", "-r", "docs", folder); err != nil { // beside the scripts, as in a release
+		return err
+	}
 	return packAll(ctx, folder, source)
 }
 

@@ -22,11 +22,19 @@ func (m *machine) gql(ctx context.Context, query string, variables map[string]an
 	if err != nil {
 		return err
 	}
-	said, err := m.feed(ctx, string(body), m.curl("-H", "content-type: application/json", "-d", "@-", site+"/graphql")...)
+	said, err := m.feed(ctx, string(body), m.curl("-H", "content-type: application/json", "-d", "@-", m.address()+"/graphql")...)
 	if err != nil {
 		return err
 	}
 	return read([]byte(said), into)
+}
+
+// address is where the API is: behind the proxy, unless another one is asked.
+func (m *machine) address() string {
+	if m.at != "" {
+		return m.at
+	}
+	return site
 }
 
 func (m *machine) curl(args ...string) []string {

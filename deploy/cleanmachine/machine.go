@@ -19,6 +19,7 @@ type machine struct {
 	booted     *exec.Cmd
 	first      string // the number of its first process, as seen from here
 	token      string // of the person who chats
+	at         string // where the API is, if not behind the proxy
 	bot        string
 	answer     string // to the first question
 }

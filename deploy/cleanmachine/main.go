@@ -28,7 +28,7 @@ func main() {
 	defer stop()
 	base := flag.String("base", "", "a Debian that debootstrap made, with all of `packages`; made anew where empty")
 	builds := flag.String("builds", "", "what an earlier run built; built where empty")
-	only := flag.String("only", "", "service, nodes or package: this one alone")
+	only := flag.String("only", "", "service, nodes, package or rpm: this one alone")
 	keep := flag.Bool("keep", false, "leave the folder with the machines")
 	flag.Parse()
 	if err := show(ctx, *base, *builds, *only, *keep); err != nil {
@@ -37,9 +37,9 @@ func main() {
 	}
 }
 
-// packages are what the machine has besides the smallest Debian: what boots it, what a person types, the proxy, and what
-// several processes share.
-const packages = "systemd,systemd-sysv,dbus,ca-certificates,curl,caddy,postgresql,redis-server"
+// packages are what the machine has besides the smallest Debian: what boots it, what a person types, the proxy, what
+// several processes share, and what installs a package of Red Hat's kind.
+const packages = "systemd,systemd-sysv,dbus,ca-certificates,curl,caddy,postgresql,redis-server,rpm"
 
 func show(ctx context.Context, base, builds, only string, keep bool) (err error) {
 	if os.Geteuid() != 0 {
@@ -71,7 +71,7 @@ func show(ctx context.Context, base, builds, only string, keep bool) (err error)
 	for _, each := range []struct {
 		name  string
 		steps []step
-	}{{"service", service}, {"nodes", nodes}, {"package", packaged}} {
+	}{{"service", service}, {"nodes", nodes}, {"package", packaged}, {"rpm", rpms}} {
 		if only != "" && only != each.name {
 			continue
 		}

@@ -24,6 +24,7 @@ var nodes = []step{
 		return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "active\nactive\nactive", "sh", "-c", "systemctl is-active "+theNodes))
 	}},
 	{"has its messages after that", remembers(second)},
+	{"gets back what was deleted, beside the service and in its place", restored("An installation with PostgreSQL", "-passphrase-file /var/lib/kyrochat/passphrase")},
 	{"serves without any right to the schema", leastRights},
 	{"keeps the version where nobody may change the schema", func(ctx context.Context, m *machine) error {
 		said, err := m.ends(ctx, 1, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat")

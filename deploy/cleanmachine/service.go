@@ -24,6 +24,8 @@ var service = []step{
 	{"is restarted by the watchdog where it hangs", watched},
 	{"is examined by doctor", doctor},
 	{"makes backups, and verifies them", backups},
+	{"has somebody told of a backup that fails", told},
+	{"gets back what was deleted, beside the service and in its place", restored("An installation in one folder", "")},
 	{"refuses a binary whose sum is another", sums},
 	{"is not upgraded where its data are not found", unfound},
 	{"is upgraded", upgrade(second)},
@@ -51,6 +53,7 @@ func install(ctx context.Context, m *machine) error {
 		m.is(ctx, "enabled", "systemctl", "is-enabled", "kyrochat"),
 		m.is(ctx, "ready", "kyrochat", "health"),
 		m.is(ctx, first, "kyrochat", "version"),
+		m.is(ctx, "# Deployment", "sh", "-c", `head -n 1 "$(systemctl show --value -p Documentation kyrochat | cut -d : -f 2)"`),
 		m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
 		m.is(ctx, "700 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat"),
 		m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
@@ -107,8 +110,10 @@ systemctl reload caddy`); err != nil {
 // state is what must not be changed by accident.
 const state = `cat /var/lib/kyrochat/secret /etc/kyrochat/kyrochat.env | sha256sum; systemctl show --value -p MainPID kyrochat`
 
+// again has settings and a whole unit that the operator wrote.
 func again(ctx context.Context, m *machine) error {
-	if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=debug >>/etc/kyrochat/kyrochat.env"); err != nil {
+	if _, err := m.sh(ctx, `echo KYRO_LOG_LEVEL=debug >>/etc/kyrochat/kyrochat.env
+sed '1i # mine' /usr/local/lib/systemd/system/kyrochat.service >/etc/systemd/system/kyrochat.service`); err != nil {
 		return err
 	}
 	before, err := m.sh(ctx, state)
@@ -118,7 +123,8 @@ func again(ctx context.Context, m *machine) error {
 	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat"); err != nil {
 		return err
 	}
-	return m.is(ctx, before, "sh", "-c", state)
+	_, gone := m.sh(ctx, "grep -q '^# mine' /etc/systemd/system/kyrochat.service && rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload")
+	return all(m.is(ctx, before, "sh", "-c", state), gone)
 }
 
 // credentials gives it the address of a Redis that is not there: the server says that it does without.
@@ -271,7 +277,7 @@ func uninstall(ctx context.Context, m *machine) error {
 	_, err := m.run(ctx, "/usr/lib/kyrochat/current/uninstall.sh")
 	return all(err,
 		m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret",
-			"sh", "-c", "ls -d /usr/lib/kyrochat /etc/systemd/system/kyrochat* /usr/local/bin/kyrochat* /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"))
+			"sh", "-c", "ls -d /usr/lib/kyrochat /usr/local/lib/systemd/system/kyrochat* /usr/local/bin/kyrochat* /usr/share/doc/kyrochat /etc/kyrochat/kyrochat.env /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"))
 }
 
 func purge(ctx context.Context, m *machine) error {
@@ -333,5 +339,53 @@ var packaged = []step{
 	{"is purged", func(ctx context.Context, m *machine) error {
 		_, err := m.run(ctx, "dpkg", "-P", "kyrochat")
 		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
+	}},
+}
+
+// rpms is the same by the package of Red Hat's kind, with the rpm of Debian: its scripts run, and systemd starts what they enable. What is
+// another there is the system itself. Debian's rpm does not know which packages of Debian are there.
+var rpms = []step{
+	{"installs the package, and the unit is started", func(ctx context.Context, m *machine) error {
+		if _, err := m.sh(ctx, "rpm -i --nodeps /root/releases/packages/kyrochat-"+first+"*.rpm"); err != nil {
+			return err
+		}
+		return all(
+			m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"),
+			m.is(ctx, "enabled\nenabled\nenabled", "systemctl", "is-enabled", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, first, "kyrochat", "version"),
+			m.is(ctx, "", "rpm", "-V", "--nodeps", "kyrochat"),
+			m.is(ctx, "600 kyrochat", "stat", "-c", "%a %U", "/var/lib/kyrochat/secret"),
+			m.is(ctx, "600 root", "stat", "-c", "%a %U", "/etc/kyrochat/kyrochat.env"),
+		)
+	}},
+	{"is hardened", hardened},
+	{"has the first account", account},
+	{"is upgraded, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
+		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
+			return err
+		}
+		const kept = `cat /var/lib/kyrochat/secret /etc/kyrochat/kyrochat.env | sha256sum; kyrochat-run admin list`
+		before, err := m.sh(ctx, kept)
+		if err != nil {
+			return err
+		}
+		if _, err := m.sh(ctx, "rpm -U --nodeps /root/releases/packages/kyrochat-"+second+"*.rpm"); err != nil {
+			return err
+		}
+		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept))
+	}},
+	{"is removed, and what belongs to people stays", func(ctx context.Context, m *machine) error {
+		_, err := m.run(ctx, "rpm", "-e", "kyrochat")
+		return all(err, m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret", "sh", "-c",
+			"ls -d /usr/lib/kyrochat /usr/bin/kyrochat /etc/kyrochat/kyrochat.env* /var/lib/kyrochat/secret /var/lib/kyrochat/kyro.db 2>/dev/null || true"),
+			m.is(ctx, "inactive", "sh", "-c", "systemctl is-active kyrochat || true"))
+	}},
+	{"is installed again, and on as before", func(ctx context.Context, m *machine) error {
+		_, err := m.sh(ctx, "rpm -i --nodeps /root/releases/packages/kyrochat-"+second+"*.rpm")
+		said, listed := m.run(ctx, "kyrochat-run", "admin", "list")
+		return all(err, listed, missing(said, person),
+			m.is(ctx, "warn", "sed", "-n", "s/^KYRO_LOG_LEVEL=//p", "/etc/kyrochat/kyrochat.env"),
+			m.is(ctx, "active\nactive\nactive", "systemctl", "is-active", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
+			m.is(ctx, "ready", "kyrochat", "health"))
 	}},
 }
