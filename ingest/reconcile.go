@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"kyrochat/kyro"
 )
@@ -56,20 +57,46 @@ func (s *Service) Reconcile(ctx context.Context) error {
 }
 
 // Compare compares the index with the rows as Reconcile does, and changes nothing: dead are vectors that belong to no version that
-// is there or may be there again, missing are documents that lack some of theirs. There is an index. It may take as long as ctx
-// lasts.
-func (s *Service) Compare(ctx context.Context) (dead int, missing []kyro.ID, err error) {
-	r := &reconciliation{Service: s, expected: map[int64]*tally{}}
-	if err := r.expect(ctx); err != nil {
-		return 0, nil, err
+// is there or may be there again, removeMost at most, missing are documents that lack some of theirs. What it comes to is looked at a
+// second time: documents are replaced and deleted meanwhile, and an index lists late what was put in or removed. There is an
+// index. It may take as long as ctx lasts.
+func (s *Service) Compare(ctx context.Context) (dead []kyro.VectorPlace, missing []kyro.ID, err error) {
+	first, lacks, err := s.compared(ctx)
+	if err != nil || len(first.dead)+len(lacks) == 0 {
+		return nil, nil, err
 	}
-	complete, err := r.walk(ctx)
-	if err == nil && complete {
-		for _, v := range r.missing() {
+	second, still, err := s.compared(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	was := map[kyro.VectorPlace]bool{}
+	for _, p := range first.dead {
+		was[p] = true
+	}
+	for _, p := range second.dead {
+		if was[p] {
+			dead = append(dead, p)
+		}
+	}
+	for _, v := range still {
+		if slices.Contains(lacks, v) {
 			missing = append(missing, v.DocumentID)
 		}
 	}
-	return len(r.dead), missing, err
+	return dead, missing, nil
+}
+
+// compared is one walk, with the versions of which the index has less than it should.
+func (s *Service) compared(ctx context.Context) (r *reconciliation, missing []kyro.IndexedVersion, err error) {
+	r = &reconciliation{Service: s, expected: map[int64]*tally{}}
+	if err := r.expect(ctx); err != nil {
+		return nil, nil, err
+	}
+	complete, err := r.walk(ctx)
+	if err == nil && complete {
+		missing = r.missing()
+	}
+	return r, missing, err
 }
 
 // With says what the vectors of documents are made with, and where they are, as far as the settings go.

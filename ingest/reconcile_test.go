@@ -122,6 +122,34 @@ func TestReconcilingDoesNotMissWhatComesLater(t *testing.T) {
 	}
 }
 
+// Documents are replaced and deleted while the index is compared with them, and a walk may see less than there is: only what two looks
+// agree on is told.
+func TestComparingSparesWhatChanges(t *testing.T) {
+	t.Parallel()
+	h := newIndexed(t)
+	renewed, late, broken := h.ready(t, "a.txt", five), h.ready(t, "b.txt", five), h.ready(t, "c.txt", five)
+	delete(h.index.vectors, place(broken.ID, 1, 1))
+	delete(h.index.vectors, place(late.ID, 1, 2))
+	h.index.put(place(kyro.DocumentID(99), 1, 0), place(kyro.DocumentID(98), 1, 0))
+	h.index.took = func(call string) {
+		if call != "Walk" {
+			return
+		}
+		h.index.took = nil
+		// The walk has listed what there was: then a version is replaced, and what is late comes.
+		h.work(t, h.renew(renewed.ID, lines(3)))
+		for i := range 5 { // as its purge does
+			delete(h.index.vectors, place(renewed.ID, 1, i))
+		}
+		h.index.put(place(late.ID, 1, 2))
+		delete(h.index.vectors, place(kyro.DocumentID(98), 1, 0))
+	}
+	dead, missing, err := h.Compare(t.Context())
+	if err != nil || len(dead) != 1 || dead[0].DocumentID != kyro.DocumentID(99) || len(missing) != 1 || missing[0] != broken.ID {
+		t.Errorf("dead are %v, missing %v, %v", dead, missing, err)
+	}
+}
+
 func TestReconcilingOutlastsTheIndex(t *testing.T) {
 	t.Parallel()
 	h := newIndexed(t)

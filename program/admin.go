@@ -113,7 +113,7 @@ func administer(ctx context.Context, args []string, getenv func(string) string, 
 	if err != nil {
 		return badUsage{fmt.Errorf("admin %s: %w\n\n%s", name, err, strings.TrimSpace(command.usage))}
 	}
-	o := &operator{getenv: getenv, in: in, out: out, errOut: errOut}
+	o := &operator{command: "admin " + name, getenv: getenv, in: in, out: out, errOut: errOut}
 	err = do(ctx, o, rest)
 	if closing := o.close(); err == nil {
 		err = closing

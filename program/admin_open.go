@@ -18,6 +18,8 @@ import (
 	"kyrochat/account"
 	"kyrochat/auth"
 	"kyrochat/config"
+	"kyrochat/ingest"
+	"kyrochat/ingest/files"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/live"
@@ -27,15 +29,19 @@ import (
 
 // operator is whoever runs the server, at one command.
 type operator struct {
-	getenv func(string) string
-	in     io.Reader
-	out    io.Writer // what was asked for
-	errOut io.Writer // all else
+	command string // as it is typed behind kyrochat
+	getenv  func(string) string
+	in      io.Reader
+	out     io.Writer // what was asked for
+	errOut  io.Writer // all else
 
 	unhurried bool // the command may take long
 	founds    bool // the command may be the first of all, before any server ran
+	needs     schemaNeed
 	cfg       config.Config
+	log       *slog.Logger
 	pools     *store.Pools
+	queue     *jobs.Queue
 	store     *store.Store
 	admin     *account.Admin
 	server    bool      // another process has the SQLite: a server runs; not known on PostgreSQL
@@ -53,35 +59,51 @@ func (o *operator) printf(format string, args ...any) error {
 	return err
 }
 
-// open reads the settings and opens the database that they name, beside a server if one runs. What is asked of a person
-// comes before, so that nothing waits for them.
-func (o *operator) open(ctx context.Context) (err error) {
+// schemaNeed is which schema a command works with.
+type schemaNeed int
+
+const (
+	schemaOfThis schemaNeed = iota // this program's: an older one is brought up to date, where no server has it
+	schemaAsIs                     // this program's, which is not changed
+	schemaAny                      // any, which is not changed
+)
+
+// configure reads the settings. What is told of the work is warnings alone.
+func (o *operator) configure() (err error) {
 	if o.cfg, err = config.Read(o.getenv); err != nil {
-		return fmt.Errorf("%w\n(admin commands need the settings of the server in their environment)", err)
+		return fmt.Errorf("%w\n(%s needs the settings of the server in its environment)", err, o.command)
 	}
 	quiet := o.cfg
 	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
-	log := newLogger(quiet, o.errOut)
+	o.log = newLogger(quiet, o.errOut)
+	return nil
+}
+
+// open reads the settings and opens the database that they name, beside a server if one runs. What is asked of a person
+// comes before, so that nothing waits for them.
+func (o *operator) open(ctx context.Context) (err error) {
+	if err := o.configure(); err != nil {
+		return err
+	}
 	if o.cfg.DatabaseURL == "" {
 		if err := o.checkFolder(); err != nil {
 			return err
 		}
 	}
 	o.pools, err = store.Open(ctx, store.Config{
-		DatabaseURL: string(o.cfg.DatabaseURL), DataDir: o.cfg.DataDir, Log: log, Beside: true, Unhurried: o.unhurried,
+		DatabaseURL: string(o.cfg.DatabaseURL), DataDir: o.cfg.DataDir, Log: o.log, Beside: true, Unhurried: o.unhurried,
 	})
 	if err != nil {
 		return err
 	}
 	o.server = !o.pools.Alone()
-	queue, err := newQueue(o.pools, jobs.Config{Log: log})
-	if err != nil {
+	if o.queue, err = newQueue(o.pools, jobs.Config{Log: o.log}); err != nil {
 		return err
 	}
-	if err := o.migrate(ctx, queue.Migrate); err != nil {
+	if err := o.migrate(ctx); err != nil {
 		return err
 	}
-	o.store = store.New(o.pools, queue)
+	o.store = store.New(o.pools, o.queue)
 	o.admin = account.NewAdmin(o.store, auth.NewHasher(auth.HasherOptions{}), account.AdminOptions{
 		By: o.user(), LinkTTL: o.cfg.Mail.ResetTTL, Check: checkPassword,
 		Ended: func(credential kyro.ID) { o.ended = append(o.ended, credential) },
@@ -100,6 +122,18 @@ func checkPassword(password string, about ...string) error {
 // mails reports whether mails reach people. Without SMTP they are files in the data folder.
 func (o *operator) mails() bool { return o.cfg.Mail.SMTPURL != "" }
 
+// originals gives the name of the installation, and where its originals are; the bucket is nil where there is none.
+func (o *operator) originals(ctx context.Context) (name string, folder *files.Files, bucket ingest.Originals, err error) {
+	if name, err = o.store.Name(ctx); err != nil {
+		return "", nil, nil, err
+	}
+	if folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
+		return "", nil, nil, err
+	}
+	bucket, err = openPatiently(ctx, o.cfg.Storage.Bucket, name)
+	return name, folder, bucket, err
+}
+
 // tokens makes the tokens of links, under the server's secret.
 func (o *operator) tokens() (*auth.Tokens, error) {
 	secrets, err := o.cfg.PlainSecrets()
@@ -109,17 +143,34 @@ func (o *operator) tokens() (*auth.Tokens, error) {
 	return auth.NewTokens(secrets, auth.TokenOptions{})
 }
 
+// foreignFolder reports whether this is root in the folder of another user, whom it names.
+func foreignFolder(dir string) (owner string, foreign bool) {
+	info, err := os.Stat(dir)
+	if err != nil || !isRoot() {
+		return "", false
+	}
+	uid, known := ownerOf(info)
+	if !known || uid == 0 {
+		return "", false
+	}
+	return userName(uid), true
+}
+
+// asSudo is a user as sudo takes it: by name, or by number where there is none.
+func asSudo(owner string) string {
+	if _, err := strconv.Atoi(owner); err == nil {
+		return "'#" + owner + "'"
+	}
+	return owner
+}
+
 // checkFolder sees that the data folder is a server's, and that a server can still use it afterwards.
 func (o *operator) checkFolder() error {
 	dir := o.cfg.DataDir
 	if owner, foreign := foreignFolder(dir); foreign {
-		name := "#" + owner // as sudo takes it
-		if u, err := user.LookupId(owner); err == nil {
-			name = u.Username
-		}
-		return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out: "+
-			"run this as that user and with the settings of the server (where install.sh or a package set it up, kyrochat-run does, "+
-			"in place of kyrochat; else sudo -u %s -E kyrochat …)", dir, name, name)
+		return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out. "+
+			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run %s …\n"+
+			"or, with the settings of the server in the environment,\n  sudo -u %s -E kyrochat %s …", dir, owner, o.command, asSudo(owner), o.command)
 	}
 	_, err := os.Stat(filepath.Join(dir, "kyro.db"))
 	switch {
@@ -133,22 +184,25 @@ func (o *operator) checkFolder() error {
 }
 
 // migrate brings a new database up to date, and one that no server has. Below a running server, or for others on a shared
-// PostgreSQL, the schema is not changed. Afterwards a server may start meanwhile.
-func (o *operator) migrate(ctx context.Context, queue func(context.Context) error) error {
+// PostgreSQL, the schema is not changed, nor by commands that only look. Afterwards a server may start meanwhile.
+func (o *operator) migrate(ctx context.Context) error {
 	state, err := o.pools.Schema(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
 	case state == store.SchemaCurrent:
+	case state == store.SchemaNone && o.needs != schemaOfThis:
+		return errors.New("there is nothing in the database yet")
+	case o.needs == schemaAny:
 	case o.server:
 		return errors.New("a server runs on this database that is of another version than this program: " +
 			"use the program that the server was started from, or stop the server first")
-	case state == store.SchemaOlder && o.pools.Postgres():
+	case state == store.SchemaOlder && (o.pools.Postgres() || o.needs == schemaAsIs):
 		return errors.New("the database's schema is of an older version than this program: " +
 			`use the program that the servers run, or bring it up to date by "kyrochat migrate"`)
 	default:
-		if err := o.pools.Migrate(ctx, queue); err != nil {
+		if err := o.pools.Migrate(ctx, o.queue.Migrate); err != nil {
 			return err
 		}
 	}

@@ -104,7 +104,7 @@ func TestAdminCommandLines(t *testing.T) {
 		}
 	}
 	env["KYRO_SECRET"] = "short"
-	command(t, env, "", "list").ended(1, "KYRO_SECRET", "need the settings of the server")
+	command(t, env, "", "list").ended(1, "KYRO_SECRET", "admin list needs the settings of the server")
 }
 
 func TestAdminWithoutAServer(t *testing.T) {
@@ -239,6 +239,23 @@ func TestErrorsAreWordedForPeople(t *testing.T) {
 	}
 }
 
+// TestInvitedByMail: where mails are set up, however that is said, the server sends the link, and it is not shown.
+func TestInvitedByMail(t *testing.T) {
+	t.Parallel()
+	const server = "smtp://mail.example.org:25"
+	folder := t.TempDir() // as the service manager gives it
+	if err := os.WriteFile(filepath.Join(folder, "kyrochat_SMTP_URL"), []byte(server+"\n"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"SMTP_URL": server, "SMTP_URL_FILE": kept(t, server+"\n", 0o600), "CREDENTIALS_DIRECTORY": folder} {
+		env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_MAIL_FROM": "kyrochat@example.org", name: value}
+		c := command(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "A link to set the password goes to that address")
+		if c.out != "user_1\n" {
+			t.Errorf("with %s it prints %q", name, c.out)
+		}
+	}
+}
+
 func TestAdminKeepsRootOutOfTheServersFolder(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -249,7 +266,7 @@ func TestAdminKeepsRootOutOfTheServersFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"KYRO_DATA_DIR": dir}
-	command(t, env, "", "create-user", "ada@example.org", "--invite").ended(1, "sudo -u", "belongs to")
+	command(t, env, "", "create-user", "ada@example.org", "--invite").ended(1, "belongs to", "  kyrochat-run admin create-user …\n", "  sudo -u nobody -E kyrochat admin create-user …")
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
 		t.Errorf("root left %v there, %v", files, err)
 	}

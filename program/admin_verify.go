@@ -5,14 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"kyrochat/ingest"
-	"kyrochat/ingest/files"
 	"kyrochat/kyro"
 )
 
@@ -55,7 +52,7 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 	repair := flags.Bool("repair", false, "")
 	asJSON := flags.Bool("json", false, "")
 	return func(ctx context.Context, o *operator, _ []string) error {
-		o.unhurried = true
+		o.unhurried, o.needs = true, schemaAsIs // who looks before an upgrade can still go back
 		if err := o.open(ctx); err != nil {
 			return err
 		}
@@ -167,27 +164,19 @@ func (o *operator) repair(ctx context.Context, findings []inspected) (failed err
 
 // inspector gives what looks at the installation, with the providers that the settings name.
 func (o *operator) inspector(ctx context.Context) (v *inspector, stop func(), err error) {
-	installation, err := o.store.Name(ctx)
+	told := newHowFar(o.errOut)
+	v = &inspector{store: o.store, doing: func(what string) { told.at("verifying: %s", what) }}
+	installation, folder, bucket, err := o.originals(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	told := newHowFar(o.errOut)
-	v = &inspector{store: o.store, doing: func(what string) { told.at("verifying: %s", what) }}
-	if v.folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
-		return nil, nil, err
-	}
-	if v.bucket, err = openBucket(ctx, o.cfg.Storage.Bucket, installation); err != nil {
-		return nil, nil, err
-	}
-	quiet := o.cfg
-	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
-	log := newLogger(quiet, o.errOut)
-	providers, err := newProviders(ctx, o.cfg, o.store, installation, nil, measured{}, log)
+	v.folder, v.bucket = folder, bucket
+	providers, err := newProviders(ctx, o.cfg, o.store, installation, nil, measured{}, o.log)
 	if err != nil {
 		return nil, nil, err
 	}
 	documents := ingest.New(ingest.Config{
-		Store: o.store, Bots: o.store, Files: v.folder, Embedder: providers.passages, Index: providers.index, Log: log,
+		Store: o.store, Bots: o.store, Files: v.folder, Embedder: providers.passages, Index: providers.index, Log: o.log,
 	})
 	v.o.Model, v.o.Dims = o.cfg.Providers.Embeddings()
 	v.o.With = documents.With()

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/ingest"
+	"kyrochat/internal/gemini"
+	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
 )
@@ -45,6 +48,92 @@ func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
 			t.Errorf("two hours later verifying gives %d, %+v", status, found)
 		}
 	})
+}
+
+// TestVerifyComparesTheIndex: vectors of nothing that is there are damage, but for those that a job is only just about to remove; and so
+// are those that are missing.
+func TestVerifyComparesTheIndex(t *testing.T) {
+	t.Parallel()
+	s := startUpstreams(t, gemini.Options{}).serve(t, map[string]string{"KYRO_DATA_DIR": t.TempDir()})
+	p := s.signUp(t)
+	bot := p.newBot()
+	var documents []string
+	for _, name := range []string{"zorvath", "gondrel"} {
+		documents = append(documents, p.upload(bot, name+".txt", uploadedText(name)).text("uploadDocument.document.id"))
+		if status := p.settled(documents[len(documents)-1]); status != "READY" {
+			t.Fatal(status)
+		}
+	}
+	ago := func(d time.Duration) string {
+		return "'" + time.Now().UTC().Add(-d).Format("2006-01-02 15:04:05+00:00") + "'"
+	}
+	of := fmt.Sprintf(" WHERE id = %d", keyOf(documents[0]))
+	for _, test := range []struct {
+		change string
+		told   int
+	}{
+		{"UPDATE documents SET ready_at = ready_at", 0},
+		{"UPDATE documents SET deleted_at = " + ago(time.Minute) + of, 0},
+		{"UPDATE documents SET deleted_at = " + ago(2*time.Hour) + of, 1},
+		{fmt.Sprintf("UPDATE documents SET active_chunks = active_chunks + 1 WHERE id = %d", keyOf(documents[1])), 2}, // as if one more had been put in
+	} {
+		s.exec(t, test.change)
+		if _, found := checkedAll(t, s.testServer.env); len(found["vector-index"]) != test.told {
+			t.Errorf("%s: %+v", test.change, found)
+		}
+	}
+}
+
+// changingBucket has something happen before an object is read for the first time.
+type changingBucket struct {
+	ingest.Originals
+	change func()
+}
+
+func (b *changingBucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	if change := b.change; change != nil {
+		b.change = nil
+		change()
+	}
+	return b.Originals.Open(ctx, key)
+}
+
+// TestVerifyLooksAtWhatWasReplaced: an original that is replaced while others are read is not missing.
+func TestVerifyLooksAtWhatWasReplaced(t *testing.T) {
+	t.Parallel()
+	bucket := s3.Start(t)
+	s := startServer(t, bucket.Env())
+	_, document := withOneFile(t, s, uploadedText("zorvath"))
+	o := &operator{command: "admin verify", getenv: func(name string) string { return s.env[name] }, errOut: io.Discard}
+	if err := o.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = o.close() }()
+	for _, replaced := range []bool{true, false} {
+		v, stop, err := o.inspector(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop()
+		before := bucket.Keys()[0]
+		v.bucket = &changingBucket{v.bucket, func() {
+			if replaced {
+				bucket.Plant(filepath.Dir(before)+"/another", bucket.Object(before), time.Now())
+				s.exec(t, fmt.Sprintf("UPDATE document_objects SET object = 'another' WHERE document_id = %d", keyOf(document)))
+			}
+			if err := v.bucket.Remove(t.Context(), []string{filepath.Base(before)}); err != nil {
+				t.Error(err)
+			}
+		}}
+		var found []kyro.Finding
+		err = v.run(t.Context(), func(f kyro.Finding, _ func(context.Context) error) error {
+			found = append(found, f)
+			return nil
+		})
+		if err != nil || len(found) != pick(replaced, 0, 1) {
+			t.Errorf("replaced %v: %v, %+v", replaced, err, found)
+		}
+	}
 }
 
 // TestVerifyByARoleOfFewRights: tables of others in the same schema, which the server's role may not read, are nobody's damage. That it

@@ -55,7 +55,7 @@ func TestRestoredButNotVerified(t *testing.T) {
 	}
 	env := map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "KYRO_DATA_DIR": filepath.Join(nowhere, "data")}
 	maps.Copy(env, bucket.Env())
-	bucket.Script(s3.Script{Kind: s3.Get, Status: 503})
+	bucket.Script(s3.Script{Kind: s3.Get, Status: 403})
 	status, _, said := operated(t, env, "restore", file)
 	if status != 3 || !strings.Contains(said, "Everything is restored") || strings.Contains(said, "Nothing") {
 		t.Errorf("restoring says %d %s", status, said)
@@ -68,6 +68,65 @@ func TestRestoredButNotVerified(t *testing.T) {
 	}
 	if out := mustOperate(t, env, "admin", "verify"); !strings.HasPrefix(out, "Everything") {
 		t.Error(out)
+	}
+}
+
+// TestHiccupsOfABucket: neither a backup, nor a restore, nor a check of what is stored is ended by a bucket that is in trouble for a moment, in
+// the middle of a file too.
+func TestHiccupsOfABucket(t *testing.T) {
+	t.Parallel()
+	first, second := s3.Start(t), s3.Start(t)
+	s := startServer(t, first.Env())
+	content := uploadedText("zorvath")
+	p, document := withOneFile(t, s, content)
+	busy := func(kind s3.Kind) s3.Script { return s3.Script{Kind: kind, Status: 503, Times: 5} } // longer than a server tries
+	cut := s3.Script{Kind: s3.Get, Trouble: s3.Cut, Times: 2}
+
+	file := filepath.Join(t.TempDir(), "backup")
+	first.Script(cut, busy(s3.Get), busy(s3.Head))
+	mustOperate(t, s.env, "backup", "-o", file)
+	mustOperate(t, nil, "backup", "verify", file)
+
+	env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+	maps.Copy(env, second.Env())
+	second.Script(busy(s3.Put), cut, busy(s3.Get))
+	mustOperate(t, env, "restore", file)
+	second.Script(cut, busy(s3.Get))
+	if out := mustOperate(t, env, "admin", "verify"); !strings.HasPrefix(out, "Everything") {
+		t.Error(out)
+	}
+	second.Reset()
+	if got := carry(t, "GET", p.on(t, startServer(t, env)).download(document), nil); got.body != string(content) {
+		t.Errorf("%d bytes of the file come back", len(got.body))
+	}
+}
+
+// TestWhatStaysInABucketIsTold: a restore that fails takes back what it put into the bucket; where it cannot, it says where that is.
+func TestWhatStaysInABucketIsTold(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	p, _ := withOneFile(t, s, uploadedText("zorvath"))
+	if status := p.settled(p.upload(p.newBot(), "another.txt", uploadedText("another")).text("uploadDocument.document.id")); status != "READY" {
+		t.Fatal(status)
+	}
+	file := filepath.Join(t.TempDir(), "backup")
+	mustOperate(t, s.env, "backup", "-o", file)
+	for _, stays := range []bool{false, true} {
+		bucket := s3.Start(t)
+		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+		maps.Copy(env, bucket.Env())
+		bucket.Script(s3.Script{Kind: s3.Put, Status: 403, Skip: 1})
+		if stays {
+			bucket.Script(s3.Script{Kind: s3.Delete, Status: 403})
+		}
+		status, _, said := operated(t, env, "restore", file)
+		left := bucket.Keys()
+		if status != 1 || !strings.Contains(said, "Nothing was restored") || len(left) != pick(stays, 1, 0) {
+			t.Errorf("restoring says %d %s, and leaves %q", status, said, left)
+		}
+		if stays && !strings.Contains(said, "remove what is below "+filepath.Base(filepath.Dir(left[0]))) {
+			t.Errorf("of %q is told: %s", left, said)
+		}
 	}
 }
 

@@ -357,6 +357,11 @@ func TestBackupOfAnOlderSchema(t *testing.T) {
 		if err := pools.Close(); err != nil {
 			t.Fatal(err)
 		}
+		for range 2 { // who only looks can still go back
+			if status, _, said := operated(t, env, "admin", "verify"); status != 1 || !strings.Contains(said, "older version than this program") {
+				t.Errorf("verifying says %d %s", status, said)
+			}
+		}
 		file := filepath.Join(t.TempDir(), "older")
 		mustOperate(t, env, "backup", "-o", file)
 		fresh := map[string]string{"KYRO_DATA_DIR": t.TempDir()}

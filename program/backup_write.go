@@ -8,17 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"kyrochat/backup"
-	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/ingest/files"
-	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/store"
 	"kyrochat/text"
@@ -28,8 +24,7 @@ import (
 type backingUp struct {
 	keys     backup.Keys
 	progress *howFar
-	pools    *store.Pools
-	queue    *jobs.Queue
+	operator *operator
 	store    *store.Store
 	name     string // of the installation
 	folder   *files.Files
@@ -42,52 +37,20 @@ type backingUp struct {
 }
 
 // open opens what is to be backed up, beside a server if one runs. Nothing of it is changed.
-func (b *backingUp) open(ctx context.Context, getenv func(string) string, errOut io.Writer) (err error) {
-	o := &operator{getenv: getenv, errOut: errOut}
-	if o.cfg, err = config.Read(getenv); err != nil {
-		return fmt.Errorf("%w\n(a backup needs the settings of the server in its environment)", err)
+func (b *backingUp) open(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
+	b.operator = &operator{command: "backup", getenv: getenv, errOut: errOut, unhurried: true, needs: schemaAny}
+	err := b.operator.open(ctx)
+	if err == nil {
+		b.store = b.operator.store
+		b.name, b.folder, b.bucket, err = b.operator.originals(ctx)
 	}
-	quiet := o.cfg
-	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
-	log := newLogger(quiet, errOut)
-	if o.cfg.DatabaseURL == "" {
-		if err := o.checkFolder(); err != nil {
-			return err
-		}
-	}
-	b.pools, err = store.Open(ctx, store.Config{DatabaseURL: string(o.cfg.DatabaseURL), DataDir: o.cfg.DataDir, Log: log, Beside: true, Unhurried: true})
 	if err != nil {
-		return err
+		b.close()
 	}
-	defer func() {
-		if err != nil {
-			b.close()
-		}
-	}()
-	if err := b.pools.Share(); err != nil { // a server may start meanwhile
-		return err
-	}
-	switch state, err := b.pools.Schema(ctx); {
-	case err != nil:
-		return err
-	case state == store.SchemaNone:
-		return errors.New("there is nothing in the database yet")
-	}
-	if b.queue, err = newQueue(b.pools, jobs.Config{Log: log}); err != nil {
-		return err
-	}
-	b.store = store.New(b.pools, b.queue)
-	if b.name, err = b.store.Name(ctx); err != nil {
-		return err
-	}
-	if b.folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
-		return err
-	}
-	b.bucket, err = openBucket(ctx, o.cfg.Storage.Bucket, b.name)
 	return err
 }
 
-func (b *backingUp) close() { _ = b.pools.Close() }
+func (b *backingUp) close() { _ = b.operator.close() }
 
 // write writes the whole backup.
 func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error {
@@ -120,7 +83,7 @@ func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error 
 			return err
 		}
 	}
-	waiting, err := snapshot.Jobs(ctx, b.queue)
+	waiting, err := snapshot.Jobs(ctx, b.operator.queue)
 	if err != nil {
 		return err
 	}

@@ -20,3 +20,9 @@ func openBucket(ctx context.Context, o bucket.Options, installation string) (ing
 	}
 	return kept, nil
 }
+
+// openPatiently gives the bucket as openBucket, for a command that has all files to read or to put, and nobody who waits.
+func openPatiently(ctx context.Context, o bucket.Options, installation string) (ingest.Originals, error) {
+	o.Patient = true
+	return openBucket(ctx, o, installation)
+}

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -67,17 +69,11 @@ func (v *inspector) originals(ctx context.Context) error {
 			last = d.DocumentID
 			n++
 			v.doing(fmt.Sprintf("originals: %d documents", n))
-			there, right, err := v.original(ctx, d)
+			there, right, err := v.settled(ctx, d)
 			if err != nil {
 				return err
 			}
 			if there && right {
-				continue
-			}
-			if gone, err := v.store.Deleted(ctx, []kyro.ID{d.DocumentID}); err != nil || len(gone) > 0 { // meanwhile
-				if err != nil {
-					return err
-				}
 				continue
 			}
 			if there {
@@ -106,6 +102,25 @@ func (v *inspector) originals(ctx context.Context) error {
 		}, nil)
 	}
 	return nil
+}
+
+// settled is original, of a document that may be replaced or deleted while others are read: then it is looked at as it is now.
+func (v *inspector) settled(ctx context.Context, d store.Filed) (there, right bool, err error) {
+	for {
+		if there, right, err = v.original(ctx, d); err != nil || there && right {
+			return there, right, err
+		}
+		now, err := v.store.Filed(ctx, kyro.DocumentID(d.DocumentID.Key-1), 1)
+		switch {
+		case err != nil:
+			return false, false, err
+		case len(now) == 0 || now[0].DocumentID != d.DocumentID: // it was deleted
+			return true, true, nil
+		case reflect.DeepEqual(now[0], d):
+			return there, right, nil
+		}
+		d = now[0]
+	}
 }
 
 // original reports whether the original of a document is there, and is what was uploaded.
@@ -199,9 +214,13 @@ func (v *inspector) orphans(ctx context.Context) error {
 // compare compares the index with the rows.
 func (v *inspector) compare(ctx context.Context) error {
 	v.doing("the index of vectors")
-	dead, missing, err := v.index.Compare(ctx)
+	places, missing, err := v.index.Compare(ctx)
 	if err != nil {
 		return fmt.Errorf("compare the index of vectors: %w", err)
+	}
+	dead, err := v.late(ctx, places)
+	if err != nil {
+		return err
 	}
 	reconcile := func(ctx context.Context) error { return v.store.EnqueueNow(ctx, kyro.Job{Kind: kyro.JobReconcile}) }
 	if dead > 0 {
@@ -225,6 +244,20 @@ func (v *inspector) compare(ctx context.Context) error {
 		Check: "vector-index", Damage: true, Count: len(missing), Examples: examples, Found: "Documents lack some of their vectors in the index.",
 		Mend: "A server puts them in again, at once or when it starts.", Repairs: true,
 	}, reconcile)
+}
+
+// late counts the vectors of nothing that is there, but for those of documents that were only just replaced or deleted: a job
+// removes them.
+func (v *inspector) late(ctx context.Context, places []kyro.VectorPlace) (n int, err error) {
+	of := map[kyro.ID]int{}
+	for _, p := range places {
+		of[p.DocumentID]++
+	}
+	settled, err := v.store.SettledBefore(ctx, slices.Collect(maps.Keys(of)), time.Now().Add(-orphanAge))
+	for _, id := range settled {
+		n += of[id]
+	}
+	return n, err
 }
 
 // findingText is a finding as a person reads it.

@@ -53,19 +53,17 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 		return orUsage("restore", err, restoreUsage)
 	}
 	defer func() { _ = file.Close() }()
-	o := &operator{getenv: getenv, errOut: errOut}
-	if o.cfg, err = config.Read(getenv); err != nil {
-		return fmt.Errorf("%w\n(restore needs the settings of the server in its environment)", err)
+	o := &operator{command: "restore", getenv: getenv, errOut: errOut}
+	if err := o.configure(); err != nil {
+		return err
 	}
 	archive, manifest, err := readBackup(file, keys)
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	defer archive.Close()
-	quiet := o.cfg
-	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
 	t := &target{
-		cfg: o.cfg, log: newLogger(quiet, errOut),
+		cfg: o.cfg, log: o.log,
 		want: store.Restored{Installation: strings.ToLower(rand.Text()), Sessions: *keep, At: time.Now()},
 		by:   o.user(),
 		read: &restoring{archive: archive, manifest: manifest, progress: newHowFar(errOut)},
@@ -95,6 +93,9 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 	return nil
 }
 
+// takeBackTime bounds the removal from a bucket of what a restore that failed had put there.
+const takeBackTime = 10 * time.Minute
+
 // target is where a backup is restored to.
 type target struct {
 	cfg  config.Config
@@ -114,14 +115,17 @@ type target struct {
 
 // restore gives how much there is to be looked at.
 func (t *target) restore(ctx context.Context) (findings int, err error) {
-	if t.bucket, err = openBucket(ctx, t.cfg.Storage.Bucket, t.want.Installation); err != nil {
+	if t.bucket, err = openPatiently(ctx, t.cfg.Storage.Bucket, t.want.Installation); err != nil {
 		return 0, err
 	}
 	defer func() {
 		if err != nil && !t.live && len(t.put) > 0 {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTime)
 			defer cancel()
-			_ = t.bucket.Remove(ctx, t.put)
+			if left := t.bucket.Remove(ctx, t.put); left != nil {
+				err = fmt.Errorf("%w\nIn the bucket some of %s may be left, which nobody uses: remove what is below %s (%w)", err,
+					text.Plural(len(t.put), "file"), t.want.Installation, left)
+			}
 		}
 	}()
 	if t.cfg.DatabaseURL != "" {

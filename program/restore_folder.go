@@ -53,6 +53,9 @@ func (t *target) restoreFolder(ctx context.Context) (findings int, err error) {
 	if err = t.fill(ctx); err == nil {
 		findings, err = t.verify(ctx)
 	}
+	if err == nil {
+		err = t.pools.Settle(ctx)
+	}
 	if closing := t.pools.Close(); err == nil {
 		err = closing
 	}
@@ -109,6 +112,9 @@ func clearRestore(dir string) error {
 // gives an error.
 func goLive(dir string) (live bool, err error) {
 	tmp := filepath.Join(dir, restoreFolder)
+	if log, err := os.Stat(filepath.Join(tmp, "kyro.db-wal")); err == nil && log.Size() > 0 { // which would stay behind
+		return false, errors.New("what was written last is not in the database's file yet: is there room on the disk?")
+	}
 	if err := syncAll(tmp); err != nil {
 		return false, err
 	}

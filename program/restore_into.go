@@ -105,7 +105,7 @@ func (r intoTarget) File(ctx context.Context, document kyro.ID, version int, siz
 	case r.t.bucket != nil:
 		key := strings.ToLower(rand.Text())
 		r.t.put = append(r.t.put, key)
-		if err := r.t.bucket.Put(ctx, key, from, size); err != nil {
+		if err := r.t.putSpooled(ctx, key, from, size); err != nil {
 			return err
 		}
 		return r.Object(ctx, document, version, key)
@@ -113,6 +113,19 @@ func (r intoTarget) File(ctx context.Context, document kyro.ID, version int, siz
 		return r.Original(ctx, document, version, from)
 	}
 	return placeFile(filepath.Join(r.t.folder, strconv.FormatInt(document.Key, 10)), strconv.Itoa(version), from)
+}
+
+// putSpooled puts an object by way of a temporary file, from which it can be put again where that fails: the backup is read once.
+func (t *target) putSpooled(ctx context.Context, key string, from io.Reader, size int64) (err error) {
+	spool, err := os.CreateTemp("", "kyrochat-restore-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
+	if _, err := io.Copy(spool, from); err != nil {
+		return err
+	}
+	return t.bucket.Put(ctx, key, spool, size)
 }
 
 func placeFile(dir, name string, from io.Reader) error {

@@ -269,6 +269,13 @@ func (s *Store) DeletedBefore(ctx context.Context, ids []kyro.ID, at time.Time) 
 	return s.without(ctx, ids, "(deleted_at IS NULL OR deleted_at >= ?)", kyro.Moment(at))
 }
 
+// SettledBefore gives those of the documents that were deleted before a moment, or that are not there at all, or whose version in use was
+// ready before.
+func (s *Store) SettledBefore(ctx context.Context, ids []kyro.ID, at time.Time) ([]kyro.ID, error) {
+	moment := kyro.Moment(at)
+	return s.without(ctx, ids, "(deleted_at >= ? OR deleted_at IS NULL AND (ready_at IS NULL OR ready_at >= ?))", moment, moment)
+}
+
 // without gives those of the documents that have no row which meets the condition.
 func (s *Store) without(ctx context.Context, ids []kyro.ID, condition string, args ...any) ([]kyro.ID, error) {
 	var gone []kyro.ID

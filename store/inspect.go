@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -232,49 +233,79 @@ func (in *inspection) audit(ctx context.Context) error {
 	}, nil)
 }
 
-// ids gives how many numbers a statement gives, and the first of them as ids of a kind; most at once are in list.
+// ids gives how many numbers a statement gives, and the first of them, as ids of a kind and as they are.
 func (in *inspection) ids(ctx context.Context, kind kyro.Kind, statement string, args ...any) (count int, examples []string, list []int64, err error) {
-	rows, err := in.db.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return 0, nil, nil, err
+	count, list, err = keysOf[int64](ctx, in.db, statement, args...)
+	for _, id := range list[:min(len(list), kyro.MaxFindingExamples)] {
+		examples = append(examples, kyro.ID{Kind: kind, Key: id}.String())
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return 0, nil, nil, err
-		}
-		if count++; count <= kyro.MaxFindingExamples {
-			examples = append(examples, kyro.ID{Kind: kind, Key: id}.String())
-		}
-		if len(list) < repairMost {
-			list = append(list, id)
-		}
-	}
-	return count, examples, list, rows.Err()
+	return count, examples, list, err
 }
 
-// repairMost is how many things of a finding are repaired at once; the next time there are more.
-const repairMost = 10_000
+// keysOf gives how many rows a statement gives, and the keys that it gives, each once and as many as are repaired at once.
+func keysOf[K comparable](ctx context.Context, db bun.IDB, statement string, args ...any) (count int, list []K, err error) {
+	rows, err := db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	seen := map[K]bool{}
+	for rows.Next() {
+		var key K
+		if err := rows.Scan(&key); err != nil {
+			return 0, nil, err
+		}
+		if count++; len(list) < repairMost && !seen[key] {
+			seen[key], list = true, append(list, key)
+		}
+	}
+	return count, list, rows.Err()
+}
 
-// mend runs statements in a transaction.
-func (in *inspection) mend(statements ...string) func(context.Context) error {
+const (
+	repairMost  = 10_000 // things of a finding are repaired at once; the next time there are more
+	repairATurn = 200    // of them in one transaction: little enough that writers hardly notice it
+)
+
+// mostOf is how many of a finding are repaired at once, where the list of them is not all; else 0.
+func mostOf[K any](list []K) int {
+	if len(list) < repairMost {
+		return 0
+	}
+	return repairMost
+}
+
+// mending is how rows are repaired that were found before: looking through whole tables takes long, and is not done by who has others
+// wait for their writes.
+type mending struct {
+	wrong      string   // what is so of the rows; looked at once more
+	key        string   // by which they were found
+	turn       int      // keys in a transaction
+	statements []string // %s is where the condition goes
+	embeddings bool     // it needs the lock of embeddings
+}
+
+// mend repairs the rows with the keys, in turns.
+func mend[K any](in *inspection, m mending, keys []K) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return in.s.writeOnce(ctx, "repair", restoreTime, func(ctx context.Context, tx *writeTx) error {
-			for _, statement := range statements {
-				if strings.HasPrefix(statement, "LOCK ") {
-					if tx.pg != nil {
-						if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?)", int64(embeddingsLock)); err != nil {
-							return err
-						}
+		for some := range slices.Chunk(keys, m.turn) {
+			err := in.s.write(ctx, "repair", func(ctx context.Context, tx *writeTx) error {
+				if m.embeddings {
+					if err := tx.mayRemoveEmbeddings(ctx); err != nil {
+						return err
 					}
-					continue
 				}
-				if _, err := tx.ExecContext(ctx, statement); err != nil {
-					return err
+				for _, statement := range m.statements {
+					if _, err := tx.ExecContext(ctx, fmt.Sprintf(statement, m.key+" IN (?) AND ("+m.wrong+")"), list(some)); err != nil {
+						return err
+					}
 				}
+				return nil
+			})
+			if err != nil {
+				return err
 			}
-			return nil
-		})
+		}
+		return nil
 	}
 }

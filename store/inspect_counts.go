@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"kyrochat/kyro"
 )
 
@@ -24,7 +26,7 @@ func (in *inspection) gaps(ctx context.Context) error {
 	}
 	return in.Found(kyro.Finding{
 		Check: "counters", Damage: true, Count: n, Examples: examples, Found: "Gaps count other questions than they have.", Mend: "They are counted again.",
-		Repairs: true, Most: repairMost,
+		Repairs: true, Most: mostOf(list),
 	}, func(ctx context.Context) error {
 		for _, gap := range list {
 			err := in.s.write(ctx, "count a gap again", func(ctx context.Context, tx *writeTx) error {
@@ -51,20 +53,65 @@ type heldSums struct{ messages, tokens, cost int64 }
 
 // held compares what is held of budgets with the answers, and the questions of gaps, that it is held for.
 func (in *inspection) held(ctx context.Context) error {
-	want := map[int64]heldSums{}
-	for _, table := range []string{"messages", "gaps"} {
-		statement := "SELECT held FROM messages WHERE held IS NOT NULL AND " + unfinished
-		if table == "gaps" {
-			statement = "SELECT held FROM gaps WHERE held IS NOT NULL"
+	wrong, err := heldWrongly(ctx, in.db, "")
+	if err != nil || len(wrong) == 0 {
+		return err
+	}
+	var examples []string
+	for _, w := range wrong[:min(len(wrong), kyro.MaxFindingExamples)] {
+		examples = append(examples, fmt.Sprintf("period %d", w.id))
+	}
+	return in.Found(kyro.Finding{
+		Check: "counters", Damage: true, Count: len(wrong), Examples: examples, Found: "Budgets hold something for answers that do not hold it, or the other way round.",
+		Mend: "What is held is counted again.", Repairs: true,
+	}, func(ctx context.Context) error {
+		for some := range slices.Chunk(wrong, repairATurn) {
+			err := in.s.write(ctx, "hold what is held", func(ctx context.Context, tx *writeTx) error {
+				ids := convert(some, func(w *heldOf) int64 { return w.id })
+				if tx.pg != nil { // whoever begins or ends an answer has the row of its budget; what they did is seen by what follows
+					if _, err := tx.ExecContext(ctx, "SELECT 1 FROM spendings WHERE id IN (?) ORDER BY scope, target_id, period FOR UPDATE", list(ids)); err != nil {
+						return err
+					}
+				}
+				still, err := heldWrongly(ctx, tx, " WHERE id IN (?)", list(ids))
+				if err != nil {
+					return err
+				}
+				for _, w := range still {
+					_, err := tx.NewUpdate().Table("spendings").Set("held_messages = ?", w.want.messages).Set("held_tokens = ?", w.want.tokens).
+						Set("held_cost = ?", w.want.cost).Where("id = ?", w.id).Exec(ctx)
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+}
+
+// heldOf is what should be held of a period of a budget.
+type heldOf struct {
+	id   int64
+	want heldSums
+}
+
+// heldWrongly gives those periods of budgets, among some, of which something else is held than should be.
+func heldWrongly(ctx context.Context, db bun.IDB, some string, args ...any) (wrong []heldOf, err error) {
+	want := map[int64]heldSums{}
+	for _, statement := range []string{"SELECT held FROM messages WHERE held IS NOT NULL AND " + unfinished, "SELECT held FROM gaps WHERE held IS NOT NULL"} {
 		var texts []string
-		if err := in.db.NewRaw(statement).Scan(ctx, &texts); err != nil {
-			return err
+		if err := db.NewRaw(statement).Scan(ctx, &texts); err != nil {
+			return nil, err
 		}
 		for _, text := range texts {
 			var h heldRow
 			if err := json.Unmarshal([]byte(text), &h); err != nil {
-				return fmt.Errorf("read what is held: %w", err)
+				return nil, fmt.Errorf("read what is held: %w", err)
 			}
 			for _, of := range h.Of {
 				sum := want[of]
@@ -73,44 +120,15 @@ func (in *inspection) held(ctx context.Context) error {
 		}
 	}
 	var rows []struct{ ID, HeldMessages, HeldTokens, HeldCost int64 }
-	if err := in.db.NewRaw("SELECT id, held_messages, held_tokens, held_cost FROM spendings ORDER BY id").Scan(ctx, &rows); err != nil {
-		return err
+	if err := db.NewRaw("SELECT id, held_messages, held_tokens, held_cost FROM spendings"+some+" ORDER BY id", args...).Scan(ctx, &rows); err != nil {
+		return nil, err
 	}
-	type mend struct {
-		id   int64
-		by   heldSums // to add
-		seen heldSums
-	}
-	var mends []mend
 	for _, r := range rows {
-		is := heldSums{r.HeldMessages, r.HeldTokens, r.HeldCost}
-		if w := want[r.ID]; w != is {
-			mends = append(mends, mend{r.ID, heldSums{w.messages - is.messages, w.tokens - is.tokens, w.cost - is.cost}, is})
+		if w := want[r.ID]; w != (heldSums{r.HeldMessages, r.HeldTokens, r.HeldCost}) {
+			wrong = append(wrong, heldOf{r.ID, w})
 		}
 	}
-	if len(mends) == 0 {
-		return nil
-	}
-	var examples []string
-	for _, m := range mends[:min(len(mends), kyro.MaxFindingExamples)] {
-		examples = append(examples, fmt.Sprintf("period %d", m.id))
-	}
-	return in.Found(kyro.Finding{
-		Check: "counters", Damage: true, Count: len(mends), Examples: examples, Found: "Budgets hold something for answers that do not hold it, or the other way round.",
-		Mend: "What is held is counted again.", Repairs: true,
-	}, func(ctx context.Context) error {
-		for _, m := range mends { // by what differed: answers begin and end meanwhile
-			err := in.s.write(ctx, "hold what is held", func(ctx context.Context, tx *writeTx) error {
-				_, err := tx.NewUpdate().Table("spendings").Set("held_messages = held_messages + ?", m.by.messages).
-					Set("held_tokens = held_tokens + ?", m.by.tokens).Set("held_cost = held_cost + ?", m.by.cost).Where("id = ?", m.id).Exec(ctx)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return wrong, nil
 }
 
 // hours compares the hours that were counted with their messages.

@@ -31,7 +31,7 @@ func (in *inspection) documents(ctx context.Context) error {
 	if err == nil && n > 0 {
 		err = in.Found(kyro.Finding{
 			Check: "documents", Damage: true, Count: n, Examples: examples, Found: "Documents are READY and have no passages.",
-			Mend: "They are made again from their originals.", Repairs: true, Most: repairMost,
+			Mend: "They are made again from their originals.", Repairs: true, Most: mostOf(list),
 		}, in.again(list))
 	}
 	if err != nil {
@@ -53,15 +53,18 @@ func (in *inspection) documents(ctx context.Context) error {
 	}
 	return in.Found(kyro.Finding{
 		Check: "documents", Damage: true, Count: n, Examples: examples, Found: "Something is left of documents, or of versions, that were deleted more than an hour ago.",
-		Mend: "Jobs remove it; they are put into the queue again.", Repairs: true, Most: repairMost,
+		Mend: "Jobs remove it; they are put into the queue again.", Repairs: true, Most: mostOf(list),
 	}, in.enqueue(kyro.JobPurge, list))
 }
 
 func (in *inspection) enqueue(kind kyro.JobKind, keys []int64) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return in.s.write(ctx, "enqueue repairs", func(ctx context.Context, tx *writeTx) error {
-			return tx.Enqueue(ctx, convert(keys, func(key *int64) kyro.Job { return kyro.Job{Kind: kind, Key: *key} })...)
-		})
+		for some := range slices.Chunk(keys, repairATurn) {
+			if err := in.s.EnqueueNow(ctx, convert(some, func(key *int64) kyro.Job { return kyro.Job{Kind: kind, Key: *key} })...); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 
@@ -92,7 +95,7 @@ func (in *inspection) words(ctx context.Context) error {
 	}
 	return in.Found(kyro.Finding{
 		Check: "word-index", Damage: true, Count: len(wrong), Examples: documentIDs(wrong), Found: "The index of words is not that of the passages: searches miss some.",
-		Mend: "The documents are made again from their originals.", Repairs: true, Most: repairMost,
+		Mend: "The documents are made again from their originals.", Repairs: true, Most: mostOf(wrong),
 	}, in.again(wrong[:min(len(wrong), repairMost)]))
 }
 
@@ -153,18 +156,18 @@ func (in *inspection) vectors(ctx context.Context) error {
 	if in.Model == "" { // nobody says which
 		return nil
 	}
-	var broken []string
-	err := in.db.NewRaw("SELECT content_hash FROM embeddings WHERE model = ? AND dims = ? AND length(vector) <> 4 * dims", in.Model, in.Dims).Scan(ctx, &broken)
+	broken, hashes, err := keysOf[string](ctx, in.db, "SELECT content_hash FROM embeddings WHERE model = ? AND dims = ? AND length(vector) <> 4 * dims", in.Model, in.Dims)
 	if err != nil {
 		return err
 	}
-	if len(broken) > 0 {
+	if broken > 0 {
 		err := in.Found(kyro.Finding{
-			Check: "vectors", Damage: true, Count: len(broken), Found: "Vectors do not have the length that they should have.",
-			Mend: "They are removed, and made again in the background.", Repairs: true,
-		}, in.mend(lockEmbeddings,
-			"UPDATE documents SET embedded_with = '', refreshing_with = '' WHERE id IN (SELECT c.document_id FROM chunks c JOIN embeddings e ON e.content_hash = c.content_hash WHERE length(e.vector) <> 4 * e.dims)",
-			"DELETE FROM embeddings WHERE length(vector) <> 4 * dims"))
+			Check: "vectors", Damage: true, Count: broken, Found: "Vectors do not have the length that they should have.",
+			Mend: "They are removed, and made again in the background.", Repairs: true, Most: mostOf(hashes),
+		}, mend(in, mending{wrong: "length(vector) <> 4 * dims", key: "content_hash", turn: repairATurn, embeddings: true, statements: []string{
+			"UPDATE documents SET embedded_with = '', refreshing_with = '' WHERE id IN (SELECT document_id FROM chunks WHERE content_hash IN (SELECT content_hash FROM embeddings WHERE %s))",
+			"DELETE FROM embeddings WHERE %s",
+		}}, hashes))
 		if err != nil {
 			return err
 		}
@@ -173,23 +176,26 @@ func (in *inspection) vectors(ctx context.Context) error {
 		return nil
 	}
 	const active = " FROM documents d WHERE d.deleted_at IS NULL AND d.active_version > 0"
-	n, examples, list, err := in.ids(ctx, kyro.KindDocument, "SELECT d.id"+active+" AND d.embedded_with = ? AND EXISTS (SELECT 1 FROM chunks c"+
-		" WHERE c.document_id = d.id AND c.version = d.active_version AND NOT EXISTS (SELECT 1 FROM embeddings e"+
-		" WHERE e.content_hash = c.content_hash AND e.model = ? AND e.dims = ?)) ORDER BY d.id", in.With, in.Model, in.Dims)
+	const lacks = "d.embedded_with = ? AND EXISTS (SELECT 1 FROM chunks c" +
+		" WHERE c.document_id = d.id AND c.version = d.active_version AND NOT EXISTS (SELECT 1 FROM embeddings e" +
+		" WHERE e.content_hash = c.content_hash AND e.model = ? AND e.dims = ?))"
+	n, examples, list, err := in.ids(ctx, kyro.KindDocument, "SELECT d.id"+active+" AND "+lacks+" ORDER BY d.id", in.With, in.Model, in.Dims)
 	if err == nil && n > 0 {
 		err = in.Found(kyro.Finding{
 			Check: "vectors", Damage: true, Count: n, Examples: examples, Found: "Documents are said to have all their vectors, and some are missing.",
-			Mend: "They are made again in the background.", Repairs: true, Most: repairMost,
+			Mend: "They are made again in the background.", Repairs: true, Most: mostOf(list),
 		}, func(ctx context.Context) error {
-			return in.s.write(ctx, "doubt vectors", func(ctx context.Context, tx *writeTx) error {
-				for batch := range slices.Chunk(list, 500) {
-					_, err := tx.NewUpdate().Table("documents").Set("embedded_with = ''").Set("refreshing_with = ''").Where("id IN (?)", bun.List(batch)).Exec(ctx)
-					if err != nil {
-						return err
-					}
+			for batch := range slices.Chunk(list, repairATurn) {
+				err := in.s.write(ctx, "doubt vectors", func(ctx context.Context, tx *writeTx) error {
+					_, err := tx.NewUpdate().TableExpr("documents AS d").Set("embedded_with = ''").Set("refreshing_with = ''").
+						Where("d.id IN (?)", bun.List(batch)).Where(lacks, in.With, in.Model, in.Dims).Exec(ctx)
+					return err
+				})
+				if err != nil {
+					return err
 				}
-				return nil
-			})
+			}
+			return nil
 		})
 	}
 	if err != nil {

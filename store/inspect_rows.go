@@ -13,18 +13,16 @@ type rule struct {
 	kind              kyro.Kind
 	wrong             string // the condition, on the table itself
 	found, mend       string
-	repair            []string // statements; %s is wrong
+	repair            []string // statements; %s is where the condition goes
+	several           bool     // rows have the same key, maybe very many
 }
-
-// lockEmbeddings stands before what needs the lock of embeddings.
-const lockEmbeddings = "LOCK embeddings"
 
 // orphanRules are about what belongs to something that is not there, where no foreign key sees to it.
 var orphanRules = []rule{
 	{
 		check: "orphans", table: "postings", key: "document_id", kind: kyro.KindDocument,
 		wrong: "NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = postings.document_id AND d.bot_id = postings.bot_id)",
-		found: "The index of words has entries of documents that are not there.", mend: "They are removed.", repair: []string{"DELETE FROM postings WHERE %s"},
+		found: "The index of words has entries of documents that are not there.", mend: "They are removed.", repair: []string{"DELETE FROM postings WHERE %s"}, several: true,
 	},
 	{
 		check: "orphans", table: "chunks", key: "id", kind: kyro.KindChunk,
@@ -47,12 +45,12 @@ var orphanRules = []rule{
 	{
 		check: "orphans", table: "rollups", key: "bot_id", kind: kyro.KindBot,
 		wrong: "NOT EXISTS (SELECT 1 FROM bots b WHERE b.id = rollups.bot_id)",
-		found: "Hours are counted of bots that are not there.", mend: "They are removed.", repair: []string{"DELETE FROM rollups WHERE %s"},
+		found: "Hours are counted of bots that are not there.", mend: "They are removed.", repair: []string{"DELETE FROM rollups WHERE %s"}, several: true,
 	},
 	{
 		check: "orphans", table: "rollups_due", key: "bot_id", kind: kyro.KindBot,
 		wrong: "NOT EXISTS (SELECT 1 FROM bots b WHERE b.id = rollups_due.bot_id)",
-		found: "Hours are to be counted of bots that are not there.", mend: "They are removed.", repair: []string{"DELETE FROM rollups_due WHERE %s"},
+		found: "Hours are to be counted of bots that are not there.", mend: "They are removed.", repair: []string{"DELETE FROM rollups_due WHERE %s"}, several: true,
 	},
 }
 
@@ -63,13 +61,16 @@ func (in *inspection) orphans(ctx context.Context) error {
 	if err := in.rules(ctx, orphanRules); err != nil {
 		return err
 	}
-	var n int
-	if err := in.db.NewRaw("SELECT count(*) FROM embeddings WHERE "+orphanVectors).Scan(ctx, &n); err != nil || n == 0 {
+	n, hashes, err := keysOf[string](ctx, in.db, "SELECT content_hash FROM embeddings WHERE "+orphanVectors)
+	if err != nil || n == 0 {
 		return err
 	}
 	return in.Found(kyro.Finding{
 		Check: "orphans", Damage: true, Count: n, Found: "Vectors are kept of texts that no passage has.", Mend: "They are removed.", Repairs: true,
-	}, in.mend(lockEmbeddings, "DELETE FROM embeddings WHERE "+orphanVectors))
+		Most: mostOf(hashes),
+	}, mend(in, mending{
+		wrong: orphanVectors, key: "content_hash", turn: repairATurn, statements: []string{"DELETE FROM embeddings WHERE %s"}, embeddings: true,
+	}, hashes))
 }
 
 // counterRules are about counts that are kept beside what they count.
@@ -94,7 +95,7 @@ func (in *inspection) counters(ctx context.Context) error { return in.rules(ctx,
 
 func (in *inspection) rules(ctx context.Context, rules []rule) error {
 	for _, r := range rules {
-		n, examples, _, err := in.ids(ctx, r.kind, fmt.Sprintf("SELECT %s FROM %s WHERE %s", r.key, r.table, r.wrong))
+		n, examples, keys, err := in.ids(ctx, r.kind, fmt.Sprintf("SELECT %s FROM %s WHERE %s", r.key, r.table, r.wrong))
 		if err != nil {
 			return err
 		}
@@ -103,13 +104,13 @@ func (in *inspection) rules(ctx context.Context, rules []rule) error {
 		}
 		var repair func(context.Context) error
 		if r.repair != nil {
-			statements := make([]string, len(r.repair))
-			for i, statement := range r.repair {
-				statements[i] = fmt.Sprintf(statement, r.wrong)
+			turn := repairATurn
+			if r.several {
+				turn = 1
 			}
-			repair = in.mend(statements...)
+			repair = mend(in, mending{wrong: r.wrong, key: r.key, turn: turn, statements: r.repair}, keys)
 		}
-		f := kyro.Finding{Check: r.check, Damage: true, Count: n, Examples: examples, Found: r.found, Mend: r.mend, Repairs: repair != nil}
+		f := kyro.Finding{Check: r.check, Damage: true, Count: n, Examples: examples, Found: r.found, Mend: r.mend, Repairs: repair != nil, Most: mostOf(keys)}
 		if err := in.Found(f, repair); err != nil {
 			return err
 		}

@@ -49,6 +49,26 @@ func TestOneProcessHoldsTheDataFolder(t *testing.T) {
 	fine(t, p.Close())
 }
 
+// TestSettleSaysWhereItFails: what is to be one file afterwards is, or that it is not is told.
+func TestSettleSaysWhereItFails(t *testing.T) {
+	t.Parallel()
+	p := testdb.SQLite(t)
+	snapshot, err := store.New(p, nil).Snapshot(t.Context())
+	fine(t, err)
+	_, err = p.SQLite.ExecContext(t.Context(), "INSERT INTO installation (name) VALUES ('here')")
+	fine(t, err)
+	if err := p.Settle(t.Context()); err == nil || !strings.Contains(err.Error(), "something reads it") {
+		t.Errorf("beside a reader: %v", err)
+	}
+	snapshot.Close()
+	fine(t, p.Settle(t.Context()))
+	var file string
+	fine(t, p.SQLite.QueryRowContext(t.Context(), "SELECT file FROM pragma_database_list").Scan(&file))
+	if log, err := os.Stat(file + "-wal"); err != nil || log.Size() > 0 {
+		t.Errorf("the log has %d bytes left, %v", log.Size(), err)
+	}
+}
+
 func TestSQLiteIsSetForDurability(t *testing.T) {
 	t.Parallel()
 	p := testdb.SQLite(t)

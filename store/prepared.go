@@ -44,10 +44,19 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		if before.Version == before.ActiveVersion {
 			return fmt.Errorf("version %d of %s is in use and cannot be made again", before.Version, id)
 		}
-		if err := dropVersion(ctx, tx, before); err != nil {
+		former, err := formerContents(ctx, tx, before, p.Chunks)
+		if err != nil {
 			return err
 		}
-		if err := s.countOnEmbeddings(ctx, tx); err != nil {
+		if len(former) > 0 {
+			err = tx.mayRemoveEmbeddings(ctx)
+		} else {
+			err = s.countOnEmbeddings(ctx, tx)
+		}
+		if err != nil {
+			return err
+		}
+		if err := dropVersion(ctx, tx, before); err != nil {
 			return err
 		}
 		if err := insertTexts(ctx, tx, splitText(before.ID, before.Version, p.Text), hashText(p.Text)); err != nil {
@@ -57,6 +66,9 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 			return err
 		}
 		if err := insertPostings(ctx, tx, before, postings); err != nil {
+			return err
+		}
+		if err := dropEmbeddings(ctx, tx, former); err != nil {
 			return err
 		}
 		row = before
@@ -89,6 +101,40 @@ func (s *Store) SavePrepared(ctx context.Context, id kyro.ID, run int64, p kyro.
 		return kyro.Document{}, err
 	}
 	return row.worked(), nil
+}
+
+// mayRemoveEmbeddings has others wait who count on embeddings until the transaction has ended.
+func (tx *writeTx) mayRemoveEmbeddings(ctx context.Context) error {
+	if tx.pg == nil {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?)", int64(embeddingsLock))
+	return err
+}
+
+// dropEmbeddings removes the embeddings of contents that no chunk has any more.
+func dropEmbeddings(ctx context.Context, tx *writeTx, hashes []string) error {
+	for some := range slices.Chunk(hashes, chunksATurn) {
+		_, err := tx.NewDelete().Table("embeddings").Where("content_hash IN (?)", list(some)).
+			Where("NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.content_hash = embeddings.content_hash)").Exec(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// formerContents are those of chunks that an earlier try left of the version being made, and that are not made again.
+func formerContents(ctx context.Context, tx *writeTx, d documentRow, chunks []kyro.Chunk) (hashes []string, err error) {
+	err = tx.NewSelect().Table("chunks").ColumnExpr("DISTINCT content_hash").Where("document_id = ? AND version = ?", d.ID, d.Version).Scan(ctx, &hashes)
+	if err != nil || len(hashes) == 0 {
+		return nil, err
+	}
+	made := map[string]bool{}
+	for _, c := range chunks {
+		made[c.ContentHash] = true
+	}
+	return slices.DeleteFunc(hashes, func(hash string) bool { return made[hash] }), nil
 }
 
 // dropVersion removes what an earlier try left of the version being made. Vectors that are in an index by then are of

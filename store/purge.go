@@ -73,17 +73,13 @@ func (s *Store) purgeChunks(ctx context.Context, tx *writeTx, row documentRow) (
 	for i, c := range chunks {
 		ids[i], hashes[i] = c.ID, c.ContentHash
 	}
-	if s.postgres() {
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?)", int64(embeddingsLock)); err != nil {
-			return 0, err
-		}
+	if err := tx.mayRemoveEmbeddings(ctx); err != nil {
+		return 0, err
 	}
 	if _, err := tx.NewDelete().Table("chunks").Where("id IN (?)", list(ids)).Exec(ctx); err != nil {
 		return 0, err
 	}
-	_, err = tx.NewDelete().Table("embeddings").Where("content_hash IN (?)", list(hashes)).
-		Where("NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.content_hash = embeddings.content_hash)").Exec(ctx)
-	return len(chunks), err
+	return len(chunks), dropEmbeddings(ctx, tx, hashes)
 }
 
 // purgePostings removes some postings. PostgreSQL finds them again by their place in the table: given their key, it

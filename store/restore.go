@@ -20,8 +20,10 @@ import (
 // Clients and other programs may have them, and none may come to mean something else.
 const restoredAhead = 1_000_000
 
-// restoreTime bounds the one transaction of a restore.
-const restoreTime = 24 * time.Hour
+const (
+	restoreTime = 24 * time.Hour // bounds the one transaction of a restore
+	settleTime  = time.Hour      // the moving of SQLite's log into its file
+)
 
 // KnowsMigrations refuses, in words, what was made by a newer program.
 func KnowsMigrations(names []string) error {
@@ -179,6 +181,25 @@ func (p *Pools) unguarded(ctx context.Context) error {
 		if _, err := p.SQLite.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
 			return fmt.Errorf("prepare the file: %w", err)
 		}
+	}
+	return nil
+}
+
+// Settle moves all that was written into the one file of SQLite: migrations that follow a restore, and a check of it, bring the log
+// back. Closing would do so too, and not say where it failed.
+func (p *Pools) Settle(ctx context.Context) error {
+	if p.Postgres() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	var busy, frames, moved int
+	err := p.SQLite.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	if err == nil && busy != 0 {
+		err = errors.New("something reads it")
+	}
+	if err != nil {
+		return fmt.Errorf("move the log of the database into its file: %w", err)
 	}
 	return nil
 }

@@ -195,7 +195,7 @@ func filed(ctx context.Context, db bun.IDB, buckets bool, after kyro.ID, limit i
 		Version    int
 	}
 	err = db.NewSelect().Table("document_files").Column("document_id", "version").
-		Where("part = 0 AND document_id > ? AND document_id <= ?", after.Key, rows[len(rows)-1].ID).Scan(ctx, &kept)
+		Where("part = 0 AND document_id > ? AND document_id <= ?", after.Key, rows[len(rows)-1].ID).Order("document_id", "version").Scan(ctx, &kept)
 	for _, k := range kept {
 		if f := at[k.DocumentID]; f != nil {
 			f.Kept = append(f.Kept, k.Version)

@@ -32,6 +32,7 @@ type Options struct {
 	Installation string        // whose objects they are: several may share a bucket and a prefix
 	PathStyle    bool          // the bucket is in the path, not in the host
 	Idle         time.Duration // how long nothing may come of an object that is read; zero: 40 s
+	Patient      bool          // for who has much to do and nobody waiting: what fails is tried again for half a minute, and an object that breaks off is read on
 }
 
 const (
@@ -42,6 +43,8 @@ const (
 	leastTime   = 30 * time.Second       // for an object to be put, besides what its size takes
 	slowestLine = 1 << 20                // bytes in a second, at least
 	tries       = 3                      // of a request that failed
+	manyTries   = 9                      // of one that is patient: some 28 s pass between them
+	longestWait = 8 * time.Second        // between two of them
 	page        = 500                    // keys that are visited, or removed, at once
 )
 
@@ -52,6 +55,9 @@ type Bucket struct {
 	bucket string
 	prefix string // of the installation, with a slash at its end
 	idle   time.Duration
+
+	patient bool
+	tries   int
 }
 
 // Open looks whether the bucket is there and lets us in.
@@ -75,7 +81,13 @@ func Open(ctx context.Context, o Options) (*Bucket, error) {
 	}
 	once := settings
 	once.MaxRetries = 1
-	b := &Bucket{bucket: o.Bucket, idle: cmp.Or(o.Idle, idleTime), prefix: strings.TrimPrefix(path.Join(o.Prefix, o.Installation)+"/", "/")}
+	b := &Bucket{
+		bucket: o.Bucket, idle: cmp.Or(o.Idle, idleTime), prefix: strings.TrimPrefix(path.Join(o.Prefix, o.Installation)+"/", "/"),
+		patient: o.Patient, tries: tries,
+	}
+	if o.Patient {
+		b.tries = manyTries
+	}
 	if b.reads, err = minio.New(endpoint.Host, &settings); err != nil {
 		return nil, err
 	}
@@ -129,27 +141,45 @@ func answered(did string, err error) error {
 // Put implements ingest.Originals. What can be read anywhere, as a file, is put from its beginning, a few times where that
 // fails.
 func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, size int64) error {
-	ctx, cancel := context.WithTimeout(ctx, leastTime+time.Duration(size)*time.Second/slowestLine)
-	defer cancel()
+	within := leastTime + time.Duration(size)*time.Second/slowestLine // for all tries, or for each of who is patient
+	if !b.patient {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, within)
+		defer cancel()
+	}
 	again, whole := r.(io.ReaderAt)
 	for try := 1; ; try++ {
 		if whole {
 			r = io.NewSectionReader(again, 0, size) // which shares no position with the one before
 		}
-		// In one request: nothing is left where it breaks off, and nothing of the file is held in memory.
-		_, err := b.writes.PutObject(ctx, b.bucket, b.prefix+key, r, size, minio.PutObjectOptions{
-			ContentType: "application/octet-stream", DisableMultipart: true,
-		})
-		refused := minio.ToErrorResponse(err).StatusCode
-		if err == nil || !whole || try == tries || refused >= 400 && refused < 500 || !pause(ctx, try) {
+		err := b.put(ctx, within, key, r, size)
+		if err == nil || !whole || !b.again(ctx, try, err) {
 			return answered("put an object", err)
 		}
 	}
 }
 
-// pause waits before another try, a little longer each time.
-func pause(ctx context.Context, try int) bool {
-	timer := time.NewTimer(time.Duration(try) * 200 * time.Millisecond)
+// put puts in one request: nothing is left where it breaks off, and nothing of the file is held in memory.
+func (b *Bucket) put(ctx context.Context, within time.Duration, key string, r io.Reader, size int64) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	_, err := b.writes.PutObject(ctx, b.bucket, b.prefix+key, r, size, minio.PutObjectOptions{
+		ContentType: "application/octet-stream", DisableMultipart: true,
+	})
+	return err
+}
+
+// again reports whether what failed for the so-manieth time is to be tried once more, and waits before that, longer each time.
+// What is refused stays so.
+func (b *Bucket) again(ctx context.Context, try int, err error) bool {
+	switch said := minio.ToErrorResponse(err).StatusCode; {
+	case try >= b.tries:
+		return false
+	case said == http.StatusRequestTimeout || said == http.StatusTooManyRequests:
+	case said >= 400 && said < 500:
+		return false
+	}
+	timer := time.NewTimer(min(200*time.Millisecond<<(try-1), longestWait))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -162,13 +192,11 @@ func pause(ctx context.Context, try int) bool {
 // Open implements ingest.Originals. Who reads waits for as long as some of it comes, and not for an object that has stopped in
 // the middle: that is UNAVAILABLE.
 func (b *Bucket) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	body, err := b.reads.GetObject(ctx, b.bucket, b.prefix+key, minio.GetObjectOptions{})
-	if err != nil {
-		cancel(nil)
+	o := &object{of: b, key: key, reader: ctx}
+	if err := o.begin(); err != nil {
 		return nil, answered("read an object", err)
 	}
-	return &object{body: body, ctx: ctx, cancel: cancel, idle: b.idle}, nil
+	return o, nil
 }
 
 // errIdle ends the reading of an object of which nothing comes.
@@ -176,29 +204,87 @@ var errIdle = errors.New("nothing came of it for too long")
 
 // object is an object being read, from its storage with the first Read.
 type object struct {
+	of     *Bucket
+	key    string
+	reader context.Context // of who reads
+	at     int64           // what comes next
+	breaks int             // how often it broke off
+
 	body   *minio.Object
 	ctx    context.Context // of all its requests
 	cancel context.CancelCauseFunc
-	idle   time.Duration
+}
+
+// begin has it come from where it is read, instead of what came of it so far.
+func (o *object) begin() error {
+	ctx, cancel := context.WithCancelCause(o.reader)
+	body, err := o.of.reads.GetObject(ctx, o.of.bucket, o.of.prefix+o.key, minio.GetObjectOptions{})
+	if err != nil {
+		cancel(nil)
+		return err
+	}
+	if o.body != nil {
+		_ = o.Close()
+	}
+	o.body, o.ctx, o.cancel = body, ctx, cancel
+	if o.at > 0 {
+		defer o.hurry()()
+		_, err = body.Seek(o.at, io.SeekStart)
+	}
+	return err
+}
+
+// readOn reports whether an object that broke off can be read on, for who is patient.
+func (o *object) readOn(err error) bool {
+	for o.of.patient {
+		if o.breaks++; !o.of.again(o.reader, o.breaks, err) {
+			return false
+		}
+		if err = o.begin(); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Read implements io.Reader. An object that ends early is not read to its end.
 func (o *object) Read(p []byte) (int, error) {
-	defer o.hurry()()
-	n, err := o.body.Read(p)
-	return n, o.answered(err)
+	for {
+		calledOff := o.hurry()
+		n, err := o.body.Read(p)
+		calledOff()
+		o.at += int64(n)
+		switch {
+		case err == nil || err == io.EOF:
+			return n, err
+		case n > 0: // the next one says it again
+			return n, nil
+		case !o.readOn(err):
+			return 0, o.answered(err)
+		}
+	}
 }
 
 // Seek implements io.Seeker.
 func (o *object) Seek(offset int64, whence int) (int64, error) {
-	defer o.hurry()()
-	at, err := o.body.Seek(offset, whence)
-	return at, o.answered(err)
+	for {
+		calledOff := o.hurry()
+		at, err := o.body.Seek(offset, whence)
+		calledOff()
+		if err == nil {
+			o.at = at
+			return at, nil
+		}
+		if err == io.EOF || !o.readOn(err) { // there is no such place
+			return 0, o.answered(err)
+		}
+	}
 }
 
 // hurry gives up the object, unless it is called off in time. Time that the reader takes is not counted.
 func (o *object) hurry() (calledOff func() bool) {
-	return time.AfterFunc(o.idle, func() { o.cancel(errIdle) }).Stop
+	cancel := o.cancel
+	return time.AfterFunc(o.of.idle, func() { cancel(errIdle) }).Stop
 }
 
 func (o *object) answered(err error) error {
@@ -219,8 +305,14 @@ func (b *Bucket) Remove(ctx context.Context, keys []string) error {
 	for len(keys) > 0 {
 		batch := keys[:min(page, len(keys))]
 		keys = keys[len(batch):]
-		if err := b.remove(ctx, batch); err != nil {
-			return err
+		for try := 1; ; try++ {
+			err := b.remove(ctx, batch)
+			if err == nil {
+				break
+			}
+			if !b.patient || !b.again(ctx, try, err) {
+				return answered("remove objects", err)
+			}
 		}
 	}
 	return nil
@@ -240,7 +332,7 @@ func (b *Bucket) remove(ctx context.Context, keys []string) error {
 			first = failed.Err
 		}
 	}
-	return answered("remove objects", first)
+	return first
 }
 
 // Walk implements ingest.Originals.

@@ -176,6 +176,72 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
+// TestPatience: who has much to do and nobody waiting goes on after troubles that last for a moment, and not after what is refused.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	e := s3.Start(t)
+	content := noise(300 << 10)
+	o := options(e)
+	hurried := open(t, e)
+	o.Patient = true
+	patient, err := bucket.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longer := s3.Script{Status: 503, Times: 4} // than three tries
+	e.Script(longer)
+	if err := put(t, hurried, "a", content); kyro.ErrorCode(err) != kyro.CodeUnavailable {
+		t.Errorf("in a hurry: %v", err)
+	}
+	e.Reset()
+	e.Script(longer)
+	if err := put(t, patient, "a", content); err != nil || !bytes.Equal(e.Object("files/here/a"), content) {
+		t.Errorf("with patience: %v", err)
+	}
+	for name, test := range map[string]struct {
+		trouble []s3.Script
+		looks   bool // for its size, before
+	}{
+		"busy":           {[]s3.Script{{Kind: s3.Get, Status: 503, Times: 4}}, false},
+		"busy when seen": {[]s3.Script{{Kind: s3.Head, Status: 503, Times: 4}}, true},
+		"cut twice":      {[]s3.Script{{Kind: s3.Get, Trouble: s3.Cut, Times: 2}}, true},
+		"cut, then busy": {[]s3.Script{{Kind: s3.Get, Trouble: s3.Cut, Times: 1}, {Kind: s3.Head, Status: 500, Times: 4}}, false},
+	} {
+		read := func(b *bucket.Bucket) ([]byte, error) {
+			e.Script(test.trouble...)
+			defer e.Reset()
+			body, err := b.Open(t.Context(), "a")
+			if err != nil {
+				return nil, err
+			}
+			defer body.Close()
+			if test.looks {
+				for _, whence := range []int{io.SeekEnd, io.SeekStart} {
+					if _, err := body.Seek(0, whence); err != nil {
+						return nil, err
+					}
+				}
+			}
+			return io.ReadAll(body)
+		}
+		if got, err := read(hurried); kyro.ErrorCode(err) != kyro.CodeUnavailable {
+			t.Errorf("%s, in a hurry: %d bytes, %v", name, len(got), err)
+		}
+		if got, err := read(patient); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%s, with patience: %d bytes, %v", name, len(got), err)
+		}
+	}
+	e.Script(s3.Script{Kind: s3.Delete, Status: 503, Times: 2})
+	if err := patient.Remove(t.Context(), []string{"a"}); err != nil || len(e.Keys()) > 0 {
+		t.Errorf("removing: %v", err)
+	}
+	before := e.Count(s3.Put)
+	e.Script(s3.Script{Status: 403})
+	if err := put(t, patient, "b", content); kyro.ErrorCode(err) != kyro.CodeUnavailable || e.Count(s3.Put) != before+1 {
+		t.Errorf("refused: %v after %d tries", err, e.Count(s3.Put)-before)
+	}
+}
+
 func TestStart(t *testing.T) {
 	t.Parallel()
 	e := s3.Start(t)

@@ -128,16 +128,37 @@ func (e *Emulator) get(w http.ResponseWriter, r *http.Request, key string, s Scr
 	w.Header().Set("ETag", o.etag)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if (s.Trouble == Cut || s.Trouble == Stall) && r.Method == http.MethodGet {
-		w.Header().Set("Content-Length", strconv.Itoa(len(o.body)))
-		_, _ = w.Write(o.body[:len(o.body)/2])
-		_ = http.NewResponseController(w).Flush()
-		if s.Trouble == Stall {
-			e.wait(r, nil)
-		}
-		panic(http.ErrAbortHandler)
+		w = &halfWriter{ResponseWriter: w, then: func() {
+			_ = http.NewResponseController(w).Flush()
+			if s.Trouble == Stall {
+				e.wait(r, nil)
+			}
+			panic(http.ErrAbortHandler)
+		}}
 	}
 	http.ServeContent(w, r, "", o.put, bytes.NewReader(o.body))
 	return nil
+}
+
+// halfWriter writes half of the body that is announced.
+type halfWriter struct {
+	http.ResponseWriter
+	left int
+	then func()
+}
+
+func (w *halfWriter) WriteHeader(status int) {
+	announced, _ := strconv.Atoi(w.Header().Get("Content-Length"))
+	w.left = announced / 2
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *halfWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p[:min(len(p), w.left)])
+	if w.left -= n; w.left == 0 {
+		w.then()
+	}
+	return n, err
 }
 
 // listed is an answer to a list.
