@@ -30,6 +30,7 @@ var layers = map[string][]string{
 	"store":                    {"kyro", "text", "migrations"},
 	"jobs":                     {"kyro"},
 	"ai":                       {"kyro", "text"},
+	"host":                     {},
 	"live":                     {"kyro"},
 	"auth":                     {"kyro"},
 	"mail":                     {"kyro"},

@@ -18,6 +18,7 @@ import (
 	"kyrochat/account"
 	"kyrochat/auth"
 	"kyrochat/config"
+	"kyrochat/host"
 	"kyrochat/ingest"
 	"kyrochat/ingest/files"
 	"kyrochat/jobs"
@@ -146,22 +147,14 @@ func (o *operator) tokens() (*auth.Tokens, error) {
 // foreignFolder reports whether this is root in the folder of another user, whom it names.
 func foreignFolder(dir string) (owner string, foreign bool) {
 	info, err := os.Stat(dir)
-	if err != nil || !isRoot() {
+	if err != nil || !host.IsRoot() {
 		return "", false
 	}
-	uid, known := ownerOf(info)
+	uid, known := host.OwnerOf(info)
 	if !known || uid == 0 {
 		return "", false
 	}
-	return userName(uid), true
-}
-
-// asSudo is a user as sudo takes it: by name, or by number where there is none.
-func asSudo(owner string) string {
-	if _, err := strconv.Atoi(owner); err == nil {
-		return "'#" + owner + "'"
-	}
-	return owner
+	return host.UserName(uid), true
 }
 
 // checkFolder sees that the data folder is a server's, and that a server can still use it afterwards.
@@ -170,7 +163,7 @@ func (o *operator) checkFolder() error {
 	if owner, foreign := foreignFolder(dir); foreign {
 		return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out. "+
 			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run %s …\n"+
-			"or, with the settings of the server in the environment,\n  sudo -u %s -E kyrochat %s …", dir, owner, o.command, asSudo(owner), o.command)
+			"or, with the settings of the server in the environment,\n  sudo -u %s -E kyrochat %s …", dir, owner, o.command, host.AsSudo(owner), o.command)
 	}
 	_, err := os.Stat(filepath.Join(dir, "kyro.db"))
 	switch {

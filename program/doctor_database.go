@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/host"
 	"kyrochat/store"
 	"kyrochat/text"
 )
@@ -91,7 +92,7 @@ var errTooLong = errors.New("it takes too long")
 func fileVerdict(x examinedDatabase) (found []finding) {
 	if x.err != nil {
 		return []finding{fail(fmt.Sprintf("The database %s cannot be read: %s.", x.Where, plainly(x.err)),
-			"See that it belongs to the user that the server runs as (here "+ownName()+"):\n  ls -l "+quoted(x.Where))}
+			"See that it belongs to the user that the server runs as (here "+host.OwnName()+"):\n  ls -l "+quoted(x.Where))}
 	}
 	f := x.File
 	if f.None {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/host"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 	"kyrochat/internal/postgres"
@@ -231,7 +232,7 @@ func TestDoctorOnFoldersThatCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{inAFile, filepath.Join(locked, "data")} {
-		if isRoot() && strings.HasPrefix(dir, locked) {
+		if host.IsRoot() && strings.HasPrefix(dir, locked) {
 			continue // which may write anywhere
 		}
 		r, status := diagnosed(t, map[string]string{"KYRO_DATA_DIR": dir})

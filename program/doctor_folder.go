@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"kyrochat/host"
 )
 
 // dataFolder is the data folder, as far as its verdict needs it.
@@ -34,7 +36,7 @@ func lookAtFolder(p *patient) []finding {
 	if err != nil {
 		return []finding{fail("The data folder has no absolute path: "+err.Error()+".", "  KYRO_DATA_DIR=/var/lib/kyrochat")}
 	}
-	f := dataFolder{path: path, embedded: p.cfg.DatabaseURL == "", prod: p.cfg.Production, root: isRoot()}
+	f := dataFolder{path: path, embedded: p.cfg.DatabaseURL == "", prod: p.cfg.Production, root: host.IsRoot()}
 	there := path
 	info, err := os.Stat(path)
 	for errors.Is(err, fs.ErrNotExist) && there != filepath.Dir(there) {
@@ -53,8 +55,8 @@ func lookAtFolder(p *patient) []finding {
 		f.mode = info.Mode().Perm()
 		f.problem = tryFile(path)
 		f.strangers = strangersIn(path, info)
-		if uid, known := ownerOf(info); known && userName(uid) != ownName() {
-			f.owner = userName(uid)
+		if uid, known := host.OwnerOf(info); known && host.UserName(uid) != host.OwnName() {
+			f.owner = host.UserName(uid)
 			f.pod = uid == 0 && p.getenv("KUBERNETES_SERVICE_HOST") != ""
 		}
 		f.used, f.usedErr = p.inUse()
@@ -87,16 +89,16 @@ func tryFile(dir string) error {
 // strangersIn finds files of a server that belong to others than this process, or than their folder where this is root. A
 // volume may well be root's, and what is in it the server's.
 func strangersIn(dir string, info fs.FileInfo) (names []string) {
-	owner, known := ownerOf(info)
+	owner, known := host.OwnerOf(info)
 	if !known {
 		return nil
 	}
-	if !isRoot() {
+	if !host.IsRoot() {
 		owner = os.Geteuid()
 	}
 	for _, name := range []string{"kyro.db", "kyro.db-wal", "kyro.db-shm", "kyro.db.lock", "secret", "files", "exports", "outbox"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			if uid, _ := ownerOf(info); uid != owner {
+			if uid, _ := host.OwnerOf(info); uid != owner {
 				names = append(names, name)
 			}
 		}
@@ -127,14 +129,14 @@ func (f dataFolder) verdict() (found []finding) {
 		if f.disk.readOnly {
 			return []finding{fail(what, "The file system is mounted read-only. Mount one that can be written, and set where it is:\n  KYRO_DATA_DIR=/var/lib/kyrochat")}
 		}
-		return []finding{fail(what, "Make it, for the user that the server runs as (here "+ownName()+"):\n  install -d -m 700 -o "+ownName()+" "+path)}
+		return []finding{fail(what, "Make it, for the user that the server runs as (here "+host.OwnName()+"):\n  install -d -m 700 -o "+host.OwnName()+" "+path)}
 	}
 	if f.root && f.owner != "" {
 		found = append(found, warn(fmt.Sprintf("The data folder %s belongs to %s, and this is root: what root may do says nothing about what the server may.", f.path, f.owner),
-			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run doctor\nor, with the settings of the server,\n  sudo -u "+asSudo(f.owner)+" -E kyrochat doctor"))
+			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run doctor\nor, with the settings of the server,\n  sudo -u "+host.AsSudo(f.owner)+" -E kyrochat doctor"))
 	}
 	if len(f.strangers) > 0 {
-		whose := pick(f.root && f.owner != "", f.owner, ownName())
+		whose := pick(f.root && f.owner != "", f.owner, host.OwnName())
 		found = append(found, fail(fmt.Sprintf("In the data folder, %s %s to others than %s: the server may be kept out.", strings.Join(f.strangers, ", "), pick(len(f.strangers) == 1, "belongs", "belong"), whose),
 			"  chown -R "+whose+" "+path))
 	}

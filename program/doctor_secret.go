@@ -11,6 +11,7 @@ import (
 
 	"kyrochat/auth"
 	"kyrochat/config"
+	"kyrochat/host"
 	"kyrochat/kyro"
 )
 
@@ -97,9 +98,9 @@ func lookAtSecretFiles(p *patient) []finding {
 		if err != nil {
 			continue
 		}
-		if owner, foreign := foreignFile(info); foreign {
+		if owner, foreign := host.ForeignFile(info); foreign {
 			found = append(found, warn(fmt.Sprintf("%s_FILE names %s, which belongs to %s: who may write it is neither root nor the user of this process.", name, path, owner),
-				"Give it to the user that the server runs as:\n  chown "+ownName()+" "+quoted(path)))
+				"Give it to the user that the server runs as:\n  chown "+host.OwnName()+" "+quoted(path)))
 		}
 	}
 	if files > 0 && len(found) == 0 {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kyrochat/host"
 	"kyrochat/ingest/extract"
 	"kyrochat/kyro"
 	"kyrochat/transport"
@@ -25,7 +26,7 @@ const (
 
 // lookAtOpenFiles holds the limit of open files against the connections that are let in.
 func lookAtOpenFiles(p *patient) []finding {
-	limit, known := openFiles()
+	limit, known := host.OpenFiles()
 	if !known {
 		return nil
 	}
@@ -154,11 +155,11 @@ func processorsVerdict(n int) []finding {
 
 // lookAtUser looks who runs this.
 func lookAtUser(*patient) []finding {
-	if isRoot() {
+	if host.IsRoot() {
 		return []finding{warn("This is root: whoever broke into the server would have the machine.",
 			"Run the server, and this, as a user of its own:\n  useradd --system --home-dir /var/lib/kyrochat --create-home --shell /usr/sbin/nologin kyrochat\n  sudo -u kyrochat -E kyrochat doctor\nWhere install.sh or a package made that user, there is\n  kyrochat-run doctor")}
 	}
-	return []finding{ok("The user is %s, who is not root.", ownName())}
+	return []finding{ok("The user is %s, who is not root.", host.OwnName())}
 }
 
 // lookAtTemporary looks at the folder in which documents are read. It has to be there; what is written is in the cache, where

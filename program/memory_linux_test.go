@@ -7,12 +7,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"kyrochat/host"
 )
 
 // init lets the test binary stand in for a process that only tells whether it is dumpable, for TestMemoryIsNotWrittenOut.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == "dumpable" {
-		keepMemory()
+		host.KeepMemory()
 		dumpable, _, _ := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_GET_DUMPABLE, 0, 0)
 		fmt.Print(dumpable)
 		os.Exit(0)

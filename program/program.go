@@ -16,6 +16,7 @@ import (
 
 	"kyrochat/config"
 	"kyrochat/demo"
+	"kyrochat/host"
 	"kyrochat/ingest/extract"
 )
 
@@ -38,7 +39,7 @@ const usage = `KyroChat: a GraphQL server for chatbots that answer from your doc
 // binary was built as; empty: that is told by what it was built from.
 func Main(version string) {
 	release = version
-	keepMemory()
+	host.KeepMemory()
 	if os.Getenv("GOGC") == "" { // which has the last word, as GOMEMLIMIT has
 		tendGarbage()
 	}
