@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,6 +18,11 @@ type Mail struct {
 	ResetTTL  time.Duration // of links for a new password
 	VerifyTTL time.Duration // of links that confirm an address
 	Rate      kyro.Rate     // of the whole installation
+}
+
+// MailOptions are what sends mails so, or keeps them in the data folder where no server is set.
+func (c Config) MailOptions() mail.Options {
+	return mail.Options{PublicURL: c.PublicURL, From: c.Mail.From, SMTPURL: string(c.Mail.SMTPURL), Outbox: filepath.Join(c.DataDir, "outbox")}
 }
 
 // readMail reads how mails are sent.

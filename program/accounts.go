@@ -2,7 +2,6 @@ package program
 
 import (
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"kyrochat/account"
@@ -38,9 +37,9 @@ func (a *app) newAccounts(st *store.Store) {
 
 // newPost makes what sends mails, or keeps them in the data folder where no server is set.
 func newPost(cfg config.Config, now func() time.Time, log *slog.Logger) (*mail.Post, error) {
-	return mail.New(mail.Options{
-		PublicURL: cfg.PublicURL, From: cfg.Mail.From, SMTPURL: string(cfg.Mail.SMTPURL), Outbox: filepath.Join(cfg.DataDir, "outbox"), Log: log, Now: now,
-	})
+	o := cfg.MailOptions()
+	o.Log, o.Now = log, now
+	return mail.New(o)
 }
 
 // door is the post as accounts use it.

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,69 +15,46 @@ import (
 	"kyrochat/store"
 )
 
-const doctorUsage = `usage: kyrochat doctor [-json] [-warnings-ok] [-mail ADDRESS]
-
-Looks whether a server can run here and do its work: at the settings, which it reads as the server does, at the machine,
-and at every service that is set. It says what it found, and what to do about it. It may be called beside a running server
-and before the first start: it changes nothing in the database and starts no work. docs/doctor.md lists all that it says.
-
-  -json          print JSON
-  -warnings-ok   end with status 0 where there are warnings and no failures
-  -mail ADDRESS  also send a mail to the address, which says that it is a test
-
-Run it with the settings of the server in its environment and as the user that the server runs as. Exit status: 0 where
-nothing is wrong or there are notes only, 1 where there are warnings, 2 where there are failures or the command line is
-wrong.
-`
-
 // doctorTime is how long all of it may take.
 const doctorTime = 15 * time.Second
 
-// examine looks at everything and tells what it found.
-func examine(ctx context.Context, args []string, getenv func(string) string, environ []string, out, errOut io.Writer) error {
-	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	asJSON := flags.Bool("json", false, "")
-	lenient := flags.Bool("warnings-ok", false, "")
-	mailTo := flags.String("mail", "", "")
-	rest, err := mixed(flags, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(out, doctorUsage)
-		return err
-	case err == nil && len(rest) > 0:
-		err = fmt.Errorf("%q is one too many", rest[0])
-	}
-	if err != nil {
-		return badUsage{fmt.Errorf("doctor: %w\n\n%s", err, strings.TrimSpace(doctorUsage))}
-	}
-	report := report{Version: version()}
-	p := newPatient(getenv, environ)
-	p.mailTo = *mailTo
-	var told func(finding) error
-	if *asJSON {
-		told = func(finding) error { return nil }
-	} else {
+// doctorOptions are what is looked at, and how it is told.
+type doctorOptions struct {
+	Getenv  func(string) string // the settings, as a server reads them
+	Environ []string            // the whole environment, where names are looked for that are misspelt
+	Version string              // of this program
+	Now     func() time.Time    // the clock of this machine
+	MailTo  string              // who gets a mail that says that it is a test; empty: nobody
+	JSON    bool
+	Lenient bool // where there are warnings and no failures, nothing is wrong
+}
+
+// examine looks at everything and tells what it found. It ends with a diagnosis where something is to be mended.
+func examine(ctx context.Context, o doctorOptions, out, errOut io.Writer) error {
+	report := report{Version: o.Version}
+	p := newPatient(o)
+	told := func(finding) error { return nil }
+	if !o.JSON {
 		told = report.begin(out, p)
 	}
-	err = p.look(ctx, checks, newProgress(errOut), func(f finding) error {
+	err := p.look(ctx, checks, newProgress(errOut), func(f finding) error {
 		f = p.scrub(f)
 		report.add(f)
 		return told(f)
 	})
 	if err == nil {
-		err = report.end(out, *asJSON)
+		err = report.end(out, o.JSON)
 	}
 	if err != nil {
 		return err
 	}
-	if status := report.exitStatus(*lenient); status != 0 {
+	if status := report.exitStatus(o.Lenient); status != 0 {
 		return diagnosis(status)
 	}
 	return nil
 }
 
-// diagnosis ends the process with a status. What it is for was told already.
+// diagnosis is the status that the process ends with: 1 for warnings, 2 for failures. What it is for was told already.
 type diagnosis int
 
 // Error implements error.
@@ -103,10 +78,10 @@ type patient struct {
 }
 
 // newPatient reads the settings. Those that are wrong are left as far as they could be read.
-func newPatient(getenv func(string) string, environ []string) *patient {
-	p := &patient{getenv: getenv, environ: environ, now: wallClock(getenv), ctx: context.Background()}
+func newPatient(o doctorOptions) *patient {
+	p := &patient{getenv: o.Getenv, environ: o.Environ, mailTo: o.MailTo, now: o.Now, ctx: context.Background()}
 	var err error
-	p.cfg, err = config.Read(getenv)
+	p.cfg, err = config.Read(o.Getenv)
 	if wrong, ok := errors.AsType[config.Mistakes](err); ok {
 		p.wrong = wrong
 	}

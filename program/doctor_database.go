@@ -135,7 +135,7 @@ func lookAtSchema(p *patient) []finding {
 func schemaVerdict(x examinedDatabase, inUse bool) []finding {
 	switch {
 	case errors.Is(x.SchemaErr, store.ErrNewer):
-		return []finding{fail("A newer version of KyroChat made the schema of the database than this one, which is "+version()+" and does not start on it.",
+		return []finding{fail("A newer version of KyroChat made the schema of the database than this one, which does not start on it.",
 			"Use the newer program again, or go back to a backup from before the upgrade.")}
 	case x.SchemaErr != nil:
 		return []finding{fail("The schema cannot be looked at: "+plainly(x.SchemaErr)+".", "See that the user of the database may read all tables of its schema.")}

@@ -24,7 +24,9 @@ func lookAtMail(p *patient) []finding {
 		}
 		return []finding{kept}
 	}
-	post, err := newPost(p.cfg, nil, slog.New(slog.DiscardHandler))
+	o := p.cfg.MailOptions()
+	o.Log = slog.New(slog.DiscardHandler)
+	post, err := mail.New(o)
 	if err != nil {
 		return []finding{fail("Mails cannot be sent: "+plainly(err)+".", "See SMTP_URL and KYRO_MAIL_FROM in docs/configuration.md.")}
 	}

@@ -2,7 +2,6 @@ package program
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,38 +12,6 @@ import (
 	"testing"
 	"time"
 )
-
-// doctored runs the doctor with the settings, which are its whole environment.
-func doctored(t *testing.T, settings map[string]string, args ...string) (out string, status int) {
-	t.Helper()
-	var environ []string
-	for name, value := range settings {
-		environ = append(environ, name+"="+value)
-	}
-	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), append([]string{"doctor"}, args...), func(name string) string { return settings[name] }, environ, strings.NewReader(""), &stdout, &stderr)
-	if err != nil {
-		status = exitStatus(err)
-	}
-	if stderr.Len() > 0 {
-		t.Errorf("on standard error: %s", stderr.String())
-	}
-	return stdout.String(), status
-}
-
-// diagnosed runs the doctor and reads its JSON. Whatever it finds must be of a severity that its check may find.
-func diagnosed(t *testing.T, settings map[string]string, args ...string) (reportJSON, int) {
-	t.Helper()
-	out, status := doctored(t, settings, append(args, "-json")...)
-	var r reportJSON
-	if err := json.Unmarshal([]byte(out), &r); err != nil {
-		t.Fatalf("%v in %s", err, out)
-	}
-	for _, f := range r.Findings {
-		wantPossible(t, finding{Check: f.Check, Status: f.Status, Found: f.Found, Mend: f.Mend})
-	}
-	return r, status
-}
 
 // wantPossible sees that a finding is one that its check may find, and that it says what to do where something is wrong.
 func wantPossible(t *testing.T, f finding) {
@@ -64,33 +31,6 @@ func wantPossible(t *testing.T, f finding) {
 	if f.Found == "" || strings.Contains(f.Found+f.Mend, "%!") {
 		t.Errorf("%s: %q, %q", f.Check, f.Found, f.Mend)
 	}
-}
-
-// of gives what a check found, and fails where it found nothing.
-func (r reportJSON) of(t *testing.T, check string) []findingJSON {
-	t.Helper()
-	var found []findingJSON
-	for _, f := range r.Findings {
-		if f.Check == check {
-			found = append(found, f)
-		}
-	}
-	if len(found) == 0 {
-		t.Fatalf("nothing of %s in %+v", check, r.Findings)
-	}
-	return found
-}
-
-// want sees that a check found something of that severity, which says all the words, in what was found or is to be done.
-func (r reportJSON) want(t *testing.T, check string, status severity, words ...string) {
-	t.Helper()
-	found := r.of(t, check)
-	for _, f := range found {
-		if f.Status == status && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(f.Found+"\n"+f.Mend, w) }) {
-			return
-		}
-	}
-	t.Errorf("%s: want %s with %q, found %+v", check, status, words, found)
 }
 
 // wantVerdict sees that the worst of findings is of that severity and says all the words.

@@ -28,7 +28,7 @@ func configured(t *testing.T, settings string) []finding {
 		name, value, _ := strings.Cut(each, "=")
 		env[name] = value
 	}
-	return lookAtConfiguration(newPatient(func(name string) string { return env[name] }, nil))
+	return lookAtConfiguration(newPatient(doctorOptions{Getenv: func(name string) string { return env[name] }, Now: time.Now}))
 }
 
 func TestWhatSettingsAreToldOf(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"kyrochat/config"
 	"kyrochat/store"
+	"kyrochat/text"
 )
 
 const migrateUsage = `usage: kyrochat migrate [--dry-run]
@@ -63,7 +64,7 @@ func wouldMigrate(ctx context.Context, cfg config.Config) error {
 	case x.File != nil && x.File.None, x.Schema == store.SchemaNone:
 		return errFound{errors.New("there is no schema yet")}
 	case x.Schema == store.SchemaOlder:
-		return errFound{fmt.Errorf("the schema is older than this program: %s to be run", migrationsAre(x.Lacks))}
+		return errFound{fmt.Errorf("the schema is older than this program, which has %s for it", text.Plural(x.Lacks, "more migration"))}
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func run(
 	case "admin":
 		return administer(ctx, args, getenv, in, out, errOut)
 	case "doctor":
-		return examine(ctx, args, getenv, environ, out, errOut)
+		return diagnose(ctx, args, getenv, environ, out, errOut)
 	case "backup":
 		return backUp(ctx, args, getenv, in, out, errOut)
 	case "restore":

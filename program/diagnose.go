@@ -1,0 +1,47 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+const doctorUsage = `usage: kyrochat doctor [-json] [-warnings-ok] [-mail ADDRESS]
+
+Looks whether a server can run here and do its work: at the settings, which it reads as the server does, at the machine,
+and at every service that is set. It says what it found, and what to do about it. It may be called beside a running server
+and before the first start: it changes nothing in the database and starts no work. docs/doctor.md lists all that it says.
+
+  -json          print JSON
+  -warnings-ok   end with status 0 where there are warnings and no failures
+  -mail ADDRESS  also send a mail to the address, which says that it is a test
+
+Run it with the settings of the server in its environment and as the user that the server runs as. Exit status: 0 where
+nothing is wrong or there are notes only, 1 where there are warnings, 2 where there are failures or the command line is
+wrong.
+`
+
+// diagnose reads the arguments, and has the doctor look at everything.
+func diagnose(ctx context.Context, args []string, getenv func(string) string, environ []string, out, errOut io.Writer) error {
+	o := doctorOptions{Getenv: getenv, Environ: environ, Version: version(), Now: wallClock(getenv)}
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&o.JSON, "json", false, "")
+	flags.BoolVar(&o.Lenient, "warnings-ok", false, "")
+	flags.StringVar(&o.MailTo, "mail", "", "")
+	rest, err := mixed(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err := io.WriteString(out, doctorUsage)
+		return err
+	case err == nil && len(rest) > 0:
+		err = fmt.Errorf("%q is one too many", rest[0])
+	}
+	if err != nil {
+		return badUsage{fmt.Errorf("doctor: %w\n\n%s", err, strings.TrimSpace(doctorUsage))}
+	}
+	return examine(ctx, o, out, errOut)
+}
