@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"kyrochat/doctor"
 	"kyrochat/kyro"
 )
 
@@ -43,7 +44,7 @@ func exitStatus(err error) int {
 	if _, wrong := errors.AsType[badUsage](err); wrong {
 		return 2
 	}
-	if status, told := errors.AsType[diagnosis](err); told {
+	if status, told := errors.AsType[doctor.Diagnosis](err); told {
 		return int(status)
 	}
 	if _, found := errors.AsType[errFound](err); found {

@@ -1,179 +1,49 @@
 package program
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"sync"
-	"time"
+	"strings"
 
-	"kyrochat/ai"
-	"kyrochat/config"
-	"kyrochat/live"
-	"kyrochat/store"
+	"kyrochat/doctor"
 )
 
-// doctorTime is how long all of it may take.
-const doctorTime = 15 * time.Second
+const doctorUsage = `usage: kyrochat doctor [-json] [-warnings-ok] [-mail ADDRESS]
 
-// doctorOptions are what is looked at, and how it is told.
-type doctorOptions struct {
-	Getenv  func(string) string // the settings, as a server reads them
-	Environ []string            // the whole environment, where names are looked for that are misspelt
-	Version string              // of this program
-	Now     func() time.Time    // the clock of this machine
-	MailTo  string              // who gets a mail that says that it is a test; empty: nobody
-	JSON    bool
-	Lenient bool // where there are warnings and no failures, nothing is wrong
-}
+Looks whether a server can run here and do its work: at the settings, which it reads as the server does, at the machine,
+and at every service that is set. It says what it found, and what to do about it. It may be called beside a running server
+and before the first start: it changes nothing in the database and starts no work. docs/doctor.md lists all that it says.
 
-// examine looks at everything and tells what it found. It ends with a diagnosis where something is to be mended.
-func examine(ctx context.Context, o doctorOptions, out, errOut io.Writer) error {
-	report := report{Version: o.Version}
-	p := newPatient(o)
-	told := func(finding) error { return nil }
-	if !o.JSON {
-		told = report.begin(out, p)
-	}
-	err := p.look(ctx, checks, newProgress(errOut), func(f finding) error {
-		f = p.scrub(f)
-		report.add(f)
-		return told(f)
-	})
-	if err == nil {
-		err = report.end(out, o.JSON)
+  -json          print JSON
+  -warnings-ok   end with status 0 where there are warnings and no failures
+  -mail ADDRESS  also send a mail to the address, which says that it is a test
+
+Run it with the settings of the server in its environment and as the user that the server runs as. Exit status: 0 where
+nothing is wrong or there are notes only, 1 where there are warnings, 2 where there are failures or the command line is
+wrong.
+`
+
+// diagnose reads the arguments, and has the doctor look at everything.
+func diagnose(ctx context.Context, args []string, getenv func(string) string, environ []string, out, errOut io.Writer) error {
+	o := doctor.Options{Getenv: getenv, Environ: environ, Version: version(), Now: wallClock(getenv)}
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&o.JSON, "json", false, "")
+	flags.BoolVar(&o.Lenient, "warnings-ok", false, "")
+	flags.StringVar(&o.MailTo, "mail", "", "")
+	rest, err := mixed(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err := io.WriteString(out, doctorUsage)
+		return err
+	case err == nil && len(rest) > 0:
+		err = fmt.Errorf("%q is one too many", rest[0])
 	}
 	if err != nil {
-		return err
+		return badUsage{fmt.Errorf("doctor: %w\n\n%s", err, strings.TrimSpace(doctorUsage))}
 	}
-	if status := report.exitStatus(o.Lenient); status != 0 {
-		return diagnosis(status)
-	}
-	return nil
-}
-
-// diagnosis is the status that the process ends with: 1 for warnings, 2 for failures. What it is for was told already.
-type diagnosis int
-
-// Error implements error.
-func (diagnosis) Error() string { return "the doctor found something to be mended" }
-
-// patient is what is looked at: an installation with its settings, on this machine. What several checks want to know is
-// found out once.
-type patient struct {
-	cfg     config.Config
-	wrong   config.Mistakes
-	getenv  func(string) string
-	environ []string
-	mailTo  string
-	now     func() time.Time // of this machine
-
-	ctx      context.Context // of everything that is asked
-	database func() examinedDatabase
-	redis    func() examinedRedis
-	dates    func() []datedAnswer
-	inUse    func() (bool, error) // whether a server has the folder
-}
-
-// newPatient reads the settings. Those that are wrong are left as far as they could be read.
-func newPatient(o doctorOptions) *patient {
-	p := &patient{getenv: o.Getenv, environ: o.Environ, mailTo: o.MailTo, now: o.Now, ctx: context.Background()}
-	var err error
-	p.cfg, err = config.Read(o.Getenv)
-	if wrong, ok := errors.AsType[config.Mistakes](err); ok {
-		p.wrong = wrong
-	}
-	p.database = sync.OnceValue(p.askDatabase)
-	p.redis = sync.OnceValue(p.askRedis)
-	p.dates = sync.OnceValue(p.askDates)
-	p.inUse = sync.OnceValues(func() (bool, error) { return store.InUse(p.cfg.DataDir) })
-	return p
-}
-
-// within is the context of one question.
-func (p *patient) within(d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(p.ctx, d)
-}
-
-// examinedDatabase and examinedRedis are what these say of themselves, or why they do not.
-type examinedDatabase struct {
-	store.Examined
-	err error
-}
-
-type examinedRedis struct {
-	live.Examined
-	err error
-}
-
-// examinedModels are those of Gemini.
-type examinedModels struct {
-	answers, embeddings ai.Examined
-	err                 error
-}
-
-// look has all checks done side by side, and tells what they found in their order. It returns when all is told, ctx ends,
-// or telling fails. What does not come to its end by itself is left behind, until the process ends.
-func (p *patient) look(ctx context.Context, checks []check, shown *progress, told func(finding) error) error {
-	whole, cancel := context.WithTimeout(ctx, doctorTime)
-	defer cancel()
-	p.ctx = whole
-	found := make([]chan []finding, len(checks))
-	for i, c := range checks {
-		found[i] = make(chan []finding, 1)
-		shown.began(c.name)
-		go func() {
-			began := time.Now()
-			findings := p.check(c)
-			for i := range findings {
-				findings[i].Check, findings[i].took = c.name, time.Since(began)
-			}
-			shown.ended(c.name)
-			found[i] <- findings
-		}()
-	}
-	stop := shown.start(whole)
-	defer stop()
-	for i := range checks {
-		select {
-		case findings := <-found[i]:
-			for _, f := range findings {
-				if err := shown.beside(func() error { return told(f) }); err != nil {
-					return err
-				}
-			}
-		case <-ctx.Done():
-			return errors.New("stopped before it was done")
-		}
-	}
-	return nil
-}
-
-// check does one check, within its time.
-func (p *patient) check(c check) []finding {
-	for _, each := range p.wrong {
-		for _, name := range c.settings {
-			if each.Setting == name || each.Setting == name+"_FILE" {
-				return []finding{note("Not looked at: "+each.Setting+" is wrong, see above.", "")}
-			}
-		}
-	}
-	ended := make(chan []finding, 1)
-	go func() { ended <- c.look(p) }()
-	limit, cancel := p.within(c.within)
-	defer cancel()
-	select {
-	case findings := <-ended:
-		return findings
-	case <-limit.Done():
-	}
-	// What was asked ends by the same clock, and tells more.
-	select {
-	case findings := <-ended:
-		return findings
-	case <-time.After(500 * time.Millisecond):
-		return []finding{{Status: c.silent, Found: fmt.Sprintf("Nothing was found out within %s.", c.within), Mend: cmp.Or(c.unheard, "See whether the machine is busy with something else (uptime, dmesg), and look again.")}}
-	}
+	return doctor.Examine(ctx, o, out, errOut)
 }

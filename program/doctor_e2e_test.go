@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/doctor"
 	"kyrochat/host"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
@@ -35,13 +36,13 @@ var ofThisMachine = []string{"user", "open-files", "memory", "processors", "fetc
 func (r diagnosedReport) wantFine(t *testing.T, but ...string) {
 	t.Helper()
 	for _, f := range r.Findings {
-		slow := f.Status == warned && strings.Contains(f.Found, " to answer") // as machines that test are
-		if f.Status != fine && !slow && !slices.Contains(slices.Concat(ofThisMachine, but), f.Check) {
+		slow := f.Status == doctor.Warned && strings.Contains(f.Found, " to answer") // as machines that test are
+		if f.Status != doctor.Fine && !slow && !slices.Contains(slices.Concat(ofThisMachine, but), f.Check) {
 			t.Errorf("%+v", f)
 		}
 	}
 	for _, f := range r.of(t, "extraction") {
-		if f.Status == failedAt {
+		if f.Status == doctor.Failed {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -83,11 +84,11 @@ func TestDoctorBeforeTheFirstStart(t *testing.T) {
 	settings := map[string]string{"KYRO_DATA_DIR": filepath.Join(parent, "data"), "KYRO_ADDR": freeAddress(t), "KYRO_ADMIN_ADDR": freeAddress(t)}
 	r, status := diagnosed(t, settings)
 	r.wantFine(t)
-	r.want(t, "data-folder", fine, "made by the first start")
-	r.want(t, "database", fine, "There is none yet")
-	r.want(t, "secret", fine, "the first start makes one")
-	r.want(t, "addresses", fine, "is free")
-	if r.Status == fine && status != 0 || r.Status == warned && status != 1 || r.Status == failedAt {
+	r.want(t, "data-folder", doctor.Fine, "made by the first start")
+	r.want(t, "database", doctor.Fine, "There is none yet")
+	r.want(t, "secret", doctor.Fine, "the first start makes one")
+	r.want(t, "addresses", doctor.Fine, "is free")
+	if r.Status == doctor.Fine && status != 0 || r.Status == doctor.Warned && status != 1 || r.Status == doctor.Failed {
 		t.Errorf("status %d of %s", status, r.Status)
 	}
 	if _, status := doctored(t, settings, "-warnings-ok"); status != 0 {
@@ -121,20 +122,20 @@ func TestDoctorBesideAServer(t *testing.T) {
 		delete(settings, "KYRO_RATE_SCALE")
 		r, _ := diagnosed(t, settings)
 		r.wantFine(t, "data-folder", "configuration", "database-settings") // the database of tests need not survive the machine
-		r.want(t, "addresses", fine, "A KyroChat serves at")
-		r.want(t, "addresses", fine, "says that it is ready")
-		r.want(t, "database-schema", fine, "that of this program")
+		r.want(t, "addresses", doctor.Fine, "A KyroChat serves at")
+		r.want(t, "addresses", doctor.Fine, "says that it is ready")
+		r.want(t, "database-schema", doctor.Fine, "that of this program")
 		if settings["DATABASE_URL"] == "" {
-			r.want(t, "database", fine, "without damage")
+			r.want(t, "database", doctor.Fine, "without damage")
 			found := r.of(t, "data-folder")
 			if !strings.Contains(found[0].Found, "a running server has it") {
 				t.Errorf("%+v", found)
 			}
-			r.want(t, "secret", fine, "1 secret")
+			r.want(t, "secret", doctor.Fine, "1 secret")
 		} else {
-			r.want(t, "database-connections", fine, "processes of up to")
-			r.want(t, "clock", fine, "as by PostgreSQL")
-			r.want(t, "configuration", warned, "a secret of its own")
+			r.want(t, "database-connections", doctor.Fine, "processes of up to")
+			r.want(t, "clock", doctor.Fine, "as by PostgreSQL")
+			r.want(t, "configuration", doctor.Warned, "a secret of its own")
 		}
 		if !ada.known() {
 			t.Error("the server does not answer any more")
@@ -156,7 +157,7 @@ func TestDoctorChangesNothing(t *testing.T) {
 	before := contents(t, dir)
 	r, _ := diagnosed(t, settings)
 	r.wantFine(t, "data-folder")
-	r.want(t, "database", fine, "without damage")
+	r.want(t, "database", doctor.Fine, "without damage")
 	if after := contents(t, dir); !maps.Equal(before, after) {
 		t.Errorf("the folder had %v and has %v", before, after)
 	}
@@ -171,7 +172,7 @@ func TestDoctorChangesNothing(t *testing.T) {
 	}
 	changed("DELETE FROM bun_migrations WHERE id = (SELECT max(id) FROM bun_migrations)")
 	r, _ = diagnosed(t, settings)
-	r.want(t, "database-schema", noted, "1 migration is to be run", "kyrochat migrate")
+	r.want(t, "database-schema", doctor.Noted, "1 migration is to be run", "kyrochat migrate")
 }
 
 // TestDoctorFindsANewerDatabase, of both kinds.
@@ -179,7 +180,7 @@ func TestDoctorFindsANewerDatabase(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		s.exec(t, "INSERT INTO bun_migrations (name, group_id) VALUES ('29990101000000', 99)")
 		r, status := diagnosed(t, s.env)
-		r.want(t, "database-schema", failedAt, "newer version")
+		r.want(t, "database-schema", doctor.Failed, "newer version")
 		if status != 2 {
 			t.Errorf("status %d", status)
 		}
@@ -211,13 +212,13 @@ func TestDoctorFindsDamage(t *testing.T) {
 	}
 	settings := map[string]string{"KYRO_DATA_DIR": dir, "KYRO_ADDR": freeAddress(t), "KYRO_ADMIN_ADDR": freeAddress(t)}
 	r, _ := diagnosed(t, settings)
-	r.want(t, "database", failedAt, "damage", "backup")
+	r.want(t, "database", doctor.Failed, "damage", "backup")
 
 	if err := os.WriteFile(path, []byte(strings.Repeat("this is no database ", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r, status := diagnosed(t, settings)
-	r.want(t, "database", failedAt, "damage", "not a database")
+	r.want(t, "database", doctor.Failed, "damage", "not a database")
 	if status != 2 {
 		t.Errorf("status %d", status)
 	}
@@ -236,7 +237,7 @@ func TestDoctorOnFoldersThatCannotBeUsed(t *testing.T) {
 			continue // which may write anywhere
 		}
 		r, status := diagnosed(t, map[string]string{"KYRO_DATA_DIR": dir})
-		r.want(t, "data-folder", failedAt, "install -d -m 700")
+		r.want(t, "data-folder", doctor.Failed, "install -d -m 700")
 		if status != 2 {
 			t.Errorf("%s: status %d", dir, status)
 		}
@@ -248,7 +249,7 @@ func TestDoctorOnFoldersThatCannotBeUsed(t *testing.T) {
 		}
 		return dir
 	}()})
-	r.want(t, "secret", failedAt, "0644", "chmod 600")
+	r.want(t, "secret", doctor.Failed, "0644", "chmod 600")
 }
 
 // TestDoctorWithoutAFolderForTemporaryFiles: a container whose root is read-only has none that can be written, and reads
@@ -261,9 +262,9 @@ func TestDoctorWithoutAFolderForTemporaryFiles(t *testing.T) {
 		t.Skip("/proc can be written to")
 	}
 	r, _ := diagnosed(t, settings)
-	r.want(t, "temporary-folder", fine, "need not be")
+	r.want(t, "temporary-folder", doctor.Fine, "need not be")
 	for _, f := range r.of(t, "extraction") {
-		if f.Status == failedAt {
+		if f.Status == doctor.Failed {
 			t.Errorf("documents are not read: %+v", f)
 		}
 	}
@@ -287,11 +288,11 @@ func TestDoctorMeetsOthersAtTheAddresses(t *testing.T) {
 		"KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_ADMIN_ADDR": needy.Listener.Addr().String(), "KYRO_ADDR": other.Listener.Addr().String(),
 	}
 	r, _ := diagnosed(t, settings)
-	r.want(t, "addresses", failedAt, "is not ready: the database does not answer")
-	r.want(t, "addresses", failedAt, "Something else than a KyroChat", "ss -ltnp")
+	r.want(t, "addresses", doctor.Failed, "is not ready: the database does not answer")
+	r.want(t, "addresses", doctor.Failed, "Something else than a KyroChat", "ss -ltnp")
 	said = "ready, without Gemini, which does not answer"
 	r, _ = diagnosed(t, settings)
-	r.want(t, "addresses", warned, "without Gemini, which does not answer")
+	r.want(t, "addresses", doctor.Warned, "without Gemini, which does not answer")
 }
 
 // services are all that can be set, in good health.
@@ -379,18 +380,18 @@ func TestDoctorOnServices(t *testing.T) {
 	wantNoSecret(t, well)
 	r, _ := diagnosed(t, s.settings, "-mail", "ada@example.com")
 	r.wantFine(t, "secret", "data-folder", "database-settings")
-	r.want(t, "secret", noted, "KYRO_SECRET_FILE=")
-	r.want(t, "secret", fine, "2 secrets from KYRO_SECRET")
-	r.want(t, "gemini", fine, "768 dimensions")
-	r.want(t, "pinecone", fine, "metric cosine")
-	if found := r.of(t, "redis"); found[0].Status == failedAt {
+	r.want(t, "secret", doctor.Noted, "KYRO_SECRET_FILE=")
+	r.want(t, "secret", doctor.Fine, "2 secrets from KYRO_SECRET")
+	r.want(t, "gemini", doctor.Fine, "768 dimensions")
+	r.want(t, "pinecone", doctor.Fine, "metric cosine")
+	if found := r.of(t, "redis"); found[0].Status == doctor.Failed {
 		t.Errorf("%+v", found)
 	}
-	r.want(t, "mail", fine, "lets us sign in")
-	r.want(t, "mail", fine, "A test mail to ada@example.com")
-	r.want(t, "storage", fine, "put, read and removed")
-	r.want(t, "traces", fine, "takes what is sent")
-	r.want(t, "clock", fine, "PostgreSQL, Redis")
+	r.want(t, "mail", doctor.Fine, "lets us sign in")
+	r.want(t, "mail", doctor.Fine, "A test mail to ada@example.com")
+	r.want(t, "storage", doctor.Fine, "put, read and removed")
+	r.want(t, "traces", doctor.Fine, "takes what is sent")
+	r.want(t, "clock", doctor.Fine, "PostgreSQL, Redis")
 	if status > 1 || s.files.Count(s3.Put) == 0 || len(s.files.Keys()) > 0 {
 		t.Errorf("status %d; in the bucket are %v", status, s.files.Keys())
 	}
@@ -405,37 +406,37 @@ func TestDoctorOnServices(t *testing.T) {
 		changes []string
 		trouble func()
 		check   string
-		status  severity
+		status  doctor.Severity
 		words   []string
 	}{
-		{"Gemini, a wrong key", []string{"GEMINI_API_KEY=" + wrong}, nil, "gemini", failedAt, []string{"refuses GEMINI_API_KEY"}},
-		{"Gemini, no model", []string{"KYRO_GEMINI_MODEL=gemini-none"}, nil, "gemini", failedAt, []string{"does not know the model gemini-none"}},
-		{"Gemini, a model for embeddings", []string{"KYRO_GEMINI_MODEL=gemini-embedding-001"}, nil, "gemini", failedAt, []string{"cannot write answers"}},
-		{"Gemini, another dimension", nil, func() { s.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Dims: 3072}) }, "gemini", failedAt, []string{"KYRO_EMBEDDING_DIMS=3072"}},
-		{"Gemini, quota", nil, func() { s.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Status: 429}) }, "gemini", warned, []string{"used up"}},
-		{"Gemini, nobody there", []string{"KYRO_GEMINI_URL=http://" + freeAddress(t)}, nil, "gemini", failedAt, []string{"connection refused"}},
-		{"Pinecone, a wrong key", []string{"PINECONE_API_KEY=" + wrong}, nil, "pinecone", failedAt, []string{"refuses PINECONE_API_KEY"}},
-		{"Pinecone, no index", []string{"KYRO_PINECONE_INDEX=none"}, nil, "pinecone", failedAt, []string{`no index "none"`, "curl https://api.pinecone.io/indexes"}},
-		{"Pinecone, another dimension", nil, func() { _ = s.pinecone.Script(pinecone.Script{Dimension: 1536}) }, "pinecone", failedAt, []string{"1536 dimensions", "KYRO_EMBEDDING_DIMS"}},
-		{"Pinecone, dotproduct", nil, func() { _ = s.pinecone.Script(pinecone.Script{Metric: "dotproduct"}) }, "pinecone", noted, []string{"the same as cosine"}},
-		{"Pinecone, euclidean", nil, func() { _ = s.pinecone.Script(pinecone.Script{Metric: "euclidean"}) }, "pinecone", failedAt, []string{"euclidean"}},
-		{"Pinecone, nobody there", nil, func() { _ = s.pinecone.Script(pinecone.Script{Away: true}) }, "pinecone", failedAt, nil},
-		{"SMTP, a wrong password", []string{"SMTP_URL=" + strings.Replace(s.mails.URL(), canarySMTP, wrong, 1)}, nil, "mail", failedAt, []string{"user or the password"}},
-		{"SMTP, nobody there", []string{"SMTP_URL=smtp://" + freeAddress(t)}, nil, "mail", failedAt, []string{"cannot be reached", "nc -vz 127.0.0.1"}},
-		{"SMTP, busy", nil, func() { s.mails.Script(smtp.Script{At: smtp.StepConnect, Code: 421}) }, "mail", failedAt, []string{"421"}},
-		{"S3, a wrong key", []string{"KYRO_S3_SECRET_KEY=" + wrong}, nil, "storage", failedAt, []string{"s3:PutObject"}},
-		{"S3, no bucket", []string{"KYRO_S3_BUCKET=another-one"}, nil, "storage", failedAt, []string{"s3 mb s3://another-one"}},
-		{"S3, read only", nil, func() { s.files.Script(s3.Script{Kind: s3.Put, Status: 403}) }, "storage", failedAt, []string{"AccessDenied", "s3:PutObject"}},
-		{"traces, a wrong header", []string{"OTEL_EXPORTER_OTLP_HEADERS=x-key=" + wrong}, nil, "traces", warned, []string{"401"}},
-		{"traces, nobody there", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freeAddress(t)}, nil, "traces", warned, []string{"connection refused"}},
-		{"no name server", []string{"KYRO_FETCH_DNS=" + freeAddress(t)}, nil, "fetch-dns", failedAt, []string{"unset KYRO_FETCH_DNS"}},
-		{"Redis, a wrong password", []string{"REDIS_URL=" + strings.Replace(s.settings["REDIS_URL"], canaryRedis, wrong, 1)}, nil, "redis", failedAt, []string{"WRONGPASS"}},
-		{"PostgreSQL, no database", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "kyro_is_not_here", "")}, nil, "database", failedAt, []string{"3D000", "createdb"}},
-		{"PostgreSQL, set wrong", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "statement_timeout=2000&synchronous_commit=off")}, nil, "database-settings", warned, []string{"synchronous_commit is off"}},
-		{"PostgreSQL, read only", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "default_transaction_read_only=on")}, nil, "database-settings", failedAt, []string{"takes no writes"}},
-		{"PostgreSQL, a large pool", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "pool_max_conns=5000")}, nil, "database-connections", failedAt, []string{"one process may open 5001"}},
-		{"a setting is wrong", []string{"SMTP_URL=smtp://user:" + wrong + "@host/path"}, nil, "mail", noted, []string{"Not looked at: SMTP_URL is wrong"}},
-		{"a weak secret", []string{"KYRO_SECRET=changeme-" + wrong}, nil, "configuration", failedAt, []string{"looks like a sample"}},
+		{"Gemini, a wrong key", []string{"GEMINI_API_KEY=" + wrong}, nil, "gemini", doctor.Failed, []string{"refuses GEMINI_API_KEY"}},
+		{"Gemini, no model", []string{"KYRO_GEMINI_MODEL=gemini-none"}, nil, "gemini", doctor.Failed, []string{"does not know the model gemini-none"}},
+		{"Gemini, a model for embeddings", []string{"KYRO_GEMINI_MODEL=gemini-embedding-001"}, nil, "gemini", doctor.Failed, []string{"cannot write answers"}},
+		{"Gemini, another dimension", nil, func() { s.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Dims: 3072}) }, "gemini", doctor.Failed, []string{"KYRO_EMBEDDING_DIMS=3072"}},
+		{"Gemini, quota", nil, func() { s.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Status: 429}) }, "gemini", doctor.Warned, []string{"used up"}},
+		{"Gemini, nobody there", []string{"KYRO_GEMINI_URL=http://" + freeAddress(t)}, nil, "gemini", doctor.Failed, []string{"connection refused"}},
+		{"Pinecone, a wrong key", []string{"PINECONE_API_KEY=" + wrong}, nil, "pinecone", doctor.Failed, []string{"refuses PINECONE_API_KEY"}},
+		{"Pinecone, no index", []string{"KYRO_PINECONE_INDEX=none"}, nil, "pinecone", doctor.Failed, []string{`no index "none"`, "curl https://api.pinecone.io/indexes"}},
+		{"Pinecone, another dimension", nil, func() { _ = s.pinecone.Script(pinecone.Script{Dimension: 1536}) }, "pinecone", doctor.Failed, []string{"1536 dimensions", "KYRO_EMBEDDING_DIMS"}},
+		{"Pinecone, dotproduct", nil, func() { _ = s.pinecone.Script(pinecone.Script{Metric: "dotproduct"}) }, "pinecone", doctor.Noted, []string{"the same as cosine"}},
+		{"Pinecone, euclidean", nil, func() { _ = s.pinecone.Script(pinecone.Script{Metric: "euclidean"}) }, "pinecone", doctor.Failed, []string{"euclidean"}},
+		{"Pinecone, nobody there", nil, func() { _ = s.pinecone.Script(pinecone.Script{Away: true}) }, "pinecone", doctor.Failed, nil},
+		{"SMTP, a wrong password", []string{"SMTP_URL=" + strings.Replace(s.mails.URL(), canarySMTP, wrong, 1)}, nil, "mail", doctor.Failed, []string{"user or the password"}},
+		{"SMTP, nobody there", []string{"SMTP_URL=smtp://" + freeAddress(t)}, nil, "mail", doctor.Failed, []string{"cannot be reached", "nc -vz 127.0.0.1"}},
+		{"SMTP, busy", nil, func() { s.mails.Script(smtp.Script{At: smtp.StepConnect, Code: 421}) }, "mail", doctor.Failed, []string{"421"}},
+		{"S3, a wrong key", []string{"KYRO_S3_SECRET_KEY=" + wrong}, nil, "storage", doctor.Failed, []string{"s3:PutObject"}},
+		{"S3, no bucket", []string{"KYRO_S3_BUCKET=another-one"}, nil, "storage", doctor.Failed, []string{"s3 mb s3://another-one"}},
+		{"S3, read only", nil, func() { s.files.Script(s3.Script{Kind: s3.Put, Status: 403}) }, "storage", doctor.Failed, []string{"AccessDenied", "s3:PutObject"}},
+		{"traces, a wrong header", []string{"OTEL_EXPORTER_OTLP_HEADERS=x-key=" + wrong}, nil, "traces", doctor.Warned, []string{"401"}},
+		{"traces, nobody there", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freeAddress(t)}, nil, "traces", doctor.Warned, []string{"connection refused"}},
+		{"no name server", []string{"KYRO_FETCH_DNS=" + freeAddress(t)}, nil, "fetch-dns", doctor.Failed, []string{"unset KYRO_FETCH_DNS"}},
+		{"Redis, a wrong password", []string{"REDIS_URL=" + strings.Replace(s.settings["REDIS_URL"], canaryRedis, wrong, 1)}, nil, "redis", doctor.Failed, []string{"WRONGPASS"}},
+		{"PostgreSQL, no database", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "kyro_is_not_here", "")}, nil, "database", doctor.Failed, []string{"3D000", "createdb"}},
+		{"PostgreSQL, set wrong", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "statement_timeout=2000&synchronous_commit=off")}, nil, "database-settings", doctor.Warned, []string{"synchronous_commit is off"}},
+		{"PostgreSQL, read only", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "default_transaction_read_only=on")}, nil, "database-settings", doctor.Failed, []string{"takes no writes"}},
+		{"PostgreSQL, a large pool", []string{"DATABASE_URL=" + onDatabase(t, s.settings["DATABASE_URL"], "", "pool_max_conns=5000")}, nil, "database-connections", doctor.Failed, []string{"one process may open 5001"}},
+		{"a setting is wrong", []string{"SMTP_URL=smtp://user:" + wrong + "@host/path"}, nil, "mail", doctor.Noted, []string{"Not looked at: SMTP_URL is wrong"}},
+		{"a weak secret", []string{"KYRO_SECRET=changeme-" + wrong}, nil, "configuration", doctor.Failed, []string{"looks like a sample"}},
 	} {
 		if c.trouble != nil {
 			c.trouble()
@@ -489,9 +490,9 @@ func TestDoctorWaitsForNobody(t *testing.T) {
 	r, status := diagnosed(t, s.with("DATABASE_URL=postgres://kyro:"+canaryDatabase+"@"+at+"/kyro", "KYRO_GEMINI_URL=http://"+at, "KYRO_PINECONE_CONTROL_URL=http://"+at,
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+at, "KYRO_FETCH_DNS="+at))
 	for _, check := range []string{"database", "redis", "gemini", "pinecone", "mail", "storage", "fetch-dns"} {
-		r.want(t, check, failedAt)
+		r.want(t, check, doctor.Failed)
 	}
-	r.want(t, "traces", warned)
+	r.want(t, "traces", doctor.Warned)
 	if status != 2 {
 		t.Errorf("status %d", status)
 	}
@@ -518,7 +519,7 @@ func TestDoctorAfterRedisIsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, _ := diagnosed(t, settings)
-	r.want(t, "redis", failedAt, "connection refused", "redis-cli")
+	r.want(t, "redis", doctor.Failed, "connection refused", "redis-cli")
 	if err := redis.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -542,12 +543,12 @@ func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
 	settings := map[string]string{"DATABASE_URL": server.URL, "KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_SECRET": secretOne}
 	r, _ := diagnosed(t, settings)
 	r.wantFine(t, "addresses", "database-settings")
-	r.want(t, "database-schema", fine, "the first start makes the schema")
+	r.want(t, "database-schema", doctor.Fine, "the first start makes the schema")
 	if err := run(ctx, []string{"migrate"}, env(settings), nil, strings.NewReader(""), io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	r, _ = diagnosed(t, settings)
-	r.want(t, "database-schema", fine, "that of this program")
+	r.want(t, "database-schema", doctor.Fine, "that of this program")
 	pools, err := store.Open(ctx, store.Config{DatabaseURL: server.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -562,9 +563,9 @@ func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
 	}
 	weak.User = url.User("weak")
 	r, status := diagnosed(t, map[string]string{"DATABASE_URL": weak.String(), "KYRO_DATA_DIR": settings["KYRO_DATA_DIR"]})
-	r.want(t, "database-settings", failedAt, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "weak"`)
-	r.want(t, "database-schema", failedAt, "permission denied")
-	r.want(t, "database-connections", failedAt, "lets 5 connections in")
+	r.want(t, "database-settings", doctor.Failed, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "weak"`)
+	r.want(t, "database-schema", doctor.Failed, "permission denied")
+	r.want(t, "database-connections", doctor.Failed, "lets 5 connections in")
 	if status != 2 {
 		t.Errorf("status %d", status)
 	}
@@ -572,10 +573,10 @@ func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, _ = diagnosed(t, settings)
-	r.want(t, "database", failedAt, "pg_isready")
+	r.want(t, "database", doctor.Failed, "pg_isready")
 	if err := server.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
 	r, _ = diagnosed(t, settings)
-	r.want(t, "database-schema", fine, "that of this program")
+	r.want(t, "database-schema", doctor.Fine, "that of this program")
 }

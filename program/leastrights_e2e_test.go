@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kyrochat/doctor"
 	"kyrochat/internal/testdb"
 )
 
@@ -48,10 +49,10 @@ func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	p.must(`mutation { exportMyData { export { id } errors { code } } }`, nil)
 
 	diagnosis, _ := diagnosed(t, map[string]string{"DATABASE_URL": at.String(), "KYRO_DATA_DIR": t.TempDir(), "KYRO_SECRET": secretOne})
-	diagnosis.want(t, "database-schema", fine, "that of this program")
-	diagnosis.want(t, "database-settings", noted, "may use the tables and not change them")
+	diagnosis.want(t, "database-schema", doctor.Fine, "that of this program")
+	diagnosis.want(t, "database-settings", doctor.Noted, "may use the tables and not change them")
 	// How the database of the tests keeps what it has on the disk is another thing.
-	if slices.ContainsFunc(diagnosis.of(t, "database-settings"), func(f findingJSON) bool { return f.Status == failedAt || strings.Contains(f.Mend, "GRANT") }) {
+	if slices.ContainsFunc(diagnosis.of(t, "database-settings"), func(f doctor.FindingJSON) bool { return f.Status == doctor.Failed || strings.Contains(f.Mend, "GRANT") }) {
 		t.Errorf("the doctor says %+v", diagnosis.of(t, "database-settings"))
 	}
 

@@ -16,6 +16,7 @@ import (
 
 	"kyrochat/config"
 	"kyrochat/demo"
+	"kyrochat/doctor"
 	"kyrochat/host"
 	"kyrochat/ingest/extract"
 )
@@ -47,7 +48,7 @@ func Main(version string) {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
-		if _, told := errors.AsType[diagnosis](err); !told {
+		if _, told := errors.AsType[doctor.Diagnosis](err); !told {
 			fmt.Fprintln(os.Stderr, "kyrochat:", err)
 		}
 		os.Exit(exitStatus(err))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"kyrochat/doctor"
 )
 
 // doctored runs the doctor with the settings, which are its whole environment.
@@ -30,7 +32,7 @@ func doctored(t *testing.T, settings map[string]string, args ...string) (out str
 }
 
 // diagnosedReport is what the doctor found, as its JSON has it.
-type diagnosedReport struct{ reportJSON }
+type diagnosedReport struct{ doctor.ReportJSON }
 
 // diagnosed runs the doctor and reads its JSON. Whatever it finds must be in its manual.
 func diagnosed(t *testing.T, settings map[string]string, args ...string) (diagnosedReport, int) {
@@ -41,11 +43,11 @@ func diagnosed(t *testing.T, settings map[string]string, args ...string) (diagno
 		t.Fatalf("%v in %s", err, out)
 	}
 	for _, f := range r.Findings {
-		skipped := f.Status == noted && strings.HasPrefix(f.Found, "Not looked at: ")
-		if f.Status != fine && !skipped && !slices.Contains(doctorsManual(), f.Check+" "+string(f.Status)) {
+		skipped := f.Status == doctor.Noted && strings.HasPrefix(f.Found, "Not looked at: ")
+		if f.Status != doctor.Fine && !skipped && !slices.Contains(doctorsManual(), f.Check+" "+string(f.Status)) {
 			t.Errorf("%s is not known to find %s: %s", f.Check, f.Status, f.Found)
 		}
-		if (f.Status == warned || f.Status == failedAt) && strings.TrimSpace(f.Mend) == "" {
+		if (f.Status == doctor.Warned || f.Status == doctor.Failed) && strings.TrimSpace(f.Mend) == "" {
 			t.Errorf("%s does not say what to do: %s", f.Check, f.Found)
 		}
 		if f.Found == "" || strings.Contains(f.Found+f.Mend, "%!") {
@@ -68,9 +70,9 @@ var doctorsManual = sync.OnceValue(func() (list []string) {
 })
 
 // of gives what a check found, and fails where it found nothing.
-func (r diagnosedReport) of(t *testing.T, check string) []findingJSON {
+func (r diagnosedReport) of(t *testing.T, check string) []doctor.FindingJSON {
 	t.Helper()
-	var found []findingJSON
+	var found []doctor.FindingJSON
 	for _, f := range r.Findings {
 		if f.Check == check {
 			found = append(found, f)
@@ -83,7 +85,7 @@ func (r diagnosedReport) of(t *testing.T, check string) []findingJSON {
 }
 
 // want sees that a check found something of that severity, which says all the words, in what was found or is to be done.
-func (r diagnosedReport) want(t *testing.T, check string, status severity, words ...string) {
+func (r diagnosedReport) want(t *testing.T, check string, status doctor.Severity, words ...string) {
 	t.Helper()
 	found := r.of(t, check)
 	for _, f := range found {

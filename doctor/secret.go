@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func lookAtSecret(p *patient) []finding {
 		}
 	}
 	found = append(found, secretVerdict(secrets, p.cfg.Production)...)
-	if worst(found) == fine || worst(found) == noted {
+	if worst(found) == Fine || worst(found) == Noted {
 		found = append([]finding{ok("%s from %s, each hard to guess; the first signs, all verify.", pick(len(secrets) == 1, "1 secret", fmt.Sprintf("%d secrets", len(secrets))), from)}, found...)
 	}
 	return found

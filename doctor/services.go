@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func lookAtMail(p *patient) []finding {
 	defer cancel()
 	x, err := post.Examine(ctx)
 	found := mailVerdict(x, err, p.cfg.Mail)
-	if p.mailTo == "" || worst(found) == failedAt {
+	if p.mailTo == "" || worst(found) == Failed {
 		return found
 	}
 	if err := post.SendTest(ctx, p.mailTo); err != nil {

@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"errors"
@@ -152,7 +152,7 @@ func (f dataFolder) verdict() (found []finding) {
 		found = append(found, note("Whether a server has the data folder cannot be told: "+f.usedErr.Error()+".", ""))
 	}
 	found = append(found, f.diskVerdict()...)
-	if worst(found) == fine || worst(found) == noted {
+	if worst(found) == Fine || worst(found) == Noted {
 		what := f.path + " can be written to"
 		if f.parent != "" {
 			what = f.path + " is not there yet, and is made by the first start"

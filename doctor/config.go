@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"fmt"
@@ -35,7 +35,7 @@ func lookAtConfiguration(p *patient) []finding {
 		found = append(found, warn(what, todo))
 	}
 	found = append(found, exposed(p.cfg)...)
-	if worst(found) == fine {
+	if worst(found) == Fine {
 		found = append([]finding{ok("The settings can be used: %s, role %s.", pick(p.cfg.Production, "production", "development"), p.cfg.Role)}, found...)
 	}
 	return found

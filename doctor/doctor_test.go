@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"bytes"
@@ -21,11 +21,11 @@ func wantPossible(t *testing.T, f finding) {
 		t.Errorf("there is no check %q", f.Check)
 		return
 	}
-	skipped := f.Status == noted && strings.HasPrefix(f.Found, "Not looked at: ")
-	if f.Status != fine && !skipped && !slices.Contains(checks[i].may, f.Status) {
+	skipped := f.Status == Noted && strings.HasPrefix(f.Found, "Not looked at: ")
+	if f.Status != Fine && !skipped && !slices.Contains(checks[i].may, f.Status) {
 		t.Errorf("%s is not known to find %s: %s", f.Check, f.Status, f.Found)
 	}
-	if (f.Status == warned || f.Status == failedAt) && strings.TrimSpace(f.Mend) == "" {
+	if (f.Status == Warned || f.Status == Failed) && strings.TrimSpace(f.Mend) == "" {
 		t.Errorf("%s does not say what to do: %s", f.Check, f.Found)
 	}
 	if f.Found == "" || strings.Contains(f.Found+f.Mend, "%!") {
@@ -34,7 +34,7 @@ func wantPossible(t *testing.T, f finding) {
 }
 
 // wantVerdict sees that the worst of findings is of that severity and says all the words.
-func wantVerdict(t *testing.T, check, name string, found []finding, status severity, words ...string) {
+func wantVerdict(t *testing.T, check, name string, found []finding, status Severity, words ...string) {
 	t.Helper()
 	if len(found) == 0 {
 		t.Errorf("%s: nothing was found", name)
@@ -103,7 +103,7 @@ func TestTheFormOfJSON(t *testing.T) {
 	if err := r.end(&out, true); err != nil {
 		t.Fatal(err)
 	}
-	manual, err := os.ReadFile("docs/doctor.md")
+	manual, err := os.ReadFile("../docs/doctor.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestTheFormOfJSON(t *testing.T) {
 // others.
 func TestWhatTheDoctorFindsIsDocumented(t *testing.T) {
 	t.Parallel()
-	manual, err := os.ReadFile("docs/doctor.md")
+	manual, err := os.ReadFile("../docs/doctor.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"fmt"
@@ -127,7 +127,7 @@ func pineconeVerdict(x ai.ExaminedIndex, err error, c config.Providers) (found [
 	if strings.HasPrefix(x.Host, "http://") && !config.IsOwnMachine(x.Host) {
 		found = append(found, warn("KYRO_PINECONE_HOST begins with http://: the key and all vectors can be read on their way.", "  KYRO_PINECONE_HOST="+strings.TrimPrefix(x.Host, "http://")))
 	}
-	if worst(found) == fine || worst(found) == noted {
+	if worst(found) == Fine || worst(found) == Noted {
 		found = append([]finding{ok("Pinecone takes the key; the index %s at %s is ready, of %d dimensions%s, with %s.", name, x.Host, x.Dims,
 			pick(x.Metric == "", "", " and metric "+x.Metric), text.Plural(x.Vectors, "vector"))}, found...)
 	}

@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"encoding/json"
@@ -76,8 +76,8 @@ func broken(text string, width int) (lines []string) {
 }
 
 // counts says how many findings are of each severity.
-func (r *report) counts() map[severity]int {
-	n := map[severity]int{}
+func (r *report) counts() map[Severity]int {
+	n := map[Severity]int{}
 	for _, s := range severities {
 		n[s] = 0
 	}
@@ -93,37 +93,37 @@ func (r *report) end(out io.Writer, asJSON bool) error {
 		return r.json(out)
 	}
 	n := r.counts()
-	conclusion := map[severity]string{
-		fine:     "All is well.",
-		noted:    "All is well; see the notes.",
-		warned:   "A server works here. See the warnings.",
-		failedAt: "Mend the failures first: with them a server does not start, or not do all of its work.",
+	conclusion := map[Severity]string{
+		Fine:   "All is well.",
+		Noted:  "All is well; see the notes.",
+		Warned: "A server works here. See the warnings.",
+		Failed: "Mend the failures first: with them a server does not start, or not do all of its work.",
 	}[worst(r.findings)]
-	_, err := fmt.Fprintf(out, "\n%s, %s, %s, %d fine, in %.1f s. %s\n", text.Plural(n[failedAt], "failure"), text.Plural(n[warned], "warning"),
-		text.Plural(n[noted], "note"), n[fine], time.Since(r.began).Seconds(), conclusion)
+	_, err := fmt.Fprintf(out, "\n%s, %s, %s, %d fine, in %.1f s. %s\n", text.Plural(n[Failed], "failure"), text.Plural(n[Warned], "warning"),
+		text.Plural(n[Noted], "note"), n[Fine], time.Since(r.began).Seconds(), conclusion)
 	return err
 }
 
-// reportJSON is the form of -json. docs/doctor.md promises it.
-type reportJSON struct {
+// ReportJSON is the form of -json. docs/doctor.md promises it.
+type ReportJSON struct {
 	Version  string           `json:"version"`
-	Status   severity         `json:"status"`
-	Counts   map[severity]int `json:"counts"`
-	Findings []findingJSON    `json:"findings"`
+	Status   Severity         `json:"status"`
+	Counts   map[Severity]int `json:"counts"`
+	Findings []FindingJSON    `json:"findings"`
 }
 
-type findingJSON struct {
+type FindingJSON struct {
 	Check  string   `json:"check"`
-	Status severity `json:"status"`
+	Status Severity `json:"status"`
 	Found  string   `json:"found"`
 	Mend   string   `json:"mend"`
 	Took   int64    `json:"took"` // milliseconds
 }
 
 func (r *report) json(out io.Writer) error {
-	form := reportJSON{Version: r.Version, Status: worst(r.findings), Counts: r.counts(), Findings: make([]findingJSON, len(r.findings))}
+	form := ReportJSON{Version: r.Version, Status: worst(r.findings), Counts: r.counts(), Findings: make([]FindingJSON, len(r.findings))}
 	for i, f := range r.findings {
-		form.Findings[i] = findingJSON{f.Check, f.Status, f.Found, f.Mend, f.took.Milliseconds()}
+		form.Findings[i] = FindingJSON{f.Check, f.Status, f.Found, f.Mend, f.took.Milliseconds()}
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
@@ -134,10 +134,18 @@ func (r *report) json(out io.Writer) error {
 // exitStatus is what the process ends with.
 func (r *report) exitStatus(lenient bool) int {
 	switch worst(r.findings) {
-	case failedAt:
+	case Failed:
 		return 2
-	case warned:
+	case Warned:
 		return pick(lenient, 0, 1)
 	}
 	return 0
+}
+
+// pick is one of two.
+func pick[T any](first bool, a, b T) T {
+	if first {
+		return a
+	}
+	return b
 }

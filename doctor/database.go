@@ -1,4 +1,4 @@
-package program
+package doctor
 
 import (
 	"errors"
@@ -113,7 +113,7 @@ func fileVerdict(x examinedDatabase) (found []finding) {
 		found = append(found, warn(fmt.Sprintf("The log of the database has grown to %s: something reads it without an end, so that it cannot be moved into the file.", bytesOf(uint64(f.Log))),
 			"Find what has the file open besides the server, and end it:\n  fuser -v "+quoted(f.Path)))
 	}
-	if worst(found) == fine || worst(found) == noted {
+	if worst(found) == Fine || worst(found) == Noted {
 		found = append([]finding{ok("SQLite %s in %s, %s%s.", x.Version, f.Path, bytesOf(uint64(f.Bytes)), pick(f.Unchecked, "", ", without damage"))}, found...)
 	}
 	return found
@@ -235,7 +235,7 @@ func databaseSettingsVerdict(pg store.ExaminedPostgres, schema store.Schema) (fo
 	} else if t > 0 {
 		found = append(found, note(fmt.Sprintf("statement_timeout is %s: a migration of a large table may take longer, and fails then.", t), "Should that happen:\n  ALTER ROLE "+role+" SET statement_timeout = 0;"))
 	}
-	if worst(found) == fine || worst(found) == noted {
+	if worst(found) == Fine || worst(found) == Noted {
 		found = append([]finding{ok("The user %s may %suse tables, and what is acknowledged is on the disk (synchronous_commit %s).", pg.User, pick(pg.CanChange, "make and ", ""), pg.SynchronousCommit)}, found...)
 	}
 	return found
