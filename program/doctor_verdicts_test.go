@@ -143,7 +143,7 @@ func TestVerdictsOnTheDataFolder(t *testing.T) {
 		"a volume of a pod":      {dataFolder{mode: 0o777, pod: true, owner: "root", disk: room}, noted, []string{"mode 0777", "Kubernetes"}},
 		"others may look":        {dataFolder{mode: 0o755, disk: room}, noted, []string{"chmod 700 /data"}},
 		"nearly full":            {dataFolder{mode: 0o700, disk: disk{free: 500 << 20, size: 100 << 30}}, warned, []string{"500 MiB are free"}},
-		"little of a large disk": {dataFolder{mode: 0o700, disk: disk{free: 5 << 30, size: 1 << 40}}, warned, []string{"5.0 GiB"}},
+		"little of a large disk": {dataFolder{mode: 0o700, disk: disk{free: 5 << 30, size: 1 << 40}}, warned, []string{"5 GiB"}},
 		"full":                   {dataFolder{mode: 0o700, disk: disk{free: 5 << 20, size: 100 << 30}}, failedAt, []string{"nothing more can be kept"}},
 		"no more files":          {dataFolder{mode: 0o700, disk: disk{free: 50 << 30, size: 100 << 30, files: 12, inode: 1 << 20}}, warned, []string{"12 more files", "df -i"}},
 		"SQLite on NFS":          {dataFolder{mode: 0o700, embedded: true, disk: on("nfs")}, failedAt, []string{"nfs", "DATABASE_URL=postgres://"}},
