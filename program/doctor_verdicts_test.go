@@ -227,7 +227,7 @@ func TestVerdictsOnTheSchema(t *testing.T) {
 	wantVerdict(t, "database", "damaged", file(store.ExaminedFile{WAL: true, Damage: []string{"row 7 missing from index"}}, nil), failedAt, "row 7", "go back to a backup")
 	wantVerdict(t, "database", "large", file(store.ExaminedFile{WAL: true, Unchecked: true, Bytes: 90 << 30}, nil), noted, "90 GiB", "PRAGMA quick_check")
 	wantVerdict(t, "database", "no log", file(store.ExaminedFile{}, nil), noted, "WAL")
-	wantVerdict(t, "database", "a log without an end", file(store.ExaminedFile{WAL: true, Log: 1 << 30}, nil), warned, "1.0 GiB", "fuser")
+	wantVerdict(t, "database", "a log without an end", file(store.ExaminedFile{WAL: true, Log: 1 << 30}, nil), warned, "1 GiB", "fuser")
 }
 
 func TestVerdictsOnRedis(t *testing.T) {
