@@ -103,18 +103,18 @@ func fileVerdict(x examinedDatabase) (found []finding) {
 			"Stop the server, keep a copy of the data folder, and go back to a backup. What can still be read is saved by\n  sqlite3 "+quoted(f.Path)+" .recover | sqlite3 recovered.db"))
 	}
 	if f.Unchecked {
-		found = append(found, note(fmt.Sprintf("%s has %s, too much to be looked through for damage in a few seconds.", f.Path, bytesOf(uint64(f.Bytes))),
+		found = append(found, note(fmt.Sprintf("%s has %s, too much to be looked through for damage in a few seconds.", f.Path, text.Bytes(f.Bytes)),
 			"To look through all of it, which takes a while and does no harm beside a running server:\n  sqlite3 -readonly "+quoted(f.Path)+" 'PRAGMA quick_check'"))
 	}
 	if !f.WAL && len(f.Damage) == 0 {
 		found = append(found, note(f.Path+" is not written by a log (WAL), as a server has it; the next start changes that.", ""))
 	}
 	if f.Log > largeLog {
-		found = append(found, warn(fmt.Sprintf("The log of the database has grown to %s: something reads it without an end, so that it cannot be moved into the file.", bytesOf(uint64(f.Log))),
+		found = append(found, warn(fmt.Sprintf("The log of the database has grown to %s: something reads it without an end, so that it cannot be moved into the file.", text.Bytes(f.Log)),
 			"Find what has the file open besides the server, and end it:\n  fuser -v "+quoted(f.Path)))
 	}
 	if worst(found) == Fine || worst(found) == Noted {
-		found = append([]finding{ok("SQLite %s in %s, %s%s.", x.Version, f.Path, bytesOf(uint64(f.Bytes)), pick(f.Unchecked, "", ", without damage"))}, found...)
+		found = append([]finding{ok("SQLite %s in %s, %s%s.", x.Version, f.Path, text.Bytes(f.Bytes), pick(f.Unchecked, "", ", without damage"))}, found...)
 	}
 	return found
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kyrochat/host"
+	"kyrochat/text"
 )
 
 // dataFolder is the data folder, as far as its verdict needs it.
@@ -158,7 +159,7 @@ func (f dataFolder) verdict() (found []finding) {
 			what = f.path + " is not there yet, and is made by the first start"
 		}
 		if f.diskKnown {
-			what += "; " + bytesOf(f.disk.free) + " are free"
+			what += "; " + text.Bytes(f.disk.free) + " are free"
 		}
 		found = append([]finding{ok("%s%s.", what, pick(f.used, "; a running server has it", ""))}, found...)
 	}
@@ -174,9 +175,9 @@ func (f dataFolder) diskVerdict() (found []finding) {
 	switch {
 	case d.size == 0: // nothing of the kind is told
 	case d.free < leastRoom:
-		found = append(found, fail(bytesOf(d.free)+" are free where the data folder is: nothing more can be kept.", more))
+		found = append(found, fail(text.Bytes(d.free)+" are free where the data folder is: nothing more can be kept.", more))
 	case d.free < littleRoom || d.free < d.size/50:
-		found = append(found, warn(bytesOf(d.free)+" are free where the data folder is, of "+bytesOf(d.size)+".", more))
+		found = append(found, warn(text.Bytes(d.free)+" are free where the data folder is, of "+text.Bytes(d.size)+".", more))
 	}
 	if d.inode > 0 && d.files < fewFiles {
 		found = append(found, warn(fmt.Sprintf("Only %d more files can be made where the data folder is, whatever their size.", d.files), "Remove files, or use a file system with more inodes:\n  df -i "+quoted(f.path)))
@@ -203,16 +204,4 @@ func (f dataFolder) passing(what string) finding {
 		return warn(what, mend)
 	}
 	return note(what, mend)
-}
-
-// bytesOf is a number of bytes for people.
-func bytesOf(n uint64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%d GiB", n>>30)
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	default:
-		return fmt.Sprintf("%d MiB", n>>20)
-	}
 }

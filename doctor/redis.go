@@ -64,7 +64,7 @@ func redisVerdict(x examinedRedis, timeout time.Duration) (found []finding) {
 			"Where somebody else runs it, in its parameters; else\n  redis-cli -u \"$REDIS_URL\" config set maxmemory-policy noeviction"))
 	}
 	if x.MaxMemory > 0 && x.Used > x.MaxMemory/10*9 {
-		found = append(found, warn(fmt.Sprintf("Redis has used %s of the %s that it may.", bytesOf(uint64(x.Used)), bytesOf(uint64(x.MaxMemory))),
+		found = append(found, warn(fmt.Sprintf("Redis has used %s of the %s that it may.", text.Bytes(x.Used), text.Bytes(x.MaxMemory)),
 			"  redis-cli -u \"$REDIS_URL\" config set maxmemory "+strconv.FormatInt(x.MaxMemory>>19, 10)+"mb"))
 	}
 	if x.Took > timeout {

@@ -16,6 +16,7 @@ import (
 	"kyrochat/host"
 	"kyrochat/ingest/extract"
 	"kyrochat/kyro"
+	"kyrochat/text"
 	"kyrochat/transport"
 )
 
@@ -69,15 +70,15 @@ func memoryVerdict(total, free, limit uint64, children int, each uint64) []findi
 	if children > 0 {
 		least += each
 	}
-	what := fmt.Sprintf("%s of %s of memory are free", bytesOf(free), bytesOf(total))
+	what := fmt.Sprintf("%s of %s of memory are free", text.Bytes(free), text.Bytes(total))
 	have := free
 	if limit > 0 {
-		what += ", and the control group allows " + bytesOf(limit)
+		what += ", and the control group allows " + text.Bytes(limit)
 		have = min(free, limit)
 	}
-	wants := fmt.Sprintf("An idle server takes %s", bytesOf(serverMemory))
+	wants := fmt.Sprintf("An idle server takes %s", text.Bytes(serverMemory))
 	if children > 0 {
-		wants += fmt.Sprintf(", and %s up to %s each while files are read", processes(children)+" besides", bytesOf(each))
+		wants += fmt.Sprintf(", and %s up to %s each while files are read", processes(children)+" besides", text.Bytes(each))
 	}
 	const mend = "Give it more. In a unit of systemd, or for a container:\n  MemoryMax=%dM\n  --memory %dm"
 	switch {

@@ -143,7 +143,7 @@ func TestVerdictsOnTheDataFolder(t *testing.T) {
 		"a volume of a pod":      {dataFolder{mode: 0o777, pod: true, owner: "root", disk: room}, Noted, []string{"mode 0777", "Kubernetes"}},
 		"others may look":        {dataFolder{mode: 0o755, disk: room}, Noted, []string{"chmod 700 /data"}},
 		"nearly full":            {dataFolder{mode: 0o700, disk: disk{free: 500 << 20, size: 100 << 30}}, Warned, []string{"500 MiB are free"}},
-		"little of a large disk": {dataFolder{mode: 0o700, disk: disk{free: 5 << 30, size: 1 << 40}}, Warned, []string{"5.0 GiB"}},
+		"little of a large disk": {dataFolder{mode: 0o700, disk: disk{free: 5 << 30, size: 1 << 40}}, Warned, []string{"5 GiB"}},
 		"full":                   {dataFolder{mode: 0o700, disk: disk{free: 5 << 20, size: 100 << 30}}, Failed, []string{"nothing more can be kept"}},
 		"no more files":          {dataFolder{mode: 0o700, disk: disk{free: 50 << 30, size: 100 << 30, files: 12, inode: 1 << 20}}, Warned, []string{"12 more files", "df -i"}},
 		"SQLite on NFS":          {dataFolder{mode: 0o700, embedded: true, disk: on("nfs")}, Failed, []string{"nfs", "DATABASE_URL=postgres://"}},
@@ -227,7 +227,7 @@ func TestVerdictsOnTheSchema(t *testing.T) {
 	wantVerdict(t, "database", "damaged", file(store.ExaminedFile{WAL: true, Damage: []string{"row 7 missing from index"}}, nil), Failed, "row 7", "go back to a backup")
 	wantVerdict(t, "database", "large", file(store.ExaminedFile{WAL: true, Unchecked: true, Bytes: 90 << 30}, nil), Noted, "90 GiB", "PRAGMA quick_check")
 	wantVerdict(t, "database", "no log", file(store.ExaminedFile{}, nil), Noted, "WAL")
-	wantVerdict(t, "database", "a log without an end", file(store.ExaminedFile{WAL: true, Log: 1 << 30}, nil), Warned, "1.0 GiB", "fuser")
+	wantVerdict(t, "database", "a log without an end", file(store.ExaminedFile{WAL: true, Log: 1 << 30}, nil), Warned, "1 GiB", "fuser")
 }
 
 func TestVerdictsOnRedis(t *testing.T) {

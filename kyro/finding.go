@@ -14,3 +14,6 @@ type Finding struct {
 
 // MaxFindingExamples is how many things of a finding are named.
 const MaxFindingExamples = 10
+
+// Examples are those of a list that a finding names: the first ones.
+func Examples[T any](list []T) []T { return list[:min(len(list), MaxFindingExamples)] }

@@ -109,8 +109,8 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 		}
 		return fmt.Errorf("backup: %w", err)
 	}
-	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, byteText(b.progress.written), text.Plural(int(b.summary.rows()), "row"),
-		text.Plural(b.summary.Originals, "file"), byteText(b.summary.Bytes), time.Since(at).Round(time.Millisecond))
+	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, text.Bytes(b.progress.written), text.Plural(int(b.summary.rows()), "row"),
+		text.Plural(b.summary.Originals, "file"), text.Bytes(b.summary.Bytes), time.Since(at).Round(time.Millisecond))
 	if n := len(b.summary.Missing); n > 0 {
 		return errFound{fmt.Errorf("the backup is made, but of %s the files were missing before: %s. \"kyrochat admin verify\" says more",
 			text.Plural(n, "document"), firstFew(b.summary.Missing, 10))}
@@ -128,17 +128,4 @@ func firstFew(list []string, most int) string {
 		return strings.Join(list, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
-}
-
-// byteText writes a number of bytes for a person.
-func byteText(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return text.Plural(int(n), "byte")
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"kyrochat/host"
 )
 
 // partialName is how files begin and end whose writing was not ended. Those that a kill left go with a later backup.
@@ -63,18 +65,5 @@ func writeNew(target, name string, out io.Writer, write func(w io.Writer) error)
 			return "", err
 		}
 	}
-	return target, syncFolder(folder)
-}
-
-// syncFolder makes sure that names in the folder are on the disk, where the system can.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
+	return target, host.SyncFolder(folder)
 }

@@ -47,7 +47,7 @@ func verifyBackup(ctx context.Context, args []string, in io.Reader, out, errOut 
 	}
 	_, err = fmt.Fprintf(out, "The backup is complete and undamaged.\nmade       %s by KyroChat %s, of %s\nholds      %s, %s, %s of %s\n%s",
 		manifest.At.Format(time.DateTime+" MST"), manifest.Version, manifest.Database, text.Plural(int(r.told.rows()), "row"), text.Plural(r.told.Jobs, "job"),
-		text.Plural(r.told.Originals, "file"), byteText(r.told.Bytes),
+		text.Plural(r.told.Originals, "file"), text.Bytes(r.told.Bytes),
 		pick(len(r.told.Missing) == 0, "", "missing    the files of "+firstFew(r.told.Missing, 10)+"\n"))
 	return err
 }
@@ -236,7 +236,7 @@ func (r *restoring) file(ctx context.Context, name string, size int64, entry io.
 	r.versions = append(r.versions, number)
 	r.seen.Originals++
 	r.seen.Bytes += size
-	r.progress.at("restoring files: %d, %s", r.seen.Originals, byteText(r.seen.Bytes))
+	r.progress.at("restoring files: %d, %s", r.seen.Originals, text.Bytes(r.seen.Bytes))
 	return r.into.File(ctx, kyro.DocumentID(key), number, size, entry)
 }
 

@@ -225,7 +225,7 @@ func sizeOf(r io.Seeker) (size int64, err error) {
 func (b *backingUp) addOriginal(document kyro.ID, version int, size int64, r io.Reader) error {
 	b.summary.Originals++
 	b.summary.Bytes += size
-	b.progress.at("reading files: %d, %s", b.summary.Originals, byteText(b.summary.Bytes))
+	b.progress.at("reading files: %d, %s", b.summary.Originals, text.Bytes(b.summary.Bytes))
 	return b.out.Add(fmt.Sprintf("originals/%d/%d", document.Key, version), size, r)
 }
 

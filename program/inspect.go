@@ -88,7 +88,7 @@ func (v *inspector) originals(ctx context.Context) error {
 	}
 	if len(missing) > 0 {
 		err := v.o.Found(kyro.Finding{
-			Check: "originals", Damage: true, Count: len(missing), Examples: missing[:min(len(missing), kyro.MaxFindingExamples)],
+			Check: "originals", Damage: true, Count: len(missing), Examples: kyro.Examples(missing),
 			Found: "The files are missing that documents were made from.", Mend: "The documents still answer; upload them again, or take the files from a backup.",
 		}, nil)
 		if err != nil {
@@ -97,7 +97,7 @@ func (v *inspector) originals(ctx context.Context) error {
 	}
 	if len(wrong) > 0 {
 		return v.o.Found(kyro.Finding{
-			Check: "originals", Damage: true, Count: len(wrong), Examples: wrong[:min(len(wrong), kyro.MaxFindingExamples)],
+			Check: "originals", Damage: true, Count: len(wrong), Examples: kyro.Examples(wrong),
 			Found: "Files are not what was uploaded.", Mend: "The documents still answer; upload them again, or take the files from a backup.",
 		}, nil)
 	}
@@ -187,7 +187,7 @@ func (v *inspector) orphans(ctx context.Context) error {
 	}
 	count := len(gone)
 	var examples []string
-	for _, id := range gone[:min(len(gone), kyro.MaxFindingExamples)] {
+	for _, id := range kyro.Examples(gone) {
 		examples = append(examples, id.String())
 	}
 	if v.bucket != nil {
@@ -195,7 +195,7 @@ func (v *inspector) orphans(ctx context.Context) error {
 			unknown, err := v.store.UnknownObjects(ctx, keys)
 			count += len(unknown)
 			examples = append(examples, unknown...)
-			examples = examples[:min(len(examples), kyro.MaxFindingExamples)]
+			examples = kyro.Examples(examples)
 			return err
 		})
 		if err != nil {
@@ -237,7 +237,7 @@ func (v *inspector) compare(ctx context.Context) error {
 	}
 	slices.SortFunc(missing, func(a, b kyro.ID) int { return int(a.Key - b.Key) })
 	var examples []string
-	for _, id := range missing[:min(len(missing), kyro.MaxFindingExamples)] {
+	for _, id := range kyro.Examples(missing) {
 		examples = append(examples, id.String())
 	}
 	return v.o.Found(kyro.Finding{

@@ -77,7 +77,7 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 	}
 	p := t.read.progress
 	p.say("Restored what was kept on %s: %s and %s of %s, in %s.", manifest.At.Format(time.DateTime+" MST"), text.Plural(int(t.read.seen.rows()), "row"),
-		text.Plural(t.read.seen.Originals, "file"), byteText(t.read.seen.Bytes), time.Since(t.want.At).Round(time.Millisecond))
+		text.Plural(t.read.seen.Originals, "file"), text.Bytes(t.read.seen.Bytes), time.Since(t.want.At).Round(time.Millisecond))
 	p.say("It is the installation %s; what Pinecone and a bucket have below %s is that of the one it was made of.", t.want.Installation, manifest.Installation)
 	if *keep {
 		p.say("Whoever was signed in still is, where KYRO_SECRET is the same.")

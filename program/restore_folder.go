@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"kyrochat/host"
 	"kyrochat/store"
 )
 
@@ -126,13 +127,13 @@ func goLive(dir string) (live bool, err error) {
 	if err := os.WriteFile(filepath.Join(tmp, restoreMark), nil, 0o600); err != nil {
 		return false, err
 	}
-	if err := errors.Join(syncFolder(tmp), os.Rename(filepath.Join(tmp, "files"), filepath.Join(dir, "files")), syncFolder(dir)); err != nil {
+	if err := errors.Join(host.SyncFolder(tmp), os.Rename(filepath.Join(tmp, "files"), filepath.Join(dir, "files")), host.SyncFolder(dir)); err != nil {
 		return false, err
 	}
 	if err := os.Rename(filepath.Join(tmp, "kyro.db"), filepath.Join(dir, "kyro.db")); err != nil {
 		return false, err
 	}
-	return true, errors.Join(syncFolder(dir), os.RemoveAll(tmp))
+	return true, errors.Join(host.SyncFolder(dir), os.RemoveAll(tmp))
 }
 
 // syncAll makes sure that a folder is on the disk with all that is in it.
@@ -142,7 +143,7 @@ func syncAll(dir string) error {
 			return err
 		}
 		if d.IsDir() {
-			return syncFolder(path)
+			return host.SyncFolder(path)
 		}
 		file, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // nobody else may write to the folder
 		if err != nil {

@@ -131,7 +131,7 @@ func (in *inspection) integrity(ctx context.Context) error {
 		return nil
 	}
 	return in.Found(kyro.Finding{
-		Check: "database-integrity", Damage: true, Count: len(bad), Examples: firstFew(bad), Found: "Indexes or constraints of PostgreSQL are not valid.",
+		Check: "database-integrity", Damage: true, Count: len(bad), Examples: kyro.Examples(bad), Found: "Indexes or constraints of PostgreSQL are not valid.",
 		Mend: "REINDEX INDEX, or ALTER TABLE … VALIDATE CONSTRAINT, with psql.",
 	}, nil)
 }
@@ -160,9 +160,6 @@ func (in *inspection) integritySaid(ctx context.Context) (said []string, err err
 func ours(table string) bool {
 	return knownTables()[table] || strings.HasPrefix(table, "river_") || strings.HasPrefix(table, "bun_")
 }
-
-// firstFew is the first of a list.
-func firstFew(list []string) []string { return list[:min(len(list), kyro.MaxFindingExamples)] }
 
 // references looks at what refers to a row that is not there, though the schema forbids it.
 func (in *inspection) references(ctx context.Context) error {
@@ -216,7 +213,7 @@ func (in *inspection) references(ctx context.Context) error {
 		return nil
 	}
 	return in.Found(kyro.Finding{
-		Check: "references", Damage: true, Count: count, Examples: firstFew(broken), Found: "Rows refer to rows that are not there.",
+		Check: "references", Damage: true, Count: count, Examples: kyro.Examples(broken), Found: "Rows refer to rows that are not there.",
 		Mend: "Somebody changed the database by hand, or it was damaged: restore the last backup from before that.",
 	}, nil)
 }
@@ -236,7 +233,7 @@ func (in *inspection) audit(ctx context.Context) error {
 // ids gives how many numbers a statement gives, and the first of them, as ids of a kind and as they are.
 func (in *inspection) ids(ctx context.Context, kind kyro.Kind, statement string, args ...any) (count int, examples []string, list []int64, err error) {
 	count, list, err = keysOf[int64](ctx, in.db, statement, args...)
-	for _, id := range list[:min(len(list), kyro.MaxFindingExamples)] {
+	for _, id := range kyro.Examples(list) {
 		examples = append(examples, kyro.ID{Kind: kind, Key: id}.String())
 	}
 	return count, examples, list, err

@@ -58,7 +58,7 @@ func (in *inspection) held(ctx context.Context) error {
 		return err
 	}
 	var examples []string
-	for _, w := range wrong[:min(len(wrong), kyro.MaxFindingExamples)] {
+	for _, w := range kyro.Examples(wrong) {
 		examples = append(examples, fmt.Sprintf("period %d", w.id))
 	}
 	return in.Found(kyro.Finding{
@@ -194,7 +194,7 @@ func (in *inspection) hours(ctx context.Context) error {
 		return nil
 	}
 	var examples []string
-	for _, w := range wrong[:min(len(wrong), kyro.MaxFindingExamples)] {
+	for _, w := range kyro.Examples(wrong) {
 		examples = append(examples, fmt.Sprintf("%s at %s", kyro.BotID(w.bot), slotTime(w.hour).Format(time.RFC3339)))
 	}
 	return in.Found(kyro.Finding{

@@ -100,7 +100,7 @@ func (in *inspection) words(ctx context.Context) error {
 }
 
 func documentIDs(keys []int64) (ids []string) {
-	for _, key := range keys[:min(len(keys), kyro.MaxFindingExamples)] {
+	for _, key := range kyro.Examples(keys) {
 		ids = append(ids, kyro.DocumentID(key).String())
 	}
 	return ids

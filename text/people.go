@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -12,6 +13,18 @@ func Plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Bytes is a number of bytes in words: "3 bytes", "32 MiB", "1.5 GiB".
+func Bytes[N int | int64 | uint64](n N) string {
+	units := []string{"KiB", "MiB", "GiB"}
+	for i := len(units); i > 0; i-- {
+		if unit := N(1) << (10 * i); n >= unit {
+			figure := strconv.FormatFloat(float64(n)/float64(unit), 'f', 1, 64)
+			return strings.TrimSuffix(figure, ".0") + " " + units[i-1]
+		}
+	}
+	return Plural(int(n), "byte")
 }
 
 // Printable is a text on one line, without what would move the cursor of a terminal or reorder the line.

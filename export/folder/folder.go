@@ -8,12 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
+	"kyrochat/host"
 	"kyrochat/kyro"
 )
 
@@ -99,22 +99,13 @@ func (f *Folder) Keep(file *os.File, id kyro.ID) error {
 	if err == nil {
 		err = os.Rename(file.Name(), f.path(id))
 	}
-	if err == nil && runtime.GOOS != "windows" { // which has no such call and needs none
-		err = syncFolder(f.dir)
+	if err == nil {
+		err = host.SyncFolder(f.dir)
 	}
 	if err != nil {
 		return orNoRoom(fmt.Errorf("keep the file of %s: %w", id, err))
 	}
 	return nil
-}
-
-// syncFolder makes sure that names in the folder are on the disk.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // orNoRoom tells a full disk from what is wrong.

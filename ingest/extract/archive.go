@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 // The limits of a zip archive, by rule 53 of the security notes. What entries declare of themselves is no limit: bytes
@@ -168,7 +169,7 @@ func (u *unpacking) Read(p []byte) (int, error) {
 	u.crc = crc32.Update(u.crc, crc32.IEEETable, p[:n])
 	switch {
 	case u.archive.unpacked > maxUnpacked:
-		return 0, kyro.Errorf(kyro.CodeLimitReached, "The file unpacks to more than %s. Split it into several files.", size(maxUnpacked))
+		return 0, kyro.Errorf(kyro.CodeLimitReached, "The file unpacks to more than %s. Split it into several files.", text.Bytes(maxUnpacked))
 	case u.size-freeRatio > maxRatio*(u.entry.end-u.entry.data):
 		return 0, kyro.Errorf(kyro.CodeLimitReached,
 			"The file is compressed to less than a %dth of what it holds, as only harmful files are. Open it, save it under a new name and upload that.", maxRatio)

@@ -142,18 +142,7 @@ func readText(data []byte, o kyro.Original, limits kyro.Limits) (kyro.Extraction
 
 func textTooLong(limits kyro.Limits) error {
 	return kyro.Errorf(kyro.CodeLimitReached,
-		"The file holds more than %s of text, the most of one document. Split it into several files.", size(limits.MaxExtractedText))
-}
-
-// size tells bytes as people do.
-func size(n int) string {
-	if n >= 1<<20 {
-		return fmt.Sprintf("%d MiB", n>>20)
-	}
-	if n >= 1<<10 {
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d bytes", n)
+		"The file holds more than %s of text, the most of one document. Split it into several files.", text.Bytes(limits.MaxExtractedText))
 }
 
 // coarsen joins neighbouring blocks between two headings until there are few enough. Text is untouched; what is left

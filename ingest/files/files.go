@@ -14,13 +14,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
 
+	"kyrochat/host"
 	"kyrochat/ingest"
 	"kyrochat/kyro"
+	"kyrochat/text"
 )
 
 const (
@@ -134,7 +135,7 @@ func (in *intake) write(p []byte) error {
 }
 
 func tooLarge(limit int64) error {
-	return kyro.Errorf(kyro.CodeFileTooLarge, "The file is larger than %s, the most for one file.", bytesText(limit)).At("file")
+	return kyro.Errorf(kyro.CodeFileTooLarge, "The file is larger than %s, the most for one file.", text.Bytes(limit)).At("file")
 }
 
 // broken is what an upload that cannot be read to its end is answered with.
@@ -150,18 +151,6 @@ func broken(ctx context.Context, err error) error {
 		return known
 	default:
 		return kyro.Errorf(kyro.CodeBadUserInput, "The upload is incomplete. Send the file again.").Because(err)
-	}
-}
-
-// bytesText writes a number of bytes for a person.
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<20 && n%(1<<20) == 0:
-		return strconv.FormatInt(n>>20, 10) + " MiB"
-	case n >= 1<<10 && n%(1<<10) == 0:
-		return strconv.FormatInt(n>>10, 10) + " KiB"
-	default:
-		return strconv.FormatInt(n, 10) + " bytes"
 	}
 }
 
@@ -184,22 +173,10 @@ func (f *Files) Place(r ingest.Received, document kyro.ID, version int) (err err
 	if err := os.Rename(r.Path, path); err != nil {
 		return fmt.Errorf("place the file of %s: %w", document, err)
 	}
-	if err := errors.Join(syncFolder(filepath.Dir(path)), syncFolder(f.dir)); err != nil {
+	if err := errors.Join(host.SyncFolder(filepath.Dir(path)), host.SyncFolder(f.dir)); err != nil {
 		return fmt.Errorf("place the file of %s: %w", document, err)
 	}
 	return nil
-}
-
-// syncFolder makes sure that names in the folder are on the disk. Windows has no such call and needs none.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Discard implements ingest.Files. A file that cannot be removed goes when the folder is opened the next time.

@@ -178,7 +178,7 @@ func TestFileInTheWay(t *testing.T) {
 func TestLimitsInWords(t *testing.T) {
 	t.Parallel()
 	f, _ := open(t)
-	for limit, words := range map[int64]string{3: "3 bytes", 2 << 10: "2 KiB", 1 << 20: "1 MiB", 1<<20 + 1: "1048577 bytes"} {
+	for limit, words := range map[int64]string{3: "3 bytes", 2 << 10: "2 KiB", 1 << 20: "1 MiB", 1<<20 + 1<<19: "1.5 MiB"} {
 		if _, err := f.Receive(t.Context(), io.LimitReader(zeros{}, limit+1), limit); kyro.ErrorCode(err) != kyro.CodeFileTooLarge || !strings.Contains(err.Error(), "larger than "+words+",") {
 			t.Errorf("%d: %v", limit, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"kyrochat/host"
 	"kyrochat/kyro"
 )
 
@@ -44,7 +45,7 @@ func (f *Files) AppendPart(slot kyro.ID, at int64, body []byte) (err error) {
 		return fmt.Errorf("write the file of %s: %w", slot, err)
 	}
 	if at == 0 { // its name is new
-		return syncFolder(filepath.Join(f.dir, arriving))
+		return host.SyncFolder(filepath.Join(f.dir, arriving))
 	}
 	return nil
 }
