@@ -51,7 +51,7 @@ func (t *tries) again(ctx context.Context, w *way, f *failure) bool {
 	if d+f.took > t.patience() || !w.breaker.mayRepeat() {
 		return false
 	}
-	return pause(ctx, d) == nil
+	return kyro.Pause(ctx, d) == nil
 }
 
 // call is one that the breaker and the quota let through.

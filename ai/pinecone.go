@@ -160,5 +160,5 @@ func checkPineconeKey(key string) error {
 }
 
 func pineconePause(ctx context.Context, least, random time.Duration) error {
-	return pause(ctx, least+rand.N(random+1)) //nolint:gosec // nobody gains by knowing it
+	return kyro.Pause(ctx, least+rand.N(random+1)) //nolint:gosec // nobody gains by knowing it
 }

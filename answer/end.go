@@ -227,7 +227,7 @@ func (a *attempt) finish(ctx context.Context, o kyro.Outcome) (kyro.Message, boo
 			return kyro.Message{}, false
 		}
 		a.logger.Warn("the end of an answer could not be stored; trying again", "error", err)
-		pause(ctx, wait)
+		_ = kyro.Pause(ctx, wait)
 		if a.lost() {
 			return kyro.Message{}, false
 		}

@@ -166,7 +166,7 @@ func patiently[T any](ctx context.Context, patience time.Duration, read func() (
 		if kyro.ErrorCode(err) != kyro.CodeInternal && kyro.ErrorCode(err) != kyro.CodeUnavailable || time.Since(began) > patience {
 			return value, err
 		}
-		if !pause(ctx, time.Duration(min(try, 10))*100*time.Millisecond) {
+		if kyro.Pause(ctx, time.Duration(min(try, 10))*100*time.Millisecond) != nil {
 			return value, ctx.Err()
 		}
 	}
@@ -227,7 +227,7 @@ func (f *follower) catchUp(ctx context.Context, m kyro.Message) (kyro.Message, e
 		return latest, err
 	}
 	if latest.Attempt == f.attempt && latest.Seq < f.seq && !f.sure && f.believed() {
-		if !pause(ctx, f.wait) {
+		if kyro.Pause(ctx, f.wait) != nil {
 			return m, ctx.Err()
 		}
 		return latest, nil
@@ -236,7 +236,7 @@ func (f *follower) catchUp(ctx context.Context, m kyro.Message) (kyro.Message, e
 		f.snapshot(latest, latest.Seq)
 	}
 	f.sure = true
-	if !logged && !f.left && !pause(ctx, f.cfg.FollowPollEmpty) {
+	if !logged && !f.left && kyro.Pause(ctx, f.cfg.FollowPollEmpty) != nil {
 		return m, ctx.Err()
 	}
 	return latest, nil

@@ -19,7 +19,7 @@ func outlast[T any](a *attempt, read func() (T, error)) (T, error) {
 		if a.ctx.Err() == nil {
 			a.logger.Warn("what an answer is made from could not be read; trying again", "error", err)
 		}
-		if !pause(a.ctx, wait) || a.lost() {
+		if kyro.Pause(a.ctx, wait) != nil || a.lost() {
 			return value, context.Cause(a.ctx)
 		}
 	}

@@ -167,7 +167,7 @@ func (s *Service) Run(ctx context.Context) error {
 			break
 		}
 		s.cfg.Logger.Log(ctx, trouble(err), "answers left by an earlier process could not be recovered; trying again", "error", err)
-		if !pause(ctx, time.Second) {
+		if kyro.Pause(ctx, time.Second) != nil {
 			break
 		}
 	}
@@ -286,15 +286,3 @@ func endSeq(m kyro.Message) int64 { return max(1, m.Seq) }
 
 // now is the time as rows keep it.
 func (s *Service) now() time.Time { return kyro.Moment(s.cfg.Wall()) }
-
-// pause waits and reports whether it waited all the time.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -98,7 +98,7 @@ func (s *Service) awaitStop(ctx context.Context, viewer kyro.Viewer, m kyro.Mess
 			case <-wait.Done():
 			}
 		} else {
-			pause(wait, 100*time.Millisecond)
+			_ = kyro.Pause(wait, 100*time.Millisecond)
 		}
 		m, err := s.cfg.Store.Message(ctx, viewer.UserID, m.ID)
 		if err != nil || m.Status.Final() || wait.Err() != nil {

@@ -117,7 +117,7 @@ func (s *Service) answerNext(conversation kyro.ID) bool {
 // claimNext tries a few times; what it misses the sweep finds.
 func (s *Service) claimNext(conversation kyro.ID) (claim kyro.Claim, found bool) {
 	for try := range 3 {
-		if s.isDraining() || try > 0 && !pause(s.ctx, time.Duration(try)*200*time.Millisecond) {
+		if s.isDraining() || try > 0 && kyro.Pause(s.ctx, time.Duration(try)*200*time.Millisecond) != nil {
 			return claim, false
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)

@@ -103,7 +103,7 @@ func (s *Service) WatchCrawl(ctx context.Context, v kyro.Viewer, id kyro.ID) ite
 					return
 				}
 			}
-			if sleep(ctx, lookEvery) != nil {
+			if kyro.Pause(ctx, lookEvery) != nil {
 				return
 			}
 		}

@@ -264,7 +264,7 @@ func (s *Service) attend(ctx context.Context, cancel context.CancelCauseFunc, wa
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		for sleep(ctx, lookEvery) == nil {
+		for kyro.Pause(ctx, lookEvery) == nil {
 			if err := wanted(ctx); kyro.ErrorCode(err) == kyro.CodeConflict {
 				cancel(err)
 				return

@@ -68,7 +68,7 @@ func (e *embedding) look(ctx context.Context, at kyro.Indexing) error {
 		if time.Since(began)+pause > e.looks || e.late(ctx) {
 			break
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := kyro.Pause(ctx, pause); err != nil {
 			return err
 		}
 	}

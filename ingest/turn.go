@@ -44,15 +44,3 @@ func withinTurn(ctx context.Context) (context.Context, context.CancelCauseFunc) 
 	within, stop := context.WithDeadline(within, deadline.Add(-share))
 	return within, func(cause error) { cancel(cause); stop() }
 }
-
-// sleep waits, unless ctx ends before.
-func sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -28,7 +28,7 @@ type Attempts struct {
 
 	mu      sync.Mutex
 	keys    map[string]*tried
-	order   byLoss
+	order   order[*tried]
 	recent  *list.List // of keys, the one that was tried last at the end
 	moments int
 }
@@ -178,28 +178,6 @@ func (a *Attempts) forget(known *tried) {
 	heap.Remove(&a.order, known.place)
 }
 
-// byLoss is a heap with the key on top that has the least to lose.
-type byLoss []*tried
-
-func (o byLoss) Len() int           { return len(o) }
-func (o byLoss) Less(i, j int) bool { return o[i].back.Before(o[j].back) }
-func (o byLoss) Swap(i, j int) {
-	o[i], o[j] = o[j], o[i]
-	o[i].place, o[j].place = i, j
-}
-
-// Push adds a key, for heap.Push.
-func (o *byLoss) Push(x any) {
-	t := x.(*tried)
-	t.place = len(*o)
-	*o = append(*o, t)
-}
-
-// Pop takes the last key, for heap.Pop.
-func (o *byLoss) Pop() any {
-	old, last := *o, len(*o)-1
-	t := old[last]
-	old[last] = nil
-	*o = old[:last]
-	return t
-}
+// moment and setPlace are for the order: what has the least to lose comes first.
+func (t *tried) moment() time.Time  { return t.back }
+func (t *tried) setPlace(place int) { t.place = place }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"kyrochat/kyro"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -123,7 +125,7 @@ func (o *outbox) run(ctx context.Context) {
 			case <-back:
 				o.nudge()
 			case <-o.some: // perhaps something that does not wait
-				wait(ctx, retryAway)
+				_ = kyro.Pause(ctx, retryAway)
 				o.nudge() // Redis may be back
 			case <-ctx.Done():
 			}
@@ -134,12 +136,12 @@ func (o *outbox) run(ctx context.Context) {
 		case <-ctx.Done():
 			continue
 		}
-		wait(ctx, time.Until(next))
+		_ = kyro.Pause(ctx, time.Until(next))
 		if o.empty(ctx) {
 			pause, next = retryAway, time.Now().Add(gatherTime)
 			continue
 		}
-		wait(ctx, pause)
+		_ = kyro.Pause(ctx, pause)
 		pause = min(2*pause, maxRetryAway)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)

@@ -28,7 +28,7 @@ type Rates struct {
 
 	mu    sync.Mutex
 	keys  map[string]*spent
-	order byMoment
+	order order[*spent]
 }
 
 // spent is what is known of one key.
@@ -90,28 +90,6 @@ func (r *Rates) forget(now time.Time) {
 	}
 }
 
-// byMoment is a heap with the key on top that is back first.
-type byMoment []*spent
-
-func (o byMoment) Len() int           { return len(o) }
-func (o byMoment) Less(i, j int) bool { return o[i].full.Before(o[j].full) }
-func (o byMoment) Swap(i, j int) {
-	o[i], o[j] = o[j], o[i]
-	o[i].place, o[j].place = i, j
-}
-
-// Push adds a key, for heap.Push.
-func (o *byMoment) Push(x any) {
-	s := x.(*spent)
-	s.place = len(*o)
-	*o = append(*o, s)
-}
-
-// Pop takes the last key, for heap.Pop.
-func (o *byMoment) Pop() any {
-	old, last := *o, len(*o)-1
-	s := old[last]
-	old[last] = nil
-	*o = old[:last]
-	return s
-}
+// moment and setPlace are for the order: what is back first comes first.
+func (s *spent) moment() time.Time  { return s.full }
+func (s *spent) setPlace(place int) { s.place = place }

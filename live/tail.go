@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"kyrochat/kyro"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -99,7 +101,7 @@ func (t *tail) run(ctx context.Context, first func()) {
 				do()
 			}
 		}
-		wait(ctx, pause)
+		_ = kyro.Pause(ctx, pause)
 		pause = min(2*pause, maxRetryAway)
 	}
 }
@@ -152,7 +154,7 @@ func (t *tail) read(ctx context.Context) error {
 			}
 		}
 		if pause := min(time.Duration(names)*pauseForEach, maxPause) - time.Since(began); pause >= minPause && len(found) > 0 && !more {
-			wait(ctx, pause)
+			_ = kyro.Pause(ctx, pause)
 		}
 		t.mu.Lock()
 		changed := t.changed
@@ -184,19 +186,6 @@ func (t *tail) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.waiting = false
-}
-
-// wait waits for the time or ctx's end.
-func wait(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // wakeUp ends the read that is under way.

@@ -179,14 +179,7 @@ func (b *Bucket) again(ctx context.Context, try int, err error) bool {
 	case said >= 400 && said < 500:
 		return false
 	}
-	timer := time.NewTimer(min(200*time.Millisecond<<(try-1), longestWait))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return kyro.Pause(ctx, min(200*time.Millisecond<<(try-1), longestWait)) == nil
 }
 
 // Open implements ingest.Originals. Who reads waits for as long as some of it comes, and not for an object that has stopped in
