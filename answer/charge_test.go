@@ -13,7 +13,7 @@ import (
 )
 
 // What an answer may take is said before it is made: on the key that it was asked for with, with room for whatever a prompt
-// and an answer may hold, and at the price of the bot's model.
+// (its passages, its rules) and an answer (its text, what a model thinks) may hold, and at the price of the bot's model.
 func TestWhatAnAnswerMayTake(t *testing.T) {
 	t.Parallel()
 	prices := kyro.Prices{Models: map[string]kyro.Price{"usual": {Prompt: kyro.MoneyUnit, Output: kyro.MoneyUnit}, "dear": {Prompt: 7 * kyro.MoneyUnit, Output: 7 * kyro.MoneyUnit}}}
@@ -38,8 +38,11 @@ func TestWhatAnAnswerMayTake(t *testing.T) {
 		model, short, instructions := "dear", 100, strings.Repeat("Be kind. ", 500)
 		plain := kyro.Bot{TopK: 5}
 		opening := charge.Of(plain, "How hot?", true)
-		if opening.Messages != 1 || opening.Tokens < int64(2_000+kyro.MaxOutputTokens) || opening.Cost != kyro.Money(opening.Tokens) {
+		if opening.Messages != 1 || opening.Tokens < int64(2_000+1_000+kyro.MaxOutputTokens+2_000) || opening.Cost != kyro.Money(opening.Tokens) {
 			t.Errorf("a first answer may take %+v", opening)
+		}
+		if few := charge.Of(kyro.Bot{TopK: 2}, "How hot?", true); few.Tokens != opening.Tokens-2_000+2*600 {
+			t.Errorf("one from few passages may take %+v", few)
 		}
 		if later := charge.Of(plain, "How hot?", false); later.Tokens < opening.Tokens+3_000 {
 			t.Errorf("a later one may take %+v", later)

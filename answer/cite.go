@@ -85,7 +85,7 @@ func usedMarkers(text string, limit int) []int {
 			continue
 		}
 		for _, digits := range strings.FieldsFunc(inside, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if n, ok := smallNumber(digits); ok && n >= 1 && n <= limit {
+			if n := smallNumber(digits); n >= 1 && n <= limit {
 				used[n] = true
 			}
 		}

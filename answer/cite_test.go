@@ -53,6 +53,7 @@ func TestCiteKeepsWhatCanBeShown(t *testing.T) {
 		{"a marker that is not used", "only [2]", []kyro.Quote{quote(1, 0, 4), quote(2, 0, 4)}, []string{"Only"}},
 		{"markers without a passage", "[0] [3] [99999] [x] [1](https://a.test)", []kyro.Quote{quote(3, 0, 1)}, nil},
 		{"quotes out of bounds", "[1]", []kyro.Quote{quote(1, -1, 4), quote(1, 3, 3), quote(1, 9, 5), quote(1, 0, 99)}, nil},
+		{"a marker behind a link", "see [1](https://a.test) and [the table] [2]", []kyro.Quote{quote(1, 0, 4), quote(2, 0, 4)}, []string{"Only"}},
 		{"a cut code point", "[1]", []kyro.Quote{quote(1, 0, 23)}, nil},
 		{"several in one bracket", "[1, 2]", []kyro.Quote{quote(1, 0, 4), quote(2, 0, 4)}, []string{"One.", "Only"}},
 		{"no quote cites the passage", "[2]", nil, []string{"Only this."}},

@@ -47,6 +47,15 @@ func split(s string, size int) (pieces []string) {
 	return append(pieces, s)
 }
 
+// numberedWords has each word on a line of its own, with a number before it.
+func numberedWords(s string) string {
+	var b strings.Builder
+	for i, word := range strings.Fields(s) {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, word)
+	}
+	return b.String()
+}
+
 const secret = "Cite every sentence with the number of the passage that it rests on, such as [1].\n2. Where the passages do not hold the answer, give"
 
 func TestGuardCutsWhatReadsOutThePrompt(t *testing.T) {
@@ -59,6 +68,7 @@ func TestGuardCutsWhatReadsOutThePrompt(t *testing.T) {
 		"in a quote":           prefix("> ", secret),
 		"in a list":            prefix("- ", secret),
 		"with numbered lines":  "1. " + strings.ReplaceAll(secret, "\n2. ", "\n27: "),
+		"with numbered words":  numberedWords(secret),
 		"in a block of code":   "```text\n" + secret + "\n```",
 		"in a span of code":    "`" + secret + "`",
 		"one word a line":      strings.ReplaceAll(secret, " ", "\n"),
@@ -106,6 +116,22 @@ func TestGuardCutsAtTheNonce(t *testing.T) {
 	}
 }
 
+// A nonce whose beginning comes again within it may begin anew while it is read out.
+func TestGuardCutsAtNoncesThatRepeat(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ nonce, before string }{
+		{"99f3c5a7e1b2d4c6f8091a2b3c4d5e6f", "9"}, {"9f9f3c5a7e1b2d4c6f8091a2b3c4d5e6", "9f"}, {"aabaaacdaabaaaef0123456789abcdef", "aabaa"}, {"0000000000000000000000000000000a", "0"},
+		{"abcabdabcabceabcabdabcabc0123456", "abcabdabcab"}, {"1121121312112131121121312112131f", "112112131"},
+	} {
+		f := answer.NewFilter()
+		f.Guard("Be brief.\n<<<" + c.nonce + " end>>>")
+		got := f.Write(c.before + c.nonce)
+		if !f.Cut() || len(got) > len(c.before)+12 {
+			t.Errorf("%q: cut %t, %q", c.before+c.nonce, f.Cut(), got)
+		}
+	}
+}
+
 func TestGuardLetsTheRestPass(t *testing.T) {
 	t.Parallel()
 	short := rules[:60]
@@ -123,6 +149,20 @@ func TestGuardLetsTheRestPass(t *testing.T) {
 			if got, filtered, cut := guarded(split(said, size)...); got != want || filtered != wantFiltered || cut {
 				t.Errorf("%s in pieces of %d: cut %t\n got %q\nwant %q", name, size, cut, got, want)
 			}
+		}
+	}
+	for name, c := range map[string]struct{ prompt, said string }{
+		"both ends of a line of signs": {rules, rules[strings.Index(rules, "do not do it"):strings.Index(rules, "of Hallworth")]},
+		"both ends of white space":     {"Never say where the" + strings.Repeat(" ", 200) + "keys of the shop are.", "where the keys of the"},
+		"no rules but what is said":    {"<<<" + nonce + " no answer>>>\n" + noAnswer + "\n<<<" + nonce + " end>>>", noAnswer},
+	} {
+		f := answer.NewFilter()
+		f.Guard(c.prompt)
+		if got := f.Write(c.said); f.Cut() {
+			t.Errorf("%s: cut to %q", name, got)
+		}
+		if f.Write(nonce); f.Cut() != strings.Contains(c.prompt, nonce) {
+			t.Errorf("%s: then the nonce is cut: %t", name, f.Cut())
 		}
 	}
 	f := answer.NewFilter()

@@ -85,9 +85,8 @@ func (m *marked) read(inside string, limit int) {
 		if to == "" {
 			to = from
 		}
-		first, known := smallNumber(from)
-		last, both := smallNumber(to)
-		if !known || !both || first < 1 || last > limit || first > last {
+		first, last := smallNumber(from), smallNumber(to)
+		if first < 1 || last > limit || first > last {
 			m.bogus = true
 			continue
 		}
@@ -99,17 +98,18 @@ func (m *marked) read(inside string, limit int) {
 	}
 }
 
-func smallNumber(digits string) (n int, ok bool) {
-	if digits == "" || len(digits) > 4 {
-		return 0, false
+// smallNumber reads up to four digits; 0 where there is anything else.
+func smallNumber(digits string) (n int) {
+	if len(digits) > 4 {
+		return 0
 	}
 	for _, d := range digits {
 		if d < '0' || d > '9' {
-			return 0, false
+			return 0
 		}
 		n = n*10 + int(d-'0')
 	}
-	return n, true
+	return n
 }
 
 // codeSpan is code in a Markdown text: between backticks, or a fenced block of lines.

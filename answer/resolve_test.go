@@ -51,6 +51,10 @@ func TestResolve(t *testing.T) {
 		{"behind the full stop", "The kiln gets as hot as 1,260 degrees. [1] The lake is 84 metros deep. [2]", []string{heat, depth}, kyro.Grounded},
 		{"two neighbours", "It reaches 1,260 degrees in four hours and must cool for a day before the door is opened [1].",
 			[]string{heat + " " + cool[2:]}, kyro.Grounded},
+		{"the neighbour before", "It must cool for a whole day before the door is opened, after 1,260 degrees [1].", []string{heat + " " + cool[2:]}, kyro.Grounded},
+		{"the neighbour before, which is the first", "En invierno se congela el lago [2].", []string{"2 " + lakeText}, kyro.Grounded},
+		{"a neighbour that adds a word", "The kiln reaches 1,260 degrees in four hours, hotter than glass, iron and any door [1].", []string{heat}, kyro.Grounded},
+		{"the first of two alike", "It is about the door [1].", []string{cool}, kyro.Grounded},
 		{"two far apart are two", "It reaches 1,260 degrees [1]. The lamp is red: never open the door [1].", []string{heat, door}, kyro.Grounded},
 		{"several passages", "The kiln reaches 1,260 degrees and the lake tiene 84 metros [1, 2].", []string{heat, depth}, kyro.Grounded},
 		{"side by side", "The kiln reaches 1,260 degrees, the lake 84 metros [1][2].", []string{heat, depth}, kyro.Grounded},
@@ -65,10 +69,35 @@ func TestResolve(t *testing.T) {
 			[]string{"3 Hunde dürfen nicht in die Werkstatt, auch nicht an der Leine, und Katzen ebenso wenig."}, kyro.Grounded},
 		{"a list", "The rules:\n\n- [1] Never open the door at a red lamp.\n- En invierno se congela [2]\n", []string{door, freeze}, kyro.Grounded},
 
+		{"lines that begin with markers", "[1] The kiln reaches 1,260 degrees.\n[2] En invierno se congela.", []string{heat, freeze}, kyro.Grounded},
+		{"lines that are markers", "The kiln reaches 1,260 degrees.\n[1]\nEl lago tiene 84 metros.\n[2]\nEn invierno se congela.\n[2]", []string{heat, depth + " " + freeze[2:]}, kyro.Grounded},
+		{"lines that are markers, and one before a line", "The kiln reaches 1,260 degrees.\n[1]\n[2] En invierno se congela.\n", []string{heat, freeze}, kyro.Grounded},
+		{"a marker behind the line and one before the next", "The kiln reaches 1,260 degrees. [1]\n[2] En invierno se congela.", []string{heat, freeze}, kyro.Grounded},
+
 		{"a quote", `The rule says "must cool down for a whole day" [1].`, []string{"1 must cool down for a whole day"}, kyro.Grounded},
 		{"a quote behind the marker", `As [1] says, "must cool down for a whole day".`, []string{"1 must cool down for a whole day"}, kyro.Grounded},
 		{"a quote over a line end", "“The maintenance is done by Ms. Okafor” [1].", []string{"1 The mainte-\nnance is done by Ms. Okafor"}, kyro.Grounded},
 		{"a quote of two sentences", "„En invierno se congela.“ [2]", []string{freeze}, kyro.Grounded},
+		{"a quote before code", "The rule says \"must cool down for a whole day\", so write `x` [1].", []string{"1 must cool down for a whole day"}, kyro.Grounded},
+		{"quotation marks in code", "Write `say \"it never gets warm at all\"` where 1,260 degrees are reached [1].", []string{heat}, kyro.Grounded},
+		{"a quote behind code", "Write `x` where the rule says \"must cool down for a whole day\" [1].", []string{"1 must cool down for a whole day"}, kyro.Grounded},
+		{"a quote behind inches", `A pipe of 5" is of no use, and the rule says "must cool down for a whole day" [1].`, []string{"1 must cool down for a whole day"}, kyro.Grounded},
+		{"a quote behind many words", strings.Repeat("What is said here? ", 30) + `The rule says "must cool down for a whole day" [1].`, []string{"1 must cool down for a whole day"}, kyro.Grounded},
+		{"a quote without an end", `The rule says "must cool down for a whole day [1].`, []string{cool}, kyro.Grounded},
+		{"a quote behind one without an end", `The rule says „must cool down. It says "for a whole day before the door" [1].`, []string{"1 for a whole day before the door"}, kyro.GroundedPartly},
+		{"quotes with the answer's own stops", `It says "must cool down for a whole day." and "Never open the door." [1]`,
+			[]string{"1 must cool down for a whole day", "1 Never open the door"}, kyro.Grounded},
+		{"a quote with an ellipsis of two signs", `"The kiln reaches 1,260 degrees ... … for a whole day before" [1].`,
+			[]string{"1 The kiln reaches 1,260 degrees", "1 for a whole day before"}, kyro.Grounded},
+		{"a name of two words", `The "hot kilns" reach 1,260 degrees [1].`, []string{heat}, kyro.Grounded},
+		{"a name of fourteen letters", `The "thermoregulato" reaches 1,260 degrees [1].`, []string{heat}, kyro.Grounded},
+		{"a quote of fifteen letters", `The "thermoregulator" reaches 1,260 degrees [1].`, nil, kyro.GroundingNotFound},
+		{"a quote of three words", `The kiln is "as hot as" 1,260 degrees [1].`, nil, kyro.GroundingNotFound},
+		{"a quote of six signs", "窑的「最高温度千度」达到1,260 degrees【1】。", nil, kyro.GroundingNotFound},
+		{"a name of five signs", "窑的「最高温度度」达到1,260 degrees【1】。", []string{heat}, kyro.Grounded},
+		{"a quote over the end of a sentence", `It says "` + cool[2:] + " " + door[2:] + `" [1]. En invierno se congela [2].`, []string{cool + " " + door[2:], freeze}, kyro.Grounded},
+		{"a quote in a later sentence", `It reaches 1,260 degrees [1]. The lamp is red. The rule says "for a whole day before the door" [1].`,
+			[]string{heat, "1 for a whole day before the door"}, kyro.Grounded},
 		{"a quote with an ellipsis", `"The kiln reaches 1,260 degrees … for a whole day before" [1].`,
 			[]string{"1 The kiln reaches 1,260 degrees", "1 for a whole day before"}, kyro.Grounded},
 		{"two quotes of two passages", `One says "reaches 1,260 degrees" [1], the other «una profundidad de 84» [2].`,
@@ -85,8 +114,13 @@ func TestResolve(t *testing.T) {
 		{"a quote in another case", `It says "MUST COOL DOWN FOR A WHOLE DAY" [1].`, nil, kyro.GroundingNotFound},
 		{"half of a quote", `It says "must cool down for a whole week" [1].`, nil, kyro.GroundingNotFound},
 
+		{"a marker as long as one can be", "It reaches 1,260 degrees [" + strings.Repeat("1, ", 21) + "1].", []string{heat}, kyro.Grounded},
+		{"a longer one", "It reaches 1,260 degrees [" + strings.Repeat("1, ", 22) + "1].", nil, kyro.GroundingNotFound},
 		{"no such passage", "It reaches 1,260 degrees [9].", nil, kyro.GroundingNotFound},
 		{"a passage and none", "It reaches 1,260 degrees [1, 9].", []string{heat}, kyro.GroundedPartly},
+		{"none and a passage", "It reaches 1,260 degrees [9, 1].", []string{heat}, kyro.GroundedPartly},
+		{"a marker that ends nowhere", "It reaches 1,260 degrees [1", nil, kyro.GroundingNotFound},
+		{"a reference before all else", "[1]: https://a.test", nil, kyro.GroundingNotFound},
 		{"not markers", "See (1), [x], \\[1], [1](https://a.test), [1](b) and [].\n[1]: https://a.test", nil, kyro.GroundingNotFound},
 		{"in a code span", "Write `a[1]` or ``b`[1]`` here.", nil, kyro.GroundingNotFound},
 		{"in a block of code", "Look:\n\n```go\nx[1]\n```\n~~~\ny[2]\n", nil, kyro.GroundingNotFound},
@@ -166,6 +200,7 @@ func TestGrounding(t *testing.T) {
 		{"a lead", "Based on your documents, here is what the rules say about opening doors:\n\n- Never open the door at a red lamp [1].\n", kyro.Grounded},
 		{"a heading", "## Heat and safety of kilns\n\nIt reaches 1,260 degrees [1].", kyro.Grounded},
 		{"a question back", "It reaches 1,260 degrees [1]. Which of the other kilns in the workshop do you mean?", kyro.Grounded},
+		{"a question in emphasis", "It reaches 1,260 degrees [1]. *Which of the other kilns in the workshop do you mean?*", kyro.Grounded},
 		{"code", "It reaches 1,260 degrees [1].\n\n```\nheat the kiln slowly until the lamp burns\n```\n", kyro.Grounded},
 		{"one statement more", "It reaches 1,260 degrees [1]. The glaze melts long before that temperature.", kyro.GroundedPartly},
 		{"a statement between", "It reaches 1,260 degrees [1]. You must wear gloves near the furnace door. It cools for a day [1].", kyro.GroundedPartly},
@@ -197,6 +232,9 @@ func TestGrounding(t *testing.T) {
 				t.Errorf("got %s, want %s; citations %q", got, c.want, cited(r.Citations))
 			}
 		})
+	}
+	if alone := answer.Resolve([]kyro.Passage{kiln}, "[1]"); alone.Grounding("…") != kyro.Grounded {
+		t.Error("a no-answer text of signs is taken for a marker alone")
 	}
 }
 
@@ -271,6 +309,46 @@ func TestHeadsOfPassagesAreNoQuotes(t *testing.T) {
 		}
 		if got := strings.Join(quotes, "; "); got != want {
 			t.Errorf("%s cites %q, want %q", answered, got, want)
+		}
+	}
+}
+
+// TestANeighbourThatRepeatsAddsNothing to what a statement rests on.
+func TestANeighbourThatRepeatsAddsNothing(t *testing.T) {
+	t.Parallel()
+	p := passageOf("", "The lamp burns red. The lamp burns red again and again.")
+	p.Language = "en"
+	if got := cited(answer.Resolve([]kyro.Passage{p}, "The lamp burns red [1].").Citations); !slices.Equal(got, []string{"1 The lamp burns red."}) {
+		t.Errorf("cited %q", got)
+	}
+}
+
+// TestMarkersBeyondTheMostCiteNothing: an answer of markers without end is looked up a thousand times.
+func TestMarkersBeyondTheMostCiteNothing(t *testing.T) {
+	t.Parallel()
+	for before, want := range map[int]bool{999: true, 1_000: false} {
+		r := answer.Resolve(threePassages(), strings.Repeat("Yes [1].\n", before)+"El lago tiene 84 metros [2].")
+		if got := slices.ContainsFunc(r.Citations, func(c kyro.Citation) bool { return c.Marker == 2 }); got != want {
+			t.Errorf("behind %d markers another is looked up: %t", before, got)
+		}
+	}
+}
+
+func TestMarkersOfManyPassages(t *testing.T) {
+	t.Parallel()
+	var passages []kyro.Passage
+	for i := range 12 {
+		passages = append(passages, passageOf("", fmt.Sprintf("Passage %d.", i+1)))
+	}
+	for text, want := range map[string][]int{
+		"[10]": {10}, "[9]": {9}, "[12]": {12}, "[13]": nil, "[9-11]": {9, 10, 11}, "[0]": nil, "[1-2-3]": nil, "[00010]": nil, "[12, 3 and 4]": nil, "[12; 3、4]": {3, 4, 12}, "[11–13]": nil,
+	} {
+		var got []int
+		for _, c := range answer.Resolve(passages, "This stands there "+text+".").Citations {
+			got = append(got, c.Marker)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s cites %v, want %v", text, got, want)
 		}
 	}
 }

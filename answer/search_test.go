@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,23 @@ func TestSearchSaysWhatAnAnswerGets(t *testing.T) {
 	}
 	if few, err := r.Search(t.Context(), bot, "pump", 2); err != nil || !slices.Equal(shown(few), want[:2]) {
 		t.Errorf("two: %q, %v", shown(few), err)
+	}
+}
+
+// TestScores: what is first in every list has 1, and an index that says something twice gives the others no worse a rank.
+func TestScores(t *testing.T) {
+	t.Parallel()
+	s := newShelf(4)
+	s.words["pump"] = []int64{1, 2, 3}
+	c := &compass{hits: []kyro.VectorHit{{ChunkID: kyro.ChunkID(1), Similarity: 0.9}, {ChunkID: kyro.ChunkID(1), Similarity: 0.9}, {ChunkID: kyro.ChunkID(2), Similarity: 0.8}}}
+	hits, err := answer.NewRetriever(s, c, c, slog.New(slog.DiscardHandler)).Search(t.Context(), kyro.Bot{ID: kyro.BotID(1), TopK: 3}, "pump", 20)
+	if err != nil || !slices.Equal(shown(hits), []string{"1", "2", "3"}) || hits[2].VectorRank != nil || *hits[1].VectorRank != 2 {
+		t.Fatalf("%+v, %v", hits, err)
+	}
+	for i, want := range []float64{1, 61.0 / 62, 61.0 / 126} {
+		if got := hits[i].Score; math.Abs(got-want) > 1e-9 {
+			t.Errorf("the score of %d is %g, want %g", i+1, got, want)
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func TestNewAPIKey(t *testing.T) {
 func badKeys() map[string]string {
 	swapped := []byte(goodKey)
 	swapped[14] = '1'
-	return map[string]string{
+	keys := map[string]string{
 		"forged":         string(swapped),
 		"truncated":      goodKey[:len(goodKey)-1],
 		"prefix alone":   "kyr_sk_live_",
@@ -75,6 +75,10 @@ func badKeys() map[string]string {
 		"signs in it":    "kyr_sk_live_" + strings.Repeat("-", 36),
 		"very long":      "kyr_sk_live_" + strings.Repeat("0", 100_000),
 	}
+	for _, sign := range []string{"-", "/", ":", "@", "[", "`", "{"} { // which are beside the digits and letters
+		keys["with its checksum and a "+sign] = auth.WithChecksum("kyr_sk_live_" + sign + strings.Repeat("0", 29))
+	}
+	return keys
 }
 
 func TestKeysThroughTheGate(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/auth"
 	"kyrochat/kyro"
 )
 
@@ -28,6 +29,9 @@ func TestDeviceTokens(t *testing.T) {
 		t.Error("good under another secret")
 	}
 	bad := []string{"", "kyr_dt_", token + "0", token[:len(token)-1], strings.Replace(token, "kyr_dt_", "kyr_rt_", 1), made.Refresh(kyro.SessionID(7), 1)}
+	for _, digits := range []string{strings.Repeat("z", 66), strings.Repeat("-", 66), strings.Repeat("0", 66)} { // too large a number, none, and of no version
+		bad = append(bad, auth.WithChecksum("kyr_dt_"+digits))
+	}
 	for i := range token {
 		other := byte('0')
 		if token[i] == other {

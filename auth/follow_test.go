@@ -86,7 +86,7 @@ func TestARunningServerFollowsItsSecretFile(t *testing.T) {
 		good("in ten seconds", newAccess, newRefresh, true)
 		good("in ten seconds", oldAccess, oldRefresh, true)
 		signs("before the other processes know the new one,", secretA)
-		pass(15 * time.Second)
+		pass(11 * time.Second) // the file was seen after five seconds, and fifteen are over since
 		signs("afterwards", secretB)
 		good("afterwards", oldAccess, oldRefresh, true)
 

@@ -2,10 +2,14 @@ package auth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 
 	"kyrochat/auth"
 	"kyrochat/kyro"
@@ -56,6 +60,37 @@ func TestVerifyForeignHash(t *testing.T) {
 	}
 }
 
+// A hash that today's would not look like is good, and to be made anew.
+func TestVerifyTellsStaleHashes(t *testing.T) {
+	t.Parallel()
+	h := auth.NewHasher(cheap)
+	for name, c := range map[string]struct {
+		memory, passes uint32
+		lanes          uint8
+		salt, tag      int
+		stale          bool
+	}{
+		"as today":       {64, 1, 1, 16, 32, false},
+		"another memory": {65, 1, 1, 16, 32, true},
+		"more passes":    {64, 10, 1, 16, 32, true},
+		"more lanes":     {32, 1, 4, 16, 32, true},
+		"another salt":   {64, 1, 1, 17, 32, true},
+		"another tag":    {64, 1, 1, 16, 31, true},
+		"the shortest":   {8, 1, 1, 8, 8, true},
+		"the longest":    {64, 1, 1, 64, 64, true},
+	} {
+		salt, encode := []byte(strings.Repeat("s", c.salt)), base64.RawStdEncoding.EncodeToString
+		tag := argon2.IDKey([]byte("password"), salt, c.passes, c.memory, c.lanes, uint32(c.tag))
+		phc := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", c.memory, c.passes, c.lanes, encode(salt), encode(tag))
+		if ok, stale, err := h.Verify(t.Context(), phc, "password"); !ok || stale != c.stale || err != nil {
+			t.Errorf("%s: %t, stale %t, %v", name, ok, stale, err)
+		}
+		if ok, stale, err := h.Verify(t.Context(), phc, "another"); ok || stale || err != nil {
+			t.Errorf("%s, with another password: %t, stale %t, %v", name, ok, stale, err)
+		}
+	}
+}
+
 func TestVerifyRefusesOddHashes(t *testing.T) {
 	t.Parallel()
 	h := auth.NewHasher(cheap)
@@ -68,7 +103,10 @@ func TestVerifyRefusesOddHashes(t *testing.T) {
 		"sign": "$argon2id$v=19$m=+64,t=2,p=1" + tail, "zero": "$argon2id$v=19$m=064,t=2,p=1" + tail,
 		"short salt": "$argon2id$v=19$m=64,t=2,p=1$c29t$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
 		"no tag":     "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$", "long": "$argon2id$v=19$m=64,t=2,p=1" + tail + strings.Repeat("A", 300),
-		"bcrypt": "$2a$12$abcdefghijklmnopqrstuv", "plain": "letmein",
+		"too little memory for the lanes": "$argon2id$v=19$m=31,t=1,p=4" + tail, "cut off": "$argon2id$v=19", "cut off in the salt": "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ",
+		"too much": "$argon2id$v=19$m=64,t=1,p=1" + tail + "$", "something before": "x$argon2id$v=19$m=64,t=1,p=1" + tail,
+		"long salt": "$argon2id$v=19$m=64,t=1,p=1$" + strings.Repeat("A", 87) + "$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+		"bcrypt":    "$2a$12$abcdefghijklmnopqrstuv", "plain": "letmein",
 	} {
 		ok, _, err := h.Verify(t.Context(), phc, "password")
 		if ok || err == nil || strings.Contains(err.Error(), phc) {

@@ -63,6 +63,23 @@ func TestRotateNow(t *testing.T) {
 	}
 }
 
+// What is announced takes the place of nothing that may still be needed.
+func TestAnnouncingKeepsThoseOfBefore(t *testing.T) {
+	t.Parallel()
+	path := write(t, filepath.Join(t.TempDir(), "secret"), secretA, 0o600)
+	for range 3 {
+		rotated(t, path, auth.RotateNow, start)
+	}
+	before := secretsOf(t, path)
+	did := rotated(t, path, auth.RotateAnnounce, start)
+	if after := secretsOf(t, path); did.Former != 3 || did.Dropped != 0 || len(after) != 5 || !slices.Equal(after[2:], before[1:]) {
+		t.Errorf("%+v, %d secrets", did, len(after))
+	}
+	if did := rotated(t, path, auth.RotatePromote, start); did.Former != 3 || did.Dropped != 1 {
+		t.Errorf("promoted: %+v", did)
+	}
+}
+
 func TestRotateInTwoSteps(t *testing.T) {
 	t.Parallel()
 	path := write(t, filepath.Join(t.TempDir(), "secret"), secretA+","+secretB, 0o600)

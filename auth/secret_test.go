@@ -19,6 +19,7 @@ func TestCheckSecret(t *testing.T) {
 	for name, secret := range map[string]string{
 		"empty": "", "one byte short": secretA[1:], "sample": "ChangeMe-" + secretA, "one character": strings.Repeat("x", 64),
 		"repeated piece": strings.Repeat("kT7#pQ2m", 5), "few characters": "abacabadabacabaeabacabadabacabaf",
+		"seven characters": "abcdefgggfedcbaacegbdfggfdbgecab",
 	} {
 		err := auth.CheckSecret(secret)
 		if err == nil {
@@ -27,7 +28,7 @@ func TestCheckSecret(t *testing.T) {
 			t.Errorf("%s: the message holds the secret", name)
 		}
 	}
-	for _, secret := range []string{secretA, secretB, "4f1e9b07c2d85a36e0b7194dfc62a835"} {
+	for _, secret := range []string{secretA, secretB, "4f1e9b07c2d85a36e0b7194dfc62a835", "abcdefghhgfedcbaacegbdfhhfdbgeca"} {
 		if err := auth.CheckSecret(secret); err != nil {
 			t.Errorf("%s: %v", secret, err)
 		}

@@ -19,6 +19,8 @@ func TestWeakPasswords(t *testing.T) {
 		"ADA.lovelace rides again!":  "contains your email address",
 		"ada.lovelace@exmple.org":    "nearly your email",
 		"ada-lovelace@example.com":   "nearly your email",
+		"aba.lovelace@exxxxle.org":   "nearly your email",
+		"aba.lovelace@exxxxxe.org":   "", // five letters are others
 		"the countess ada of 1843":   "contains your name",
 		"I love KyroChat very much":  "name of this service",
 		"xqxqxqxqxqxqxqxqxqxq":       "easy to guess",
@@ -29,11 +31,13 @@ func TestWeakPasswords(t *testing.T) {
 		"lovelace1815":               "easy to guess", // a part of the address, and a year
 		"correct horse battery":      "",
 		"plenty of random words":     "",
+		"turnip orbit 21511 lantern": "", // after all that are on the list, in its order
 		"three wise owls at dusk":    "",
 		"XK7DMV2PQWNZ3RTYBCDF4GHJ5K": "",
 		"мой дядя самых честных правил": "",
 		"床前明月光疑是地上霜舉頭":                  "",
 		"chat with kyro tonight":        "",
+		"wombat kettle":                 "", // just strong enough
 	} {
 		err := auth.Strength{}.Weak(password, about...)
 		if why == "" {
@@ -46,10 +50,41 @@ func TestWeakPasswords(t *testing.T) {
 			t.Errorf("%s: %v, want that it is %s", password, err, why)
 		}
 	}
+	if err := (auth.Strength{}).Weak("zora at the lake house", "Zora"); err == nil || !strings.Contains(err.Error(), "contains your name") {
+		t.Errorf("a name of four letters: %v", err)
+	}
 	// What has too few letters to tell a person is not looked for, and nothing is known of nobody.
 	for _, about := range [][]string{nil, {"", ""}, {"bo@example.org", "Bo"}} {
 		if err := (auth.Strength{}).Weak("a boat on the lake", about...); err != nil {
 			t.Errorf("%q: %v", about, err)
+		}
+	}
+}
+
+func TestFingerprintsAreOfPasswordsThatAreAllowed(t *testing.T) {
+	t.Parallel()
+	for password, allowed := range map[string]bool{
+		strings.Repeat("ü", kyro.MinPassword-1): false, strings.Repeat("ü", kyro.MinPassword): true,
+		strings.Repeat("ü", kyro.MaxPassword): true, strings.Repeat("ü", kyro.MaxPassword+1): false,
+	} {
+		if _, ok := auth.Fingerprint(password); ok != allowed {
+			t.Errorf("%d bytes: %t", len(password), ok)
+		}
+	}
+}
+
+// What takes zxcvbn long is set aside: it would be a way to keep the processors busy.
+func TestWhatIsEstimatedIsBounded(t *testing.T) {
+	t.Parallel()
+	for password, want := range map[string]string{
+		"p@ssw0rd+$!": "p@ssw0rd+$!", "({(<aa": "(\x01(\x0caa", "0123456789@x": "0123456789\x01x", "1234@$|x": "1234@$\x01x", "123@@$%%!x": "123@@$%%\x01x",
+		"/:/:": "/:/:", "\u007f": "\u007f", "\u0080": "\x01", strings.Repeat("ab", 40): strings.Repeat("ab", 36),
+		"12345" + strings.Repeat("ab", 30):  "12345" + strings.Repeat("ab", 30),
+		"123456" + strings.Repeat("ab", 30): "123456" + strings.Repeat("ab", 17),
+		"123456ab":                          "123456ab",
+	} {
+		if got := auth.Estimable(password); got != want {
+			t.Errorf("%q: %q, want %q", password, got, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -234,6 +235,8 @@ func TestNewTokensRefusesShortSecrets(t *testing.T) {
 	for _, secrets := range [][]string{nil, {"short"}, {secretA, strings.Repeat("a", 31)}} {
 		if _, err := auth.NewTokens(secrets, auth.TokenOptions{}); err == nil {
 			t.Errorf("%q accepted", secrets)
+		} else if len(secrets) > 0 && !strings.HasPrefix(err.Error(), fmt.Sprintf("secret %d: ", len(secrets))) {
+			t.Errorf("which one is not told: %v", err)
 		}
 	}
 }
@@ -278,6 +281,9 @@ func TestForgedRefreshTokens(t *testing.T) {
 		"", "kyr_rt_", good[:57], good + "0", "kyr_sk_" + good[7:], strings.ToUpper(good), foreign, " " + good[1:],
 		tokens.Refresh(kyro.SessionID(0), 3), tokens.Refresh(kyro.SessionID(-1), 3), tokens.Refresh(kyro.SessionID(7), 0),
 		"kyr_rt_-" + good[8:], "kyr_rt_" + strings.Repeat("Z", 51),
+	}
+	for _, digits := range []string{"z", "-", "0"} { // too large a number, none, and of no version
+		bad = append(bad, auth.WithChecksum("kyr_rt_"+strings.Repeat(digits, 45)))
 	}
 	for i := range len(good) {
 		b := []byte(good)

@@ -63,6 +63,9 @@ func TestSpansOfACalendar(t *testing.T) {
 		}
 	}
 	now := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	if spans, err := kyro.IntervalWeek.Spans(kyro.Span{From: now.Add(-kyro.MaxAnalyticsSpan), To: now}, time.UTC); err != nil || len(spans) == 0 {
+		t.Errorf("the longest time: %v", err)
+	}
 	for name, whole := range map[string]kyro.Span{
 		"nothing":        {From: now, To: now},
 		"backwards":      {From: now, To: now.Add(-time.Hour)},
@@ -81,6 +84,13 @@ func TestPercentilesOfTimes(t *testing.T) {
 	if times.Percentile(50) != nil {
 		t.Error("a percentile of nothing")
 	}
+	for bucket := range 3 { // each one further than all before
+		times.Count(bucket, 1)
+		if len(times) != bucket+1 || *times.Percentile(100) != bucket {
+			t.Errorf("after a time of %d ms: %v", bucket, times)
+		}
+	}
+	times = nil
 	dice := rand.New(rand.NewPCG(1, 2))
 	var plain []int
 	for range 5_000 {
@@ -100,5 +110,46 @@ func TestPercentilesOfTimes(t *testing.T) {
 		if b := kyro.TimeBucket(ms); kyro.TimeBucket(kyro.TimeOf(b)) != b || kyro.TimeOf(b) > max(ms, 0) {
 			t.Errorf("%d ms is in bucket %d of %d ms", ms, b, kyro.TimeOf(b))
 		}
+	}
+}
+
+func TestFiguresOfTwoSpans(t *testing.T) {
+	t.Parallel()
+	of := func(n int64, model string, buckets ...int) *kyro.Figures {
+		f := kyro.NewFigures()
+		f.Messages, f.Answers, f.Up, f.Down, f.Cost = n, 10*n, 100*n, 1_000*n, kyro.Money(10_000*n)
+		f.People[n], f.Conversations[10*n] = struct{}{}, struct{}{}
+		f.Groundings[kyro.Grounded], f.Finishes[kyro.FinishStop] = n, 10*n
+		f.AddTokens(model, kyro.Tokens{Prompt: n, Output: 10 * n})
+		f.AddTokens("both", kyro.Tokens{Prompt: n, Output: 10 * n})
+		for _, bucket := range buckets {
+			f.FirstToken.Count(bucket, uint32(n))
+			f.Duration.Count(bucket+1, uint32(n))
+		}
+		return f
+	}
+	sum := of(1, "one", 2)
+	sum.Add(of(2, "two", 0, 4))
+	if sum.Messages != 3 || sum.Answers != 30 || sum.Up != 300 || sum.Down != 3_000 || sum.Cost != 30_000 {
+		t.Errorf("%+v", sum)
+	}
+	if people, talks := kyro.Keys(sum.People), kyro.Keys(sum.Conversations); !slices.Equal(people, []int64{1, 2}) || !slices.Equal(talks, []int64{10, 20}) {
+		t.Errorf("people %v in %v", people, talks)
+	}
+	if sum.Groundings[kyro.Grounded] != 3 || sum.Finishes[kyro.FinishStop] != 30 {
+		t.Errorf("%v, %v", sum.Groundings, sum.Finishes)
+	}
+	if got := fmt.Sprint(sum.Tokens); got != "map[both:{3 30} one:{1 10} two:{2 20}]" {
+		t.Errorf("tokens %s", got)
+	}
+	if all := sum.AllTokens(); all != (kyro.Tokens{Prompt: 6, Output: 60}) {
+		t.Errorf("all tokens %v", all)
+	}
+	if got := fmt.Sprint(sum.FirstToken, sum.Duration); got != "[2 0 1 0 2] [0 2 0 1 0 2]" {
+		t.Errorf("times %s", got)
+	}
+	sum.Add(kyro.NewFigures())
+	if len(sum.FirstToken) != 5 {
+		t.Errorf("times with those of nothing: %v", sum.FirstToken)
 	}
 }

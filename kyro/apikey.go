@@ -74,7 +74,7 @@ type NewAPIKey struct {
 // Key is the key of a user that is asked for, without its secret. All fields that are wrong are told together, joined by
 // errors.Join: each is VALIDATION.
 func (n NewAPIKey) Key(user ID, now time.Time) (APIKey, error) {
-	name, err1 := checkLine("name", "The name", n.Name, 1, MaxAPIKeyName)
+	name, err1 := checkLine("name", "The name", n.Name, MaxAPIKeyName)
 	expires, err2 := n.expires(now)
 	networks, err3 := parseNetworks(n.Networks)
 	key := APIKey{

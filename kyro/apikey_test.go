@@ -32,6 +32,7 @@ func TestNewAPIKeys(t *testing.T) {
 		"without scopes":    {some(func(k *kyro.NewAPIKey) { k.Scopes = nil }), []string{"scopes"}},
 		"scopes twice":      {some(func(k *kyro.NewAPIKey) { k.Scopes = []kyro.Scope{"READ", "CHAT", "READ"} }), []string{"scopes"}},
 		"another scope":     {some(func(k *kyro.NewAPIKey) { k.Scopes = []kyro.Scope{"ROOT"} }), []string{"scopes"}},
+		"ten networks":      {some(func(k *kyro.NewAPIKey) { k.Networks = slices.Repeat([]string{"192.0.2.7"}, 10) }), nil},
 		"eleven networks":   {some(func(k *kyro.NewAPIKey) { k.Networks = make([]string, 11) }), []string{"allowedNetworks"}},
 		"no network":        {some(func(k *kyro.NewAPIKey) { k.Networks = []string{"example.com"} }), []string{"allowedNetworks"}},
 		"too long a prefix": {some(func(k *kyro.NewAPIKey) { k.Networks = []string{"203.0.113.0/33"} }), []string{"allowedNetworks"}},
@@ -100,12 +101,38 @@ func TestScopes(t *testing.T) {
 		"one of the scopes":         {key.Must(kyro.ScopeRead, kyro.ScopeChat), ""},
 		"another scope":             {key.Must(kyro.ScopeRead, kyro.ScopeIngest), kyro.CodeForbidden},
 		"what every key may":        {key.MustSignIn(), ""},
+		"what every key may, by id": {key.MustSignInFor(kyro.BotID(1), kyro.KindBot), ""},
+		"by another id":             {key.MustSignInFor(kyro.BotID(1), kyro.KindUser), kyro.CodeBadUserInput},
+		"nobody by id":              {kyro.Viewer{}.MustSignInFor(kyro.ReadID("x"), kyro.KindBot), kyro.CodeUnauthenticated},
+		"in person by id":           {person.MustBePersonFor(kyro.BotID(1), kyro.KindBot), ""},
+		"in person by another id":   {person.MustBePersonFor(kyro.BotID(1), kyro.KindUser), kyro.CodeBadUserInput},
+		"no key by a bad id":        {key.MustBePersonFor(kyro.ReadID("x"), kyro.KindBot), kyro.CodeForbidden},
 		"what no key may":           {key.MustBePerson(), kyro.CodeForbidden},
 		"forbidden before a bad id": {key.MustFor(kyro.ReadID("x"), kyro.KindBot, kyro.ScopeRead), kyro.CodeForbidden},
 		"a bad id":                  {key.MustFor(kyro.ReadID("x"), kyro.KindBot, kyro.ScopeChat), kyro.CodeBadUserInput},
 	} {
 		if got := kyro.ErrorCode(c.err); got != c.code {
 			t.Errorf("%s: %v, want %s", name, c.err, c.code)
+		}
+	}
+}
+
+func TestAPIKeysLive(t *testing.T) {
+	t.Parallel()
+	before, after := now.Add(-time.Second), now.Add(time.Second)
+	for name, c := range map[string]struct {
+		key  kyro.APIKey
+		live bool
+	}{
+		"for ever":            {kyro.APIKey{}, true},
+		"until later":         {kyro.APIKey{ExpiresAt: &after}, true},
+		"until now":           {kyro.APIKey{ExpiresAt: &now}, false},
+		"until before":        {kyro.APIKey{ExpiresAt: &before}, false},
+		"revoked":             {kyro.APIKey{RevokedAt: &before}, false},
+		"revoked before time": {kyro.APIKey{RevokedAt: &before, ExpiresAt: &after}, false},
+	} {
+		if got := c.key.Live(now); got != c.live {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

@@ -36,6 +36,7 @@ func TestAttemptsWait(t *testing.T) {
 		"ten":                        {AttemptsOfDevice, minutes(10, s), 15*m - 10*s},
 		"more than can be made":      {AttemptsOfDevice, minutes(20, s), 15*m - 10*s},
 		"the first is too long ago":  {AttemptsOfDevice, former(15*m, 5*s, 4*s, 3*s, 0), 0},
+		"the first of six is":        {AttemptsOfDevice, former(15*m, 5*s, 4*s, 3*s, 1*s, 0), 2 * s},
 		"the first is not, just":     {AttemptsOfDevice, former(15*m-3*s, 5*s, 4*s, 3*s, 0), 2 * s},
 		"a hundred in a day":         {AttemptsOfDevice, minutes(100, 14*m), 24*h - 1400*m},
 		"ten of an account":          {AttemptsOfAccount, minutes(10, s), 15*m - 10*s},
@@ -54,6 +55,11 @@ func TestAttemptsWait(t *testing.T) {
 	}
 	if got := AttemptsOfAccount.Scaled(0.001).Windows; got[0].Most != 1 || got[1].Most != 1 {
 		t.Errorf("scaled down to %v", got)
+	}
+	for want, policy := range map[time.Duration]AttemptPolicy{0: {}, 24 * h: AttemptsOfDevice, 5 * m: AttemptsOfNetwork, 20 * m: {Free: 1, Within: 20 * m}, MaxAttemptDelay: {Free: 1, Within: m}} {
+		if got := policy.Span(); got != want || policy.Unlimited() != (want == 0) {
+			t.Errorf("attempts count for %v, want %v; unlimited: %t", got, want, policy.Unlimited())
+		}
 	}
 	if AttemptsOfAccount.Windows[0].Most != 10 {
 		t.Error("scaling changed the policy")

@@ -121,7 +121,7 @@ func (b *Bot) Apply(p BotPatch) error {
 }
 
 func (b *Bot) validate() error {
-	name, err := checkLine("name", "The name", b.Name, 1, MaxBotName)
+	name, err := checkLine("name", "The name", b.Name, MaxBotName)
 	b.Name = name
 	wrong := []error{err}
 	texts := []struct {
@@ -140,13 +140,13 @@ func (b *Bot) validate() error {
 		case strings.TrimSpace(**t.text) == "":
 			*t.text = nil
 		default:
-			wrong = append(wrong, checkText(t.field, t.label, **t.text, 0, t.limit))
+			wrong = append(wrong, checkText(t.field, t.label, **t.text, t.limit))
 		}
 	}
 	if strings.TrimSpace(b.NoAnswerText) == "" {
 		wrong = append(wrong, Invalid("noAnswerText", "The no-answer text must not be empty; null restores the default."))
 	} else {
-		wrong = append(wrong, checkText("noAnswerText", "The no-answer text", b.NoAnswerText, 0, MaxNoAnswerText))
+		wrong = append(wrong, checkText("noAnswerText", "The no-answer text", b.NoAnswerText, MaxNoAnswerText))
 	}
 	if b.Model != nil && len(*b.Model) <= MaxModelName && !IsModelName(*b.Model) {
 		wrong = append(wrong, Invalid("model", "The model must be named as its provider names it, such as gemini-3.8-flash: letters, digits, dots, dashes and slashes."))
@@ -164,7 +164,7 @@ func (b *Bot) checkSuggested() error {
 		return Invalid("suggestedQuestions", "At most %d suggested questions.", MaxSuggested)
 	}
 	for i, q := range b.SuggestedQuestions {
-		line, err := checkLine("suggestedQuestions", "A suggested question", q, 1, MaxSuggestedQuestion)
+		line, err := checkLine("suggestedQuestions", "A suggested question", q, MaxSuggestedQuestion)
 		if err != nil {
 			_ = err.(*Error).At("suggestedQuestions", strconv.Itoa(i)) //nolint:errorlint // as checkLine gives it
 			return err

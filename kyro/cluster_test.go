@@ -21,6 +21,7 @@ func TestNearest(t *testing.T) {
 		"right at the threshold":       {[][]float32{east}, []float32{0.6, 0.8}, 0.6, 0},
 		"too far":                      {[][]float32{east}, northEast, 0.71, -1},
 		"the nearest of those":         {[][]float32{east, northEast, north}, []float32{0.4, 1}, 0.1, 2},
+		"the first of all":             {[][]float32{east, east}, east, 0.5, 0},
 		"the first of equal ones":      {[][]float32{north, east, east}, east, 0.5, 1},
 		"a centre without direction":   {[][]float32{{0, 0}, nil}, east, 0.1, -1},
 		"a vector of another length":   {[][]float32{east}, []float32{1, 0, 0}, 0.1, -1},
@@ -28,6 +29,21 @@ func TestNearest(t *testing.T) {
 	} {
 		if got := kyro.Nearest(c.centres, c.vector, c.threshold); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestCosine(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b []float32
+		want float64
+	}{
+		{[]float32{3, 4}, []float32{6, 8}, 1}, {[]float32{3, 4}, []float32{-3, -4}, -1}, {[]float32{3, 4}, []float32{5, 0}, 0.6}, {[]float32{1, 0}, []float32{0, 1}, 0},
+		{[]float32{0, 0}, []float32{1, 0}, 0}, {[]float32{1, 0}, []float32{0, 0}, 0}, {[]float32{1}, []float32{1, 0}, 0}, {nil, nil, 0},
+	} {
+		if got := kyro.Cosine(c.a, c.b); math.Abs(got-c.want) > 1e-9 || math.IsNaN(got) {
+			t.Errorf("%v and %v: %g, want %g", c.a, c.b, got, c.want)
 		}
 	}
 }
@@ -40,6 +56,7 @@ func TestCentre(t *testing.T) {
 		central int
 	}{
 		"nothing":                 {nil, nil, 0},
+		"the first of equal ones": {[][]float32{{0, 1}, {1, 1}, {2, 2}, {1, 0}}, []float32{0.70710677, 0.70710677}, 1},
 		"one":                     {[][]float32{{0, 3}}, []float32{0, 1}, 0},
 		"each counts alike":       {[][]float32{{10, 0}, {0, 1}, {1, 1}}, []float32{0.70710677, 0.70710677}, 2},
 		"those without direction": {[][]float32{{0, 0}, {1, 0}, {1, 0, 0}}, []float32{1, 0}, 1},

@@ -73,3 +73,39 @@ func TestPatternsAreOfOneLine(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestCrawlsHaveLimits(t *testing.T) {
+	t.Parallel()
+	patterns := func(n int) []string { return slices.Repeat([]string{"/a"}, n) }
+	for name, c := range map[string]struct {
+		crawl kyro.NewCrawl
+		field string // that is wrong; "": none is
+	}{
+		"the least":               {kyro.NewCrawl{MaxPages: 1}, ""},
+		"the most":                {kyro.NewCrawl{MaxPages: kyro.MaxCrawlPages, MaxDepth: kyro.MaxCrawlDepth, Include: patterns(kyro.MaxCrawlPatterns), Exclude: patterns(kyro.MaxCrawlPatterns)}, ""},
+		"no page":                 {kyro.NewCrawl{}, "maxPages"},
+		"too many pages":          {kyro.NewCrawl{MaxPages: kyro.MaxCrawlPages + 1}, "maxPages"},
+		"less deep than the page": {kyro.NewCrawl{MaxPages: 1, MaxDepth: -1}, "maxDepth"},
+		"too deep":                {kyro.NewCrawl{MaxPages: 1, MaxDepth: kyro.MaxCrawlDepth + 1}, "maxDepth"},
+		"too many to include":     {kyro.NewCrawl{MaxPages: 1, Include: patterns(kyro.MaxCrawlPatterns + 1)}, "include"},
+		"too many to exclude":     {kyro.NewCrawl{MaxPages: 1, Exclude: patterns(kyro.MaxCrawlPatterns + 1)}, "exclude"},
+		"a pattern of nothing":    {kyro.NewCrawl{MaxPages: 1, Include: []string{""}}, "include"},
+		"a pattern of no path":    {kyro.NewCrawl{MaxPages: 1, Exclude: []string{"docs/*"}}, "exclude"},
+		"a pattern of an ending":  {kyro.NewCrawl{MaxPages: 1, Exclude: []string{"*.pdf"}}, ""},
+		"a long pattern":          {kyro.NewCrawl{MaxPages: 1, Include: []string{"/" + strings.Repeat("x", 199)}}, ""},
+		"too long a pattern":      {kyro.NewCrawl{MaxPages: 1, Include: []string{"/" + strings.Repeat("x", 200)}}, "include"},
+	} {
+		err := c.crawl.Check()
+		known, _ := errors.AsType[*kyro.Error](err)
+		if (err == nil) != (c.field == "") || err != nil && (known == nil || known.Code != kyro.CodeValidation || !slices.Equal(known.Field, []string{c.field})) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for status, final := range map[kyro.CrawlStatus]bool{
+		kyro.CrawlQueued: false, kyro.CrawlRunning: false, kyro.CrawlCompleted: true, kyro.CrawlFailed: true, kyro.CrawlCanceled: true,
+	} {
+		if status.Final() != final {
+			t.Errorf("%s: %t", status, status.Final())
+		}
+	}
+}

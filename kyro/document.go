@@ -248,14 +248,14 @@ type SavedPage struct {
 }
 
 // CheckTitle trims a title and checks that it has 1 to 200 characters on one line.
-func CheckTitle(s string) (string, error) { return checkLine("title", "The title", s, 1, MaxTitle) }
+func CheckTitle(s string) (string, error) { return checkLine("title", "The title", s, MaxTitle) }
 
 // CheckDocumentText checks the text of a text document: 1 to limit characters, not only white space.
 func CheckDocumentText(s string, limit int) error {
 	if strings.TrimSpace(s) == "" {
 		return Invalid("text", "The text must not be empty.")
 	}
-	return checkText("text", "The text", s, 1, limit)
+	return checkText("text", "The text", s, limit)
 }
 
 // CleanFileName makes a client's file name safe to keep and show: the last path element without control or

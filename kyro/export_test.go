@@ -37,7 +37,10 @@ func TestExportsAreChecked(t *testing.T) {
 		t.Error("what it holds does not end with the moment it was asked for")
 	}
 
+	theirs, ofAnother := talks(kyro.ExportCSV, at(2), at(4)), talks(kyro.ExportCSV, at(2), at(4))
+	theirs.OwnerID, ofAnother.BotID = kyro.UserID(2), kyro.BotID(8)
 	for name, other := range map[string]kyro.Export{
+		"owner": theirs, "bot": ofAnother,
 		"format": talks(kyro.ExportJSONL, at(2), at(4)), "from": talks(kyro.ExportCSV, nil, at(4)), "to": talks(kyro.ExportCSV, at(2), at(5)), "kind": mine,
 	} {
 		if spanned.Same(&other) {
@@ -46,6 +49,14 @@ func TestExportsAreChecked(t *testing.T) {
 	}
 	if again := talks(kyro.ExportCSV, at(2), at(4)); !spanned.Same(&again) {
 		t.Error("the same is another")
+	}
+	if all, again := talks(kyro.ExportCSV, nil, nil), talks(kyro.ExportCSV, nil, nil); !all.Same(&again) || all.Same(&spanned) {
+		t.Error("a span is the same as none, or none is not")
+	}
+	for status, final := range map[kyro.ExportStatus]bool{kyro.ExportQueued: false, kyro.ExportRunning: false, kyro.ExportReady: true, kyro.ExportFailed: true} {
+		if status.Final() != final {
+			t.Errorf("%s: %t", status, status.Final())
+		}
 	}
 	if got := spanned.FileName() + " " + mine.FileName(); got != "kyrochat-bot-7-conversations-2026-11-29.csv kyrochat-my-data-2026-11-29.zip" {
 		t.Errorf("they are called %s", got)

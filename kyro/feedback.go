@@ -70,5 +70,5 @@ func (f *Feedback) Validate() error {
 		}
 	}
 	f.Reasons = reasons
-	return checkText("comment", "The comment", f.Comment, 0, MaxFeedbackComment)
+	return checkText("comment", "The comment", f.Comment, MaxFeedbackComment)
 }

@@ -51,6 +51,8 @@ func TestTheLastBudgetToResetIsTold(t *testing.T) {
 			"The daily budget of the bot bot_4 has 499 of 10000 tokens left, and this answer may take 500. It is whole again at 2026-11-30 00:00 UTC.", day},
 		{[]kyro.HardBudget{budget(kyro.UserID(1), kyro.BudgetMonth, kyro.Spending{Cost: 1_900_000}, month), budget(kyro.UserID(1), kyro.BudgetDay, kyro.Spending{Messages: 10}, day)},
 			"The monthly budget of the account has 0.1 of 2 units of money left, and this answer may take 0.25.", month},
+		{[]kyro.HardBudget{budget(kyro.UserID(1), kyro.BudgetDay, kyro.Spending{Messages: 10}, day), budget(kyro.BotID(4), kyro.BudgetDay, kyro.Spending{Messages: 10}, day)},
+			"The daily budget of the account has 0 of 10 messages left", day},
 		{[]kyro.HardBudget{budget(kyro.APIKeyID(2), kyro.BudgetDay, kyro.Spending{Messages: 12}, day)},
 			"The daily budget of the API key key_2 has 0 of 10 messages left", day},
 	} {
@@ -100,5 +102,30 @@ func TestLimitsAreChecked(t *testing.T) {
 	tight := kyro.SpendingLimits{Messages: &five, Tokens: &three}.Tighter(kyro.SpendingLimits{Messages: &three})
 	if tight.String() != "messages 3, tokens 3" {
 		t.Errorf("the tighter of both: %s", tight)
+	}
+}
+
+func TestLimitsAsTheyAreTold(t *testing.T) {
+	unlimited, limited := kyro.HardBudget{}, kyro.HardBudget{Limits: spendingLimits(10, 1_000, 2_500_000)}
+	if unlimited.MaxMessages() != nil || unlimited.MaxTokens() != nil || unlimited.MaxCost() != nil || !unlimited.Limits.None() {
+		t.Error("a limit where there is none")
+	}
+	if *limited.MaxMessages() != 10 || *limited.MaxTokens() != 1_000 || *limited.MaxCost() != 2.5 {
+		t.Errorf("%g messages, %g tokens, %g units", *limited.MaxMessages(), *limited.MaxTokens(), *limited.MaxCost())
+	}
+	for _, one := range []kyro.SpendingLimits{{Messages: limited.Limits.Messages}, {Tokens: limited.Limits.Tokens}, {Cost: limited.Limits.Cost}} {
+		if one.None() {
+			t.Errorf("%s is no limit", one)
+		}
+	}
+}
+
+func TestEveryAnswerIsChargedAsAMessage(t *testing.T) {
+	if got := (kyro.Charge{}).Of(kyro.Bot{}, "?", true); got != (kyro.Spending{Messages: 1}) {
+		t.Errorf("without an estimate: %+v", got)
+	}
+	estimate := func(kyro.Bot, string, bool) kyro.Spending { return kyro.Spending{Tokens: 700, Cost: 5} }
+	if got := (kyro.Charge{Estimate: estimate}).Of(kyro.Bot{}, "?", true); got != (kyro.Spending{Messages: 1, Tokens: 700, Cost: 5}) {
+		t.Errorf("with one: %+v", got)
 	}
 }

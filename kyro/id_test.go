@@ -48,6 +48,21 @@ func TestReadIDIsRefusedWhereItIsUsed(t *testing.T) {
 	}
 }
 
+// An id whose key is missing is none, whatever its kind says.
+func TestIDsWithoutAKeyAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, id := range []kyro.ID{{}, kyro.BotID(0), kyro.BotID(-1)} {
+		for _, err := range []error{id.Check(), id.Expect(kyro.KindBot)} {
+			if kyro.ErrorCode(err) != kyro.CodeBadUserInput {
+				t.Errorf("%#v: %v", id, err)
+			}
+		}
+	}
+	if err := kyro.BotID(1).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParseIDDoesNotEchoALongText(t *testing.T) {
 	t.Parallel()
 	long := make([]byte, 100_000)

@@ -164,7 +164,7 @@ func CheckMessageText(s string, limit int) error {
 	if strings.TrimSpace(s) == "" {
 		return Invalid("text", "The message must not be empty.")
 	}
-	return checkText("text", "The message", s, 1, limit)
+	return checkText("text", "The message", s, limit)
 }
 
 // CheckClientMessageID checks the key that makes sending safe to repeat: 1 to 64 of A-Z, a-z, 0-9, _ and -.

@@ -44,9 +44,13 @@ func TestBotLimits(t *testing.T) {
 		"suggestedQuestions":   {SuggestedQuestions: kyro.Some(make([]string, 7))},
 		"suggestedQuestions.1": {SuggestedQuestions: kyro.Some([]string{"ok", ""})},
 		"temperature":          {Temperature: kyro.Some(2.1)},
+		"temperature ":         {Temperature: kyro.Some(-0.1)},
 		"maxOutputTokens":      {MaxOutputTokens: kyro.Some(0)},
+		"maxOutputTokens ":     {MaxOutputTokens: kyro.Some(8193)},
 		"topK":                 {TopK: kyro.Some(21)},
+		"topK ":                {TopK: kyro.Some(0)},
 		"minScore":             {MinScore: kyro.Some(-1.5)},
+		"minScore ":            {MinScore: kyro.Some(1.1)},
 		"noAnswerText":         {NoAnswerText: kyro.Some(" ")},
 	}
 	for field, patch := range tests {
@@ -56,6 +60,17 @@ func TestBotLimits(t *testing.T) {
 		var known *kyro.Error
 		if !errors.As(err, &known) || known.Code != kyro.CodeValidation || strings.Join(known.Field, ".") != strings.TrimSpace(field) {
 			t.Errorf("%s: got %v at %v", field, err, known)
+		}
+	}
+	for _, patch := range []kyro.BotPatch{
+		{Temperature: kyro.Some(0.0), MaxOutputTokens: kyro.Some(1), TopK: kyro.Some(1), MinScore: kyro.Some(-1.0)},
+		{Temperature: kyro.Some(2.0), MaxOutputTokens: kyro.Some(8192), TopK: kyro.Some(20), MinScore: kyro.Some(1.0),
+			SuggestedQuestions: kyro.Some([]string{"1", "2", "3", "4", "5", "6"})},
+	} {
+		bot := kyro.NewBot(kyro.UserID(1), now)
+		bot.Name = "Ada"
+		if err := bot.Apply(patch); err != nil {
+			t.Errorf("at the limits: %v", err)
 		}
 	}
 }
@@ -70,7 +85,7 @@ func TestEveryWrongFieldOfABotIsTold(t *testing.T) {
 		}
 	}
 	for model, right := range map[string]bool{"gemini-3.8-flash": true, "models/gemini-3.8-flash": true, "tunedModels/ours_1": true,
-		"a b": false, "../x": false, "models/": false, "a/b/c": false, "m\u00fc": false} {
+		"a b": false, "../x": false, "models/": false, "a/b/c": false, strings.Repeat("x", 100): true, strings.Repeat("x", 98) + "!x": false, "m\u00fc": false} {
 		bot := kyro.NewBot(kyro.UserID(1), now)
 		if err := bot.Apply(kyro.BotPatch{Name: kyro.Some("Ada"), Model: kyro.Some(model)}); (err == nil) != right {
 			t.Errorf("the model %q: %v", model, err)
@@ -124,6 +139,7 @@ func TestNormalizeEmail(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"Ada@Example.COM": "ada@example.com", "  a.b+c@x.io ": "a.b+c@x.io", "Zoë@exämple.de": "zoë@exämple.de",
+		strings.Repeat("a", 249) + "@x.io": strings.Repeat("a", 249) + "@x.io",
 	} {
 		if got, err := kyro.NormalizeEmail(in); err != nil || got != want {
 			t.Errorf("%q: %q, %v", in, got, err)
@@ -131,7 +147,7 @@ func TestNormalizeEmail(t *testing.T) {
 	}
 	for _, in := range []string{
 		"", "ada", "@x.io", "ada@", "Ada <ada@x.io>", "a@x.io, b@x.io", "a@x.io\r\nBcc: b@x.io", "a b@x.io", "a@x.io\x00",
-		"a\u202e@x.io", strings.Repeat("a", 250) + "@x.io",
+		"a\u202e@x.io", "a\u00a0b@x.io", "a\u009fb@x.io", strings.Repeat("a", 250) + "@x.io",
 	} {
 		if got, err := kyro.NormalizeEmail(in); kyro.ErrorCode(err) != kyro.CodeValidation {
 			t.Errorf("%q: %q, %v", in, got, err)
@@ -142,7 +158,7 @@ func TestNormalizeEmail(t *testing.T) {
 func TestCheckPassword(t *testing.T) {
 	t.Parallel()
 	for in, ok := range map[string]bool{
-		"twelve chars": true, " spaces count ": true, strings.Repeat("ü", 12): true, strings.Repeat("x", 128): true,
+		"twelve chars": true, " spaces count ": true, strings.Repeat("ü", 12): true, strings.Repeat("x", 128): true, strings.Repeat("😀", 128): true,
 		"eleven char": false, strings.Repeat("x", 129): false, strings.Repeat("😀", 129): false, "has a NUL\x00 in it": false,
 		"broken utf8 \xff\xff": false,
 	} {
@@ -192,6 +208,20 @@ func TestTitleFrom(t *testing.T) {
 	if got := kyro.TitleFrom("  What is\n\tthis? "); got != "What is this?" {
 		t.Errorf("%q", got)
 	}
+	for _, whole := range []string{strings.Repeat("x", 60), strings.Repeat("\uffff", 60), strings.Repeat("😀", 30)} {
+		if got := kyro.TitleFrom(whole); got != whole {
+			t.Errorf("%q is cut to %q", whole, got)
+		}
+	}
+	for in, want := range map[string]string{
+		strings.Repeat("x", 61):      strings.Repeat("x", 59) + "…",
+		strings.Repeat("\uffff", 61): strings.Repeat("\uffff", 59) + "…",
+		strings.Repeat("😀", 31):      strings.Repeat("😀", 29) + "…",
+	} {
+		if got := kyro.TitleFrom(in); got != want {
+			t.Errorf("%q becomes %q", in, got)
+		}
+	}
 	for _, s := range []string{strings.Repeat("word ", 40), strings.Repeat("😀", 100), strings.Repeat("字", 61)} {
 		got := kyro.TitleFrom(s)
 		if n := kyro.CharCount(got); n > 60 || n < 50 || !strings.HasSuffix(got, "…") {
@@ -202,7 +232,7 @@ func TestTitleFrom(t *testing.T) {
 
 func TestCharCountIsWhatJavaScriptCounts(t *testing.T) {
 	t.Parallel()
-	for s, want := range map[string]int{"": 0, "abc": 3, "é": 1, "字": 1, "😀": 2, "👨‍👩‍👧": 8} {
+	for s, want := range map[string]int{"": 0, "abc": 3, "é": 1, "字": 1, "\uffff": 1, "😀": 2, "👨‍👩‍👧": 8} {
 		if got := kyro.CharCount(s); got != want {
 			t.Errorf("%q: %d, want %d", s, got, want)
 		}
@@ -212,7 +242,7 @@ func TestCharCountIsWhatJavaScriptCounts(t *testing.T) {
 func TestClientMessageID(t *testing.T) {
 	t.Parallel()
 	for s, ok := range map[string]bool{
-		"a": true, "3f2504e0-4f89-41d3-9a0c-0305e82c3301": true, strings.Repeat("x", 64): true, "A_b-9": true,
+		"a": true, "3f2504e0-4f89-41d3-9a0c-0305e82c3301": true, strings.Repeat("x", 64): true, "A_b-9": true, "azAZ09_-": true,
 		"": false, strings.Repeat("x", 65): false, "a b": false, "é": false, "a\n": false, "a.b": false,
 	} {
 		if err := kyro.CheckClientMessageID(s); (err == nil) != ok {
@@ -240,6 +270,10 @@ func TestPercentNeverFalls(t *testing.T) {
 		}
 	}
 	steps = append(steps, kyro.DocumentProgress{Status: kyro.DocumentReady})
+	none := 0
+	if got := (kyro.DocumentProgress{Status: kyro.DocumentEmbedding, StageTotal: &none}).Percent(); got != 45 {
+		t.Errorf("a stage of nothing is at %g percent", got)
+	}
 	last := -1.0
 	for _, p := range steps {
 		if got := p.Percent(); got < last || got > 100 {
@@ -273,8 +307,10 @@ func TestDocumentStatus(t *testing.T) {
 func TestCleanFileName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"report.pdf": "report.pdf", "../../etc/passwd": "passwd", `C:\docs\a.txt`: "a.txt", "a\x00b\n.md": "ab.md",
+		"report.pdf": "report.pdf", "/a.txt": "a.txt", strings.Repeat("x", 255): strings.Repeat("x", 255), "../../etc/passwd": "passwd", `C:\docs\a.txt`: "a.txt", "a\x00b\n.md": "ab.md",
 		"evil\u202efdp.exe": "evilfdp.exe", "": "", "..": "..",
+		"1\u061c2\u200e3\u200f4\u202a5\u202b6\u202c7\u202d8\u202e9\u2066a\u2067b\u2068c\u2069d": "123456789abcd",
+		"1\u061b2\u200d3\u20104\u20295\u202f6\u20657\u206a8":                                    "1\u061b2\u200d3\u20104\u20295\u202f6\u20657\u206a8",
 	} {
 		if got := kyro.CleanFileName(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
@@ -298,6 +334,22 @@ func TestErrors(t *testing.T) {
 	}
 	if kyro.ErrorCode(cause) != kyro.CodeInternal || kyro.ErrorCode(nil) != "" {
 		t.Error("unknown errors are INTERNAL, none is none")
+	}
+	for want, err := range map[string]error{
+		"OK": nil, "CANCELED": fmt.Errorf("ask: %w", context.Canceled), "TIMEOUT": context.DeadlineExceeded, "UNAVAILABLE": err, "INTERNAL": cause,
+	} {
+		if got := kyro.CallCode(err); got != want {
+			t.Errorf("a call that ended with %v is %s", err, got)
+		}
+	}
+	if got, err := kyro.One([]int{7}, nil, kyro.KindBot); got != 7 || err != nil {
+		t.Errorf("one row: %d, %v", got, err)
+	}
+	if _, err := kyro.One([]int{7}, cause, kyro.KindBot); !errors.Is(err, cause) {
+		t.Errorf("a read that failed: %v", err)
+	}
+	if _, err := kyro.One([]int{}, nil, kyro.KindBot); kyro.ErrorCode(err) != kyro.CodeNotFound {
+		t.Errorf("no row: %v", err)
 	}
 	if !kyro.Invalid("name", "x").InPayload() || kyro.NotFound(kyro.KindBot).InPayload() {
 		t.Error("a caller can mend VALIDATION, and not NOT_FOUND")

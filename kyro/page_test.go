@@ -1,6 +1,7 @@
 package kyro_test
 
 import (
+	"encoding/base64"
 	"testing"
 
 	"kyrochat/kyro"
@@ -56,6 +57,16 @@ func TestPageArgs(t *testing.T) {
 	}
 }
 
+func TestWhatIsWantedOfRows(t *testing.T) {
+	t.Parallel()
+	if all := (kyro.PageRequest{}); !all.Wants("text") {
+		t.Error("everything is less than all")
+	}
+	if some := (kyro.PageRequest{Fields: map[string]bool{"id": true}}); !some.Wants("id") || some.Wants("text") {
+		t.Error("something else is wanted")
+	}
+}
+
 func TestStreamCursorRoundTrip(t *testing.T) {
 	t.Parallel()
 	want := kyro.StreamCursor{Stream: kyro.MessageID(12), Attempt: 3, Seq: 4711}
@@ -63,14 +74,24 @@ func TestStreamCursorRoundTrip(t *testing.T) {
 	if err != nil || got != want {
 		t.Fatalf("got %+v, %v", got, err)
 	}
+	first := kyro.StreamCursor{Stream: kyro.MessageID(12)}
+	if got, err := kyro.ParseStreamCursor(first.String()); err != nil || got != first {
+		t.Errorf("before the first event: %+v, %v", got, err)
+	}
+	forged := func(plain string) string { return base64.RawURLEncoding.EncodeToString([]byte(plain)) }
 	list := kyro.Cursor{Order: "o", Value: "v", Key: 1}.String()
-	for _, s := range []string{"", "x", list, want.String() + "A", want.String()[:8]} {
+	for _, s := range []string{"", "x", list, forged("s1|cat_1|1|1"), forged("s1|msg_1|x|1"), forged("s1|msg_1|1|x"), forged("s1|msg_1|-1|1"), forged("s1|msg_1|1|-1"), want.String() + "A", want.String()[:8]} {
 		if _, err := kyro.ParseStreamCursor(s); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
 			t.Errorf("ParseStreamCursor(%q) = %v, want BAD_USER_INPUT", s, err)
 		}
 	}
 	if _, err := kyro.ParseCursor(want.String()); err == nil {
 		t.Error("a stream's cursor was taken for a list's")
+	}
+	for _, s := range []string{forged("1||1|v"), forged("1|o|x|v"), forged("1|o|1"), forged("2|o|1|v")} {
+		if c, err := kyro.ParseCursor(s); kyro.ErrorCode(err) != kyro.CodeBadUserInput {
+			t.Errorf("ParseCursor(%q) = %+v, %v", s, c, err)
+		}
 	}
 }
 

@@ -77,13 +77,13 @@ func ParsePrices(table string) (map[string]Price, error) {
 		if entry = strings.TrimSpace(entry); entry == "" {
 			continue
 		}
-		name, price, ok := strings.Cut(entry, "=")
+		name, price, _ := strings.Cut(entry, "=")
 		name = strings.TrimSpace(name)
 		prompt, output, both := strings.Cut(price, "/")
 		p, good := parseMoney(prompt)
 		o, fine := parseMoney(output)
 		switch {
-		case !ok || !both || !good || !fine || !IsModelName(name):
+		case !both || !good || !fine || !IsModelName(name):
 			return nil, fmt.Errorf("%q is no price: use model=prompt/output, such as gemini-3.8-flash=0.75/3.75, for a million tokens", entry)
 		case p > MaxPrice || o > MaxPrice:
 			return nil, fmt.Errorf("the price of %s is too high: at most 1000000 for a million tokens", name)

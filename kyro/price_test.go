@@ -20,7 +20,7 @@ func TestPrices(t *testing.T) {
 	}{
 		{"gemini-3.8-flash", 1_000_000, 1_000_000, 4_500_000}, {"gemini-3.8-flash", 1, 0, 1}, {"gemini-3.8-flash", 4, 4, 3 + 15},
 		{"gemini-3.8-flash-001", 4, 0, 3}, {"models/gemini-3.8-flash", 4, 0, 3}, {"gemini-3.8-flash-lite", 4, 4, 0}, {"gemini-3.8", 4, 4, 0},
-		{"", 4, 4, 0}, {"gemini-3.8-flash", 0, 0, 0}, {"gemini-3.8-flash", -5, -5, 0}, {"kyro-extractive-1", 1_000, 1_000, 0},
+		{"", 4, 4, 0}, {"-001", 4, 4, 0}, {"001", 4, 4, 0}, {"gemini-3.8-flash-", 4, 4, 0}, {"gemini-3.8-flash", 0, 0, 0}, {"gemini-3.8-flash", -5, -5, 0}, {"kyro-extractive-1", 1_000, 1_000, 0},
 	} {
 		if got := p.Cost(c.model, c.prompt, c.output); got != c.cost {
 			t.Errorf("%d and %d tokens of %q cost %d, want %d", c.prompt, c.output, c.model, got, c.cost)
@@ -30,7 +30,14 @@ func TestPrices(t *testing.T) {
 	if got := dear.Cost("m", math.MaxInt64, math.MaxInt64); got <= 0 {
 		t.Errorf("what nobody can pay costs %d", got)
 	}
-	for _, bad := range []string{"m", "m=", "m=1", "m=1/", "m=-1/1", "m=1e3/1", "m=.5/1", "m=1/0.1234567", "m=1/1,m=2/2", "=1/1", "a b=1/1", "m=1000001/1", "m=9999999999/1", "m=1/2/3"} {
+	half := kyro.Prices{Models: map[string]kyro.Price{"m": {Prompt: 4 * kyro.MoneyUnit}}} // of 2^62 tokens: 2^64 millionths, which is no number
+	if got := half.Cost("m", 1<<62, 0); got != dear.Cost("m", math.MaxInt64, 0) {
+		t.Errorf("what nobody can pay costs %d", got)
+	}
+	if models, err := kyro.ParsePrices("a=1/1,,b=1000000/1000000"); err != nil || len(models) != 2 || models["b"].Output != kyro.MaxPrice {
+		t.Errorf("prices up to the highest: %v, %v", models, err)
+	}
+	for _, bad := range []string{"m=1/1000001", "m", "m=", "m=1", "m=1/", "m=-1/1", "m=1e3/1", "m=.5/1", "m=1/0.1234567", "m=1/1,m=2/2", "=1/1", "a b=1/1", "m=1000001/1", "m=9999999999/1", "m=1/2/3"} {
 		if models, err := kyro.ParsePrices(bad); err == nil {
 			t.Errorf("%q gives %v", bad, models)
 		}

@@ -23,7 +23,7 @@ func (q QA) Check() error {
 		if strings.TrimSpace(part.text) == "" {
 			return Invalid(part.field, "%s must not be empty.", part.name)
 		}
-		if err := checkText(part.field, part.name, part.text, 1, part.most); err != nil {
+		if err := checkText(part.field, part.name, part.text, part.most); err != nil {
 			return err
 		}
 	}

@@ -18,34 +18,28 @@ func CharCount(s string) int {
 	return n
 }
 
-// checkLine checks a one-line input: valid, without control or bidirectional characters, and minimum to maximum
-// characters long once trimmed. It gives back the trimmed text.
-func checkLine(field, label, s string, minimum, maximum int) (string, error) {
+// checkLine checks a one-line input: valid, without control or bidirectional characters, with something to be seen, and at
+// most so many characters long once trimmed. It gives back the trimmed text.
+func checkLine(field, label, s string, maximum int) (string, error) {
 	s = strings.TrimSpace(s)
-	if err := checkText(field, label, s, minimum, maximum); err != nil {
+	if err := checkText(field, label, s, maximum); err != nil {
 		return "", err
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || isBidiControl(r) }) {
 		return "", Invalid(field, "%s must be one line without control characters.", label)
 	}
-	if minimum > 0 && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }) {
-		return "", Invalid(field, "%s must not be empty.", label) // nothing of it is to be seen
+	if !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }) {
+		return "", Invalid(field, "%s must not be empty.", label)
 	}
 	return s, nil
 }
 
-// checkText checks an input of several lines: valid UTF-8 without NUL, minimum to maximum characters long.
-func checkText(field, label, s string, minimum, maximum int) error {
+// checkText checks an input of several lines, which may be empty: valid UTF-8 without NUL, at most so many characters long.
+func checkText(field, label, s string, maximum int) error {
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
 		return Invalid(field, "%s is not valid text.", label)
 	}
-	n := CharCount(s)
-	switch {
-	case n == 0 && minimum > 0:
-		return Invalid(field, "%s must not be empty.", label)
-	case n < minimum:
-		return Invalid(field, "%s must have at least %d characters.", label, minimum)
-	case n > maximum:
+	if n := CharCount(s); n > maximum {
 		return Invalid(field, "%s must have at most %d characters; this has %d.", label, maximum, n)
 	}
 	return nil

@@ -26,7 +26,8 @@ func TestUsageIsAskedForWholeHours(t *testing.T) {
 		{nil, nil, "Europe/Berlin", "2026-10-31T23:00:00Z 2026-11-27T11:00:00Z"},
 		{nil, at("2026-11-01T00:00:00Z"), "UTC", "2026-10-01T00:00:00Z 2026-11-01T00:00:00Z"},
 		{at("2026-11-03T10:59:59Z"), at("2026-11-03T11:00:01Z"), "UTC", "2026-11-03T10:00:00Z 2026-11-03T12:00:00Z"},
-		{at("2025-11-27T11:00:00Z"), nil, "UTC", "2025-11-27T11:00:00Z 2026-11-27T11:00:00Z"},
+		{at("2025-11-26T11:00:00Z"), nil, "UTC", "2025-11-26T11:00:00Z 2026-11-27T11:00:00Z"},
+		{at("2025-11-26T10:59:00Z"), nil, "UTC", ""},
 		{at("2026-11-27T12:00:00Z"), nil, "UTC", ""},
 		{at("2025-11-20T11:00:00Z"), nil, "UTC", ""},
 		{nil, nil, "", ""}, {nil, nil, "Local", ""}, {nil, nil, "../etc/passwd", ""}, {nil, nil, "Mars/Olympus", ""},
@@ -72,5 +73,33 @@ func TestDaysOfUsage(t *testing.T) {
 		if fmt.Sprint(got) != c.want {
 			t.Errorf("%s: %v, want %s", c.zone, got, c.want)
 		}
+	}
+}
+
+func TestUsageIsSummedUp(t *testing.T) {
+	from := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	r, err := kyro.NewUsageRange(&from, nil, "UTC", from.Add(30*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := func(bot, key int64, model string, n int64) kyro.UsageEntry {
+		return kyro.UsageEntry{UsageFigures: kyro.UsageFigures{Messages: n, PromptTokens: 10 * n, OutputTokens: 100 * n, Cost: kyro.Money(1_000 * n)},
+			BotID: kyro.BotID(bot), KeyID: kyro.APIKeyID(key), Model: model}
+	}
+	u := kyro.UsageOf(r, []kyro.UsageEntry{entry(1, 1, "small", 1), entry(2, 2, "large", 2), entry(1, 2, "large", 4)}, nil)
+	if got := fmt.Sprint(u.UsageFigures, u.TotalTokens()); got != "{7 70 700 7000} 770" {
+		t.Errorf("all: %s", got)
+	}
+	if len(u.Models) != 2 || u.Models[0].Model != "large" || u.Models[0].TotalTokens() != 660 || u.Models[1].Cost != 1_000 {
+		t.Errorf("by model: %+v", u.Models)
+	}
+	if len(u.Bots) != 2 || u.Bots[0].BotID != kyro.BotID(1) || u.Bots[0].Messages != 5 || u.Bots[1].PromptTokens != 20 {
+		t.Errorf("by bot: %+v", u.Bots)
+	}
+	if len(u.APIKeys) != 2 || u.APIKeys[0].KeyID != kyro.APIKeyID(2) || u.APIKeys[0].OutputTokens != 600 {
+		t.Errorf("by key: %+v", u.APIKeys)
+	}
+	if sum := (&kyro.MessageUsage{PromptTokens: 3, OutputTokens: 4}).TotalTokens(); sum != 7 {
+		t.Errorf("a message took %d tokens", sum)
 	}
 }

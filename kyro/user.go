@@ -94,15 +94,12 @@ func NormalizeEmail(s string) (string, error) {
 	if err != nil || parsed.Name != "" || parsed.Address != s {
 		return "", bad
 	}
-	if at := strings.LastIndexByte(s, '@'); at < 1 || at == len(s)-1 {
-		return "", bad
-	}
 	return strings.ToLower(s), nil
 }
 
 // CheckUserName trims a name and checks that it has 1 to 100 characters on one line.
 func CheckUserName(s string) (string, error) {
-	return checkLine("name", "The name", s, 1, MaxUserName)
+	return checkLine("name", "The name", s, MaxUserName)
 }
 
 // CheckPassword checks the length of a new password: 12 to 128 code points and at most 512 bytes of any valid

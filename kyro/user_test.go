@@ -27,3 +27,27 @@ func TestDoubtedPasswords(t *testing.T) {
 		}
 	}
 }
+
+func TestKnownDevices(t *testing.T) {
+	t.Parallel()
+	issued := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	account := kyro.Credentials{User: kyro.User{ID: kyro.UserID(1)}, PasswordChangedAt: issued}
+	token := kyro.DeviceToken{UserID: kyro.UserID(1), ID: "x", Issued: issued}
+	for name, c := range map[string]struct {
+		account kyro.Credentials
+		token   kyro.DeviceToken
+		after   time.Duration
+		want    bool
+	}{
+		"at once":                      {account, token, 0, true},
+		"until it is too old":          {account, token, kyro.DeviceTokenTTL - time.Microsecond, true},
+		"too old":                      {account, token, kyro.DeviceTokenTTL, false},
+		"of another account":           {account, kyro.DeviceToken{UserID: kyro.UserID(2), Issued: issued}, 0, false},
+		"from before the new password": {account, kyro.DeviceToken{UserID: kyro.UserID(1), Issued: issued.Add(-time.Second)}, 0, false},
+		"of no account":                {kyro.Credentials{}, kyro.DeviceToken{Issued: issued}, 0, false},
+	} {
+		if got := c.account.Knows(c.token, issued.Add(c.after)); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -90,11 +90,11 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 		err = errors.New("say by -o where the backup is to be written")
 	}
 	if err != nil {
-		return badUsage{fmt.Errorf("backup: %w\n\n%s", err, strings.TrimSpace(backupUsage))}
+		return orUsage("backup", badUsage{err}, backupUsage)
 	}
 	keys, err := keyed.keys()
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return orUsage("backup", err, backupUsage)
 	}
 	b := &backingUp{keys: keys, now: time.Now, progress: newHowFar(errOut)}
 	if err := b.open(ctx, getenv, errOut); err != nil {

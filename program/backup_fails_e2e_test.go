@@ -130,6 +130,30 @@ func TestWhatStaysInABucketIsTold(t *testing.T) {
 	}
 }
 
+// TestNumbersAfterARestore: nothing that is made afterwards has a number that was given after the backup, nor of what there was none of
+// when it was made.
+func TestNumbersAfterARestore(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *testServer) {
+		p := s.signUp(t)
+		_ = p.newBot()
+		file := filepath.Join(t.TempDir(), "backup")
+		mustOperate(t, s.env, "backup", "-o", file)
+		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
+		if s.env["DATABASE_URL"] != "" {
+			env["DATABASE_URL"] = testdb.PostgresURL(t)
+		}
+		mustOperate(t, env, "restore", file)
+		q := p.on(t, startServer(t, env))
+		bot := q.newBot()
+		document := q.upload(bot, "tower.txt", uploadedText("zorvath")).text("uploadDocument.document.id") // the first one
+		for _, id := range []string{bot, document} {
+			if key := keyOf(id); key < 1_000_000_000 || key > 1_000_000_100 {
+				t.Errorf("it is %s", id)
+			}
+		}
+	})
+}
+
 // TestBackupKeysAreKeptSecret: who gives the secret key where the public one belongs is told so, and the key is not in what is told.
 func TestBackupKeysAreKeptSecret(t *testing.T) {
 	t.Parallel()
@@ -142,7 +166,7 @@ func TestBackupKeysAreKeptSecret(t *testing.T) {
 	secret := strings.TrimSpace(string(key))
 	for _, to := range []string{identity, secret} {
 		status, out, said := operated(t, map[string]string{"KYRO_DATA_DIR": t.TempDir()}, "backup", "-o", "-", "-to", to)
-		if status != 1 || !strings.Contains(said, "public one") || strings.Contains(out+said, secret) {
+		if status != 2 || !strings.Contains(said, "public one") || strings.Contains(out+said, secret) {
 			t.Errorf("for %.20s: %d %s", to, status, said)
 		}
 	}

@@ -65,5 +65,8 @@ func writeNew(target, name string, out io.Writer, write func(w io.Writer) error)
 			return "", err
 		}
 	}
-	return target, host.SyncFolder(folder)
+	if err := host.SyncFolder(folder); err != nil {
+		return target, errFound{fmt.Errorf("%s is complete, but whether its name is on the disk yet is not known: %w", target, err)}
+	}
+	return target, nil
 }

@@ -63,7 +63,7 @@ func (k *keyFlags) keys() (backup.Keys, error) {
 			name, recipients[i] = "-to "+to, string(text)
 		}
 		if _, err := backup.Recipients(recipients[i : i+1]); err != nil {
-			return backup.Keys{}, fmt.Errorf("%s: %w", name, err)
+			return backup.Keys{}, badUsage{fmt.Errorf("%s: %w", name, err)}
 		}
 	}
 	return backup.Recipients(recipients)

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -210,14 +211,14 @@ func (r *restoring) fill(ctx context.Context) error {
 // mostRows is how large a part of a table may be. A part is some megabytes, and one row more.
 const mostRows = 512 << 20
 
-// readInto reads an entry into b, which may be made anew.
+// readInto reads an entry into b, which may be made anew: as it comes, whatever size is said to come.
 func readInto(b []byte, r io.Reader, size int64) ([]byte, error) {
-	if int64(cap(b)) < size {
-		b = make([]byte, size)
+	into := bytes.NewBuffer(b[:0])
+	n, err := io.Copy(into, r)
+	if err == nil && n != size {
+		err = io.ErrUnexpectedEOF
 	}
-	b = b[:size]
-	_, err := io.ReadFull(r, b)
-	return b, err
+	return into.Bytes(), err
 }
 
 func (r *restoring) file(ctx context.Context, name string, size int64, entry io.Reader) error {

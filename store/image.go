@@ -22,6 +22,8 @@ type ImageTable struct {
 	Columns []ImageColumn
 	Last    int64 // the last number that was given to a row; 0 where rows have none
 	order   string
+
+	numbered bool // rows have numbers that the database gives
 }
 
 // ImageColumn is a column and what its values are, in words that both databases share.

@@ -72,6 +72,9 @@ func sqliteTables(ctx context.Context, db bun.IDB) (tables []ImageTable, parents
 			}
 		}
 		t.order = strings.Join(slices.DeleteFunc(keys, func(k string) bool { return k == "" }), ", ")
+		if err := db.NewRaw("SELECT sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE type = 'table' AND name = ?", name).Scan(ctx, &t.numbered); err != nil {
+			return nil, nil, err
+		}
 		var last []int64
 		if err := db.NewRaw("SELECT seq FROM sqlite_sequence WHERE name = ?", name).Scan(ctx, &last); err != nil {
 			return nil, nil, err
@@ -117,6 +120,7 @@ func postgresTables(ctx context.Context, db bun.IDB) (tables []ImageTable, paren
 		}
 		t.Columns = append(t.Columns, ImageColumn{c.Name, kind})
 		if c.Sequence != "" {
+			t.numbered = true
 			if err := db.NewRaw("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ?", bun.Safe(c.Sequence)).Scan(ctx, &t.Last); err != nil {
 				return nil, nil, err
 			}

@@ -49,6 +49,27 @@ func TestOneProcessHoldsTheDataFolder(t *testing.T) {
 	fine(t, p.Close())
 }
 
+// TestUnhurriedIsNotBounded: what a role or a database has as bounds of statements is for servers, and not for commands that take long.
+func TestUnhurriedIsNotBounded(t *testing.T) {
+	t.Parallel()
+	url := testdb.PostgresURL(t)
+	for _, c := range []struct {
+		unhurried bool
+		want      string
+	}{{false, "0"}, {false, "3s"}, {true, "0"}} {
+		p, err := store.Open(t.Context(), store.Config{DatabaseURL: url, Unhurried: c.unhurried})
+		fine(t, err)
+		var got string
+		fine(t, p.Pgx.QueryRow(t.Context(), "SHOW statement_timeout").Scan(&got))
+		if got != c.want {
+			t.Errorf("unhurried %v: the bound is %s, want %s", c.unhurried, got, c.want)
+		}
+		_, err = p.Pgx.Exec(t.Context(), "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''3s''', current_database()); END $$")
+		fine(t, err)
+		fine(t, p.Close())
+	}
+}
+
 // TestSettleSaysWhereItFails: what is to be one file afterwards is, or that it is not is told.
 func TestSettleSaysWhereItFails(t *testing.T) {
 	t.Parallel()

@@ -28,10 +28,23 @@ const (
 	idleInTransaction = "2500ms"
 )
 
+// noTimeouts lifts the bounds that a role or a database may have for statements and transactions, of which older servers do not know
+// all: for the transaction where $1 is true, else for the connection.
+const noTimeouts = "set_config(name, '0', $1) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')"
+
 func openPostgres(ctx context.Context, c Config) (*Pools, error) {
 	config, mode, err := postgresConfig(c.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL, which looks like postgres://user:password@host:5432/name: %w", err)
+	}
+	if c.Unhurried && mode == pgx.QueryExecModeCacheStatement { // a pooler gives connections to others afterwards
+		register := config.AfterConnect
+		config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			if _, err := conn.Exec(ctx, "SELECT "+noTimeouts, false); err != nil {
+				return err
+			}
+			return register(ctx, conn)
+		}
 	}
 	var pulse *pulse
 	if !c.Unhurried {

@@ -18,7 +18,7 @@ import (
 
 // restoredAhead is how many numbers of rows and of changes a restore leaves out: those that were given after the backup was made.
 // Clients and other programs may have them, and none may come to mean something else.
-const restoredAhead = 1_000_000
+const restoredAhead = 1_000_000_000
 
 const (
 	restoreTime = 24 * time.Hour // bounds the one transaction of a restore
@@ -118,7 +118,8 @@ func (p *Pools) Unmigrate(ctx context.Context, also func(ctx context.Context) er
 type Restoring struct {
 	store   *Store
 	tx      *writeTx
-	columns map[string]map[string]ImageColumn // of the database, by table
+	tables  []ImageTable                      // of the database
+	columns map[string]map[string]ImageColumn // likewise, by table
 	image   Image
 }
 
@@ -147,7 +148,7 @@ func (s *Store) Restore(ctx context.Context, image Image, want Restored, fill fu
 		if err != nil {
 			return err
 		}
-		r := &Restoring{store: s, tx: tx, image: image, columns: columnsByName(tables)}
+		r := &Restoring{store: s, tx: tx, image: image, tables: tables, columns: columnsByName(tables)}
 		if err := image.fits(r.columns); err != nil {
 			return err
 		}
@@ -366,11 +367,14 @@ func (r *Restoring) settle(ctx context.Context, want Restored) error {
 	if r.has("documents", "refreshing_with") {
 		errs = append(errs, do("UPDATE documents SET refreshing_with = '' WHERE refreshing_with <> ''"))
 	}
-	for _, t := range r.image.Tables {
-		if t.Last == 0 {
+	for _, t := range r.tables {
+		if !t.numbered {
 			continue
 		}
-		last := t.Last + restoredAhead
+		last := int64(restoredAhead) // also where there was no row yet
+		if i := slices.IndexFunc(r.image.Tables, func(of ImageTable) bool { return of.Name == t.Name }); i >= 0 {
+			last += r.image.Tables[i].Last
+		}
 		if r.tx.pg != nil {
 			errs = append(errs, do("SELECT setval(pg_get_serial_sequence(?, 'id'), ?, TRUE)", t.Name, last))
 			continue
