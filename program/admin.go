@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"kyrochat/doctor"
 	"kyrochat/kyro"
 )
 
@@ -35,23 +34,6 @@ An id such as user_7 may stand for EMAIL. "kyrochat admin COMMAND --help" says m
 What is asked for goes to standard output, everything else to standard error. Exit status: 0 where it was done, 1 where
 it could not be, 2 where the command line is wrong, 3 where verify found damage.
 `
-
-// badUsage is a command line that makes no sense. It ends the process with status 2.
-type badUsage struct{ error }
-
-// exitStatus is what the process ends with after the error.
-func exitStatus(err error) int {
-	if _, wrong := errors.AsType[badUsage](err); wrong {
-		return 2
-	}
-	if status, told := errors.AsType[doctor.Diagnosis](err); told {
-		return int(status)
-	}
-	if _, found := errors.AsType[errFound](err); found {
-		return 3
-	}
-	return 1
-}
 
 // adminCommand is one command of whoever runs the server.
 type adminCommand struct {
@@ -148,24 +130,6 @@ func worded(err error) string {
 		return known.Message + " (" + cause.Error() + ")"
 	}
 	return known.Message
-}
-
-// mixed reads flags and other arguments in any order; after -- there are no flags.
-func mixed(flags *flag.FlagSet, args []string) (others []string, err error) {
-	for len(args) > 0 {
-		if err := flags.Parse(args); err != nil {
-			return nil, err
-		}
-		rest := flags.Args()
-		if used := len(args) - len(rest); used > 0 && args[used-1] == "--" {
-			return append(others, rest...), nil
-		}
-		if len(rest) == 0 {
-			break
-		}
-		others, args = append(others, rest[0]), rest[1:]
-	}
-	return others, nil
 }
 
 func pick[T any](yes bool, a, b T) T {

@@ -74,23 +74,14 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 	}
 	var keyed keyFlags
 	flags := flag.NewFlagSet("backup", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.Func("to", "", func(s string) error { keyed.to = append(keyed.to, s); return nil })
 	flags.StringVar(&keyed.passphrase, "passphrase-file", "", "")
 	target := flags.String("o", "", "")
-	rest, err := mixed(flags, args)
-	if errors.Is(err, flag.ErrHelp) {
-		_, err := io.WriteString(out, backupUsage)
+	if done, err := flagsAlone(flags, args, backupUsage, out); done {
 		return err
 	}
-	switch {
-	case err == nil && len(rest) > 0:
-		err = fmt.Errorf("%q is one too many", rest[0])
-	case err == nil && *target == "":
-		err = errors.New("say by -o where the backup is to be written")
-	}
-	if err != nil {
-		return orUsage("backup", badUsage{err}, backupUsage)
+	if *target == "" {
+		return orUsage("backup", badUsage{errors.New("say by -o where the backup is to be written")}, backupUsage)
 	}
 	keys, err := keyed.keys()
 	if err != nil {

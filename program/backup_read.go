@@ -94,14 +94,6 @@ func openBackup(flags *flag.FlagSet, keyed *keyFlags, args []string, in io.Reade
 	return file, keys, err
 }
 
-// orUsage is an error with the usage of its command, where the line was wrong.
-func orUsage(command string, err error, usage string) error {
-	if wrong, ok := errors.AsType[badUsage](err); ok {
-		return badUsage{fmt.Errorf("%s: %w\n\n%s", command, wrong.error, strings.TrimSpace(usage))}
-	}
-	return fmt.Errorf("%s: %w", command, err)
-}
-
 // readBackup opens a backup that this program can restore.
 func readBackup(r io.Reader, keys backup.Keys) (*backup.Reader, backupManifest, error) {
 	var manifest backupManifest

@@ -2,11 +2,8 @@ package program
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"strings"
 
 	"kyrochat/doctor"
 )
@@ -30,20 +27,11 @@ wrong.
 func diagnose(ctx context.Context, args []string, getenv func(string) string, environ []string, out, errOut io.Writer) error {
 	o := doctor.Options{Getenv: getenv, Environ: environ, Version: version(), Now: wallClock(getenv)}
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.BoolVar(&o.JSON, "json", false, "")
 	flags.BoolVar(&o.Lenient, "warnings-ok", false, "")
 	flags.StringVar(&o.MailTo, "mail", "", "")
-	rest, err := mixed(flags, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(out, doctorUsage)
+	if done, err := flagsAlone(flags, args, doctorUsage, out); done {
 		return err
-	case err == nil && len(rest) > 0:
-		err = fmt.Errorf("%q is one too many", rest[0])
-	}
-	if err != nil {
-		return badUsage{fmt.Errorf("doctor: %w\n\n%s", err, strings.TrimSpace(doctorUsage))}
 	}
 	return doctor.Examine(ctx, o, out, errOut)
 }

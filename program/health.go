@@ -31,19 +31,10 @@ const (
 // health asks a server at its admin address how it is: for containers and scripts that have nothing to ask with.
 func health(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	flags := flag.NewFlagSet("health", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	live := flags.Bool("live", false, "")
 	wait := flags.Duration("wait", 0, "")
-	rest, err := mixed(flags, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(out, healthUsage)
+	if done, err := flagsAlone(flags, args, healthUsage, out); done {
 		return err
-	case err == nil && len(rest) > 0:
-		err = fmt.Errorf("%q is one too many", rest[0])
-	}
-	if err != nil {
-		return badUsage{fmt.Errorf("health: %w\n\n%s", err, strings.TrimSpace(healthUsage))}
 	}
 	addr, err := config.ReadAdminAddr(getenv)
 	if err != nil {

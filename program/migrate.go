@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
 
 	"kyrochat/config"
 	"kyrochat/store"
@@ -26,18 +25,9 @@ schema; 2 where the command line is wrong; 3 where --dry-run found that somethin
 // migrateOnly brings the schema up to date, or looks whether that is needed, which it may do beside running servers.
 func migrateOnly(ctx context.Context, args []string, getenv func(string) string, out, errOut io.Writer) error {
 	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	dry := flags.Bool("dry-run", false, "")
-	rest, err := mixed(flags, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(out, migrateUsage)
+	if done, err := flagsAlone(flags, args, migrateUsage, out); done {
 		return err
-	case err == nil && len(rest) > 0:
-		err = fmt.Errorf("%q is one too many", rest[0])
-	}
-	if err != nil {
-		return badUsage{fmt.Errorf("migrate: %w\n\n%s", err, strings.TrimSpace(migrateUsage))}
 	}
 	cfg, err := config.Read(getenv)
 	if err != nil {
