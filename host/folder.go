@@ -13,7 +13,7 @@ func SyncFolder(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	d, err := os.Open(dir) //nolint:gosec // a folder of the program's own, or one that its operator names
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
