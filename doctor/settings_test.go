@@ -11,11 +11,6 @@ const (
 	secretTwo = "8Ws2Ly6Hd3Pf9Bg5Jtq7Zr1mVx0Tn4Kc"
 )
 
-// env gives values as the environment does.
-func env(values map[string]string) func(string) string {
-	return func(name string) string { return values[name] }
-}
-
 // kept writes a file as a secret is kept in one.
 func kept(t *testing.T, text string, mode os.FileMode) string {
 	t.Helper()
