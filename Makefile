@@ -53,7 +53,7 @@ cover: ## Run the tests, and tell how much of the packages in .ci/covered they r
 	go run ./internal/coverage -least 90 cover.out
 
 mutants: ## Change the code of kyro, auth and answer in small ways, and list the changes that no test of theirs notices
-	.ci/mutants $(PACKAGES)
+	go run ./internal/mutants $(or $(PACKAGES),./kyro ./auth ./answer)
 
 bench: ## Run the Go benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai ./graph ./live
