@@ -5,7 +5,9 @@ package config
 
 import (
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,6 +163,13 @@ func Read(getenv func(string) string) (Config, error) {
 	r.check(c)
 	r.checkNodes(c)
 	return c, r.err()
+}
+
+// Names are those of all settings, sorted.
+func Names() []string {
+	read := map[string]bool{}
+	_, _ = Read(func(name string) string { read[name] = true; return "" })
+	return slices.Sorted(maps.Keys(read))
 }
 
 // ReadAdminAddr reads where a server with these settings tells how it is, and heeds no other setting.

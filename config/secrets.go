@@ -19,7 +19,7 @@ func (r *reader) readFiles() {
 	for _, name := range SecretSettings {
 		set, path := name+"_FILE", r.text(name+"_FILE", "")
 		if path == "" {
-			if path = r.credential(name); path == "" {
+			if path = Credential(r.getenv, name); path == "" {
 				continue
 			}
 			inFiles[set] = path
@@ -73,9 +73,9 @@ func (c Config) PlainSecrets() ([]string, error) {
 // credentialPrefix is what the names of credentials begin with, so that a unit can give all files of a folder.
 const credentialPrefix = "kyrochat_"
 
-// credential is the file in which the service manager gives a secret (LoadCredential= of systemd); "" where it gives none.
-func (r *reader) credential(name string) string {
-	folder := r.text("CREDENTIALS_DIRECTORY", "")
+// Credential is the file in which the service manager gives a secret (LoadCredential= of systemd); "" where it gives none.
+func Credential(getenv func(string) string, name string) string {
+	folder := strings.TrimSpace(getenv("CREDENTIALS_DIRECTORY"))
 	if folder == "" {
 		return ""
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -19,25 +18,16 @@ import (
 	"kyrochat/text"
 )
 
-const usage = `usage: kyrochat demo FILE... [-ask QUESTION]...
-
-Starts a server of its own on a free port, makes a bot, feeds it the files and answers the questions from them.
-PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV, JSON and plain text are read.
-Without -ask it takes questions from the keyboard. Nothing is kept. Where GEMINI_API_KEY is set,
-Gemini answers, and gets the text of the files; else all is done on this machine.
-`
+// Options are what is shown.
+type Options struct {
+	Files     []string // to answer from
+	Questions []string // none: they come from whoever sits at the keyboard
+}
 
 // Run plays the whole product as an ordinary client of the public API, against a server that start runs in a
 // folder which is removed at the end.
-func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer,
+func Run(ctx context.Context, o Options, in io.Reader, out io.Writer,
 	start func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error)) (err error) {
-	files, questions, err := parse(args, errOut)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	dataDir, err := os.MkdirTemp("", "kyrochat-demo-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the demo: %w", err)
@@ -61,78 +51,15 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return err
 	}
 	d := &run{api: api, screen: newScreen(out)}
-	err = d.play(ctx, files, questions, in)
+	err = d.play(ctx, o.Files, o.Questions, in)
 	if ctx.Err() != nil {
 		d.screen.line("")
-		if len(questions) == 0 {
+		if len(o.Questions) == 0 {
 			return nil // Ctrl-C is how one leaves a chat
 		}
 		return errors.New("interrupted")
 	}
 	return err
-}
-
-// parse reads the arguments, flags and files in any order, and checks that the files can be read.
-func parse(args []string, errOut io.Writer) (files, questions []string, err error) {
-	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Func("ask", "a question to answer; may be given more than once", func(q string) error {
-		if strings.TrimSpace(q) == "" {
-			return errors.New("the question is empty")
-		}
-		questions = append(questions, q)
-		return nil
-	})
-	for len(args) > 0 {
-		if err := flags.Parse(args); err != nil {
-			_, _ = fmt.Fprint(errOut, usage)
-			if errors.Is(err, flag.ErrHelp) {
-				return nil, nil, err
-			}
-			return nil, nil, fmt.Errorf("demo: %w", err)
-		}
-		rest := flags.Args()
-		if used := len(args) - len(rest); used > 0 && args[used-1] == "--" { // only files follow
-			files = append(files, rest...)
-			break
-		}
-		if len(rest) == 0 {
-			break
-		}
-		files, args = append(files, rest[0]), rest[1:]
-	}
-	if len(files) == 0 {
-		_, _ = fmt.Fprint(errOut, usage)
-		return nil, nil, errors.New("demo: name at least one file to answer from")
-	}
-	for _, name := range files {
-		if err := checkReadable(name); err != nil {
-			return nil, nil, err
-		}
-	}
-	return files, questions, nil
-}
-
-func checkReadable(name string) error {
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("there is no file %s", name)
-	case err != nil:
-		return fmt.Errorf("look at the file: %w", err)
-	case info.IsDir():
-		return fmt.Errorf("%s is a folder; name the files in it", name)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not an ordinary file", name)
-	}
-	f, err := os.Open(name)
-	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%s may not be read by you", name)
-	}
-	if err != nil {
-		return fmt.Errorf("open the file: %w", err)
-	}
-	return f.Close()
 }
 
 // run is one demo in progress.

@@ -114,15 +114,15 @@ func newFakeAPI() *fakeAPI {
 	}
 }
 
-// runDemo runs the demo against a fake server, and checks that it cleans up.
-func runDemo(t *testing.T, api *fakeAPI, input string, args ...string) (string, error) {
+// runDemo runs the demo on a file against a fake server, and checks that it cleans up.
+func runDemo(t *testing.T, api *fakeAPI, input, file string, questions ...string) (string, error) {
 	t.Helper()
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	var out, errOut bytes.Buffer
+	var out bytes.Buffer
 	var folder string
 	stopped := 0
-	err := Run(t.Context(), args, strings.NewReader(input), &out, &errOut, func(_ context.Context, dataDir string) (string, func() error, error) {
+	err := Run(t.Context(), Options{Files: []string{file}, Questions: questions}, strings.NewReader(input), &out, func(_ context.Context, dataDir string) (string, func() error, error) {
 		folder = dataDir
 		if _, err := os.Stat(dataDir); err != nil {
 			t.Errorf("the data folder: %v", err)
@@ -150,7 +150,7 @@ func testFile(t *testing.T) string {
 func TestDemoAsks(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI()
-	out, err := runDemo(t, api, "", "-ask", "What?", testFile(t), "-ask=And then?")
+	out, err := runDemo(t, api, "", testFile(t), "What?", "And then?")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestDemoSaysWhoGetsTheFilesAndWhatItWaitsFor(t *testing.T) {
 	api.events["documentProgress"] = []string{
 		`{"data":{"documentProgress":{"status":"WAITING_QUOTA","percent":45,"retryAt":"2026-01-01T00:00:00Z","document":{"statusReason":"The quota is used up."}}}}`,
 	}
-	out, err := runDemo(t, api, "", "-ask", "What?", testFile(t))
+	out, err := runDemo(t, api, "", testFile(t), "What?")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestDemoFailures(t *testing.T) {
 			t.Parallel()
 			api := newFakeAPI()
 			api.replies[c.operation] = c.reply
-			out, err := runDemo(t, api, "", testFile(t), "-ask", "Q")
+			out, err := runDemo(t, api, "", testFile(t), "Q")
 			if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(out, c.out) {
 				t.Errorf("got %v; printed:\n%s", err, out)
 			}
@@ -255,61 +255,30 @@ func TestDemoShowsAFailedAnswer(t *testing.T) {
 		`{"data":{"messageStream":{"__typename":"MessageSnapshot","message":{"text":"Other"}}}}`,
 		`{"data":{"messageStream":{"__typename":"MessageFinished","message":{"text":"Other","status":"STOPPED","finishReason":"STOPPED_BY_USER","notices":[],"citations":[]}}}}`,
 	}
-	out, err := runDemo(t, api, "", testFile(t), "-ask", "Q")
+	out, err := runDemo(t, api, "", testFile(t), "Q")
 	if err != nil || !strings.HasSuffix(out, "> Q\nHalf\n\nOther\nThe answer is not complete: stopped_by_user.\n") {
 		t.Errorf("%v; printed:\n%s", err, out)
 	}
 	api.events["messageStream"] = api.events["messageStream"][:1]
-	if _, err = runDemo(t, api, "", testFile(t), "-ask", "Q"); err == nil || !strings.Contains(err.Error(), "without the finished answer") {
+	if _, err = runDemo(t, api, "", testFile(t), "Q"); err == nil || !strings.Contains(err.Error(), "without the finished answer") {
 		t.Errorf("a stream that just ends: %v", err)
-	}
-}
-
-func TestDemoArguments(t *testing.T) {
-	t.Parallel()
-	file := testFile(t)
-	for _, c := range []struct {
-		args []string
-		want string // in the error
-	}{
-		{nil, "at least one file"},
-		{[]string{"-ask", "Q"}, "at least one file"},
-		{[]string{file, "-ask"}, "needs an argument"},
-		{[]string{file, "-ask", " "}, "question is empty"},
-		{[]string{file, "-what"}, "-what"},
-		{[]string{file, filepath.Join(t.TempDir(), "none.txt")}, "there is no file"},
-		{[]string{t.TempDir()}, "is a folder"},
-		{[]string{"--", "-ask"}, "there is no file -ask"},
-		{[]string{os.DevNull}, "not an ordinary file"},
-	} {
-		err := Run(t.Context(), c.args, strings.NewReader(""), io.Discard, io.Discard, func(context.Context, string) (string, func() error, error) {
-			t.Errorf("%q: a server was started", c.args)
-			return "", nil, errors.New("no")
-		})
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%q: got %v, want %q", c.args, err, c.want)
-		}
-	}
-	var errOut bytes.Buffer
-	if err := Run(t.Context(), []string{"-h"}, nil, io.Discard, &errOut, nil); err != nil || !strings.Contains(errOut.String(), "usage:") {
-		t.Errorf("-h: %v, %q", err, errOut.String())
 	}
 }
 
 func TestDemoIsInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		args  []string
-		quiet bool
-	}{{[]string{testFile(t)}, true}, {[]string{testFile(t), "-ask", "Q"}, false}} {
+		questions []string
+		quiet     bool
+	}{{nil, true}, {[]string{"Q"}, false}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := false
-		err := Run(ctx, c.args, strings.NewReader(""), io.Discard, io.Discard, func(context.Context, string) (string, func() error, error) {
+		err := Run(ctx, Options{Files: []string{testFile(t)}, Questions: c.questions}, strings.NewReader(""), io.Discard, func(context.Context, string) (string, func() error, error) {
 			cancel()
 			return "http://127.0.0.1:1", func() error { stopped = true; return nil }, nil
 		})
 		if !stopped || (err == nil) != c.quiet {
-			t.Errorf("%q: stopped %v, error %v", c.args, stopped, err)
+			t.Errorf("%q: stopped %v, error %v", c.questions, stopped, err)
 		}
 	}
 }

@@ -116,24 +116,11 @@ const ownNames = "KYRO_"
 
 // lookAtNames finds settings that nothing reads, since their names are misspelt.
 func lookAtNames(p *patient) []finding {
-	found := misspelt(settingNames(), p.environ)
+	found := misspelt(config.Names(), p.environ)
 	if len(found) == 0 {
 		return []finding{ok("Every setting of the environment has a name that is read.")}
 	}
 	return found
-}
-
-// settingNames are the names of all settings.
-func settingNames() (names []string) {
-	seen := map[string]bool{}
-	_, _ = config.Read(func(name string) string {
-		if !seen[name] {
-			seen[name], names = true, append(names, name)
-		}
-		return ""
-	})
-	slices.Sort(names)
-	return names
 }
 
 // misspelt finds names in an environment that are nearly those of settings. Of names that are not the project's own only

@@ -71,7 +71,7 @@ func TestWhatSettingsAreToldOf(t *testing.T) {
 
 func TestMisspeltSettings(t *testing.T) {
 	t.Parallel()
-	known := settingNames()
+	known := config.Names()
 	for environ, want := range map[string]string{
 		"KYRO_SECRETT=x": "KYRO_SECRET=…", "KYRO_DATADIR=x": "KYRO_DATA_DIR=…", "kyro_addr=x": "KYRO_ADDR=…", "GEMINI_APIKEY=x": "GEMINI_API_KEY=…", "DATABASEURL=x": "DATABASE_URL=…",
 		"KYRO_SOMETHING_ELSE_ENTIRELY=x": "unset KYRO_SOMETHING_ELSE_ENTIRELY",

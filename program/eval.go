@@ -53,12 +53,13 @@ type evalArgs struct {
 
 // evaluate measures a server that start runs, and prints the report: also what there is of it when ctx ends.
 func evaluate(ctx context.Context, args []string, out, errOut io.Writer, start eval.Start) error {
-	asked, err := parseEval(args, errOut)
+	asked, err := parseEval(args)
 	if errors.Is(err, flag.ErrHelp) {
-		return nil
+		_, err := io.WriteString(out, evalUsage)
+		return err
 	}
 	if err != nil {
-		return err
+		return orUsage("eval", err, evalUsage)
 	}
 	set, err := eval.Load(asked.file)
 	if err != nil {
@@ -98,7 +99,7 @@ func (a *evalArgs) print(report *eval.Report, out, errOut io.Writer) error {
 }
 
 // parseEval reads the arguments, flags and the file in any order.
-func parseEval(args []string, errOut io.Writer) (evalArgs, error) {
+func parseEval(args []string) (evalArgs, error) {
 	a := evalArgs{Options: eval.Options{Depth: eval.MinDepth, Concurrency: eval.DefaultConcurrency}}
 	failUnder := ""
 	flags := flag.NewFlagSet("eval", flag.ContinueOnError)
@@ -129,33 +130,24 @@ func parseEval(args []string, errOut io.Writer) (evalArgs, error) {
 		a.MinScore = &x
 		return nil
 	})
-	var files []string
-	for len(args) > 0 {
-		if err := flags.Parse(args); err != nil {
-			_, _ = fmt.Fprint(errOut, evalUsage)
-			if errors.Is(err, flag.ErrHelp) {
-				return a, err
-			}
-			return a, fmt.Errorf("eval: %w", err)
-		}
-		if args = flags.Args(); len(args) > 0 {
-			files, args = append(files, args[0]), args[1:]
-		}
-	}
-	if len(files) != 1 {
-		_, _ = fmt.Fprint(errOut, evalUsage)
-		return a, errors.New("eval: name one file of documents and questions")
+	files, err := mixed(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return a, err
+	case err != nil:
+		return a, badUsage{err}
+	case len(files) != 1:
+		return a, badUsage{errors.New("name one file of documents and questions")}
 	}
 	a.file = files[0]
 	if failUnder != "" {
-		var err error
 		if a.floors, err = eval.ParseFloors(failUnder, a.NoAnswers); err != nil {
-			return a, fmt.Errorf("eval: -fail-under: %w", err)
+			return a, badUsage{fmt.Errorf("-fail-under: %w", err)}
 		}
 	}
 	if a.json != "" && a.json != "-" { // found out before the work is done
 		if info, err := os.Stat(filepath.Dir(a.json)); err != nil || !info.IsDir() {
-			return a, fmt.Errorf("eval: -json: there is no folder %s", filepath.Dir(a.json))
+			return a, badUsage{fmt.Errorf("-json: there is no folder %s", filepath.Dir(a.json))}
 		}
 	}
 	return a, nil

@@ -29,15 +29,21 @@ var ownSettings = map[string]string{
 	"KYRO_PINECONE_NAMESPACE": "bot", // which can be deleted at the end, as the one that bots share cannot
 }
 
-// ownPrefixes are the settings of how the API is served, all of which have their defaults.
-var ownPrefixes = []string{"KYRO_REDIS_", "KYRO_HTTP_", "KYRO_WS_", "KYRO_SSE_", "KYRO_UPLOAD_", "KYRO_QUERY_", "KYRO_TRUSTED_", "KYRO_RATE_"}
+// ownPrefixes are the settings of how the API is served, where files are kept, what is told to others, and what may be used up: all of
+// them have their defaults.
+var ownPrefixes = []string{"KYRO_S3_", "KYRO_EXPORT_", "KYRO_MAIL_", "KYRO_RESET_", "KYRO_VERIFY_", "OTEL_", "KYRO_TRACE", "KYRO_USER_", "KYRO_CACHE_", "KYRO_DRAIN_", "KYRO_REDIS_", "KYRO_HTTP_", "KYRO_WS_", "KYRO_SSE_", "KYRO_UPLOAD_", "KYRO_QUERY_", "KYRO_TRUSTED_", "KYRO_RATE_"}
 
 // evalEnv is the environment of a server that is measured: its own settings, and for the rest, such as the providers
 // and the limits of answers, those that the process has.
 func evalEnv(getenv func(string) string, dataDir string) func(string) string {
 	return func(name string) string {
-		if name == "KYRO_DATA_DIR" {
+		switch name {
+		case "KYRO_DATA_DIR":
 			return dataDir
+		case "CREDENTIALS_DIRECTORY": // of the server that serves; but for the keys of providers, which are asked for as files
+			return ""
+		case "GEMINI_API_KEY_FILE", "PINECONE_API_KEY_FILE":
+			return keyFile(getenv, name)
 		}
 		if own, ok := ownSettings[name]; ok {
 			return own
@@ -49,6 +55,18 @@ func evalEnv(getenv func(string) string, dataDir string) func(string) string {
 		}
 		return getenv(name)
 	}
+}
+
+// keyFile is the file that a provider's key is in: the one that is named, or the service manager's.
+func keyFile(getenv func(string) string, name string) string {
+	if file := getenv(name); file != "" {
+		return file
+	}
+	key := strings.TrimSuffix(name, "_FILE")
+	if getenv(key) != "" {
+		return ""
+	}
+	return config.Credential(getenv, key)
 }
 
 // evalServer gives what runs a server to be measured.

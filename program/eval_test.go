@@ -10,10 +10,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"kyrochat/config"
 	"kyrochat/eval"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
@@ -55,32 +57,62 @@ func TestEvalArguments(t *testing.T) {
 			t.Errorf("%q: got %v, want %q", c.args, err, c.want)
 		}
 	}
-	var errOut bytes.Buffer
-	if err := evaluate(t.Context(), []string{"-h"}, nil, &errOut, nil); err != nil || !strings.Contains(errOut.String(), "usage: kyrochat eval FILE") {
-		t.Errorf("-h: %v, %q", err, errOut.String())
+	var out bytes.Buffer
+	if err := evaluate(t.Context(), []string{"-h"}, &out, io.Discard, nil); err != nil || out.String() != evalUsage {
+		t.Errorf("-h: %v, %q", err, out.String())
+	}
+	if err := evaluate(t.Context(), nil, io.Discard, io.Discard, nil); exitStatus(err) != 2 {
+		t.Errorf("a line without a file ends with %d", exitStatus(err))
 	}
 }
+
+// ofTheProcess are the settings that an evaluation takes from the environment: who answers and what is asked of them, how documents are
+// read, and the limits of answers. A new setting has to be decided on.
+var ofTheProcess = strings.Fields(`GEMINI_API_KEY GEMINI_API_KEY_FILE KYRO_ANSWER_FIRST_BYTE_TIMEOUT KYRO_ANSWER_HEARTBEAT KYRO_ANSWER_IDLE_TIMEOUT
+	KYRO_ANSWER_LEASE KYRO_ANSWER_RESTART KYRO_ANSWER_SWEEP KYRO_ANSWER_TIMEOUT KYRO_CURRENCY KYRO_EMBEDDING_DIMS KYRO_EMBEDDING_MODEL
+	KYRO_EXTRACT_TIMEOUT KYRO_FETCH_AGENT KYRO_FETCH_ALLOW KYRO_FETCH_DELAY KYRO_FETCH_DNS KYRO_FETCH_MAX_BYTES KYRO_FETCH_TIMEOUT
+	KYRO_GAP_SIMILARITY KYRO_GEMINI_MODEL KYRO_GEMINI_URL KYRO_INGEST_WINDOW KYRO_INGEST_WORKERS KYRO_MAX_CHUNKS KYRO_MAX_EXTRACTED_BYTES
+	KYRO_MAX_MESSAGE_CHARS KYRO_MAX_PDF_PAGES KYRO_MAX_QUEUED_CONVERSATIONS KYRO_MAX_RUNNING_ANSWERS KYRO_MAX_TEXT_CHARS
+	KYRO_MAX_UPLOAD_BYTES KYRO_MAX_WAITING_MESSAGES KYRO_OFFLINE_FALLBACK KYRO_OFFLINE_PACE KYRO_PINECONE_CONTROL_URL KYRO_PINECONE_HOST
+	KYRO_PINECONE_INDEX KYRO_PRICES KYRO_PROMPT_HISTORY_TOKENS KYRO_PROMPT_PASSAGE_TOKENS KYRO_RECONCILE_EVERY KYRO_REFRESH_EVERY
+	KYRO_VECTOR_TIMEOUT PINECONE_API_KEY PINECONE_API_KEY_FILE`)
 
 // TestEvalHasSettingsOfItsOwn holds that an evaluation gets nowhere near what a server keeps, and everything that says
 // how it answers.
 func TestEvalHasSettingsOfItsOwn(t *testing.T) {
 	t.Parallel()
-	serving := map[string]string{
-		"DATABASE_URL": "postgres://db", "REDIS_URL": "redis://r", "KYRO_REDIS_PREFIX": "p", "KYRO_ENV": "production", "KYRO_ROLE": "worker",
-		"KYRO_DATA_DIR": "/srv/data", "KYRO_ADDR": ":80", "KYRO_SIGNUP": "closed", "KYRO_TRUSTED_ONLY": "true", "KYRO_RATE_OPERATIONS": "1",
-		"KYRO_QUERY_MAX_DEPTH": "2", "KYRO_SECRET": "s", "SMTP_URL": "smtp://m", "KYRO_WS_MAX_SOCKETS": "1",
-		"GEMINI_API_KEY": "key", "KYRO_GEMINI_MODEL": "model", "KYRO_ANSWER_TIMEOUT": "9s", "KYRO_MAX_CHUNKS": "7",
-	}
-	env := evalEnv(func(name string) string { return serving[name] }, "/tmp/x")
-	for name, want := range map[string]string{
-		"DATABASE_URL": "", "REDIS_URL": "", "KYRO_REDIS_PREFIX": "", "KYRO_ENV": "development", "KYRO_ROLE": "all", "KYRO_DATA_DIR": "/tmp/x",
-		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_SIGNUP": "open", "KYRO_TRUSTED_ONLY": "", "KYRO_RATE_SCALE": "0",
-		"KYRO_RATE_OPERATIONS": "", "KYRO_QUERY_MAX_DEPTH": "", "KYRO_SECRET": "", "SMTP_URL": "", "KYRO_WS_MAX_SOCKETS": "1000",
-		"GEMINI_API_KEY": "key", "KYRO_GEMINI_MODEL": "model", "KYRO_ANSWER_TIMEOUT": "9s", "KYRO_MAX_CHUNKS": "7",
-	} {
-		if got := env(name); got != want {
-			t.Errorf("%s is %q, want %q", name, got, want)
+	env := evalEnv(func(string) string { return "as the server has it" }, "/tmp/x")
+	for _, name := range config.Names() {
+		want := slices.Contains(ofTheProcess, name)
+		if got := env(name); (got == "as the server has it") != want || name == "KYRO_DATA_DIR" && got != "/tmp/x" {
+			t.Errorf("%s is %q", name, got)
 		}
+	}
+}
+
+// TestEvalTakesNoCredentialsButKeys: where the service manager gives the secrets of the server that serves, neither an evaluation nor a
+// demo uses any of them but the keys of who answers.
+func TestEvalTakesNoCredentialsButKeys(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for _, name := range config.SecretSettings {
+		if err := os.WriteFile(filepath.Join(folder, "kyrochat_"+name), []byte("of-the-server"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serving := env(map[string]string{"CREDENTIALS_DIRECTORY": folder, "KYRO_PINECONE_INDEX": "kyrochat"})
+	cfg, err := config.Read(evalEnv(serving, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.DatabaseURL+cfg.RedisURL+cfg.Mail.SMTPURL+cfg.Storage.Bucket.SecretKey != "" || len(cfg.Secrets) > 0 || len(cfg.Traces.Headers) > 0 {
+		t.Error("an evaluation has the server's secrets")
+	}
+	if cfg.Providers.GeminiKey != "of-the-server" || keyFile(serving, "GEMINI_API_KEY_FILE") == "" {
+		t.Error("an evaluation has no key of Gemini")
+	}
+	if named := env(map[string]string{"CREDENTIALS_DIRECTORY": folder, "GEMINI_API_KEY": "another"}); keyFile(named, "GEMINI_API_KEY_FILE") != "" {
+		t.Error("a key that is set does not go before the credential")
 	}
 }
 

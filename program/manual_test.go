@@ -263,7 +263,7 @@ func TestCommandsOnPagesAreThere(t *testing.T) {
 				if !commands[found[1]] {
 					t.Errorf("%s: there is no command %q", where, found[1])
 				}
-				checkFlags(t, where, found[2], "program", "demo")
+				checkFlags(t, where, found[2], "program")
 			}
 			if found := programName.FindStringSubmatch(command); found != nil {
 				checkFlags(t, where, found[2], found[1])

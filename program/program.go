@@ -15,7 +15,6 @@ import (
 	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
 
 	"kyrochat/config"
-	"kyrochat/demo"
 	"kyrochat/doctor"
 	"kyrochat/host"
 	"kyrochat/ingest/extract"
@@ -68,7 +67,7 @@ func run(
 	case "serve":
 		return serve(ctx, getenv, errOut)
 	case "demo":
-		return demo.Run(ctx, args, in, out, errOut, demoServer(getenv, errOut))
+		return showDemo(ctx, args, getenv, in, out, errOut)
 	case "eval":
 		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
 	case "admin":
@@ -113,36 +112,6 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 		return nil //nolint:nilerr // as it was told to
 	}
 	return err
-}
-
-// demoSettings are what a demo takes from the environment: who answers, and who makes embeddings.
-var demoSettings = []string{
-	"GEMINI_API_KEY", "GEMINI_API_KEY_FILE", "KYRO_GEMINI_URL", "KYRO_GEMINI_MODEL", "KYRO_EMBEDDING_MODEL", "KYRO_EMBEDDING_DIMS", "KYRO_OFFLINE_FALLBACK",
-}
-
-// demoServer gives what runs a server of its own on free ports, in a folder, with Gemini where its key is set, and every
-// other setting at its default but for the rates, which whoever shows it many files would meet.
-func demoServer(
-	getenv func(string) string, errOut io.Writer,
-) func(ctx context.Context, dataDir string) (baseURL string, stop func() error, err error) {
-	return func(ctx context.Context, dataDir string) (string, func() error, error) {
-		own := map[string]string{
-			"KYRO_DATA_DIR": dataDir, "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_LOG_LEVEL": "error",
-			"KYRO_RATE_SCALE": "0",
-		}
-		for _, name := range demoSettings {
-			own[name] = getenv(name)
-		}
-		cfg, err := config.Read(func(name string) string { return own[name] })
-		if err != nil {
-			return "", nil, err
-		}
-		app, err := build(ctx, cfg, hooks{}, newLogger(cfg, errOut))
-		if err != nil {
-			return "", nil, err
-		}
-		return app.runInBackground(ctx)
-	}
 }
 
 // runInBackground runs the server until stop is called, which waits for the end. It returns once it serves. The
