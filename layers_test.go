@@ -80,6 +80,35 @@ var layers = map[string][]string{
 	".":                        {"program"},
 }
 
+// rings say where the folders of the house stand; what is below a folder stands with it. Those without a ring may see everybody.
+var rings = map[string]string{
+	"kyro": "ground", "text": "ground", "host": "ground", "migrations": "ground",
+	"account": "verb", "catalog": "verb", "ingest": "verb", "answer": "verb", "insight": "verb", "export": "verb",
+	"store": "tool", "jobs": "tool", "ai": "tool", "live": "tool", "auth": "tool", "mail": "tool", "meter": "tool", "trace": "tool", "backup": "tool",
+	"graph": "wire", "transport": "wire", "transfer": "wire", "resolvers": "wire", "web": "wire",
+	"internal": "trial", "bench": "trial", "chaos": "trial", "deploy": "trial",
+}
+
+// TestNoRowBreaksTheLaw: what the law forbids, no row of the layers can permit. Verbs and tools see the ground alone, wires no tools, and
+// what tries the house is seen by what tries it, too, and by nobody else.
+func TestNoRowBreaksTheLaw(t *testing.T) {
+	for name, allowed := range layers {
+		from, _, _ := strings.Cut(name, "/")
+		for _, other := range allowed {
+			to, _, _ := strings.Cut(other, "/")
+			ring, seen := rings[from], rings[to]
+			switch {
+			case from == to:
+			case ring == "ground" && to != "kyro" && to != "migrations",
+				(ring == "verb" || ring == "tool") && seen != "ground",
+				ring == "wire" && seen == "tool",
+				ring != "trial" && seen == "trial":
+				t.Errorf("%s may import %s, which the law forbids", name, other)
+			}
+		}
+	}
+}
+
 // owners says which packages alone import what others wrote. Something new gets a row, or is done without.
 var owners = map[string][]string{
 	"github.com/minio/":                   {"ingest/bucket"},
@@ -140,8 +169,8 @@ var owners = map[string][]string{
 	"google.golang.org/protobuf/":         {"ai", "internal/pinecone"},
 }
 
-// TestImportLaw keeps the arrows pointing inward: kyro imports the standard library only, verbs and tools never
-// import each other, an SDK stays in its package, and only tests and measurements import internal.
+// TestImportLaw: each package imports what its row permits and nothing else, kyro the standard library only, and what others wrote is
+// in the packages of its row.
 func TestImportLaw(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}|{{join .Imports ","}}`, "./...").Output()
 	if err != nil {
@@ -226,7 +255,8 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	}
 }
 
-// mayRead are the files that look at the environment: the door of the program, which hands it on, and what reads settings in it.
+// mayRead are the files that may call for the environment: the door of the program, which hands it on as a function, and config,
+// which reads settings by it.
 var mayRead = regexp.MustCompile(`^program/(program|clock_chaos)\.go$|^config/|^internal/`)
 
 // TestEnvironmentIsReadInOnePlace keeps settings in one reader.

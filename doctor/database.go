@@ -76,18 +76,16 @@ func unreachedPostgres(x examinedDatabase) finding {
 
 // plainly is an error in one line, without the full stop. One that says what happened at the end says that alone.
 func plainly(err error) string {
-	text := strings.TrimRight(text.Printable(err.Error()), ". ")
-	if errors.Is(err, errTooLong) || strings.Contains(text, "context deadline exceeded") || strings.Contains(text, "i/o timeout") {
+	line := strings.TrimRight(text.Printable(err.Error()), ". ")
+	if strings.Contains(line, "context deadline exceeded") || strings.Contains(line, "i/o timeout") {
 		return "it does not answer in time"
 	}
 	const most = 300
-	if runes := []rune(text); len(runes) > most {
+	if runes := []rune(line); len(runes) > most {
 		return string(runes[:most]) + "…"
 	}
-	return text
+	return line
 }
-
-var errTooLong = errors.New("it takes too long")
 
 func fileVerdict(x examinedDatabase) (found []finding) {
 	if x.err != nil {

@@ -134,7 +134,7 @@ func (f dataFolder) verdict() (found []finding) {
 	}
 	if f.root && f.owner != "" {
 		found = append(found, warn(fmt.Sprintf("The data folder %s belongs to %s, and this is root: what root may do says nothing about what the server may.", f.path, f.owner),
-			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run doctor\nor, with the settings of the server,\n  sudo -u "+host.AsSudo(f.owner)+" -E kyrochat doctor"))
+			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run doctor\nor, with the settings of the server,\n  sudo -u "+host.SudoUser(f.owner)+" -E kyrochat doctor"))
 	}
 	if len(f.strangers) > 0 {
 		whose := pick(f.root && f.owner != "", f.owner, host.OwnName())

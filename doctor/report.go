@@ -112,6 +112,7 @@ type ReportJSON struct {
 	Findings []FindingJSON    `json:"findings"`
 }
 
+// FindingJSON is one finding of it.
 type FindingJSON struct {
 	Check  string   `json:"check"`
 	Status Severity `json:"status"`

@@ -1,10 +1,11 @@
-// Package host says what this machine knows of files and processes, and asks it for what a server wants of it.
+// Package host asks the operating system what Go's library does not: whose a file is, how many may be open, that names are on the disk,
+// and that nobody reads this process's memory. Where a system has no such thing, it says that it knows nothing.
 package host
 
 import "strconv"
 
-// AsSudo is a user as sudo takes it: by name, or by number where there is none.
-func AsSudo(owner string) string {
+// SudoUser is what stands behind "sudo -u" in a shell for a user: a name, or a number as '#1000' where there is no name.
+func SudoUser(owner string) string {
 	if _, err := strconv.Atoi(owner); err == nil {
 		return "'#" + owner + "'"
 	}

@@ -125,10 +125,7 @@ func (w *watch) end(ctx context.Context) (int64, error) {
 }
 
 func (w *watch) pause(ctx context.Context, until time.Time) {
-	select {
-	case <-time.After(time.Until(until)):
-	case <-ctx.Done():
-	}
+	_ = kyro.Pause(ctx, time.Until(until)) // whose end whoever waits sees
 }
 
 // check tells what the rows say. What cannot be read in the middle of a watch is read the next time; that the

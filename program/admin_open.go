@@ -9,9 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -144,26 +142,26 @@ func (o *operator) tokens() (*auth.Tokens, error) {
 	return auth.NewTokens(secrets, auth.TokenOptions{})
 }
 
-// foreignFolder reports whether this is root in the folder of another user, whom it names.
-func foreignFolder(dir string) (owner string, foreign bool) {
+// refuseForeign refuses the command where this is root in the folder of another user.
+func refuseForeign(dir, command string) error {
 	info, err := os.Stat(dir)
 	if err != nil || !host.IsRoot() {
-		return "", false
+		return nil //nolint:nilerr // whoever uses the folder tells what is wrong with it
 	}
-	uid, known := host.OwnerOf(info)
-	if !known || uid == 0 {
-		return "", false
+	owner, foreign := host.ForeignFile(info)
+	if !foreign {
+		return nil
 	}
-	return host.UserName(uid), true
+	return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out. "+
+		"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run %s …\n"+
+		"or, with the settings of the server in the environment,\n  sudo -u %s -E kyrochat %s …", dir, owner, command, host.SudoUser(owner), command)
 }
 
 // checkFolder sees that the data folder is a server's, and that a server can still use it afterwards.
 func (o *operator) checkFolder() error {
 	dir := o.cfg.DataDir
-	if owner, foreign := foreignFolder(dir); foreign {
-		return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out. "+
-			"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run %s …\n"+
-			"or, with the settings of the server in the environment,\n  sudo -u %s -E kyrochat %s …", dir, owner, o.command, host.AsSudo(owner), o.command)
+	if err := refuseForeign(dir, o.command); err != nil {
+		return err
 	}
 	_, err := os.Stat(filepath.Join(dir, "kyro.db"))
 	switch {
@@ -204,10 +202,7 @@ func (o *operator) migrate(ctx context.Context) error {
 
 // user names who is at the command, for the audit log.
 func (o *operator) user() string {
-	name := "user " + strconv.Itoa(os.Getuid())
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
+	name := host.OwnName()
 	if sudo := o.getenv("SUDO_USER"); sudo != "" && sudo != name {
 		name += " (sudo by " + sudo + ")"
 	}

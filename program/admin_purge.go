@@ -80,9 +80,6 @@ func (o *operator) watchPurge(ctx context.Context, user kyro.ID) error {
 				"KYRO_ROLE all or worker gets to it.", user, purgeSilence)
 			return nil
 		}
-		select {
-		case <-time.After(purgeLook):
-		case <-ctx.Done():
-		}
+		_ = kyro.Pause(ctx, purgeLook) // whose end is seen above
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"kyrochat/kyro"
 )
 
 const (
@@ -65,15 +67,10 @@ func (b *backingUp) hold(ctx context.Context) (stop func(), err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(holdEvery):
-				began := b.now()
-				if _, err := b.store.Hold(ctx, id, holdFor); err == nil { // else it is tried again, while there is time
-					b.held.renewed(began)
-				}
+		for kyro.Pause(ctx, holdEvery) == nil {
+			began := b.now()
+			if _, err := b.store.Hold(ctx, id, holdFor); err == nil { // else it is tried again, while there is time
+				b.held.renewed(began)
 			}
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kyrochat/config"
+	"kyrochat/kyro"
 )
 
 const healthUsage = `usage: kyrochat health [--live] [--wait DURATION]
@@ -52,10 +53,7 @@ func health(ctx context.Context, args []string, getenv func(string) string, out 
 		if ctx.Err() != nil || time.Now().After(end) {
 			return fmt.Errorf("not %s: %w", pick(*live, "alive", "ready"), err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(healthPause):
-		}
+		_ = kyro.Pause(ctx, healthPause) // whose end is seen above
 	}
 }
 

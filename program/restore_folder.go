@@ -24,8 +24,8 @@ func (t *target) restoreFolder(ctx context.Context) (findings int, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, fmt.Errorf("make the data folder (KYRO_DATA_DIR): %w", err)
 	}
-	if owner, foreign := foreignFolder(dir); foreign {
-		return 0, fmt.Errorf("the data folder %s belongs to user %s: run this as that user, or the server cannot use what is restored", dir, owner)
+	if err := refuseForeign(dir, "restore"); err != nil {
+		return 0, err
 	}
 	if err := t.emptyFolder(ctx); err != nil {
 		return 0, err

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/kyro"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -136,9 +138,7 @@ func reach(ctx context.Context, pool *pgxpool.Pool, c Config) error {
 		if wait == 100*time.Millisecond {
 			c.Log.Warn("waiting for PostgreSQL", "error", err)
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if kyro.Pause(ctx, wait) != nil {
 			return last
 		}
 	}

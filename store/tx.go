@@ -95,12 +95,7 @@ func lostBelow(ctx context.Context, err error) error {
 
 // pause waits a moment that grows with the tries, and by chance, so that rivals do not meet again.
 func pause(ctx context.Context, try int) bool {
-	select {
-	case <-time.After(time.Duration(try)*5*time.Millisecond + rand.N(10*time.Millisecond)): //nolint:gosec // nobody gains by knowing it
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return kyro.Pause(ctx, time.Duration(try)*5*time.Millisecond+rand.N(10*time.Millisecond)) == nil //nolint:gosec // nobody gains by knowing it
 }
 
 func (s *Store) transact(ctx context.Context, fn func(ctx context.Context, tx *writeTx) error) error {

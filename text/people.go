@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// Plural is a number of things in English words: "1 file", "3 files".
+// Plural is a number of things in English words, for nouns that take an s: "1 file", "3 files".
 func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
