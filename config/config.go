@@ -1,5 +1,5 @@
 // Package config reads the settings from the environment, and from the files that it names, with all their bounds: nothing else
-// looks there. What is wrong is told at once, all of it. docs/configuration.md says what each setting means, and a test holds that page
+// reads a setting. What is wrong is told at once, all of it. docs/configuration.md says what each setting means, and a test holds that page
 // against what is read.
 package config
 

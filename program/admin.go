@@ -131,10 +131,3 @@ func worded(err error) string {
 	}
 	return known.Message
 }
-
-func pick[T any](yes bool, a, b T) T {
-	if yes {
-		return a
-	}
-	return b
-}

@@ -89,21 +89,6 @@ func readAuditList(flags *flag.FlagSet) func(context.Context, *operator, []strin
 	}
 }
 
-// listed are words as a sentence has them, some to a line.
-func listed[S ~string](words []S) string {
-	var b strings.Builder
-	for i, word := range words {
-		switch {
-		case i > 0 && i%5 == 0:
-			b.WriteString(",\n")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		b.WriteString(string(word))
-	}
-	return b.String()
-}
-
 // gone reports whether what somebody wrote is the id of an account, which may have been deleted.
 func gone(who string) bool {
 	id, err := kyro.ParseID(who)
@@ -117,13 +102,6 @@ func by(e *kyro.AuditEntry) string {
 		who += " " + e.By.String()
 	}
 	return who
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // entryLine is a line of the audit log as JSON.

@@ -64,9 +64,6 @@ func (s *backupSummary) rows() (n int64) {
 	return n
 }
 
-// errFound ends the process with the status of what was done, but found something that somebody has to look at.
-type errFound struct{ error }
-
 // backUp is the command that makes a backup, or looks at one.
 func backUp(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
 	if len(args) > 0 && args[0] == "verify" {

@@ -2,7 +2,9 @@ package program
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -119,4 +121,10 @@ func (a *app) watchCredentials(ctx context.Context) {
 			a.connections.CloseCredential(id)
 		}
 	}
+}
+
+// nodeName tells this process from every other one, also from an earlier one with the same number.
+func nodeName() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
 }

@@ -10,11 +10,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync"
 	"syscall"
 	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
 
-	"kyrochat/config"
 	"kyrochat/doctor"
 	"kyrochat/host"
 	"kyrochat/ingest/extract"
@@ -92,40 +90,6 @@ func run(
 		return err
 	default:
 		return badUsage{fmt.Errorf("there is no command %q\n\n%s", command, usage)}
-	}
-}
-
-// serve runs the server until ctx ends, and then drains it. To be told to stop while it starts is no error.
-func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
-	cfg, err := config.Read(getenv)
-	if err != nil {
-		return err
-	}
-	log := newLogger(cfg, errOut)
-	cfg.Warn(log)
-	app, err := build(ctx, cfg, hooks{now: wallClock(getenv)}, log)
-	if err == nil {
-		err = app.runReported(ctx)
-	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		log.Info("stopped before it was ready")
-		return nil //nolint:nilerr // as it was told to
-	}
-	return err
-}
-
-// runInBackground runs the server until stop is called, which waits for the end. It returns once it serves. The
-// address is empty where nothing is served to the public.
-func (a *app) runInBackground(ctx context.Context) (baseURL string, stop func() error, err error) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- a.run(ctx, func() { close(ready) }) }()
-	select {
-	case <-ready:
-		return a.baseURL(), sync.OnceValue(func() error { cancel(); return <-done }), nil
-	case err := <-done:
-		cancel()
-		return "", nil, errors.Join(errors.New("the server did not start"), err)
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 // badUsage is a command line that makes no sense. It ends the process with status 2.
 type badUsage struct{ error }
 
+// errFound ends the process with the status of what was done, but found something that somebody has to look at.
+type errFound struct{ error }
+
 // orUsage is an error with the usage of its command, where the line was wrong.
 func orUsage(command string, err error, usage string) error {
 	if wrong, ok := errors.AsType[badUsage](err); ok {
@@ -69,4 +72,12 @@ func flagsAlone(flags *flag.FlagSet, args []string, usage string, out io.Writer)
 		return true, orUsage(flags.Name(), badUsage{err}, usage)
 	}
 	return false, nil
+}
+
+// pick is one of two.
+func pick[T any](yes bool, a, b T) T {
+	if yes {
+		return a
+	}
+	return b
 }
