@@ -53,6 +53,9 @@ func report(ctx context.Context, out io.Writer, name, files string, atOnce int) 
 	if err != nil {
 		return err
 	}
+	if len(b.unfit) > 0 {
+		fmt.Fprintf(out, "%s: not asked, since they fail without any change: %s\n", name, strings.Join(b.unfit, ", "))
+	}
 	fates, err := b.tryAll(ctx, made.mutants, atOnce)
 	if err != nil {
 		return err
