@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"kyrochat/client"
+	"kyrochat/internal/required"
 )
 
 // patience is how long is waited before something is said to hang.
@@ -66,8 +67,8 @@ func (l *lockedLog) String() string {
 // that the doctor finds, and drains.
 func TestContainer(t *testing.T) {
 	t.Parallel()
-	tool(t, "buildah")
-	tool(t, "runc")
+	required.Program(t, "buildah")
+	required.Program(t, "runc")
 	if os.Geteuid() != 0 {
 		t.Skip("containers are run by root here")
 	}

@@ -23,6 +23,7 @@ import (
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 	"kyrochat/internal/postgres"
+	"kyrochat/internal/required"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/smtp"
 	"kyrochat/internal/testdb"
@@ -534,10 +535,7 @@ func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
 	defer cancel()
 	server, err := postgres.Start(ctx)
 	if err != nil {
-		if strings.Contains(os.Getenv("KYRO_TEST_REQUIRE"), "postgres") {
-			t.Fatal(err)
-		}
-		t.Skipf("SKIPPED WITHOUT POSTGRES: %v. Install it.", err)
+		required.Missing(t, "postgres", err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
 	settings := map[string]string{"DATABASE_URL": server.URL, "KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_SECRET": secretOne}

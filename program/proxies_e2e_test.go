@@ -29,6 +29,7 @@ import (
 	"github.com/coder/websocket"
 
 	"kyrochat/client"
+	"kyrochat/internal/required"
 )
 
 // proxy is a program that stands in front of servers, with TLS.
@@ -235,13 +236,7 @@ func TestBehindAProxy(t *testing.T) {
 	for name := range proxies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := exec.LookPath(name); err != nil {
-				required := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
-				if slices.Contains(required, name) {
-					t.Fatalf("KYRO_TEST_REQUIRE asks for %s: %v", name, err)
-				}
-				t.Skipf("there is no %s: %v", name, err)
-			}
+			required.Program(t, name)
 			f := stood(t, name)
 			p := f.signUp()
 			f.isPrivate()
