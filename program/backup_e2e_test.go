@@ -61,7 +61,7 @@ func (w *tellers) until(t *testing.T, more int) {
 	t.Helper()
 	count := func() int { w.mu.Lock(); defer w.mu.Unlock(); return w.done }
 	first := count()
-	untilSo(t, "something goes on", func() bool { return count() >= first+more })
+	waitUntil(t, "something goes on", func() bool { return count() >= first+more })
 }
 
 // live has things happen until ctx ends.

@@ -277,7 +277,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 				t.Error("half of a restore is live")
 			}
 		}
-		untilSo(t, "PostgreSQL has noticed", func() bool { return nobodyConnected(t, env) })
+		waitUntil(t, "PostgreSQL has noticed", func() bool { return nobodyConnected(t, env) })
 		mustOperate(t, env, "restore", file)
 		back := startServer(t, env)
 		p.s = back
@@ -311,7 +311,7 @@ func nobodyConnected(t *testing.T, env map[string]string) bool {
 // TestBackupOfAnOlderSchema: what an older version of the program left is backed up as it is, and comes up to date as it is
 // restored.
 func TestBackupOfAnOlderSchema(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		ctx := t.Context()
 		names, err := migrations.Files.ReadDir(".")
 		if err != nil {
@@ -385,7 +385,7 @@ func TestBackupOfAnOlderSchema(t *testing.T) {
 // TestRestoredBesideWhatIsNewer: Redis, the bucket's and Pinecone's contents are of a time after the backup. Nothing of it is
 // taken for the restored one's own, and the server that the backup was made of goes on beside it.
 func TestRestoredBesideWhatIsNewer(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		maps.Copy(env, u.env())
 		maps.Copy(env, map[string]string{
@@ -435,7 +435,7 @@ func TestRestoredBesideWhatIsNewer(t *testing.T) {
 			t.Errorf("a new answer has the number %s, which %s had", answer, newest)
 		}
 		installation := strings.Trim(strings.Join(back.rows(t.Context(), t, "SELECT name FROM installation"), ""), "[]")
-		untilSo(t, "the vectors are there", func() bool {
+		waitUntil(t, "the vectors are there", func() bool {
 			found := 0
 			for _, r := range u.pinecone.Records() {
 				if strings.HasPrefix(r.Namespace, installation) {
@@ -444,7 +444,7 @@ func TestRestoredBesideWhatIsNewer(t *testing.T) {
 			}
 			return found == 1
 		})
-		untilSo(t, "verifying finds nothing", func() bool {
+		waitUntil(t, "verifying finds nothing", func() bool {
 			status, out, _ := operated(t, fresh, "admin", "verify")
 			return status == 0 && strings.HasPrefix(out, "Everything")
 		})
@@ -472,7 +472,7 @@ func TestMovedWithItsSessions(t *testing.T) {
 	mustOperate(t, fresh, "restore", "-keep-sessions", file)
 	back := startServer(t, fresh)
 	(&person{t: t, s: back, token: p.token}).must(`{ viewer { id } }`, nil)
-	if n := back.counted(t, "SELECT count(*) FROM audit_log WHERE action = 'BACKUP_RESTORED'"); n != 1 {
+	if n := back.number(t, "SELECT count(*) FROM audit_log WHERE action = 'BACKUP_RESTORED'"); n != 1 {
 		t.Errorf("the audit log has %d lines of it", n)
 	}
 }

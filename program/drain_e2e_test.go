@@ -16,7 +16,7 @@ import (
 // TestDrainWithSlowUploadAndJobs ends a server politely while a client sends a file at its leisure and documents
 // are being read: the process ends without an error, and the next one goes on with the jobs at once.
 func TestDrainWithSlowUploadAndJobs(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()

@@ -71,18 +71,46 @@ type testServer struct {
 	overhear   atomic.Pointer[func(ctx context.Context, statement string)]
 }
 
-// eachDatabase runs a test against a server on SQLite and one on PostgreSQL.
-func eachDatabase(t *testing.T, test func(t *testing.T, s *testServer)) {
+// waitUntil waits for what comes by itself.
+func waitUntil(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) { // between two looks at a condition
+		if time.Now().After(end) {
+			t.Fatalf("it does not come to this: %s", what)
+		}
+	}
+}
+
+// reaches waits until a number is the one that is wanted.
+func reaches(t *testing.T, what string, want int, look func() int) {
+	t.Helper()
+	n := want
+	defer func() {
+		if n != want {
+			t.Logf("%s: %d, want %d", what, n, want)
+		}
+	}()
+	waitUntil(t, what, func() bool { n = look(); return n == want })
+}
+
+// eachSettings runs a test with settings for SQLite and with settings for PostgreSQL, for servers that it starts itself.
+func eachSettings(t *testing.T, test func(t *testing.T, env map[string]string)) {
 	t.Helper()
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, startServer(t, nil))
+		test(t, map[string]string{"KYRO_DATA_DIR": t.TempDir()})
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, startServer(t, map[string]string{"DATABASE_URL": testdb.PostgresURL(t)}))
+		test(t, map[string]string{"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": testdb.PostgresURL(t)})
 	})
+}
+
+// eachDatabase runs a test against a server on SQLite and one on PostgreSQL.
+func eachDatabase(t *testing.T, test func(t *testing.T, s *testServer)) {
+	t.Helper()
+	eachSettings(t, func(t *testing.T, env map[string]string) { test(t, startServer(t, env)) })
 }
 
 // oneAfterAnother is eachDatabase for a test that must be alone in the process.
@@ -160,6 +188,27 @@ func (s *testServer) tryExec(ctx context.Context, statement string) (err error) 
 		_, err = pools.SQLite.ExecContext(ctx, statement)
 	}
 	return err
+}
+
+// number reads a number past the API.
+func (s *testServer) number(t *testing.T, statement string) (n int) {
+	t.Helper()
+	var err error
+	if pools := s.app.pools; pools.Postgres() {
+		err = pools.Pgx.QueryRow(t.Context(), statement).Scan(&n)
+	} else {
+		err = pools.SQLite.QueryRowContext(t.Context(), statement).Scan(&n)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// eventually waits until a statement counts so many.
+func (s *testServer) eventually(t *testing.T, what string, want int, statement string) {
+	t.Helper()
+	reaches(t, what, want, func() int { return s.number(t, statement) })
 }
 
 // testLog shows a server's warnings with the test they belong to.

@@ -174,14 +174,10 @@ func stood(t *testing.T, name string) *front {
 			t.Logf("%s said: %s", name, said.String())
 		}
 	})
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if status, _ := f.get("127.0.0.1", "/schema.graphql"); status == http.StatusOK {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s does not serve: %s", name, said.String())
-		}
-	}
+	waitUntil(t, name+" serves", func() bool {
+		status, _ := f.get("127.0.0.1", "/schema.graphql")
+		return status == http.StatusOK
+	})
 	if f.api, err = client.New(f.url, client.Options{HTTPClient: f.from("127.0.0.1")}); err != nil {
 		t.Fatal(err)
 	}

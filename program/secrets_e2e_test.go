@@ -115,11 +115,7 @@ func TestASecretFileIsFollowed(t *testing.T) {
 	if ada.token, _, err = another.Access(user, session, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for hang := time.Now().Add(patience); !ada.known(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(hang) {
-			t.Fatal("a new secret is not known")
-		}
-	}
+	waitUntil(t, "the new secret is known", ada.known)
 	if ada.token = before; !ada.known() {
 		t.Error("the former secret is not known any more")
 	}

@@ -294,7 +294,7 @@ func TestUploadIsResumed(t *testing.T) {
 }
 
 func TestUploadGoesOnAfterAKill(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_SECRET"] = "an uploaded secret of more than 32 bytes 0123456789"
 		first := startProcess(t, env)
 		p := first.signUp(t)
