@@ -59,6 +59,7 @@ var layers = map[string][]string{
 	"internal/corpus":          {"kyro", "ingest/extract"},
 	"internal/coverage":        {},
 	"internal/emulate":         {"internal/gemini", "internal/pinecone", "internal/s3", "internal/smtp", "internal/website"},
+	"internal/envtest":         {},
 	"internal/gemini":          {"text", "internal/script"},
 	"internal/graphgen":        {},
 	"internal/logtest":         {"kyro"},

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"kyrochat/client"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/required"
 )
 
@@ -115,7 +116,7 @@ func TestContainer(t *testing.T) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(secret, []byte("q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt"), 0o400); err != nil {
+	if err := os.WriteFile(secret, []byte(envtest.SecretOne), 0o400); err != nil {
 		t.Fatal(err)
 	}
 	for _, each := range []string{data, secret} {

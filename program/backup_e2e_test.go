@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
 )
@@ -104,7 +105,7 @@ func (w *tellers) live(ctx context.Context, gone *sync.WaitGroup) {
 func operated(t *testing.T, env map[string]string, args ...string) (status int, out, said string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), args, func(name string) string { return env[name] }, nil, strings.NewReader(""), &stdout, &stderr)
+	err := run(t.Context(), args, envtest.Of(env), nil, strings.NewReader(""), &stdout, &stderr)
 	if err != nil {
 		status = exitStatus(err)
 		stderr.WriteString(err.Error())

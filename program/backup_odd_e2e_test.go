@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"kyrochat/auth"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/testdb"
 	"kyrochat/jobs"
@@ -114,7 +115,7 @@ func TestRestoreRefuses(t *testing.T) {
 		if status, _, said := operated(t, s.env, "backup", "-o", plain); status != 1 || !strings.Contains(said, "there already") {
 			t.Errorf("over a backup that is there: %d %s", status, said)
 		}
-		getenv := func(name string) string { return s.env[name] }
+		getenv := envtest.Of(s.env)
 		if err := run(t.Context(), []string{"backup", "-o", "-"}, getenv, nil, nil, &fullDisk{room: 1000}, io.Discard); err == nil || !strings.Contains(err.Error(), "no space") {
 			t.Errorf("on a full disk: %v", err)
 		}

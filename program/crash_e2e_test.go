@@ -19,6 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/testdb"
 )
 
@@ -286,11 +287,11 @@ func TestStopWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	settings := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0"}
-	if err := serve(ctx, env(settings), io.Discard); err != nil {
+	if err := serve(ctx, envtest.Of(settings), io.Discard); err != nil {
 		t.Errorf("serve: %v", err)
 	}
 	settings["DATABASE_URL"] = testdb.PostgresURL(t)
-	if err := serve(ctx, env(settings), io.Discard); err != nil {
+	if err := serve(ctx, envtest.Of(settings), io.Discard); err != nil {
 		t.Errorf("serve on PostgreSQL: %v", err)
 	}
 }

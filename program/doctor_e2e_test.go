@@ -20,6 +20,7 @@ import (
 
 	"kyrochat/doctor"
 	"kyrochat/host"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 	"kyrochat/internal/postgres"
@@ -103,7 +104,7 @@ func TestDoctorBeforeTheFirstStart(t *testing.T) {
 func TestDoctorIsToldWrong(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"now"}, {"-nope"}, {"-mail"}} {
-		err := run(t.Context(), append([]string{"doctor"}, args...), env(nil), nil, strings.NewReader(""), os.Stdout, os.Stderr)
+		err := run(t.Context(), append([]string{"doctor"}, args...), envtest.Of(nil), nil, strings.NewReader(""), os.Stdout, os.Stderr)
 		if err == nil || exitStatus(err) != 2 || !strings.Contains(err.Error(), "usage: kyrochat doctor") {
 			t.Errorf("%v: %v", args, err)
 		}
@@ -228,7 +229,7 @@ func TestDoctorFindsDamage(t *testing.T) {
 // TestDoctorOnFoldersThatCannotBeUsed, for whoever is root, too.
 func TestDoctorOnFoldersThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	inAFile := filepath.Join(kept(t, "a file", 0o600), "data")
+	inAFile := filepath.Join(envtest.File(t, "a file", 0o600), "data")
 	locked := filepath.Join(t.TempDir(), "locked")
 	if err := os.Mkdir(locked, 0o500); err != nil {
 		t.Fatal(err)
@@ -245,7 +246,7 @@ func TestDoctorOnFoldersThatCannotBeUsed(t *testing.T) {
 	}
 	r, _ := diagnosed(t, map[string]string{"KYRO_DATA_DIR": func() string {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(secretOne), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(envtest.SecretOne), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return dir
@@ -538,11 +539,11 @@ func TestDoctorOnAPostgreSQLOfItsOwn(t *testing.T) {
 		required.Missing(t, "postgres", err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
-	settings := map[string]string{"DATABASE_URL": server.URL, "KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_SECRET": secretOne}
+	settings := map[string]string{"DATABASE_URL": server.URL, "KYRO_DATA_DIR": filepath.Join(t.TempDir(), "data"), "KYRO_SECRET": envtest.SecretOne}
 	r, _ := diagnosed(t, settings)
 	r.wantFine(t, "addresses", "database-settings")
 	r.want(t, "database-schema", doctor.Fine, "the first start makes the schema")
-	if err := run(ctx, []string{"migrate"}, env(settings), nil, strings.NewReader(""), io.Discard, io.Discard); err != nil {
+	if err := run(ctx, []string{"migrate"}, envtest.Of(settings), nil, strings.NewReader(""), io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	r, _ = diagnosed(t, settings)

@@ -20,6 +20,7 @@ import (
 	"kyrochat/client"
 	"kyrochat/config"
 	"kyrochat/ingest/extract"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
 )
@@ -143,7 +144,7 @@ func startServerWith(t *testing.T, env map[string]string, log io.Writer, h hooks
 	if s.env["DATABASE_URL"] == "" {
 		testdb.SQLiteFile(t, s.env["KYRO_DATA_DIR"])
 	}
-	cfg, err := config.Read(func(name string) string { return s.env[name] })
+	cfg, err := config.Read(envtest.Of(s.env))
 	if err != nil {
 		t.Fatal(err)
 	}

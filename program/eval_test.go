@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kyrochat/eval"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 	"kyrochat/internal/racetest"
@@ -71,7 +72,7 @@ func TestEvalHasSettingsOfItsOwn(t *testing.T) {
 		"KYRO_QUERY_MAX_DEPTH": "2", "KYRO_SECRET": "s", "SMTP_URL": "smtp://m", "KYRO_WS_MAX_SOCKETS": "1",
 		"GEMINI_API_KEY": "key", "KYRO_GEMINI_MODEL": "model", "KYRO_ANSWER_TIMEOUT": "9s", "KYRO_MAX_CHUNKS": "7",
 	}
-	env := evalEnv(func(name string) string { return serving[name] }, "/tmp/x")
+	env := evalEnv(envtest.Of(serving), "/tmp/x")
 	for name, want := range map[string]string{
 		"DATABASE_URL": "", "REDIS_URL": "", "KYRO_REDIS_PREFIX": "", "KYRO_ENV": "development", "KYRO_ROLE": "all", "KYRO_DATA_DIR": "/tmp/x",
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_SIGNUP": "open", "KYRO_TRUSTED_ONLY": "", "KYRO_RATE_SCALE": "0",
@@ -262,7 +263,7 @@ func TestEvalLeavesNothingInAnIndex(t *testing.T) {
 	}
 	var out, errOut bytes.Buffer
 	err = evaluate(t.Context(), []string{"examples/eval/eval.json", "-fail-under", "recall5=1,citations=1,completed=1"}, &out, &errOut,
-		evalServer(func(name string) string { return env[name] }, &errOut))
+		evalServer(envtest.Of(env), &errOut))
 	if err != nil {
 		t.Fatalf("%v; printed:\n%s\n%s", err, out.String(), errOut.String())
 	}

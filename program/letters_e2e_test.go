@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/smtp"
 	"kyrochat/internal/testdb"
 )
@@ -269,7 +270,7 @@ func TestWorkersSendMails(t *testing.T) {
 	t.Parallel()
 	mails := smtp.Start(t)
 	shared := map[string]string{
-		"DATABASE_URL": testdb.PostgresURL(t), "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "KYRO_SIGNUP": "verified", "KYRO_MAIL_FROM": "kyro@example.com",
+		"DATABASE_URL": testdb.PostgresURL(t), "KYRO_SECRET": envtest.SecretOne, "KYRO_SIGNUP": "verified", "KYRO_MAIL_FROM": "kyro@example.com",
 	}
 	with := func(role, server string) map[string]string {
 		all := map[string]string{"KYRO_ROLE": role, "SMTP_URL": server}

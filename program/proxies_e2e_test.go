@@ -29,6 +29,7 @@ import (
 	"github.com/coder/websocket"
 
 	"kyrochat/client"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/required"
 )
 
@@ -158,7 +159,7 @@ func stood(t *testing.T, name string) *front {
 	_, port, _ := net.SplitHostPort(listen)
 	f := &front{t: t, url: "https://localhost:" + port, trusting: trusting}
 	f.server = startProcess(t, map[string]string{
-		"KYRO_DATA_DIR": t.TempDir(), "KYRO_ENV": "production", "KYRO_SECRET": secretOne, "KYRO_PUBLIC_URL": f.url, "KYRO_SIGNUP": "open",
+		"KYRO_DATA_DIR": t.TempDir(), "KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_PUBLIC_URL": f.url, "KYRO_SIGNUP": "open",
 		"KYRO_TRUSTED_PROXIES": "127.0.0.1,::1", "KYRO_RATE_SCALE": "1", "KYRO_OFFLINE_PACE": "60ms",
 	})
 	cmd := proxies[name].start(t, folder, listen, strings.TrimPrefix(f.server.url, "http://"), certificate, key)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 )
@@ -169,7 +170,7 @@ func TestAStartThatCannotBe(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			log := &journal{}
-			err := serve(ctx, env(settings), log)
+			err := serve(ctx, envtest.Of(settings), log)
 			if err == nil {
 				t.Fatal("it started")
 			}

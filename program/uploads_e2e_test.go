@@ -19,6 +19,7 @@ import (
 
 	"kyrochat/config"
 	"kyrochat/ingest"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
@@ -516,7 +517,7 @@ func TestServerDoesNotStartWithoutItsBucket(t *testing.T) {
 	bucket := s3.Start(t)
 	env := bucket.Env()
 	env["KYRO_S3_BUCKET"], env["KYRO_DATA_DIR"], env["KYRO_ADDR"], env["KYRO_ADMIN_ADDR"] = "other", t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
-	cfg, err := config.Read(func(name string) string { return env[name] })
+	cfg, err := config.Read(envtest.Of(env))
 	if err != nil {
 		t.Fatal(err)
 	}
