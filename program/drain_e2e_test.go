@@ -65,11 +65,7 @@ func TestSessionsEndWhileTheServerDrains(t *testing.T) {
 	socket := device.socket(t)
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()
-	for end := time.Now().Add(20 * time.Second); !s.app.draining.Load(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the server does not drain")
-		}
-	}
+	waitUntil(t, "the server drains", s.app.draining.Load)
 	s.exec(t, "UPDATE sessions SET revoked_at = created_at WHERE id = "+strings.TrimPrefix(session, "session_"))
 	socket.expect("4401 ")
 	s.app.limits.hit(t.Context(), kyro.Allowance{RetryAfter: time.Second}.Refusal("messages"))

@@ -116,11 +116,7 @@ func addAll(t *testing.T, env map[string]string, u *upstreams, files map[string]
 			p.s = &server.testServer
 		}
 	}
-	for end := time.Now().Add(5 * time.Minute); done(people, bots) < len(files); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d of %d documents are done", done(people, bots), len(files))
-		}
-	}
+	reaches(t, "documents that are done", len(files), func() int { return done(people, bots) })
 	vectors := vectorsOf(u)
 	fates := map[string]fate{}
 	for i, name := range names {

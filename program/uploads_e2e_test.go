@@ -244,19 +244,9 @@ func TestUploadsInParts(t *testing.T) {
 			t.Errorf("of a deleted document comes %d", got.status)
 		}
 		if bucket != nil {
-			inTime(t, "the bucket is empty", func() bool { return len(bucket.Keys()) == 0 })
+			waitUntil(t, "the bucket is empty", func() bool { return len(bucket.Keys()) == 0 })
 		}
 	})
-}
-
-// inTime waits for what comes soon.
-func inTime(t *testing.T, what string, there func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !there(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it never comes to pass that %s", what)
-		}
-	}
 }
 
 // cutPut sends a part whose connection breaks after so many bytes.
@@ -284,7 +274,7 @@ func TestUploadIsResumed(t *testing.T) {
 		for _, after := range []int{1, 100_000, 300_000} {
 			cutPut(t, address, content, at, after, len(content))
 			at += after
-			inTime(t, "what arrived is there", func() bool { return carry(t, "HEAD", address, nil).offset() == at })
+			waitUntil(t, "what arrived is there", func() bool { return carry(t, "HEAD", address, nil).offset() == at })
 		}
 		got := part(t, address, content[at:], at, len(content))
 		p.settled(got.document(t))
@@ -305,7 +295,7 @@ func TestUploadGoesOnAfterAKill(t *testing.T) {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 		cutPut(t, address, content, 300<<10, 280<<10, len(content))
-		inTime(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 300<<10 })
+		waitUntil(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 300<<10 })
 		first.kill()
 
 		second := startProcess(t, env) // which is another node, too, where there may be any number of them
@@ -486,7 +476,7 @@ func TestBucketIsAwayForAWhile(t *testing.T) {
 		state := func() *reply {
 			return p.must(`query($d: ID!) { document(id: $d) { status statusReason progress { retryAt } } }`, vars{"d": document})
 		}
-		inTime(t, "the document waits", func() bool { return state().get("document.progress.retryAt") != nil })
+		waitUntil(t, "the document waits", func() bool { return state().get("document.progress.retryAt") != nil })
 		if at := state(); at.text("document.status") != "EXTRACTING" || !strings.Contains(at.text("document.statusReason"), "storage") {
 			t.Errorf("it waits as %s", at.body)
 		}
@@ -595,7 +585,7 @@ func TestNewcomerOvertakes(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", u.Path, u.Host, len(content), content[:200<<10])
 		at := 0
-		inTime(t, "some of it is there", func() bool { at = carry(t, "HEAD", address, nil).offset(); return at > 0 })
+		waitUntil(t, "some of it is there", func() bool { at = carry(t, "HEAD", address, nil).offset(); return at > 0 })
 		document := part(t, address, content[at:], at, len(content)).document(t)
 		first, err := io.ReadAll(conn)
 		if err != nil || !strings.HasPrefix(string(first), "HTTP/1.1 409 ") {
