@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"kyrochat/config"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/website"
 	"kyrochat/kyro"
@@ -158,4 +161,59 @@ func TestABucketIsAwayDuringACrawl(t *testing.T) {
 			t.Errorf("there are %d objects for eight pages", n)
 		}
 	})
+}
+
+// TestBucketIsAwayForAWhile takes the bucket away between upload and reading.
+func TestBucketIsAwayForAWhile(t *testing.T) {
+	eachStorage(t, func(t *testing.T, s *testServer, bucket *s3.Emulator) {
+		if bucket == nil {
+			t.Skip("there is none")
+		}
+		p := s.signUp(t)
+		bot := p.newBot()
+		bucket.Script(s3.Script{Kind: s3.Get, Status: 503}, s3.Script{Kind: s3.Get, Trouble: s3.Cut})
+		got := p.upload(bot, "away.txt", pages(10_000))
+		document := got.text("uploadDocument.document.id")
+		state := func() *reply {
+			return p.must(`query($d: ID!) { document(id: $d) { status statusReason progress { retryAt } } }`, vars{"d": document})
+		}
+		waitUntil(t, "the document waits", func() bool { return state().get("document.progress.retryAt") != nil })
+		if at := state(); at.text("document.status") != "EXTRACTING" || !strings.Contains(at.text("document.statusReason"), "storage") {
+			t.Errorf("it waits as %s", at.body)
+		}
+		if got := carry(t, "GET", p.download(document), nil); got.status != 503 {
+			t.Errorf("a download meanwhile: %d", got.status)
+		}
+		bucket.Reset()
+		if status := p.settled(document); status != "READY" {
+			t.Errorf("it ends as %s", status)
+		}
+
+		// What came to nothing is swept, once it is old; what is in use, and what is another's, is not.
+		installation := strings.Split(bucket.Keys()[0], "/")[1]
+		bucket.Plant("kyrochat/"+installation+"/orphan", []byte("x"), time.Now().Add(-2*time.Hour))
+		bucket.Plant("kyrochat/"+installation+"/young", []byte("x"), time.Now())
+		bucket.Plant("kyrochat/another/orphan", []byte("x"), time.Now().Add(-2*time.Hour))
+		if err := s.app.documents.Sweep(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if keys := strings.Join(bucket.Keys(), " "); strings.Contains(keys, installation+"/orphan") || len(bucket.Keys()) != 3 {
+			t.Errorf("after the sweep there are %s", keys)
+		}
+	})
+}
+
+func TestServerDoesNotStartWithoutItsBucket(t *testing.T) {
+	t.Parallel()
+	bucket := s3.Start(t)
+	env := bucket.Env()
+	env["KYRO_S3_BUCKET"], env["KYRO_DATA_DIR"], env["KYRO_ADDR"], env["KYRO_ADMIN_ADDR"] = "other", t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
+	cfg, err := config.Read(envtest.Of(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = build(t.Context(), cfg, hooks{}, newLogger(cfg, testLog{t}))
+	if err == nil || !strings.Contains(err.Error(), "KYRO_S3_BUCKET") || !strings.Contains(err.Error(), "there is no bucket other") {
+		t.Errorf("it says %v", err)
+	}
 }
