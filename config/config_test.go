@@ -13,16 +13,13 @@ import (
 	"time"
 
 	"kyrochat/account"
+	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
 
-func env(values map[string]string) func(string) string {
-	return func(name string) string { return values[name] }
-}
-
 func TestNothingConfigured(t *testing.T) {
 	t.Parallel()
-	c, err := Read(env(nil))
+	c, err := Read(envtest.Of(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +32,7 @@ func TestNothingConfigured(t *testing.T) {
 func TestCacheIsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{"": 5 * time.Second, "0": 0, "0s": 0, "1m": time.Minute} {
-		if c, err := Read(env(map[string]string{"KYRO_CACHE_TTL": value})); err != nil || c.CacheTTL != want || c.CacheEntries != 10_000 {
+		if c, err := Read(envtest.Of(map[string]string{"KYRO_CACHE_TTL": value})); err != nil || c.CacheTTL != want || c.CacheEntries != 10_000 {
 			t.Errorf("KYRO_CACHE_TTL=%s: %s, %v", value, c.CacheTTL, err)
 		}
 	}
@@ -43,7 +40,7 @@ func TestCacheIsSwitchedOff(t *testing.T) {
 
 func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := Read(env(map[string]string{
+	_, err := Read(envtest.Of(map[string]string{
 		"KYRO_ENV": "staging", "KYRO_ADDR": "8080", "KYRO_ACCESS_TOKEN_TTL": "10", "KYRO_MAX_UPLOAD_BYTES": "32MiB", "KYRO_SECRET": "short",
 		"REDIS_URL": "localhost:6379", "GEMINI_API_KEY": "a key", "KYRO_EMBEDDING_DIMS": "7", "PINECONE_API_KEY": "key", "SMTP_URL": "smtp://x/y", "KYRO_ROLE": "boss",
 		"KYRO_SIGNUP": "perhaps", "DATABASE_URL": "mysql://x/y", "KYRO_ALLOWED_ORIGINS": "example.com", "KYRO_TRUSTED_PROXIES": "all", "KYRO_RATE_SCALE": "-1",
@@ -53,7 +50,7 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("a wrong configuration was taken")
 	}
-	if _, err := Read(env(map[string]string{"KYRO_ALLOWED_ORIGINS": "https://*.example.com"})); err == nil {
+	if _, err := Read(envtest.Of(map[string]string{"KYRO_ALLOWED_ORIGINS": "https://*.example.com"})); err == nil {
 		t.Error("a wildcard was taken for an origin")
 	}
 	for _, name := range []string{
@@ -78,20 +75,20 @@ func TestOriginsAreAsBrowsersNameThem(t *testing.T) {
 		"https://app.example.com:443": "https://app.example.com", "http://app.example.com:80": "http://app.example.com", "https://[2001:db8::1]:443": "https://[2001:db8::1]",
 		"https://bücher.example": "https://xn--bcher-kva.example", "https://me@app.example.com": "https://app.example.com", "https://app.example.com#x": "https://app.example.com",
 	} {
-		_, err := Read(env(map[string]string{"KYRO_ALLOWED_ORIGINS": origin}))
+		_, err := Read(envtest.Of(map[string]string{"KYRO_ALLOWED_ORIGINS": origin}))
 		if named == "" && err != nil || named != "" && (err == nil || !strings.Contains(err.Error(), "browsers call "+named+":")) {
 			t.Errorf("%s: %v", origin, err)
 		}
 	}
 	for url, origin := range map[string]string{"https://chat.example.com:443/x/": "https://chat.example.com", "https://bücher.example:8443": "https://xn--bcher-kva.example:8443"} {
-		c, err := Read(env(map[string]string{
-			"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": url,
+		c, err := Read(envtest.Of(map[string]string{
+			"KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": url,
 		}))
 		if err != nil || !slices.Equal(c.Origins, []string{origin}) {
 			t.Errorf("%s: %v, %v", url, c.Origins, err)
 		}
 	}
-	if _, err := Read(env(map[string]string{"KYRO_PUBLIC_URL": "https://chat.example.com/?a=b"})); err == nil {
+	if _, err := Read(envtest.Of(map[string]string{"KYRO_PUBLIC_URL": "https://chat.example.com/?a=b"})); err == nil {
 		t.Error("links in mails would go on behind a query")
 	}
 }
@@ -103,11 +100,11 @@ func TestCookiesAreForSafePages(t *testing.T) {
 		"": true, "https://app.example.com": true, "http://localhost:3000,http://127.0.0.1:3000,http://[::1]:3000": true,
 		"https://app.example.com,http://app.example.com": false, "http://192.168.1.7:3000": false,
 	} {
-		_, err := Read(env(map[string]string{"KYRO_COOKIES": "true", "KYRO_ALLOWED_ORIGINS": origins}))
+		_, err := Read(envtest.Of(map[string]string{"KYRO_COOKIES": "true", "KYRO_ALLOWED_ORIGINS": origins}))
 		if safe != (err == nil) || err != nil && !strings.Contains(err.Error(), "KYRO_COOKIES") {
 			t.Errorf("%q: %v", origins, err)
 		}
-		if _, err := Read(env(map[string]string{"KYRO_ALLOWED_ORIGINS": origins})); err != nil {
+		if _, err := Read(envtest.Of(map[string]string{"KYRO_ALLOWED_ORIGINS": origins})); err != nil {
 			t.Errorf("%q without cookies: %v", origins, err)
 		}
 	}
@@ -116,7 +113,7 @@ func TestCookiesAreForSafePages(t *testing.T) {
 // TestProxiesAreIPv4OrIPv6, however they are written.
 func TestProxiesAreIPv4OrIPv6(t *testing.T) {
 	t.Parallel()
-	c, err := Read(env(map[string]string{"KYRO_TRUSTED_PROXIES": "10.0.0.0/8, ::ffff:192.0.2.7, ::ffff:10.1.0.0/112, 2001:db8::/32"}))
+	c, err := Read(envtest.Of(map[string]string{"KYRO_TRUSTED_PROXIES": "10.0.0.0/8, ::ffff:192.0.2.7, ::ffff:10.1.0.0/112, 2001:db8::/32"}))
 	if want := "[10.0.0.0/8 192.0.2.7/32 10.1.0.0/16 2001:db8::/32]"; err != nil || fmt.Sprint(c.Proxies) != want {
 		t.Errorf("%v, %v", c.Proxies, err)
 	}
@@ -141,12 +138,12 @@ func TestURLsOfServicesAreReadBeforeTheStart(t *testing.T) {
 		},
 	} {
 		for _, url := range urls.good {
-			if _, err := Read(env(map[string]string{name: url})); err != nil {
+			if _, err := Read(envtest.Of(map[string]string{name: url})); err != nil {
 				t.Errorf("%s=%s: %v", name, url, err)
 			}
 		}
 		for _, url := range urls.bad {
-			_, err := Read(env(map[string]string{name: url, "KYRO_LOG_LEVEL": "loud"}))
+			_, err := Read(envtest.Of(map[string]string{name: url, "KYRO_LOG_LEVEL": "loud"}))
 			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "KYRO_LOG_LEVEL") {
 				t.Errorf("%s=%s: %v", name, url, err)
 			} else if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "ter2") {
@@ -158,7 +155,7 @@ func TestURLsOfServicesAreReadBeforeTheStart(t *testing.T) {
 
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	const secret, database = "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "postgres://localhost/kyro"
+	const secret, database = envtest.SecretOne, "postgres://localhost/kyro"
 	for _, c := range []struct {
 		name     string
 		settings map[string]string
@@ -177,7 +174,7 @@ func TestRoles(t *testing.T) {
 		{"everything on a database that others may share", map[string]string{"DATABASE_URL": database}, "", []string{"KYRO_SECRET"}},
 		{"the same with a shared secret", map[string]string{"DATABASE_URL": database, "KYRO_SECRET": secret}, "", nil},
 	} {
-		cfg, err := Read(env(c.settings))
+		cfg, err := Read(envtest.Of(c.settings))
 		if c.refused != "" {
 			if err == nil || !strings.Contains(err.Error(), c.refused) {
 				t.Errorf("%s: %v", c.name, err)
@@ -204,11 +201,11 @@ func TestRoles(t *testing.T) {
 // TestHowLargeExportsAre: the API tells the size of a file in 32 bits.
 func TestHowLargeExportsAre(t *testing.T) {
 	t.Parallel()
-	if c, err := Read(env(map[string]string{"KYRO_EXPORT_MAX_BYTES": "2147483647"})); err != nil || c.Storage.MaxExportBytes != 1<<31-1 {
+	if c, err := Read(envtest.Of(map[string]string{"KYRO_EXPORT_MAX_BYTES": "2147483647"})); err != nil || c.Storage.MaxExportBytes != 1<<31-1 {
 		t.Errorf("%d, %v", c.Storage.MaxExportBytes, err)
 	}
 	for _, value := range []string{"2147483648", "0", "1GiB"} {
-		_, err := Read(env(map[string]string{"KYRO_EXPORT_MAX_BYTES": value}))
+		_, err := Read(envtest.Of(map[string]string{"KYRO_EXPORT_MAX_BYTES": value}))
 		if err == nil || !strings.Contains(err.Error(), "KYRO_EXPORT_MAX_BYTES") || !strings.Contains(err.Error(), "2147483647") {
 			t.Errorf("%s: %v", value, err)
 		}
@@ -217,19 +214,19 @@ func TestHowLargeExportsAre(t *testing.T) {
 
 func TestHowAnswersAreMade(t *testing.T) {
 	t.Parallel()
-	c, err := Read(env(map[string]string{
+	c, err := Read(envtest.Of(map[string]string{
 		"KYRO_ANSWER_RESTART": "true", "KYRO_MAX_RUNNING_ANSWERS": "7", "KYRO_MAX_QUEUED_CONVERSATIONS": "9",
 	}))
 	if err != nil || !c.AnswerRestart || c.Limits.MaxRunning != 7 || c.Limits.MaxQueued != 9 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if c, err := Read(env(nil)); err != nil || c.AnswerRestart {
+	if c, err := Read(envtest.Of(nil)); err != nil || c.AnswerRestart {
 		t.Errorf("nothing configured: %+v, %v", c, err)
 	}
 	for name, value := range map[string]string{
 		"KYRO_ANSWER_RESTART": "maybe", "KYRO_MAX_RUNNING_ANSWERS": "0", "KYRO_MAX_QUEUED_CONVERSATIONS": "many",
 	} {
-		if _, err := Read(env(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := Read(envtest.Of(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%s: %v", name, value, err)
 		}
 	}
@@ -237,7 +234,7 @@ func TestHowAnswersAreMade(t *testing.T) {
 
 func TestWhoAnswers(t *testing.T) {
 	t.Parallel()
-	c, err := Read(env(map[string]string{
+	c, err := Read(envtest.Of(map[string]string{
 		"GEMINI_API_KEY": "g", "KYRO_GEMINI_URL": "http://127.0.0.1:8471/", "KYRO_EMBEDDING_DIMS": "1536",
 		"PINECONE_API_KEY": "p", "KYRO_PINECONE_HOST": "kyro-abc.svc.pinecone.io", "KYRO_PINECONE_NAMESPACE": "shared", "KYRO_OFFLINE_FALLBACK": "true",
 	}))
@@ -255,7 +252,7 @@ func TestWhoAnswers(t *testing.T) {
 		"KYRO_GEMINI_MODEL":   {"GEMINI_API_KEY": "g", "KYRO_GEMINI_MODEL": "a b"},
 		"PINECONE_API_KEY":    {"GEMINI_API_KEY": "g", "PINECONE_API_KEY": "sec ret", "KYRO_PINECONE_INDEX": "kyro"},
 	} {
-		if _, err := Read(env(settings)); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "sec") {
+		if _, err := Read(envtest.Of(settings)); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "sec") {
 			t.Errorf("%v: %v", settings, err)
 		}
 	}
@@ -263,7 +260,7 @@ func TestWhoAnswers(t *testing.T) {
 
 func TestRatesOfSingleThings(t *testing.T) {
 	t.Parallel()
-	c, err := Read(env(nil))
+	c, err := Read(envtest.Of(nil))
 	if err != nil || c.Rates.Accounts != account.DefaultRates() || c.Rates.Messages != (kyro.Rate{Count: 20, Per: time.Minute}) ||
 		c.Rates.Documents != (kyro.Rate{Count: 10, Per: time.Minute}) || c.Rates.Scale != 1 {
 		t.Errorf("%+v, %v", c.Rates, err)
@@ -272,7 +269,7 @@ func TestRatesOfSingleThings(t *testing.T) {
 	for i, name := range []string{"SIGN_UPS", "REFRESHES", "MAILS_TO", "MAILS_FROM", "LINKS", "API_KEYS", "EMAIL_CHANGES", "MESSAGES", "DOCUMENTS"} {
 		set["KYRO_RATE_"+name] = strconv.Itoa(i + 1)
 	}
-	if c, err = Read(env(set)); err != nil {
+	if c, err = Read(envtest.Of(set)); err != nil {
 		t.Fatal(err)
 	}
 	a := c.Rates.Accounts
@@ -290,7 +287,7 @@ func TestRatesAreScaled(t *testing.T) {
 		"0.01": {{Count: 3, Per: 10 * time.Second}, {Count: 6, Per: time.Minute}},
 		"0":    {},
 	} {
-		c, err := Read(env(map[string]string{"KYRO_RATE_SCALE": scale}))
+		c, err := Read(envtest.Of(map[string]string{"KYRO_RATE_SCALE": scale}))
 		if (c.Rates.Scale == 0) != (scale == "0") || c.Rates.Messages.Unlimited() != (scale == "0") || c.Rates.Accounts.MailPause.Unlimited() != (scale == "0") {
 			t.Errorf("by %q: %+v", scale, c.Rates)
 		}
@@ -298,11 +295,11 @@ func TestRatesAreScaled(t *testing.T) {
 			t.Errorf("by %q: %+v, %+v, %v", scale, c.Rates.Operations, c.Rates.Connects, err)
 		}
 	}
-	strict, err := Read(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "kb7Yv0pQm2Zx9LtR4wNs8JdHc1GfUe6A", "KYRO_SIGNUP": "closed"}))
+	strict, err := Read(envtest.Of(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "kb7Yv0pQm2Zx9LtR4wNs8JdHc1GfUe6A", "KYRO_SIGNUP": "closed"}))
 	if want := (kyro.Rate{Count: 30, Per: time.Minute}); err != nil || strict.Rates.Connects != want {
 		t.Errorf("in production: %+v, %v", strict.Rates.Connects, err)
 	}
-	if _, err := Read(env(map[string]string{"KYRO_RATE_SCALE": "NaN"})); err == nil {
+	if _, err := Read(envtest.Of(map[string]string{"KYRO_RATE_SCALE": "NaN"})); err == nil {
 		t.Error("NaN was taken for a scale")
 	}
 }
@@ -310,19 +307,19 @@ func TestRatesAreScaled(t *testing.T) {
 func TestProductionIsStrict(t *testing.T) {
 	t.Parallel()
 	for _, role := range []string{"all", "api", "worker"} {
-		_, err := Read(env(map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": role, "DATABASE_URL": "postgres://localhost/kyro"}))
+		_, err := Read(envtest.Of(map[string]string{"KYRO_ENV": "production", "KYRO_ROLE": role, "DATABASE_URL": "postgres://localhost/kyro"}))
 		if err == nil || !strings.Contains(err.Error(), "KYRO_SECRET") || !strings.Contains(err.Error(), "SMTP_URL") {
 			t.Errorf("production without a secret, as %s: %v", role, err)
 		}
 	}
 	weak := strings.Repeat("changeme", 5)
-	if _, err := Read(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": weak, "KYRO_SIGNUP": "closed"})); err == nil || strings.Contains(err.Error(), weak) {
+	if _, err := Read(envtest.Of(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": weak, "KYRO_SIGNUP": "closed"})); err == nil || strings.Contains(err.Error(), weak) {
 		t.Errorf("production with a sample for a secret: %v", err)
 	}
-	if _, err := Read(env(map[string]string{"KYRO_SECRET": weak})); err != nil {
+	if _, err := Read(envtest.Of(map[string]string{"KYRO_SECRET": weak})); err != nil {
 		t.Errorf("development with a sample for a secret: %v", err)
 	}
-	c, err := Read(env(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt,8Ws2Ly6Hd3Pf9Bg5Jtq7Zr1mVx0Tn4Kc", "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com/help/"}))
+	c, err := Read(envtest.Of(map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne + "," + envtest.SecretTwo, "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com/help/"}))
 	if err != nil || !c.LogJSON || len(c.Secrets) != 2 || !slices.Equal(c.Origins, []string{"https://chat.example.com"}) {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -336,7 +333,7 @@ func TestDefaultsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := Read(env(nil))
+	want, err := Read(envtest.Of(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +343,7 @@ func TestDefaultsAreDocumented(t *testing.T) {
 		t.Fatalf("only %d defaults are found in docs/configuration.md", len(rows))
 	}
 	for _, row := range rows {
-		got, err := Read(env(map[string]string{row[1]: row[2]}))
+		got, err := Read(envtest.Of(map[string]string{row[1]: row[2]}))
 		got.Carriers = Carriers{}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is not %s by default: %v", row[1], row[2], err)

@@ -7,17 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
 
 func TestMailIsSet(t *testing.T) {
 	t.Parallel()
-	c, err := Read(env(nil))
+	c, err := Read(envtest.Of(nil))
 	want := Mail{From: "KyroChat <kyrochat@localhost>", ResetTTL: 30 * time.Minute, VerifyTTL: 24 * time.Hour, Rate: kyro.Rate{Count: 30, Per: time.Minute}}
 	if err != nil || c.Mail != want {
 		t.Errorf("nothing configured: %+v, %v", c.Mail, err)
 	}
-	c, err = Read(env(map[string]string{
+	c, err = Read(envtest.Of(map[string]string{
 		"SMTP_URL": "smtps://kyro:secret@mail.example.com", "KYRO_MAIL_FROM": "Help <help@example.com>", "KYRO_RESET_TOKEN_TTL": "10m",
 		"KYRO_VERIFY_TOKEN_TTL": "48h", "KYRO_MAIL_RATE": "60", "KYRO_RATE_SCALE": "0.5",
 	}))
@@ -28,14 +29,14 @@ func TestMailIsSet(t *testing.T) {
 	if err != nil || c.Mail != want {
 		t.Errorf("everything configured: %+v, %v", c.Mail, err)
 	}
-	if c, err = Read(env(map[string]string{"KYRO_SIGNUP": "verified"})); err != nil || c.SignUp != kyro.SignUpVerified {
+	if c, err = Read(envtest.Of(map[string]string{"KYRO_SIGNUP": "verified"})); err != nil || c.SignUp != kyro.SignUpVerified {
 		t.Errorf("in development the outbox is enough for verified sign-up: %v", err)
 	}
 }
 
 func TestMailThatCannotWorkStopsTheStart(t *testing.T) {
 	t.Parallel()
-	production := map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt"}
+	production := map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne}
 	with := func(more map[string]string) map[string]string {
 		all := maps.Clone(production)
 		maps.Copy(all, more)
@@ -64,7 +65,7 @@ func TestMailThatCannotWorkStopsTheStart(t *testing.T) {
 		{"links to this machine", with(map[string]string{"SMTP_URL": smtp, "KYRO_MAIL_FROM": from}), "", "this machine"},
 		{"production", with(map[string]string{"SMTP_URL": smtp, "KYRO_MAIL_FROM": from, "KYRO_PUBLIC_URL": "https://chat.example.com"}), "", ""},
 	} {
-		cfg, err := Read(env(c.settings))
+		cfg, err := Read(envtest.Of(c.settings))
 		if c.refused != "" {
 			if err == nil || !strings.Contains(err.Error(), "\n"+c.refused+" ") || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: %v", c.name, err)

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
 
 func TestSettingsOfTraces(t *testing.T) {
 	t.Parallel()
 	const secret = "canary8Vw8qLr3ZtYb6"
-	c, err := Read(env(map[string]string{
+	c, err := Read(envtest.Of(map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example.com/otlp", "OTEL_EXPORTER_OTLP_HEADERS": " authorization = Bearer%20" + secret + " , x-team=a%2Cb",
 		"OTEL_SERVICE_NAME": "chat", "KYRO_TRACE_RATIO": "0.05", "KYRO_TRACE_CLIENTS": "follow",
 	}))
@@ -24,7 +25,7 @@ func TestSettingsOfTraces(t *testing.T) {
 	if err := os.WriteFile(file, []byte("x-key="+secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err = Read(env(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS_FILE": file}))
+	c, err = Read(envtest.Of(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS_FILE": file}))
 	if err != nil || c.Traces.Headers["x-key"] != secret {
 		t.Errorf("%+v, %v", c.Traces, err)
 	}
@@ -40,7 +41,7 @@ func TestSettingsOfTraces(t *testing.T) {
 		"no ratio":         {"KYRO_TRACE_RATIO": "half"},
 		"no way to follow": {"KYRO_TRACE_CLIENTS": "true"},
 	} {
-		if _, err := Read(env(wrong)); err == nil || strings.Contains(err.Error(), secret) {
+		if _, err := Read(envtest.Of(wrong)); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kyrochat/internal/required"
 )
 
 // scriptIn is backup.sh with the program and the backups in a folder of the test.
@@ -73,7 +75,7 @@ func checked(t *testing.T, ends string, age time.Duration, env ...string) (calle
 // TestTheWeeklyCheck restores the newest backup where nothing of the server is, and is not content with one that nobody can read here.
 func TestTheWeeklyCheck(t *testing.T) {
 	t.Parallel()
-	tool(t, "sh")
+	required.Program(t, "sh")
 	called, said, err := checked(t, "0", time.Hour)
 	if err != nil || !strings.HasPrefix(called, "restore ") || !strings.Contains(called, "kyrochat-20261127T030000Z.backup\n") ||
 		strings.Contains(called, "DATABASE_URL") || strings.Contains(called, "kyro.db") {

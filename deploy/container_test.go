@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"kyrochat/client"
+	"kyrochat/internal/envtest"
+	"kyrochat/internal/required"
 )
 
 // patience is how long is waited before something is said to hang.
@@ -66,8 +68,8 @@ func (l *lockedLog) String() string {
 // that the doctor finds, and drains.
 func TestContainer(t *testing.T) {
 	t.Parallel()
-	tool(t, "buildah")
-	tool(t, "runc")
+	required.Program(t, "buildah")
+	required.Program(t, "runc")
 	if os.Geteuid() != 0 {
 		t.Skip("containers are run by root here")
 	}
@@ -114,7 +116,7 @@ func TestContainer(t *testing.T) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(secret, []byte("q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt"), 0o400); err != nil {
+	if err := os.WriteFile(secret, []byte(envtest.SecretOne), 0o400); err != nil {
 		t.Fatal(err)
 	}
 	for _, each := range []string{data, secret} {

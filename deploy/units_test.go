@@ -5,32 +5,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
-)
 
-// tool finds a program that a test needs, or skips the test, unless KYRO_TEST_REQUIRE names it.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		required := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
-		if slices.Contains(required, name) {
-			t.Fatalf("KYRO_TEST_REQUIRE asks for %s: %v", name, err)
-		}
-		t.Skipf("there is no %s: %v", name, err)
-	}
-	return path
-}
+	"kyrochat/internal/required"
+)
 
 var exposure = regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
 
 // TestUnits has systemd read each unit, and say how much is left to whoever takes the process over: at most 1.5 of 10.
 func TestUnits(t *testing.T) {
 	t.Parallel()
-	analyze := tool(t, "systemd-analyze")
+	analyze := required.Program(t, "systemd-analyze")
 	units, err := filepath.Glob("systemd/*.service")
 	if err != nil || len(units) < 5 {
 		t.Fatalf("%d units, %v", len(units), err)
@@ -88,7 +75,7 @@ func TestUnitsAreAlike(t *testing.T) {
 // TestScripts has shellcheck read what runs as root.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	check := tool(t, "shellcheck")
+	check := required.Program(t, "shellcheck")
 	scripts, err := filepath.Glob("*.sh")
 	if err != nil {
 		t.Fatal(err)

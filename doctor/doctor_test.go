@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kyrochat/internal/envtest"
 )
 
 // wantPossible sees that a finding is one that its check may find, and that it says what to do where something is wrong.
@@ -85,7 +87,7 @@ func TestMemoryOfControlGroups(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if limit, known := cgroupMemory(kept(t, c.groups, 0o600), root); limit != c.limit || known != c.known {
+		if limit, known := cgroupMemory(envtest.File(t, c.groups, 0o600), root); limit != c.limit || known != c.known {
 			t.Errorf("%s: %d, %v", name, limit, known)
 		}
 	}

@@ -12,13 +12,14 @@ import (
 	"kyrochat/ai"
 	"kyrochat/config"
 	"kyrochat/ingest/bucket"
+	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/mail"
 	"kyrochat/store"
 )
 
-const production = "KYRO_ENV=production KYRO_SECRET=" + secretOne + " KYRO_SIGNUP=closed KYRO_PUBLIC_URL=https://chat.example.com KYRO_TRUSTED_PROXIES=127.0.0.1"
+const production = "KYRO_ENV=production KYRO_SECRET=" + envtest.SecretOne + " KYRO_SIGNUP=closed KYRO_PUBLIC_URL=https://chat.example.com KYRO_TRUSTED_PROXIES=127.0.0.1"
 
 // configured looks at settings alone.
 func configured(t *testing.T, settings string) []finding {
@@ -28,12 +29,12 @@ func configured(t *testing.T, settings string) []finding {
 		name, value, _ := strings.Cut(each, "=")
 		env[name] = value
 	}
-	return lookAtConfiguration(newPatient(Options{Getenv: func(name string) string { return env[name] }, Now: time.Now}))
+	return lookAtConfiguration(newPatient(Options{Getenv: envtest.Of(env), Now: time.Now}))
 }
 
 func TestWhatSettingsAreToldOf(t *testing.T) {
 	t.Parallel()
-	open := kept(t, "the-key", 0o644)
+	open := envtest.File(t, "the-key", 0o644)
 	for _, c := range []struct {
 		settings string
 		status   Severity
@@ -96,12 +97,12 @@ func TestVerdictsOnSecrets(t *testing.T) {
 		status  Severity
 		word    string
 	}{
-		"one that is good": {[]string{secretOne}, true, Fine, ""},
+		"one that is good": {[]string{envtest.SecretOne}, true, Fine, ""},
 		"hexadecimal":      {[]string{"4f1e9b07c2d85a36e0b7194dfc62a835"}, true, Fine, ""},
 		"the keyboard":     {[]string{words}, true, Warned, "words or patterns"},
-		"a sample":         {[]string{secretOne, "changeme-" + secretTwo}, false, Warned, "Secret 2 of 2 is weak"},
-		"the same twice":   {[]string{secretOne, secretTwo, secretOne}, true, Warned, "Secret 3 of 3"},
-		"many":             {[]string{secretOne, secretTwo, secretOne[3:] + "abc", secretTwo[3:] + "def"}, true, Noted, "4 secrets"},
+		"a sample":         {[]string{envtest.SecretOne, "changeme-" + envtest.SecretTwo}, false, Warned, "Secret 2 of 2 is weak"},
+		"the same twice":   {[]string{envtest.SecretOne, envtest.SecretTwo, envtest.SecretOne}, true, Warned, "Secret 3 of 3"},
+		"many":             {[]string{envtest.SecretOne, envtest.SecretTwo, envtest.SecretOne[3:] + "abc", envtest.SecretTwo[3:] + "def"}, true, Noted, "4 secrets"},
 	} {
 		found := secretVerdict(c.secrets, c.prod)
 		if c.status == Fine {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"kyrochat/internal/required"
 )
 
 // metric is one as the registry knows it, or the page about it.
@@ -235,14 +237,7 @@ var notShown = []string{
 // TestPromtool has Prometheus' own tool read the rules, and try them on made-up figures.
 func TestPromtool(t *testing.T) {
 	t.Parallel()
-	tool, err := exec.LookPath("promtool")
-	if err != nil {
-		required := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
-		if slices.Contains(required, "promtool") {
-			t.Fatalf("KYRO_TEST_REQUIRE asks for promtool: %v", err)
-		}
-		t.Skipf("there is no promtool: %v", err)
-	}
+	tool := required.Program(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml", "alerts_slow_test.yml"}} {
 		cmd := exec.CommandContext(t.Context(), tool, args...)
 		cmd.Dir = "../deploy/prometheus"

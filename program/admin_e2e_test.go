@@ -41,20 +41,6 @@ func (p *person) signInWith(email, password string) *reply {
 		vars{"e": email, "p": password})
 }
 
-// untilSignedOut waits until the person's token is worth nothing any more.
-func (p *person) untilSignedOut() {
-	p.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		if r := p.ask(`{ viewer { id } }`, nil); r.tree["errors"] != nil {
-			r.wantCode("", "UNAUTHENTICATED")
-			return
-		}
-		if time.Now().After(end) {
-			p.t.Fatal("the token is still good")
-		}
-	}
-}
-
 // opened subscribes to something that goes on, and gives what ends when the connection does. It returns once the first
 // event has come.
 func (p *person) opened(bot string) <-chan error {
@@ -99,7 +85,7 @@ func wantClosed(t *testing.T, ended <-chan error) {
 }
 
 func TestAdminBesideAServer(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		server := startProcess(t, env)
 		p, other := server.signUp(t), server.signUp(t)
 		bot := p.newBot()
@@ -108,7 +94,7 @@ func TestAdminBesideAServer(t *testing.T) {
 
 		operate(t, env, "a new horse battery\n", "set-password", p.email, "--password-stdin").ended(0, "ended 1 session")
 		wantClosed(t, ended)
-		p.untilSignedOut()
+		p.untilRefused()
 		p.signInWith(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
 		p.token = p.signInWith(p.email, "a new horse battery").text("logIn.accessToken")
 		p.must(`{ viewer { id } }`, nil)
@@ -126,13 +112,13 @@ func TestAdminBesideAServer(t *testing.T) {
 		ended = p.opened(bot)
 		operate(t, env, "", "deactivate", account.ID).ended(0, "ended: 1")
 		wantClosed(t, ended)
-		p.untilSignedOut()
+		p.untilRefused()
 		operate(t, env, "", "show", p.email).ended(0, "until an admin reactivates it")
 		operate(t, env, "", "reactivate", p.email).ended(0, "in use again")
 		p.token = p.signInWith(p.email, "a new horse battery").text("logIn.accessToken")
 
 		operate(t, env, "", "revoke-sessions", p.email).ended(0, "Ended 1 session")
-		p.untilSignedOut()
+		p.untilRefused()
 		select {
 		case err := <-others:
 			t.Errorf("somebody else's connection ended, too: %v", err)
@@ -173,7 +159,7 @@ func TestAdminTellsServersByRedis(t *testing.T) {
 	ended := p.opened(p.newBot())
 	operate(t, env, "", "revoke-sessions", p.email).ended(0, "Ended 1 session")
 	wantClosed(t, ended)
-	p.untilSignedOut()
+	p.untilRefused()
 }
 
 func TestAdminDoesNotMigrateBelowOthers(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 )
 
 func TestAdminPurgesBesideAServer(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		server := startProcess(t, env)
 		p, other := server.signUp(t), server.signUp(t)
 		bot := p.newBot()
@@ -14,7 +14,7 @@ func TestAdminPurgesBesideAServer(t *testing.T) {
 		other.know(other.newBot(), "Trains", "The train leaves at ten.")
 
 		operate(t, env, "", "deactivate", p.email).ended(0)
-		p.untilSignedOut()
+		p.untilRefused()
 		p.signInWith(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
 		operate(t, env, "", "purge", p.email).ended(2, "--yes")
 		began := time.Now()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
 
@@ -27,7 +28,7 @@ type commanded struct {
 func command(t *testing.T, env map[string]string, input string, args ...string) commanded {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	err := run(t.Context(), append([]string{"admin"}, args...), func(name string) string { return env[name] }, nil, strings.NewReader(input), &out, &errOut)
+	err := run(t.Context(), append([]string{"admin"}, args...), envtest.Of(env), nil, strings.NewReader(input), &out, &errOut)
 	c := commanded{t: t, out: out.String(), errOut: errOut.String(), args: args}
 	if err != nil {
 		c.status = exitStatus(err)
@@ -247,7 +248,7 @@ func TestInvitedByMail(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "kyrochat_SMTP_URL"), []byte(server+"\n"), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range map[string]string{"SMTP_URL": server, "SMTP_URL_FILE": kept(t, server+"\n", 0o600), "CREDENTIALS_DIRECTORY": folder} {
+	for name, value := range map[string]string{"SMTP_URL": server, "SMTP_URL_FILE": envtest.File(t, server+"\n", 0o600), "CREDENTIALS_DIRECTORY": folder} {
 		env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_MAIL_FROM": "kyrochat@example.org", name: value}
 		c := command(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "A link to set the password goes to that address")
 		if c.out != "user_1\n" {

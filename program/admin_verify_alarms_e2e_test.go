@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kyrochat/ingest"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
@@ -104,7 +105,7 @@ func TestVerifyLooksAtWhatWasReplaced(t *testing.T) {
 	bucket := s3.Start(t)
 	s := startServer(t, bucket.Env())
 	_, document := withOneFile(t, s, uploadedText("zorvath"))
-	o := &operator{command: "admin verify", getenv: func(name string) string { return s.env[name] }, errOut: io.Discard}
+	o := &operator{command: "admin verify", getenv: envtest.Of(s.env), errOut: io.Discard}
 	if err := o.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func TestVerifyTellsADamagedFile(t *testing.T) {
 func TestVerifyWritesDownWhatItRepaired(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, nil)
-	o := &operator{getenv: func(name string) string { return s.env[name] }, errOut: io.Discard}
+	o := &operator{getenv: envtest.Of(s.env), errOut: io.Discard}
 	if err := o.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}

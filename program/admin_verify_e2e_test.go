@@ -36,7 +36,7 @@ func checkedAll(t *testing.T, env map[string]string, args ...string) (status int
 
 // TestVerifyFindsAndRepairs plants damage of each kind: it is told, and repaired where that can be done without a loss.
 func TestVerifyFindsAndRepairs(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_REFRESH_EVERY"] = "1s"
 		s := startServer(t, env)
 		p := s.signUp(t)
@@ -55,8 +55,8 @@ func TestVerifyFindsAndRepairs(t *testing.T) {
 		}
 		p.must(`mutation($d: ID!) { deleteDocument(input: {documentId: $d}) { errors { code } } }`, vars{"d": gone})
 		key := func(id string) int64 { return keyOf(id) }
-		number := func(query string) (n int) { t.Helper(); return s.counted(t, query) }
-		untilSo(t, "what was deleted is purged", func() bool {
+		number := func(query string) (n int) { t.Helper(); return s.number(t, query) }
+		waitUntil(t, "what was deleted is purged", func() bool {
 			return number(fmt.Sprintf("SELECT count(*) FROM document_texts WHERE document_id = %d", key(gone))) == 0
 		})
 		if status, found := checkedAll(t, s.env); status != 0 || len(found) != 0 {
@@ -106,7 +106,7 @@ func TestVerifyFindsAndRepairs(t *testing.T) {
 				if status, found := checkedAll(t, s.env, "--repair"); status != 0 || !found[test.check][0].Repaired {
 					t.Fatalf("repairing gives %d, %+v", status, found)
 				}
-				untilSo(t, "there is nothing more", func() bool {
+				waitUntil(t, "there is nothing more", func() bool {
 					status, found := checkedAll(t, s.env, "--repair") // what comes to light by a repair
 					return status == 0 && len(found) == 0
 				})
@@ -180,7 +180,7 @@ func TestVerifyReadsOriginals(t *testing.T) {
 
 			// Of nothing: it is removed. The first sweep of the server may be as fast as we are.
 			left := func() bool { _, err := os.Stat(path(999999)); return err == nil }
-			untilSo(t, "a file of nothing is told", func() bool {
+			waitUntil(t, "a file of nothing is told", func() bool {
 				if bucket != nil {
 					stray := filepath.Dir(bucket.Keys()[0]) + "/stray"
 					bucket.Plant(stray, []byte("x"), long)
@@ -195,7 +195,7 @@ func TestVerifyReadsOriginals(t *testing.T) {
 			if status, _ := checkedAll(t, env, "--repair"); status != 0 {
 				t.Errorf("repairing gives %d", status)
 			}
-			untilSo(t, "it is gone", func() bool { return !left() })
+			waitUntil(t, "it is gone", func() bool { return !left() })
 
 			// One that was changed, and one that is missing.
 			changed, missing := keyOf(ids[0]), keyOf(ids[1])

@@ -9,7 +9,7 @@ import (
 )
 
 func TestAnalytics(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_PRICES"], env["KYRO_CURRENCY"] = "kyro-extractive-1=1/2.5", "EUR"
 		s := startServer(t, env)
 		p := s.signUp(t)

@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
 )
@@ -61,7 +62,7 @@ func (w *tellers) until(t *testing.T, more int) {
 	t.Helper()
 	count := func() int { w.mu.Lock(); defer w.mu.Unlock(); return w.done }
 	first := count()
-	untilSo(t, "something goes on", func() bool { return count() >= first+more })
+	waitUntil(t, "something goes on", func() bool { return count() >= first+more })
 }
 
 // live has things happen until ctx ends.
@@ -104,7 +105,7 @@ func (w *tellers) live(ctx context.Context, gone *sync.WaitGroup) {
 func operated(t *testing.T, env map[string]string, args ...string) (status int, out, said string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), args, func(name string) string { return env[name] }, nil, strings.NewReader(""), &stdout, &stderr)
+	err := run(t.Context(), args, envtest.Of(env), nil, strings.NewReader(""), &stdout, &stderr)
 	if err != nil {
 		status = exitStatus(err)
 		stderr.WriteString(err.Error())

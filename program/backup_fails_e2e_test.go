@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kyrochat/backup"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
@@ -265,7 +266,7 @@ func TestHeldAllTheTime(t *testing.T) {
 		for _, frozen := range []time.Duration{holdFor / 2, 2 * holdFor} {
 			now := time.Now()
 			b := &backingUp{progress: newHowFar(io.Discard), now: func() time.Time { defer func() { now = now.Add(frozen) }(); return now }}
-			if err := b.open(t.Context(), func(name string) string { return s.env[name] }, io.Discard); err != nil {
+			if err := b.open(t.Context(), envtest.Of(s.env), io.Discard); err != nil {
 				t.Fatal(err)
 			}
 			if err := b.write(t.Context(), io.Discard, now); (err == nil) != (frozen < holdFor) {
@@ -303,7 +304,7 @@ func backedUpAt(t *testing.T, env map[string]string, at time.Time) (path string)
 		t.Fatal(err)
 	}
 	b := &backingUp{now: time.Now, progress: newHowFar(io.Discard)}
-	if err := b.open(t.Context(), func(name string) string { return env[name] }, io.Discard); err != nil {
+	if err := b.open(t.Context(), envtest.Of(env), io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	defer b.close()

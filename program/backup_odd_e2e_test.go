@@ -8,11 +8,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,135 +46,6 @@ func opened(t *testing.T, env map[string]string) string {
 	return string(text)
 }
 
-// hasNothing sees that nothing is in a place that a restore failed to fill.
-func hasNothing(t *testing.T, env map[string]string) {
-	t.Helper()
-	for _, name := range []string{"kyro.db", "files", restoreFolder} {
-		if _, err := os.Stat(filepath.Join(env["KYRO_DATA_DIR"], name)); err == nil {
-			t.Errorf("there is %s", name)
-		}
-	}
-	if env["DATABASE_URL"] == "" {
-		return
-	}
-	pools, err := store.Open(t.Context(), store.Config{DatabaseURL: env["DATABASE_URL"]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pools.Close()
-	rows, err := pools.Pgx.Query(t.Context(), "SELECT relname FROM pg_class WHERE relkind IN ('r', 'S', 'i') AND relnamespace = 'public'::regnamespace")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			t.Fatal(err)
-		}
-		t.Errorf("there is %s", name)
-	}
-}
-
-func TestRestoreRefuses(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
-		p := s.signUp(t)
-		bot := p.newBot()
-		// What is in it makes more than one block of what is compressed, so that a restore has begun where the end is missing.
-		upload := noise(400 << 10)
-		id := p.upload(bot, "noise.txt", upload).text("uploadDocument.document.id")
-		if status := p.settled(id); status != "READY" {
-			t.Fatal(status)
-		}
-		folder := t.TempDir()
-		seal, open := sealed(t)
-		_, other := sealed(t)
-		plain, shut := filepath.Join(folder, "plain"), filepath.Join(folder, "shut")
-		mustOperate(t, s.env, "backup", "-o", plain)
-		mustOperate(t, s.env, append([]string{"backup", "-o", shut}, seal...)...)
-		content, err := os.ReadFile(plain)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info, err := os.Stat(plain); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("the backup has mode %v, %v", info.Mode(), err)
-		}
-		bad := func(name string, change func(b []byte) []byte) string {
-			file := filepath.Join(folder, name)
-			if err := os.WriteFile(file, change(bytes.Clone(content)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return file
-		}
-		cut := bad("cut", func(b []byte) []byte { return b[:len(b)-100] })
-		flipped := bad("flipped", func(b []byte) []byte { b[len(b)*3/4] ^= 4; return b })
-
-		if status, _, said := operated(t, s.env, "backup", "-o", plain); status != 1 || !strings.Contains(said, "there already") {
-			t.Errorf("over a backup that is there: %d %s", status, said)
-		}
-		getenv := func(name string) string { return s.env[name] }
-		if err := run(t.Context(), []string{"backup", "-o", "-"}, getenv, nil, nil, &fullDisk{room: 1000}, io.Discard); err == nil || !strings.Contains(err.Error(), "no space") {
-			t.Errorf("on a full disk: %v", err)
-		}
-		if status, _, said := operated(t, s.env, "restore", plain); status != 1 || !strings.Contains(said, "Nothing was restored") {
-			t.Errorf("into a server's place: %d %s", status, said)
-		}
-		for name, test := range map[string]struct {
-			args []string
-			says string
-		}{
-			"cut":             {[]string{cut}, "damaged or was cut off"},
-			"flipped":         {[]string{flipped}, "damaged"},
-			"no key":          {[]string{shut}, "is encrypted"},
-			"another key":     {append([]string{shut}, other...), "does not open it"},
-			"not a backup":    {[]string{bad("other", func([]byte) []byte { return []byte("SQLite format 3\x00 and more") })}, "no backup"},
-			"not there":       {[]string{filepath.Join(folder, "nowhere")}, "no such file"},
-			"of newer format": {[]string{bad("newer", func(b []byte) []byte { return again(t, b, `"format": 1`, `"format": 9`) })}, "newer version"},
-		} {
-			t.Run(name, func(t *testing.T) {
-				env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
-				if s.env["DATABASE_URL"] != "" {
-					env["DATABASE_URL"] = testdb.PostgresURL(t)
-				}
-				if status, _, said := operated(t, nil, append([]string{"backup", "verify"}, test.args...)...); status != 1 || !strings.Contains(said, test.says) {
-					t.Errorf("verifying says %d %s", status, said)
-				}
-				if status, _, said := operated(t, env, append([]string{"restore"}, test.args...)...); status != 1 || !strings.Contains(said, test.says) {
-					t.Errorf("restoring says %d %s", status, said)
-				}
-				if env["DATABASE_URL"] != "" && !slices.Contains([]string{"cut", "flipped"}, name) {
-					delete(env, "DATABASE_URL") // it was refused before anything was touched: the schema is there still
-				}
-				hasNothing(t, env)
-			})
-		}
-
-		// A place that somebody lives in is left as it is, also where nobody serves there.
-		own := &person{t: t, s: s, email: p.email}
-		if err := s.stop(); err != nil {
-			t.Fatal(err)
-		}
-		if status, _, said := operated(t, s.env, append([]string{"restore", shut}, open...)...); status != 1 || !strings.Contains(said, "accounts") {
-			t.Errorf("over accounts: %d %s", status, said)
-		}
-		back := startServer(t, s.env)
-		own.s = back
-		own.token = own.signInWith(p.email, password).text("logIn.accessToken")
-		if got := carry(t, "GET", own.download(id), nil); got.body != string(upload) {
-			t.Errorf("%d bytes come back", len(got.body))
-		}
-	})
-}
-
-// fullDisk has room for so many bytes.
-type fullDisk struct{ room int }
-
-func (d *fullDisk) Write(p []byte) (int, error) {
-	if d.room -= len(p); d.room < 0 {
-		return 0, syscall.ENOSPC
-	}
-	return len(p), nil
-}
-
 // noise is a text of about so many bytes that cannot be compressed well.
 func noise(size int) []byte {
 	random := rand.NewChaCha8([32]byte{7})
@@ -191,127 +59,10 @@ func noise(size int) []byte {
 	return b.Bytes()
 }
 
-// again packs a backup once more, with something else in its first entry.
-func again(t *testing.T, b []byte, old, fresh string) []byte {
-	t.Helper()
-	r, err := zstd.NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := zstd.NewWriter(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w.EncodeAll(bytes.Replace(text, []byte(old), []byte(fresh), 1), nil)
-}
-
-// programmed runs a command in a process of its own, which a test can kill.
-func programmed(t *testing.T, env map[string]string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), endsAtOnce}
-	for name, value := range env {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
-	return cmd
-}
-
-// TestKilledInTheMiddle: a restore that is killed leaves nothing that a server would take for its own, and can be done again; a
-// backup that is killed leaves no file that looks like one.
-func TestKilledInTheMiddle(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
-		p := s.signUp(t)
-		bot := p.newBot()
-		content := noise(400 << 10)
-		id := p.upload(bot, "lighthouse.txt", content).text("uploadDocument.document.id")
-		if status := p.settled(id); status != "READY" {
-			t.Fatal(status)
-		}
-		folder := t.TempDir()
-		file := filepath.Join(folder, "whole")
-		mustOperate(t, s.env, "backup", "-o", file)
-		whole, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		for _, after := range []time.Duration{0, 30 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond} {
-			killed := filepath.Join(folder, "killed"+after.String())
-			cmd := programmed(t, s.env, "backup", "-o", killed)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(after) // wherever it is then
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if _, err := os.Stat(killed); err == nil {
-				mustOperate(t, nil, "backup", "verify", killed) // it was done before
-			}
-		}
-
-		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
-		if s.env["DATABASE_URL"] != "" {
-			env["DATABASE_URL"] = testdb.PostgresURL(t)
-		}
-		for _, part := range []int{len(whole) / 3, len(whole) * 9 / 10, len(whole) - 10} {
-			cmd := programmed(t, env, "restore", "-")
-			in, err := cmd.StdinPipe()
-			if err == nil {
-				err = cmd.Start()
-			}
-			if err == nil {
-				_, err = in.Write(whole[:part])
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(300 * time.Millisecond) // so that it has gone as far as it can
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if _, err := os.Stat(filepath.Join(env["KYRO_DATA_DIR"], "kyro.db")); err == nil {
-				t.Error("half of a restore is live")
-			}
-		}
-		untilSo(t, "PostgreSQL has noticed", func() bool { return nobodyConnected(t, env) })
-		mustOperate(t, env, "restore", file)
-		back := startServer(t, env)
-		p.s = back
-		p.token = p.signInWith(p.email, password).text("logIn.accessToken")
-		if got := carry(t, "GET", p.download(id), nil); got.body != string(content) {
-			t.Errorf("%d bytes come back", len(got.body))
-		}
-		if _, err := os.Stat(filepath.Join(env["KYRO_DATA_DIR"], restoreFolder)); err == nil {
-			t.Error("something is left of the restores")
-		}
-	})
-}
-
-func nobodyConnected(t *testing.T, env map[string]string) bool {
-	t.Helper()
-	if env["DATABASE_URL"] == "" {
-		return true
-	}
-	pools, err := store.Open(t.Context(), store.Config{DatabaseURL: env["DATABASE_URL"], Unhurried: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pools.Close()
-	n, err := pools.OthersConnected(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n == 0
-}
-
 // TestBackupOfAnOlderSchema: what an older version of the program left is backed up as it is, and comes up to date as it is
 // restored.
 func TestBackupOfAnOlderSchema(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		ctx := t.Context()
 		names, err := migrations.Files.ReadDir(".")
 		if err != nil {
@@ -385,7 +136,7 @@ func TestBackupOfAnOlderSchema(t *testing.T) {
 // TestRestoredBesideWhatIsNewer: Redis, the bucket's and Pinecone's contents are of a time after the backup. Nothing of it is
 // taken for the restored one's own, and the server that the backup was made of goes on beside it.
 func TestRestoredBesideWhatIsNewer(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		maps.Copy(env, u.env())
 		maps.Copy(env, map[string]string{
@@ -435,7 +186,7 @@ func TestRestoredBesideWhatIsNewer(t *testing.T) {
 			t.Errorf("a new answer has the number %s, which %s had", answer, newest)
 		}
 		installation := strings.Trim(strings.Join(back.rows(t.Context(), t, "SELECT name FROM installation"), ""), "[]")
-		untilSo(t, "the vectors are there", func() bool {
+		waitUntil(t, "the vectors are there", func() bool {
 			found := 0
 			for _, r := range u.pinecone.Records() {
 				if strings.HasPrefix(r.Namespace, installation) {
@@ -444,7 +195,7 @@ func TestRestoredBesideWhatIsNewer(t *testing.T) {
 			}
 			return found == 1
 		})
-		untilSo(t, "verifying finds nothing", func() bool {
+		waitUntil(t, "verifying finds nothing", func() bool {
 			status, out, _ := operated(t, fresh, "admin", "verify")
 			return status == 0 && strings.HasPrefix(out, "Everything")
 		})
@@ -472,7 +223,7 @@ func TestMovedWithItsSessions(t *testing.T) {
 	mustOperate(t, fresh, "restore", "-keep-sessions", file)
 	back := startServer(t, fresh)
 	(&person{t: t, s: back, token: p.token}).must(`{ viewer { id } }`, nil)
-	if n := back.counted(t, "SELECT count(*) FROM audit_log WHERE action = 'BACKUP_RESTORED'"); n != 1 {
+	if n := back.number(t, "SELECT count(*) FROM audit_log WHERE action = 'BACKUP_RESTORED'"); n != 1 {
 		t.Errorf("the audit log has %d lines of it", n)
 	}
 }

@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"kyrochat/config"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/website"
 	"kyrochat/kyro"
@@ -14,7 +17,7 @@ import (
 
 // TestKillsWithABucket: the server is killed in the middle of an upload, and once more while it reads what came.
 func TestKillsWithABucket(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		bucket := s3.Start(t)
 		maps.Copy(env, bucket.Env())
 		env["KYRO_SECRET"] = "an uploaded secret of more than 32 bytes 0123456789"
@@ -26,7 +29,7 @@ func TestKillsWithABucket(t *testing.T) {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 		cutPut(t, address, content, 300<<10, 280<<10, len(content))
-		untilSo(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 300<<10 })
+		waitUntil(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 300<<10 })
 		first.kill()
 
 		second := startProcess(t, env)
@@ -60,7 +63,7 @@ func TestKillsWithABucket(t *testing.T) {
 // TestPagesInABucket: originals of pages are there and can be downloaded, also after the page has changed, and nothing is
 // left of an account that is purged.
 func TestPagesInABucket(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		bucket := s3.Start(t, s3.Options{})
 		maps.Copy(env, settings)
@@ -104,7 +107,7 @@ func TestPagesInABucket(t *testing.T) {
 		if back := carry(t, "GET", p.download(documents["/help"]), nil); back.body != second.Body {
 			t.Errorf("after a run in vain come %d and %.200s", back.status, back.body)
 		}
-		untilSo(t, "originals of other versions are given up", func() bool { return s.count(t, "SELECT count(*) FROM document_objects") == 2 })
+		waitUntil(t, "originals of other versions are given up", func() bool { return s.number(t, "SELECT count(*) FROM document_objects") == 2 })
 		if n := len(bucket.Keys()); n != 2 {
 			t.Errorf("without a sweep there are %d objects for two pages", n)
 		}
@@ -115,13 +118,13 @@ func TestPagesInABucket(t *testing.T) {
 		if err := s.app.accounts.SweepUsers(t.Context()); err != nil {
 			t.Error(err)
 		}
-		untilSo(t, "the bucket is empty", func() bool { return len(bucket.Keys()) == 0 })
+		waitUntil(t, "the bucket is empty", func() bool { return len(bucket.Keys()) == 0 })
 	})
 }
 
 // TestABucketIsAwayDuringACrawl: the crawl waits, and nothing is lost.
 func TestABucketIsAwayDuringACrawl(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		bucket := s3.Start(t)
 		maps.Copy(env, settings)
@@ -132,14 +135,14 @@ func TestABucketIsAwayDuringACrawl(t *testing.T) {
 		bucket.Script(s3.Script{Kind: s3.Put, Skip: 3, Status: 503})
 		id := p.startCrawl(p.newBot(), vars{"url": site.URL + "/p/0", "maxPages": 8, "maxDepth": 10, "include": []string{"/p/*"}})
 		waits := fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND state = 'scheduled'", kyro.JobCrawl)
-		untilSo(t, "the crawl waits", func() bool { return s.count(t, waits) == 1 })
+		waitUntil(t, "the crawl waits", func() bool { return s.number(t, waits) == 1 })
 		r := p.must(aboutCrawl, vars{"c": id})
 		want(t, r, "node.status", "RUNNING")
 		want(t, r, "node.pagesAdded", 3.0)
 		bucket.Reset()
-		untilSo(t, "the crawl is over", func() bool {
+		waitUntil(t, "the crawl is over", func() bool {
 			s.exec(t, fmt.Sprintf("UPDATE river_job SET state = 'available', scheduled_at = created_at WHERE state = 'scheduled' AND kind = '%s'", kyro.JobCrawl))
-			return s.count(t, "SELECT count(*) FROM crawls WHERE finished_at IS NULL") == 0
+			return s.number(t, "SELECT count(*) FROM crawls WHERE finished_at IS NULL") == 0
 		})
 		r, pages := p.crawled(site, id)
 		want(t, r, "node.status", "COMPLETED")
@@ -158,4 +161,59 @@ func TestABucketIsAwayDuringACrawl(t *testing.T) {
 			t.Errorf("there are %d objects for eight pages", n)
 		}
 	})
+}
+
+// TestBucketIsAwayForAWhile takes the bucket away between upload and reading.
+func TestBucketIsAwayForAWhile(t *testing.T) {
+	eachStorage(t, func(t *testing.T, s *testServer, bucket *s3.Emulator) {
+		if bucket == nil {
+			t.Skip("there is none")
+		}
+		p := s.signUp(t)
+		bot := p.newBot()
+		bucket.Script(s3.Script{Kind: s3.Get, Status: 503}, s3.Script{Kind: s3.Get, Trouble: s3.Cut})
+		got := p.upload(bot, "away.txt", pages(10_000))
+		document := got.text("uploadDocument.document.id")
+		state := func() *reply {
+			return p.must(`query($d: ID!) { document(id: $d) { status statusReason progress { retryAt } } }`, vars{"d": document})
+		}
+		waitUntil(t, "the document waits", func() bool { return state().get("document.progress.retryAt") != nil })
+		if at := state(); at.text("document.status") != "EXTRACTING" || !strings.Contains(at.text("document.statusReason"), "storage") {
+			t.Errorf("it waits as %s", at.body)
+		}
+		if got := carry(t, "GET", p.download(document), nil); got.status != 503 {
+			t.Errorf("a download meanwhile: %d", got.status)
+		}
+		bucket.Reset()
+		if status := p.settled(document); status != "READY" {
+			t.Errorf("it ends as %s", status)
+		}
+
+		// What came to nothing is swept, once it is old; what is in use, and what is another's, is not.
+		installation := strings.Split(bucket.Keys()[0], "/")[1]
+		bucket.Plant("kyrochat/"+installation+"/orphan", []byte("x"), time.Now().Add(-2*time.Hour))
+		bucket.Plant("kyrochat/"+installation+"/young", []byte("x"), time.Now())
+		bucket.Plant("kyrochat/another/orphan", []byte("x"), time.Now().Add(-2*time.Hour))
+		if err := s.app.documents.Sweep(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if keys := strings.Join(bucket.Keys(), " "); strings.Contains(keys, installation+"/orphan") || len(bucket.Keys()) != 3 {
+			t.Errorf("after the sweep there are %s", keys)
+		}
+	})
+}
+
+func TestServerDoesNotStartWithoutItsBucket(t *testing.T) {
+	t.Parallel()
+	bucket := s3.Start(t)
+	env := bucket.Env()
+	env["KYRO_S3_BUCKET"], env["KYRO_DATA_DIR"], env["KYRO_ADDR"], env["KYRO_ADMIN_ADDR"] = "other", t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
+	cfg, err := config.Read(envtest.Of(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = build(t.Context(), cfg, hooks{}, newLogger(cfg, testLog{t}))
+	if err == nil || !strings.Contains(err.Error(), "KYRO_S3_BUCKET") || !strings.Contains(err.Error(), "there is no bucket other") {
+		t.Errorf("it says %v", err)
+	}
 }

@@ -49,7 +49,7 @@ func sameTime(t *testing.T, what string, got any, want string) {
 
 // TestUsageAndBudgets follows a budget from its setting over its warning to its end, and what is told of the usage.
 func TestUsageAndBudgets(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		reset := tomorrow(t)
 		env["KYRO_PRICES"], env["KYRO_CURRENCY"] = "kyro-extractive-1=1/2.5", "EUR"
 		s := startServer(t, env)
@@ -135,7 +135,7 @@ func TestUsageAndBudgets(t *testing.T) {
 		// The owner is told that most of the budget is used, once, and the log says who set what.
 		const daily = "daily budget of the account"
 		told := map[string]int{}
-		comesTo(t, "a mail tells of the "+daily, func() bool {
+		waitUntil(t, "a mail tells of the "+daily, func() bool {
 			clear(told)
 			mails, _ := filepath.Glob(filepath.Join(s.env["KYRO_DATA_DIR"], "outbox", "*budget-warning*.eml"))
 			for _, name := range mails {
@@ -213,25 +213,20 @@ func TestParallelSendsAtTheEdgeOfABudget(t *testing.T) {
 func (p *person) spends(bot string, messages float64) {
 	p.t.Helper()
 	read := `query($b: ID!) { bot(id: $b) { usage { messages } budgets { used { messages } reserved { messages tokens cost } } } }`
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		r := p.must(read, vars{"b": bot})
-		held := r.number("bot.budgets.0.reserved.messages")
-		if held == 0 {
-			if r.number("bot.budgets.0.used.messages") != messages || r.number("bot.usage.messages") != messages || r.number("bot.budgets.0.reserved.tokens") != 0 {
-				p.t.Errorf("want %v messages: %s", messages, r.body)
-			}
-			return
-		}
-		if time.Now().After(deadline) {
-			p.t.Fatalf("still reserved: %s", r.body)
-		}
+	var r *reply
+	waitUntil(p.t, "nothing is reserved", func() bool {
+		r = p.must(read, vars{"b": bot})
+		return r.number("bot.budgets.0.reserved.messages") == 0
+	})
+	if r.number("bot.budgets.0.used.messages") != messages || r.number("bot.usage.messages") != messages || r.number("bot.budgets.0.reserved.tokens") != 0 {
+		p.t.Errorf("want %v messages: %s", messages, r.body)
 	}
 }
 
 // TestWhatGeminiTakes: answers and embeddings are counted by their models, and a budget of money holds answers back before
 // anything is asked of the model.
 func TestWhatGeminiTakes(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		tomorrow(t)
 		u := startUpstreams(t, gemini.Options{})
 		env["KYRO_PRICES"] = "gemini-3.8-flash=0.75/3.75, gemini-embedding-001=0.15/0"
@@ -270,7 +265,7 @@ func TestWhatGeminiTakes(t *testing.T) {
 // TestAKilledServerLeavesNothingReserved: what was reserved by a process that is killed in the middle of its answers is settled
 // by the next one.
 func TestAKilledServerLeavesNothingReserved(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_SECRET"], env["KYRO_OFFLINE_PACE"], env["KYRO_RATE_SCALE"] = sharedSecret, "100ms", "0"
 		env["KYRO_ANSWER_LEASE"], env["KYRO_ANSWER_HEARTBEAT"], env["KYRO_ANSWER_SWEEP"] = "1s", "300ms", "300ms"
 		first := startProcess(t, env)

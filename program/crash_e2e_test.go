@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/testdb"
 )
 
@@ -40,11 +42,7 @@ func (p *process) says(t *testing.T, text string) {
 		defer p.mu.Unlock()
 		return slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, text) })
 	}
-	for end := time.Now().Add(patience); !said(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the server does not say %q", text)
-		}
-	}
+	waitUntil(t, "the server says "+strconv.Quote(text), said)
 }
 
 // endsAtOnce has a process that watches for races end as soon as others do, and not wait for a second whether there are
@@ -113,22 +111,8 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// eachEngine runs a test with the settings of each database, for servers in processes of their own.
-func eachEngine(t *testing.T, test func(t *testing.T, env map[string]string)) {
-	t.Helper()
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, map[string]string{"KYRO_DATA_DIR": t.TempDir()})
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, map[string]string{"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": testdb.PostgresURL(t)})
-	})
-}
-
 func TestKillInTheMiddleOfAnAnswer(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		maps.Copy(env, map[string]string{"KYRO_OFFLINE_PACE": "50ms", "KYRO_ANSWER_LEASE": "3s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})
 		server := startProcess(t, env)
 		p := server.signUp(t)
@@ -164,7 +148,7 @@ func TestKillInTheMiddleOfAnAnswer(t *testing.T) {
 }
 
 func TestKillInTheMiddleOfAnIngestion(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()
@@ -238,13 +222,13 @@ func ageJobs(t *testing.T, url string) {
 // TestDrain ends a server in the middle of an answer the polite way: the answer is finished first, and the process
 // ends without an error.
 func TestDrain(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_OFFLINE_PACE"] = "15ms"
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Rules", longAnswer)
-		comesTo(t, "/readyz is 200", func() bool { return get(t, server.admin+"/readyz") == http.StatusOK })
+		waitUntil(t, "/readyz is 200", func() bool { return get(t, server.admin+"/readyz") == http.StatusOK })
 		if status := get(t, server.admin+"/healthz"); status != http.StatusOK {
 			t.Errorf("/healthz is %d", status)
 		}
@@ -303,11 +287,11 @@ func TestStopWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	settings := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0"}
-	if err := serve(ctx, env(settings), io.Discard); err != nil {
+	if err := serve(ctx, envtest.Of(settings), io.Discard); err != nil {
 		t.Errorf("serve: %v", err)
 	}
 	settings["DATABASE_URL"] = testdb.PostgresURL(t)
-	if err := serve(ctx, env(settings), io.Discard); err != nil {
+	if err := serve(ctx, envtest.Of(settings), io.Discard); err != nil {
 		t.Errorf("serve on PostgreSQL: %v", err)
 	}
 }

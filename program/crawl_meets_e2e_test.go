@@ -88,7 +88,7 @@ func TestACrawlMeetsALimit(t *testing.T) {
 		"documents": {"KYRO_USER_MAX_DOCUMENTS": "3"}, "bytes": {"KYRO_USER_MAX_BYTES": "15000"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onEachDatabase(t, func(t *testing.T, env map[string]string) {
+			eachSettings(t, func(t *testing.T, env map[string]string) {
 				site, settings := newSite(t)
 				maps.Copy(env, settings)
 				maps.Copy(env, limits)
@@ -129,7 +129,7 @@ func TestACrawlOfWhoGoes(t *testing.T) {
 		"account": func(p *person, _ string) { p.deactivate(password).wantAccepted("deactivateAccount") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			onEachDatabase(t, func(t *testing.T, env map[string]string) {
+			eachSettings(t, func(t *testing.T, env map[string]string) {
 				site, settings := newSite(t)
 				maps.Copy(env, settings)
 				env["KYRO_FETCH_DELAY"] = "250ms"
@@ -142,17 +142,17 @@ func TestACrawlOfWhoGoes(t *testing.T) {
 					t.Fatal(err)
 				}
 				leave(p, bot)
-				if n := s.count(t, "SELECT count(*) FROM crawls WHERE finished_at IS NULL"); n != 0 {
+				if n := s.number(t, "SELECT count(*) FROM crawls WHERE finished_at IS NULL"); n != 0 {
 					t.Errorf("%d crawls go on", n)
 				}
-				untilSo(t, "its job is over", func() bool {
-					return s.count(t, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NULL", kyro.JobCrawl)) == 0
+				waitUntil(t, "its job is over", func() bool {
+					return s.number(t, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NULL", kyro.JobCrawl)) == 0
 				})
 				if n := len(site.Hits("/p/10")); n != 0 {
 					t.Error("pages were fetched to the end")
 				}
-				untilSo(t, "its documents are at rest", func() bool {
-					return s.count(t, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NULL", kyro.JobIngest)) == 0
+				waitUntil(t, "its documents are at rest", func() bool {
+					return s.number(t, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NULL", kyro.JobIngest)) == 0
 				})
 			})
 		})

@@ -201,14 +201,14 @@ func TestCrawlBySitemapAndItsEnds(t *testing.T) {
 		}
 		last.wantCode("crawlSite", "LIMIT_REACHED")
 		p.must(`mutation($b: ID!) { deleteBot(input: {botId: $b}) { deletedId errors { code } } }`, vars{"b": bot})
-		if n := p.s.count(t, "SELECT count(*) FROM crawls WHERE finished_at IS NULL"); n != 0 {
+		if n := p.s.number(t, "SELECT count(*) FROM crawls WHERE finished_at IS NULL"); n != 0 {
 			t.Errorf("%d crawls of a deleted bot go on", n)
 		}
 	})
 }
 
 func TestKillInTheMiddleOfACrawl(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		trap(site)
 		maps.Copy(env, settings)

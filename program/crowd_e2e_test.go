@@ -29,7 +29,7 @@ func TestAFileIsBeforeTheHundredsOfAnother(t *testing.T) {
 	if status := one.settled(last); status != "READY" {
 		t.Fatalf("the document is %s", status)
 	}
-	before := door.count(t, fmt.Sprintf("SELECT count(*) FROM documents WHERE ready_at < (SELECT ready_at FROM documents WHERE id = %s)", strings.TrimPrefix(last, "doc_")))
+	before := door.number(t, fmt.Sprintf("SELECT count(*) FROM documents WHERE ready_at < (SELECT ready_at FROM documents WHERE id = %s)", strings.TrimPrefix(last, "doc_")))
 	t.Logf("%d of %d were before it", before, number)
 	if before >= number/2 {
 		t.Errorf("%d of %d documents that somebody else had added were before it", before, number)
@@ -39,7 +39,7 @@ func TestAFileIsBeforeTheHundredsOfAnother(t *testing.T) {
 
 // TestStatementsOfCrawls: bots, crawls, their pages and the documents of those take as many statements for six as for one.
 func TestStatementsOfCrawls(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		maps.Copy(env, settings)
 		for i := range 4 {

@@ -309,7 +309,7 @@ func TestVectorsOfWhatWasDeletedBeforeAKill(t *testing.T) {
 		h := newHarbour(server.signUp(t), o, 2, 3)
 		// It has compared the index with the database, as it does soon after the start: what it could not do because the
 		// index is away, it would try again minutes later.
-		untilSo(t, "the index is walked", func() bool { return len(o.pinecone.Calls("ListNamespaces")) > 0 })
+		waitUntil(t, "the index is walked", func() bool { return len(o.pinecone.Calls("ListNamespaces")) > 0 })
 		if err := o.pinecone.Script(pinecone.Script{Away: true}); err != nil {
 			t.Fatal(err)
 		}

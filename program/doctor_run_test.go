@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"kyrochat/doctor"
+	"kyrochat/internal/envtest"
 )
 
 // doctored runs the doctor with the settings, which are its whole environment.
@@ -21,7 +22,7 @@ func doctored(t *testing.T, settings map[string]string, args ...string) (out str
 		environ = append(environ, name+"="+value)
 	}
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), append([]string{"doctor"}, args...), func(name string) string { return settings[name] }, environ, strings.NewReader(""), &stdout, &stderr)
+	err := run(t.Context(), append([]string{"doctor"}, args...), envtest.Of(settings), environ, strings.NewReader(""), &stdout, &stderr)
 	if err != nil {
 		status = exitStatus(err)
 	}

@@ -16,7 +16,7 @@ import (
 // TestDrainWithSlowUploadAndJobs ends a server politely while a client sends a file at its leisure and documents
 // are being read: the process ends without an error, and the next one goes on with the jobs at once.
 func TestDrainWithSlowUploadAndJobs(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()
@@ -65,11 +65,7 @@ func TestSessionsEndWhileTheServerDrains(t *testing.T) {
 	socket := device.socket(t)
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()
-	for end := time.Now().Add(20 * time.Second); !s.app.draining.Load(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the server does not drain")
-		}
-	}
+	waitUntil(t, "the server drains", s.app.draining.Load)
 	s.exec(t, "UPDATE sessions SET revoked_at = created_at WHERE id = "+strings.TrimPrefix(session, "session_"))
 	socket.expect("4401 ")
 	s.app.limits.hit(t.Context(), kyro.Allowance{RetryAfter: time.Second}.Refusal("messages"))

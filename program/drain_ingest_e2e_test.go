@@ -14,7 +14,7 @@ import (
 // TestDrainInTheMiddleOfEverything ends a server politely while a file comes in parts, a site is walked through and files
 // are read. Nothing is lost, and the next process goes on where that one was.
 func TestDrainInTheMiddleOfEverything(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		trap(site)
 		maps.Copy(env, settings)
@@ -35,7 +35,7 @@ func TestDrainInTheMiddleOfEverything(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nContent-Range: bytes %d-%d/%d\r\n\r\n%s",
 			u.Path, u.Host, len(content)-200<<10, 200<<10, len(content)-1, len(content), content[200<<10:400<<10])
-		untilSo(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 200<<10 })
+		waitUntil(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 200<<10 })
 		crawl := p.startCrawl(bot, vars{"url": site.URL + "/p/0", "maxPages": 30, "maxDepth": 10, "include": []string{"/p/*"}})
 		var documents []string
 		for i := range 3 {

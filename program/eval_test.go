@@ -17,6 +17,7 @@ import (
 
 	"kyrochat/config"
 	"kyrochat/eval"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 	"kyrochat/internal/racetest"
@@ -100,7 +101,7 @@ func TestEvalTakesNoCredentialsButKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	serving := env(map[string]string{"CREDENTIALS_DIRECTORY": folder, "KYRO_PINECONE_INDEX": "kyrochat"})
+	serving := envtest.Of(map[string]string{"CREDENTIALS_DIRECTORY": folder, "KYRO_PINECONE_INDEX": "kyrochat"})
 	cfg, err := config.Read(evalEnv(serving, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +112,7 @@ func TestEvalTakesNoCredentialsButKeys(t *testing.T) {
 	if cfg.Providers.GeminiKey != "of-the-server" || keyFile(serving, "GEMINI_API_KEY_FILE") == "" {
 		t.Error("an evaluation has no key of Gemini")
 	}
-	if named := env(map[string]string{"CREDENTIALS_DIRECTORY": folder, "GEMINI_API_KEY": "another"}); keyFile(named, "GEMINI_API_KEY_FILE") != "" {
+	if named := envtest.Of(map[string]string{"CREDENTIALS_DIRECTORY": folder, "GEMINI_API_KEY": "another"}); keyFile(named, "GEMINI_API_KEY_FILE") != "" {
 		t.Error("a key that is set does not go before the credential")
 	}
 }
@@ -294,7 +295,7 @@ func TestEvalLeavesNothingInAnIndex(t *testing.T) {
 	}
 	var out, errOut bytes.Buffer
 	err = evaluate(t.Context(), []string{"examples/eval/eval.json", "-fail-under", "recall5=1,citations=1,completed=1"}, &out, &errOut,
-		evalServer(func(name string) string { return env[name] }, &errOut))
+		evalServer(envtest.Of(env), &errOut))
 	if err != nil {
 		t.Fatalf("%v; printed:\n%s\n%s", err, out.String(), errOut.String())
 	}

@@ -314,7 +314,7 @@ func unzipped(t *testing.T, file string) map[string]string {
 
 // TestExportsSurviveKills: a server is killed while it puts a file away; the next one makes it from the beginning.
 func TestExportsSurviveKills(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		bucket := s3.Start(t)
 		maps.Copy(env, bucket.Env())
 		env["KYRO_SECRET"] = "an exported secret of more than 32 bytes 0123456789"
@@ -324,7 +324,7 @@ func TestExportsSurviveKills(t *testing.T) {
 		p.chat(vars{"botId": bot, "text": "Hello"})
 		bucket.Script(s3.Script{Kind: s3.Put, Trouble: s3.Hang})
 		id := p.must(exportConversations, vars{"i": vars{"botId": bot, "format": "JSONL"}}).text("exportConversations.export.id")
-		untilSo(t, "the file is on its way", func() bool { return bucket.Count(s3.Put) > 0 })
+		waitUntil(t, "the file is on its way", func() bool { return bucket.Count(s3.Put) > 0 })
 		if r := p.must(readExport, vars{"e": id}); r.text("export.status") != "RUNNING" || r.get("export.url") != nil {
 			t.Errorf("on its way: %s", r.body)
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 func TestFeedback(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		s := startServer(t, env)
 		p := s.signUp(t)
 		bot := p.newBot()

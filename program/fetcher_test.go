@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kyrochat/config"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/website"
 	"kyrochat/kyro"
 )
@@ -30,7 +31,7 @@ func TestFetcherDoesWhatIsSet(t *testing.T) {
 	site.Set("/page", website.Page{Body: "Hello."})
 	site.Set("/long", website.Page{Body: strings.Repeat("a", 101)})
 	site.Robots("User-agent: examplebot\nDisallow: /private\n")
-	c, err := config.Read(env(map[string]string{
+	c, err := config.Read(envtest.Of(map[string]string{
 		"KYRO_FETCH_ALLOW": site.Address.String(), "KYRO_FETCH_DNS": dns.Address, "KYRO_FETCH_DELAY": "0", "KYRO_FETCH_MAX_BYTES": "100", "KYRO_FETCH_AGENT": "ExampleBot/2 (+https://example.com/)",
 	}))
 	if err != nil {

@@ -56,7 +56,7 @@ func (h *heard) String() string {
 // rest waits until nothing that earlier answers left to do runs any more: whether a gap is in a question, for one.
 func (s *testServer) rest(t *testing.T) {
 	t.Helper()
-	untilSo(t, "the jobs are done", func() bool {
+	waitUntil(t, "the jobs are done", func() bool {
 		n, err := s.app.queue.Unfinished(t.Context(), kyro.JobPlaceGaps)
 		if err != nil {
 			t.Fatal(err)

@@ -191,7 +191,7 @@ func TestTheLifeOfAnAccountInItsMails(t *testing.T) {
 		if err := s.app.accounts.SweepUsers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		comesTo(t, "the account is deleted", func() bool { return s.number(t, "SELECT count(*) FROM users") == 0 })
+		waitUntil(t, "the account is deleted", func() bool { return s.number(t, "SELECT count(*) FROM users") == 0 })
 		nobody.redeem("reactivateAccount", late.Token()).wantCode("reactivateAccount", "INVALID_TOKEN")
 		nobody.logIn(ada, last).wantCode("logIn", "INVALID_CREDENTIALS")
 

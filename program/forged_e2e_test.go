@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"kyrochat/auth"
+	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
 
@@ -52,7 +53,7 @@ func decoded(t *testing.T, part string) (object map[string]any) {
 // in a token of this server, the signature included.
 func forgeries(t *testing.T, s *testServer, good, refresh string) map[string]string {
 	t.Helper()
-	key, err := hkdf.Key(sha256.New, []byte(secretOne), nil, "kyrochat access token v1", 32)
+	key, err := hkdf.Key(sha256.New, []byte(envtest.SecretOne), nil, "kyrochat access token v1", 32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func forgeries(t *testing.T, s *testServer, good, refresh string) map[string]str
 	if !forger.known() {
 		t.Fatal("a token in which nothing is wrong is refused: the others may be refused for another reason than they should")
 	}
-	other, err := auth.NewTokens([]string{secretTwo}, auth.TokenOptions{})
+	other, err := auth.NewTokens([]string{envtest.SecretTwo}, auth.TokenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func forgeries(t *testing.T, s *testServer, good, refresh string) map[string]str
 
 func TestForgedTokensGetOneAnswer(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, map[string]string{"KYRO_SECRET": secretOne})
+	s := startServer(t, map[string]string{"KYRO_SECRET": envtest.SecretOne})
 	p := s.signUp(t)
 	signedIn := p.must(`mutation($e: String!, $p: String!) { logIn(input: {email: $e, password: $p}) { refreshToken errors { code } } }`,
 		vars{"e": p.email, "p": password})

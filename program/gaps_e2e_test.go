@@ -13,7 +13,7 @@ const readGaps = `query($b: ID!, $s: [KnowledgeGapStatus!]) { bot(id: $b) { know
 // TestKnowledgeGaps walks the whole way: what nobody could answer is asked in three wordings, answered by the owner, asked
 // again, and answered from then on.
 func TestKnowledgeGaps(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		s := startServer(t, env)
 		p := s.signUp(t)
 		bot := p.newBot()

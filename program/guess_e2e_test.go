@@ -249,29 +249,6 @@ func TestSensitiveOperationsAreLimited(t *testing.T) {
 	})
 }
 
-// eventually waits until a statement counts so many.
-func (s *testServer) eventually(t *testing.T, what string, want int, statement string) {
-	t.Helper()
-	var n int
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		var err error
-		if pools := s.app.pools; pools.Postgres() {
-			err = pools.Pgx.QueryRow(t.Context(), statement).Scan(&n)
-		} else {
-			err = pools.SQLite.QueryRowContext(t.Context(), statement).Scan(&n)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %d, want %d", what, n, want)
-		}
-	}
-}
-
 // New passwords that are easy to guess are refused with a reason, at the field.
 func TestWeakPasswordsAreRefused(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/web"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestEveryAnswerHasTheHeaders(t *testing.T) {
 	t.Parallel()
 	production := startServer(t, map[string]string{
-		"KYRO_ENV": "production", "KYRO_SECRET": secretOne, "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com",
+		"KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com",
 	})
 	development := startServer(t, nil)
 	admin := "http://" + production.app.adminListener.Addr().String()
@@ -261,7 +262,7 @@ func TestWhosePagesMayUseTheAPI(t *testing.T) {
 // TestAccountPagesAreTrusted: a server that takes trusted documents only takes those of its own pages.
 func TestAccountPagesAreTrusted(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, map[string]string{"KYRO_TRUSTED_ONLY": "true", "KYRO_TRUSTED_DOCUMENTS": kept(t, "{}", 0o600)})
+	s := startServer(t, map[string]string{"KYRO_TRUSTED_ONLY": "true", "KYRO_TRUSTED_DOCUMENTS": envtest.File(t, "{}", 0o600)})
 	p := &person{t: t, s: s}
 	p.ask(`{ serverInfo { version } }`, nil).wantCode("", "DOCUMENT_NOT_TRUSTED")
 	for _, document := range web.AccountDocuments() {

@@ -129,7 +129,7 @@ func TestAnUploadOnTwoNodes(t *testing.T) {
 		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\nContent-Range: bytes %d-%d/%d\r\n\r\n%s",
 			u.Path, u.Host, len(content)-200<<10, 200<<10, len(content)-1, len(content), content[200<<10:400<<10])
 		at := 0
-		untilSo(t, "some of the second part is there", func() bool { at = carry(t, "HEAD", elsewhere, nil).offset(); return at > 200<<10 })
+		waitUntil(t, "some of the second part is there", func() bool { at = carry(t, "HEAD", elsewhere, nil).offset(); return at > 200<<10 })
 		document := part(t, elsewhere, content[at:], at, len(content)).document(t)
 		if _, err := conn.Write(content[400<<10:]); err != nil {
 			t.Fatal(err)
@@ -150,7 +150,7 @@ func TestAnUploadOnTwoNodes(t *testing.T) {
 				t.Errorf("%d of %d bytes came back", len(back.body), len(content))
 			}
 		}
-		if n := first.count(t, "SELECT count(*) FROM documents"); n != 1 {
+		if n := first.number(t, "SELECT count(*) FROM documents"); n != 1 {
 			t.Errorf("there are %d documents", n)
 		}
 	})
@@ -193,7 +193,7 @@ func TestTwoNodesBeginOneScheduledRun(t *testing.T) {
 				t.Errorf("page %d was fetched %d times", i, hits)
 			}
 		}
-		if n := first.count(t, "SELECT count(*) FROM documents WHERE run <> 2 OR sync_at < now()"); n != 0 {
+		if n := first.number(t, "SELECT count(*) FROM documents WHERE run <> 2 OR sync_at < now()"); n != 0 {
 			t.Errorf("%d documents had another number of runs than two, or are due again", n)
 		}
 	})

@@ -24,7 +24,7 @@ var lighthouse = []string{
 // TestTheJourney goes the way of a person from the account to the deletion: with the embedded parts, and with Gemini and
 // Pinecone. Nothing differs but keys and addresses.
 func TestTheJourney(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		t.Run("embedded", func(t *testing.T) {
 			env := map[string]string{"KYRO_OFFLINE_PACE": "20ms", "DATABASE_URL": ""}
 			if strings.Contains(t.Name(), "postgres") {
@@ -83,7 +83,7 @@ func travel(t *testing.T, s *testServer, u *upstreams) {
 		t.Errorf("want page 3 of %s: %s", pdf, l.finished.body)
 	}
 	if u != nil {
-		untilSo(t, "a title of its own", func() bool {
+		waitUntil(t, "a title of its own", func() bool {
 			title := p.must(`query($c: ID!) { conversation(id: $c) { title } }`, vars{"c": conversation}).text("conversation.title")
 			return title != "How many steps does the keeper of Varn climb?" && strings.Contains(title, "Varn")
 		})
@@ -140,7 +140,7 @@ func travel(t *testing.T, s *testServer, u *upstreams) {
 		}
 	}
 	_, key, _ := strings.Cut(tea, "_")
-	untilSo(t, "its vectors are gone", func() bool {
+	waitUntil(t, "its vectors are gone", func() bool {
 		for _, r := range u.pinecone.Records() {
 			if r.Metadata["doc"] == key {
 				return false

@@ -30,31 +30,11 @@ func (p *person) revokeKey(id string) *reply {
 }
 
 // untilRefused waits until the person's credentials are refused, and gives the answer.
-func (p *person) untilRefused() *reply {
+func (p *person) untilRefused() (r *reply) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if r := p.ask(`{ viewer { id } }`, nil); r.tree["errors"] != nil {
-			r.wantCode("", "UNAUTHENTICATED")
-			return r
-		}
-	}
-	p.t.Fatal("still let in")
-	return nil
-}
-
-// counted is the number that a query of the database gives.
-func (s *testServer) counted(t *testing.T, query string) (n int) {
-	t.Helper()
-	var err error
-	if pools := s.app.pools; pools.Postgres() {
-		err = pools.Pgx.QueryRow(t.Context(), query).Scan(&n)
-	} else {
-		err = pools.SQLite.QueryRowContext(t.Context(), query).Scan(&n)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	waitUntil(p.t, "the credentials are refused", func() bool { r = p.ask(`{ viewer { id } }`, nil); return r.tree["errors"] != nil })
+	r.wantCode("", "UNAUTHENTICATED")
+	return r
 }
 
 func TestAPIKeys(t *testing.T) {
@@ -107,11 +87,9 @@ func TestAPIKeys(t *testing.T) {
 		if program.must(`{ viewer { email } }`, nil).text("viewer.email") != p.email {
 			t.Error("the key is somebody else's")
 		}
-		for end := time.Now().Add(patience); p.must(`query($k: ID!) { node(id: $k) { ... on ApiKey { lastUsedAt } } }`, vars{"k": id}).get("node.lastUsedAt") == nil; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("its use is not noted")
-			}
-		}
+		waitUntil(t, "its use is noted", func() bool {
+			return p.must(`query($k: ID!) { node(id: $k) { ... on ApiKey { lastUsedAt } } }`, vars{"k": id}).get("node.lastUsedAt") != nil
+		})
 		other.revokeKey(id).wantCode("", "NOT_FOUND")
 		p.revokeKey("key_999").wantCode("", "NOT_FOUND")
 		p.revokeKey("bot_1").wantCode("", "BAD_USER_INPUT")
@@ -130,10 +108,10 @@ func TestAPIKeys(t *testing.T) {
 			}
 		}
 		// One letter and one line of the audit log for each key, and no secret anywhere.
-		if letters, lines := s.counted(t, "SELECT count(*) FROM letters WHERE kind = 'api-key-created'"), s.counted(t, "SELECT count(*) FROM audit_log WHERE action IN ('API_KEY_CREATED', 'API_KEY_REVOKED') AND target_id LIKE 'key_%' AND request_id <> ''"); letters != 4 || lines != 6 {
+		if letters, lines := s.number(t, "SELECT count(*) FROM letters WHERE kind = 'api-key-created'"), s.number(t, "SELECT count(*) FROM audit_log WHERE action IN ('API_KEY_CREATED', 'API_KEY_REVOKED') AND target_id LIKE 'key_%' AND request_id <> ''"); letters != 4 || lines != 6 {
 			t.Errorf("%d letters and %d lines, want 4 and 6", letters, lines)
 		}
-		if n := s.counted(t, "SELECT count(*) FROM api_keys WHERE secret_hash LIKE 'kyr_%' OR length(prefix) > 20 OR name LIKE 'kyr_%'"); n != 0 {
+		if n := s.number(t, "SELECT count(*) FROM api_keys WHERE secret_hash LIKE 'kyr_%' OR length(prefix) > 20 OR name LIKE 'kyr_%'"); n != 0 {
 			t.Error("a secret is stored")
 		}
 	})

@@ -53,7 +53,7 @@ func TestManyDocumentsAndManyKills(t *testing.T) {
 	files := manyFiles(documents)
 	var calm sync.Once
 	var want map[string]fate // on one database: what is to be seen is the same on both
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		wild := startUpstreams(t, gemini.Options{})
 		got := addAll(t, env, wild, files, kills)
 		calm.Do(func() {
@@ -108,7 +108,7 @@ func addAll(t *testing.T, env map[string]string, u *upstreams, files map[string]
 	for kill := range kills {
 		// The next kill comes when some more are done, and a moment later, wherever the server is then.
 		enough := (kill + 1) * len(files) / (kills + 2)
-		untilSo(t, "some documents are done", func() bool { return done(people, bots) >= min(enough, len(files)-1) })
+		waitUntil(t, "some documents are done", func() bool { return done(people, bots) >= min(enough, len(files)-1) })
 		time.Sleep(time.Duration(dice.IntN(200)) * time.Millisecond)
 		server.kill()
 		server = onAgain(t, people[0], env)
@@ -116,11 +116,7 @@ func addAll(t *testing.T, env map[string]string, u *upstreams, files map[string]
 			p.s = &server.testServer
 		}
 	}
-	for end := time.Now().Add(5 * time.Minute); done(people, bots) < len(files); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d of %d documents are done", done(people, bots), len(files))
-		}
-	}
+	reaches(t, "documents that are done", len(files), func() int { return done(people, bots) })
 	vectors := vectorsOf(u)
 	fates := map[string]fate{}
 	for i, name := range names {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"kyrochat/doctor"
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/testdb"
 )
 
@@ -48,7 +49,7 @@ func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	p.must(`mutation($d: ID!) { deleteDocument(input: {documentId: $d}) { deletedId errors { code } } }`, vars{"d": document})
 	p.must(`mutation { exportMyData { export { id } errors { code } } }`, nil)
 
-	diagnosis, _ := diagnosed(t, map[string]string{"DATABASE_URL": at.String(), "KYRO_DATA_DIR": t.TempDir(), "KYRO_SECRET": secretOne})
+	diagnosis, _ := diagnosed(t, map[string]string{"DATABASE_URL": at.String(), "KYRO_DATA_DIR": t.TempDir(), "KYRO_SECRET": envtest.SecretOne})
 	diagnosis.want(t, "database-schema", doctor.Fine, "that of this program")
 	diagnosis.want(t, "database-settings", doctor.Noted, "may use the tables and not change them")
 	// How the database of the tests keeps what it has on the disk is another thing.

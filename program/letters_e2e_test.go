@@ -5,8 +5,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/smtp"
 	"kyrochat/internal/testdb"
 )
@@ -64,26 +64,7 @@ func (s *mailed) mail(t *testing.T, to string, n int, subject string) (found smt
 // lettersEnded waits until no mail is to be sent any more.
 func (s *testServer) lettersEnded(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); s.count(t, "SELECT count(*) FROM letters WHERE ended_at IS NULL") > 0; {
-		if time.Now().After(deadline) {
-			t.Fatal("letters wait")
-		}
-		time.Sleep(10 * time.Millisecond) // between two looks at a condition
-	}
-}
-
-func (s *testServer) count(t *testing.T, query string) (n int) {
-	t.Helper()
-	var err error
-	if pools := s.app.pools; pools.Postgres() {
-		err = pools.Pgx.QueryRow(t.Context(), query).Scan(&n)
-	} else {
-		err = pools.SQLite.QueryRowContext(t.Context(), query).Scan(&n)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	waitUntil(t, "no letter waits", func() bool { return s.number(t, "SELECT count(*) FROM letters WHERE ended_at IS NULL") == 0 })
 }
 
 func (p *person) register(email, password string) *reply {
@@ -144,7 +125,7 @@ func TestSignUpByMail(t *testing.T) {
 			t.Errorf("the link is %s", mail.Link("#token="))
 		}
 		nobody.logIn("ada@example.com", password).wantCode("logIn", "INVALID_CREDENTIALS")
-		if n := s.count(t, "SELECT count(*) FROM users"); n != 0 {
+		if n := s.number(t, "SELECT count(*) FROM users"); n != 0 {
 			t.Errorf("%d accounts before the mail was read", n)
 		}
 		nobody.verify(mail.Token()).wantAccepted("verifyEmail")
@@ -164,10 +145,10 @@ func TestSignUpByMail(t *testing.T) {
 		}
 		nobody.logIn("ada@example.com", "a stranger's password").wantCode("logIn", "INVALID_CREDENTIALS")
 		s.lettersEnded(t)
-		if n := s.count(t, "SELECT count(*) FROM letters WHERE password_hash <> ''") + s.count(t, "SELECT count(*) FROM mail_tokens WHERE password_hash <> ''"); n != 0 {
+		if n := s.number(t, "SELECT count(*) FROM letters WHERE password_hash <> ''") + s.number(t, "SELECT count(*) FROM mail_tokens WHERE password_hash <> ''"); n != 0 {
 			t.Errorf("%d password hashes are left of registrations", n)
 		}
-		if n := s.count(t, "SELECT count(*) FROM audit_log WHERE action = 'SIGNED_UP' AND user_id IS NOT NULL"); n != 1 {
+		if n := s.number(t, "SELECT count(*) FROM audit_log WHERE action = 'SIGNED_UP' AND user_id IS NOT NULL"); n != 1 {
 			t.Errorf("%d sign-ups in the audit log", n)
 		}
 	})
@@ -241,11 +222,11 @@ func TestResetByMail(t *testing.T) {
 		if notice := s.mail(t, ada.email, 4, passwordChanged); notice.Token() != "" {
 			t.Errorf("the notice brings %s", notice.Token())
 		}
-		if n := s.count(t, "SELECT count(*) FROM audit_log WHERE action IN ('PASSWORD_RESET', 'PASSWORD_RESET_REQUESTED') AND user_id IS NOT NULL"); n != 3 {
+		if n := s.number(t, "SELECT count(*) FROM audit_log WHERE action IN ('PASSWORD_RESET', 'PASSWORD_RESET_REQUESTED') AND user_id IS NOT NULL"); n != 3 {
 			t.Errorf("%d lines about resets", n)
 		}
 		for _, mail := range []smtp.Mail{verify, older, mail} {
-			if s.count(t, "SELECT count(*) FROM mail_tokens WHERE hash = '"+mail.Token()+"'") > 0 {
+			if s.number(t, "SELECT count(*) FROM mail_tokens WHERE hash = '"+mail.Token()+"'") > 0 {
 				t.Error("a token is stored as it is")
 			}
 		}
@@ -289,7 +270,7 @@ func TestWorkersSendMails(t *testing.T) {
 	t.Parallel()
 	mails := smtp.Start(t)
 	shared := map[string]string{
-		"DATABASE_URL": testdb.PostgresURL(t), "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "KYRO_SIGNUP": "verified", "KYRO_MAIL_FROM": "kyro@example.com",
+		"DATABASE_URL": testdb.PostgresURL(t), "KYRO_SECRET": envtest.SecretOne, "KYRO_SIGNUP": "verified", "KYRO_MAIL_FROM": "kyro@example.com",
 	}
 	with := func(role, server string) map[string]string {
 		all := map[string]string{"KYRO_ROLE": role, "SMTP_URL": server}

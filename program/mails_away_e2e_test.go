@@ -62,12 +62,12 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 			s.exec(t, "UPDATE river_job SET state = 'available', scheduled_at = created_at WHERE state IN ('scheduled', 'available') AND kind = 'mail'")
 		}
 		put := func() int { // how many were tried and put off
-			return s.count(t, "SELECT count(*) FROM river_job WHERE state IN ('scheduled', 'available') AND attempted_at IS NOT NULL AND kind = 'mail'")
+			return s.number(t, "SELECT count(*) FROM river_job WHERE state IN ('scheduled', 'available') AND attempted_at IS NOT NULL AND kind = 'mail'")
 		}
 
 		s.mails.Down()
 		addresses := s.registerAll(t, people)
-		comesTo(t, "each was tried, and waits", func() bool { return put() == people })
+		waitUntil(t, "each was tried, and waits", func() bool { return put() == people })
 
 		// It takes connections and says nothing, until whoever looks after it has had enough.
 		s.mails.Script(smtp.Script{At: smtp.StepConnect, Then: smtp.Hang})
@@ -76,9 +76,9 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 		}
 		before := s.mails.Connections()
 		minutesLater()
-		comesTo(t, "some hang", func() bool { return s.mails.Connections() > before })
+		waitUntil(t, "some hang", func() bool { return s.mails.Connections() > before })
 		s.mails.Down()
-		comesTo(t, "each was tried, and waits again", func() bool { return put() == people })
+		waitUntil(t, "each was tried, and waits again", func() bool { return put() == people })
 
 		// It is there, and will take nothing for now, each time for another reason.
 		s.mails.Reset()
@@ -92,9 +92,9 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		minutesLater()
-		comesTo(t, "it has refused as often as it was to", func() bool { return len(s.mails.Scripts()) == 0 })
-		comesTo(t, "none is being sent", func() bool {
-			return s.count(t, "SELECT count(*) FROM river_job WHERE state = 'running' AND kind = 'mail'") == 0
+		waitUntil(t, "it has refused as often as it was to", func() bool { return len(s.mails.Scripts()) == 0 })
+		waitUntil(t, "none is being sent", func() bool {
+			return s.number(t, "SELECT count(*) FROM river_job WHERE state = 'running' AND kind = 'mail'") == 0
 		})
 		minutesLater()
 		wantOneEach(t, s.mails, addresses)
@@ -102,7 +102,7 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 		for _, address := range addresses[:3] {
 			(&person{t: t, s: s.testServer}).verify(s.mail(t, address, 1, signingUp).Token()).wantAccepted("verifyEmail")
 		}
-		if n := s.count(t, "SELECT count(*) FROM river_job WHERE kind = 'mail' AND errors IS NOT NULL AND CAST(errors AS TEXT) NOT IN ('', '[]', '{}')"); n != 0 {
+		if n := s.number(t, "SELECT count(*) FROM river_job WHERE kind = 'mail' AND errors IS NOT NULL AND CAST(errors AS TEXT) NOT IN ('', '[]', '{}')"); n != 0 {
 			t.Errorf("%d jobs count an outage as a failure of their own", n)
 		}
 	})
@@ -110,7 +110,7 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 
 // TestMailsOutliveTheirProcess is killed while mails wait, and one is being sent.
 func TestMailsOutliveTheirProcess(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		mails := smtp.Start(t)
 		maps.Copy(env, verified)
 		maps.Copy(env, map[string]string{
@@ -120,7 +120,7 @@ func TestMailsOutliveTheirProcess(t *testing.T) {
 		mails.Script(smtp.Script{At: smtp.StepTo, Code: 451, Skip: 1})
 		server := startProcess(t, env)
 		addresses := server.registerAll(t, 10)
-		comesTo(t, "one hangs at its end, another was put off", func() bool {
+		waitUntil(t, "one hangs at its end, another was put off", func() bool {
 			left := mails.Scripts()
 			return len(left) == 1 && mails.Connections() > 2
 		})

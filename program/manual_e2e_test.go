@@ -19,6 +19,7 @@ import (
 
 	"kyrochat/client"
 	"kyrochat/internal/manual"
+	"kyrochat/internal/required"
 	"kyrochat/internal/testdb"
 )
 
@@ -256,7 +257,7 @@ func (r *pageReader) script(block manual.Block) bool {
 		_, err = exec.LookPath("node")
 	}
 	if err != nil {
-		if required("node") {
+		if required.Has("node") {
 			r.failf("KYRO_TEST_REQUIRE asks for node: %v; npm ci in internal/clients installs the packages", err)
 		}
 		if !r.lacking {
@@ -282,10 +283,4 @@ func (r *pageReader) script(block manual.Block) bool {
 	r.output = r.sh.run("node script.js")
 	r.learnToken(r.output)
 	return true
-}
-
-// required says whether the environment wants a test to fail where something is not installed.
-func required(what string) bool {
-	list := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
-	return slices.Contains(list, what)
 }

@@ -198,7 +198,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 
 // byOthers are variables of the environment that the server does not read, and a file that does.
 var byOthers = map[string]string{
-	"KYRO_TEST_REQUIRE": "internal/testdb/testdb.go", "KYRO_TEST_DATABASE_URL": "internal/testdb/database.go", "KYRO_BINARY": "examples/check/server.mjs",
+	"KYRO_TEST_REQUIRE": "internal/required/required.go", "KYRO_TEST_DATABASE_URL": "internal/testdb/database.go", "KYRO_BINARY": "examples/check/server.mjs",
 	"KYRO_URL": "examples/serve.mjs", "KYRO_MEASURE_BACKUP": "program/backup_size_e2e_test.go",
 }
 

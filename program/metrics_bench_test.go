@@ -18,6 +18,7 @@ import (
 	"kyrochat/auth"
 	"kyrochat/client"
 	"kyrochat/config"
+	"kyrochat/internal/envtest"
 )
 
 // BenchmarkMeasuring compares a server that is measured with one that is not, where most is asked of it: a query that the
@@ -100,7 +101,7 @@ func startMeasuredSide(b *testing.B, traced float64, h hooks) *measuredSide {
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": b.TempDir(), "KYRO_RATE_SCALE": "0", "KYRO_OFFLINE_PACE": "0",
 		"KYRO_CACHE_TTL": "10m",
 	}
-	cfg, err := config.Read(func(name string) string { return env[name] })
+	cfg, err := config.Read(envtest.Of(env))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	}
 
 	var f scraped
-	untilSo(t, "the mail is sent, the streams are over, and a connection to Redis is open, of which one that a call waited too long on is none", func() bool {
+	waitUntil(t, "the mail is sent, the streams are over, and a connection to Redis is open, of which one that a call waited too long on is none", func() bool {
 		f = s.scrape(t)
 		return f.of("kyrochat_pool_connections", `pool="redis"`) >= 1 && f.of("kyrochat_upstream_calls_total", `upstream="smtp"`, `code="OK"`) >= 1 && f.of("kyrochat_operations_total", `operation="messageStream"`) == 2
 	})

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kyrochat/internal/envtest"
 )
 
 // TestMigrateTellsWhetherItWould: by its status, beside a server, and without making anything.
@@ -14,7 +16,7 @@ func TestMigrateTellsWhetherItWould(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	migrate := func(args ...string) int {
 		t.Helper()
-		err := run(t.Context(), append([]string{"migrate"}, args...), env(map[string]string{"KYRO_DATA_DIR": dir}), nil, strings.NewReader(""), io.Discard, io.Discard)
+		err := run(t.Context(), append([]string{"migrate"}, args...), envtest.Of(map[string]string{"KYRO_DATA_DIR": dir}), nil, strings.NewReader(""), io.Discard, io.Discard)
 		if err != nil {
 			return exitStatus(err)
 		}

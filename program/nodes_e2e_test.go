@@ -262,12 +262,9 @@ func TestOneNodeEndsTheSocketsOfAnother(t *testing.T) {
 // storedText waits until some of an answer is stored.
 func (p *person) storedText(answer string) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if p.must(`query($m: ID!) { node(id: $m) { ... on Message { text } } }`, vars{"m": answer}).text("node.text") != "" {
-			return
-		}
-	}
-	p.t.Fatal("nothing of the answer is stored")
+	waitUntil(p.t, "some of the answer is stored", func() bool {
+		return p.must(`query($m: ID!) { node(id: $m) { ... on Message { text } } }`, vars{"m": answer}).text("node.text") != ""
+	})
 }
 
 // quickly makes a node's end noticed soon.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/smtp"
 	"kyrochat/kyro"
 )
@@ -81,7 +82,7 @@ func TestNobodyElseShowsTheOutbox(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(sent.env["KYRO_DATA_DIR"], "outbox")); !os.IsNotExist(err) {
 		t.Errorf("a mail that was sent is kept: %v", err)
 	}
-	production := startServer(t, map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "KYRO_SIGNUP": "closed"})
+	production := startServer(t, map[string]string{"KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_SIGNUP": "closed"})
 	if err := production.app.post.Send(t.Context(), reminder); err != nil {
 		t.Fatal(err)
 	}

@@ -256,7 +256,7 @@ func TestManyDocumentsAtOnce(t *testing.T) {
 
 // A passage that is switched off is in no answer from the mutation's answer on, with vectors in process and in an index.
 func TestAPassageIsSwitchedOff(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		for name, upstream := range map[string]bool{"in process": false, "in an index": true} {
 			t.Run(name, func(t *testing.T) {
 				var s *testServer
@@ -316,7 +316,7 @@ func TestAPassageIsSwitchedOff(t *testing.T) {
 }
 
 func TestLimitsOfDocuments(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_USER_MAX_DOCUMENTS"], env["KYRO_USER_MAX_BYTES"] = "3", "2000"
 		s := startServer(t, env)
 		p := s.signUp(t)

@@ -38,7 +38,7 @@ func TestACancelReachesAnotherNode(t *testing.T) {
 
 // Every third call is refused, and then the quota of a day is used up: nothing fails, and nothing is embedded twice.
 func TestAQuotaThatIsUsedUpAgainAndAgain(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		w := u.serve(t, env)
 		p := w.signUp(t)

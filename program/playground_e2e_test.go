@@ -8,13 +8,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"kyrochat/internal/envtest"
 )
 
 func TestThePlaygroundIsForDevelopment(t *testing.T) {
 	t.Parallel()
 	development := startServer(t, nil)
 	production := startServer(t, map[string]string{
-		"KYRO_ENV": "production", "KYRO_SECRET": "q7Zr1mVx0Tn4Kc8Ws2Ly6Hd3Pf9Bg5Jt", "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com",
+		"KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_SIGNUP": "open", "KYRO_PUBLIC_URL": "https://chat.example.com",
 	})
 	for _, c := range []struct {
 		server *testServer

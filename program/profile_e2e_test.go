@@ -14,31 +14,6 @@ import (
 	"kyrochat/kyro"
 )
 
-// number reads a number past the API.
-func (s *testServer) number(t *testing.T, query string) (n int) {
-	t.Helper()
-	var err error
-	if pools := s.app.pools; pools.Postgres() {
-		err = pools.Pgx.QueryRow(t.Context(), query).Scan(&n)
-	} else {
-		err = pools.SQLite.QueryRowContext(t.Context(), query).Scan(&n)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// comesTo waits until a condition holds.
-func comesTo(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it never came to this: %s", what)
-		}
-	}
-}
-
 // key is the key of the person's account.
 func (p *person) key() string {
 	p.t.Helper()
@@ -235,7 +210,7 @@ func TestAccountsAreDeactivatedAndDeleted(t *testing.T) {
 		message := func(id string) *reply {
 			return p.must(`query($m: ID!) { node(id: $m) { ... on Message { status text finishReason } } }`, vars{"m": id})
 		}
-		comesTo(t, "the answer that was being written is stopped", func() bool { return message(answers[0]).text("node.status") == "STOPPED" })
+		waitUntil(t, "the answer that was being written is stopped", func() bool { return message(answers[0]).text("node.status") == "STOPPED" })
 		if r := message(answers[0]); r.text("node.text") != "The planted harbour has " && r.text("node.text") != "The planted harbour has" || r.text("node.finishReason") != "STOPPED_BY_USER" {
 			t.Errorf("what was written is not kept: %s", r.body)
 		}
@@ -262,7 +237,7 @@ func TestAccountsAreDeactivatedAndDeleted(t *testing.T) {
 			t.Fatal(err)
 		}
 		reactivate(link).wantCode("reactivateAccount", "INVALID_TOKEN")
-		comesTo(t, "the account is deleted", func() bool { return s.number(t, "SELECT count(*) FROM users WHERE id = "+key) == 0 })
+		waitUntil(t, "the account is deleted", func() bool { return s.number(t, "SELECT count(*) FROM users WHERE id = "+key) == 0 })
 		for _, left := range []string{
 			"documents WHERE owner_id = " + key, "bots WHERE owner_id = " + key, "conversations WHERE user_id = " + key, "sessions WHERE user_id = " + key,
 			"letters WHERE user_id = " + key, "mail_tokens WHERE user_id = " + key, `audit_log WHERE device <> '["",""]' AND user_id = ` + key,

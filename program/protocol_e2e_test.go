@@ -77,15 +77,11 @@ func TestSocketsAreCounted(t *testing.T) {
 	eleventh.expect("4429 Too many connections")
 	other.socket(t)
 	_ = first.CloseNow()
-	for end := time.Now().Add(patience); ; {
+	waitUntil(t, "a place that is free is given", func() bool {
 		again := s.dial(t)
 		again.send(p.initialisation())
-		if got := again.receive(); got == acknowledged {
-			break
-		} else if time.Now().After(end) {
-			t.Fatalf("a place that is free is not given: %s", got)
-		}
-	}
+		return again.receive() == acknowledged
+	})
 }
 
 func TestSocketsEndWithTheirTokens(t *testing.T) {

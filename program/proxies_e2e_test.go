@@ -29,6 +29,8 @@ import (
 	"github.com/coder/websocket"
 
 	"kyrochat/client"
+	"kyrochat/internal/envtest"
+	"kyrochat/internal/required"
 )
 
 // proxy is a program that stands in front of servers, with TLS.
@@ -157,7 +159,7 @@ func stood(t *testing.T, name string) *front {
 	_, port, _ := net.SplitHostPort(listen)
 	f := &front{t: t, url: "https://localhost:" + port, trusting: trusting}
 	f.server = startProcess(t, map[string]string{
-		"KYRO_DATA_DIR": t.TempDir(), "KYRO_ENV": "production", "KYRO_SECRET": secretOne, "KYRO_PUBLIC_URL": f.url, "KYRO_SIGNUP": "open",
+		"KYRO_DATA_DIR": t.TempDir(), "KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_PUBLIC_URL": f.url, "KYRO_SIGNUP": "open",
 		"KYRO_TRUSTED_PROXIES": "127.0.0.1,::1", "KYRO_RATE_SCALE": "1", "KYRO_OFFLINE_PACE": "60ms",
 	})
 	cmd := proxies[name].start(t, folder, listen, strings.TrimPrefix(f.server.url, "http://"), certificate, key)
@@ -173,14 +175,10 @@ func stood(t *testing.T, name string) *front {
 			t.Logf("%s said: %s", name, said.String())
 		}
 	})
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if status, _ := f.get("127.0.0.1", "/schema.graphql"); status == http.StatusOK {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s does not serve: %s", name, said.String())
-		}
-	}
+	waitUntil(t, name+" serves", func() bool {
+		status, _ := f.get("127.0.0.1", "/schema.graphql")
+		return status == http.StatusOK
+	})
 	if f.api, err = client.New(f.url, client.Options{HTTPClient: f.from("127.0.0.1")}); err != nil {
 		t.Fatal(err)
 	}
@@ -235,13 +233,7 @@ func TestBehindAProxy(t *testing.T) {
 	for name := range proxies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := exec.LookPath(name); err != nil {
-				required := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
-				if slices.Contains(required, name) {
-					t.Fatalf("KYRO_TEST_REQUIRE asks for %s: %v", name, err)
-				}
-				t.Skipf("there is no %s: %v", name, err)
-			}
+			required.Program(t, name)
 			f := stood(t, name)
 			p := f.signUp()
 			f.isPrivate()

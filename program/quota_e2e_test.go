@@ -40,7 +40,7 @@ func TestAQuotaOfOneNodeIsThatOfAll(t *testing.T) {
 			}
 			asks(p, 1)
 			if withRedis {
-				untilSo(t, "the other node is told", func() bool { return strings.Contains(readiness(t, w.servers[1].admin), "Gemini") })
+				waitUntil(t, "the other node is told", func() bool { return strings.Contains(readiness(t, w.servers[1].admin), "Gemini") })
 				asks(elsewhere, 1)
 			} else {
 				asks(elsewhere, 2)
@@ -61,7 +61,7 @@ func TestAQuotaOfEmbeddingsIsThatOfAll(t *testing.T) {
 	u.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Status: 429, RetryAfter: time.Minute, Message: bodyCanary})
 	p.waiting(p.upload(bot, "one.txt", []byte(teaText)).text("uploadDocument.document.id"))
 	for _, s := range w.servers {
-		untilSo(t, "every node is told", func() bool { return strings.Contains(readiness(t, s.admin), "Gemini") })
+		waitUntil(t, "every node is told", func() bool { return strings.Contains(readiness(t, s.admin), "Gemini") })
 	}
 	for i, text := range []string{longAnswer, chineseTea, "Keep tea dry.", "Keep it dark.", "Keep it."} {
 		told := p.at(w.servers[i%2]).waiting(p.at(w.servers[i%2]).upload(bot, "more.txt", []byte(text)).text("uploadDocument.document.id"))

@@ -44,10 +44,10 @@ func TestLinksWorkOnce(t *testing.T) {
 		// once says how often something was done, by the audit log, and how many letters of a kind there are.
 		once := func(action string, lines int, kind string, letters int) {
 			t.Helper()
-			if n := s.count(t, "SELECT count(*) FROM audit_log WHERE succeeded AND user_id IS NOT NULL AND action = '"+action+"'"); n != lines {
+			if n := s.number(t, "SELECT count(*) FROM audit_log WHERE succeeded AND user_id IS NOT NULL AND action = '"+action+"'"); n != lines {
 				t.Errorf("%d lines %s, want %d", n, action, lines)
 			}
-			if n := s.count(t, "SELECT count(*) FROM letters WHERE kind = '"+kind+"'"); n != letters {
+			if n := s.number(t, "SELECT count(*) FROM letters WHERE kind = '"+kind+"'"); n != letters {
 				t.Errorf("%d letters %s, want %d", n, kind, letters)
 			}
 		}
@@ -56,7 +56,7 @@ func TestLinksWorkOnce(t *testing.T) {
 		s.race(t, "verifyEmail", with("verifyEmail", s.mail(t, ada, 1, signingUp).Token()))
 		once("SIGNED_UP", 1, "registration", 1)
 		once("EMAIL_VERIFIED", 1, "has-account", 0)
-		if n := s.count(t, "SELECT count(*) FROM users"); n != 1 {
+		if n := s.number(t, "SELECT count(*) FROM users"); n != 1 {
 			t.Fatalf("%d accounts", n)
 		}
 

@@ -40,7 +40,7 @@ func (p *person) ranks(bot, query string) (words, vectors any) {
 // found waits until a query that shares no word with the document finds it by meaning.
 func (p *person) found(bot string) {
 	p.t.Helper()
-	untilSo(p.t, "the document is found by meaning", func() bool {
+	waitUntil(p.t, "the document is found by meaning", func() bool {
 		words, vectors := p.ranks(bot, "vehicle")
 		return words == nil && vectors != nil
 	})
@@ -49,7 +49,7 @@ func (p *person) found(bot string) {
 // TestAnotherEmbeddingModel changes the model between two starts and back: documents stay ready and are found by words
 // while they are embedded anew, and each model is paid for once.
 func TestAnotherEmbeddingModel(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		const first, second = "gemini-embedding-001", "gemini-embedding-2"
 		env["KYRO_VECTOR_TIMEOUT"] = "500ms"
 		u := startUpstreams(t, gemini.Options{})
@@ -91,7 +91,7 @@ func TestAnotherEmbeddingModel(t *testing.T) {
 // TestAnotherIndex goes to a new index, finds it emptied, and puts it in order: from what the database has, for which
 // nobody pays again.
 func TestAnotherIndex(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		u.gemini.Alike("automobile", "vehicle")
 		w := u.serve(t, env)
@@ -122,7 +122,7 @@ func TestAnotherIndex(t *testing.T) {
 		again := u.serve(t, env)
 		p.s = again.testServer
 		p.found(bot)
-		untilSo(t, "what belongs to nobody is gone", func() bool {
+		waitUntil(t, "what belongs to nobody is gone", func() bool {
 			records := u.pinecone.Records()
 			return len(records) == 1 && records[0].ID != orphan.ID
 		})
@@ -135,7 +135,7 @@ func TestAnotherIndex(t *testing.T) {
 // TestAKeyThatIsWrong starts with another key than before: everybody hears that there is no answer, the operator hears
 // why, and with the right key everything goes on.
 func TestAKeyThatIsWrong(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		w := u.serve(t, env)
 		p := w.signUp(t)

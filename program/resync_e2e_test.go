@@ -53,7 +53,7 @@ func without(a, b []string) (more []string) {
 
 // Of a page of thirty passages three change: those alone are embedded, and until they are, answers cite the old version.
 func TestAResyncEmbedsWhatChanged(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		maps.Copy(env, settings)
 		w := startUpstreams(t, gemini.Options{}).serve(t, env)
@@ -108,7 +108,7 @@ func TestAResyncEmbedsWhatChanged(t *testing.T) {
 		}
 		// The index has what answers use, and soon nothing else.
 		own := func() []pinecone.Record { return (&outside{w.gemini, w.upstreams.pinecone}).of(document) }
-		untilSo(t, "the vectors of the old version are gone", func() bool { return len(own()) == len(after) })
+		waitUntil(t, "the vectors of the old version are gone", func() bool { return len(own()) == len(after) })
 		final, _ := p.chat(vars{"botId": bot, "text": "How many herrings does the ocelot4 of chamber 4 eat?"})
 		want(t, final, "messageStream.message.grounding", "GROUNDED")
 		want(t, final, "messageStream.message.citations.0.documentVersion", 2.0)
@@ -117,7 +117,7 @@ func TestAResyncEmbedsWhatChanged(t *testing.T) {
 
 // Whatever becomes of a page, what was read of it before goes on answering, and its owner is told.
 func TestPagesThatGoWrong(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		maps.Copy(env, settings)
 		other, err := website.Start(website.Options{Address: "127.0.0.2:0"})
@@ -199,7 +199,7 @@ func TestPagesThatGoWrong(t *testing.T) {
 
 // Many documents, their next versions among them, while every third call is refused: nothing fails, nothing is paid twice.
 func TestAQuotaInEveryRun(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		site, settings := newSite(t)
 		maps.Copy(env, settings)
 		w := startUpstreams(t, gemini.Options{}).serve(t, env)

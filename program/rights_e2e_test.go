@@ -117,7 +117,7 @@ func compare[V any](t *testing.T, what string, there map[string]bool, table map[
 // TestRights asks for everything as everybody: first as those who may not, of whom nobody changes anything, then as
 // those who may.
 func TestRights(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		const secret = "4Zk0aV1qS0a0tq7bW2xqJmZk3c8s9f0LrTgYhUjNmBv"
 		env["KYRO_SECRET"] = secret
 		s := startServer(t, env)

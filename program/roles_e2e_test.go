@@ -49,15 +49,7 @@ func inDatabase(t *testing.T, url string, work func(*pgx.Conn) error) {
 // eventually waits until the database counts as many as wanted.
 func eventually(t *testing.T, url string, want int, query string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		n := number(t, url, query)
-		if n == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %d, want %d", query, n, want)
-		}
-	}
+	reaches(t, query, want, func() int { return number(t, url, query) })
 }
 
 // states follows a document until it is final, or see has seen enough, and gives what it went through.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kyrochat/auth"
+	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
 
@@ -55,13 +56,13 @@ func TestRotatingTheSecret(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	old := with(secretOne)
+	old := with(envtest.SecretOne)
 	ada := old.signUp(t)
 	used, unused := ada.signInAgain(), ada.signInAgain()
 	oldToken := ada.token
 	stop(old)
 
-	both := with(secretTwo + "," + secretOne)
+	both := with(envtest.SecretTwo + "," + envtest.SecretOne)
 	ada.s = both
 	if !ada.known() {
 		t.Error("an access token from before is refused")
@@ -73,7 +74,7 @@ func TestRotatingTheSecret(t *testing.T) {
 	newToken := ada.token
 	stop(both)
 
-	last := with(secretTwo)
+	last := with(envtest.SecretTwo)
 	ada.s = last
 	if ada.token = newToken; !ada.known() {
 		t.Error("what was signed in the middle is refused at the end")
@@ -92,7 +93,7 @@ func TestRotatingTheSecret(t *testing.T) {
 // TestASecretFileIsFollowed changes the file of a server that runs.
 func TestASecretFileIsFollowed(t *testing.T) {
 	t.Parallel()
-	path := kept(t, secretOne+"\n", 0o600)
+	path := envtest.File(t, envtest.SecretOne+"\n", 0o600)
 	s := startServer(t, map[string]string{"KYRO_SECRET_FILE": path})
 	ada := s.signUp(t)
 	refresh := ada.signInAgain()
@@ -115,11 +116,7 @@ func TestASecretFileIsFollowed(t *testing.T) {
 	if ada.token, _, err = another.Access(user, session, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for hang := time.Now().Add(patience); !ada.known(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(hang) {
-			t.Fatal("a new secret is not known")
-		}
-	}
+	waitUntil(t, "the new secret is known", ada.known)
 	if ada.token = before; !ada.known() {
 		t.Error("the former secret is not known any more")
 	}

@@ -101,7 +101,7 @@ func TestSessions(t *testing.T) {
 			}
 		}
 		second.untilRefused()
-		if n := s.counted(t, "SELECT count(*) FROM audit_log WHERE action IN ('SESSION_REVOKED', 'SESSIONS_REVOKED') AND request_id <> ''"); n != 4 { // with the one that was refused
+		if n := s.number(t, "SELECT count(*) FROM audit_log WHERE action IN ('SESSION_REVOKED', 'SESSIONS_REVOKED') AND request_id <> ''"); n != 4 { // with the one that was refused
 			t.Errorf("%d lines of the audit log, want 4", n)
 		}
 	})
@@ -180,7 +180,7 @@ func TestReuseEndsTheSession(t *testing.T) {
 			if code := other.ask(`{"query":"{viewer{email}}"}`); code != "" {
 				t.Errorf("another session of the person: %s", code)
 			}
-			if letters, lines := s.counted(t, "SELECT count(*) FROM letters WHERE kind = 'refresh-reused' AND recipient = '"+p.email+"'"), s.counted(t, "SELECT count(*) FROM audit_log WHERE action = 'REFRESH_REUSED'"); letters != 1 || lines != 1 {
+			if letters, lines := s.number(t, "SELECT count(*) FROM letters WHERE kind = 'refresh-reused' AND recipient = '"+p.email+"'"), s.number(t, "SELECT count(*) FROM audit_log WHERE action = 'REFRESH_REUSED'"); letters != 1 || lines != 1 {
 				t.Errorf("%d letters and %d lines, want one each", letters, lines)
 			}
 		})

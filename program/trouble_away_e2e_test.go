@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
 )
@@ -74,7 +75,7 @@ func TestGeminiIsAwayForAWhile(t *testing.T) {
 	// Once it may be asked again, one of many does, and the others do not wait for that.
 	w.gemini.Reset()
 	letGo := w.gate.hold("streamGenerateContent")
-	untilSo(t, "it may be asked again", func() bool { return !strings.Contains(readiness(t, admin), "Gemini") })
+	waitUntil(t, "it may be asked again", func() bool { return !strings.Contains(readiness(t, admin), "Gemini") })
 	ends := make(chan string, 6)
 	for range cap(ends) {
 		go func() {
@@ -106,7 +107,7 @@ func TestGeminiIsAwayForAWhile(t *testing.T) {
 // TestPineconeIsAway starts with an index that cannot be reached: answers are found by words, and documents go on once it
 // is back.
 func TestPineconeIsAway(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		env["KYRO_PINECONE_HOST"], env["KYRO_PINECONE_CONTROL_URL"] = u.pinecone.Host, ""
 		w := u.serve(t, env)
@@ -132,7 +133,7 @@ func TestPineconeIsAway(t *testing.T) {
 		if status := p.settled(second); status != "READY" {
 			t.Errorf("the document that waited is %s", status)
 		}
-		untilSo(t, "vectors are searched again", func() bool {
+		waitUntil(t, "vectors are searched again", func() bool {
 			finished, _ := p.chat(vars{"botId": bot, "text": "What do the harbour rules of Lindau say about lamps?"})
 			return len(finished.list("messageStream.message.notices")) == 0
 		})
@@ -169,7 +170,7 @@ func TestAStartThatCannotBe(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			log := &journal{}
-			err := serve(ctx, env(settings), log)
+			err := serve(ctx, envtest.Of(settings), log)
 			if err == nil {
 				t.Fatal("it started")
 			}

@@ -220,7 +220,7 @@ func (s *testServer) hurry(t *testing.T) (stop func()) {
 
 // TestADocumentThatWaits waits for the quota of a day, which is canceled, and for a model that says nothing.
 func TestADocumentThatWaits(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		w := startUpstreams(t, gemini.Options{}).serve(t, env)
 		p := w.signUp(t)
 		bot := p.newBot()

@@ -58,7 +58,7 @@ func TestWhatHelpsAnAnswerInTrouble(t *testing.T) {
 
 // TestStoppedBeforeTheFirstWord stops an answer that Gemini has not begun: the row ends at once, and so does the request.
 func TestStoppedBeforeTheFirstWord(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		w := startUpstreams(t, gemini.Options{}).serve(t, env)
 		p := w.signUp(t)
 		bot := p.newBot()

@@ -2,149 +2,23 @@ package program
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"path"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
 )
-
-// eachStorage runs a test on each database, with files where they are by default, and in a bucket.
-func eachStorage(t *testing.T, test func(t *testing.T, s *testServer, bucket *s3.Emulator)) {
-	t.Helper()
-	t.Parallel()
-	for _, database := range []string{"sqlite", "postgres"} {
-		for _, inBucket := range []bool{false, true} {
-			t.Run(database+pick(inBucket, " and a bucket", ""), func(t *testing.T) {
-				t.Parallel()
-				env := map[string]string{}
-				if database == "postgres" {
-					env["DATABASE_URL"] = testdb.PostgresURL(t)
-				}
-				var bucket *s3.Emulator
-				if inBucket {
-					bucket = s3.Start(t)
-					maps.Copy(env, bucket.Env())
-				}
-				test(t, startServer(t, env), bucket)
-			})
-		}
-	}
-}
-
-// slot makes a place for an upload and gives its id and address.
-func (p *person) slot(bot, name string, size int) (id, address string) {
-	p.t.Helper()
-	v := vars{"b": bot, "n": name}
-	if size > 0 {
-		v["s"] = size
-	}
-	got := p.must(`mutation($b: ID!, $n: String!, $s: Int) { createUpload(input: {botId: $b, fileName: $n, sizeBytes: $s}) {
-		upload { id url fileName receivedBytes sizeBytes document { id } expiresAt } errors { code message } } }`, v)
-	return got.text("createUpload.upload.id"), got.text("createUpload.upload.url")
-}
-
-// atServer is the address at another server.
-func atServer(address string, s *testServer) string {
-	u, _ := url.Parse(address)
-	return s.url + u.Path
-}
-
-// carried is what came back for a file.
-type carried struct {
-	status int
-	head   http.Header
-	body   string
-}
-
-func (a carried) offset() int {
-	n, err := strconv.Atoi(a.head.Get("Upload-Offset"))
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
-// code is that of the first error.
-func (a carried) code() string {
-	var body struct{ Errors []struct{ Code string } }
-	if json.Unmarshal([]byte(a.body), &body) != nil || len(body.Errors) == 0 {
-		return ""
-	}
-	return body.Errors[0].Code
-}
-
-// document is what the last part was carried with.
-func (a carried) document(t *testing.T) string {
-	t.Helper()
-	var body struct{ DocumentID, Status string }
-	if err := json.Unmarshal([]byte(a.body), &body); err != nil || a.status != http.StatusCreated || body.DocumentID == "" || body.Status == "" {
-		t.Fatalf("no document in %d %s", a.status, a.body)
-	}
-	return body.DocumentID
-}
-
-// carry sends a request for a file; the header is name, value, name, value.
-func carry(t *testing.T, method, address string, body io.Reader, header ...string) carried {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, address, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	response, err := (&http.Client{Timeout: time.Minute}).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return carried{response.StatusCode, response.Header, string(text)}
-}
-
-// part sends bytes of a file, from at on; total 0 is not known.
-func part(t *testing.T, address string, content []byte, at, total int) carried {
-	t.Helper()
-	all := "*"
-	if total > 0 {
-		all = strconv.Itoa(total)
-	}
-	return carry(t, http.MethodPut, address, bytes.NewReader(content), "Content-Range", fmt.Sprintf("bytes %d-%d/%s", at, at+len(content)-1, all))
-}
-
-// pages is a text of so many bytes at least, that is found by its words.
-func pages(size int) []byte {
-	var b bytes.Buffer
-	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, "Paragraph %d tells how the lighthouse of Brackwater keeps its lamp %d burning.\n\n", i, i*7)
-	}
-	return b.Bytes()
-}
-
-func (p *person) download(document string) (address string) {
-	p.t.Helper()
-	address, _ = p.must(`query($d: ID!) { document(id: $d) { downloadUrl } }`, vars{"d": document}).get("document.downloadUrl").(string)
-	return address
-}
 
 func TestUploadsInParts(t *testing.T) {
 	eachStorage(t, func(t *testing.T, s *testServer, bucket *s3.Emulator) {
@@ -243,35 +117,9 @@ func TestUploadsInParts(t *testing.T) {
 			t.Errorf("of a deleted document comes %d", got.status)
 		}
 		if bucket != nil {
-			inTime(t, "the bucket is empty", func() bool { return len(bucket.Keys()) == 0 })
+			waitUntil(t, "the bucket is empty", func() bool { return len(bucket.Keys()) == 0 })
 		}
 	})
-}
-
-// inTime waits for what comes soon.
-func inTime(t *testing.T, what string, there func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !there(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it never comes to pass that %s", what)
-		}
-	}
-}
-
-// cutPut sends a part whose connection breaks after so many bytes.
-func cutPut(t *testing.T, address string, content []byte, at, after, total int) {
-	t.Helper()
-	u, _ := url.Parse(address)
-	conn, err := net.Dial("tcp", u.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nContent-Range: bytes %d-%d/%d\r\n\r\n",
-		u.Path, u.Host, len(content)-at, at, len(content)-1, total)
-	if _, err := conn.Write(content[at : at+after]); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestUploadIsResumed(t *testing.T) {
@@ -283,7 +131,7 @@ func TestUploadIsResumed(t *testing.T) {
 		for _, after := range []int{1, 100_000, 300_000} {
 			cutPut(t, address, content, at, after, len(content))
 			at += after
-			inTime(t, "what arrived is there", func() bool { return carry(t, "HEAD", address, nil).offset() == at })
+			waitUntil(t, "what arrived is there", func() bool { return carry(t, "HEAD", address, nil).offset() == at })
 		}
 		got := part(t, address, content[at:], at, len(content))
 		p.settled(got.document(t))
@@ -294,7 +142,7 @@ func TestUploadIsResumed(t *testing.T) {
 }
 
 func TestUploadGoesOnAfterAKill(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_SECRET"] = "an uploaded secret of more than 32 bytes 0123456789"
 		first := startProcess(t, env)
 		p := first.signUp(t)
@@ -304,7 +152,7 @@ func TestUploadGoesOnAfterAKill(t *testing.T) {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 		cutPut(t, address, content, 300<<10, 280<<10, len(content))
-		inTime(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 300<<10 })
+		waitUntil(t, "some of the second part is there", func() bool { return carry(t, "HEAD", address, nil).offset() > 300<<10 })
 		first.kill()
 
 		second := startProcess(t, env) // which is another node, too, where there may be any number of them
@@ -429,7 +277,7 @@ func TestPagesOfOthersMayUpload(t *testing.T) {
 
 func TestUploadsLeaveNoAddressInTheLog(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log journal
 	bucket := s3.Start(t)
 	env := bucket.Env()
 	env["KYRO_LOG_LEVEL"] = "debug"
@@ -450,79 +298,6 @@ func TestUploadsLeaveNoAddressInTheLog(t *testing.T) {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log has %s", secret)
 		}
-	}
-}
-
-// lockedBuffer is a buffer for many.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// TestBucketIsAwayForAWhile takes the bucket away between upload and reading.
-func TestBucketIsAwayForAWhile(t *testing.T) {
-	eachStorage(t, func(t *testing.T, s *testServer, bucket *s3.Emulator) {
-		if bucket == nil {
-			t.Skip("there is none")
-		}
-		p := s.signUp(t)
-		bot := p.newBot()
-		bucket.Script(s3.Script{Kind: s3.Get, Status: 503}, s3.Script{Kind: s3.Get, Trouble: s3.Cut})
-		got := p.upload(bot, "away.txt", pages(10_000))
-		document := got.text("uploadDocument.document.id")
-		state := func() *reply {
-			return p.must(`query($d: ID!) { document(id: $d) { status statusReason progress { retryAt } } }`, vars{"d": document})
-		}
-		inTime(t, "the document waits", func() bool { return state().get("document.progress.retryAt") != nil })
-		if at := state(); at.text("document.status") != "EXTRACTING" || !strings.Contains(at.text("document.statusReason"), "storage") {
-			t.Errorf("it waits as %s", at.body)
-		}
-		if got := carry(t, "GET", p.download(document), nil); got.status != 503 {
-			t.Errorf("a download meanwhile: %d", got.status)
-		}
-		bucket.Reset()
-		if status := p.settled(document); status != "READY" {
-			t.Errorf("it ends as %s", status)
-		}
-
-		// What came to nothing is swept, once it is old; what is in use, and what is another's, is not.
-		installation := strings.Split(bucket.Keys()[0], "/")[1]
-		bucket.Plant("kyrochat/"+installation+"/orphan", []byte("x"), time.Now().Add(-2*time.Hour))
-		bucket.Plant("kyrochat/"+installation+"/young", []byte("x"), time.Now())
-		bucket.Plant("kyrochat/another/orphan", []byte("x"), time.Now().Add(-2*time.Hour))
-		if err := s.app.documents.Sweep(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if keys := strings.Join(bucket.Keys(), " "); strings.Contains(keys, installation+"/orphan") || len(bucket.Keys()) != 3 {
-			t.Errorf("after the sweep there are %s", keys)
-		}
-	})
-}
-
-func TestServerDoesNotStartWithoutItsBucket(t *testing.T) {
-	t.Parallel()
-	bucket := s3.Start(t)
-	env := bucket.Env()
-	env["KYRO_S3_BUCKET"], env["KYRO_DATA_DIR"], env["KYRO_ADDR"], env["KYRO_ADMIN_ADDR"] = "other", t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
-	cfg, err := config.Read(func(name string) string { return env[name] })
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = build(t.Context(), cfg, hooks{}, newLogger(cfg, testLog{t}))
-	if err == nil || !strings.Contains(err.Error(), "KYRO_S3_BUCKET") || !strings.Contains(err.Error(), "there is no bucket other") {
-		t.Errorf("it says %v", err)
 	}
 }
 
@@ -571,15 +346,6 @@ func TestUploadsAreNotHeldInMemory(t *testing.T) {
 	})
 }
 
-// formless is bytes of no format.
-func formless(size int) []byte {
-	content := make([]byte, size)
-	for i := range content {
-		content[i] = byte(i * i >> 3)
-	}
-	return content
-}
-
 // TestNewcomerOvertakes comes back to an upload whose connection broke without the server hearing of it.
 func TestNewcomerOvertakes(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
@@ -594,7 +360,7 @@ func TestNewcomerOvertakes(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", u.Path, u.Host, len(content), content[:200<<10])
 		at := 0
-		inTime(t, "some of it is there", func() bool { at = carry(t, "HEAD", address, nil).offset(); return at > 0 })
+		waitUntil(t, "some of it is there", func() bool { at = carry(t, "HEAD", address, nil).offset(); return at > 0 })
 		document := part(t, address, content[at:], at, len(content)).document(t)
 		first, err := io.ReadAll(conn)
 		if err != nil || !strings.HasPrefix(string(first), "HTTP/1.1 409 ") {

@@ -25,7 +25,7 @@ func onAgain(t *testing.T, p *person, env map[string]string) *process {
 // TestKillWhileAskingForEmbeddings kills the server while passages are embedded, and again while they are put into the
 // index: what was paid for is not paid for again, but for the batch that was under way.
 func TestKillWhileAskingForEmbeddings(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		maps.Copy(env, u.env())
 		server := startProcess(t, env)
@@ -39,7 +39,7 @@ func TestKillWhileAskingForEmbeddings(t *testing.T) {
 		u.gemini.Reset()
 		u.pinecone.Misbehave(pinecone.Fault{Method: "Upsert", Hang: true})
 		server = onAgain(t, p, env)
-		untilSo(t, "vectors are put into the index", func() bool { return len(u.pinecone.Calls("Upsert")) > 0 })
+		waitUntil(t, "vectors are put into the index", func() bool { return len(u.pinecone.Calls("Upsert")) > 0 })
 		server.kill()
 
 		u.pinecone.Behave()
@@ -62,7 +62,7 @@ func TestKillWhileAskingForEmbeddings(t *testing.T) {
 // TestKillWhileGeminiAnswers kills the server in the middle of an answer: what was written is kept, nobody asks for the
 // rest, and what waited behind it is answered.
 func TestKillWhileGeminiAnswers(t *testing.T) {
-	eachEngine(t, func(t *testing.T, env map[string]string) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		maps.Copy(env, u.env())
 		maps.Copy(env, map[string]string{"KYRO_ANSWER_LEASE": "3s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})

@@ -10,11 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
-	"kyrochat/internal/testdb"
 )
 
 // What nobody but an upstream may read, and what an upstream says that nobody may read.
@@ -203,36 +201,12 @@ func (u *upstreams) serve(t *testing.T, env map[string]string) *asking {
 	return w
 }
 
-// onEachDatabase gives the settings for SQLite and for PostgreSQL.
-func onEachDatabase(t *testing.T, test func(t *testing.T, env map[string]string)) {
-	t.Helper()
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, map[string]string{"KYRO_DATA_DIR": t.TempDir()})
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, map[string]string{"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": testdb.PostgresURL(t)})
-	})
-}
-
 // keepsSecrets checks that a text, which is the log or what people are told, holds nothing that they may not read.
 func keepsSecrets(t *testing.T, what, text string, more ...string) {
 	t.Helper()
 	for _, secret := range append(more, geminiKeyCanary, pineconeKeyCanary, bodyCanary, promptCanary, "goroutine ", "<<<") {
 		if at := strings.Index(text, secret); at >= 0 {
 			t.Errorf("%s: %q is in it: …%s…", what, secret, text[max(0, at-200):min(len(text), at+200)])
-		}
-	}
-}
-
-// untilSo waits for what comes by itself.
-func untilSo(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it does not come to this: %s", what)
 		}
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"kyrochat/internal/required"
 	"kyrochat/internal/testdb"
 	"kyrochat/store"
 )
@@ -25,13 +25,7 @@ import (
 // TestExamineBehindAPooler: one in transaction mode gives a session to whoever asks next, and one in session mode does not.
 func TestExamineBehindAPooler(t *testing.T) {
 	t.Parallel()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		if strings.Contains(os.Getenv("KYRO_TEST_REQUIRE"), "pgbouncer") {
-			t.Fatalf("KYRO_TEST_REQUIRE asks for pgbouncer: %v", err)
-		}
-		t.Skipf("there is no pgbouncer: %v", err)
-	}
+	program := required.Program(t, "pgbouncer")
 	direct, err := url.Parse(testdb.PostgresURL(t))
 	if err != nil {
 		t.Fatal(err)

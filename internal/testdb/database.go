@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"kyrochat/internal/postgres"
+	"kyrochat/internal/required"
 	"kyrochat/store"
 )
 
@@ -119,7 +120,7 @@ func freshDatabase(t testing.TB, forServer bool) string {
 	t.Helper()
 	s, err := theServer()
 	if err != nil {
-		missing(t, "postgres", err)
+		required.Missing(t, "postgres", err)
 	}
 	from := template
 	if forServer && s.private {

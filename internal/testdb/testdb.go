@@ -3,9 +3,8 @@
 // however it ends.
 //
 //	KYRO_TEST_DATABASE_URL  a running PostgreSQL to make databases on, instead of a private one
-//	KYRO_TEST_REQUIRE       a list of postgres and redis; a test fails where there is none of what is in it
 //
-// Without PostgreSQL or Redis their tests are skipped, and say so.
+// Without PostgreSQL or Redis their tests are skipped, and say so, unless they are required.
 package testdb
 
 import (
@@ -14,13 +13,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"kyrochat/internal/redis"
+	"kyrochat/internal/required"
 	"kyrochat/jobs"
 	"kyrochat/store"
 )
@@ -205,18 +203,8 @@ func Redis(t testing.TB) *redis.Server {
 	defer cancel()
 	server, err := redis.Start(ctx)
 	if err != nil {
-		missing(t, "redis", err)
+		required.Missing(t, "redis", err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
 	return server
-}
-
-// missing ends a test for which there is no server.
-func missing(t testing.TB, what string, why error) {
-	t.Helper()
-	required := strings.FieldsFunc(os.Getenv("KYRO_TEST_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
-	if slices.Contains(required, what) {
-		t.Fatalf("KYRO_TEST_REQUIRE asks for %s: %v", what, why)
-	}
-	t.Skipf("SKIPPED WITHOUT %s: %v. Install it.", strings.ToUpper(what), why)
 }
