@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race modules generate generated lint vuln cover mutants bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build package image deploy-check examples clients release reproducible ci
+.PHONY: help run playground test race modules generate generated lint vuln cover mutants bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build package image deploy-check check-playground examples clients release reproducible ci
 
 # The race detector. SQLite, which is C made into Go, touches memory and does arithmetic with pointers by the million. That
 # each points into its own object is not checked there, in its C library and in its allocator, and the three are not
@@ -52,11 +52,12 @@ cover: ## Run the tests, and tell how much of the packages in .ci/covered they r
 	KYRO_TEST_REQUIRE=$(REQUIRE) go test -timeout 60m -p 1 -coverpkg=$(COVERED) -coverprofile=cover.out ./...
 	go run ./internal/coverage -least 90 cover.out
 
-mutants: ## Change the code of kyro, auth and answer in small ways, and list the changes that no test of theirs notices
-	go run ./internal/mutants $(or $(PACKAGES),./kyro ./auth ./answer)
+mutants: ## Change the code of kyro, auth and answer in small ways, and list the changes that no test of theirs notices; PACKAGES=kyro for some
+	go run ./internal/mutants $(addprefix ./,$(patsubst ./%,%,$(or $(PACKAGES),kyro auth answer)))
 
-bench: ## Run the Go benchmarks of the hot paths
-	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai ./graph ./live
+bench: ## Run the Go benchmarks of the hot paths, and what metrics and traces cost (redis-server for those of two nodes)
+	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./ingest/extract ./store ./ai ./answer ./auth ./graph ./live ./transport
+	go test -run '^$$' -bench 'Measuring|Tracing' -benchtime 200x ./program
 
 bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
 	go run ./bench
