@@ -94,6 +94,12 @@ deploy-check: ## Try units, image and manifests, and all of deployment.md on a c
 	cd deploy/package && go mod tidy -diff && go test -count=1 ./...
 	go run ./deploy/cleanmachine
 
+check-playground: web/playground/dist/index.html build ## Drive the playground and the pages of links in mails in Chromium
+	cd web/playground && KYRO_BINARY=$(CURDIR)/kyrochat npm run check
+
+web/playground/dist/index.html: $(wildcard web/playground/src/*) web/playground/build.mjs web/playground/package-lock.json
+	$(MAKE) playground
+
 examples: build ## Build the example apps and drive them in Chromium
 	cd examples && npm ci && npm run build && KYRO_BINARY=$(CURDIR)/kyrochat npm run check
 
