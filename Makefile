@@ -112,5 +112,5 @@ release: playground ## Build the archives, lists of parts and checksums of a rel
 reproducible: playground ## Build a release twice, and compare the bytes
 	.ci/reproducible
 
-ci: ## Check everything as it is checked before a release, some half an hour
+ci: ## Check everything as it is checked before a release, some three quarters of an hour on two processors
 	.ci/run
