@@ -106,10 +106,10 @@ examples: build ## Build the example apps and drive them in Chromium
 clients: build ## Try the server with GraphQL clients from npm
 	cd internal/clients && npm ci && KYRO_BINARY=$(CURDIR)/kyrochat npm test
 
-release: playground ## Build the archives, lists of parts and checksums of a release into dist/
+release: playground ## Build the archives, packages, lists of parts and checksums of a release into dist/
 	.ci/release
 
-reproducible: playground ## Build a release twice, and compare the bytes
+reproducible: ## Build a release twice, playground and all, and compare the bytes
 	.ci/reproducible
 
 ci: ## Check everything as it is checked before a release, some three quarters of an hour on two processors
