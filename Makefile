@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run playground test race modules generate generated lint vuln cover mutants bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build package image deploy-check examples clients release reproducible ci
+.PHONY: help run playground test race modules generate generated lint vuln cover mutants bench bench-http bench-streams bench-signin bench-ingest bench-month chaos fuzz build package image deploy-check check-playground examples clients release reproducible ci
 
 # The race detector. SQLite, which is C made into Go, touches memory and does arithmetic with pointers by the million. That
 # each points into its own object is not checked there, in its C library and in its allocator, and the three are not
@@ -52,11 +52,12 @@ cover: ## Run the tests, and tell how much of the packages in .ci/covered they r
 	KYRO_TEST_REQUIRE=$(REQUIRE) go test -timeout 60m -p 1 -coverpkg=$(COVERED) -coverprofile=cover.out ./...
 	go run ./internal/coverage -least 90 cover.out
 
-mutants: ## Change the code of kyro, auth and answer in small ways, and list the changes that no test of theirs notices
-	go run ./internal/mutants $(or $(PACKAGES),./kyro ./auth ./answer)
+mutants: ## Change the code of kyro, auth and answer in small ways, and list the changes that no test of theirs notices; PACKAGES=kyro for some
+	go run ./internal/mutants $(addprefix ./,$(patsubst ./%,%,$(or $(PACKAGES),kyro auth answer)))
 
-bench: ## Run the Go benchmarks of the hot paths
-	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./store ./ai ./graph ./live
+bench: ## Run the Go benchmarks of the hot paths, and what metrics and traces cost (redis-server for those of two nodes)
+	go test -run '^$$' -bench . -benchmem ./text ./ingest/chunk ./ingest/extract ./store ./ai ./answer ./auth ./graph ./live ./transport
+	go test -run '^$$' -bench 'Measuring|Tracing' -benchtime 200x ./program
 
 bench-http: ## Measure the server against handlers written by hand, some fifteen minutes (PostgreSQL required)
 	go run ./bench
@@ -93,17 +94,23 @@ deploy-check: ## Try units, image and manifests, and all of deployment.md on a c
 	cd deploy/package && go mod tidy -diff && go test -count=1 ./...
 	go run ./deploy/cleanmachine
 
+check-playground: web/playground/dist/index.html build ## Drive the playground and the pages of links in mails in Chromium
+	cd web/playground && KYRO_BINARY=$(CURDIR)/kyrochat npm run check
+
+web/playground/dist/index.html: $(wildcard web/playground/src/*) web/playground/build.mjs web/playground/package-lock.json
+	$(MAKE) playground
+
 examples: build ## Build the example apps and drive them in Chromium
 	cd examples && npm ci && npm run build && KYRO_BINARY=$(CURDIR)/kyrochat npm run check
 
 clients: build ## Try the server with GraphQL clients from npm
 	cd internal/clients && npm ci && KYRO_BINARY=$(CURDIR)/kyrochat npm test
 
-release: playground ## Build the archives, lists of parts and checksums of a release into dist/
+release: playground ## Build the archives, packages, lists of parts and checksums of a release into dist/
 	.ci/release
 
-reproducible: playground ## Build a release twice, and compare the bytes
+reproducible: ## Build a release twice, playground and all, and compare the bytes
 	.ci/reproducible
 
-ci: ## Check everything as it is checked before a release, some half an hour
+ci: ## Check everything as it is checked before a release, some three quarters of an hour on two processors
 	.ci/run

@@ -229,24 +229,25 @@ func TestSettingsOnPagesAreRead(t *testing.T) {
 var (
 	commandName  = regexp.MustCompile(`(?:^|[\s;&|(/])(?:kyrochat|go run \.) (admin (?:audit )?[a-z-]+|[a-z]+)\b(.*)`)
 	programName  = regexp.MustCompile(`(?:^|[\s;&|(])go run \./(\S+)(.*)`)
-	targetName   = regexp.MustCompile(`(?:^|[\s;&|(])make ([a-z][a-z-]*)`)
+	targetName   = regexp.MustCompile(`(?:^|[\s;&|(])make( [a-z][a-z -]*)`)
+	givenValue   = regexp.MustCompile(`(?:^|[\s;&|(])make [a-z].*? ([A-Z]+)=`)
+	benchCommand = regexp.MustCompile(`go test .*-bench .*`)
+	folderName   = regexp.MustCompile(`(?:^| )(\./[a-z/]+)`)
 	flagName     = regexp.MustCompile(`(?:^|\s)--?([a-z][a-z0-9-]*)`)
 	nameOfTest   = regexp.MustCompile(`\b(?:Test|Benchmark)[A-Z]\w+\b`)
 	listedTarget = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
 	usageCommand = regexp.MustCompile(`(?m)^  kyrochat ([a-z]+)`)
 )
 
-// TestCommandsOnPagesAreThere, with their flags, and so are targets of make and tests.
+// TestCommandsOnPagesAreThere, with their flags, and so are targets of make, with their variables, and tests. What a page has
+// measured by a benchmark, "make bench" measures too.
 func TestCommandsOnPagesAreThere(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile("Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	targets, commands := map[string]bool{}, map[string]bool{}
-	for _, found := range listedTarget.FindAllStringSubmatch(string(makefile), -1) {
-		targets[found[1]] = true
-	}
+	commands := map[string]bool{}
 	for _, found := range usageCommand.FindAllStringSubmatch(usage, -1) {
 		commands[found[1]] = true
 	}
@@ -268,14 +269,39 @@ func TestCommandsOnPagesAreThere(t *testing.T) {
 			if found := programName.FindStringSubmatch(command); found != nil {
 				checkFlags(t, where, found[2], found[1])
 			}
-			if found := targetName.FindStringSubmatch(command); found != nil && !targets[found[1]] {
-				t.Errorf("%s: make knows no %s", where, found[1])
-			}
+			checkMake(t, where, command, string(makefile))
 		}
 		for _, name := range nameOfTest.FindAllString(page.Text, -1) {
 			if !slices.ContainsFunc(slices.Collect(maps.Keys(tests)), func(full string) bool { return strings.HasPrefix(full, name) }) {
 				t.Errorf("%s names %s, which is no test", page.Path, name)
 			}
+		}
+	}
+}
+
+// checkMake sees that make knows the targets that a command names and reads the variables, and that it has the packages of a
+// benchmark.
+func checkMake(t *testing.T, where, command, makefile string) {
+	t.Helper()
+	var targets []string
+	for _, found := range listedTarget.FindAllStringSubmatch(makefile, -1) {
+		targets = append(targets, found[1])
+	}
+	if found := targetName.FindStringSubmatch(command); found != nil {
+		for _, target := range strings.Fields(found[1]) {
+			if !slices.Contains(targets, target) {
+				t.Errorf("%s: make knows no %s", where, target)
+			}
+		}
+	}
+	if found := givenValue.FindStringSubmatch(command); found != nil && !strings.Contains(makefile, "("+found[1]+")") {
+		t.Errorf("%s: make reads no %s", where, found[1])
+	}
+	_, bench, _ := strings.Cut(makefile, "\nbench:")
+	bench, _, _ = strings.Cut(bench, "\n\n")
+	for _, folder := range folderName.FindAllStringSubmatch(benchCommand.FindString(command), -1) {
+		if !slices.Contains(strings.Fields(bench), folder[1]) {
+			t.Errorf("%s: make bench leaves out %s", where, folder[1])
 		}
 	}
 }

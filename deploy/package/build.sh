@@ -1,16 +1,18 @@
 #!/bin/sh
-# Makes the packages of a binary: build.sh BINARY FOLDER. They are the same, byte by byte, for the same binary and sources.
+# Makes the packages of a binary: build.sh BINARY FOLDER [ARCHITECTURE VERSION], these two where it is for another machine, as Go
+# and the binary call them. The packages are the same, byte by byte, for the same binary and sources.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 deploy=$(dirname "$here")
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
-VERSION=$("$1" version | sed 's/^v//')
+VERSION=${4:-$("$1" version)}
+VERSION=${VERSION#v}
 case $VERSION in
   [0-9]*.[0-9]*.[0-9]*) ;;
   *) VERSION=0.0.0-$VERSION ;; # of no release
 esac
-ARCH=$(go env GOARCH)
+ARCH=${3:-$(go env GOARCH)}
 : "${SOURCE_DATE_EPOCH:=$(git -C "$here" log -1 --format=%ct)}"
 TREE=$(mktemp -d)
 export VERSION ARCH SOURCE_DATE_EPOCH TREE

@@ -22,6 +22,7 @@ func TestTheContractIsComparedWithTheParent(t *testing.T) {
 			t.Fatalf("git %s: %v: %s", args, err, out)
 		}
 	}
+	const gone = "111cb66000000000000000000000000000000000"
 	git("init", "--quiet")
 	for _, step := range []struct{ field, message, want string }{
 		{`"A." a: Int "B." b: Int "C." c: Int`, "Begin", ""},
@@ -46,5 +47,24 @@ func TestTheContractIsComparedWithTheParent(t *testing.T) {
 	}
 	if _, err := check("nowhere"); err == nil {
 		t.Error("compared with a commit that is not there")
+	}
+
+	// What a push tells: zeros for what is new, and after a forced one a commit that was thrown away.
+	git("checkout", "--quiet", "HEAD~2") // drops d
+	for _, c := range []struct{ base, want, note string }{
+		{strings.Repeat("0", 40), "breaks since HEAD~1;", ""},
+		{strings.Repeat("0", 64), "breaks since HEAD~1;", ""},
+		{gone, "breaks since HEAD~1 ", "there is no commit " + gone + " in this clone"},
+	} {
+		_, err := check(c.base)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.note) || !strings.Contains(err.Error(), "Query.d is gone") {
+			t.Errorf("since %s: %v", c.base, err)
+		}
+	}
+	git("checkout", "--quiet", "HEAD~2") // the beginning
+	for base, note := range map[string]string{strings.Repeat("0", 40): "", gone: gone} {
+		if report, err := check(base); err != nil || !strings.Contains(report, "no parent to compare with") || !strings.Contains(report, note) {
+			t.Errorf("since %s, without a parent: %s, %v", base, report, err)
+		}
 	}
 }
