@@ -44,7 +44,7 @@ type binary struct {
 // compile makes the binary and finds out which tests get where.
 func compile(ctx context.Context, r *rewritten, own string) (*binary, error) {
 	b := &binary{path: filepath.Join(own, "tests"), folder: r.folder, own: own, cost: map[string]time.Duration{}, reach: map[int][]string{}}
-	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", r.overlay, "-o", b.path, r.path).CombinedOutput() //nolint:gosec // the go command
+	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", r.overlay, "-o", b.path, r.path).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("compile the changes of %s: %w\n%s", r.path, err, out)
 	}
@@ -63,7 +63,7 @@ func compile(ctx context.Context, r *rewritten, own string) (*binary, error) {
 // command runs the binary with room for 8 GB, of which a loop without an end would else take all that there is.
 func (b *binary) command(ctx context.Context, args ...string) *exec.Cmd {
 	const within = `ulimit -v 8000000; exec "$0" "$@"`
-	cmd := exec.CommandContext(ctx, "sh", slices.Concat([]string{"-c", within, b.path}, args)...) //nolint:gosec // it was compiled here
+	cmd := exec.CommandContext(ctx, "sh", slices.Concat([]string{"-c", within, b.path}, args)...)
 	cmd.Dir, cmd.WaitDelay = b.folder, time.Second
 	return cmd
 }
@@ -82,7 +82,7 @@ func (b *binary) look(ctx context.Context, test string) error {
 		return ctx.Err()
 	}
 	b.cost[test] = time.Since(began)
-	text, err := os.ReadFile(file) //nolint:gosec // our own
+	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
