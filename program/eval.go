@@ -91,7 +91,7 @@ func (a *evalArgs) print(report *eval.Report, out, errOut io.Writer) error {
 	if err := report.WriteTable(out); err != nil {
 		return err
 	}
-	f, err := os.Create(a.json) //nolint:gosec // whoever runs it names it
+	f, err := os.Create(a.json)
 	if err != nil {
 		return err
 	}
