@@ -90,7 +90,7 @@ func openBackup(flags *flag.FlagSet, keyed *keyFlags, args []string, in io.Reade
 	if rest[0] == "-" {
 		return io.NopCloser(in), keys, nil
 	}
-	file, err := os.Open(rest[0]) //nolint:gosec // whoever types the name may read the file
+	file, err := os.Open(rest[0])
 	return file, keys, err
 }
 
