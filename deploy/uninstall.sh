@@ -5,6 +5,10 @@ set -eu
 source=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=installation.sh
 . "$source/installation.sh"
+case "$#:${1:-}" in
+  0: | 1:--purge) ;;
+  *) fail "nothing was changed; there is one flag alone: uninstall.sh [--purge]" ;;
+esac
 require_machine
 ! packaged || fail "KyroChat is installed as a package here: apt remove kyrochat, or apt purge kyrochat"
 for unit in $(serving) kyrochat-backup.timer kyrochat-backup-verify.timer; do

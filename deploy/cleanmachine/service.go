@@ -274,6 +274,11 @@ func overSchema(ctx context.Context, m *machine) error {
 }
 
 func uninstall(ctx context.Context, m *machine) error {
+	for _, flags := range [][]string{{"--help"}, {"-purge"}, {""}, {"--purge", "now"}} { // who asks, or misspells, takes nothing away
+		if _, err := m.ends(ctx, 1, append([]string{"/usr/lib/kyrochat/current/uninstall.sh"}, flags...)...); err != nil {
+			return err
+		}
+	}
 	_, err := m.run(ctx, "/usr/lib/kyrochat/current/uninstall.sh")
 	return all(err,
 		m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret",
