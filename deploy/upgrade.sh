@@ -155,17 +155,7 @@ migrate() {
     esac
     stop_all
   fi
-  if [ -z "$owner" ]; then
-    told=$(of_new migrate 2>&1)
-    return
-  fi
-  secrets=$(mktemp -d /run/kyrochat-owner.XXXXXX)
-  cp "$settings"/credentials/* "$secrets/"
-  cp "$owner" "$secrets/DATABASE_URL"
-  status=0
-  told=$(KYROCHAT_CREDENTIALS=$secrets of_new migrate 2>&1) || status=$?
-  rm -rf "$secrets"
-  return $status
+  told=$(of_new ${owner:+--owner "$owner"} migrate 2>&1)
 }
 
 # back: to the version before.

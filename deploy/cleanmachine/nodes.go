@@ -24,8 +24,9 @@ var nodes = []step{
 		return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "active\nactive\nactive", "sh", "-c", "systemctl is-active "+theNodes))
 	}},
 	{"has its messages after that", remembers(second)},
-	{"gets back what was deleted, beside the service and in its place", restored("An installation with PostgreSQL", "-passphrase-file /var/lib/kyrochat/passphrase")},
+	{"gets back what was deleted, beside the service and in its place", restored("An installation with PostgreSQL", passphrase)},
 	{"serves without any right to the schema", leastRights},
+	{"gets back what was deleted without any right to the schema", restoredByOwner},
 	{"keeps the version where nobody may change the schema", func(ctx context.Context, m *machine) error {
 		said, err := m.ends(ctx, 1, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat")
 		if err == nil && !strings.Contains(said, "cannot bring the schema up to date") {
@@ -40,15 +41,45 @@ var nodes = []step{
 	}},
 }
 
-// leastRights gives the server the user of the database that docs/security.md makes.
-func leastRights(ctx context.Context, m *machine) error {
+// passphrase is the flag of who opens the backups of upgradeNodes.
+const passphrase = "-passphrase-file /var/lib/kyrochat/passphrase"
+
+// rights are the statements of docs/security.md that make the server a user of the database, one a line.
+func rights() (statements string, err error) {
 	manual, err := os.ReadFile("docs/security.md")
+	_, statements, _ = strings.Cut(string(manual), "```sql elsewhere=TestAServerNeedsNoRightToTheSchema\n")
+	statements, _, _ = strings.Cut(statements, "```")
+	return strings.ReplaceAll(statements, "…", "only-rows"), err
+}
+
+// restoredByOwner is restored where the tables belong to another user than that of the server, whose DATABASE_URL leastRights left in a file.
+func restoredByOwner(ctx context.Context, m *machine) error {
+	statements, err := rights()
 	if err != nil {
 		return err
 	}
-	_, statements, _ := strings.Cut(string(manual), "```sql elsewhere=TestAServerNeedsNoRightToTheSchema\n")
-	statements, _, _ = strings.Cut(statements, "```")
-	if _, err := m.feed(ctx, strings.ReplaceAll(statements, "…", "only-rows"), "sh", "-c", `umask 077
+	_, again, _ := strings.Cut(statements, "\n") // the role is there
+	// What the restore before this one left aside.
+	if _, err := m.feed(ctx, again, "sh", "-c", "cat >/root/rights.sql; su postgres -c 'dropdb kyro_before'"); err != nil {
+		return err
+	}
+	if err := restored("Where the server has rights to rows alone", passphrase)(ctx, m); err != nil {
+		return err
+	}
+	said, err := m.sh(ctx, "psql -tAc 'CREATE TABLE mine (id bigint)' \"$(cat /etc/kyrochat/credentials/DATABASE_URL)\" 2>&1 || true; ls -d /run/kyrochat-owner* 2>/dev/null || true")
+	if err == nil && (!strings.Contains(said, "permission denied") || strings.Contains(said, "kyrochat-owner")) {
+		err = fmt.Errorf("the server's user may: %s", said)
+	}
+	return all(err, m.areReady(ctx))
+}
+
+// leastRights gives the server the user of the database that docs/security.md makes.
+func leastRights(ctx context.Context, m *machine) error {
+	statements, err := rights()
+	if err != nil {
+		return err
+	}
+	if _, err := m.feed(ctx, statements, "sh", "-c", `umask 077
 su postgres -c "psql -qc 'ALTER ROLE kyro CREATEROLE'" </dev/null
 mv /etc/kyrochat/credentials/DATABASE_URL /root/owner
 psql -q -v ON_ERROR_STOP=1 "$(cat /root/owner)"

@@ -164,7 +164,7 @@ func restored(heading, with string) func(ctx context.Context, m *machine) error 
 
 // withKey are commands that end with the first that fails, and open backups with a key.
 func withKey(commands, flags string) string {
-	return "set -e\n" + strings.ReplaceAll(commands, "kyrochat-run restore ", strings.TrimSpace("kyrochat-run restore "+flags)+" ")
+	return "set -e\n" + strings.ReplaceAll(commands, ` restore "$newest"`, ` restore `+flags+` "$newest"`)
 }
 
 // lose deletes the conversation with all of its messages, and the document.
@@ -220,9 +220,8 @@ func (m *machine) tryBeside(ctx context.Context, with, before string) error {
 	if len(trial) != 3 {
 		return fmt.Errorf("a trial has %d blocks: to restore, to serve, to remove", len(trial))
 	}
-	restore := strings.ReplaceAll(trial[0], "kyrochat restore ", strings.TrimSpace("kyrochat restore "+with)+" ")
 	// A process group of its own, which is what Ctrl-C ends.
-	said, err := m.run(ctx, "bash", "-c", "set -em\n"+restore+"{ "+trial[1]+"} >/root/trial.log 2>&1 </dev/null &\necho; echo $trial $!")
+	said, err := m.run(ctx, "bash", "-c", "set -m\n"+withKey(trial[0], with)+"{ "+trial[1]+"} >/root/trial.log 2>&1 </dev/null &\necho; echo $trial $!")
 	if err != nil {
 		return err
 	}
