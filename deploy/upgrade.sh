@@ -123,7 +123,7 @@ keep() {
   printf '%s\n' "$present" >"$before.new/version"
   if [ $backup = yes ] && embedded; then
     [ -e "$database" ] || [ -z "$served" ] ||
-      fail "there is no $database, so nothing can be kept: set KYRO_DATA_DIR and DATABASE_URL in $settings, or use --no-backup; nothing was changed"
+      fail "there is no $database, so nothing can be kept: see what $settings says of KYRO_DATA_DIR and DATABASE_URL, or use --no-backup; nothing was changed"
     stop_all
     copy_data "$before.new"
   elif [ $backup = yes ]; then

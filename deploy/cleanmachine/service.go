@@ -23,6 +23,7 @@ var service = []step{
 	{"takes secrets as credentials", credentials},
 	{"is restarted by the watchdog where it hangs", watched},
 	{"is examined by doctor", doctor},
+	{"has its data on another disk, which is mounted and not set", anotherDisk},
 	{"makes backups, and verifies them", backups},
 	{"has somebody told of a backup that fails", told},
 	{"gets back what was deleted, beside the service and in its place", restored("An installation in one folder", "")},
@@ -179,6 +180,36 @@ func doctor(ctx context.Context, m *machine) error {
 		err = fmt.Errorf("the doctor says:\n%s", said)
 	}
 	return err
+}
+
+// anotherDisk has the data in a folder that the units may not write to, which the doctor sees, and then in the same mounted in their place.
+func anotherDisk(ctx context.Context, m *machine) error {
+	if err := m.has(ctx, "doctor"); err != nil {
+		return err
+	}
+	if _, err := m.sh(ctx, `set -e
+systemctl stop kyrochat
+cp -a /var/lib/kyrochat /srv/kyrochat
+echo KYRO_DATA_DIR=/srv/kyrochat >>/etc/kyrochat/kyrochat.env`); err != nil {
+		return err
+	}
+	said, err := m.ends(ctx, 2, "kyrochat-run", "doctor")
+	if err == nil {
+		err = all(missing(said, "Nothing can be written to the data folder /srv/kyrochat"), missing(said, "leave KYRO_DATA_DIR out of kyrochat.env"))
+	}
+	_, mounted := m.sh(ctx, `set -e
+sed -i /^KYRO_DATA_DIR/d /etc/kyrochat/kyrochat.env
+mount --bind /srv/kyrochat /var/lib/kyrochat
+systemctl start kyrochat
+kyrochat health --wait 1m
+kyrochat-run doctor -warnings-ok
+systemctl stop kyrochat
+umount /var/lib/kyrochat
+find /var/lib/kyrochat -mindepth 1 -delete
+cp -a /srv/kyrochat/. /var/lib/kyrochat/
+rm -r /srv/kyrochat
+systemctl start kyrochat`)
+	return all(err, mounted, m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"))
 }
 
 func backups(ctx context.Context, m *machine) error {
