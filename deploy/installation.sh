@@ -174,6 +174,17 @@ restart() {
   systemctl start --no-block "$1"
 }
 
+# back_up: as each night, with the flags of backup.env, into the same folder and with the same end of what is old. A package that comes
+# in the place of another one has the former's program, unit and this function do it.
+back_up() {
+  while [ "$(property kyrochat-backup.service ActiveState)" = activating ]; do
+    sleep 1 # one that began earlier does not count
+  done
+  systemctl start kyrochat-backup.service && return
+  # 3: made, and files were missing that it should have
+  [ "$(property kyrochat-backup.service ExecMainStatus)" = 3 ] || { last_words kyrochat-backup.service; fail "the backup failed; nothing was changed"; }
+}
+
 last_words() {
   say "-- the last lines of $1:"
   journalctl -u "$1" -n "${2:-15}" --no-pager -o cat >&2 || true

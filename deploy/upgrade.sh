@@ -105,16 +105,6 @@ start_all() {
   done
 }
 
-# back_up: as each night, with the flags of backup.env, into the same folder and with the same end of what is old.
-back_up() {
-  while [ "$(property kyrochat-backup.service ActiveState)" = activating ]; do
-    sleep 1 # one that began earlier does not count
-  done
-  systemctl start kyrochat-backup.service && return
-  # 3: made, and files were missing that it should have
-  [ "$(property kyrochat-backup.service ExecMainStatus)" = 3 ] || { last_words kyrochat-backup.service; fail "the backup failed; nothing was changed"; }
-}
-
 # keep: what is needed to get back. Nothing runs meanwhile where the data are on this machine: the copy is whole, and exact.
 keep() {
   install -d -m 0700 "$kept_data"

@@ -212,6 +212,8 @@ systemctl start kyrochat`)
 	return all(err, mounted, m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"))
 }
 
+const backupsMade = "ls /var/backups/kyrochat/daily | wc -l"
+
 func backups(ctx context.Context, m *machine) error {
 	if err := m.has(ctx, "backup"); err != nil {
 		return err
@@ -223,7 +225,7 @@ func backups(ctx context.Context, m *machine) error {
 		}
 	}
 	return all(
-		m.is(ctx, "1", "sh", "-c", "ls /var/backups/kyrochat/daily | wc -l"),
+		m.is(ctx, "1", "sh", "-c", backupsMade),
 		m.is(ctx, "1", "sh", "-c", "ls /var/backups/kyrochat/weekly | wc -l"),
 		m.is(ctx, "active", "systemctl", "is-active", "kyrochat-backup.timer"),
 	)
@@ -341,7 +343,19 @@ var packaged = []step{
 		_, err := m.ends(ctx, 1, release(second)+"/install.sh", release(second)+"/kyrochat")
 		return err
 	}},
-	{"is upgraded, and keeps settings, secret, accounts and a unit that the operator wrote", func(ctx context.Context, m *machine) error {
+	{"is not upgraded where no backup can be made", func(ctx context.Context, m *machine) error {
+		before, err := m.sh(ctx, state)
+		if err != nil {
+			return err
+		}
+		said, err := m.ends(ctx, 1, "sh", "-c", "echo 'BACKUP_FLAGS=-to /nonexistent' >/etc/kyrochat/backup.env; dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb")
+		if err == nil {
+			err = missing(said, "set KYROCHAT_NO_BACKUP=1")
+		}
+		_, gone := m.run(ctx, "rm", "/etc/kyrochat/backup.env")
+		return all(err, gone, m.is(ctx, first, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", state), m.is(ctx, "ready", "kyrochat", "health"))
+	}},
+	{"is upgraded after a backup, and keeps settings, secret, accounts and a unit that the operator wrote", func(ctx context.Context, m *machine) error {
 		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
 			return err
 		}
@@ -356,7 +370,7 @@ var packaged = []step{
 		if _, err := m.sh(ctx, "rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload"); err != nil {
 			return err
 		}
-		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept),
+		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept), m.is(ctx, "1", "sh", "-c", backupsMade),
 			m.is(ctx, "/usr/lib/kyrochat/current", "sh", "-c", "ls -d /usr/lib/kyrochat/*/kyrochat | sed 's|/kyrochat$||' | grep current"))
 	}},
 	{"is removed, and what belongs to people stays", func(ctx context.Context, m *machine) error {
@@ -396,7 +410,7 @@ var rpms = []step{
 	}},
 	{"is hardened", hardened},
 	{"has the first account", account},
-	{"is upgraded, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
+	{"is upgraded after a backup, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
 		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
 			return err
 		}
@@ -408,7 +422,7 @@ var rpms = []step{
 		if _, err := m.sh(ctx, "rpm -U --nodeps /root/releases/packages/kyrochat-"+second+"*.rpm"); err != nil {
 			return err
 		}
-		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept))
+		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept), m.is(ctx, "1", "sh", "-c", backupsMade))
 	}},
 	{"is removed, and what belongs to people stays", func(ctx context.Context, m *machine) error {
 		_, err := m.run(ctx, "rpm", "-e", "kyrochat")
