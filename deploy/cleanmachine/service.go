@@ -386,9 +386,9 @@ var packaged = []step{
 			m.is(ctx, "active\nactive\nactive", "systemctl", "is-active", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
 			m.is(ctx, "ready", "kyrochat", "health"))
 	}},
-	{"is purged", func(ctx context.Context, m *machine) error {
+	{"is purged, and backups stay", func(ctx context.Context, m *machine) error {
 		_, err := m.run(ctx, "dpkg", "-P", "kyrochat")
-		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
+		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat 2>/dev/null || true"), m.is(ctx, "1", "sh", "-c", backupsMade))
 	}},
 }
 
