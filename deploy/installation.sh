@@ -7,6 +7,7 @@ settings=/etc/kyrochat        # kyrochat.env, and credentials/ with a file for e
 data=/var/lib/kyrochat        # SQLite, files, the secret that tokens are signed with
 backups=/var/backups/kyrochat # of kyrochat-backup.timer
 kept_data=/var/backups/kyrochat-upgrade # root's alone: the data before and after the last upgrade
+rules=/usr/local/lib/tmpfiles.d/kyrochat.conf # by which they go
 units=/usr/local/lib/systemd/system # /etc/systemd/system is the operator's, and goes before
 commands=/usr/local/bin
 manual=/usr/share/doc/kyrochat # which the units name
@@ -101,6 +102,10 @@ use() {
   for unit in "$home/$1"/systemd/*.service "$home/$1"/systemd/*.timer; do
     install -m 0644 "$unit" "$units/"
   done
+  if [ -e "$home/$1/systemd/kyrochat.tmpfiles" ]; then
+    install -d -m 0755 "$(dirname "$rules")"
+    install -m 0644 "$home/$1/systemd/kyrochat.tmpfiles" "$rules"
+  fi
   install -d -m 0755 "$commands"
   ln -sfn "$home/current/kyrochat" "$commands/kyrochat"
   ln -sfn "$home/current/kyrochat-run" "$commands/kyrochat-run"
@@ -111,12 +116,17 @@ use() {
 
 current() { readlink "$home/current" 2>/dev/null || true; }
 
-# prune: keeps the newest versions, whatever is current among them.
+# prune: keeps the newest versions, and in any case the current one and that which upgrade.sh --undo leads to.
 prune() {
+  rm -rf "$home"/.new.* # of runs that were killed
+  former=$(cat "$kept_data/before/version" 2>/dev/null || true)
   find "$home" -mindepth 2 -maxdepth 2 -name kyrochat -printf '%h\n' | while read -r folder; do
     stat -c '%Y %n' "$folder"
   done | sort -rn | cut -d' ' -f2- | tail -n "+$((kept + 1))" | while read -r folder; do
-    [ "$(basename "$folder")" = "$(current)" ] || rm -rf "$folder"
+    case ${folder##*/} in
+      "$(current)" | "$former") ;;
+      *) rm -rf "$folder" ;;
+    esac
   done
 }
 

@@ -22,8 +22,8 @@ rm -f "$units"/kyrochat.service "$units"/kyrochat-api@.service "$units"/kyrochat
 rm -rf "$home" /var/cache/kyrochat
 systemctl daemon-reload
 if [ "${1:-}" = --purge ]; then
-  rm -rf "$settings" "$data" "$backups" "$kept_data"
+  rm -rf "$settings" "$data" "$backups" "$kept_data" "$rules"
   say "KyroChat is gone, with everything that belonged to it."
 else
-  say "KyroChat is gone. $settings, $data and $backups are still there."
+  say "KyroChat is gone. $settings, $data and $backups are still there; copies of the data in $kept_data go as $rules says."
 fi

@@ -33,6 +33,8 @@ var service = []step{
 	{"has its messages after the upgrade", remembers(second)},
 	{"keeps the version where the new one does not get ready", rolledBack},
 	{"has its messages after that", remembers(second)},
+	{"goes back by hand to the version before, past the one that was given up", undone},
+	{"is upgraded again", upgrade(second)},
 	{"does not go back over a schema on its own, and does when told", overSchema},
 	{"has its messages after that, too", remembers(second)},
 	{"is uninstalled, and what belongs to people stays", uninstall},
@@ -284,6 +286,17 @@ wait $!`)
 		err = fmt.Errorf("the last lines are not told: %s", said)
 	}
 	return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
+}
+
+// undone is after rolledBack, of which nothing is left that --undo could take for the version before. Copies that are old enough go.
+func undone(ctx context.Context, m *machine) error {
+	_, err := m.sh(ctx, `set -e
+ls /usr/lib/kyrochat/`+idle+`-* 2>/dev/null && exit 1
+find /var/backups/kyrochat-upgrade/before -exec touch -d '29 days ago' {} +
+systemd-tmpfiles --clean
+test ! -e /var/backups/kyrochat-upgrade/before/kyro.db
+/usr/lib/kyrochat/current/upgrade.sh --undo`)
+	return all(err, m.is(ctx, first, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
 }
 
 // overSchema tries a version that changes the schema and then does not serve.
