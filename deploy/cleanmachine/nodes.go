@@ -20,7 +20,7 @@ var nodes = []step{
 	{"is upgraded, one process after the other", upgradeNodes},
 	{"has its messages after the upgrade", remembers(second)},
 	{"keeps the version where the new one does not get ready", func(ctx context.Context, m *machine) error {
-		_, err := m.ends(ctx, 1, release(idle)+"/upgrade.sh", release(idle)+"/kyrochat", "--timeout", "8", "--no-backup")
+		_, err := m.ends(ctx, 1, release(idle)+"/deploy/upgrade.sh", release(idle)+"/kyrochat", "--timeout", "8", "--no-backup")
 		return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "active\nactive\nactive", "sh", "-c", "systemctl is-active "+theNodes))
 	}},
 	{"has its messages after that", remembers(second)},
@@ -28,14 +28,14 @@ var nodes = []step{
 	{"serves without any right to the schema", leastRights},
 	{"gets back what was deleted without any right to the schema", restoredByOwner},
 	{"keeps the version where nobody may change the schema", func(ctx context.Context, m *machine) error {
-		said, err := m.ends(ctx, 1, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat")
+		said, err := m.ends(ctx, 1, release(broken)+"/deploy/upgrade.sh", release(broken)+"/kyrochat")
 		if err == nil && !strings.Contains(said, "cannot bring the schema up to date") {
 			err = fmt.Errorf("it says %s", said)
 		}
 		return all(err, m.is(ctx, second, "kyrochat", "version"), m.areReady(ctx))
 	}},
 	{"changes the schema with the rights of its owner", func(ctx context.Context, m *machine) error {
-		_, err := m.ends(ctx, 2, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--owner", "/root/owner", "--timeout", "20")
+		_, err := m.ends(ctx, 2, release(broken)+"/deploy/upgrade.sh", release(broken)+"/kyrochat", "--owner", "/root/owner", "--timeout", "20")
 		return all(err, m.is(ctx, "kyro", "su", "postgres", "-c", `psql -tAc "SELECT tableowner FROM pg_tables WHERE tablename = 'later'" kyro`),
 			m.is(ctx, "", "sh", "-c", "ls -d /run/kyrochat-owner* 2>/dev/null || true"))
 	}},
@@ -91,19 +91,15 @@ systemctl restart `+theNodes+` && kyrochat-run doctor -warnings-ok`); err != nil
 }
 
 func installNodes(ctx context.Context, m *machine) error {
-	// In the order of the manual: the program, the secrets, the units.
-	for _, line := range []string{
-		release(first) + "/install.sh " + release(first) + "/kyrochat --public-url " + site + " --no-start",
-		`umask 077
-password=$(head -c 24 /dev/urandom | base64 | tr -d /+=)
+	install, err := onPage(deploymentPage, "Several processes and machines", 1, 0, "https://chat.example.com", site,
+		"'postgres://kyro:PASSWORD@db.internal/kyro'", `"postgres://kyro:$password@127.0.0.1/kyro"`, "redis://:PASSWORD@redis.internal:6379/0", "redis://127.0.0.1:6379/0")
+	if err != nil {
+		return err
+	}
+	if _, err := m.in(ctx, release(first), `password=$(head -c 24 /dev/urandom | base64 | tr -d /+=)
 su postgres -c "psql -qc \"CREATE ROLE kyro LOGIN PASSWORD '$password'\" -c 'CREATE DATABASE kyro OWNER kyro'"
-echo "postgres://kyro:$password@127.0.0.1/kyro" >/etc/kyrochat/credentials/DATABASE_URL
-echo redis://127.0.0.1:6379/0 >/etc/kyrochat/credentials/REDIS_URL`,
-		release(first) + "/install.sh " + release(first) + "/kyrochat --units '" + theNodes + "'",
-	} {
-		if _, err := m.sh(ctx, line); err != nil {
-			return err
-		}
+`+install); err != nil {
+		return err
 	}
 	return m.areReady(ctx)
 }
@@ -120,7 +116,7 @@ func (m *machine) areReady(ctx context.Context) error {
 
 // upgradeNodes has backups encrypted: that of the upgrade is, too.
 func upgradeNodes(ctx context.Context, m *machine) error {
-	args := []string{release(second) + "/upgrade.sh", release(second) + "/kyrochat"}
+	args := []string{release(second) + "/deploy/upgrade.sh", release(second) + "/kyrochat"}
 	if _, err := m.sh(ctx, `umask 077
 head -c 24 /dev/urandom | base64 >/var/lib/kyrochat/passphrase
 chown kyrochat /var/lib/kyrochat/passphrase

@@ -17,8 +17,7 @@ var service = []step{
 	{"is hardened", hardened},
 	{"has the first account", account},
 	{"is behind Caddy, with TLS", proxied},
-	{"reads a PDF, locked in", learn},
-	{"answers over TLS, streamed and cited", chat},
+	{"reads a PDF, locked in, and answers over TLS, streamed and cited", firstChat},
 	{"is installed again, which changes nothing", again},
 	{"takes secrets as credentials", credentials},
 	{"is restarted by the watchdog where it hangs", watched},
@@ -45,10 +44,14 @@ var service = []step{
 
 // install does so after a try with another program.
 func install(ctx context.Context, m *machine) error {
-	if _, err := m.ends(ctx, 1, release(first)+"/install.sh", "/bin/false", "--public-url", site); err != nil {
+	if _, err := m.ends(ctx, 1, release(first)+"/deploy/install.sh", "/bin/false", "--public-url", site); err != nil {
 		return err
 	}
-	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS", "--public-url", site); err != nil {
+	install, err := wayStep(0, "https://chat.example.com", site)
+	if err != nil {
+		return err
+	}
+	if _, err := m.in(ctx, release(first), install); err != nil {
 		return err
 	}
 	return all(
@@ -94,14 +97,17 @@ nsenter -t $pid -m /bin/true 2>&1 | grep -o 'Permission denied'`)
 // proxied puts Caddy in front, with the file of deploy/caddy, and a certificate of its own authority: nobody else's can be
 // reached from here.
 func proxied(ctx context.Context, m *machine) error {
-	upstreams := "127.0.0.1:8080"
-	if _, err := m.run(ctx, "systemctl", "is-enabled", "kyrochat-api@1"); err == nil {
-		upstreams = "127.0.0.1:8081 127.0.0.1:8082"
-	}
-	if _, err := m.sh(ctx, `sed -e 's/127\.0\.0\.1:8080 {/`+upstreams+` {/' -e 's/^chat\.example\.com {/chat.test {\n\ttls internal/' `+release(first)+`/caddy/Caddyfile >/etc/caddy/Caddyfile
-echo 127.0.0.1 chat.test >>/etc/hosts
-systemctl reload caddy`); err != nil {
+	put, err := wayStep(1, "YOUR.NAME", `{\n\tlocal_certs\n}\nchat.test`)
+	if err != nil {
 		return err
+	}
+	if _, err := m.in(ctx, release(first), "echo 127.0.0.1 chat.test >>/etc/hosts\necho cacert = /root/ca.crt >/root/.curlrc\n"+put); err != nil {
+		return err
+	}
+	if _, err := m.run(ctx, "systemctl", "is-enabled", "kyrochat-api@1"); err == nil {
+		if _, err := m.sh(ctx, "sed -i 's/127\\.0\\.0\\.1:8080 {/127.0.0.1:8081 127.0.0.1:8082 {/' /etc/caddy/Caddyfile && systemctl reload caddy"); err != nil {
+			return err
+		}
 	}
 	return until(ctx, "Caddy", func() bool {
 		_, err := m.sh(ctx, `cp /var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt /root/ca.crt && `+
@@ -123,7 +129,7 @@ sed '1i # mine' /usr/local/lib/systemd/system/kyrochat.service >/etc/systemd/sys
 	if err != nil {
 		return err
 	}
-	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat"); err != nil {
+	if _, err := m.run(ctx, release(first)+"/deploy/install.sh", release(first)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS"); err != nil {
 		return err
 	}
 	_, gone := m.sh(ctx, "grep -q '^# mine' /etc/systemd/system/kyrochat.service && rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload")
@@ -177,7 +183,11 @@ func doctor(ctx context.Context, m *machine) error {
 		return err
 	}
 	// Nobody has set a mail server here: that, and nothing else, is worth a warning.
-	said, err := m.run(ctx, "kyrochat-run", "doctor", "-warnings-ok")
+	examine, err := onPage(doctorPage, "The doctor", 1, 0)
+	if err != nil {
+		return err
+	}
+	said, err := m.ends(ctx, 1, "sh", "-c", examine)
 	if err == nil && (!strings.Contains(said, "0 failures, 1 warning,") || !strings.Contains(said, "SMTP_URL is not set")) {
 		err = fmt.Errorf("the doctor says:\n%s", said)
 	}
@@ -238,7 +248,7 @@ func sums(ctx context.Context, m *machine) error {
 	if err != nil {
 		return err
 	}
-	_, err = m.ends(ctx, 1, release(second)+"/upgrade.sh", release(second)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS")
+	_, err = m.ends(ctx, 1, release(second)+"/deploy/upgrade.sh", release(second)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS")
 	return all(err, m.is(ctx, before, "sh", "-c", state))
 }
 
@@ -251,7 +261,7 @@ func unfound(ctx context.Context, m *machine) error {
 	if _, err := m.sh(ctx, "echo KYRO_DATA_DIR=/srv/kyrochat >>/etc/kyrochat/kyrochat.env"); err != nil {
 		return err
 	}
-	said, err := m.ends(ctx, 1, release(second)+"/upgrade.sh", release(second)+"/kyrochat")
+	said, err := m.ends(ctx, 1, release(second)+"/deploy/upgrade.sh", release(second)+"/kyrochat")
 	if err == nil && !strings.Contains(said, "there is no /srv/kyrochat/kyro.db") {
 		err = fmt.Errorf("it says %s", said)
 	}
@@ -261,7 +271,11 @@ func unfound(ctx context.Context, m *machine) error {
 
 func upgrade(version string) func(ctx context.Context, m *machine) error {
 	return func(ctx context.Context, m *machine) error {
-		if _, err := m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat", "--sums", release(version)+"/SHA256SUMS"); err != nil {
+		replace, err := onPage(deploymentPage, "Upgrade, and back", 2, 0)
+		if err != nil {
+			return err
+		}
+		if _, err := m.in(ctx, release(version), replace); err != nil {
 			return err
 		}
 		if err := all(m.is(ctx, version, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health")); err != nil {
@@ -271,14 +285,14 @@ func upgrade(version string) func(ctx context.Context, m *machine) error {
 		if err != nil {
 			return err
 		}
-		_, err = m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat") // once more
+		_, err = m.run(ctx, release(version)+"/deploy/upgrade.sh", release(version)+"/kyrochat", "--sums", release(version)+"/SHA256SUMS") // once more
 		return all(err, m.is(ctx, before, "sh", "-c", state))
 	}
 }
 
 // rolledBack tries a version that never gets ready, from a terminal that is closed meanwhile.
 func rolledBack(ctx context.Context, m *machine) error {
-	said, err := m.ends(ctx, 1, "sh", "-c", release(idle)+"/upgrade.sh "+release(idle)+`/kyrochat --timeout 8 &
+	said, err := m.ends(ctx, 1, "sh", "-c", release(idle)+"/deploy/upgrade.sh "+release(idle)+`/kyrochat --timeout 8 &
 while kill -0 $! && [ "$(kyrochat version)" != `+idle+` ]; do sleep 0.1; done
 kill -HUP $!
 wait $!`)
@@ -301,21 +315,25 @@ test ! -e /var/backups/kyrochat-upgrade/before/kyro.db
 
 // overSchema tries a version that changes the schema and then does not serve.
 func overSchema(ctx context.Context, m *machine) error {
-	said, err := m.ends(ctx, 2, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20")
+	said, err := m.ends(ctx, 2, release(broken)+"/deploy/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20")
 	if err == nil && !strings.Contains(said, "upgrade.sh --undo --restore") {
 		err = fmt.Errorf("the way back is not told: %s", said)
 	}
 	if err := all(err, m.is(ctx, broken, "kyrochat", "version")); err != nil {
 		return err
 	}
-	if _, err := m.run(ctx, "/usr/lib/kyrochat/current/upgrade.sh", "--undo", "--restore"); err != nil {
+	undo, err := onPage(deploymentPage, "Upgrade, and back", 2, 1)
+	if err != nil {
+		return err
+	}
+	if _, err := m.sh(ctx, undo); err != nil {
 		return err
 	}
 	if err := all(m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health")); err != nil {
 		return err
 	}
 	// All at once.
-	_, err = m.ends(ctx, 1, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20", "--restore")
+	_, err = m.ends(ctx, 1, release(broken)+"/deploy/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20", "--restore")
 	return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
 }
 
@@ -332,14 +350,22 @@ func uninstall(ctx context.Context, m *machine) error {
 }
 
 func purge(ctx context.Context, m *machine) error {
-	_, err := m.run(ctx, release(first)+"/uninstall.sh", "--purge")
+	_, err := m.run(ctx, release(first)+"/deploy/uninstall.sh", "--purge")
 	return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
 }
 
 // packaged is what an operator does with the package.
 var packaged = []step{
 	{"installs the package, and the unit is started", func(ctx context.Context, m *machine) error {
-		if _, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+first+"*.deb"); err != nil {
+		commands, err := onPage(deploymentPage, "Package", 1, 0)
+		if err != nil {
+			return err
+		}
+		_, install, made := strings.Cut(commands, "\n")
+		if !made || !strings.HasPrefix(commands, "make package") { // which packAll does
+			return fmt.Errorf("the page does not begin with make package: %s", commands)
+		}
+		if _, err := m.in(ctx, "/root/releases/packages", install); err != nil {
 			return err
 		}
 		return all(
@@ -353,7 +379,7 @@ var packaged = []step{
 	{"is hardened", hardened},
 	{"has the first account", account},
 	{"refuses install.sh beside it", func(ctx context.Context, m *machine) error {
-		_, err := m.ends(ctx, 1, release(second)+"/install.sh", release(second)+"/kyrochat")
+		_, err := m.ends(ctx, 1, release(second)+"/deploy/install.sh", release(second)+"/kyrochat")
 		return err
 	}},
 	{"is not upgraded where no backup can be made", func(ctx context.Context, m *machine) error {
