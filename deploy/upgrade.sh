@@ -88,8 +88,8 @@ gave_up() {
 
 # leave: nothing was changed but that the units were stopped.
 leave() {
-  gave_up
   for unit in $served; do systemctl start --no-block "$unit"; done
+  gave_up
   say "$(basename "$0"): $*; nothing was changed"
   finish 1
 }
@@ -150,7 +150,7 @@ keep() {
 }
 
 # of_today FOLDER: systemd-tmpfiles removes copies by their age, and all files of one at once.
-of_today() { touch -h -d "@$(date +%s)" "$1"/*; } # the user may have put a link there
+of_today() { find "$1" ! -type d -exec touch -h -d "@$(date +%s)" {} +; } # the user may have put a link there
 
 # of_new ARGUMENT ...: a command of the new version.
 of_new() { KYROCHAT_BINARY="$home/$name/kyrochat" "$source/kyrochat-run" "$@"; }

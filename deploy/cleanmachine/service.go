@@ -351,7 +351,7 @@ func uninstall(ctx context.Context, m *machine) error {
 
 func purge(ctx context.Context, m *machine) error {
 	_, err := m.run(ctx, release(first)+"/deploy/uninstall.sh", "--purge")
-	return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
+	return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* /usr/local/lib/tmpfiles.d/kyrochat.conf 2>/dev/null || true"))
 }
 
 // packaged is what an operator does with the package.
