@@ -207,6 +207,7 @@ echo KYRO_DATA_DIR=/srv/kyrochat >>/etc/kyrochat/kyrochat.env`); err != nil {
 	}
 	said, err := m.ends(ctx, 2, "kyrochat-run", "doctor")
 	if err == nil {
+		said = strings.Join(strings.Fields(said), " ") // in one line
 		err = all(missing(said, "Nothing can be written to the data folder /srv/kyrochat"), missing(said, "leave KYRO_DATA_DIR out of kyrochat.env"))
 	}
 	_, mounted := m.sh(ctx, `set -e
@@ -307,7 +308,7 @@ func undone(ctx context.Context, m *machine) error {
 	_, err := m.sh(ctx, `set -e
 ls /usr/lib/kyrochat/`+idle+`-* 2>/dev/null && exit 1
 find /var/backups/kyrochat-upgrade/before -exec touch -d '29 days ago' {} +
-systemd-tmpfiles --clean
+systemd-tmpfiles --clean kyrochat.conf
 test ! -e /var/backups/kyrochat-upgrade/before/kyro.db
 /usr/lib/kyrochat/current/upgrade.sh --undo`)
 	return all(err, m.is(ctx, first, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
