@@ -38,7 +38,8 @@ if [ "${1:-}" = verify ]; then
 fi
 
 mkdir -p "$folder/daily" "$folder/weekly"
-name=kyrochat-$(date -u +%Y%m%dT%H%M%SZ).backup
+# Nothing that is there is overwritten, so one that was made in this second has the next name wait for the next.
+while name=kyrochat-$(date -u +%Y%m%dT%H%M%SZ).backup && [ -e "$folder/daily/$name" ]; do sleep 0.2; done
 status=0
 # shellcheck disable=SC2086 # several flags
 "$program" backup -o "$folder/daily/$name" ${BACKUP_FLAGS:-} || status=$?

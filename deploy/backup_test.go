@@ -139,3 +139,34 @@ func TestTheWeeklyOneWithoutLinks(t *testing.T) {
 		t.Errorf("%d are kept", len(left))
 	}
 }
+
+// TestBackupsOfTheSameSecond: one that an upgrade asks for may come right after another one, and does not fail for its name.
+func TestBackupsOfTheSameSecond(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, programs := scriptIn(t, dir), filepath.Join(dir, "bin")
+	if err := os.Mkdir(programs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// The clock stands still until it was waited for.
+	for path, text := range map[string]string{
+		filepath.Join(dir, "kyrochat"):   "#!/bin/sh\n[ ! -e \"$3\" ] && echo whole >\"$3\"\n",
+		filepath.Join(programs, "date"):  "#!/bin/sh\ncase $2 in +%G*) echo 2026-W48 ;; *) echo 20261127T03000$(cat " + dir + "/second)Z ;; esac\n",
+		filepath.Join(programs, "sleep"): "#!/bin/sh\necho 1 >" + dir + "/second\n",
+		filepath.Join(dir, "second"):     "0\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		cmd := exec.Command("sh", script)
+		cmd.Env = []string{"PATH=" + programs + ":" + os.Getenv("PATH")}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if made, _ := os.ReadDir(filepath.Join(dir, "daily")); len(made) != 2 {
+		t.Errorf("%d are there", len(made))
+	}
+}

@@ -7,6 +7,7 @@ settings=/etc/kyrochat        # kyrochat.env, and credentials/ with a file for e
 data=/var/lib/kyrochat        # SQLite, files, the secret that tokens are signed with
 backups=/var/backups/kyrochat # of kyrochat-backup.timer
 kept_data=/var/backups/kyrochat-upgrade # root's alone: the data before and after the last upgrade
+rules=/usr/local/lib/tmpfiles.d/kyrochat.conf # by which they go
 units=/usr/local/lib/systemd/system # /etc/systemd/system is the operator's, and goes before
 commands=/usr/local/bin
 manual=/usr/share/doc/kyrochat # which the units name
@@ -101,6 +102,10 @@ use() {
   for unit in "$home/$1"/systemd/*.service "$home/$1"/systemd/*.timer; do
     install -m 0644 "$unit" "$units/"
   done
+  if [ -e "$home/$1/systemd/kyrochat.tmpfiles" ]; then
+    install -d -m 0755 "$(dirname "$rules")"
+    install -m 0644 "$home/$1/systemd/kyrochat.tmpfiles" "$rules"
+  fi
   install -d -m 0755 "$commands"
   ln -sfn "$home/current/kyrochat" "$commands/kyrochat"
   ln -sfn "$home/current/kyrochat-run" "$commands/kyrochat-run"
@@ -111,12 +116,17 @@ use() {
 
 current() { readlink "$home/current" 2>/dev/null || true; }
 
-# prune: keeps the newest versions, whatever is current among them.
+# prune: keeps the newest versions, and in any case the current one and that which upgrade.sh --undo leads to.
 prune() {
+  rm -rf "$home"/.new.* # of runs that were killed
+  former=$(cat "$kept_data/before/version" 2>/dev/null || true)
   find "$home" -mindepth 2 -maxdepth 2 -name kyrochat -printf '%h\n' | while read -r folder; do
     stat -c '%Y %n' "$folder"
   done | sort -rn | cut -d' ' -f2- | tail -n "+$((kept + 1))" | while read -r folder; do
-    [ "$(basename "$folder")" = "$(current)" ] || rm -rf "$folder"
+    case ${folder##*/} in
+      "$(current)" | "$former") ;;
+      *) rm -rf "$folder" ;;
+    esac
   done
 }
 
@@ -172,6 +182,17 @@ restart() {
   systemctl stop "$1"
   systemctl reset-failed "$1" 2>/dev/null || true
   systemctl start --no-block "$1"
+}
+
+# back_up: as each night, with the flags of backup.env, into the same folder and with the same end of what is old. A package that comes
+# in the place of another one has the former's program, unit and this function do it.
+back_up() {
+  while [ "$(property kyrochat-backup.service ActiveState)" = activating ]; do
+    sleep 1 # one that began earlier does not count
+  done
+  systemctl start kyrochat-backup.service && return
+  # 3: made, and files were missing that it should have
+  [ "$(property kyrochat-backup.service ExecMainStatus)" = 3 ] || { last_words kyrochat-backup.service; fail "the backup failed; nothing was changed"; }
 }
 
 last_words() {

@@ -37,6 +37,7 @@ database=$(setting KYRO_DATA_DIR)
 database=${database:-$data}/kyro.db
 served=$(serving)
 begun=no # whether units were stopped, or another version is the current one
+staged='' # the version that is tried, where it was not here before
 
 # finish STATUS: the end that was meant, with everything told.
 finish() {
@@ -48,6 +49,7 @@ finish() {
 # shellcheck disable=SC2317 # to_the_end has it called
 broken() {
   trap - EXIT
+  [ "$(current)" != "$present" ] || drop || true
   [ "$begun" = yes ] || exit 1
   for unit in $served; do systemctl start --no-block "$unit" || true; done
   say "A step failed, see above: KyroChat $(current) is started as it is."
@@ -67,9 +69,27 @@ stop_all() {
   for unit in $served kyrochat-backup.service kyrochat-backup-verify.service; do systemctl stop "$unit"; done
 }
 
+# drop: what was brought for a try that came to nothing does not stay: neither a copy that has not become the one to go back to, nor
+# the version.
+drop() {
+  rm -rf "$before.new"
+  [ -z "$staged" ] || [ "$staged" = "$(current)" ] || rm -rf "${home:?}/$staged"
+}
+
+# gave_up: the former version serves as it did, so --undo leads to where it led before this try, whose copy is kept beside until the next.
+gave_up() {
+  if [ ! -e "$before.new" ]; then
+    rm -rf "$kept_data/tried"
+    mv "$before" "$kept_data/tried"
+    [ ! -e "$before.former" ] || mv "$before.former" "$before"
+  fi
+  drop
+}
+
 # leave: nothing was changed but that the units were stopped.
 leave() {
   for unit in $served; do systemctl start --no-block "$unit"; done
+  gave_up
   say "$(basename "$0"): $*; nothing was changed"
   finish 1
 }
@@ -105,17 +125,8 @@ start_all() {
   done
 }
 
-# back_up: as each night, with the flags of backup.env, into the same folder and with the same end of what is old.
-back_up() {
-  while [ "$(property kyrochat-backup.service ActiveState)" = activating ]; do
-    sleep 1 # one that began earlier does not count
-  done
-  systemctl start kyrochat-backup.service && return
-  # 3: made, and files were missing that it should have
-  [ "$(property kyrochat-backup.service ExecMainStatus)" = 3 ] || { last_words kyrochat-backup.service; fail "the backup failed; nothing was changed"; }
-}
-
-# keep: what is needed to get back. Nothing runs meanwhile where the data are on this machine: the copy is whole, and exact.
+# keep: what is needed to get back. Nothing runs meanwhile where the data are on this machine: the copy is whole, and exact. That of the
+# upgrade before stays until this one is through.
 keep() {
   install -d -m 0700 "$kept_data"
   rm -rf "$before.new"
@@ -123,7 +134,7 @@ keep() {
   printf '%s\n' "$present" >"$before.new/version"
   if [ $backup = yes ] && embedded; then
     [ -e "$database" ] || [ -z "$served" ] ||
-      fail "there is no $database, so nothing can be kept: set KYRO_DATA_DIR and DATABASE_URL in $settings, or use --no-backup; nothing was changed"
+      fail "there is no $database, so nothing can be kept: see what $settings says of KYRO_DATA_DIR and DATABASE_URL, or use --no-backup; nothing was changed"
     stop_all
     copy_data "$before.new"
   elif [ $backup = yes ]; then
@@ -131,10 +142,15 @@ keep() {
       fail "this version makes no backup of PostgreSQL: make one (pg_dump), and use --no-backup; nothing was changed"
     back_up
   fi
+  of_today "$before.new"
   sync
-  rm -rf "$before"
+  rm -rf "$before.former"
+  [ ! -e "$before" ] || mv "$before" "$before.former"
   mv "$before.new" "$before"
 }
+
+# of_today FOLDER: systemd-tmpfiles removes copies by their age, and all files of one at once.
+of_today() { find "$1" ! -type d -exec touch -h -d "@$(date +%s)" {} +; } # the user may have put a link there
 
 # of_new ARGUMENT ...: a command of the new version.
 of_new() { KYROCHAT_BINARY="$home/$name/kyrochat" "$source/kyrochat-run" "$@"; }
@@ -155,17 +171,7 @@ migrate() {
     esac
     stop_all
   fi
-  if [ -z "$owner" ]; then
-    told=$(of_new migrate 2>&1)
-    return
-  fi
-  secrets=$(mktemp -d /run/kyrochat-owner.XXXXXX)
-  cp "$settings"/credentials/* "$secrets/"
-  cp "$owner" "$secrets/DATABASE_URL"
-  status=0
-  told=$(KYROCHAT_CREDENTIALS=$secrets of_new migrate 2>&1) || status=$?
-  rm -rf "$secrets"
-  return $status
+  told=$(of_new ${owner:+--owner "$owner"} migrate 2>&1)
 }
 
 # back: to the version before.
@@ -189,6 +195,7 @@ back() {
   esac
   use "$former"
   start_all || { say "The former version $former does not get ready either."; finish 2; }
+  [ $undo = yes ] || gave_up
   say "The former version $former serves again."
 }
 
@@ -209,6 +216,7 @@ put_back() {
   for suffix in -wal ''; do
     [ ! -e "$before/kyro.db$suffix" ] || as_user mv "$database$suffix.before" "$database$suffix" || return 1
   done
+  of_today "$kept_data/after"
   sync
   say "The data are those of before the upgrade; those of after it are in $kept_data/after."
 }
@@ -226,7 +234,9 @@ if [ -n "$owner" ]; then
   [ -f "$owner" ] || fail "there is no file $owner"
   [ -e "$settings/credentials/DATABASE_URL" ] || fail "--owner stands in for the service's DATABASE_URL, which is not in $settings/credentials"
 fi
+there=$(ls "$home")
 name=$(stage "$binary" "$source")
+printf '%s\n' "$there" | grep -qxF "$name" || staged=$name
 if [ "$name" = "$present" ]; then
   use "$name"
   for unit in $served; do
@@ -242,8 +252,13 @@ migrated=yes
 migrate || migrated=no
 use "$name"
 if [ $migrated = yes ] && start_all; then
+  rm -rf "$before.former" "$kept_data/tried"
   prune
-  say "KyroChat $name serves now; before it was $present."
+  if [ -n "$served" ]; then
+    say "KyroChat $name serves now; before it was $present."
+  else
+    say "KyroChat $name is installed, in the place of $present. Nothing of it was on, so nothing was started."
+  fi
   finish 0
 fi
 if [ $migrated = yes ]; then

@@ -128,7 +128,8 @@ func (f dataFolder) verdict() (found []finding) {
 			what = fmt.Sprintf("The data folder %s is not there and cannot be made in %s: %s.", f.path, f.parent, why)
 		}
 		if f.disk.readOnly {
-			return []finding{fail(what, "The file system is mounted read-only. Mount one that can be written, and set where it is:\n  KYRO_DATA_DIR=/var/lib/kyrochat")}
+			return []finding{fail(what, "The file system is mounted read-only for this process. A service of install.sh or a package may write to /var/lib/kyrochat alone: "+
+				"leave KYRO_DATA_DIR out of kyrochat.env, and mount the disk there. Elsewhere mount one that can be written, and set where it is:\n  KYRO_DATA_DIR=/var/lib/kyrochat")}
 		}
 		return []finding{fail(what, "Make it, for the user that the server runs as (here "+host.OwnName()+"):\n  install -d -m 700 -o "+host.OwnName()+" "+path)}
 	}
@@ -171,7 +172,7 @@ func (f dataFolder) diskVerdict() (found []finding) {
 		return nil
 	}
 	d := f.disk
-	const more = "Make room, or set a folder on a larger disk, with all that is in this one moved there while no server runs:\n  KYRO_DATA_DIR=/var/lib/kyrochat"
+	more := "Make room, or move all that is in the folder onto a larger disk while no server runs, and mount that in its place:\n  " + quoted(f.path)
 	switch {
 	case d.size == 0: // nothing of the kind is told
 	case d.free < leastRoom:

@@ -87,17 +87,13 @@ func buildAll(ctx context.Context, folder string) error {
 			return err
 		}
 		for _, each := range []string{
-			"cp deploy/*.sh deploy/kyrochat-run " + release,
-			"cp -r deploy/systemd deploy/caddy " + release,
+			"cp -r deploy docs " + release,
 			"cd " + release + " && sha256sum kyrochat >SHA256SUMS",
 		} {
 			if err := command(ctx, source, "sh", "-c", each); err != nil {
 				return err
 			}
 		}
-	}
-	if err := command(ctx, source, "cp", "-r", "docs", folder); err != nil { // beside the scripts, as in a release
-		return err
 	}
 	return packAll(ctx, folder, source)
 }

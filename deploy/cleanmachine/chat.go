@@ -76,7 +76,11 @@ func (m *machine) logIn(ctx context.Context) error {
 
 // account makes the first account, as the manual says.
 func account(ctx context.Context, m *machine) error {
-	if _, err := m.feed(ctx, password+"\n", "kyrochat-run", "admin", "create-user", person, "--password-stdin"); err != nil {
+	create, err := wayStep(2)
+	if err != nil {
+		return err
+	}
+	if _, err := m.feed(ctx, password+"\n", "sh", "-c", strings.TrimSpace(create)+" --password-stdin"); err != nil { // where nobody types
 		return err
 	}
 	said, err := m.run(ctx, "kyrochat-run", "admin", "list")
@@ -115,18 +119,24 @@ func learn(ctx context.Context, m *machine) error {
 	if err := read([]byte(said), &sent); err != nil {
 		return err
 	}
+	return m.hasRead(ctx, sent.UploadDocument.Document.ID)
+}
+
+// hasRead waits until a document was read.
+func (m *machine) hasRead(ctx context.Context, id string) error {
 	var document struct {
 		Document struct {
 			Status     string
 			ChunkCount int
 		}
 	}
-	err = until(ctx, "the document", func() bool {
-		err = m.gql(ctx, `query($d: ID!) { document(id: $d) { status chunkCount } }`, map[string]any{"d": sent.UploadDocument.Document.ID}, &document)
+	var err error
+	waited := until(ctx, "the document", func() bool {
+		err = m.gql(ctx, `query($d: ID!) { document(id: $d) { status chunkCount } }`, map[string]any{"d": id}, &document)
 		return err != nil || document.Document.Status == "READY" || document.Document.Status == "FAILED"
 	})
-	if err != nil || document.Document.Status != "READY" || document.Document.ChunkCount == 0 {
-		return errors.Join(err, fmt.Errorf("the document is %+v", document.Document))
+	if waited != nil || err != nil || document.Document.Status != "READY" || document.Document.ChunkCount == 0 {
+		return errors.Join(waited, err, fmt.Errorf("the document is %+v", document.Document))
 	}
 	return m.enclosed(ctx)
 }
@@ -172,29 +182,32 @@ func chat(ctx context.Context, m *machine) error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(said) {
+	text, citations, err := answered(said)
+	if err != nil || text == "" || citations == 0 {
+		return errors.Join(err, fmt.Errorf("the answer is %q, with %d citations", text, citations))
+	}
+	return nil
+}
+
+// answered is the end of an answer that was streamed.
+func answered(stream string) (text string, citations int, err error) {
+	for line := range strings.Lines(stream) {
 		data, ok := strings.CutPrefix(line, "data: ")
-		if !ok || !strings.Contains(data, "MessageFinished") {
+		if !ok || !strings.Contains(data, `"citations"`) {
 			continue
 		}
 		var event struct {
 			MessageStream struct {
 				Message struct {
-					Text, Status string
-					Citations    []struct{ DocumentTitle, Quote string }
+					Text      string
+					Citations []struct{ Quote string }
 				}
 			}
 		}
-		if err := read(bytes.TrimSpace([]byte(data)), &event); err != nil {
-			return err
-		}
-		answer := event.MessageStream.Message
-		if answer.Status != "COMPLETED" || len(answer.Citations) == 0 {
-			return fmt.Errorf("the answer is %+v", answer)
-		}
-		return nil
+		err := read(bytes.TrimSpace([]byte(data)), &event)
+		return event.MessageStream.Message.Text, len(event.MessageStream.Message.Citations), err
 	}
-	return fmt.Errorf("the stream has no end: %s", said)
+	return "", 0, fmt.Errorf("the stream has no end: %s", stream)
 }
 
 // remembers logs in anew and reads the first answer, at this version of the server.

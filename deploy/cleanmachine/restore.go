@@ -6,34 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"kyrochat/internal/manual"
 )
 
 // theManual is the page whose blocks are run here as they stand there, so that what an operator pastes is what was tried.
 const theManual = "docs/backup.md"
 
-// blocks are the commands of the page below a heading that are run here, in their order.
-func blocks(heading string) (all []string, err error) {
-	page, err := manual.Read(theManual)
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range page.Blocks {
-		if b.Heading == heading && b.Attributes["elsewhere"] == "deploy/cleanmachine/restore.go" {
-			all = append(all, b.Text)
-		}
-	}
-	if len(all) == 0 {
-		err = fmt.Errorf("%s has no commands below %q", theManual, heading)
-	}
-	return all, err
-}
-
 // told makes a backup fail, on a machine on which somebody is to be told of that. A program that only keeps what it was given
 // stands in for mail.
 func told(ctx context.Context, m *machine) error {
-	setUp, err := blocks("Have somebody told")
+	setUp, err := blocks(theManual, "Have somebody told", 1)
 	if err != nil {
 		return err
 	}
@@ -134,7 +115,11 @@ func restored(heading, with string) func(ctx context.Context, m *machine) error 
 		if err != nil || messages < 8 {
 			return errors.Join(err, fmt.Errorf("there are %d messages to be kept: %s", messages, before))
 		}
-		if _, err := m.run(ctx, "systemctl", "start", "kyrochat-backup"); err != nil {
+		atOnce, err := blocks(theManual, "Every day", 1)
+		if err != nil {
+			return err
+		}
+		if _, err := m.sh(ctx, atOnce[0]); err != nil {
 			return err
 		}
 		if err := m.lose(ctx); err != nil {
@@ -144,11 +129,11 @@ func restored(heading, with string) func(ctx context.Context, m *machine) error 
 		if err := m.tryBeside(ctx, with, before); err != nil {
 			return err
 		}
-		getBack, err := blocks(heading)
+		getBack, err := blocks(theManual, heading, 1)
 		if err != nil {
 			return err
 		}
-		if _, err := m.sh(ctx, withKey(strings.Join(getBack, ""), with)); err != nil {
+		if _, err := m.sh(ctx, withKey(getBack[0], with)); err != nil {
 			return err
 		}
 		// Who was signed in signs in again.
@@ -164,7 +149,7 @@ func restored(heading, with string) func(ctx context.Context, m *machine) error 
 
 // withKey are commands that end with the first that fails, and open backups with a key.
 func withKey(commands, flags string) string {
-	return "set -e\n" + strings.ReplaceAll(commands, "kyrochat-run restore ", strings.TrimSpace("kyrochat-run restore "+flags)+" ")
+	return "set -e\n" + strings.ReplaceAll(commands, ` restore "$newest"`, ` restore `+flags+` "$newest"`)
 }
 
 // lose deletes the conversation with all of its messages, and the document.
@@ -213,16 +198,12 @@ func (m *machine) stillHas(ctx context.Context, before string) error {
 
 // tryBeside restores into another folder while the server goes on, looks at what a server there has, and takes it away.
 func (m *machine) tryBeside(ctx context.Context, with, before string) error {
-	trial, err := blocks("Beside the service")
+	trial, err := blocks(theManual, "Beside the service", 3) // to restore, to serve, to remove
 	if err != nil {
 		return err
 	}
-	if len(trial) != 3 {
-		return fmt.Errorf("a trial has %d blocks: to restore, to serve, to remove", len(trial))
-	}
-	restore := strings.ReplaceAll(trial[0], "kyrochat restore ", strings.TrimSpace("kyrochat restore "+with)+" ")
 	// A process group of its own, which is what Ctrl-C ends.
-	said, err := m.run(ctx, "bash", "-c", "set -em\n"+restore+"{ "+trial[1]+"} >/root/trial.log 2>&1 </dev/null &\necho; echo $trial $!")
+	said, err := m.run(ctx, "bash", "-c", "set -m\n"+withKey(trial[0], with)+"{ "+trial[1]+"} >/root/trial.log 2>&1 </dev/null &\necho; echo $trial $!")
 	if err != nil {
 		return err
 	}

@@ -17,12 +17,12 @@ var service = []step{
 	{"is hardened", hardened},
 	{"has the first account", account},
 	{"is behind Caddy, with TLS", proxied},
-	{"reads a PDF, locked in", learn},
-	{"answers over TLS, streamed and cited", chat},
+	{"reads a PDF, locked in, and answers over TLS, streamed and cited", firstChat},
 	{"is installed again, which changes nothing", again},
 	{"takes secrets as credentials", credentials},
 	{"is restarted by the watchdog where it hangs", watched},
 	{"is examined by doctor", doctor},
+	{"has its data on another disk, which is mounted and not set", anotherDisk},
 	{"makes backups, and verifies them", backups},
 	{"has somebody told of a backup that fails", told},
 	{"gets back what was deleted, beside the service and in its place", restored("An installation in one folder", "")},
@@ -32,6 +32,8 @@ var service = []step{
 	{"has its messages after the upgrade", remembers(second)},
 	{"keeps the version where the new one does not get ready", rolledBack},
 	{"has its messages after that", remembers(second)},
+	{"goes back by hand to the version before, past the one that was given up", undone},
+	{"is upgraded again", upgrade(second)},
 	{"does not go back over a schema on its own, and does when told", overSchema},
 	{"has its messages after that, too", remembers(second)},
 	{"is uninstalled, and what belongs to people stays", uninstall},
@@ -42,10 +44,14 @@ var service = []step{
 
 // install does so after a try with another program.
 func install(ctx context.Context, m *machine) error {
-	if _, err := m.ends(ctx, 1, release(first)+"/install.sh", "/bin/false", "--public-url", site); err != nil {
+	if _, err := m.ends(ctx, 1, release(first)+"/deploy/install.sh", "/bin/false", "--public-url", site); err != nil {
 		return err
 	}
-	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS", "--public-url", site); err != nil {
+	install, err := wayStep(0, "https://chat.example.com", site)
+	if err != nil {
+		return err
+	}
+	if _, err := m.in(ctx, release(first), install); err != nil {
 		return err
 	}
 	return all(
@@ -91,14 +97,17 @@ nsenter -t $pid -m /bin/true 2>&1 | grep -o 'Permission denied'`)
 // proxied puts Caddy in front, with the file of deploy/caddy, and a certificate of its own authority: nobody else's can be
 // reached from here.
 func proxied(ctx context.Context, m *machine) error {
-	upstreams := "127.0.0.1:8080"
-	if _, err := m.run(ctx, "systemctl", "is-enabled", "kyrochat-api@1"); err == nil {
-		upstreams = "127.0.0.1:8081 127.0.0.1:8082"
-	}
-	if _, err := m.sh(ctx, `sed -e 's/127\.0\.0\.1:8080 {/`+upstreams+` {/' -e 's/^chat\.example\.com {/chat.test {\n\ttls internal/' `+release(first)+`/caddy/Caddyfile >/etc/caddy/Caddyfile
-echo 127.0.0.1 chat.test >>/etc/hosts
-systemctl reload caddy`); err != nil {
+	put, err := wayStep(1, "YOUR.NAME", `{\n\tlocal_certs\n}\nchat.test`)
+	if err != nil {
 		return err
+	}
+	if _, err := m.in(ctx, release(first), "echo 127.0.0.1 chat.test >>/etc/hosts\necho cacert = /root/ca.crt >/root/.curlrc\n"+put); err != nil {
+		return err
+	}
+	if _, err := m.run(ctx, "systemctl", "is-enabled", "kyrochat-api@1"); err == nil {
+		if _, err := m.sh(ctx, "sed -i 's/127\\.0\\.0\\.1:8080 {/127.0.0.1:8081 127.0.0.1:8082 {/' /etc/caddy/Caddyfile && systemctl reload caddy"); err != nil {
+			return err
+		}
 	}
 	return until(ctx, "Caddy", func() bool {
 		_, err := m.sh(ctx, `cp /var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt /root/ca.crt && `+
@@ -120,7 +129,7 @@ sed '1i # mine' /usr/local/lib/systemd/system/kyrochat.service >/etc/systemd/sys
 	if err != nil {
 		return err
 	}
-	if _, err := m.run(ctx, release(first)+"/install.sh", release(first)+"/kyrochat"); err != nil {
+	if _, err := m.run(ctx, release(first)+"/deploy/install.sh", release(first)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS"); err != nil {
 		return err
 	}
 	_, gone := m.sh(ctx, "grep -q '^# mine' /etc/systemd/system/kyrochat.service && rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload")
@@ -174,12 +183,49 @@ func doctor(ctx context.Context, m *machine) error {
 		return err
 	}
 	// Nobody has set a mail server here: that, and nothing else, is worth a warning.
-	said, err := m.run(ctx, "kyrochat-run", "doctor", "-warnings-ok")
+	examine, err := onPage(doctorPage, "The doctor", 1, 0)
+	if err != nil {
+		return err
+	}
+	said, err := m.ends(ctx, 1, "sh", "-c", examine)
 	if err == nil && (!strings.Contains(said, "0 failures, 1 warning,") || !strings.Contains(said, "SMTP_URL is not set")) {
 		err = fmt.Errorf("the doctor says:\n%s", said)
 	}
 	return err
 }
+
+// anotherDisk has the data in a folder that the units may not write to, which the doctor sees, and then in the same mounted in their place.
+func anotherDisk(ctx context.Context, m *machine) error {
+	if err := m.has(ctx, "doctor"); err != nil {
+		return err
+	}
+	if _, err := m.sh(ctx, `set -e
+systemctl stop kyrochat
+cp -a /var/lib/kyrochat /srv/kyrochat
+echo KYRO_DATA_DIR=/srv/kyrochat >>/etc/kyrochat/kyrochat.env`); err != nil {
+		return err
+	}
+	said, err := m.ends(ctx, 2, "kyrochat-run", "doctor")
+	if err == nil {
+		said = strings.Join(strings.Fields(said), " ") // in one line
+		err = all(missing(said, "Nothing can be written to the data folder /srv/kyrochat"), missing(said, "leave KYRO_DATA_DIR out of kyrochat.env"))
+	}
+	_, mounted := m.sh(ctx, `set -e
+sed -i /^KYRO_DATA_DIR/d /etc/kyrochat/kyrochat.env
+mount --bind /srv/kyrochat /var/lib/kyrochat
+systemctl start kyrochat
+kyrochat health --wait 1m
+kyrochat-run doctor -warnings-ok
+systemctl stop kyrochat
+umount /var/lib/kyrochat
+find /var/lib/kyrochat -mindepth 1 -delete
+cp -a /srv/kyrochat/. /var/lib/kyrochat/
+rm -r /srv/kyrochat
+systemctl start kyrochat`)
+	return all(err, mounted, m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"))
+}
+
+const backupsMade = "ls /var/backups/kyrochat/daily | wc -l"
 
 func backups(ctx context.Context, m *machine) error {
 	if err := m.has(ctx, "backup"); err != nil {
@@ -192,7 +238,7 @@ func backups(ctx context.Context, m *machine) error {
 		}
 	}
 	return all(
-		m.is(ctx, "1", "sh", "-c", "ls /var/backups/kyrochat/daily | wc -l"),
+		m.is(ctx, "1", "sh", "-c", backupsMade),
 		m.is(ctx, "1", "sh", "-c", "ls /var/backups/kyrochat/weekly | wc -l"),
 		m.is(ctx, "active", "systemctl", "is-active", "kyrochat-backup.timer"),
 	)
@@ -203,7 +249,7 @@ func sums(ctx context.Context, m *machine) error {
 	if err != nil {
 		return err
 	}
-	_, err = m.ends(ctx, 1, release(second)+"/upgrade.sh", release(second)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS")
+	_, err = m.ends(ctx, 1, release(second)+"/deploy/upgrade.sh", release(second)+"/kyrochat", "--sums", release(first)+"/SHA256SUMS")
 	return all(err, m.is(ctx, before, "sh", "-c", state))
 }
 
@@ -216,7 +262,7 @@ func unfound(ctx context.Context, m *machine) error {
 	if _, err := m.sh(ctx, "echo KYRO_DATA_DIR=/srv/kyrochat >>/etc/kyrochat/kyrochat.env"); err != nil {
 		return err
 	}
-	said, err := m.ends(ctx, 1, release(second)+"/upgrade.sh", release(second)+"/kyrochat")
+	said, err := m.ends(ctx, 1, release(second)+"/deploy/upgrade.sh", release(second)+"/kyrochat")
 	if err == nil && !strings.Contains(said, "there is no /srv/kyrochat/kyro.db") {
 		err = fmt.Errorf("it says %s", said)
 	}
@@ -226,7 +272,11 @@ func unfound(ctx context.Context, m *machine) error {
 
 func upgrade(version string) func(ctx context.Context, m *machine) error {
 	return func(ctx context.Context, m *machine) error {
-		if _, err := m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat", "--sums", release(version)+"/SHA256SUMS"); err != nil {
+		replace, err := onPage(deploymentPage, "Upgrade, and back", 2, 0)
+		if err != nil {
+			return err
+		}
+		if _, err := m.in(ctx, release(version), replace); err != nil {
 			return err
 		}
 		if err := all(m.is(ctx, version, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health")); err != nil {
@@ -236,14 +286,14 @@ func upgrade(version string) func(ctx context.Context, m *machine) error {
 		if err != nil {
 			return err
 		}
-		_, err = m.run(ctx, release(version)+"/upgrade.sh", release(version)+"/kyrochat") // once more
+		_, err = m.run(ctx, release(version)+"/deploy/upgrade.sh", release(version)+"/kyrochat", "--sums", release(version)+"/SHA256SUMS") // once more
 		return all(err, m.is(ctx, before, "sh", "-c", state))
 	}
 }
 
 // rolledBack tries a version that never gets ready, from a terminal that is closed meanwhile.
 func rolledBack(ctx context.Context, m *machine) error {
-	said, err := m.ends(ctx, 1, "sh", "-c", release(idle)+"/upgrade.sh "+release(idle)+`/kyrochat --timeout 8 &
+	said, err := m.ends(ctx, 1, "sh", "-c", release(idle)+"/deploy/upgrade.sh "+release(idle)+`/kyrochat --timeout 8 &
 while kill -0 $! && [ "$(kyrochat version)" != `+idle+` ]; do sleep 0.1; done
 kill -HUP $!
 wait $!`)
@@ -253,27 +303,47 @@ wait $!`)
 	return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
 }
 
+// undone is after rolledBack, of which nothing is left that --undo could take for the version before. Copies that are old enough go.
+func undone(ctx context.Context, m *machine) error {
+	_, err := m.sh(ctx, `set -e
+ls /usr/lib/kyrochat/`+idle+`-* 2>/dev/null && exit 1
+find /var/backups/kyrochat-upgrade/before -exec touch -d '29 days ago' {} +
+systemd-tmpfiles --clean kyrochat.conf
+test ! -e /var/backups/kyrochat-upgrade/before/kyro.db
+/usr/lib/kyrochat/current/upgrade.sh --undo`)
+	return all(err, m.is(ctx, first, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
+}
+
 // overSchema tries a version that changes the schema and then does not serve.
 func overSchema(ctx context.Context, m *machine) error {
-	said, err := m.ends(ctx, 2, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20")
+	said, err := m.ends(ctx, 2, release(broken)+"/deploy/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20")
 	if err == nil && !strings.Contains(said, "upgrade.sh --undo --restore") {
 		err = fmt.Errorf("the way back is not told: %s", said)
 	}
 	if err := all(err, m.is(ctx, broken, "kyrochat", "version")); err != nil {
 		return err
 	}
-	if _, err := m.run(ctx, "/usr/lib/kyrochat/current/upgrade.sh", "--undo", "--restore"); err != nil {
+	undo, err := onPage(deploymentPage, "Upgrade, and back", 2, 1)
+	if err != nil {
+		return err
+	}
+	if _, err := m.sh(ctx, undo); err != nil {
 		return err
 	}
 	if err := all(m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health")); err != nil {
 		return err
 	}
 	// All at once.
-	_, err = m.ends(ctx, 1, release(broken)+"/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20", "--restore")
+	_, err = m.ends(ctx, 1, release(broken)+"/deploy/upgrade.sh", release(broken)+"/kyrochat", "--timeout", "20", "--restore")
 	return all(err, m.is(ctx, second, "kyrochat", "version"), m.is(ctx, "ready", "kyrochat", "health"))
 }
 
 func uninstall(ctx context.Context, m *machine) error {
+	for _, flags := range [][]string{{"--help"}, {"-purge"}, {""}, {"--purge", "now"}} { // who asks, or misspells, takes nothing away
+		if _, err := m.ends(ctx, 1, append([]string{"/usr/lib/kyrochat/current/uninstall.sh"}, flags...)...); err != nil {
+			return err
+		}
+	}
 	_, err := m.run(ctx, "/usr/lib/kyrochat/current/uninstall.sh")
 	return all(err,
 		m.is(ctx, "/etc/kyrochat/kyrochat.env\n/var/lib/kyrochat/kyro.db\n/var/lib/kyrochat/secret",
@@ -281,14 +351,22 @@ func uninstall(ctx context.Context, m *machine) error {
 }
 
 func purge(ctx context.Context, m *machine) error {
-	_, err := m.run(ctx, release(first)+"/uninstall.sh", "--purge")
-	return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
+	_, err := m.run(ctx, release(first)+"/deploy/uninstall.sh", "--purge")
+	return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* /usr/local/lib/tmpfiles.d/kyrochat.conf 2>/dev/null || true"))
 }
 
 // packaged is what an operator does with the package.
 var packaged = []step{
 	{"installs the package, and the unit is started", func(ctx context.Context, m *machine) error {
-		if _, err := m.sh(ctx, "dpkg -i /root/releases/packages/kyrochat_"+first+"*.deb"); err != nil {
+		commands, err := onPage(deploymentPage, "Package", 1, 0)
+		if err != nil {
+			return err
+		}
+		_, install, made := strings.Cut(commands, "\n")
+		if !made || !strings.HasPrefix(commands, "make package") { // which packAll does
+			return fmt.Errorf("the page does not begin with make package: %s", commands)
+		}
+		if _, err := m.in(ctx, "/root/releases/packages", install); err != nil {
 			return err
 		}
 		return all(
@@ -302,10 +380,22 @@ var packaged = []step{
 	{"is hardened", hardened},
 	{"has the first account", account},
 	{"refuses install.sh beside it", func(ctx context.Context, m *machine) error {
-		_, err := m.ends(ctx, 1, release(second)+"/install.sh", release(second)+"/kyrochat")
+		_, err := m.ends(ctx, 1, release(second)+"/deploy/install.sh", release(second)+"/kyrochat")
 		return err
 	}},
-	{"is upgraded, and keeps settings, secret, accounts and a unit that the operator wrote", func(ctx context.Context, m *machine) error {
+	{"is not upgraded where no backup can be made", func(ctx context.Context, m *machine) error {
+		before, err := m.sh(ctx, state)
+		if err != nil {
+			return err
+		}
+		said, err := m.ends(ctx, 1, "sh", "-c", "echo 'BACKUP_FLAGS=-to /nonexistent' >/etc/kyrochat/backup.env; dpkg -i /root/releases/packages/kyrochat_"+second+"*.deb")
+		if err == nil {
+			err = missing(said, "set KYROCHAT_NO_BACKUP=1")
+		}
+		_, gone := m.run(ctx, "rm", "/etc/kyrochat/backup.env")
+		return all(err, gone, m.is(ctx, first, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", state), m.is(ctx, "ready", "kyrochat", "health"))
+	}},
+	{"is upgraded after a backup, and keeps settings, secret, accounts and a unit that the operator wrote", func(ctx context.Context, m *machine) error {
 		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
 			return err
 		}
@@ -320,7 +410,7 @@ var packaged = []step{
 		if _, err := m.sh(ctx, "rm /etc/systemd/system/kyrochat.service && systemctl daemon-reload"); err != nil {
 			return err
 		}
-		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept),
+		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept), m.is(ctx, "1", "sh", "-c", backupsMade),
 			m.is(ctx, "/usr/lib/kyrochat/current", "sh", "-c", "ls -d /usr/lib/kyrochat/*/kyrochat | sed 's|/kyrochat$||' | grep current"))
 	}},
 	{"is removed, and what belongs to people stays", func(ctx context.Context, m *machine) error {
@@ -336,9 +426,9 @@ var packaged = []step{
 			m.is(ctx, "active\nactive\nactive", "systemctl", "is-active", "kyrochat", "kyrochat-backup.timer", "kyrochat-backup-verify.timer"),
 			m.is(ctx, "ready", "kyrochat", "health"))
 	}},
-	{"is purged", func(ctx context.Context, m *machine) error {
+	{"is purged, and backups stay", func(ctx context.Context, m *machine) error {
 		_, err := m.run(ctx, "dpkg", "-P", "kyrochat")
-		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat* 2>/dev/null || true"))
+		return all(err, m.is(ctx, "", "sh", "-c", "ls -d /usr/lib/kyrochat /etc/kyrochat /var/lib/kyrochat 2>/dev/null || true"), m.is(ctx, "1", "sh", "-c", backupsMade))
 	}},
 }
 
@@ -360,7 +450,7 @@ var rpms = []step{
 	}},
 	{"is hardened", hardened},
 	{"has the first account", account},
-	{"is upgraded, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
+	{"is upgraded after a backup, and keeps settings, secret and accounts", func(ctx context.Context, m *machine) error {
 		if _, err := m.sh(ctx, "echo KYRO_LOG_LEVEL=warn >>/etc/kyrochat/kyrochat.env"); err != nil {
 			return err
 		}
@@ -372,7 +462,7 @@ var rpms = []step{
 		if _, err := m.sh(ctx, "rpm -U --nodeps /root/releases/packages/kyrochat-"+second+"*.rpm"); err != nil {
 			return err
 		}
-		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept))
+		return all(m.is(ctx, "ready", "kyrochat", "health", "--wait", "1m"), m.is(ctx, second, "kyrochat", "version"), m.is(ctx, before, "sh", "-c", kept), m.is(ctx, "1", "sh", "-c", backupsMade))
 	}},
 	{"is removed, and what belongs to people stays", func(ctx context.Context, m *machine) error {
 		_, err := m.run(ctx, "rpm", "-e", "kyrochat")

@@ -28,6 +28,9 @@ for unit in $on; do
   esac
 done
 for unit in $(serving); do
+  case ${1:-} in
+    abort-*) ! ready "$unit" || continue ;; # an upgrade that was given up
+  esac
   restart "$unit"
   # A schema that is brought up to date may take its time, as the units allow.
   wait_ready "$unit" 900 || {

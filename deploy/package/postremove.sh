@@ -4,5 +4,5 @@ set -e
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 case ${1:-} in
   remove | 0) rm -rf /var/cache/kyrochat ;;
-  purge) rm -rf /etc/kyrochat /var/lib/kyrochat /var/backups/kyrochat /var/cache/kyrochat /usr/lib/kyrochat ;;
+  purge) rm -rf /etc/kyrochat /var/lib/kyrochat /var/cache/kyrochat /usr/lib/kyrochat ;;
 esac
