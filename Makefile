@@ -90,7 +90,7 @@ image: build ## Make the container image kyrochat:latest of the binary (buildah 
 	deploy/container/build.sh kyrochat kyrochat:latest
 
 deploy-check: ## Try units, image and manifests, and all of deployment.md on a clean Debian; some five minutes (root, debootstrap, systemd-nspawn, buildah, runc, shellcheck required)
-	KYRO_TEST_REQUIRE=systemd-analyze,shellcheck,buildah,runc go test -count=1 ./deploy
+	KYRO_TEST_REQUIRE=systemd-analyze,systemd-tmpfiles,shellcheck,buildah,runc go test -count=1 ./deploy
 	cd deploy/package && go mod tidy -diff && go test -count=1 ./...
 	go run ./deploy/cleanmachine
 
