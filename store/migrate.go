@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -159,4 +160,37 @@ func refuseNewer(ctx context.Context, migrator *migrate.Migrator) error {
 		return fmt.Errorf("%w (migration %s): use that version", ErrNewer, unknown[0].Name)
 	}
 	return nil
+}
+
+// KnowsMigrations refuses, in words, what was made by a newer program.
+func KnowsMigrations(names []string) error {
+	set, err := someMigrations(nil)
+	if err != nil {
+		return err
+	}
+	known := set.Sorted()
+	for _, name := range names {
+		if !slices.ContainsFunc(known, func(m migrate.Migration) bool { return m.Name == name }) {
+			return fmt.Errorf("the backup was made by a newer version of this program (migration %s): use that version or a later one", name)
+		}
+	}
+	return nil
+}
+
+// someMigrations are those with the names; nil is all.
+func someMigrations(names []string) (*migrate.Migrations, error) {
+	all := migrate.NewMigrations()
+	if err := all.Discover(migrations.Files); err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	if names == nil {
+		return all, nil
+	}
+	some := migrate.NewMigrations()
+	for _, m := range all.Sorted() {
+		if slices.Contains(names, m.Name) {
+			some.Add(m)
+		}
+	}
+	return some, nil
 }

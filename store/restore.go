@@ -10,10 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/uptrace/bun/migrate"
-
 	"kyrochat/kyro"
-	"kyrochat/migrations"
 )
 
 // restoredAhead is how many numbers of rows and of changes a restore leaves out: those that were given after the backup was made.
@@ -24,39 +21,6 @@ const (
 	restoreTime = 24 * time.Hour // bounds the one transaction of a restore
 	settleTime  = time.Hour      // the moving of SQLite's log into its file
 )
-
-// KnowsMigrations refuses, in words, what was made by a newer program.
-func KnowsMigrations(names []string) error {
-	set, err := someMigrations(nil)
-	if err != nil {
-		return err
-	}
-	known := set.Sorted()
-	for _, name := range names {
-		if !slices.ContainsFunc(known, func(m migrate.Migration) bool { return m.Name == name }) {
-			return fmt.Errorf("the backup was made by a newer version of this program (migration %s): use that version or a later one", name)
-		}
-	}
-	return nil
-}
-
-// someMigrations are those with the names; nil is all.
-func someMigrations(names []string) (*migrate.Migrations, error) {
-	all := migrate.NewMigrations()
-	if err := all.Discover(migrations.Files); err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
-	}
-	if names == nil {
-		return all, nil
-	}
-	some := migrate.NewMigrations()
-	for _, m := range all.Sorted() {
-		if slices.Contains(names, m.Name) {
-			some.Add(m)
-		}
-	}
-	return some, nil
-}
 
 // Inhabited reports whether there is more in the database than a schema: somebody has an account.
 func (p *Pools) Inhabited(ctx context.Context) (bool, error) {
