@@ -21,6 +21,12 @@ import (
 	"kyrochat/kyro"
 )
 
+// firstTurn waits until work that comes again by itself had the turn with which the server begins. The next is minutes away.
+func (s *testServer) firstTurn(t *testing.T, kind kyro.JobKind) {
+	t.Helper()
+	s.eventually(t, "the first turn of "+string(kind)+" is over", 1, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NOT NULL", kind))
+}
+
 // TestVerifyLeavesWhatGoesAlone: what is only just being removed is no damage.
 func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
@@ -28,8 +34,7 @@ func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
 		p.chat(vars{"botId": p.newBot(), "text": "Is anybody there?"})
 		s.exec(t, "UPDATE conversations SET deleted_at = created_at, message_count = message_count + 5") // its messages go in turns
 
-		// The first sweep of the server would take the file, once its time is over.
-		s.eventually(t, "the first sweep is over", 1, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NOT NULL", kyro.JobSweepFiles))
+		s.firstTurn(t, kyro.JobSweepFiles) // it would take the file, once its time is over
 		if pg := s.app.pools.Postgres(); !pg { // else files are rows
 			long := time.Now().Add(-2 * time.Hour)
 			if err := os.Chtimes(filepath.Join(s.env["KYRO_DATA_DIR"], "files", fmt.Sprint(keyOf(document))), long, long); err != nil {
@@ -65,6 +70,7 @@ func TestVerifyComparesTheIndex(t *testing.T) {
 			t.Fatal(status)
 		}
 	}
+	s.firstTurn(t, kyro.JobReconcile) // it would remove the vectors, as soon as their document is deleted
 	ago := func(d time.Duration) string {
 		return "'" + time.Now().UTC().Add(-d).Format("2006-01-02 15:04:05+00:00") + "'"
 	}
