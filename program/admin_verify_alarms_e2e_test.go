@@ -34,7 +34,7 @@ func TestVerifyLeavesWhatGoesAlone(t *testing.T) {
 		p.chat(vars{"botId": p.newBot(), "text": "Is anybody there?"})
 		s.exec(t, "UPDATE conversations SET deleted_at = created_at, message_count = message_count + 5") // its messages go in turns
 
-		s.firstTurn(t, kyro.JobSweepFiles) // it would take the file, once its time is over
+		s.firstTurn(t, kyro.JobSweepFiles)     // it would take the file, once its time is over
 		if pg := s.app.pools.Postgres(); !pg { // else files are rows
 			long := time.Now().Add(-2 * time.Hour)
 			if err := os.Chtimes(filepath.Join(s.env["KYRO_DATA_DIR"], "files", fmt.Sprint(keyOf(document))), long, long); err != nil {
