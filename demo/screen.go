@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"sync"
 
+	"kyrochat/host"
 	"kyrochat/text"
 )
 
@@ -20,30 +20,24 @@ type screen struct {
 }
 
 func newScreen(out io.Writer) *screen {
-	s := &screen{out: out}
-	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			s.terminal = info.Mode()&os.ModeCharDevice != 0
-		}
-	}
-	s.colours = s.terminal
-	return s
+	_, terminal := host.Terminal(out)
+	return &screen{out: out, terminal: terminal, colours: terminal}
 }
 
-func (s *screen) print(text string) { _, _ = io.WriteString(s.out, text) }
-func (s *screen) line(text string)  { s.print(text + "\n") }
+func (s *screen) print(words string) { _, _ = io.WriteString(s.out, words) }
+func (s *screen) line(words string)  { s.print(words + "\n") }
 
-func (s *screen) bold(text string) string   { return s.paint("1", text) }
-func (s *screen) dim(text string) string    { return s.paint("2", text) }
-func (s *screen) red(text string) string    { return s.paint("31", text) }
-func (s *screen) green(text string) string  { return s.paint("32", text) }
-func (s *screen) yellow(text string) string { return s.paint("33", text) }
+func (s *screen) bold(words string) string   { return s.paint("1", words) }
+func (s *screen) dim(words string) string    { return s.paint("2", words) }
+func (s *screen) red(words string) string    { return s.paint("31", words) }
+func (s *screen) green(words string) string  { return s.paint("32", words) }
+func (s *screen) yellow(words string) string { return s.paint("33", words) }
 
-func (s *screen) paint(code, text string) string {
+func (s *screen) paint(code, words string) string {
 	if !s.colours {
-		return text
+		return words
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return "\x1b[" + code + "m" + words + "\x1b[0m"
 }
 
 // outcome says in words what became of a document.

@@ -3,12 +3,11 @@ package doctor
 import (
 	"context"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
+	"kyrochat/host"
 )
 
 // progress shows on a terminal what is still waited for.
@@ -23,8 +22,8 @@ type progress struct {
 
 // newProgress shows nothing where nobody looks.
 func newProgress(out io.Writer) *progress {
-	file, ok := out.(*os.File)
-	return &progress{out: out, terminal: ok && term.IsTerminal(int(file.Fd()))}
+	_, terminal := host.Terminal(out)
+	return &progress{out: out, terminal: terminal}
 }
 
 func (p *progress) began(name string) {

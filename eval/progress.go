@@ -3,9 +3,9 @@ package eval
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
+	"kyrochat/host"
 	"kyrochat/text"
 )
 
@@ -21,13 +21,8 @@ type progress struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out}
-	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			p.terminal = info.Mode()&os.ModeCharDevice != 0
-		}
-	}
-	return p
+	_, terminal := host.Terminal(out)
+	return &progress{out: out, terminal: terminal}
 }
 
 // begin starts a part of the work that has so many steps.

@@ -1,5 +1,5 @@
 // Package host asks the operating system what Go's library does not: whose a file is, how many may be open, that names are on the disk,
-// and that nobody reads this process's memory. Where a system has no such thing, it says that it knows nothing.
+// whether somebody looks, and that nobody reads this process's memory. Where a system has no such thing, it says that it knows nothing.
 package host
 
 import "strconv"

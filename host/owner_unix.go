@@ -40,12 +40,3 @@ func OwnName() string { return UserName(os.Geteuid()) }
 
 // IsRoot reports whether this process may do anything.
 func IsRoot() bool { return os.Geteuid() == 0 }
-
-// OpenFiles is how many files this process may hold open, connections among them.
-func OpenFiles() (limit uint64, known bool) {
-	var r syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {
-		return 0, false
-	}
-	return uint64(r.Cur), true //nolint:unconvert // an int64 on some systems
-}
