@@ -28,7 +28,7 @@ type address struct {
 const addressTime = 2 * time.Second
 
 // lookAtAddresses looks whether the addresses are free, or who has them.
-func lookAtAddresses(p *patient) (found []finding) {
+func lookAtAddresses(p *patient) (found []Finding) {
 	ctx, cancel := p.within(addressTime)
 	defer cancel()
 	admin := address{setting: "KYRO_ADMIN_ADDR", addr: p.cfg.AdminAddr}
@@ -105,7 +105,7 @@ func pageAt(ctx context.Context, addr, path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 }
 
-func (a address) verdict() finding {
+func (a address) verdict() Finding {
 	_, port, _ := net.SplitHostPort(a.addr)
 	elsewhere := "Stop it, or listen elsewhere:\n  ss -ltnp 'sport = :" + port + "'\n  " + a.setting + "=127.0.0.1:" + pick(a.setting == "KYRO_ADDR", "8081", "9091")
 	switch {

@@ -20,21 +20,21 @@ const (
 
 var severities = []Severity{Fine, Noted, Warned, Failed}
 
-// finding is one thing that was found. None holds a secret.
-type finding struct {
-	Check  string
-	Status Severity
-	Found  string // a sentence
-	Mend   string // what to do: commands and settings to be pasted, a line each, and words; "" where nothing is wrong
-	took   time.Duration
+// Finding is one thing that was found. None holds a secret.
+type Finding struct {
+	Check  string   `json:"check"`
+	Status Severity `json:"status"`
+	Found  string   `json:"found"` // a sentence
+	Mend   string   `json:"mend"`  // what to do: commands and settings to be pasted, a line each, and words; "" where nothing is wrong
+	Took   int64    `json:"took"`  // milliseconds
 }
 
-func ok(format string, args ...any) finding {
-	return finding{Status: Fine, Found: fmt.Sprintf(format, args...)}
+func ok(format string, args ...any) Finding {
+	return Finding{Status: Fine, Found: fmt.Sprintf(format, args...)}
 }
-func note(found, mend string) finding { return finding{Status: Noted, Found: found, Mend: mend} }
-func warn(found, mend string) finding { return finding{Status: Warned, Found: found, Mend: mend} }
-func fail(found, mend string) finding { return finding{Status: Failed, Found: found, Mend: mend} }
+func note(found, mend string) Finding { return Finding{Status: Noted, Found: found, Mend: mend} }
+func warn(found, mend string) Finding { return Finding{Status: Warned, Found: found, Mend: mend} }
+func fail(found, mend string) Finding { return Finding{Status: Failed, Found: found, Mend: mend} }
 
 // check is one thing that is looked at. It finds nothing where there is no such thing in this installation.
 type check struct {
@@ -44,7 +44,7 @@ type check struct {
 	silent   Severity   // where nothing comes within that time
 	unheard  string     // what to do then
 	may      []Severity // what it finds, besides that all is well
-	look     func(*patient) []finding
+	look     func(*patient) []Finding
 }
 
 const (
@@ -119,7 +119,7 @@ func sentence(s string) string {
 }
 
 // worst is the most severe of them.
-func worst(findings []finding) Severity {
+func worst(findings []Finding) Severity {
 	most := 0
 	for _, f := range findings {
 		most = max(most, slices.Index(severities, f.Status))

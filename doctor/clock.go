@@ -68,7 +68,7 @@ func (p *patient) askDate(ctx context.Context, who, url string) *datedAnswer {
 }
 
 // lookAtClock holds the clock of this machine against the others that there are.
-func lookAtClock(p *patient) []finding {
+func lookAtClock(p *patient) []Finding {
 	var told []datedAnswer
 	if x := p.database(); x.err == nil && x.Postgres != nil {
 		told = append(told, datedAnswer{"PostgreSQL", x.Postgres.Ahead, x.Took})
@@ -84,10 +84,10 @@ func lookAtClock(p *patient) []finding {
 // built is a time that every right clock is after: that of the last change of this check.
 var built = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 
-func clockVerdict(told []datedAnswer, now time.Time) (found []finding) {
+func clockVerdict(told []datedAnswer, now time.Time) (found []Finding) {
 	const mend = "Have the clock set by the network, on the machine that is wrong:\n  timedatectl set-ntp true"
 	if now.Before(built) {
-		return []finding{fail("This machine says that it is "+now.UTC().Format("2 January 2006")+": tokens, certificates and links in mails go by its clock.", mend)}
+		return []Finding{fail("This machine says that it is "+now.UTC().Format("2 January 2006")+": tokens, certificates and links in mails go by its clock.", mend)}
 	}
 	var who []string
 	for _, each := range told {
@@ -107,7 +107,7 @@ func clockVerdict(told []datedAnswer, now time.Time) (found []finding) {
 		return found
 	}
 	if len(who) == 0 {
-		return []finding{ok("It is %s; there is no other clock to hold that against.", now.UTC().Format("2 January 2006, 15:04:05 UTC"))}
+		return []Finding{ok("It is %s; there is no other clock to hold that against.", now.UTC().Format("2 January 2006, 15:04:05 UTC"))}
 	}
-	return []finding{ok("It is %s, as by %s.", now.UTC().Format("2 January 2006, 15:04:05 UTC"), strings.Join(who, ", "))}
+	return []Finding{ok("It is %s, as by %s.", now.UTC().Format("2 January 2006, 15:04:05 UTC"), strings.Join(who, ", "))}
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // lookAtConfiguration tells what is wrong with the settings, and what is a mistake mostly.
-func lookAtConfiguration(p *patient) []finding {
-	var found []finding
+func lookAtConfiguration(p *patient) []Finding {
+	var found []Finding
 	for _, each := range p.wrong {
 		what, todo := parted(each.Says)
 		if mend, special := p.mendOf(each); special {
@@ -36,7 +36,7 @@ func lookAtConfiguration(p *patient) []finding {
 	}
 	found = append(found, exposed(p.cfg)...)
 	if worst(found) == Fine {
-		found = append([]finding{ok("The settings can be used: %s, role %s.", pick(p.cfg.Production, "production", "development"), p.cfg.Role)}, found...)
+		found = append([]Finding{ok("The settings can be used: %s, role %s.", pick(p.cfg.Production, "production", "development"), p.cfg.Role)}, found...)
 	}
 	return found
 }
@@ -71,7 +71,7 @@ func quoted(path string) string {
 }
 
 // exposed tells what strangers could make use of.
-func exposed(c config.Config) (found []finding) {
+func exposed(c config.Config) (found []Finding) {
 	if c.Production && c.Rates.Scale == 0 {
 		found = append(found, warn("KYRO_RATE_SCALE is 0, which switches off every limit of how often, also of guesses at passwords.", "  unset KYRO_RATE_SCALE"))
 	}
@@ -115,17 +115,17 @@ func isInternal(host string) bool {
 const ownNames = "KYRO_"
 
 // lookAtNames finds settings that nothing reads, since their names are misspelt.
-func lookAtNames(p *patient) []finding {
+func lookAtNames(p *patient) []Finding {
 	found := misspelt(config.Names(), p.environ)
 	if len(found) == 0 {
-		return []finding{ok("Every setting of the environment has a name that is read.")}
+		return []Finding{ok("Every setting of the environment has a name that is read.")}
 	}
 	return found
 }
 
 // misspelt finds names in an environment that are nearly those of settings. Of names that are not the project's own only
 // those that are very near one that is not set.
-func misspelt(known, environ []string) (found []finding) {
+func misspelt(known, environ []string) (found []Finding) {
 	set := map[string]bool{}
 	for _, each := range environ {
 		name, value, _ := strings.Cut(each, "=")

@@ -26,7 +26,7 @@ func (p *patient) askDatabase() examinedDatabase {
 }
 
 // lookAtDatabase looks whether there is one that can be used.
-func lookAtDatabase(p *patient) []finding {
+func lookAtDatabase(p *patient) []Finding {
 	x := p.database()
 	if p.cfg.DatabaseURL == "" {
 		return fileVerdict(x)
@@ -34,9 +34,9 @@ func lookAtDatabase(p *patient) []finding {
 	return postgresVerdict(x)
 }
 
-func postgresVerdict(x examinedDatabase) (found []finding) {
+func postgresVerdict(x examinedDatabase) (found []Finding) {
 	if x.err != nil {
-		return []finding{unreachedPostgres(x)}
+		return []Finding{unreachedPostgres(x)}
 	}
 	pg := x.Postgres
 	if pg.VersionNumber < store.OldestPostgres {
@@ -50,7 +50,7 @@ func postgresVerdict(x examinedDatabase) (found []finding) {
 			"Put the server and its database into one network, or see what keeps the database busy:\n  SELECT pid, state, wait_event, left(query, 60) FROM pg_stat_activity WHERE state <> 'idle';"))
 	}
 	if len(found) == 0 {
-		found = []finding{ok("PostgreSQL %s at %s answers in %s.", x.Version, x.Where, tookOf(x.Took))}
+		found = []Finding{ok("PostgreSQL %s at %s answers in %s.", x.Version, x.Where, tookOf(x.Took))}
 	}
 	return found
 }
@@ -60,7 +60,7 @@ func tookOf(d time.Duration) string {
 }
 
 // unreachedPostgres words a PostgreSQL that cannot be used at all.
-func unreachedPostgres(x examinedDatabase) finding {
+func unreachedPostgres(x examinedDatabase) Finding {
 	why := plainly(x.err)
 	mend := "See that it runs, and that this machine may reach it:\n  pg_isready -d \"$DATABASE_URL\""
 	switch {
@@ -87,14 +87,14 @@ func plainly(err error) string {
 	return line
 }
 
-func fileVerdict(x examinedDatabase) (found []finding) {
+func fileVerdict(x examinedDatabase) (found []Finding) {
 	if x.err != nil {
-		return []finding{fail(fmt.Sprintf("The database %s cannot be read: %s.", x.Where, plainly(x.err)),
+		return []Finding{fail(fmt.Sprintf("The database %s cannot be read: %s.", x.Where, plainly(x.err)),
 			"See that it belongs to the user that the server runs as (here "+host.OwnName()+"):\n  ls -l "+quoted(x.Where))}
 	}
 	f := x.File
 	if f.None {
-		return []finding{ok("There is none yet: the first start makes an SQLite in %s.", f.Path)}
+		return []Finding{ok("There is none yet: the first start makes an SQLite in %s.", f.Path)}
 	}
 	if len(f.Damage) > 0 {
 		found = append(found, fail("SQLite finds damage in "+f.Path+": "+plainly(errors.New(strings.Join(f.Damage, "; ")))+".",
@@ -112,13 +112,13 @@ func fileVerdict(x examinedDatabase) (found []finding) {
 			"Find what has the file open besides the server, and end it:\n  fuser -v "+quoted(f.Path)))
 	}
 	if worst(found) == Fine || worst(found) == Noted {
-		found = append([]finding{ok("SQLite %s in %s, %s%s.", x.Version, f.Path, text.Bytes(f.Bytes), pick(f.Unchecked, "", ", without damage"))}, found...)
+		found = append([]Finding{ok("SQLite %s in %s, %s%s.", x.Version, f.Path, text.Bytes(f.Bytes), pick(f.Unchecked, "", ", without damage"))}, found...)
 	}
 	return found
 }
 
 // lookAtSchema looks whether this program fits the database.
-func lookAtSchema(p *patient) []finding {
+func lookAtSchema(p *patient) []Finding {
 	x := p.database()
 	if x.err != nil || x.File != nil && x.File.None {
 		return nil // which is told
@@ -130,27 +130,27 @@ func lookAtSchema(p *patient) []finding {
 	return schemaVerdict(x, inUse)
 }
 
-func schemaVerdict(x examinedDatabase, inUse bool) []finding {
+func schemaVerdict(x examinedDatabase, inUse bool) []Finding {
 	switch {
 	case errors.Is(x.SchemaErr, store.ErrNewer):
-		return []finding{fail("A newer version of KyroChat made the schema of the database than this one, which does not start on it.",
+		return []Finding{fail("A newer version of KyroChat made the schema of the database than this one, which does not start on it.",
 			"Use the newer program again, or go back to a backup from before the upgrade.")}
 	case x.SchemaErr != nil:
-		return []finding{fail("The schema cannot be looked at: "+plainly(x.SchemaErr)+".", "See that the user of the database may read all tables of its schema.")}
+		return []Finding{fail("The schema cannot be looked at: "+plainly(x.SchemaErr)+".", "See that the user of the database may read all tables of its schema.")}
 	case x.Schema == store.SchemaNone:
-		return []finding{ok("The database is empty: the first start makes the schema.")}
+		return []Finding{ok("The database is empty: the first start makes the schema.")}
 	case x.Schema == store.SchemaOlder && inUse:
-		return []finding{note(fmt.Sprintf("The running server is older than this program: %s to be run on its database.", migrationsAre(x.Lacks)), "Restart the server with this program, after a backup.")}
+		return []Finding{note(fmt.Sprintf("The running server is older than this program: %s to be run on its database.", migrationsAre(x.Lacks)), "Restart the server with this program, after a backup.")}
 	case x.Schema == store.SchemaOlder:
-		return []finding{note(fmt.Sprintf("The schema is older than this program: %s to be run.", migrationsAre(x.Lacks)), "Make a backup. The next start runs them, or before it\n  kyrochat migrate")}
+		return []Finding{note(fmt.Sprintf("The schema is older than this program: %s to be run.", migrationsAre(x.Lacks)), "Make a backup. The next start runs them, or before it\n  kyrochat migrate")}
 	}
-	return []finding{ok("The schema is that of this program.")}
+	return []Finding{ok("The schema is that of this program.")}
 }
 
 func migrationsAre(n int) string { return text.Plural(n, "migration") + pick(n == 1, " is", " are") }
 
 // lookAtConnections holds what PostgreSQL lets in against what this process, and the others, may open.
-func lookAtConnections(p *patient) []finding {
+func lookAtConnections(p *patient) []Finding {
 	x := p.database()
 	if x.err != nil || x.Postgres == nil {
 		return nil
@@ -162,17 +162,17 @@ func lookAtConnections(p *patient) []finding {
 	return connectionsVerdict(*x.Postgres, nodes)
 }
 
-func connectionsVerdict(pg store.ExaminedPostgres, nodes int) []finding {
+func connectionsVerdict(pg store.ExaminedPostgres, nodes int) []Finding {
 	room := pg.Most / pg.Pool
 	const mend = "Let in more (after a restart of PostgreSQL), or give each process fewer:\n  ALTER SYSTEM SET max_connections = %d;\nor\n  DATABASE_URL=…?pool_max_conns=%d"
 	switch {
 	case room == 0:
-		return []finding{fail(fmt.Sprintf("PostgreSQL lets %d connections in, and one process may open %d.", pg.Most, pg.Pool), fmt.Sprintf(mend, 2*pg.Pool+20, max(4, pg.Most-2)))}
+		return []Finding{fail(fmt.Sprintf("PostgreSQL lets %d connections in, and one process may open %d.", pg.Most, pg.Pool), fmt.Sprintf(mend, 2*pg.Pool+20, max(4, pg.Most-2)))}
 	case nodes > room:
-		return []finding{warn(fmt.Sprintf("PostgreSQL lets %d connections in, enough for %s of up to %d each, and %d are there now.", pg.Most, processes(room), pg.Pool, nodes),
+		return []Finding{warn(fmt.Sprintf("PostgreSQL lets %d connections in, enough for %s of up to %d each, and %d are there now.", pg.Most, processes(room), pg.Pool, nodes),
 			fmt.Sprintf(mend, (nodes+1)*pg.Pool+20, max(4, pg.Most/(nodes+1)-1)))}
 	case pg.Most-pg.Open < min(pg.Pool, 5):
-		return []finding{warn(fmt.Sprintf("Of the %d connections that PostgreSQL lets in, %d are open.", pg.Most, pg.Open),
+		return []Finding{warn(fmt.Sprintf("Of the %d connections that PostgreSQL lets in, %d are open.", pg.Most, pg.Open),
 			"See whose they are, and let in more (after a restart of PostgreSQL):\n  SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2;\n"+
 				fmt.Sprintf("  ALTER SYSTEM SET max_connections = %d;", 2*pg.Most+20))}
 	}
@@ -180,13 +180,13 @@ func connectionsVerdict(pg store.ExaminedPostgres, nodes int) []finding {
 	if nodes > 0 {
 		now = fmt.Sprintf("; %d %s there now", nodes, pick(nodes == 1, "is", "are"))
 	}
-	return []finding{ok("PostgreSQL lets %d connections in, %d of which are open: enough for %s of up to %d each%s.", pg.Most, pg.Open, processes(room), pg.Pool, now)}
+	return []Finding{ok("PostgreSQL lets %d connections in, %d of which are open: enough for %s of up to %d each%s.", pg.Most, pg.Open, processes(room), pg.Pool, now)}
 }
 
 func processes(n int) string { return pick(n == 1, "1 process", fmt.Sprintf("%d processes", n)) }
 
 // lookAtDatabaseSettings looks at what PostgreSQL is set to do, and what its user may.
-func lookAtDatabaseSettings(p *patient) []finding {
+func lookAtDatabaseSettings(p *patient) []Finding {
 	x := p.database()
 	if x.err != nil || x.Postgres == nil {
 		return nil
@@ -195,7 +195,7 @@ func lookAtDatabaseSettings(p *patient) []finding {
 }
 
 // databaseSettingsVerdict: who cannot change a schema that is current may be meant to be so, and is all that a server needs.
-func databaseSettingsVerdict(pg store.ExaminedPostgres, schema store.Schema) (found []finding) {
+func databaseSettingsVerdict(pg store.ExaminedPostgres, schema store.Schema) (found []Finding) {
 	role := `"` + strings.ReplaceAll(pg.User, `"`, `""`) + `"`
 	if pg.ReadOnly {
 		found = append(found, fail("The database takes no writes: it is a replica, or set to be read-only.", "Set DATABASE_URL to the primary. Where this is one:\n  ALTER ROLE "+role+" RESET default_transaction_read_only;"))
@@ -234,7 +234,7 @@ func databaseSettingsVerdict(pg store.ExaminedPostgres, schema store.Schema) (fo
 		found = append(found, note(fmt.Sprintf("statement_timeout is %s: a migration of a large table may take longer, and fails then.", t), "Should that happen:\n  ALTER ROLE "+role+" SET statement_timeout = 0;"))
 	}
 	if worst(found) == Fine || worst(found) == Noted {
-		found = append([]finding{ok("The user %s may %suse tables, and what is acknowledged is on the disk (synchronous_commit %s).", pg.User, pick(pg.CanChange, "make and ", ""), pg.SynchronousCommit)}, found...)
+		found = append([]Finding{ok("The user %s may %suse tables, and what is acknowledged is on the disk (synchronous_commit %s).", pg.User, pick(pg.CanChange, "make and ", ""), pg.SynchronousCommit)}, found...)
 	}
 	return found
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"kyrochat/ai"
 	"kyrochat/config"
 	"kyrochat/live"
 	"kyrochat/store"
@@ -33,13 +32,13 @@ type Options struct {
 
 // Examine looks at everything and tells what it found. It ends with a diagnosis where something is to be mended.
 func Examine(ctx context.Context, o Options, out, errOut io.Writer) error {
-	report := report{Version: o.Version}
-	p := newPatient(o)
-	told := func(finding) error { return nil }
+	report := newReport(o.Version)
+	p := newPatient(ctx, o)
+	told := func(Finding) error { return nil }
 	if !o.JSON {
 		told = report.begin(out, p)
 	}
-	err := p.look(ctx, checks, newProgress(errOut), func(f finding) error {
+	err := p.look(ctx, checks, newProgress(errOut), func(f Finding) error {
 		f = p.scrub(f)
 		report.add(f)
 		return told(f)
@@ -80,8 +79,8 @@ type patient struct {
 }
 
 // newPatient reads the settings. Those that are wrong are left as far as they could be read.
-func newPatient(o Options) *patient {
-	p := &patient{getenv: o.Getenv, environ: o.Environ, mailTo: o.MailTo, now: o.Now, ctx: context.Background()}
+func newPatient(ctx context.Context, o Options) *patient {
+	p := &patient{getenv: o.Getenv, environ: o.Environ, mailTo: o.MailTo, now: o.Now, ctx: ctx}
 	var err error
 	p.cfg, err = config.Read(o.Getenv)
 	if wrong, ok := errors.AsType[config.Mistakes](err); ok {
@@ -110,27 +109,21 @@ type examinedRedis struct {
 	err error
 }
 
-// examinedModels are those of Gemini.
-type examinedModels struct {
-	answers, embeddings ai.Examined
-	err                 error
-}
-
-// look has all checks done side by side, and tells what they found in their order. It returns when all is told, ctx ends,
+// look has the checks done side by side, and tells what they found in their order. It returns when all is told, ctx ends,
 // or telling fails. What does not come to its end by itself is left behind, until the process ends.
-func (p *patient) look(ctx context.Context, checks []check, shown *progress, told func(finding) error) error {
+func (p *patient) look(ctx context.Context, list []check, shown *progress, told func(Finding) error) error {
 	whole, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
 	p.ctx = whole
-	found := make([]chan []finding, len(checks))
-	for i, c := range checks {
-		found[i] = make(chan []finding, 1)
+	found := make([]chan []Finding, len(list))
+	for i, c := range list {
+		found[i] = make(chan []Finding, 1)
 		shown.began(c.name)
 		go func() {
 			began := time.Now()
 			findings := p.check(c)
 			for i := range findings {
-				findings[i].Check, findings[i].took = c.name, time.Since(began)
+				findings[i].Check, findings[i].Took = c.name, time.Since(began).Milliseconds()
 			}
 			shown.ended(c.name)
 			found[i] <- findings
@@ -138,9 +131,9 @@ func (p *patient) look(ctx context.Context, checks []check, shown *progress, tol
 	}
 	stop := shown.start(whole)
 	defer stop()
-	for i := range checks {
+	for _, each := range found {
 		select {
-		case findings := <-found[i]:
+		case findings := <-each:
 			for _, f := range findings {
 				if err := shown.beside(func() error { return told(f) }); err != nil {
 					return err
@@ -154,15 +147,15 @@ func (p *patient) look(ctx context.Context, checks []check, shown *progress, tol
 }
 
 // check does one check, within its time.
-func (p *patient) check(c check) []finding {
+func (p *patient) check(c check) []Finding {
 	for _, each := range p.wrong {
 		for _, name := range c.settings {
 			if each.Setting == name || each.Setting == name+"_FILE" {
-				return []finding{note("Not looked at: "+each.Setting+" is wrong, see above.", "")}
+				return []Finding{note("Not looked at: "+each.Setting+" is wrong, see above.", "")}
 			}
 		}
 	}
-	ended := make(chan []finding, 1)
+	ended := make(chan []Finding, 1)
 	go func() { ended <- c.look(p) }()
 	limit, cancel := p.within(c.within)
 	defer cancel()
@@ -176,6 +169,6 @@ func (p *patient) check(c check) []finding {
 	case findings := <-ended:
 		return findings
 	case <-time.After(500 * time.Millisecond):
-		return []finding{{Status: c.silent, Found: fmt.Sprintf("Nothing was found out within %s.", c.within), Mend: cmp.Or(c.unheard, "See whether the machine is busy with something else (uptime, dmesg), and look again.")}}
+		return []Finding{{Status: c.silent, Found: fmt.Sprintf("Nothing was found out within %s.", c.within), Mend: cmp.Or(c.unheard, "See whether the machine is busy with something else (uptime, dmesg), and look again.")}}
 	}
 }

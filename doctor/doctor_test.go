@@ -10,13 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"kyrochat/internal/envtest"
 )
 
 // wantPossible sees that a finding is one that its check may find, and that it says what to do where something is wrong.
-func wantPossible(t *testing.T, f finding) {
+func wantPossible(t *testing.T, f Finding) {
 	t.Helper()
 	i := slices.IndexFunc(checks, func(c check) bool { return c.name == f.Check })
 	if i < 0 {
@@ -36,7 +35,7 @@ func wantPossible(t *testing.T, f finding) {
 }
 
 // wantVerdict sees that the worst of findings is of that severity and says all the words.
-func wantVerdict(t *testing.T, check, name string, found []finding, status Severity, words ...string) {
+func wantVerdict(t *testing.T, check, name string, found []Finding, status Severity, words ...string) {
 	t.Helper()
 	if len(found) == 0 {
 		t.Errorf("%s: nothing was found", name)
@@ -96,9 +95,9 @@ func TestMemoryOfControlGroups(t *testing.T) {
 // TestTheFormOfJSON holds it against what docs/doctor.md promises.
 func TestTheFormOfJSON(t *testing.T) {
 	t.Parallel()
-	r := report{Version: "v1.2.3"}
-	for _, f := range []finding{ok("All <is> well."), note("To be known.", ""), warn("Not so well.", "Do this:\n  chmod 700 /data")} {
-		f.Check, f.took = "data-folder", 1500*time.Microsecond
+	r := newReport("v1.2.3")
+	for _, f := range []Finding{ok("All <is> well."), note("To be known.", ""), warn("Not so well.", "Do this:\n  chmod 700 /data")} {
+		f.Check, f.Took = "data-folder", 1
 		r.add(f)
 	}
 	var out bytes.Buffer

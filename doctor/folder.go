@@ -32,10 +32,10 @@ type dataFolder struct {
 }
 
 // lookAtFolder looks at where everything is kept.
-func lookAtFolder(p *patient) []finding {
+func lookAtFolder(p *patient) []Finding {
 	path, err := filepath.Abs(p.cfg.DataDir)
 	if err != nil {
-		return []finding{fail("The data folder has no absolute path: "+err.Error()+".", "  KYRO_DATA_DIR=/var/lib/kyrochat")}
+		return []Finding{fail("The data folder has no absolute path: "+err.Error()+".", "  KYRO_DATA_DIR=/var/lib/kyrochat")}
 	}
 	f := dataFolder{path: path, embedded: p.cfg.DatabaseURL == "", prod: p.cfg.Production, root: host.IsRoot()}
 	there := path
@@ -116,7 +116,7 @@ const (
 // networkDisks are shared between machines: SQLite's log needs memory that all who have the file share.
 var networkDisks = []string{"nfs", "smb", "cifs", "9p", "afs", "ceph", "ocfs2", "gfs2", "lustre"}
 
-func (f dataFolder) verdict() (found []finding) {
+func (f dataFolder) verdict() (found []Finding) {
 	path := quoted(f.path)
 	if f.problem != nil {
 		why := f.problem.Error()
@@ -128,10 +128,10 @@ func (f dataFolder) verdict() (found []finding) {
 			what = fmt.Sprintf("The data folder %s is not there and cannot be made in %s: %s.", f.path, f.parent, why)
 		}
 		if f.disk.readOnly {
-			return []finding{fail(what, "The file system is mounted read-only for this process. A service of install.sh or a package may write to /var/lib/kyrochat alone: "+
+			return []Finding{fail(what, "The file system is mounted read-only for this process. A service of install.sh or a package may write to /var/lib/kyrochat alone: "+
 				"leave KYRO_DATA_DIR out of kyrochat.env, and mount the disk there. Elsewhere mount one that can be written, and set where it is:\n  KYRO_DATA_DIR=/var/lib/kyrochat")}
 		}
-		return []finding{fail(what, "Make it, for the user that the server runs as (here "+host.OwnName()+"):\n  install -d -m 700 -o "+host.OwnName()+" "+path)}
+		return []Finding{fail(what, "Make it, for the user that the server runs as (here "+host.OwnName()+"):\n  install -d -m 700 -o "+host.OwnName()+" "+path)}
 	}
 	if f.root && f.owner != "" {
 		found = append(found, warn(fmt.Sprintf("The data folder %s belongs to %s, and this is root: what root may do says nothing about what the server may.", f.path, f.owner),
@@ -162,12 +162,12 @@ func (f dataFolder) verdict() (found []finding) {
 		if f.diskKnown {
 			what += "; " + text.Bytes(f.disk.free) + " are free"
 		}
-		found = append([]finding{ok("%s%s.", what, pick(f.used, "; a running server has it", ""))}, found...)
+		found = append([]Finding{ok("%s%s.", what, pick(f.used, "; a running server has it", ""))}, found...)
 	}
 	return found
 }
 
-func (f dataFolder) diskVerdict() (found []finding) {
+func (f dataFolder) diskVerdict() (found []Finding) {
 	if !f.diskKnown {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (f dataFolder) diskVerdict() (found []finding) {
 
 // passing is data that does not last: nothing to worry about on the machine of a developer, nor where the database is
 // elsewhere.
-func (f dataFolder) passing(what string) finding {
+func (f dataFolder) passing(what string) Finding {
 	mend := "Mount a volume there, such as\n  -v kyrochat:" + f.path
 	if f.prod && f.embedded {
 		return warn(what, mend)

@@ -11,10 +11,10 @@ import (
 )
 
 // lookAtGemini looks whether the key and the models do what is needed.
-func lookAtGemini(p *patient) []finding {
+func lookAtGemini(p *patient) []Finding {
 	c := p.cfg.Providers
 	if c.GeminiKey == "" {
-		return []finding{ok("Not set: answers quote the documents, and embeddings compare words (offline).")}
+		return []Finding{ok("Not set: answers quote the documents, and embeddings compare words (offline).")}
 	}
 	ctx, cancel := p.within(slow)
 	defer cancel()
@@ -30,10 +30,16 @@ func lookAtGemini(p *patient) []finding {
 	return found
 }
 
-func geminiVerdict(x examinedModels, dims int) (found []finding) {
+// examinedModels are those of Gemini.
+type examinedModels struct {
+	answers, embeddings ai.Examined
+	err                 error
+}
+
+func geminiVerdict(x examinedModels, dims int) (found []Finding) {
 	if x.err != nil {
 		what, todo := parted(x.err.Error())
-		return []finding{fail(what, todo)}
+		return []Finding{fail(what, todo)}
 	}
 	seen := map[ai.Trouble]bool{}
 	for _, each := range []struct {
@@ -52,12 +58,12 @@ func geminiVerdict(x examinedModels, dims int) (found []finding) {
 		found = append(found, modelTrouble(each.Examined, each.setting, each.use, each.fallback))
 	}
 	if len(found) == 0 {
-		found = []finding{ok("Gemini takes the key; %s can write answers, and %s made an embedding of %d dimensions.", x.answers.Model, x.embeddings.Model, x.embeddings.Dims)}
+		found = []Finding{ok("Gemini takes the key; %s can write answers, and %s made an embedding of %d dimensions.", x.answers.Model, x.embeddings.Model, x.embeddings.Dims)}
 	}
 	return found
 }
 
-func modelTrouble(x ai.Examined, setting, use, fallback string) finding {
+func modelTrouble(x ai.Examined, setting, use, fallback string) Finding {
 	because := ""
 	if x.Cause != nil {
 		because = " (" + plainly(x.Cause) + ")"
@@ -85,10 +91,10 @@ func modelTrouble(x ai.Examined, setting, use, fallback string) finding {
 }
 
 // lookAtPinecone looks whether the index fits.
-func lookAtPinecone(p *patient) []finding {
+func lookAtPinecone(p *patient) []Finding {
 	c := p.cfg.Providers
 	if c.PineconeKey == "" {
-		return []finding{ok("Not set: vectors are in the database, and searched in memory.")}
+		return []Finding{ok("Not set: vectors are in the database, and searched in memory.")}
 	}
 	ctx, cancel := p.within(slow)
 	defer cancel()
@@ -99,7 +105,7 @@ func lookAtPinecone(p *patient) []finding {
 	return pineconeVerdict(x, err, c)
 }
 
-func pineconeVerdict(x ai.ExaminedIndex, err error, c config.Providers) (found []finding) {
+func pineconeVerdict(x ai.ExaminedIndex, err error, c config.Providers) (found []Finding) {
 	name := pick(c.PineconeIndex != "", c.PineconeIndex, c.PineconeHost)
 	if err != nil {
 		what, todo := parted(strings.TrimPrefix(err.Error(), "KYRO_PINECONE_INDEX: "))
@@ -116,10 +122,10 @@ func pineconeVerdict(x ai.ExaminedIndex, err error, c config.Providers) (found [
 		case todo == "":
 			todo = "See that this machine reaches Pinecone; where the host of the index is set, that it is the one that app.pinecone.io shows:\n  curl -sS https://api.pinecone.io/indexes -H \"Api-Key: $PINECONE_API_KEY\" -H \"X-Pinecone-Api-Version: 2025-10\""
 		}
-		return []finding{fail(what, todo)}
+		return []Finding{fail(what, todo)}
 	}
 	if !x.Ready {
-		return []finding{warn(fmt.Sprintf("The index %s is not ready (%s): answers use words alone until it is.", name, pick(x.State == "", "no state is told", x.State)), "Wait some minutes, and look again.")}
+		return []Finding{warn(fmt.Sprintf("The index %s is not ready (%s): answers use words alone until it is.", name, pick(x.State == "", "no state is told", x.State)), "Wait some minutes, and look again.")}
 	}
 	if x.Metric == "dotproduct" {
 		found = append(found, note("The index "+name+" compares by dotproduct. Vectors are kept at length one, for which that is the same as cosine.", ""))
@@ -128,7 +134,7 @@ func pineconeVerdict(x ai.ExaminedIndex, err error, c config.Providers) (found [
 		found = append(found, warn("KYRO_PINECONE_HOST begins with http://: the key and all vectors can be read on their way.", "  KYRO_PINECONE_HOST="+strings.TrimPrefix(x.Host, "http://")))
 	}
 	if worst(found) == Fine || worst(found) == Noted {
-		found = append([]finding{ok("Pinecone takes the key; the index %s at %s is ready, of %d dimensions%s, with %s.", name, x.Host, x.Dims,
+		found = append([]Finding{ok("Pinecone takes the key; the index %s at %s is ready, of %d dimensions%s, with %s.", name, x.Host, x.Dims,
 			pick(x.Metric == "", "", " and metric "+x.Metric), text.Plural(x.Vectors, "vector"))}, found...)
 	}
 	return found

@@ -25,20 +25,20 @@ func (p *patient) askRedis() examinedRedis {
 }
 
 // lookAtRedis looks whether nodes can share what is live.
-func lookAtRedis(p *patient) []finding {
+func lookAtRedis(p *patient) []Finding {
 	if p.cfg.RedisURL == "" {
-		return []finding{ok("Not set: what is live stays in the process.")}
+		return []Finding{ok("Not set: what is live stays in the process.")}
 	}
 	return redisVerdict(p.redis(), p.cfg.RedisTimeout)
 }
 
-func redisVerdict(x examinedRedis, timeout time.Duration) (found []finding) {
+func redisVerdict(x examinedRedis, timeout time.Duration) (found []Finding) {
 	if x.err != nil {
 		why, mend := plainly(x.err), "See that it runs, and that this machine may reach it. Servers go on without it meanwhile, and nodes see what others do by looking at the database:\n  redis-cli -u \"$REDIS_URL\" ping"
 		if strings.Contains(why, "WRONGPASS") || strings.Contains(why, "NOAUTH") {
 			mend = "Set the user and the password of REDIS_URL right:\n  REDIS_URL=redis://user:password@host:6379/0"
 		}
-		return []finding{fail("Redis cannot be used: "+why+".", mend)}
+		return []Finding{fail("Redis cannot be used: "+why+".", mend)}
 	}
 	if x.Cluster {
 		found = append(found, fail("This is a Redis Cluster, which is not supported: one command reads the streams of all answers.", "Set REDIS_URL to a single server, or one with replicas behind one address."))
@@ -73,7 +73,7 @@ func redisVerdict(x examinedRedis, timeout time.Duration) (found []finding) {
 	}
 	if len(found) == 0 {
 		which := cmp.Or(x.Version, "(whose version this user may not see)")
-		found = []finding{ok("Redis %s answers in %s and takes what servers send. It need not save anything to its disk.", which, tookOf(x.Took))}
+		found = []Finding{ok("Redis %s answers in %s and takes what servers send. It need not save anything to its disk.", which, tookOf(x.Took))}
 	}
 	return found
 }

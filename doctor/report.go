@@ -10,21 +10,35 @@ import (
 	"kyrochat/text"
 )
 
-// report is what was found, as it is printed.
-type report struct {
-	Version  string
-	findings []finding
-	began    time.Time
+// Report is what was found, in the form of -json, which docs/doctor.md promises.
+type Report struct {
+	Version  string           `json:"version"`
+	Status   Severity         `json:"status"` // the worst of all
+	Counts   map[Severity]int `json:"counts"` // of all severities
+	Findings []Finding        `json:"findings"`
+
+	began time.Time
 }
 
-func (r *report) add(f finding) { r.findings = append(r.findings, f) }
+func newReport(version string) *Report {
+	r := &Report{Version: version, Status: Fine, Counts: map[Severity]int{}, Findings: []Finding{}, began: time.Now()}
+	for _, s := range severities {
+		r.Counts[s] = 0
+	}
+	return r
+}
+
+func (r *Report) add(f Finding) {
+	r.Findings = append(r.Findings, f)
+	r.Counts[f.Status]++
+	r.Status = worst(r.Findings)
+}
 
 // begin prints a head, and gives what prints each finding.
-func (r *report) begin(out io.Writer, p *patient) func(finding) error {
-	r.began = time.Now()
+func (r *Report) begin(out io.Writer, p *patient) func(Finding) error {
 	_, err := fmt.Fprintf(out, "KyroChat %s, %s, role %s, data in %s\n\n", r.Version, pick(p.cfg.Production, "production", "development"),
 		p.cfg.Role, text.Printable(p.cfg.DataDir))
-	return func(f finding) error {
+	return func(f Finding) error {
 		if err == nil {
 			_, err = io.WriteString(out, f.lines())
 		}
@@ -38,7 +52,7 @@ const (
 )
 
 // lines is a finding for people. What is to be pasted is on lines of its own, which are not broken.
-func (f finding) lines() string {
+func (f Finding) lines() string {
 	var b strings.Builder
 	indent := strings.Repeat(" ", len("FAIL  ")+checkWidth+1)
 	fmt.Fprintf(&b, "%-5s %-*s ", f.Status, checkWidth, f.Check)
@@ -60,10 +74,10 @@ func (f finding) lines() string {
 // isCommand reports a line that is to be pasted: those are indented in a mend.
 func isCommand(line string) bool { return strings.HasPrefix(line, "  ") }
 
-// broken breaks a text into lines.
-func broken(text string, width int) (lines []string) {
+// broken breaks what is said into lines.
+func broken(said string, width int) (lines []string) {
 	line := ""
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(said) {
 		if line != "" && len(line)+1+len(word) > width {
 			lines, line = append(lines, line), ""
 		}
@@ -75,66 +89,33 @@ func broken(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// counts says how many findings are of each severity.
-func (r *report) counts() map[Severity]int {
-	n := map[Severity]int{}
-	for _, s := range severities {
-		n[s] = 0
-	}
-	for _, f := range r.findings {
-		n[f.Status]++
-	}
-	return n
-}
-
 // end prints the sum, or everything as JSON.
-func (r *report) end(out io.Writer, asJSON bool) error {
+func (r *Report) end(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return r.json(out)
 	}
-	n := r.counts()
+	n := r.Counts
 	conclusion := map[Severity]string{
 		Fine:   "All is well.",
 		Noted:  "All is well; see the notes.",
 		Warned: "A server works here. See the warnings.",
 		Failed: "Mend the failures first: with them a server does not start, or not do all of its work.",
-	}[worst(r.findings)]
+	}[r.Status]
 	_, err := fmt.Fprintf(out, "\n%s, %s, %s, %d fine, in %.1f s. %s\n", text.Plural(n[Failed], "failure"), text.Plural(n[Warned], "warning"),
 		text.Plural(n[Noted], "note"), n[Fine], time.Since(r.began).Seconds(), conclusion)
 	return err
 }
 
-// ReportJSON is the form of -json. docs/doctor.md promises it.
-type ReportJSON struct {
-	Version  string           `json:"version"`
-	Status   Severity         `json:"status"`
-	Counts   map[Severity]int `json:"counts"`
-	Findings []FindingJSON    `json:"findings"`
-}
-
-// FindingJSON is one finding of it.
-type FindingJSON struct {
-	Check  string   `json:"check"`
-	Status Severity `json:"status"`
-	Found  string   `json:"found"`
-	Mend   string   `json:"mend"`
-	Took   int64    `json:"took"` // milliseconds
-}
-
-func (r *report) json(out io.Writer) error {
-	form := ReportJSON{Version: r.Version, Status: worst(r.findings), Counts: r.counts(), Findings: make([]FindingJSON, len(r.findings))}
-	for i, f := range r.findings {
-		form.Findings[i] = FindingJSON{f.Check, f.Status, f.Found, f.Mend, f.took.Milliseconds()}
-	}
+func (r *Report) json(out io.Writer) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(form)
+	return encoder.Encode(r)
 }
 
 // exitStatus is what the process ends with.
-func (r *report) exitStatus(lenient bool) int {
-	switch worst(r.findings) {
+func (r *Report) exitStatus(lenient bool) int {
+	switch r.Status {
 	case Failed:
 		return 2
 	case Warned:

@@ -24,9 +24,9 @@ const makeSecret = "Make one, and set it, the same for all processes. Put the fo
 	"  echo \"KYRO_SECRET=$(openssl rand -base64 48),<the former one>\""
 
 // lookAtSecret looks at what tokens are signed with.
-func lookAtSecret(p *patient) []finding {
+func lookAtSecret(p *patient) []Finding {
 	secrets, from := kyro.Plain(p.cfg.Secrets...), "KYRO_SECRET"
-	var found []finding
+	var found []Finding
 	switch {
 	case p.cfg.SecretFile != "":
 		from = p.cfg.SecretFile
@@ -39,7 +39,7 @@ func lookAtSecret(p *patient) []finding {
 		var err error
 		from = p.cfg.SecretPath()
 		if secrets, err = auth.ReadSecrets(from); errors.Is(err, fs.ErrNotExist) {
-			return []finding{ok("None is set: the first start makes one and keeps it in %s, mode 0600.", from)}
+			return []Finding{ok("None is set: the first start makes one and keeps it in %s, mode 0600.", from)}
 		} else if err != nil {
 			what, todo := parted(err.Error())
 			if _, mode, open := strings.Cut(what, "has the mode "); open && mode != "" {
@@ -48,18 +48,18 @@ func lookAtSecret(p *patient) []finding {
 			if todo == "" {
 				todo = "A server that cannot read it does not start. See that it belongs to the user that the server runs as, or remove it, which signs everybody out."
 			}
-			return []finding{fail("The secret in the data folder cannot be used: "+what, todo)}
+			return []Finding{fail("The secret in the data folder cannot be used: "+what, todo)}
 		}
 	}
 	found = append(found, secretVerdict(secrets, p.cfg.Production)...)
 	if worst(found) == Fine || worst(found) == Noted {
-		found = append([]finding{ok("%s from %s, each hard to guess; the first signs, all verify.", pick(len(secrets) == 1, "1 secret", fmt.Sprintf("%d secrets", len(secrets))), from)}, found...)
+		found = append([]Finding{ok("%s from %s, each hard to guess; the first signs, all verify.", pick(len(secrets) == 1, "1 secret", fmt.Sprintf("%d secrets", len(secrets))), from)}, found...)
 	}
 	return found
 }
 
 // secretVerdict says how good secrets are. It shows none of them.
-func secretVerdict(secrets []string, production bool) (found []finding) {
+func secretVerdict(secrets []string, production bool) (found []Finding) {
 	for i, secret := range secrets {
 		which := pick(len(secrets) == 1, "The secret", fmt.Sprintf("Secret %d of %d", i+1, len(secrets)))
 		if err := auth.CheckSecret(secret); err != nil {
@@ -85,8 +85,8 @@ func secretVerdict(secrets []string, production bool) (found []finding) {
 
 // lookAtSecretFiles looks at who could change the files that settings are in. Modes that are too open are told as wrong
 // settings.
-func lookAtSecretFiles(p *patient) []finding {
-	var found []finding
+func lookAtSecretFiles(p *patient) []Finding {
+	var found []Finding
 	files := 0
 	for _, name := range config.SecretSettings {
 		path := strings.TrimSpace(p.getenv(name + "_FILE"))
@@ -104,13 +104,13 @@ func lookAtSecretFiles(p *patient) []finding {
 		}
 	}
 	if files > 0 && len(found) == 0 {
-		return []finding{ok("%s in files that their owner alone may change.", pick(files == 1, "1 setting is", fmt.Sprintf("%d settings are", files)))}
+		return []Finding{ok("%s in files that their owner alone may change.", pick(files == 1, "1 setting is", fmt.Sprintf("%d settings are", files)))}
 	}
 	return found
 }
 
 // scrub takes out whatever is a secret of the settings, though nothing should have told it.
-func (p *patient) scrub(f finding) finding {
+func (p *patient) scrub(f Finding) Finding {
 	for _, secret := range p.secrets() {
 		f.Found = strings.ReplaceAll(f.Found, secret, "***")
 		f.Mend = strings.ReplaceAll(f.Mend, secret, "***")

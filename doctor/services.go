@@ -16,19 +16,19 @@ import (
 )
 
 // lookAtMail looks whether mails can be sent, and sends one where that is asked for.
-func lookAtMail(p *patient) []finding {
+func lookAtMail(p *patient) []Finding {
 	if p.cfg.Mail.SMTPURL == "" {
 		kept := ok("Not set: mails are kept in the outbox of the data folder.")
 		if p.mailTo != "" {
-			return []finding{kept, fail("No mail was sent to "+p.mailTo+", since SMTP_URL is not set.", "  SMTP_URL=smtp://user:password@mail.example.com\n  KYRO_MAIL_FROM=\"KyroChat <kyrochat@example.com>\"")}
+			return []Finding{kept, fail("No mail was sent to "+p.mailTo+", since SMTP_URL is not set.", "  SMTP_URL=smtp://user:password@mail.example.com\n  KYRO_MAIL_FROM=\"KyroChat <kyrochat@example.com>\"")}
 		}
-		return []finding{kept}
+		return []Finding{kept}
 	}
 	o := p.cfg.MailOptions()
 	o.Log = slog.New(slog.DiscardHandler)
 	post, err := mail.New(o)
 	if err != nil {
-		return []finding{fail("Mails cannot be sent: "+plainly(err)+".", "See SMTP_URL and KYRO_MAIL_FROM in docs/configuration.md.")}
+		return []Finding{fail("Mails cannot be sent: "+plainly(err)+".", "See SMTP_URL and KYRO_MAIL_FROM in docs/configuration.md.")}
 	}
 	ctx, cancel := p.within(slow)
 	defer cancel()
@@ -56,9 +56,9 @@ func mailTrouble(err error) (what, why string) {
 	return known.Message, why
 }
 
-func mailVerdict(x mail.Examined, err error, c config.Mail) []finding {
+func mailVerdict(x mail.Examined, err error, c config.Mail) []Finding {
 	if err == nil {
-		return []finding{ok("The mail server %s can be spoken to, %s, %s. Mails are from %s.", x.Address,
+		return []Finding{ok("The mail server %s can be spoken to, %s, %s. Mails are from %s.", x.Address,
 			pick(x.Encrypted != "", "encrypted by "+x.Encrypted, "not encrypted"), pick(x.SignedIn, "and lets us sign in", "without signing in"), c.From)}
 	}
 	what, why := mailTrouble(err)
@@ -79,14 +79,14 @@ func mailVerdict(x mail.Examined, err error, c config.Mail) []finding {
 	case strings.Contains(what, "took too long"):
 		mend = "Many networks let nobody out to the ports of mail. Take the port that your mail provider names for programs:\n  SMTP_URL=smtps://user:password@host:465"
 	}
-	return []finding{fail("No mail can be sent: "+strings.TrimRight(what, ".")+why+".", mend)}
+	return []Finding{fail("No mail can be sent: "+strings.TrimRight(what, ".")+why+".", mend)}
 }
 
 // lookAtStorage looks whether files can be kept in the bucket.
-func lookAtStorage(p *patient) []finding {
+func lookAtStorage(p *patient) []Finding {
 	o := p.cfg.Storage.Bucket
 	if o.Endpoint == "" {
-		return []finding{ok("Not set: files are in %s.", pick(p.cfg.DatabaseURL == "", "the data folder", "the database"))}
+		return []Finding{ok("Not set: files are in %s.", pick(p.cfg.DatabaseURL == "", "the data folder", "the database"))}
 	}
 	ctx, cancel := p.within(slow)
 	defer cancel()
@@ -98,9 +98,9 @@ func lookAtStorage(p *patient) []finding {
 	return storageVerdict(o, err)
 }
 
-func storageVerdict(o bucket.Options, err error) []finding {
+func storageVerdict(o bucket.Options, err error) []Finding {
 	if err == nil {
-		return []finding{ok("The bucket %s at %s is there; an object was put, read and removed again.", o.Bucket, o.Endpoint)}
+		return []Finding{ok("The bucket %s at %s is there; an object was put, read and removed again.", o.Bucket, o.Endpoint)}
 	}
 	why := plainly(err)
 	if known, isKnown := errors.AsType[*kyro.Error](err); isKnown && known.Unwrap() != nil {
@@ -114,14 +114,14 @@ func storageVerdict(o bucket.Options, err error) []finding {
 	case strings.Contains(why, "AccessDenied"), strings.Contains(why, "HTTP 403"), strings.Contains(why, "SignatureDoesNotMatch"), strings.Contains(why, "InvalidAccessKeyId"):
 		mend = "See KYRO_S3_ACCESS_KEY, KYRO_S3_SECRET_KEY and KYRO_S3_REGION. The key must be allowed s3:ListBucket on the bucket and s3:GetObject, s3:PutObject and s3:DeleteObject on what is in it."
 	}
-	return []finding{fail(fmt.Sprintf("Files cannot be kept in the bucket %s at %s: %s.", o.Bucket, o.Endpoint, strings.TrimRight(why, ".")), mend)}
+	return []Finding{fail(fmt.Sprintf("Files cannot be kept in the bucket %s at %s: %s.", o.Bucket, o.Endpoint, strings.TrimRight(why, ".")), mend)}
 }
 
 // askedName is looked up to find out whether names can be.
 const askedName = "example.com."
 
 // lookAtNameServer looks whether the names of pages can be looked up.
-func lookAtNameServer(p *patient) []finding {
+func lookAtNameServer(p *patient) []Finding {
 	if !p.cfg.Role.Works() {
 		return nil // which fetches none
 	}
@@ -137,7 +137,7 @@ func lookAtNameServer(p *patient) []finding {
 	return nameServerVerdict(p.cfg.Fetch.DNS, err)
 }
 
-func nameServerVerdict(server string, err error) []finding {
+func nameServerVerdict(server string, err error) []Finding {
 	var unknown *net.DNSError
 	answered := err == nil
 	if errors.As(err, &unknown) {
@@ -145,17 +145,17 @@ func nameServerVerdict(server string, err error) []finding {
 	}
 	switch {
 	case answered && server == "":
-		return []finding{ok("Names of pages are looked up by the system's name servers, which answer.")}
+		return []Finding{ok("Names of pages are looked up by the system's name servers, which answer.")}
 	case answered:
-		return []finding{ok("Names of pages are looked up by %s, which answers.", server)}
+		return []Finding{ok("Names of pages are looked up by %s, which answers.", server)}
 	case server == "":
-		return []finding{note("Names cannot be looked up here ("+plainly(err)+"): pages of the internet are not fetched.", "Without the internet nothing is to be done. Else see /etc/resolv.conf, or name a server:\n  KYRO_FETCH_DNS=192.0.2.53:53")}
+		return []Finding{note("Names cannot be looked up here ("+plainly(err)+"): pages of the internet are not fetched.", "Without the internet nothing is to be done. Else see /etc/resolv.conf, or name a server:\n  KYRO_FETCH_DNS=192.0.2.53:53")}
 	}
-	return []finding{fail("The name server of KYRO_FETCH_DNS does not answer ("+plainly(err)+"): no page can be fetched by its name.", "Name one that does, or use those of the system:\n  unset KYRO_FETCH_DNS")}
+	return []Finding{fail("The name server of KYRO_FETCH_DNS does not answer ("+plainly(err)+"): no page can be fetched by its name.", "Name one that does, or use those of the system:\n  unset KYRO_FETCH_DNS")}
 }
 
 // lookAtTraces looks whether the collector takes spans.
-func lookAtTraces(p *patient) []finding {
+func lookAtTraces(p *patient) []Finding {
 	t := p.cfg.Traces
 	if t.Endpoint == "" {
 		return nil
@@ -166,14 +166,14 @@ func lookAtTraces(p *patient) []finding {
 	return tracesVerdict(t.Endpoint, status, err)
 }
 
-func tracesVerdict(endpoint string, status int, err error) []finding {
+func tracesVerdict(endpoint string, status int, err error) []Finding {
 	switch {
 	case err != nil:
-		return []finding{warn("The collector of traces at "+endpoint+" cannot be reached: "+plainly(err)+". Traces are lost; all else works.", "Start it, or name another one, or none:\n  unset OTEL_EXPORTER_OTLP_ENDPOINT")}
+		return []Finding{warn("The collector of traces at "+endpoint+" cannot be reached: "+plainly(err)+". Traces are lost; all else works.", "Start it, or name another one, or none:\n  unset OTEL_EXPORTER_OTLP_ENDPOINT")}
 	case status == 401 || status == 403:
-		return []finding{warn(fmt.Sprintf("The collector of traces at %s refuses us (%d). Traces are lost; all else works.", endpoint, status), "Give it the header that it wants, its value as in URLs:\n  OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20…")}
+		return []Finding{warn(fmt.Sprintf("The collector of traces at %s refuses us (%d). Traces are lost; all else works.", endpoint, status), "Give it the header that it wants, its value as in URLs:\n  OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20…")}
 	case status >= 300:
-		return []finding{warn(fmt.Sprintf("What is at %s does not take traces by OTLP over HTTP: it answers %d to /v1/traces.", endpoint, status), "Name the port for HTTP, mostly 4318, and nothing behind it:\n  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318")}
+		return []Finding{warn(fmt.Sprintf("What is at %s does not take traces by OTLP over HTTP: it answers %d to /v1/traces.", endpoint, status), "Name the port for HTTP, mostly 4318, and nothing behind it:\n  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318")}
 	}
-	return []finding{ok("The collector of traces at %s takes what is sent.", endpoint)}
+	return []Finding{ok("The collector of traces at %s takes what is sent.", endpoint)}
 }

@@ -26,7 +26,7 @@ const (
 )
 
 // lookAtOpenFiles holds the limit of open files against the connections that are let in.
-func lookAtOpenFiles(p *patient) []finding {
+func lookAtOpenFiles(p *patient) []Finding {
 	limit, known := host.OpenFiles()
 	if !known {
 		return nil
@@ -38,20 +38,20 @@ func lookAtOpenFiles(p *patient) []finding {
 	return openFilesVerdict(limit, uint64(wanted))
 }
 
-func openFilesVerdict(limit, wanted uint64) []finding {
+func openFilesVerdict(limit, wanted uint64) []Finding {
 	mend := fmt.Sprintf("Raise the limit, in the unit of systemd by the first, in a shell by the second:\n  LimitNOFILE=%d\n  ulimit -n %d", max(65_536, wanted), max(65_536, wanted))
 	switch {
 	case limit < 2*ownFiles:
-		return []finding{fail(fmt.Sprintf("This process may hold %d files open, connections among them: that is too few for a server.", limit), mend)}
+		return []Finding{fail(fmt.Sprintf("This process may hold %d files open, connections among them: that is too few for a server.", limit), mend)}
 	case limit < wanted:
-		return []finding{warn(fmt.Sprintf("This process may hold %d files open, and as many connections as KYRO_MAX_CONNECTIONS lets in take %d.", limit, wanted),
+		return []Finding{warn(fmt.Sprintf("This process may hold %d files open, and as many connections as KYRO_MAX_CONNECTIONS lets in take %d.", limit, wanted),
 			mend+fmt.Sprintf("\nor let fewer in:\n  KYRO_MAX_CONNECTIONS=%d", limit-ownFiles))}
 	}
-	return []finding{ok("This process may hold %d files open, and %d are the most that it wants.", limit, wanted)}
+	return []Finding{ok("This process may hold %d files open, and %d are the most that it wants.", limit, wanted)}
 }
 
 // lookAtMemory holds the memory that there is against what the server and the processes that read documents take.
-func lookAtMemory(p *patient) []finding {
+func lookAtMemory(p *patient) []Finding {
 	total, free, known := memoryOf("/proc/meminfo")
 	if !known {
 		return nil
@@ -65,7 +65,7 @@ func lookAtMemory(p *patient) []finding {
 }
 
 // memoryVerdict: limit is what a control group gives, 0 for none.
-func memoryVerdict(total, free, limit uint64, children int, each uint64) []finding {
+func memoryVerdict(total, free, limit uint64, children int, each uint64) []Finding {
 	least, most := uint64(serverMemory), uint64(serverMemory)+uint64(children)*each
 	if children > 0 {
 		least += each
@@ -83,20 +83,20 @@ func memoryVerdict(total, free, limit uint64, children int, each uint64) []findi
 	const mend = "Give it more. In a unit of systemd, or for a container:\n  MemoryMax=%dM\n  --memory %dm"
 	switch {
 	case have < least:
-		return []finding{warn(what+". "+wants+": the system may end one of them.", fmt.Sprintf(mend, most>>20+256, most>>20+256))}
+		return []Finding{warn(what+". "+wants+": the system may end one of them.", fmt.Sprintf(mend, most>>20+256, most>>20+256))}
 	case have < most:
-		return []finding{note(what+". "+wants+": it is little for large files that are read at the same time.", fmt.Sprintf(mend, most>>20+256, most>>20+256))}
+		return []Finding{note(what+". "+wants+": it is little for large files that are read at the same time.", fmt.Sprintf(mend, most>>20+256, most>>20+256))}
 	}
-	return []finding{ok("%s. %s.", what, wants)}
+	return []Finding{ok("%s. %s.", what, wants)}
 }
 
 // memoryOf reads what Linux tells of the machine's memory.
 func memoryOf(path string) (total, free uint64, known bool) {
-	text, err := os.ReadFile(path)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return 0, 0, false
 	}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(string(content)) {
 		fields := strings.Fields(line)
 		if len(fields) < 2 {
 			continue
@@ -114,11 +114,11 @@ func memoryOf(path string) (total, free uint64, known bool) {
 
 // cgroupMemory is the least memory that the control groups of this process and those above it allow, in either version.
 func cgroupMemory(groups, root string) (limit uint64, limited bool) {
-	text, err := os.ReadFile(groups)
+	content, err := os.ReadFile(groups)
 	if err != nil {
 		return 0, false
 	}
-	for line := range strings.Lines(strings.TrimSpace(string(text))) {
+	for line := range strings.Lines(strings.TrimSpace(string(content))) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) != 3 {
 			continue
@@ -131,9 +131,9 @@ func cgroupMemory(groups, root string) (limit uint64, limited bool) {
 			base, name = filepath.Join(root, "memory"), "memory.limit_in_bytes"
 		}
 		for at := filepath.Clean("/" + parts[2]); ; at = filepath.Dir(at) {
-			text, err := os.ReadFile(filepath.Join(base, at, name))
+			most, err := os.ReadFile(filepath.Join(base, at, name))
 			// No limit is "max", or in version 1 a number beyond all memory.
-			if n, numErr := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && numErr == nil && n < 1<<60 && (!limited || n < limit) {
+			if n, numErr := strconv.ParseUint(strings.TrimSpace(string(most)), 10, 64); err == nil && numErr == nil && n < 1<<60 && (!limited || n < limit) {
 				limit, limited = n, true
 			}
 			if at == "/" {
@@ -145,33 +145,33 @@ func cgroupMemory(groups, root string) (limit uint64, limited bool) {
 }
 
 // lookAtProcessors looks how many there are.
-func lookAtProcessors(*patient) []finding { return processorsVerdict(runtime.GOMAXPROCS(0)) }
+func lookAtProcessors(*patient) []Finding { return processorsVerdict(runtime.GOMAXPROCS(0)) }
 
-func processorsVerdict(n int) []finding {
+func processorsVerdict(n int) []Finding {
 	if n == 1 {
-		return []finding{note("There is one processor for this process: people wait while files are read.", "Give it two, in a unit of systemd, or for a container:\n  CPUQuota=200%\n  --cpus 2")}
+		return []Finding{note("There is one processor for this process: people wait while files are read.", "Give it two, in a unit of systemd, or for a container:\n  CPUQuota=200%\n  --cpus 2")}
 	}
-	return []finding{ok("There are %d processors for this process.", n)}
+	return []Finding{ok("There are %d processors for this process.", n)}
 }
 
 // lookAtUser looks who runs this.
-func lookAtUser(*patient) []finding {
+func lookAtUser(*patient) []Finding {
 	if host.IsRoot() {
-		return []finding{warn("This is root: whoever broke into the server would have the machine.",
+		return []Finding{warn("This is root: whoever broke into the server would have the machine.",
 			"Run the server, and this, as a user of its own:\n  useradd --system --home-dir /var/lib/kyrochat --create-home --shell /usr/sbin/nologin kyrochat\n  sudo -u kyrochat -E kyrochat doctor\nWhere install.sh or a package made that user, there is\n  kyrochat-run doctor")}
 	}
-	return []finding{ok("The user is %s, who is not root.", host.OwnName())}
+	return []Finding{ok("The user is %s, who is not root.", host.OwnName())}
 }
 
 // lookAtTemporary looks at the folder in which documents are read. It has to be there; what is written is in the cache, where
 // that can be: a container whose root is read-only needs nothing else.
-func lookAtTemporary(*patient) []finding {
+func lookAtTemporary(*patient) []Finding {
 	dir := os.TempDir()
 	err := tryFile(dir)
 	if err != nil {
 		info, missing := os.Stat(dir)
 		if cache, closed := cacheFolder(); closed == nil && missing == nil && info.IsDir() {
-			return []finding{ok("%s cannot be written to, and need not be: %s can.", dir, cache)}
+			return []Finding{ok("%s cannot be written to, and need not be: %s can.", dir, cache)}
 		}
 	}
 	return temporaryVerdict(dir, err)
@@ -192,16 +192,16 @@ func cacheFolder() (dir string, err error) {
 	}
 }
 
-func temporaryVerdict(dir string, err error) []finding {
+func temporaryVerdict(dir string, err error) []Finding {
 	if err == nil {
-		return []finding{ok("%s can be written to.", dir)}
+		return []Finding{ok("%s can be written to.", dir)}
 	}
-	return []finding{fail("The folder for temporary files "+dir+" cannot be used: "+plainly(err)+". Documents are read in it.",
+	return []Finding{fail("The folder for temporary files "+dir+" cannot be used: "+plainly(err)+". Documents are read in it.",
 		"Make it, or, for a container without one, the second; or name another one (TMPDIR):\n  install -d -m 1777 "+quoted(dir)+"\n  --tmpfs "+quoted(dir))}
 }
 
 // lookAtExtraction has a document read as a server does it.
-func lookAtExtraction(p *patient) []finding {
+func lookAtExtraction(p *patient) []Finding {
 	if !p.cfg.Role.Works() {
 		return nil
 	}
@@ -244,15 +244,15 @@ func (p *patient) readSomething(ctx context.Context) error {
 	return err
 }
 
-func extractionVerdict(err error, unconfined string) []finding {
+func extractionVerdict(err error, unconfined string) []Finding {
 	if err != nil {
 		what, why := mailTrouble(err)
-		return []finding{fail("Documents cannot be read: "+strings.TrimRight(what, ".")+why+".",
+		return []Finding{fail("Documents cannot be read: "+strings.TrimRight(what, ".")+why+".",
 			"Documents are read by a process of their own, which this program starts from its file. See that the file may be run by the user, that its file system is not mounted noexec, and that no limit of processes (ulimit -u, TasksMax, --pids-limit) is met.")}
 	}
 	if unconfined != "" {
-		return []finding{warn("Documents are read, but what reads them is not kept from "+unconfined+": a file that took it over could do that.",
+		return []Finding{warn("Documents are read, but what reads them is not kept from "+unconfined+": a file that took it over could do that.",
 			"Use Linux 5.13 or newer with Landlock (CONFIG_SECURITY_LANDLOCK, lsm=landlock,…) and seccomp. In a container, see that its runtime lets landlock_create_ruleset and seccomp through.")}
 	}
-	return []finding{ok("A document was read, by a process that cannot open files, connect, or start programs.")}
+	return []Finding{ok("A document was read, by a process that cannot open files, connect, or start programs.")}
 }

@@ -22,14 +22,14 @@ import (
 const production = "KYRO_ENV=production KYRO_SECRET=" + envtest.SecretOne + " KYRO_SIGNUP=closed KYRO_PUBLIC_URL=https://chat.example.com KYRO_TRUSTED_PROXIES=127.0.0.1"
 
 // configured looks at settings alone.
-func configured(t *testing.T, settings string) []finding {
+func configured(t *testing.T, settings string) []Finding {
 	t.Helper()
 	env := map[string]string{}
 	for each := range strings.FieldsSeq(settings) {
 		name, value, _ := strings.Cut(each, "=")
 		env[name] = value
 	}
-	return lookAtConfiguration(newPatient(Options{Getenv: envtest.Of(env), Now: time.Now}))
+	return lookAtConfiguration(newPatient(t.Context(), Options{Getenv: envtest.Of(env), Now: time.Now}))
 }
 
 func TestWhatSettingsAreToldOf(t *testing.T) {
@@ -165,10 +165,10 @@ func TestVerdictsOnPostgreSQL(t *testing.T) {
 	good := store.ExaminedPostgres{VersionNumber: 150004, Encoding: "UTF8", CanMake: true, CanUse: true, CanChange: true, User: "kyro", Owner: "kyro", Most: 97, Open: 3, Pool: 17,
 		SynchronousCommit: "on", FullPageWrites: "on", Fsync: "on"}
 	with := func(change func(*store.ExaminedPostgres)) store.ExaminedPostgres { pg := good; change(&pg); return pg }
-	reached := func(pg store.ExaminedPostgres) []finding {
+	reached := func(pg store.ExaminedPostgres) []Finding {
 		return postgresVerdict(examinedDatabase{Examined: store.Examined{Where: "db:5432, database kyro", Version: "15.4", Took: time.Millisecond, Postgres: &pg}})
 	}
-	refused := func(text string) []finding {
+	refused := func(text string) []Finding {
 		return postgresVerdict(examinedDatabase{store.Examined{Where: "db:5432, database kyro"}, errors.New(text)})
 	}
 	slow := postgresVerdict(examinedDatabase{Examined: store.Examined{Took: 80 * time.Millisecond, Postgres: &good}})
@@ -182,7 +182,7 @@ func TestVerdictsOnPostgreSQL(t *testing.T) {
 	wantVerdict(t, "database", "no connection left", refused("sorry, too many clients already (SQLSTATE 53300)"), Failed, "max_connections")
 	wantVerdict(t, "database", "silent", refused("read tcp: context deadline exceeded"), Failed, "does not answer in time")
 
-	settings := func(change func(*store.ExaminedPostgres)) []finding {
+	settings := func(change func(*store.ExaminedPostgres)) []Finding {
 		return databaseSettingsVerdict(with(change), store.SchemaCurrent)
 	}
 	wantVerdict(t, "database-settings", "good", databaseSettingsVerdict(good, store.SchemaNone), Fine)
@@ -208,7 +208,7 @@ func TestVerdictsOnPostgreSQL(t *testing.T) {
 
 func TestVerdictsOnTheSchema(t *testing.T) {
 	t.Parallel()
-	of := func(x store.Examined, inUse bool) []finding {
+	of := func(x store.Examined, inUse bool) []Finding {
 		return schemaVerdict(examinedDatabase{Examined: x}, inUse)
 	}
 	wantVerdict(t, "database-schema", "current", of(store.Examined{}, false), Fine)
@@ -218,7 +218,7 @@ func TestVerdictsOnTheSchema(t *testing.T) {
 	wantVerdict(t, "database-schema", "newer", of(store.Examined{SchemaErr: fmt.Errorf("%w: 2030", store.ErrNewer)}, false), Failed, "newer version")
 	wantVerdict(t, "database-schema", "hidden", of(store.Examined{SchemaErr: errors.New("permission denied")}, false), Failed, "permission denied")
 
-	file := func(f store.ExaminedFile, err error) []finding {
+	file := func(f store.ExaminedFile, err error) []Finding {
 		f.Path = "/data/kyro.db"
 		return fileVerdict(examinedDatabase{store.Examined{Where: f.Path, Version: "3.50.4", File: &f}, err})
 	}
@@ -260,7 +260,7 @@ func TestVerdictsOnRedis(t *testing.T) {
 
 func TestVerdictsOnProviders(t *testing.T) {
 	t.Parallel()
-	gemini := func(answers, embeddings ai.Examined) []finding {
+	gemini := func(answers, embeddings ai.Examined) []Finding {
 		answers.Model, embeddings.Model = "gemini-x", "embedding-x"
 		return geminiVerdict(examinedModels{answers: answers, embeddings: embeddings}, 768)
 	}
@@ -293,7 +293,7 @@ func TestVerdictsOnProviders(t *testing.T) {
 
 func TestVerdictsOnServices(t *testing.T) {
 	t.Parallel()
-	mailed := func(message string) []finding {
+	mailed := func(message string) []Finding {
 		return mailVerdict(mail.Examined{Address: "mail.example.com:587"}, kyro.Errorf(kyro.CodeUpstreamFailed, "%s", message), config.Mail{})
 	}
 	wantVerdict(t, "mail", "good", mailVerdict(mail.Examined{Address: "m:587", Encrypted: "TLS 1.3", SignedIn: true}, nil, config.Mail{From: "kyro@example.com"}), Fine, "encrypted by TLS 1.3", "kyro@example.com")
@@ -359,6 +359,6 @@ func TestVerdictsOnTheMachine(t *testing.T) {
 		"no address of ours": {address{problem: syscall.EADDRNOTAVAIL}, Failed, "cannot listen"},
 	} {
 		c.a.setting, c.a.addr = "KYRO_ADDR", "127.0.0.1:8080"
-		wantVerdict(t, "addresses", name, []finding{c.a.verdict()}, c.status, c.word)
+		wantVerdict(t, "addresses", name, []Finding{c.a.verdict()}, c.status, c.word)
 	}
 }

@@ -33,7 +33,7 @@ func doctored(t *testing.T, settings map[string]string, args ...string) (out str
 }
 
 // diagnosedReport is what the doctor found, as its JSON has it.
-type diagnosedReport struct{ doctor.ReportJSON }
+type diagnosedReport struct{ doctor.Report }
 
 // diagnosed runs the doctor and reads its JSON. Whatever it finds must be in its manual.
 func diagnosed(t *testing.T, settings map[string]string, args ...string) (diagnosedReport, int) {
@@ -71,9 +71,9 @@ var doctorsManual = sync.OnceValue(func() (list []string) {
 })
 
 // of gives what a check found, and fails where it found nothing.
-func (r diagnosedReport) of(t *testing.T, check string) []doctor.FindingJSON {
+func (r diagnosedReport) of(t *testing.T, check string) []doctor.Finding {
 	t.Helper()
-	var found []doctor.FindingJSON
+	var found []doctor.Finding
 	for _, f := range r.Findings {
 		if f.Check == check {
 			found = append(found, f)

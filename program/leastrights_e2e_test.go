@@ -53,7 +53,7 @@ func TestAServerNeedsNoRightToTheSchema(t *testing.T) {
 	diagnosis.want(t, "database-schema", doctor.Fine, "that of this program")
 	diagnosis.want(t, "database-settings", doctor.Noted, "may use the tables and not change them")
 	// How the database of the tests keeps what it has on the disk is another thing.
-	if slices.ContainsFunc(diagnosis.of(t, "database-settings"), func(f doctor.FindingJSON) bool { return f.Status == doctor.Failed || strings.Contains(f.Mend, "GRANT") }) {
+	if slices.ContainsFunc(diagnosis.of(t, "database-settings"), func(f doctor.Finding) bool { return f.Status == doctor.Failed || strings.Contains(f.Mend, "GRANT") }) {
 		t.Errorf("the doctor says %+v", diagnosis.of(t, "database-settings"))
 	}
 
