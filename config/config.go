@@ -57,7 +57,7 @@ type Config struct {
 
 	Fetch Fetch
 
-	Documents      transport.DocumentOptions
+	Queries        transport.DocumentOptions // which GraphQL documents are taken
 	Carriers       Carriers
 	HeaderTimeout  time.Duration // for the head of a request
 	Limits         kyro.Limits
@@ -136,10 +136,10 @@ func Read(getenv func(string) string) (Config, error) {
 		LogLevel: r.level("KYRO_LOG_LEVEL"),
 	}
 	c.LogJSON = r.choice("KYRO_LOG_FORMAT", pick(c.Production, "json", "text"), "text", "json") == "json"
-	c.Prices = r.prices()
-	c.Fetch = r.fetch()
-	c.Documents = r.documents(c.Production)
-	c.Carriers = r.carriers(c.Limits.MaxUploadBytes)
+	r.readPrices(&c)
+	r.readFetch(&c)
+	r.readQueries(&c)
+	r.readCarriers(&c)
 	c.PublicURL = strings.TrimSuffix(r.url("KYRO_PUBLIC_URL", "http", "https"), "/")
 	if strings.ContainsAny(c.PublicURL, "?#") {
 		r.wrong("KYRO_PUBLIC_URL", "has a query or a fragment: links in mails go on behind it, so end it with the host or a path")
@@ -153,7 +153,7 @@ func Read(getenv func(string) string) (Config, error) {
 	}
 	signUp := strings.ToUpper(r.choice("KYRO_SIGNUP", pick(c.Production, "verified", "open"), "open", "verified", "closed"))
 	c.SignUp = kyro.SignUpMode(signUp)
-	c.Rates = r.rates(c.Production)
+	r.readRates(&c)
 	r.readMail(&c)
 	r.readRedis(&c)
 	r.readProviders(&c)

@@ -18,9 +18,10 @@ type Fetch struct {
 	Delay    time.Duration // between two requests to a host
 }
 
-// fetch reads how pages of the web are fetched.
-func (r *reader) fetch() Fetch {
-	c := Fetch{
+// readFetch reads how pages of the web are fetched.
+func (r *reader) readFetch(c *Config) {
+	f := &c.Fetch
+	*f = Fetch{
 		Agent:    r.text("KYRO_FETCH_AGENT", fetch.DefaultUserAgent),
 		Timeout:  r.duration("KYRO_FETCH_TIMEOUT", 30*time.Second),
 		MaxBytes: r.integer("KYRO_FETCH_MAX_BYTES", fetch.DefaultMaxPage, 1, 1<<31-1),
@@ -31,18 +32,17 @@ func (r *reader) fetch() Fetch {
 		if err != nil {
 			r.wrong("KYRO_FETCH_ALLOW", "has %q: use addresses or networks with ports, such as 10.0.0.0/8:80-90 or [::1]:8080, separated by commas", s)
 		}
-		c.Allow = append(c.Allow, exceptions...)
+		f.Allow = append(f.Allow, exceptions...)
 	}
-	if c.DNS = r.text("KYRO_FETCH_DNS", ""); c.DNS != "" {
-		if at, err := netip.ParseAddrPort(c.DNS); err != nil || at.Port() == 0 {
-			r.wrong("KYRO_FETCH_DNS", "is %q: use the address and the port of a name server, such as 192.0.2.53:53 or [2001:db8::53]:53", c.DNS)
+	if f.DNS = r.text("KYRO_FETCH_DNS", ""); f.DNS != "" {
+		if at, err := netip.ParseAddrPort(f.DNS); err != nil || at.Port() == 0 {
+			r.wrong("KYRO_FETCH_DNS", "is %q: use the address and the port of a name server, such as 192.0.2.53:53 or [2001:db8::53]:53", f.DNS)
 		}
 	}
-	if c.Timeout > 35*time.Second {
+	if f.Timeout > 35*time.Second {
 		r.wrong("KYRO_FETCH_TIMEOUT", "must be at most 35s: a job's turn ends after 45s")
 	}
-	if fetch.ProductToken(c.Agent) == "" || strings.ContainsFunc(c.Agent, func(c rune) bool { return c < ' ' || c > '~' }) {
-		r.wrong("KYRO_FETCH_AGENT", "is %q: use a User-Agent that begins with a name of letters, such as ExampleBot/1.0 (+https://example.com/bot)", c.Agent)
+	if fetch.ProductToken(f.Agent) == "" || strings.ContainsFunc(f.Agent, func(c rune) bool { return c < ' ' || c > '~' }) {
+		r.wrong("KYRO_FETCH_AGENT", "is %q: use a User-Agent that begins with a name of letters, such as ExampleBot/1.0 (+https://example.com/bot)", f.Agent)
 	}
-	return c
 }

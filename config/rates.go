@@ -19,19 +19,19 @@ type Rates struct {
 	Scale      float64   // of the policies of guesses, which are no settings
 }
 
-// rates reads how often things may be done.
-func (r *reader) rates(production bool) Rates {
+// readRates reads how often things may be done.
+func (r *reader) readRates(c *Config) {
 	const most = 1_000_000
 	scale := r.float("KYRO_RATE_SCALE", 1, 0, 1000)
 	times := func(name string, fallback kyro.Rate) kyro.Rate {
 		return kyro.Rate{Count: r.integer(name, fallback.Count, 1, most), Per: fallback.Per}.Scaled(scale)
 	}
 	d := account.DefaultRates()
-	return Rates{
+	c.Rates = Rates{
 		Operations: kyro.Rate{
 			Count: r.integer("KYRO_RATE_OPERATIONS", 300, 1, most), Per: r.duration("KYRO_RATE_WINDOW", 10*time.Second),
 		}.Scaled(scale),
-		Connects: times("KYRO_RATE_CONNECTS", kyro.Rate{Count: pick(production, 30, 600), Per: time.Minute}),
+		Connects: times("KYRO_RATE_CONNECTS", kyro.Rate{Count: pick(c.Production, 30, 600), Per: time.Minute}),
 		Socket:   times("KYRO_RATE_SOCKET_MESSAGES", kyro.Rate{Count: 1000, Per: 10 * time.Second}),
 		Accounts: account.Rates{
 			SignUps:      times("KYRO_RATE_SIGN_UPS", d.SignUps),

@@ -27,10 +27,10 @@ type Remark struct{ Setting, Says string }
 type Mistakes []Remark
 
 // Error implements error.
-func (w Mistakes) Error() string {
+func (m Mistakes) Error() string {
 	var b strings.Builder
 	b.WriteString("the configuration is wrong:")
-	for _, each := range w {
+	for _, each := range m {
 		b.WriteString("\n" + each.Setting + " " + each.Says)
 	}
 	return b.String()

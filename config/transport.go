@@ -15,11 +15,12 @@ type Carriers struct {
 	MaxConnections, MaxLive int // of this node
 }
 
-// carriers reads the limits of the transports. What is not set stays zero, for which each has its default.
-func (r *reader) carriers(uploadBytes int64) Carriers {
+// readCarriers reads the limits of the transports. What is not set stays zero, for which each has its default.
+func (r *reader) readCarriers(c *Config) {
 	const most = 1 << 30
 	timeout, grace := r.duration("KYRO_HTTP_OPERATION_TIMEOUT", 0), r.duration("KYRO_TOKEN_GRACE", 0)
-	c := Carriers{
+	carry := &c.Carriers
+	*carry = Carriers{
 		HTTP: transport.HTTP{
 			MaxBody:       int64(r.integer("KYRO_HTTP_MAX_BODY_BYTES", 0, 1, most)),
 			BodyTimeout:   r.duration("KYRO_HTTP_BODY_TIMEOUT", 0),
@@ -27,7 +28,7 @@ func (r *reader) carriers(uploadBytes int64) Carriers {
 			Timeout:       timeout,
 		},
 		Uploads: transport.Multipart{
-			MaxUpload: uploadBytes,
+			MaxUpload: c.Limits.MaxUploadBytes,
 			MaxFiles:  r.integer("KYRO_UPLOAD_MAX_FILES", 0, 1, 1000),
 			Grace:     r.duration("KYRO_UPLOAD_GRACE", 0),
 			MinRate:   int64(r.integer("KYRO_UPLOAD_MIN_RATE", 0, 1, most)),
@@ -50,13 +51,12 @@ func (r *reader) carriers(uploadBytes int64) Carriers {
 		MaxConnections: r.integer("KYRO_MAX_CONNECTIONS", 0, 1, 1_000_000),
 		MaxLive:        r.integer("KYRO_MAX_LIVE_OPERATIONS", 0, 1, 10_000_000),
 	}
-	c.Uploads.AnswerTimeout = c.HTTP.AnswerTimeout
-	c.Events = transport.SSE{
-		HTTP:        c.HTTP,
+	carry.Uploads.AnswerTimeout = carry.HTTP.AnswerTimeout
+	carry.Events = transport.SSE{
+		HTTP:        carry.HTTP,
 		KeepAlive:   r.duration("KYRO_SSE_KEEP_ALIVE", 0),
 		WriteTime:   r.duration("KYRO_SSE_WRITE_TIMEOUT", 0),
 		ExpiryGrace: grace,
 		MaxStreams:  r.integer("KYRO_SSE_MAX_STREAMS", transport.DefaultMaxStreams, 1, 100_000),
 	}
-	return c
 }

@@ -107,7 +107,7 @@ func (a *app) graphQL(root *resolvers.Root, gate *auth.Gate) http.Handler {
 	server.SetRecoverFunc(presenter.Recover)
 	server.Use(carry.Envelope)
 	server.Use(rates) // before the documents, which cost more to read than to refuse
-	documents := a.cfg.Documents
+	documents := a.cfg.Queries
 	documents.Shared = a.nodes.queries
 	documents.Trusted = documents.Trusted.With(web.AccountDocuments()...)
 	transport.NewDocuments(schema.Schema(), documents).Install(server)

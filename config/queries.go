@@ -6,11 +6,12 @@ import (
 	"kyrochat/transport"
 )
 
-// documents reads which GraphQL documents are taken.
-func (r *reader) documents(production bool) transport.DocumentOptions {
+// readQueries reads which GraphQL documents are taken.
+func (r *reader) readQueries(c *Config) {
 	d := transport.DefaultDocumentLimits()
-	o := transport.DocumentOptions{
-		Open: !production,
+	q := &c.Queries
+	*q = transport.DocumentOptions{
+		Open: !c.Production,
 		Limits: transport.DocumentLimits{
 			Bytes:         r.integer("KYRO_QUERY_MAX_BYTES", d.Bytes, 1, 1<<20),
 			Tokens:        r.integer("KYRO_QUERY_MAX_TOKENS", d.Tokens, 1, 1_000_000),
@@ -29,17 +30,16 @@ func (r *reader) documents(production bool) transport.DocumentOptions {
 	}
 	path := r.text("KYRO_TRUSTED_DOCUMENTS", "")
 	if path == "" {
-		if o.TrustedOnly {
+		if q.TrustedOnly {
 			r.wrong("KYRO_TRUSTED_ONLY", "needs a manifest in KYRO_TRUSTED_DOCUMENTS")
 		}
-		return o
+		return
 	}
-	text, err := os.ReadFile(path)
+	manifest, err := os.ReadFile(path)
 	if err == nil {
-		o.Trusted, err = transport.ReadManifest(text)
+		q.Trusted, err = transport.ReadManifest(manifest)
 	}
 	if err != nil {
 		r.wrong("KYRO_TRUSTED_DOCUMENTS", "cannot be used: %v", err)
 	}
-	return o
 }
