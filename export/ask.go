@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"kyrochat/kyro"
@@ -77,7 +78,7 @@ func (s *Service) Export(ctx context.Context, v kyro.Viewer, id kyro.ID) (kyro.E
 	if err := v.MustBePersonFor(id, kyro.KindExport); err != nil {
 		return kyro.Export{}, err
 	}
-	rows, err := s.Store.Exports(ctx, v.UserID, []kyro.ID{id}, s.time())
+	rows, err := s.Exports(ctx, v, []kyro.ID{id})
 	return kyro.One(rows, err, kyro.KindExport)
 }
 
@@ -86,7 +87,8 @@ func (s *Service) Exports(ctx context.Context, v kyro.Viewer, ids []kyro.ID) ([]
 	if err := v.MustBePerson(); err != nil {
 		return nil, err
 	}
-	return s.Store.Exports(ctx, v.UserID, ids, s.time())
+	rows, err := s.Store.Exports(ctx, v.UserID, ids, s.time())
+	return slices.DeleteFunc(rows, func(e kyro.Export) bool { return !e.ReadableBy(v) }), err
 }
 
 // List gives the viewer's exports, newest first, at most kyro.MaxExportsListed. Persons only.
