@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/account"
 	"kyrochat/answer"
 	"kyrochat/auth"
 	"kyrochat/kyro"
@@ -92,8 +93,8 @@ func Read(getenv func(string) string) (Config, error) {
 
 		DatabaseURL: kyro.Secret(r.service("DATABASE_URL", store.CheckURL, "postgres", "postgresql")),
 
-		AccessTTL:  r.duration("KYRO_ACCESS_TOKEN_TTL", 10*time.Minute),
-		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", 14*24*time.Hour),
+		AccessTTL:  r.duration("KYRO_ACCESS_TOKEN_TTL", auth.DefaultAccessTTL),
+		RefreshTTL: r.duration("KYRO_REFRESH_TOKEN_TTL", account.DefaultRefreshTTL),
 
 		Limits: kyro.Limits{
 			MaxUploadBytes:    int64(r.integer("KYRO_MAX_UPLOAD_BYTES", int(d.MaxUploadBytes), 1, 1<<31-1)),

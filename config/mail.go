@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/account"
 	"kyrochat/kyro"
 	"kyrochat/mail"
 )
@@ -38,8 +39,8 @@ func (r *reader) readMail(c *Config) {
 	} else if err := mail.CheckFrom(m.From); err != nil {
 		r.wrong("KYRO_MAIL_FROM", "is refused: %v", err)
 	}
-	m.ResetTTL = r.duration("KYRO_RESET_TOKEN_TTL", 30*time.Minute)
-	m.VerifyTTL = r.duration("KYRO_VERIFY_TOKEN_TTL", 24*time.Hour)
+	m.ResetTTL = r.duration("KYRO_RESET_TOKEN_TTL", account.DefaultResetTTL)
+	m.VerifyTTL = r.duration("KYRO_VERIFY_TOKEN_TTL", account.DefaultVerifyTTL)
 	m.Rate = kyro.Rate{Count: r.integer("KYRO_MAIL_RATE", 30, 1, 1_000_000), Per: time.Minute}.Scaled(c.Rates.Scale)
 	if c.Production {
 		r.checkMail(*c)
