@@ -54,7 +54,7 @@ func TestProfile(t *testing.T) {
 	if user, err := w.UpdateProfile(t.Context(), ada, kyro.UserPatch{}); err != nil || user.Name != "Ada L." {
 		t.Errorf("without a change: %+v, %v", user, err)
 	}
-	for _, bad := range []kyro.Opt[string]{kyro.Null[string](), kyro.Some(" "), kyro.Some(strings.Repeat("x", 101))} {
+	for _, bad := range []kyro.Opt[string]{kyro.Opt[string]{Set: true}, kyro.Some(" "), kyro.Some(strings.Repeat("x", 101))} {
 		_, err := w.UpdateProfile(t.Context(), ada, kyro.UserPatch{Name: bad})
 		wantError(t, err, kyro.CodeValidation, "name")
 	}

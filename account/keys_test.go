@@ -129,7 +129,7 @@ func TestCheckKey(t *testing.T) {
 func TestAKeyWithoutAnEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kyro.SignUpOpen)
-	_, hash := w.newKey(t, w.sessionOf(w.register(t)), func(k *kyro.NewAPIKey) { k.Expires = kyro.Null[time.Time]() })
+	_, hash := w.newKey(t, w.sessionOf(w.register(t)), func(k *kyro.NewAPIKey) { k.Expires = kyro.Opt[time.Time]{Set: true} })
 	w.pass(100 * kyro.APIKeyLife)
 	if _, err := w.CheckKey(t.Context(), hash, office); err != nil {
 		t.Error(err)

@@ -18,7 +18,6 @@ func TestGeminiCompletes(t *testing.T) {
 		script gemini.Script
 		code   kyro.Code
 		calls  int
-		took   time.Duration
 	}{
 		"well":           {calls: 1},
 		"503, then well": {script: gemini.Script{Status: 503, Times: 1}, calls: 2},

@@ -23,7 +23,7 @@ func TestNewAPIKeys(t *testing.T) {
 		fields []string // that are wrong
 	}{
 		"good":              {some(func(*kyro.NewAPIKey) {}), nil},
-		"for ever":          {some(func(k *kyro.NewAPIKey) { k.Expires = kyro.Null[time.Time]() }), nil},
+		"for ever":          {some(func(k *kyro.NewAPIKey) { k.Expires = kyro.Opt[time.Time]{Set: true} }), nil},
 		"for a moment":      {some(func(k *kyro.NewAPIKey) { k.Expires = kyro.Some(now.Add(time.Microsecond)) }), nil},
 		"until now":         {some(func(k *kyro.NewAPIKey) { k.Expires = kyro.Some(now) }), []string{"expiresAt"}},
 		"until before":      {some(func(k *kyro.NewAPIKey) { k.Expires = kyro.Some(now.Add(-time.Hour)) }), []string{"expiresAt"}},

@@ -22,7 +22,7 @@ func TestBotPatch(t *testing.T) {
 	if bot.Name != "Ada" || bot.TopK != 9 || *bot.Description != "d" || bot.Strict || bot.NoAnswerText != kyro.DefaultNoAnswerText {
 		t.Errorf("after the first patch: %+v", bot)
 	}
-	if err := bot.Apply(kyro.BotPatch{TopK: kyro.Null[int](), Description: kyro.Null[string](), Strict: kyro.Null[bool]()}); err != nil {
+	if err := bot.Apply(kyro.BotPatch{TopK: kyro.Opt[int]{Set: true}, Description: kyro.Opt[string]{Set: true}, Strict: kyro.Opt[bool]{Set: true}}); err != nil {
 		t.Fatal(err)
 	}
 	if bot.Name != "Ada" || bot.TopK != kyro.DefaultTopK || bot.Description != nil || !bot.Strict {
@@ -33,7 +33,7 @@ func TestBotPatch(t *testing.T) {
 func TestBotLimits(t *testing.T) {
 	t.Parallel()
 	tests := map[string]kyro.BotPatch{
-		"name":                 {Name: kyro.Null[string]()},
+		"name":                 {Name: kyro.Opt[string]{Set: true}},
 		"name ":                {Name: kyro.Some(strings.Repeat("x", 101))},
 		"name  ":               {Name: kyro.Some("a\nb")},
 		"name   ":              {Name: kyro.Some(" ")},
@@ -362,7 +362,7 @@ func TestConversationPatch(t *testing.T) {
 	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Some(" new ")}); err != nil || c.Title != "new" || !c.Archived {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Null[string](), Archived: kyro.Null[bool]()}); err != nil || c.ShownTitle() != kyro.DefaultConversationTitle || c.Archived {
+	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Opt[string]{Set: true}, Archived: kyro.Opt[bool]{Set: true}}); err != nil || c.ShownTitle() != kyro.DefaultConversationTitle || c.Archived {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if err := c.Apply(kyro.ConversationPatch{Title: kyro.Some("")}); kyro.ErrorCode(err) != kyro.CodeValidation {

@@ -9,9 +9,6 @@ type Opt[T any] struct {
 // Some is a field set to the value.
 func Some[T any](value T) Opt[T] { return Opt[T]{Set: true, Value: &value} }
 
-// Null is a field set to null.
-func Null[T any]() Opt[T] { return Opt[T]{Set: true} }
-
 // Into writes the field to a place that can be null; a field left out changes nothing.
 func (o Opt[T]) Into(place **T) {
 	if o.Set {

@@ -79,8 +79,8 @@ func (p *Progress) Publish(_ context.Context, bot kyro.ID, progress kyro.Documen
 	p.expire(now)
 }
 
-// Lose tells every watcher that changes may have been missed.
-func (p *Progress) Lose() {
+// lose tells every watcher that changes may have been missed.
+func (p *Progress) lose() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.end++

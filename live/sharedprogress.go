@@ -23,7 +23,7 @@ type progressSignal struct {
 // NewSharedProgress tells the other nodes over the bus, and is told by them. Without a bus it is the local one.
 func NewSharedProgress(bus *Bus, local *Progress) *SharedProgress {
 	On(bus, signalProgress, func(s progressSignal) { local.Publish(context.Background(), s.Bot, s.Progress) })
-	bus.OnMissed(local.Lose)
+	bus.OnMissed(local.lose)
 	return &SharedProgress{Progress: local, bus: bus}
 }
 

@@ -16,7 +16,7 @@ const (
 	pageCost   = 20   // of a connection whose size is not said, which is then the default page
 	maxPage    = 100  // larger pages are refused by the field itself
 	listCost   = 5    // of a plain list, whose length only the answer tells
-	secretCost = 100  // of a mutation that hashes
+	secretCost = 100  // of a mutation that checks a secret, or sends mail
 	eventShare = 10   // events of a subscription may cost one query: there may be one for every step of a document
 	sliceCost  = 50   // of a slice of a text, which is read on its own
 	textCost   = 1000 // characters of it, for one more
@@ -31,9 +31,9 @@ const (
 const selfish = "siblings"
 
 // complexity estimates what an operation costs: each field is one, and what is selected in a list counts once for
-// each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A slice
-// of a text costs 50, and one more for each 1,000 characters; a search of a bot and its analytics cost 1,000 each, a usage 200, and so
-// does each list of what its answers cite most or not at all.
+// each element it may have: first, last or the number of ids, 20 where nothing is said, 5 for a plain list. A mutation
+// that checks a secret costs 100; a slice of a text 50, and one more for each 1,000 characters; a search of a bot and its
+// analytics cost 1,000 each, a usage 200, and so does each list of what its answers cite most or not at all.
 type complexity struct {
 	variables map[string]any
 	fragments map[visit]int
@@ -174,8 +174,8 @@ type Cost struct {
 	Max       int `json:"max"`
 }
 
-// CostFrom is the cost of the operation that ctx belongs to.
-func CostFrom(ctx context.Context) (Cost, bool) {
+// costFrom is the cost of the operation that ctx belongs to.
+func costFrom(ctx context.Context) (Cost, bool) {
 	if !graphql.HasOperationContext(ctx) {
 		return Cost{}, false
 	}

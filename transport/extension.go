@@ -129,7 +129,7 @@ func (e Envelope) InterceptResponse(ctx context.Context, next graphql.ResponseHa
 	if response == nil || told(ctx) {
 		return response
 	}
-	if cost, known := CostFrom(ctx); known {
+	if cost, known := costFrom(ctx); known {
 		response.Extensions = maps.Clone(response.Extensions)
 		if response.Extensions == nil {
 			response.Extensions = map[string]any{}

@@ -118,7 +118,7 @@ func unlimited() left {
 // RateLimitFrom is what is left to the viewer after the operation that ctx belongs to, and what that is estimated to
 // cost.
 func RateLimitFrom(ctx context.Context) kyro.RateLimit {
-	cost, _ := CostFrom(ctx)
+	cost, _ := costFrom(ctx)
 	rate, counted := graphql.GetOperationContext(ctx).Stats.GetExtension(rateKey).(left)
 	if !counted {
 		rate = unlimited()

@@ -27,10 +27,10 @@ func TestWhatItsClientsSend(t *testing.T) {
 	t.Cleanup(secure.Close)
 	content := bytes.Repeat([]byte("0123456789abcdef"), 700<<10) // 11 MiB
 	for name, o := range map[string]struct {
-		url               string
-		trailing          bool
-		put               minio.PutObjectOptions
-		tamper, multipart bool
+		url       string
+		trailing  bool
+		put       minio.PutObjectOptions
+		multipart bool
 	}{
 		"signed chunks":       {url: plain.URL},
 		"signed with trailer": {url: plain.URL, trailing: true, put: minio.PutObjectOptions{Checksum: minio.ChecksumCRC32C}},
