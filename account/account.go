@@ -59,7 +59,8 @@ type Hasher interface {
 	Verify(ctx context.Context, hash, password string) (ok, stale bool, err error)
 }
 
-// Tokens makes and reads the two tokens of a session, and makes those of mails and the secrets of API keys.
+// Tokens makes and reads the two tokens of a session and those of devices, and makes those of mails, the secrets of API keys, and
+// pseudonyms.
 type Tokens interface {
 	Access(user, session kyro.ID, now time.Time) (token string, expires time.Time, err error)
 	// Refresh is the refresh token of a session at a counter: the same each time it is asked.

@@ -61,7 +61,7 @@ type AdminOptions struct {
 // NewAdmin makes the use cases on their ports.
 func NewAdmin(store AdminStore, hasher Hasher, o AdminOptions) *Admin {
 	if o.LinkTTL <= 0 {
-		o.LinkTTL = 30 * time.Minute
+		o.LinkTTL = DefaultResetTTL
 	}
 	if o.Now == nil {
 		o.Now = time.Now

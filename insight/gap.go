@@ -77,7 +77,7 @@ type Rehearsal interface {
 	History() int
 }
 
-// GapConfig is what Gaps work with; all but the last four must be given.
+// GapConfig is what Gaps work with; the first four must be given.
 type GapConfig struct {
 	Store     GapStore
 	Embedder  Embedder

@@ -1,4 +1,4 @@
-// Package insight tells owners how their bots are used and what they use, and keeps what they may.
+// Package insight tells owners how their bots are used, what these could not answer and what is used, and keeps what may be.
 //
 // Every use case decides by the viewer; the store scopes by owner again.
 package insight
@@ -10,7 +10,7 @@ import (
 	"kyrochat/kyro"
 )
 
-// Store keeps what was used and the budgets.
+// Store counts what was said, cited and used, and keeps the budgets.
 type Store interface {
 	// SetBudget sets the limits of the owner's target for a period, or removes the budget where there are none. The deeds are
 	// its lines in the audit log, stored with it. NOT_FOUND where the target is not the owner's, or is no more.

@@ -80,11 +80,11 @@ func (c *Crawl) NodeID() ID { return c.ID }
 // ReadableBy reports whether the viewer may see the crawl. Only the owner may.
 func (c *Crawl) ReadableBy(v Viewer) bool { return v.Is(c.OwnerID) }
 
-// CrawlPage is a page that a crawl knows of. ID is its place in the crawl, from 1.
+// CrawlPage is a page that a crawl knows of.
 type CrawlPage struct {
 	Key        int64 // of its row: what lists are ordered by
 	CrawlID    ID
-	Place      int
+	Place      int // in the crawl, from 1
 	URL        string
 	Depth      int
 	Status     CrawlPageStatus

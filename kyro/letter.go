@@ -46,7 +46,7 @@ type Letter struct {
 }
 
 // Mail is a letter that is ready to be sent: what its text says. Address, name and token are in it, so that it is never
-// stored and never logged.
+// logged, and stored nowhere but in an outbox; see KeptMail.
 type Mail struct {
 	ID      string // the same each time it is sent: the local part of the Message-ID
 	Kind    LetterKind

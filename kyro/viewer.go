@@ -25,7 +25,7 @@ type Viewer struct {
 	Address netip.Addr // the sender's, for the networks that API keys are bound to; never stored and never logged
 }
 
-// Device is what is known about the sender of a request, for the list of sessions.
+// Device is what is known about the sender of a request, for the list of sessions, the audit log and mails.
 type Device struct {
 	UserAgent     string // at most 255 bytes
 	AddressPrefix string // the /24 or /48 network of the address, never the whole address

@@ -24,9 +24,9 @@ type RedisConfig struct {
 	Measure      Measure // nil: nobody is told
 }
 
-// Redis carries what the nodes of one installation tell each other: the events of running answers, signals, and counts
-// of rates. Nothing that matters is kept in it alone. While it is away (down, unreachable, or hanging) every use of it
-// fails at once and nobody waits for it; one goroutine finds out when it is back.
+// Redis carries what the nodes of one installation tell each other: the events of running answers, signals, counts of
+// what is done and tried, and texts of queries. Nothing that matters is kept in it alone. While it is away (down,
+// unreachable, or hanging) every use of it fails at once and nobody waits for it; one goroutine finds out when it is back.
 //
 // It needs a single server or one with replicas behind one address; Redis Cluster is not supported, since one command
 // reads the streams of all answers.

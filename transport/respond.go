@@ -34,7 +34,7 @@ type refusal struct {
 	message string
 	allow   string // the Allow header of a 405
 
-	retryAfter time.Duration // of a 429 that waiting helps against
+	retryAfter time.Duration // of a 429 or 503 that waiting helps against
 }
 
 func badRequest(message string) *refusal {
