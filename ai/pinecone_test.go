@@ -70,14 +70,15 @@ func TestPineconeBatches(t *testing.T) {
 	for dims, most := range map[int]int{3: 200, 768: 200, 3072: 145} {
 		l := newLab(t, PineconeConfig{Dims: dims})
 		v := l.fill(1, 7, 1, 450)
-		calls := l.at.Calls("Upsert")
-		for _, c := range calls {
+		batches := map[string]bool{} // by their first vectors: what takes too long is asked again
+		for _, c := range l.at.Calls("Upsert") {
+			batches[c.IDs[0]] = true
 			if c.Bytes > pineconeBatchBytes || len(c.IDs) > most {
 				t.Errorf("%d dimensions: %d vectors of %d bytes at once", dims, len(c.IDs), c.Bytes)
 			}
 		}
-		if least := (450 + most - 1) / most; len(calls) > least+1 {
-			t.Errorf("%d dimensions: %d upserts", dims, len(calls))
+		if least := (450 + most - 1) / most; len(batches) > least+1 {
+			t.Errorf("%d dimensions: %d upserts", dims, len(batches))
 		}
 		if n := len(l.at.Records()); n != 450 {
 			t.Errorf("%d dimensions: %d vectors are there", dims, n)
