@@ -18,6 +18,7 @@ var layers = map[string][]string{
 	"account":                  {"kyro", "text"},
 	"catalog":                  {"kyro"},
 	"insight":                  {"kyro", "text"},
+	"inspect":                  {"kyro", "store", "text"},
 	"ingest":                   {"kyro", "text", "ingest/chunk"},
 	"ingest/bucket":            {"kyro"},
 	"ingest/chunk":             {"kyro", "text"},

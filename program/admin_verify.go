@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kyrochat/ingest"
+	"kyrochat/inspect"
 	"kyrochat/kyro"
 )
 
@@ -56,16 +57,12 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 		if err := o.open(ctx); err != nil {
 			return err
 		}
-		v, stop, err := o.inspector(ctx)
+		options, stop, err := o.inspection(ctx)
 		if err != nil {
 			return err
 		}
 		defer stop()
-		var findings []inspected
-		cutShort := v.run(ctx, func(f kyro.Finding, repair func(context.Context) error) error {
-			findings = append(findings, inspected{Finding: f, repair: repair})
-			return nil
-		})
+		findings, cutShort := inspectAll(ctx, options)
 		if len(findings) == 0 && cutShort != nil {
 			return cutShort
 		}
@@ -73,44 +70,72 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 		if *repair && cutShort == nil { // after everything was looked at, which holds a snapshot; and not on what cannot be read
 			failed = o.repair(ctx, findings)
 		}
-		var end verifiedLine
-		for _, f := range findings {
-			switch {
-			case f.repaired():
-				end.Repaired++
-			case f.Damage:
-				end.Damage++
-			default:
-				end.Notes++
-			}
-			if *asJSON {
-				err = o.printJSON(foundLine{f.Check, pick(f.Damage, "damage", "note"), f.Count, f.Found, f.Examples, f.Mend, f.Repairs, f.repaired()})
-			} else {
-				err = o.printf("%s\n", findingText(f.Finding)+f.doneText())
-			}
-			if err != nil {
-				return err
-			}
+		end, err := o.printFindings(findings, *asJSON)
+		if err != nil {
+			return err
 		}
-		if *asJSON {
-			err = o.printJSON(end)
-		} else if len(findings) == 0 {
-			err = o.printf("Everything is as it should be.\n")
+		return verdict(end, cutShort, failed, *repair)
+	}
+}
+
+// inspectAll gives everything that is found, also where it ends before its end, with why.
+func inspectAll(ctx context.Context, options inspect.Options) (findings []inspected, cutShort error) {
+	cutShort = inspect.New(options).Run(ctx, func(f kyro.Finding, repair func(context.Context) error) error {
+		findings = append(findings, inspected{Finding: f, repair: repair})
+		return nil
+	})
+	return findings, cutShort
+}
+
+// printFindings prints what was found and became of it, and gives how much there is of what.
+func (o *operator) printFindings(findings []inspected, asJSON bool) (end verifiedLine, err error) {
+	for _, f := range findings {
+		severity := "note"
+		if f.Damage {
+			severity = "damage"
 		}
 		switch {
-		case err != nil:
-			return err
-		case cutShort != nil && end.Damage > 0: // what is found so far counts all the same
-			return errFound{fmt.Errorf("admin verify: damage was found, and the rest could not be looked at: %w", cutShort)}
-		case cutShort != nil:
-			return cutShort
-		case failed != nil:
-			return errFound{fmt.Errorf("admin verify: not everything could be repaired: %w", failed)}
-		case end.Damage > 0:
-			return errFound{fmt.Errorf("admin verify: damage was found%s", pick(*repair, " that is not repaired yet", ""))}
+		case f.repaired():
+			end.Repaired++
+		case f.Damage:
+			end.Damage++
+		default:
+			end.Notes++
 		}
-		return nil
+		if asJSON {
+			err = o.printJSON(foundLine{f.Check, severity, f.Count, f.Found, f.Examples, f.Mend, f.Repairs, f.repaired()})
+		} else {
+			err = o.printf("%s\n", inspect.Text(f.Finding)+f.doneText())
+		}
+		if err != nil {
+			return end, err
+		}
 	}
+	switch {
+	case asJSON:
+		err = o.printJSON(end)
+	case len(findings) == 0:
+		err = o.printf("Everything is as it should be.\n")
+	}
+	return end, err
+}
+
+// verdict is what the command ends with: cutShort is why not everything was looked at, failed why not everything was repaired that
+// could be, and repair says whether that was asked for.
+func verdict(end verifiedLine, cutShort, failed error, repair bool) error {
+	switch {
+	case cutShort != nil && end.Damage > 0: // what is found so far counts all the same
+		return errFound{fmt.Errorf("admin verify: damage was found, and the rest could not be looked at: %w", cutShort)}
+	case cutShort != nil:
+		return cutShort
+	case failed != nil:
+		return errFound{fmt.Errorf("admin verify: not everything could be repaired: %w", failed)}
+	case end.Damage > 0 && repair:
+		return errFound{errors.New("admin verify: damage was found that is not repaired yet")}
+	case end.Damage > 0:
+		return errFound{errors.New("admin verify: damage was found")}
+	}
+	return nil
 }
 
 // inspected is a finding with what repairs it; nil where nothing does.
@@ -162,26 +187,26 @@ func (o *operator) repair(ctx context.Context, findings []inspected) (failed err
 	return errors.Join(failed, ctx.Err())
 }
 
-// inspector gives what looks at the installation, with the providers that the settings name.
-func (o *operator) inspector(ctx context.Context) (v *inspector, stop func(), err error) {
-	told := newHowFar(o.errOut)
-	v = &inspector{store: o.store, doing: func(what string) { told.at("verifying: %s", what) }}
+// inspection says what is looked at: the installation, with the providers that the settings name, which stop ends.
+func (o *operator) inspection(ctx context.Context) (options inspect.Options, stop func(), err error) {
 	installation, folder, bucket, err := o.originals(ctx)
 	if err != nil {
-		return nil, nil, err
+		return options, nil, err
 	}
-	v.folder, v.bucket = folder, bucket
 	providers, err := newProviders(ctx, o.cfg, o.store, installation, nil, measured{}, o.log)
 	if err != nil {
-		return nil, nil, err
+		return options, nil, err
 	}
 	documents := ingest.New(ingest.Config{
-		Store: o.store, Bots: o.store, Files: v.folder, Embedder: providers.passages, Index: providers.index, Log: o.log,
+		Store: o.store, Bots: o.store, Files: folder, Embedder: providers.passages, Index: providers.index, Log: o.log,
 	})
-	v.o.Model, v.o.Dims = o.cfg.Providers.Embeddings()
-	v.o.With = documents.With()
-	if providers.index != nil {
-		v.index = documents
+	told := newHowFar(o.errOut)
+	options = inspect.Options{
+		Store: o.store, Folder: folder, Bucket: bucket, With: documents.With(), Doing: func(what string) { told.at("verifying: %s", what) },
 	}
-	return v, providers.close, nil
+	options.Model, options.Dims = o.cfg.Providers.Embeddings()
+	if providers.index != nil {
+		options.Index = documents
+	}
+	return options, providers.close, nil
 }

@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"kyrochat/ingest"
+	"kyrochat/inspect"
 	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
+	"kyrochat/store"
 )
 
 // firstTurn waits until work that comes again by itself had the turn with which the server begins. The next is minutes away.
@@ -111,29 +113,19 @@ func TestVerifyLooksAtWhatWasReplaced(t *testing.T) {
 	bucket := s3.Start(t)
 	s := startServer(t, bucket.Env())
 	_, document := withOneFile(t, s, uploadedText("zorvath"))
-	o := &operator{command: "admin verify", getenv: envtest.Of(s.env), errOut: io.Discard}
-	if err := o.open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = o.close() }()
 	for _, replaced := range []bool{true, false} {
-		v, stop, err := o.inspector(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer stop()
 		before := bucket.Keys()[0]
-		v.bucket = &changingBucket{v.bucket, func() {
+		looked := inspect.Options{Store: store.New(s.app.pools, s.app.queue), Bucket: &changingBucket{s.app.bucket, func() {
 			if replaced {
 				bucket.Plant(filepath.Dir(before)+"/another", bucket.Object(before), time.Now())
 				s.exec(t, fmt.Sprintf("UPDATE document_objects SET object = 'another' WHERE document_id = %d", keyOf(document)))
 			}
-			if err := v.bucket.Remove(t.Context(), []string{filepath.Base(before)}); err != nil {
+			if err := s.app.bucket.Remove(t.Context(), []string{filepath.Base(before)}); err != nil {
 				t.Error(err)
 			}
-		}}
+		}}}
 		var found []kyro.Finding
-		err = v.run(t.Context(), func(f kyro.Finding, _ func(context.Context) error) error {
+		err := inspect.New(looked).Run(t.Context(), func(f kyro.Finding, _ func(context.Context) error) error {
 			found = append(found, f)
 			return nil
 		})

@@ -15,6 +15,7 @@ import (
 	"kyrochat/account"
 	"kyrochat/auth"
 	"kyrochat/ingest/files"
+	"kyrochat/inspect"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/store"
@@ -162,18 +163,20 @@ func jobsLeft(list []kyro.Job, later time.Duration) (left []kyro.Job) {
 
 // verify looks at what was restored, and says how much of it has to be looked at.
 func (t *target) verify(ctx context.Context) (findings int, err error) {
-	v := &inspector{store: t.store, bucket: t.bucket, doing: func(what string) { t.read.progress.at("verifying: %s", what) }}
+	options := inspect.Options{
+		Store: t.store, Bucket: t.bucket, Doing: func(what string) { t.read.progress.at("verifying: %s", what) },
+		As: t.read.manifest.At, // whose jobs had no time since then to remove what was deleted
+	}
 	if t.folder != "" { // else no file of it is in one
-		if v.folder, err = files.Open(t.folder, false); err != nil {
+		if options.Folder, err = files.Open(t.folder, false); err != nil {
 			return 0, err
 		}
 	}
-	v.o.Now = t.read.manifest.At // whose jobs had no time since then to remove what was deleted
-	v.o.Model, v.o.Dims = t.cfg.Providers.Embeddings()
-	err = v.run(ctx, func(f kyro.Finding, _ func(context.Context) error) error {
+	options.Model, options.Dims = t.cfg.Providers.Embeddings()
+	err = inspect.New(options).Run(ctx, func(f kyro.Finding, _ func(context.Context) error) error {
 		if f.Damage {
 			findings++
-			t.read.progress.say("%s", findingText(f))
+			t.read.progress.say("%s", inspect.Text(f))
 		}
 		return nil
 	})
