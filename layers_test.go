@@ -40,8 +40,9 @@ var layers = map[string][]string{
 	"backup":                   {},
 	"migrations":               {},
 	"client":                   {},
+	"command":                  {},
 	"demo":                     {"client", "host", "text"},
-	"doctor":                   {"ai", "auth", "config", "host", "ingest/bucket", "ingest/extract", "kyro", "live", "mail", "store", "text", "trace", "transport"},
+	"doctor":                   {"ai", "auth", "command", "config", "host", "ingest/bucket", "ingest/extract", "kyro", "live", "mail", "store", "text", "trace", "transport"},
 	"eval":                     {"client", "host", "text"},
 	"graph":                    {"kyro", "graph/scalar", "graph/model", "graph/plan"},
 	"graph/model":              {"kyro"},
@@ -85,7 +86,7 @@ var layers = map[string][]string{
 
 // rings say where the folders of the house stand; what is below a folder stands with it. Those without a ring may see everybody.
 var rings = map[string]string{
-	"kyro": "ground", "text": "ground", "host": "ground", "migrations": "ground",
+	"kyro": "ground", "text": "ground", "host": "ground", "command": "ground", "migrations": "ground",
 	"account": "verb", "catalog": "verb", "ingest": "verb", "answer": "verb", "insight": "verb", "export": "verb",
 	"store": "tool", "jobs": "tool", "ai": "tool", "live": "tool", "auth": "tool", "mail": "tool", "meter": "tool", "trace": "tool", "backup": "tool",
 	"graph": "wire", "transport": "wire", "transfer": "wire", "resolvers": "wire", "web": "wire",

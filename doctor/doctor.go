@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/live"
 	"kyrochat/store"
@@ -30,7 +31,8 @@ type Options struct {
 	Lenient bool // where there are warnings and no failures, nothing is wrong
 }
 
-// Examine looks at everything and tells what it found. It ends with a diagnosis where something is to be mended.
+// Examine looks at everything and tells what it found. Where something is to be mended it ends with command.Told: 1 for warnings, 2 for
+// failures.
 func Examine(ctx context.Context, o Options, out, errOut io.Writer) error {
 	report := newReport(o.Version)
 	p := newPatient(ctx, o)
@@ -50,16 +52,10 @@ func Examine(ctx context.Context, o Options, out, errOut io.Writer) error {
 		return err
 	}
 	if status := report.exitStatus(o.Lenient); status != 0 {
-		return Diagnosis(status)
+		return command.Told(status)
 	}
 	return nil
 }
-
-// Diagnosis is the status that the process ends with: 1 for warnings, 2 for failures. What it is for was told already.
-type Diagnosis int
-
-// Error implements error.
-func (Diagnosis) Error() string { return "the doctor found something to be mended" }
 
 // patient is what is looked at: an installation with its settings, on this machine. What several checks want to know is
 // found out once.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"kyrochat/command"
 	"kyrochat/kyro"
 )
 
@@ -63,7 +64,7 @@ var adminCommands = map[string]adminCommand{
 // administer runs one command of whoever runs the server.
 func administer(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
 	if len(args) == 0 {
-		return badUsage{errors.New("admin: name a command\n\n" + strings.TrimSpace(adminUsage))}
+		return command.Wrong(errors.New("admin: name a command\n\n" + strings.TrimSpace(adminUsage)))
 	}
 	name, args := args[0], args[1:]
 	if name == "help" && len(args) > 0 { // of a command
@@ -76,25 +77,25 @@ func administer(ctx context.Context, args []string, getenv func(string) string, 
 		_, err := io.WriteString(out, adminUsage)
 		return err
 	}
-	command, known := adminCommands[name]
+	asked, known := adminCommands[name]
 	if !known {
-		return badUsage{fmt.Errorf("admin: there is no command %q\n\n%s", name, strings.TrimSpace(adminUsage))}
+		return command.Wrong(fmt.Errorf("admin: there is no command %q\n\n%s", name, strings.TrimSpace(adminUsage)))
 	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	do := command.read(flags)
-	rest, err := mixed(flags, args)
+	do := asked.read(flags)
+	rest, err := command.Mixed(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(out, command.usage)
+		_, err := io.WriteString(out, asked.usage)
 		return err
-	case err == nil && len(rest) < command.least:
+	case err == nil && len(rest) < asked.least:
 		err = errors.New("name the account by its address, or by an id such as user_7")
-	case err == nil && len(rest) > command.most:
-		err = fmt.Errorf("%q is one too many", rest[command.most])
+	case err == nil && len(rest) > asked.most:
+		err = fmt.Errorf("%q is one too many", rest[asked.most])
 	}
 	if err != nil {
-		return badUsage{fmt.Errorf("admin %s: %w\n\n%s", name, err, strings.TrimSpace(command.usage))}
+		return command.Wrong(fmt.Errorf("admin %s: %w\n\n%s", name, err, strings.TrimSpace(asked.usage)))
 	}
 	o := &operator{command: "admin " + name, getenv: getenv, in: in, out: out, errOut: errOut}
 	err = do(ctx, o, rest)
@@ -104,10 +105,7 @@ func administer(ctx context.Context, args []string, getenv func(string) string, 
 	if err != nil && ctx.Err() != nil && !errors.Is(err, errLeft) {
 		return errors.New("stopped before it was done")
 	}
-	if _, wrong := errors.AsType[badUsage](err); err == nil || wrong {
-		return err
-	}
-	if _, found := errors.AsType[errFound](err); found {
+	if command.Status(err) != 1 { // it says what it is of itself
 		return err
 	}
 	return errors.New(worded(err))

@@ -63,7 +63,7 @@ func readAuditList(flags *flag.FlagSet) func(context.Context, *operator, []strin
 		if !*asJSON {
 			t = newGrid(o.out, "LINE", "TIME (UTC)", "ACTION", "DONE", "ACCOUNT", "BY", "TARGET", "DETAIL")
 			print = func(e *kyro.AuditEntry) error {
-				return t.row(fmt.Sprint(e.ID.Key), e.At.UTC().Format(time.DateTime), string(e.Action), pick(e.Succeeded, "yes", "no"), dash(e.UserID.String()),
+				return t.row(fmt.Sprint(e.ID.Key), e.At.UTC().Format(time.DateTime), string(e.Action), yesNo(e.Succeeded), dash(e.UserID.String()),
 					by(e), dash(e.Target.String()), strings.Join(slices.DeleteFunc([]string{text.Printable(e.Detail), text.Printable(e.Device.UserAgent), e.Device.AddressPrefix},
 						func(s string) bool { return s == "" }), " · "))
 			}

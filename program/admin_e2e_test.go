@@ -140,11 +140,11 @@ func TestAdminBesideAServer(t *testing.T) {
 func TestAdminSeesAChangedAuditLog(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		for _, name := range []string{"ada", "bob", "cy"} {
-			command(t, s.env, "", "create-user", name+"@example.org", "--invite").ended(0)
+			administered(t, s.env, "", "create-user", name+"@example.org", "--invite").ended(0)
 		}
-		command(t, s.env, "", "audit", "verify").ended(0, "intact")
+		administered(t, s.env, "", "audit", "verify").ended(0, "intact")
 		s.exec(t, "UPDATE audit_head SET lines = lines + 1")
-		got := command(t, s.env, "", "audit", "verify").ended(1, "was changed at line")
+		got := administered(t, s.env, "", "audit", "verify").ended(1, "was changed at line")
 		if strings.Contains(got.out, "intact") {
 			t.Error("it says that it is intact, too")
 		}
@@ -166,9 +166,9 @@ func TestAdminDoesNotMigrateBelowOthers(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		const last = "(SELECT max(id) FROM bun_migrations)"
 		s.exec(t, "UPDATE bun_migrations SET name = '0' || name WHERE id = "+last) // one that this program does not know
-		command(t, s.env, "", "list").ended(1, "newer version")
+		administered(t, s.env, "", "list").ended(1, "newer version")
 		s.exec(t, "DELETE FROM bun_migrations WHERE id = "+last)
-		command(t, s.env, "", "list").ended(1, "version", "than this program")
+		administered(t, s.env, "", "list").ended(1, "version", "than this program")
 	})
 }
 
@@ -179,6 +179,6 @@ func TestAdminMigratesANewDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": pools.Pgx.Config().ConnString()}
-	command(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(0)
-	command(t, env, "", "list").ended(0, "ada@example.org")
+	administered(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(0)
+	administered(t, env, "", "list").ended(0, "ada@example.org")
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"kyrochat/command"
 	"kyrochat/kyro"
 )
 
@@ -22,7 +23,7 @@ func (o *operator) password(ctx context.Context, stdin bool) (string, error) {
 	}
 	terminal, ok := o.in.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return "", badUsage{errors.New("there is no terminal to type the password at: give it as the first line of standard input, with --password-stdin")}
+		return "", command.Wrong(errors.New("there is no terminal to type the password at: give it as the first line of standard input, with --password-stdin"))
 	}
 	first, err := o.typed(ctx, terminal, "New password: ")
 	if err != nil {
@@ -72,7 +73,7 @@ func (o *operator) typed(ctx context.Context, terminal *os.File, prompt string) 
 func (o *operator) confirm(ctx context.Context, prompt, want string) error {
 	terminal, ok := o.in.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return badUsage{errors.New("there is no terminal to confirm this at: add --yes")}
+		return command.Wrong(errors.New("there is no terminal to confirm this at: add --yes"))
 	}
 	o.ask(prompt)
 	line, err := answered(ctx, func() { o.say("") }, func() (string, error) { return firstLine(terminal) })

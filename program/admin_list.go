@@ -39,7 +39,7 @@ func readList(flags *flag.FlagSet) func(context.Context, *operator, []string) er
 		if !*asJSON {
 			t = newGrid(o.out, "ID", "STATUS", "VERIFIED", "CREATED (UTC)", "LAST USED (UTC)", ">BOTS", ">DOCS", "EMAIL", "NAME")
 			print = func(a *kyro.Account) error {
-				return t.row(a.ID.String(), status(a), pick(a.EmailVerified, "yes", "no"), clock(a.CreatedAt), clockOr(a.LastUsedAt, "never"),
+				return t.row(a.ID.String(), status(a), yesNo(a.EmailVerified), clock(a.CreatedAt), clockOr(a.LastUsedAt, "never"),
 					strconv.Itoa(a.Bots), strconv.Itoa(a.Documents), text.Printable(a.Email), text.Printable(a.Name))
 			}
 		}
@@ -81,13 +81,16 @@ func readShow(flags *flag.FlagSet) func(context.Context, *operator, []string) er
 		if *asJSON {
 			return o.printJSON(accountJSON(&a))
 		}
-		email := text.Printable(a.Email)
+		email, password := text.Printable(a.Email), "set"
 		if !a.EmailVerified {
 			email += " (not verified)"
 		}
+		if !a.HasPassword {
+			password = "not set: the owner sets one by a link in a mail"
+		}
 		rows := [][2]string{
 			{"Id", a.ID.String()}, {"Email", email}, {"Name", text.Printable(a.Name)}, {"Status", longStatus(&a)},
-			{"Password", pick(a.HasPassword, "set", "not set: the owner sets one by a link in a mail")},
+			{"Password", password},
 			{"Created", clock(a.CreatedAt) + " UTC"}, {"Last used", clockOr(a.LastUsedAt, "never")},
 			{"Sessions", strconv.Itoa(a.Sessions)}, {"API keys", strconv.Itoa(a.APIKeys)},
 			{"Bots", strconv.Itoa(a.Bots)}, {"Documents", strconv.Itoa(a.Documents)},
@@ -143,8 +146,12 @@ type accountLine struct {
 }
 
 func accountJSON(a *kyro.Account) accountLine {
+	status := "active"
+	if a.DeactivatedAt != nil {
+		status = "deactivated"
+	}
 	return accountLine{
-		ID: a.ID.String(), Email: a.Email, Name: a.Name, Status: pick(a.DeactivatedAt == nil, "active", "deactivated"),
+		ID: a.ID.String(), Email: a.Email, Name: a.Name, Status: status,
 		Verified: a.EmailVerified, HasPassword: a.HasPassword, CreatedAt: a.CreatedAt, LastUsedAt: a.LastUsedAt,
 		DeactivatedAt: a.DeactivatedAt, PurgeAfter: a.PurgeAfter, Sessions: a.Sessions, APIKeys: a.APIKeys, Bots: a.Bots, Documents: a.Documents,
 	}

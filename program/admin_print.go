@@ -126,6 +126,13 @@ func listed[S ~string](words []S) string {
 	return b.String()
 }
 
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
 func dash(s string) string {
 	if s == "" {
 		return "-"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kyrochat/auth"
+	"kyrochat/command"
 )
 
 const rotateSecretUsage = `usage: kyrochat admin rotate-secret [--announce | --promote]
@@ -34,7 +35,7 @@ func readRotateSecret(flags *flag.FlagSet) func(context.Context, *operator, []st
 		step := auth.RotateNow
 		switch {
 		case *announce && *promote:
-			return badUsage{errors.New("admin rotate-secret: announce first, and promote later")}
+			return command.Wrong(errors.New("admin rotate-secret: announce first, and promote later"))
 		case *announce:
 			step = auth.RotateAnnounce
 		case *promote:
@@ -61,8 +62,11 @@ func readRotateSecret(flags *flag.FlagSet) func(context.Context, *operator, []st
 			o.say("Announced the secret %s in %s: it verifies, and signs nothing yet. Copy the file to all servers, then promote it.", did.Announced, file)
 			return nil
 		}
-		o.say("Renewed the secret in %s: tokens are signed by %s from now on. %s still good.", file, did.Signs,
-			pick(did.Former == 1, "The former one is", fmt.Sprintf("%d former ones are", did.Former)))
+		former := "The former one is"
+		if did.Former != 1 {
+			former = fmt.Sprintf("%d former ones are", did.Former)
+		}
+		o.say("Renewed the secret in %s: tokens are signed by %s from now on. %s still good.", file, did.Signs, former)
 		o.say("Servers that read this file follow within seconds, without a restart.")
 		return nil
 	}
@@ -74,8 +78,11 @@ func (o *operator) rotateByHand(known int) error {
 	if _, err := rand.Read(key[:]); err != nil {
 		return err
 	}
-	o.say("The secret is in the environment (KYRO_SECRET), where only you can change it. %s there now. A new one is below.",
-		pick(known == 1, "One is", fmt.Sprintf("%d are", known)))
+	are := "One is"
+	if known != 1 {
+		are = fmt.Sprintf("%d are", known)
+	}
+	o.say("The secret is in the environment (KYRO_SECRET), where only you can change it. %s there now. A new one is below.", are)
 	o.say("%s", strings.TrimSpace(`
 1. Put it behind those that are there, so that every server takes it and none signs with it yet, and restart all servers:
      KYRO_SECRET=<what is there now>,<the new one>

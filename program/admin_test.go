@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/command"
 	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
@@ -24,14 +25,14 @@ type commanded struct {
 	args        []string
 }
 
-// command runs a command in this process, with the settings and the first line of standard input.
-func command(t *testing.T, env map[string]string, input string, args ...string) commanded {
+// administered runs a command in this process, with the settings and the first line of standard input.
+func administered(t *testing.T, env map[string]string, input string, args ...string) commanded {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	err := run(t.Context(), append([]string{"admin"}, args...), envtest.Of(env), nil, strings.NewReader(input), &out, &errOut)
 	c := commanded{t: t, out: out.String(), errOut: errOut.String(), args: args}
 	if err != nil {
-		c.status = exitStatus(err)
+		c.status = command.Status(err)
 		c.errOut += err.Error()
 	}
 	return c
@@ -89,7 +90,7 @@ func TestAdminCommandLines(t *testing.T) {
 		{"list", 1, "there is no database in the data folder"},
 		{"purge ada@example.org", 1, "KYRO_DATA_DIR"},
 	} {
-		command(t, env, "", strings.Fields(c.args)...).ended(c.status, c.says)
+		administered(t, env, "", strings.Fields(c.args)...).ended(c.status, c.says)
 	}
 	if _, err := os.Stat(env["KYRO_DATA_DIR"]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a command that changes nothing made a data folder: %v", err)
@@ -105,41 +106,41 @@ func TestAdminCommandLines(t *testing.T) {
 		}
 	}
 	env["KYRO_SECRET"] = "short"
-	command(t, env, "", "list").ended(1, "KYRO_SECRET", "admin list needs the settings of the server")
+	administered(t, env, "", "list").ended(1, "KYRO_SECRET", "admin list needs the settings of the server")
 }
 
 func TestAdminWithoutAServer(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_PUBLIC_URL": "https://chat.example.org"}
-	made := command(t, env, password+"\n", "create-user", "Ada@Example.org", "--name", "Ada", "--password-stdin").ended(0, "making one")
+	made := administered(t, env, password+"\n", "create-user", "Ada@Example.org", "--name", "Ada", "--password-stdin").ended(0, "making one")
 	if made.out != "user_1\n" {
 		t.Errorf("printed %q", made.out)
 	}
-	invited := command(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "pass this link on")
+	invited := administered(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "pass this link on")
 	token, found := strings.CutPrefix(invited.out, "user_2\nhttps://chat.example.org/account/reset-password#token=")
 	if !found || len(strings.TrimSpace(token)) != 43 {
 		t.Errorf("printed %q", invited.out)
 	}
-	command(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(1, "an account with this address already")
-	command(t, env, "short\n", "create-user", "cy@example.org", "--password-stdin").ended(1, "at least 12 characters")
-	command(t, env, "", "create-user", "cy@example.org", "--password-stdin").ended(1, "no password on standard input")
-	command(t, env, strings.Repeat("x", 600), "create-user", "cy@example.org", "--password-stdin").ended(1, "at most 128")
-	command(t, env, "", "show", "cy@example.org").ended(1, "no account with the address cy@example.org", "list --search")
-	command(t, env, "", "show", "bot_1").ended(1, "not the id of a User")
-	command(t, env, "", "show", "user_2").ended(0, "bob@example.org", "not set")
+	administered(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(1, "an account with this address already")
+	administered(t, env, "short\n", "create-user", "cy@example.org", "--password-stdin").ended(1, "at least 12 characters")
+	administered(t, env, "", "create-user", "cy@example.org", "--password-stdin").ended(1, "no password on standard input")
+	administered(t, env, strings.Repeat("x", 600), "create-user", "cy@example.org", "--password-stdin").ended(1, "at most 128")
+	administered(t, env, "", "show", "cy@example.org").ended(1, "no account with the address cy@example.org", "list --search")
+	administered(t, env, "", "show", "bot_1").ended(1, "not the id of a User")
+	administered(t, env, "", "show", "user_2").ended(0, "bob@example.org", "not set")
 
-	command(t, env, "", "purge", "user_2", "--yes").ended(1, "is in use", "deactivate user_2")
-	command(t, env, "", "deactivate", "--purge-after=24h", "bob@example.org").ended(0, "deleted after")
-	command(t, env, "", "deactivate", "user_2").ended(1, "deactivated already")
-	command(t, env, "", "purge", "user_2").ended(2, "--yes")
-	command(t, env, "", "purge", "user_2", "--yes").ended(0, "the next one does it")
-	command(t, env, "", "deactivate", "user_1").ended(0, "admin reactivate user_1")
-	command(t, env, password+" too\n", "set-password", "user_1", "--password-stdin").ended(0, "is deactivated")
-	command(t, env, "", "reactivate", "user_1").ended(0, "in use again")
-	command(t, env, "", "reactivate", "user_1").ended(1, "in use already")
-	command(t, env, "", "revoke-sessions", "user_1", "--keys").ended(0, "0 in all")
+	administered(t, env, "", "purge", "user_2", "--yes").ended(1, "is in use", "deactivate user_2")
+	administered(t, env, "", "deactivate", "--purge-after=24h", "bob@example.org").ended(0, "deleted after")
+	administered(t, env, "", "deactivate", "user_2").ended(1, "deactivated already")
+	administered(t, env, "", "purge", "user_2").ended(2, "--yes")
+	administered(t, env, "", "purge", "user_2", "--yes").ended(0, "the next one does it")
+	administered(t, env, "", "deactivate", "user_1").ended(0, "admin reactivate user_1")
+	administered(t, env, password+" too\n", "set-password", "user_1", "--password-stdin").ended(0, "is deactivated")
+	administered(t, env, "", "reactivate", "user_1").ended(0, "in use again")
+	administered(t, env, "", "reactivate", "user_1").ended(1, "in use already")
+	administered(t, env, "", "revoke-sessions", "user_1", "--keys").ended(0, "0 in all")
 
-	lines := strings.Split(command(t, env, "", "audit", "list", "user_1").ended(0).out, "\n")
+	lines := strings.Split(administered(t, env, "", "audit", "list", "user_1").ended(0).out, "\n")
 	var actions []string
 	for _, line := range lines[1 : len(lines)-1] {
 		actions = append(actions, strings.Fields(line)[3])
@@ -154,20 +155,20 @@ func TestAdminWithoutAServer(t *testing.T) {
 		At               time.Time
 		Email, UserAgent string
 	}
-	one := command(t, env, "", "audit", "list", "--action", "purged", "--since", "1h", "--json").ended(0).out
+	one := administered(t, env, "", "audit", "list", "--action", "purged", "--since", "1h", "--json").ended(0).out
 	if err := json.Unmarshal([]byte(one), &line); err != nil || line.Action != "PURGED" || line.Actor != "ADMIN" || line.User != "user_2" ||
 		!strings.Contains(line.Detail, "by ") || strings.Contains(one, "@") {
 		t.Errorf("%+v, %v: %s", line, err, one)
 	}
-	verified := command(t, env, "", "audit", "verify").ended(0, "intact").out
+	verified := administered(t, env, "", "audit", "verify").ended(0, "intact").out
 	if !strings.Contains(verified, "lines 9\n") {
 		t.Errorf("printed %q", verified)
 	}
 
-	command(t, env, "", "rotate-secret").ended(0, "Renewed the secret")
-	command(t, env, "", "audit", "list", "--limit", "1").ended(0, "SECRET_ROTATED")
+	administered(t, env, "", "rotate-secret").ended(0, "Renewed the secret")
+	administered(t, env, "", "audit", "list", "--limit", "1").ended(0, "SECRET_ROTATED")
 	env["KYRO_SECRET"] = "Zk3vX8pQ2mN7rT5wY1bC6dF9gH4jL0aSeUiOoP"
-	by := command(t, env, "", "rotate-secret").ended(0, "1. ", "2. ")
+	by := administered(t, env, "", "rotate-secret").ended(0, "1. ", "2. ")
 	if len(strings.TrimSpace(by.out)) != 43 || strings.Contains(by.out+by.errOut, env["KYRO_SECRET"]) {
 		t.Errorf("printed %q and %q", by.out, by.errOut)
 	}
@@ -176,11 +177,11 @@ func TestAdminWithoutAServer(t *testing.T) {
 func TestAdminLists(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
-	command(t, env, "", "create-user", "ada@example.org", "--invite", "--name", "Ada Lovelace").ended(0)
-	command(t, env, "", "create-user", "a-longer-address@example.org", "--invite", "--name", "Zoë").ended(0)
-	command(t, env, "", "deactivate", "user_2").ended(0)
+	administered(t, env, "", "create-user", "ada@example.org", "--invite", "--name", "Ada Lovelace").ended(0)
+	administered(t, env, "", "create-user", "a-longer-address@example.org", "--invite", "--name", "Zoë").ended(0)
+	administered(t, env, "", "deactivate", "user_2").ended(0)
 
-	rows := strings.Split(strings.TrimSpace(command(t, env, "", "list").ended(0).out), "\n")
+	rows := strings.Split(strings.TrimSpace(administered(t, env, "", "list").ended(0).out), "\n")
 	if len(rows) != 3 || !strings.HasPrefix(rows[0], "ID") {
 		t.Fatalf("printed %q", rows)
 	}
@@ -192,7 +193,7 @@ func TestAdminLists(t *testing.T) {
 	if strings.Index(rows[0], "NAME") != strings.Index(rows[1], "Ada Lovelace") {
 		t.Errorf("names are not below each other:\n%s\n%s", rows[0], rows[1])
 	}
-	found := command(t, env, "", "list", "--search", "ZOE", "--deactivated", "--json").ended(0).out
+	found := administered(t, env, "", "list", "--search", "ZOE", "--deactivated", "--json").ended(0).out
 	var account struct {
 		ID, Email, Name, Status string
 		LastUsedAt              *time.Time
@@ -202,7 +203,7 @@ func TestAdminLists(t *testing.T) {
 		account.Name != "Zoë" || account.LastUsedAt != nil || account.HasPassword || strings.Count(found, "\n") != 1 {
 		t.Errorf("%+v, %v: %s", account, err, found)
 	}
-	none := command(t, env, "", "list", "--search", "nobody").ended(0, "no such accounts")
+	none := administered(t, env, "", "list", "--search", "nobody").ended(0, "no such accounts")
 	if none.out != "" {
 		t.Errorf("printed %q", none.out)
 	}
@@ -235,9 +236,6 @@ func TestErrorsAreWordedForPeople(t *testing.T) {
 	if got := worded(several); got != "No address.\nAway. (refused)" {
 		t.Errorf("worded %q", got)
 	}
-	if exitStatus(badUsage{errors.New("x")}) != 2 || exitStatus(errors.New("x")) != 1 {
-		t.Error("wrong exit statuses")
-	}
 }
 
 // TestInvitedByMail: where mails are set up, however that is said, the server sends the link, and it is not shown.
@@ -250,7 +248,7 @@ func TestInvitedByMail(t *testing.T) {
 	}
 	for name, value := range map[string]string{"SMTP_URL": server, "SMTP_URL_FILE": envtest.File(t, server+"\n", 0o600), "CREDENTIALS_DIRECTORY": folder} {
 		env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_MAIL_FROM": "kyrochat@example.org", name: value}
-		c := command(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "A link to set the password goes to that address")
+		c := administered(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "A link to set the password goes to that address")
 		if c.out != "user_1\n" {
 			t.Errorf("with %s it prints %q", name, c.out)
 		}
@@ -267,7 +265,7 @@ func TestAdminKeepsRootOutOfTheServersFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"KYRO_DATA_DIR": dir}
-	command(t, env, "", "create-user", "ada@example.org", "--invite").ended(1, "belongs to", "  kyrochat-run admin create-user …\n", "  sudo -u nobody -E kyrochat admin create-user …")
+	administered(t, env, "", "create-user", "ada@example.org", "--invite").ended(1, "belongs to", "  kyrochat-run admin create-user …\n", "  sudo -u nobody -E kyrochat admin create-user …")
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
 		t.Errorf("root left %v there, %v", files, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kyrochat/account"
+	"kyrochat/command"
 	"kyrochat/kyro"
 	"kyrochat/text"
 )
@@ -29,7 +30,7 @@ func readCreateUser(flags *flag.FlagSet) func(context.Context, *operator, []stri
 	return func(ctx context.Context, o *operator, args []string) error {
 		o.founds = true
 		if *invite && *stdin {
-			return badUsage{errors.New("admin create-user: --invite sets no password, so leave out --password-stdin")}
+			return command.Wrong(errors.New("admin create-user: --invite sets no password, so leave out --password-stdin"))
 		}
 		if *invite {
 			return o.invite(ctx, args[0], *name)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/command"
 	"kyrochat/ingest"
 	"kyrochat/inspect"
 	"kyrochat/kyro"
@@ -125,15 +126,15 @@ func (o *operator) printFindings(findings []inspected, asJSON bool) (end verifie
 func verdict(end verifiedLine, cutShort, failed error, repair bool) error {
 	switch {
 	case cutShort != nil && end.Damage > 0: // what is found so far counts all the same
-		return errFound{fmt.Errorf("admin verify: damage was found, and the rest could not be looked at: %w", cutShort)}
+		return command.Found(fmt.Errorf("admin verify: damage was found, and the rest could not be looked at: %w", cutShort))
 	case cutShort != nil:
 		return cutShort
 	case failed != nil:
-		return errFound{fmt.Errorf("admin verify: not everything could be repaired: %w", failed)}
+		return command.Found(fmt.Errorf("admin verify: not everything could be repaired: %w", failed))
 	case end.Damage > 0 && repair:
-		return errFound{errors.New("admin verify: damage was found that is not repaired yet")}
+		return command.Found(errors.New("admin verify: damage was found that is not repaired yet"))
 	case end.Damage > 0:
-		return errFound{errors.New("admin verify: damage was found")}
+		return command.Found(errors.New("admin verify: damage was found"))
 	}
 	return nil
 }

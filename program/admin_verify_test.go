@@ -3,6 +3,8 @@ package program
 import (
 	"errors"
 	"testing"
+
+	"kyrochat/command"
 )
 
 // TestVerdict: what was not looked at, or not repaired, is told before what was found, and damage goes before both.
@@ -31,7 +33,7 @@ func TestVerdict(t *testing.T) {
 		switch {
 		case test.status == 0 && err != nil:
 			t.Errorf("%+v ends with %v", test, err)
-		case test.status > 0 && (err == nil || exitStatus(err) != test.status || err.Error() != test.says):
+		case test.status > 0 && (err == nil || command.Status(err) != test.status || err.Error() != test.says):
 			t.Errorf("%+v ends with %v", test, err)
 		}
 	}

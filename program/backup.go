@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kyrochat/backup"
+	"kyrochat/command"
 	"kyrochat/store"
 	"kyrochat/text"
 )
@@ -74,15 +75,15 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 	flags.Func("to", "", func(s string) error { keyed.to = append(keyed.to, s); return nil })
 	flags.StringVar(&keyed.passphrase, "passphrase-file", "", "")
 	target := flags.String("o", "", "")
-	if done, err := flagsAlone(flags, args, backupUsage, out); done {
+	if done, err := command.FlagsAlone(flags, args, backupUsage, out); done {
 		return err
 	}
 	if *target == "" {
-		return orUsage("backup", badUsage{errors.New("say by -o where the backup is to be written")}, backupUsage)
+		return command.OrUsage("backup", command.Wrong(errors.New("say by -o where the backup is to be written")), backupUsage)
 	}
 	keys, err := keyed.keys()
 	if err != nil {
-		return orUsage("backup", err, backupUsage)
+		return command.OrUsage("backup", err, backupUsage)
 	}
 	b := &backingUp{keys: keys, now: time.Now, progress: newHowFar(errOut)}
 	if err := b.open(ctx, getenv, errOut); err != nil {
@@ -100,14 +101,18 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, text.Bytes(b.progress.written), text.Plural(int(b.summary.rows()), "row"),
 		text.Plural(b.summary.Originals, "file"), text.Bytes(b.summary.Bytes), time.Since(at).Round(time.Millisecond))
 	if n := len(b.summary.Missing); n > 0 {
-		return errFound{fmt.Errorf("the backup is made, but of %s the files were missing before: %s. \"kyrochat admin verify\" says more",
-			text.Plural(n, "document"), firstFew(b.summary.Missing, 10))}
+		return command.Found(fmt.Errorf("the backup is made, but of %s the files were missing before: %s. \"kyrochat admin verify\" says more",
+			text.Plural(n, "document"), firstFew(b.summary.Missing, 10)))
 	}
 	return nil
 }
 
 func backupName(at time.Time, keys backup.Keys) string {
-	return "kyrochat-" + at.UTC().Format("20060102T150405Z") + ".backup" + pick(keys.None(), "", ".age")
+	name := "kyrochat-" + at.UTC().Format("20060102T150405Z") + ".backup"
+	if !keys.None() {
+		name += ".age"
+	}
+	return name
 }
 
 // firstFew names the first few of a list.

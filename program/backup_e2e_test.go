@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 
+	"kyrochat/command"
 	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
@@ -107,7 +108,7 @@ func operated(t *testing.T, env map[string]string, args ...string) (status int, 
 	var stdout, stderr bytes.Buffer
 	err := run(t.Context(), args, envtest.Of(env), nil, strings.NewReader(""), &stdout, &stderr)
 	if err != nil {
-		status = exitStatus(err)
+		status = command.Status(err)
 		stderr.WriteString(err.Error())
 	}
 	return status, stdout.String(), stderr.String()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"kyrochat/command"
 	"kyrochat/host"
 )
 
@@ -66,7 +67,7 @@ func writeNew(target, name string, out io.Writer, write func(w io.Writer) error)
 		}
 	}
 	if err := host.SyncFolder(folder); err != nil {
-		return target, errFound{fmt.Errorf("%s is complete, but whether its name is on the disk yet is not known: %w", target, err)}
+		return target, command.Found(fmt.Errorf("%s is complete, but whether its name is on the disk yet is not known: %w", target, err))
 	}
 	return target, nil
 }

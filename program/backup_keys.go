@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kyrochat/backup"
+	"kyrochat/command"
 )
 
 // keyFlags are the flags that say who opens a backup.
@@ -32,7 +33,7 @@ func (k *keyFlags) keys() (backup.Keys, error) {
 	}
 	switch {
 	case given > 1:
-		return backup.Keys{}, badUsage{errors.New("use a key or a passphrase, not both")}
+		return backup.Keys{}, command.Wrong(errors.New("use a key or a passphrase, not both"))
 	case k.passphrase != "":
 		text, err := os.ReadFile(k.passphrase)
 		if err != nil {
@@ -63,7 +64,7 @@ func (k *keyFlags) keys() (backup.Keys, error) {
 			name, recipients[i] = "-to "+to, string(text)
 		}
 		if _, err := backup.Recipients(recipients[i : i+1]); err != nil {
-			return backup.Keys{}, badUsage{fmt.Errorf("%s: %w", name, err)}
+			return backup.Keys{}, command.Wrong(fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return backup.Recipients(recipients)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kyrochat/backup"
+	"kyrochat/command"
 	"kyrochat/kyro"
 	"kyrochat/store"
 	"kyrochat/text"
@@ -31,7 +32,7 @@ func verifyBackup(ctx context.Context, args []string, in io.Reader, out, errOut 
 		return err
 	}
 	if err != nil {
-		return orUsage("backup verify", err, backupUsage)
+		return command.OrUsage("backup verify", err, backupUsage)
 	}
 	defer func() { _ = file.Close() }()
 	archive, manifest, err := readBackup(file, keys)
@@ -46,10 +47,13 @@ func verifyBackup(ctx context.Context, args []string, in io.Reader, out, errOut 
 	if err := r.fill(ctx); err != nil {
 		return fmt.Errorf("backup verify: %w", err)
 	}
+	missing := ""
+	if len(r.told.Missing) > 0 {
+		missing = "missing    the files of " + firstFew(r.told.Missing, 10) + "\n"
+	}
 	_, err = fmt.Fprintf(out, "The backup is complete and undamaged.\nmade       %s by KyroChat %s, of %s\nholds      %s, %s, %s of %s\n%s",
 		manifest.At.Format(time.DateTime+" MST"), manifest.Version, manifest.Database, text.Plural(int(r.told.rows()), "row"), text.Plural(r.told.Jobs, "job"),
-		text.Plural(r.told.Originals, "file"), text.Bytes(r.told.Bytes),
-		pick(len(r.told.Missing) == 0, "", "missing    the files of "+firstFew(r.told.Missing, 10)+"\n"))
+		text.Plural(r.told.Originals, "file"), text.Bytes(r.told.Bytes), missing)
 	return err
 }
 
@@ -71,17 +75,17 @@ func fitsSchema(ctx context.Context, manifest backupManifest) (err error) {
 	return pools.Fits(ctx, manifest.Image)
 }
 
-// openBackup reads the command line of a command that reads a backup. Errors of the line are badUsage.
+// openBackup reads the command line of a command that reads a backup. Errors of the line are command.Wrong.
 func openBackup(flags *flag.FlagSet, keyed *keyFlags, args []string, in io.Reader) (io.ReadCloser, backup.Keys, error) {
 	flags.SetOutput(io.Discard)
-	rest, err := mixed(flags, args)
+	rest, err := command.Mixed(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, backup.Keys{}, err
 	case err != nil:
-		return nil, backup.Keys{}, badUsage{err}
+		return nil, backup.Keys{}, command.Wrong(err)
 	case len(rest) != 1:
-		return nil, backup.Keys{}, badUsage{errors.New("name one backup, or - for standard input")}
+		return nil, backup.Keys{}, command.Wrong(errors.New("name one backup, or - for standard input"))
 	}
 	keys, err := keyed.keys()
 	if err != nil {

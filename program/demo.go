@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/demo"
 )
@@ -29,7 +30,7 @@ func showDemo(ctx context.Context, args []string, getenv func(string) string, in
 		return err
 	}
 	if err != nil {
-		return orUsage("demo", err, demoUsage)
+		return command.OrUsage("demo", err, demoUsage)
 	}
 	return demo.Run(ctx, o, in, out, demoServer(getenv, errOut))
 }
@@ -45,13 +46,13 @@ func parseDemo(args []string) (o demo.Options, err error) {
 		o.Questions = append(o.Questions, q)
 		return nil
 	})
-	switch o.Files, err = mixed(flags, args); {
+	switch o.Files, err = command.Mixed(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
 	case err != nil:
-		return o, badUsage{err}
+		return o, command.Wrong(err)
 	case len(o.Files) == 0:
-		return o, badUsage{errors.New("name at least one file to answer from")}
+		return o, command.Wrong(errors.New("name at least one file to answer from"))
 	}
 	for _, name := range o.Files {
 		if err := checkReadable(name); err != nil {

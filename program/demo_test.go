@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kyrochat/command"
 )
 
 func TestDemoArguments(t *testing.T) {
@@ -43,7 +45,7 @@ func TestDemoArguments(t *testing.T) {
 	if err := showDemo(t.Context(), []string{"-h"}, settings, nil, &out, io.Discard); err != nil || out.String() != demoUsage {
 		t.Errorf("-h: %v, %q", err, out.String())
 	}
-	if err := showDemo(t.Context(), nil, settings, nil, io.Discard, io.Discard); exitStatus(err) != 2 || !strings.Contains(err.Error(), "usage: kyrochat demo") {
-		t.Errorf("a line without files: %d, %v", exitStatus(err), err)
+	if err := showDemo(t.Context(), nil, settings, nil, io.Discard, io.Discard); command.Status(err) != 2 || !strings.Contains(err.Error(), "usage: kyrochat demo") {
+		t.Errorf("a line without files: %d, %v", command.Status(err), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 
+	"kyrochat/command"
 	"kyrochat/doctor"
 )
 
@@ -30,7 +31,7 @@ func diagnose(ctx context.Context, args []string, getenv func(string) string, en
 	flags.BoolVar(&o.JSON, "json", false, "")
 	flags.BoolVar(&o.Lenient, "warnings-ok", false, "")
 	flags.StringVar(&o.MailTo, "mail", "", "")
-	if done, err := flagsAlone(flags, args, doctorUsage, out); done {
+	if done, err := command.FlagsAlone(flags, args, doctorUsage, out); done {
 		return err
 	}
 	return doctor.Examine(ctx, o, out, errOut)

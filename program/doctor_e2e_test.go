@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/command"
 	"kyrochat/doctor"
 	"kyrochat/host"
 	"kyrochat/internal/envtest"
@@ -94,7 +95,7 @@ func TestDoctorIsToldWrong(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"now"}, {"-nope"}, {"-mail"}} {
 		err := run(t.Context(), append([]string{"doctor"}, args...), envtest.Of(nil), nil, strings.NewReader(""), os.Stdout, os.Stderr)
-		if err == nil || exitStatus(err) != 2 || !strings.Contains(err.Error(), "usage: kyrochat doctor") {
+		if err == nil || command.Status(err) != 2 || !strings.Contains(err.Error(), "usage: kyrochat doctor") {
 			t.Errorf("%v: %v", args, err)
 		}
 	}

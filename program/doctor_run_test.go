@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"kyrochat/command"
 	"kyrochat/doctor"
 	"kyrochat/internal/envtest"
 )
@@ -24,7 +25,7 @@ func doctored(t *testing.T, settings map[string]string, args ...string) (out str
 	var stdout, stderr bytes.Buffer
 	err := run(t.Context(), append([]string{"doctor"}, args...), envtest.Of(settings), environ, strings.NewReader(""), &stdout, &stderr)
 	if err != nil {
-		status = exitStatus(err)
+		status = command.Status(err)
 	}
 	if stderr.Len() > 0 {
 		t.Errorf("on standard error: %s", stderr.String())

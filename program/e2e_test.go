@@ -87,6 +87,14 @@ func reaches(t *testing.T, what string, want int, look func() int) {
 	waitUntil(t, what, func() bool { n = look(); return n == want })
 }
 
+// pick is one of two.
+func pick[T any](yes bool, a, b T) T {
+	if yes {
+		return a
+	}
+	return b
+}
+
 // eachSettings runs a test with settings for SQLite and with settings for PostgreSQL, for servers that it starts itself.
 func eachSettings(t *testing.T, test func(t *testing.T, env map[string]string)) {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kyrochat/command"
 	"kyrochat/eval"
 )
 
@@ -59,7 +60,7 @@ func evaluate(ctx context.Context, args []string, out, errOut io.Writer, start e
 		return err
 	}
 	if err != nil {
-		return orUsage("eval", err, evalUsage)
+		return command.OrUsage("eval", err, evalUsage)
 	}
 	set, err := eval.Load(asked.file)
 	if err != nil {
@@ -130,24 +131,24 @@ func parseEval(args []string) (evalArgs, error) {
 		a.MinScore = &x
 		return nil
 	})
-	files, err := mixed(flags, args)
+	files, err := command.Mixed(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return a, err
 	case err != nil:
-		return a, badUsage{err}
+		return a, command.Wrong(err)
 	case len(files) != 1:
-		return a, badUsage{errors.New("name one file of documents and questions")}
+		return a, command.Wrong(errors.New("name one file of documents and questions"))
 	}
 	a.file = files[0]
 	if failUnder != "" {
 		if a.floors, err = eval.ParseFloors(failUnder, a.NoAnswers); err != nil {
-			return a, badUsage{fmt.Errorf("-fail-under: %w", err)}
+			return a, command.Wrong(fmt.Errorf("-fail-under: %w", err))
 		}
 	}
 	if a.json != "" && a.json != "-" { // found out before the work is done
 		if info, err := os.Stat(filepath.Dir(a.json)); err != nil || !info.IsDir() {
-			return a, badUsage{fmt.Errorf("-json: there is no folder %s", filepath.Dir(a.json))}
+			return a, command.Wrong(fmt.Errorf("-json: there is no folder %s", filepath.Dir(a.json)))
 		}
 	}
 	return a, nil

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/eval"
 	"kyrochat/internal/envtest"
@@ -62,8 +63,8 @@ func TestEvalArguments(t *testing.T) {
 	if err := evaluate(t.Context(), []string{"-h"}, &out, io.Discard, nil); err != nil || out.String() != evalUsage {
 		t.Errorf("-h: %v, %q", err, out.String())
 	}
-	if err := evaluate(t.Context(), nil, io.Discard, io.Discard, nil); exitStatus(err) != 2 {
-		t.Errorf("a line without a file ends with %d", exitStatus(err))
+	if err := evaluate(t.Context(), nil, io.Discard, io.Discard, nil); command.Status(err) != 2 {
+		t.Errorf("a line without a file ends with %d", command.Status(err))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/kyro"
 )
@@ -34,14 +35,17 @@ func health(ctx context.Context, args []string, getenv func(string) string, out 
 	flags := flag.NewFlagSet("health", flag.ContinueOnError)
 	live := flags.Bool("live", false, "")
 	wait := flags.Duration("wait", 0, "")
-	if done, err := flagsAlone(flags, args, healthUsage, out); done {
+	if done, err := command.FlagsAlone(flags, args, healthUsage, out); done {
 		return err
 	}
 	addr, err := config.ReadAdminAddr(getenv)
 	if err != nil {
 		return err
 	}
-	path := pick(*live, "/healthz", "/readyz")
+	path, how := "/readyz", "ready"
+	if *live {
+		path, how = "/healthz", "alive"
+	}
 	for end := time.Now().Add(*wait); ; {
 		limited, cancel := context.WithTimeout(ctx, healthTime)
 		said, err := askHealth(limited, addr, path)
@@ -51,7 +55,7 @@ func health(ctx context.Context, args []string, getenv func(string) string, out 
 			return err
 		}
 		if ctx.Err() != nil || time.Now().After(end) {
-			return fmt.Errorf("not %s: %w", pick(*live, "alive", "ready"), err)
+			return fmt.Errorf("not %s: %w", how, err)
 		}
 		_ = kyro.Pause(ctx, healthPause) // whose end is seen above
 	}

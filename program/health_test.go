@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"kyrochat/command"
 )
 
 // askedHealth runs the command against an admin address.
@@ -41,8 +43,8 @@ func TestHealth(t *testing.T) {
 	}
 	if said, err := askedHealth(t, addr); err == nil || !strings.Contains(err.Error(), "the database does not answer") || said != "" {
 		t.Errorf("not ready: %q, %v", said, err)
-	} else if exitStatus(err) != 1 {
-		t.Errorf("the status is %d", exitStatus(err))
+	} else if command.Status(err) != 1 {
+		t.Errorf("the status is %d", command.Status(err))
 	}
 	if said, err := askedHealth(t, addr, "--wait", "5m"); err != nil || said != "ready" {
 		t.Errorf("waited for: %q, %v", said, err)
@@ -57,7 +59,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("gone: %q, %v", said, err)
 	}
 	for _, wrong := range [][]string{{"now"}, {"--wait", "long"}, {"--what"}} {
-		if _, err := askedHealth(t, addr, wrong...); err == nil || exitStatus(err) != 2 {
+		if _, err := askedHealth(t, addr, wrong...); err == nil || command.Status(err) != 2 {
 			t.Errorf("%v: %v", wrong, err)
 		}
 	}

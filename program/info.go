@@ -12,10 +12,20 @@ import (
 func (a *app) serverInfo() kyro.ServerInfo {
 	limits := a.cfg.Limits
 	answers, embeddings, vectors := a.providers.info(a.cfg.Providers)
+	environment, database, shared := "development", "sqlite", "in-process"
+	if a.cfg.Production {
+		environment = "production"
+	}
+	if a.pools.Postgres() {
+		database = "postgresql"
+	}
+	if a.nodes.redis != nil {
+		shared = "redis"
+	}
 	return kyro.ServerInfo{
-		Version: version(), Environment: pick(a.cfg.Production, "production", "development"), SignUp: a.cfg.SignUp,
+		Version: version(), Environment: environment, SignUp: a.cfg.SignUp,
 		Answers: answers, Embeddings: embeddings, Vectors: vectors,
-		Database: pick(a.pools.Postgres(), "postgresql", "sqlite"), Live: pick(a.nodes.redis != nil, "redis", "in-process"),
+		Database: database, Live: shared,
 		Limits: kyro.ServerLimits{
 			MaxUploadBytes: int(limits.MaxUploadBytes), MaxTextChars: limits.MaxTextChars, MaxMessageChars: limits.MaxMessageChars,
 			MaxPageSize: kyro.MaxPageSize, AcceptedTypes: extract.Accepted(),

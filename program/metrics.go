@@ -144,7 +144,11 @@ func (a *app) ways() (list []meter.Breaker) {
 		add("pinecone", a.providers.pinecone.Ways())
 	}
 	if a.nodes.redis != nil {
-		add("redis", []ai.Way{{Name: "commands", State: pick(a.nodes.redis.Connected(), "closed", "open")}})
+		state := "open"
+		if a.nodes.redis.Connected() {
+			state = "closed"
+		}
+		add("redis", []ai.Way{{Name: "commands", State: state}})
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/store"
 	"kyrochat/text"
@@ -26,7 +27,7 @@ schema; 2 where the command line is wrong; 3 where --dry-run found that somethin
 func migrateOnly(ctx context.Context, args []string, getenv func(string) string, out, errOut io.Writer) error {
 	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
 	dry := flags.Bool("dry-run", false, "")
-	if done, err := flagsAlone(flags, args, migrateUsage, out); done {
+	if done, err := command.FlagsAlone(flags, args, migrateUsage, out); done {
 		return err
 	}
 	cfg, err := config.Read(getenv)
@@ -43,7 +44,7 @@ func migrateOnly(ctx context.Context, args []string, getenv func(string) string,
 	return pools.Close()
 }
 
-// wouldMigrate is errFound where the schema is to be changed.
+// wouldMigrate is command.Found where the schema is to be changed.
 func wouldMigrate(ctx context.Context, cfg config.Config) error {
 	x, err := store.Examine(ctx, store.Config{DatabaseURL: string(cfg.DatabaseURL), DataDir: cfg.DataDir})
 	switch {
@@ -52,9 +53,9 @@ func wouldMigrate(ctx context.Context, cfg config.Config) error {
 	case x.SchemaErr != nil:
 		return x.SchemaErr
 	case x.File != nil && x.File.None, x.Schema == store.SchemaNone:
-		return errFound{errors.New("there is no schema yet")}
+		return command.Found(errors.New("there is no schema yet"))
 	case x.Schema == store.SchemaOlder:
-		return errFound{fmt.Errorf("the schema is older than this program, which has %s for it", text.Plural(x.Lacks, "more migration"))}
+		return command.Found(fmt.Errorf("the schema is older than this program, which has %s for it", text.Plural(x.Lacks, "more migration")))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"kyrochat/command"
 	"kyrochat/internal/envtest"
 )
 
@@ -18,7 +19,7 @@ func TestMigrateTellsWhetherItWould(t *testing.T) {
 		t.Helper()
 		err := run(t.Context(), append([]string{"migrate"}, args...), envtest.Of(map[string]string{"KYRO_DATA_DIR": dir}), nil, strings.NewReader(""), io.Discard, io.Discard)
 		if err != nil {
-			return exitStatus(err)
+			return command.Status(err)
 		}
 		return 0
 	}

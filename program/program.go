@@ -4,7 +4,6 @@ package program
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +12,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // figures are by calendars, also where the machine has no time zones
 
-	"kyrochat/doctor"
+	"kyrochat/command"
 	"kyrochat/host"
 	"kyrochat/ingest/extract"
 )
@@ -45,10 +44,7 @@ func Main(version string) {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
-		if _, told := errors.AsType[doctor.Diagnosis](err); !told {
-			fmt.Fprintln(os.Stderr, "kyrochat:", err)
-		}
-		os.Exit(exitStatus(err))
+		os.Exit(command.End(os.Stderr, err))
 	}
 }
 
@@ -57,11 +53,11 @@ func Main(version string) {
 func run(
 	ctx context.Context, args []string, getenv func(string) string, environ []string, in io.Reader, out, errOut io.Writer,
 ) error {
-	command := "serve"
+	name := "serve"
 	if len(args) > 0 {
-		command, args = args[0], args[1:]
+		name, args = args[0], args[1:]
 	}
-	switch command {
+	switch name {
 	case "serve":
 		return serve(ctx, getenv, errOut)
 	case "demo":
@@ -89,7 +85,7 @@ func run(
 		_, err := fmt.Fprint(out, usage)
 		return err
 	default:
-		return badUsage{fmt.Errorf("there is no command %q\n\n%s", command, usage)}
+		return command.Wrong(fmt.Errorf("there is no command %q\n\n%s", name, usage))
 	}
 }
 

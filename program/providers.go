@@ -110,8 +110,11 @@ func (p *providers) info(cfg config.Providers) (answers, embeddings kyro.Provide
 		model, _ := p.passages.Model()
 		return kyro.ProviderInfo{Provider: "offline", Model: ai.ExtractiveModel}, kyro.ProviderInfo{Provider: "offline", Model: model}, "embedded"
 	}
-	return kyro.ProviderInfo{Provider: "gemini", Model: cfg.GeminiModel}, kyro.ProviderInfo{Provider: "gemini", Model: cfg.EmbeddingModel},
-		pick(p.pinecone != nil, "pinecone", "embedded")
+	vectors = "embedded"
+	if p.pinecone != nil {
+		vectors = "pinecone"
+	}
+	return kyro.ProviderInfo{Provider: "gemini", Model: cfg.GeminiModel}, kyro.ProviderInfo{Provider: "gemini", Model: cfg.EmbeddingModel}, vectors
 }
 
 // embedded names what this process does itself.

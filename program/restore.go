@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/jobs"
@@ -50,7 +51,7 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 		return err
 	}
 	if err != nil {
-		return orUsage("restore", err, restoreUsage)
+		return command.OrUsage("restore", err, restoreUsage)
 	}
 	defer func() { _ = file.Close() }()
 	o := &operator{command: "restore", getenv: getenv, errOut: errOut}
@@ -85,10 +86,13 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 		p.say("Everybody signs in again. API keys work as they did when the backup was made.")
 	}
 	if err != nil {
-		return errFound{fmt.Errorf("restore: %w\nEverything is restored, but it was not verified to the end: \"kyrochat admin verify\" does that", err)}
+		return command.Found(fmt.Errorf("restore: %w\nEverything is restored, but it was not verified to the end: \"kyrochat admin verify\" does that", err))
 	}
-	if findings > 0 {
-		return errFound{fmt.Errorf("restored, but %s to be looked at: see above", pick(findings == 1, "one thing is", fmt.Sprintf("%d things are", findings)))}
+	switch {
+	case findings == 1:
+		return command.Found(errors.New("restored, but one thing is to be looked at: see above"))
+	case findings > 1:
+		return command.Found(fmt.Errorf("restored, but %d things are to be looked at: see above", findings))
 	}
 	return nil
 }
