@@ -80,6 +80,7 @@ var layers = map[string][]string{
 	"internal/testdb":          {"store", "jobs", "internal/postgres", "internal/redis", "internal/required"},
 	"internal/website":         {},
 	"config":                   {"kyro", "text", "account", "ai", "answer", "auth", "ingest/bucket", "ingest/fetch", "live", "mail", "store", "transport"},
+	"setup":                    {"ai", "answer", "config", "ingest", "ingest/bucket", "insight", "jobs", "kyro", "live", "store", "transport"},
 	"program":                  nil, // knows everybody
 	".":                        {"program"},
 }

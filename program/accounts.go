@@ -10,6 +10,7 @@ import (
 	"kyrochat/kyro"
 	"kyrochat/live"
 	"kyrochat/mail"
+	"kyrochat/setup"
 	"kyrochat/store"
 )
 
@@ -23,7 +24,7 @@ func (a *app) newAccounts(st *store.Store) {
 		SignUp: a.cfg.SignUp, RefreshTTL: a.cfg.RefreshTTL, Documents: a.documents, Exports: a.exports, Log: a.log,
 		Ended: func(credential kyro.ID) {
 			a.connections.CloseCredential(credential)
-			live.Send(a.nodes.bus, signalEnded, credential)
+			live.Send(a.nodes.bus, setup.SignalEnded, credential)
 		},
 		Post: a.door(), MailRate: a.cfg.Mail.Rate, VerifyTTL: a.cfg.Mail.VerifyTTL, ResetTTL: a.cfg.Mail.ResetTTL,
 		Strength: auth.Strength{}, Attempts: a.nodes.attempts, Scale: a.cfg.Rates.Scale, Limiter: a.nodes.rates, Rates: a.cfg.Rates.Accounts, Now: a.hooks.now,

@@ -13,6 +13,7 @@ import (
 	"kyrochat/ingest"
 	"kyrochat/inspect"
 	"kyrochat/kyro"
+	"kyrochat/setup"
 )
 
 const verifyUsage = `usage: kyrochat admin verify [--repair] [--json]
@@ -194,20 +195,20 @@ func (o *operator) inspection(ctx context.Context) (options inspect.Options, sto
 	if err != nil {
 		return options, nil, err
 	}
-	providers, err := newProviders(ctx, o.cfg, o.store, installation, nil, measured{}, o.log)
+	providers, err := setup.NewProviders(ctx, o.cfg, setup.ProviderOptions{Store: o.store, Installation: installation, Log: o.log})
 	if err != nil {
 		return options, nil, err
 	}
 	documents := ingest.New(ingest.Config{
-		Store: o.store, Bots: o.store, Files: folder, Embedder: providers.passages, Index: providers.index, Log: o.log,
+		Store: o.store, Bots: o.store, Files: folder, Embedder: providers.Passages, Index: providers.Index, Log: o.log,
 	})
 	told := newHowFar(o.errOut)
 	options = inspect.Options{
 		Store: o.store, Folder: folder, Bucket: bucket, With: documents.With(), Doing: func(what string) { told.at("verifying: %s", what) },
 	}
 	options.Model, options.Dims = o.cfg.Providers.Embeddings()
-	if providers.index != nil {
+	if providers.Index != nil {
 		options.Index = documents
 	}
-	return options, providers.close, nil
+	return options, providers.Close, nil
 }

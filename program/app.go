@@ -29,6 +29,7 @@ import (
 	"kyrochat/mail"
 	"kyrochat/meter"
 	"kyrochat/resolvers"
+	"kyrochat/setup"
 	"kyrochat/store"
 	"kyrochat/trace"
 	"kyrochat/transport"
@@ -55,7 +56,7 @@ type app struct {
 	connections transport.Connections // websockets and event streams
 	info        kyro.ServerInfo
 	nodes       *nodes
-	providers   *providers
+	providers   *setup.Providers
 	limits      *limitLog
 	post        *mail.Post
 	meter       *meter.Meter  // nil where nothing is measured
@@ -75,7 +76,7 @@ func openDatabase(ctx context.Context, cfg config.Config, h hooks, m measured, t
 	if err != nil {
 		return nil, nil, err
 	}
-	queue, err := newQueue(pools, jobs.Config{Workers: map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers}, Log: log, Measure: m.turns, Traces: t.work})
+	queue, err := setup.NewQueue(pools, jobs.Config{Workers: map[kyro.JobKind]int{kyro.JobIngest: cfg.IngestWorkers}, Log: log, Measure: m.turns, Traces: t.work})
 	if err == nil {
 		err = pools.Migrate(ctx, queue.Migrate)
 	}
@@ -83,13 +84,6 @@ func openDatabase(ctx context.Context, cfg config.Config, h hooks, m measured, t
 		return nil, nil, errors.Join(err, pools.Close())
 	}
 	return pools, queue, nil
-}
-
-func newQueue(pools *store.Pools, cfg jobs.Config) (*jobs.Queue, error) {
-	if pools.Postgres() {
-		return jobs.NewPostgres(pools.Pgx, cfg)
-	}
-	return jobs.NewSQLite(pools.SQLite, cfg)
 }
 
 // build puts a server together: database, queue, store, use cases, resolvers, listeners, as far as its role needs
@@ -103,7 +97,7 @@ func build(ctx context.Context, cfg config.Config, h hooks, log *slog.Logger) (_
 		a.meter = meter.New()
 	}
 	a.measured = measuredBy(a.meter)
-	name := nodeName()
+	name := setup.NodeName()
 	if a.tracer, err = newTracer(ctx, cfg, name, a); err != nil {
 		return nil, err
 	}
@@ -126,7 +120,10 @@ func build(ctx context.Context, cfg config.Config, h hooks, log *slog.Logger) (_
 	}
 	a.limits = newLimitLog(st, log)
 	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus)
-	if a.providers, err = newProviders(ctx, cfg, st, installation, a.nodes.bus, a.measured, log); err != nil {
+	a.providers, err = setup.NewProviders(ctx, cfg, setup.ProviderOptions{
+		Store: st, Installation: installation, Bus: a.nodes.bus, Gemini: a.measured.gemini, Pinecone: a.measured.pinecone, Log: log,
+	})
+	if err != nil {
 		return nil, err
 	}
 	tokens, err := a.newTokens()
@@ -153,7 +150,7 @@ func build(ctx context.Context, cfg config.Config, h hooks, log *slog.Logger) (_
 		return a, a.listenAdmin(ctx)
 	}
 	gate := auth.NewGate(tokens, a.accounts, cfg.Proxies, log)
-	live.On(a.nodes.bus, signalEnded, a.connections.CloseCredential)
+	live.On(a.nodes.bus, setup.SignalEnded, a.connections.CloseCredential)
 	a.answers = answer.New(answering)
 	a.look()
 	live.On(a.nodes.bus, signalStop, a.answers.StopHere)

@@ -21,6 +21,7 @@ import (
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/migrations"
+	"kyrochat/setup"
 	"kyrochat/store"
 )
 
@@ -80,7 +81,7 @@ func TestBackupOfAnOlderSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		queue, err := newQueue(pools, jobs.Config{})
+		queue, err := setup.NewQueue(pools, jobs.Config{})
 		if err == nil && pools.Postgres() {
 			err = pools.Unmigrate(ctx, queue.Unmigrate)
 		}

@@ -13,6 +13,7 @@ import (
 	"kyrochat/internal/s3"
 	"kyrochat/internal/website"
 	"kyrochat/kyro"
+	"kyrochat/setup"
 )
 
 // TestKillsWithABucket: the server is killed in the middle of an upload, and once more while it reads what came.
@@ -212,7 +213,7 @@ func TestServerDoesNotStartWithoutItsBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = build(t.Context(), cfg, hooks{}, newLogger(cfg, testLog{t}))
+	_, err = build(t.Context(), cfg, hooks{}, setup.NewLogger(cfg, testLog{t}))
 	if err == nil || !strings.Contains(err.Error(), "KYRO_S3_BUCKET") || !strings.Contains(err.Error(), "there is no bucket other") {
 		t.Errorf("it says %v", err)
 	}

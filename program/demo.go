@@ -12,6 +12,7 @@ import (
 	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/demo"
+	"kyrochat/setup"
 )
 
 const demoUsage = `usage: kyrochat demo FILE... [-ask QUESTION]...
@@ -106,7 +107,7 @@ func demoServer(
 		if err != nil {
 			return "", nil, err
 		}
-		app, err := build(ctx, cfg, hooks{}, newLogger(cfg, errOut))
+		app, err := build(ctx, cfg, hooks{}, setup.NewLogger(cfg, errOut))
 		if err != nil {
 			return "", nil, err
 		}

@@ -17,6 +17,7 @@ import (
 	"kyrochat/ingest/fetch"
 	"kyrochat/ingest/files"
 	"kyrochat/kyro"
+	"kyrochat/setup"
 	"kyrochat/store"
 )
 
@@ -31,7 +32,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 	if err != nil {
 		return fmt.Errorf("find the own binary, which reads documents in a process of its own: %w", err)
 	}
-	kept, err := openBucket(ctx, a.cfg.Storage.Bucket, installation)
+	kept, err := setup.OpenBucket(ctx, a.cfg.Storage.Bucket, installation)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (a *app) newIngest(ctx context.Context, st *store.Store, installation strin
 		Store: st, Bots: st, Heads: a.caches.documents, Files: originals, Extractor: a.extractor, Sniff: extract.Sniff, SniffPage: extract.SniffFetched,
 		Fetcher: fetcher, Addresses: ingest.Addresses{Canonical: fetch.CanonicalURL, SameSite: fetch.SameSite},
 		Hour: a.hooks.pages.hour, FetchPause: a.hooks.pages.pause,
-		Metered: a.providers.gemini != nil, Prices: a.cfg.Prices, Embedder: a.providers.passages, Index: a.providers.index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
+		Metered: a.providers.Gemini != nil, Prices: a.cfg.Prices, Embedder: a.providers.Passages, Index: a.providers.Index, Progress: a.nodes.progress, Limits: a.cfg.Limits, Log: a.log,
 		Shared: a.pools.Postgres(), Recheck: a.cfg.Recheck(), Limiter: a.nodes.rates, Rate: a.cfg.Rates.Documents,
 		Slots: st, Parts: originals, Objects: st, Originals: kept, Grants: a.tokens, Base: func() string { return a.cfg.PublicURL },
 		Held: st.Held, SlotTTL: a.cfg.Storage.UploadTTL, Jobs: a.queue, Now: a.hooks.now, Measure: a.measured.documents,

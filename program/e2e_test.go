@@ -16,6 +16,7 @@ import (
 	"kyrochat/internal/envtest"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
+	"kyrochat/setup"
 )
 
 // asProgram has the test binary be the program, whatever its arguments are: for commands of the documentation.
@@ -161,7 +162,7 @@ func startServerWith(t *testing.T, env map[string]string, log io.Writer, h hooks
 			(*hear)(ctx, statement)
 		}
 	}
-	if s.app, err = build(t.Context(), cfg, h, newLogger(cfg, log)); err != nil {
+	if s.app, err = build(t.Context(), cfg, h, setup.NewLogger(cfg, log)); err != nil {
 		t.Fatal(err)
 	}
 	if s.url, s.stop, err = s.app.runInBackground(t.Context()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"kyrochat/config"
 	"kyrochat/eval"
 	"kyrochat/kyro"
+	"kyrochat/setup"
 	"kyrochat/text"
 )
 
@@ -76,7 +77,7 @@ func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
 		if err != nil {
 			return eval.Server{}, err
 		}
-		app, err := build(ctx, cfg, hooks{}, newLogger(cfg, errOut))
+		app, err := build(ctx, cfg, hooks{}, setup.NewLogger(cfg, errOut))
 		if err != nil {
 			return eval.Server{}, err
 		}
@@ -88,14 +89,14 @@ func evalServer(getenv func(string) string, errOut io.Writer) eval.Start {
 // removed waits until the server has settled, and takes what may be left of the deleted bot out of the index: its
 // namespace, which an index may have few of.
 func (a *app) removed(ctx context.Context, bot string) error {
-	if err := a.settled(ctx); err != nil || a.providers.index == nil {
+	if err := a.settled(ctx); err != nil || a.providers.Index == nil {
 		return err
 	}
 	id, err := kyro.ParseID(bot)
 	if err != nil {
 		return err
 	}
-	return a.providers.index.RemoveBot(ctx, id)
+	return a.providers.Index.RemoveBot(ctx, id)
 }
 
 // settled returns once nothing is left of what a delete has to do, and no other job runs that could undo it. When ctx

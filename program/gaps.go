@@ -13,8 +13,8 @@ import (
 // whoever works on jobs, so that workers have what makes answers, too.
 func (a *app) newGaps(st *store.Store, rehearsal *answer.Rehearsal) *insight.Gaps {
 	gaps := insight.NewGaps(insight.GapConfig{
-		Store: st, Embedder: a.providers.compared, Answers: a.documents, Rehearsal: rehearsal, Threshold: a.cfg.GapSimilarity,
-		Metered: a.providers.gemini != nil, Prices: a.cfg.Prices, Now: a.hooks.now, Log: a.log,
+		Store: st, Embedder: a.providers.Compared, Answers: a.documents, Rehearsal: rehearsal, Threshold: a.cfg.GapSimilarity,
+		Metered: a.providers.Gemini != nil, Prices: a.cfg.Prices, Now: a.hooks.now, Log: a.log,
 	})
 	a.queue.Handle(kyro.JobPlaceGaps, gaps.Place)
 	a.queue.Handle(kyro.JobCheckGap, gaps.Check)

@@ -11,7 +11,7 @@ import (
 
 func (a *app) serverInfo() kyro.ServerInfo {
 	limits := a.cfg.Limits
-	answers, embeddings, vectors := a.providers.info(a.cfg.Providers)
+	answers, embeddings, vectors := a.providers.Info(a.cfg.Providers)
 	environment, database, shared := "development", "sqlite", "in-process"
 	if a.cfg.Production {
 		environment = "production"
@@ -50,7 +50,7 @@ func (a *app) logReady(log *slog.Logger) {
 			"database", a.info.Database, "live", a.info.Live, "embeddings", a.info.Embeddings.Model, "vectors", a.info.Vectors)
 		return
 	}
-	embedded := a.providers.embedded()
+	embedded := a.providers.Embedded()
 	if a.nodes.redis == nil {
 		embedded = append([]string{"streams in process"}, embedded...)
 	}

@@ -137,11 +137,11 @@ func (a *app) ways() (list []meter.Breaker) {
 			list = append(list, meter.Breaker{Upstream: upstream, Way: w.Name, State: w.State})
 		}
 	}
-	if a.providers.gemini != nil {
-		add("gemini", a.providers.gemini.Ways())
+	if a.providers.Gemini != nil {
+		add("gemini", a.providers.Gemini.Ways())
 	}
-	if a.providers.pinecone != nil {
-		add("pinecone", a.providers.pinecone.Ways())
+	if a.providers.Pinecone != nil {
+		add("pinecone", a.providers.Pinecone.Ways())
 	}
 	if a.nodes.redis != nil {
 		state := "open"

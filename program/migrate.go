@@ -9,6 +9,7 @@ import (
 
 	"kyrochat/command"
 	"kyrochat/config"
+	"kyrochat/setup"
 	"kyrochat/store"
 	"kyrochat/text"
 )
@@ -37,7 +38,7 @@ func migrateOnly(ctx context.Context, args []string, getenv func(string) string,
 	if *dry {
 		return wouldMigrate(ctx, cfg)
 	}
-	pools, _, err := openDatabase(ctx, cfg, hooks{}, measured{}, recorded{}, newLogger(cfg, errOut))
+	pools, _, err := openDatabase(ctx, cfg, hooks{}, measured{}, recorded{}, setup.NewLogger(cfg, errOut))
 	if err != nil {
 		return err
 	}

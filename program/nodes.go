@@ -2,9 +2,7 @@ package program
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -32,10 +30,8 @@ type nodes struct {
 	stop     func()
 }
 
-const (
-	signalEnded = "session" // a session or an API key has ended
-	signalStop  = "stop"    // an answer is to stop
-)
+// signalStop tells the others that an answer is to stop.
+const signalStop = "stop"
 
 func newNodes(cfg config.Config, name, installation string, told live.Measure, log *slog.Logger) (n *nodes, err error) {
 	logs, rates, progress := live.NewLogs(live.LogsConfig{}), live.NewRates(live.RatesConfig{}), live.NewProgress(live.ProgressConfig{})
@@ -121,10 +117,4 @@ func (a *app) watchCredentials(ctx context.Context) {
 			a.connections.CloseCredential(id)
 		}
 	}
-}
-
-// nodeName tells this process from every other one, also from an earlier one with the same number.
-func nodeName() string {
-	host, _ := os.Hostname()
-	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
 }

@@ -22,6 +22,7 @@ import (
 	"kyrochat/jobs"
 	"kyrochat/kyro"
 	"kyrochat/live"
+	"kyrochat/setup"
 	"kyrochat/store"
 	"kyrochat/text"
 )
@@ -74,7 +75,7 @@ func (o *operator) configure() (err error) {
 	}
 	quiet := o.cfg
 	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
-	o.log = newLogger(quiet, o.errOut)
+	o.log = setup.NewLogger(quiet, o.errOut)
 	return nil
 }
 
@@ -96,7 +97,7 @@ func (o *operator) open(ctx context.Context) (err error) {
 		return err
 	}
 	o.server = !o.pools.Alone()
-	if o.queue, err = newQueue(o.pools, jobs.Config{Log: o.log}); err != nil {
+	if o.queue, err = setup.NewQueue(o.pools, jobs.Config{Log: o.log}); err != nil {
 		return err
 	}
 	if err := o.migrate(ctx); err != nil {
@@ -129,7 +130,7 @@ func (o *operator) originals(ctx context.Context) (name string, folder *files.Fi
 	if folder, err = files.Open(filepath.Join(o.cfg.DataDir, "files"), false); err != nil {
 		return "", nil, nil, err
 	}
-	bucket, err = openPatiently(ctx, o.cfg.Storage.Bucket, name)
+	bucket, err = setup.OpenPatiently(ctx, o.cfg.Storage.Bucket, name)
 	return name, folder, bucket, err
 }
 
@@ -234,7 +235,7 @@ func (o *operator) tellServers() error {
 		return err
 	}
 	redis, err := live.NewRedis(live.RedisConfig{
-		URL: string(o.cfg.RedisURL), Prefix: o.cfg.RedisPrefix, Installation: installation, Node: nodeName(),
+		URL: string(o.cfg.RedisURL), Prefix: o.cfg.RedisPrefix, Installation: installation, Node: setup.NodeName(),
 		Timeout: o.cfg.RedisTimeout, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -244,7 +245,7 @@ func (o *operator) tellServers() error {
 	redis.Run()
 	defer redis.Stop() // which sends what is left
 	for _, credential := range o.ended {
-		live.Send(bus, signalEnded, credential)
+		live.Send(bus, setup.SignalEnded, credential)
 	}
 	return redis.Away()
 }

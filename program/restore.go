@@ -15,6 +15,7 @@ import (
 	"kyrochat/config"
 	"kyrochat/ingest"
 	"kyrochat/jobs"
+	"kyrochat/setup"
 	"kyrochat/store"
 	"kyrochat/text"
 )
@@ -119,7 +120,7 @@ type target struct {
 
 // restore gives how much there is to be looked at.
 func (t *target) restore(ctx context.Context) (findings int, err error) {
-	if t.bucket, err = openPatiently(ctx, t.cfg.Storage.Bucket, t.want.Installation); err != nil {
+	if t.bucket, err = setup.OpenPatiently(ctx, t.cfg.Storage.Bucket, t.want.Installation); err != nil {
 		return 0, err
 	}
 	defer func() {

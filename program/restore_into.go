@@ -18,6 +18,7 @@ import (
 	"kyrochat/inspect"
 	"kyrochat/jobs"
 	"kyrochat/kyro"
+	"kyrochat/setup"
 	"kyrochat/store"
 	"kyrochat/text"
 )
@@ -27,7 +28,7 @@ func (t *target) open(ctx context.Context, c store.Config) (err error) {
 	if t.pools, err = store.Open(ctx, c); err != nil {
 		return err
 	}
-	if t.queue, err = newQueue(t.pools, jobs.Config{Log: t.log}); err != nil {
+	if t.queue, err = setup.NewQueue(t.pools, jobs.Config{Log: t.log}); err != nil {
 		return errors.Join(err, t.pools.Close())
 	}
 	t.store = store.New(t.pools, t.queue)

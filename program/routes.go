@@ -154,7 +154,7 @@ func (a *app) adminRoutes() http.Handler {
 
 // state says that the server is ready, and which of its services it does without now, and why.
 func (a *app) state() string {
-	away := a.providers.away()
+	away := a.providers.Away()
 	if a.nodes.redis != nil && !a.nodes.redis.Connected() {
 		away = append([]string{"Redis, which does not answer"}, away...)
 	}

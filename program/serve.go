@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kyrochat/config"
+	"kyrochat/setup"
 )
 
 // serve runs the server until ctx ends, and then drains it. To be told to stop while it starts is no error.
@@ -24,7 +25,7 @@ func serve(ctx context.Context, getenv func(string) string, errOut io.Writer) er
 	if err != nil {
 		return err
 	}
-	log := newLogger(cfg, errOut)
+	log := setup.NewLogger(cfg, errOut)
 	cfg.Warn(log)
 	app, err := build(ctx, cfg, hooks{now: wallClock(getenv)}, log)
 	if err == nil {
@@ -112,7 +113,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// Requests and streams go on while the server drains: what watches over them does, too.
 	drained, gone := context.WithCancel(context.WithoutCancel(ctx))
-	if gemini := a.providers.gemini; gemini != nil {
+	if gemini := a.providers.Gemini; gemini != nil {
 		group.Go(func() error { gemini.Look(ctx); return nil })
 	}
 	if file := a.cfg.SecretPath(); file != "" && a.tokens != nil {
@@ -156,7 +157,7 @@ func (a *app) close() error {
 		a.log.Warn("searches of vectors were left behind")
 	}
 	if a.providers != nil {
-		a.providers.close()
+		a.providers.Close()
 	}
 	var errs []error
 	if a.fetcher != nil {

@@ -1,4 +1,4 @@
-package program
+package setup
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func TestAnOutageDoesNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		log := newLogger(config.Config{}, &out)
+		log := NewLogger(config.Config{}, &out)
 		away := errors.New("the model does not answer")
 		for i := range 36_000 {
 			log.With("message", i).Warn("answer failed", "error", away)
@@ -36,7 +36,7 @@ func TestTheLogLeavesOutRepeatsOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		log := newLogger(config.Config{LogJSON: true}, &out)
+		log := NewLogger(config.Config{LogJSON: true}, &out)
 		for i := range 2 {
 			log.Info("registered", "user", i)
 			log.Warn("answer failed", "error", fmt.Errorf("reason %d", i))
@@ -68,7 +68,7 @@ func TestLogsAreInUTC(t *testing.T) {
 	at := time.Date(2026, 11, 27, 23, 30, 0, 0, time.FixedZone("elsewhere", 5*60*60))
 	for name, json := range map[string]bool{"JSON": true, "text": false} {
 		var out bytes.Buffer
-		h := newLogger(config.Config{LogJSON: json}, &out).Handler()
+		h := NewLogger(config.Config{LogJSON: json}, &out).Handler()
 		r := slog.NewRecord(at, slog.LevelInfo, "ready", 0)
 		r.AddAttrs(slog.Time("until", at.Add(time.Minute)))
 		if err := h.Handle(t.Context(), r); err != nil {

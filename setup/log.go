@@ -1,4 +1,4 @@
-package program
+package setup
 
 import (
 	"context"
@@ -13,7 +13,9 @@ import (
 	"kyrochat/transport"
 )
 
-func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
+// NewLogger makes a log as the settings say, with times in UTC. Its lines have the request and the trace that they belong to, and trouble
+// that is the same for a minute is told once.
+func NewLogger(cfg config.Config, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: inUTC}
 	if cfg.LogJSON {
 		return slog.New(thinned{slog.NewJSONHandler(w, options), &repeats{}})
