@@ -14,6 +14,14 @@ import (
 	"kyrochat/internal/testdb"
 )
 
+// commanded is what came of one command of whoever runs the server.
+type commanded struct {
+	t           *testing.T
+	status      int
+	out, errOut string
+	args        []string
+}
+
 // operate runs a command of whoever runs the server, in a process of its own.
 func operate(t *testing.T, env map[string]string, input string, args ...string) commanded {
 	t.Helper()
@@ -30,6 +38,25 @@ func operate(t *testing.T, env map[string]string, input string, args ...string) 
 	c := commanded{t: t, status: cmd.ProcessState.ExitCode(), out: out.String(), errOut: errOut.String(), args: args}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
+	}
+	return c
+}
+
+// ended checks the exit status and that all of it was said somewhere, and no password.
+func (c commanded) ended(status int, parts ...string) commanded {
+	c.t.Helper()
+	if c.status != status {
+		c.t.Errorf("%v ended with %d, want %d: %s%s", c.args, c.status, status, c.out, c.errOut)
+	}
+	for _, part := range parts {
+		if !strings.Contains(c.out+c.errOut, part) {
+			c.t.Errorf("%v does not say %q: %s%s", c.args, part, c.out, c.errOut)
+		}
+	}
+	for _, secret := range []string{password, "$argon2"} {
+		if strings.Contains(c.out+c.errOut, secret) {
+			c.t.Errorf("%v repeats a secret: %s%s", c.args, c.out, c.errOut)
+		}
 	}
 	return c
 }
@@ -140,11 +167,11 @@ func TestAdminBesideAServer(t *testing.T) {
 func TestAdminSeesAChangedAuditLog(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		for _, name := range []string{"ada", "bob", "cy"} {
-			administered(t, s.env, "", "create-user", name+"@example.org", "--invite").ended(0)
+			operate(t, s.env, "", "create-user", name+"@example.org", "--invite").ended(0)
 		}
-		administered(t, s.env, "", "audit", "verify").ended(0, "intact")
+		operate(t, s.env, "", "audit", "verify").ended(0, "intact")
 		s.exec(t, "UPDATE audit_head SET lines = lines + 1")
-		got := administered(t, s.env, "", "audit", "verify").ended(1, "was changed at line")
+		got := operate(t, s.env, "", "audit", "verify").ended(1, "was changed at line")
 		if strings.Contains(got.out, "intact") {
 			t.Error("it says that it is intact, too")
 		}
@@ -166,9 +193,9 @@ func TestAdminDoesNotMigrateBelowOthers(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		const last = "(SELECT max(id) FROM bun_migrations)"
 		s.exec(t, "UPDATE bun_migrations SET name = '0' || name WHERE id = "+last) // one that this program does not know
-		administered(t, s.env, "", "list").ended(1, "newer version")
+		operate(t, s.env, "", "list").ended(1, "newer version")
 		s.exec(t, "DELETE FROM bun_migrations WHERE id = "+last)
-		administered(t, s.env, "", "list").ended(1, "version", "than this program")
+		operate(t, s.env, "", "list").ended(1, "version", "than this program")
 	})
 }
 
@@ -179,6 +206,6 @@ func TestAdminMigratesANewDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": pools.Pgx.Config().ConnString()}
-	administered(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(0)
-	administered(t, env, "", "list").ended(0, "ada@example.org")
+	operate(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(0)
+	operate(t, env, "", "list").ended(0, "ada@example.org")
 }

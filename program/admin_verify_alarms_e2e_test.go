@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -15,7 +14,6 @@ import (
 
 	"kyrochat/ingest"
 	"kyrochat/inspect"
-	"kyrochat/internal/envtest"
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
@@ -197,34 +195,5 @@ func TestVerifyTellsADamagedFile(t *testing.T) {
 		if told := found["database-integrity"]; status != 3 || len(told) != 1 || told[0].Severity != "damage" || told[0].Repaired {
 			t.Errorf("%v: verifying gives %d, %+v", args, status, found)
 		}
-	}
-}
-
-// TestVerifyWritesDownWhatItRepaired: also where another repair fails, and what is more than is repaired at once is not repaired.
-func TestVerifyWritesDownWhatItRepaired(t *testing.T) {
-	t.Parallel()
-	s := startServer(t, nil)
-	o := &operator{getenv: envtest.Of(s.env), errOut: io.Discard}
-	if err := o.open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = o.close() }()
-	works := func(context.Context) error { return nil }
-	list := []inspected{
-		{Finding: kyro.Finding{Check: "orphans", Count: 3}, repair: works},
-		{Finding: kyro.Finding{Check: "counters", Count: 2}, repair: func(context.Context) error { return errors.New("the database is away") }},
-		{Finding: kyro.Finding{Check: "word-index", Count: 12, Most: 10}, repair: works},
-		{Finding: kyro.Finding{Check: "references", Count: 1}},
-	}
-	if err := o.repair(t.Context(), list); err == nil || !strings.Contains(err.Error(), "repair counters: the database is away") {
-		t.Errorf("what failed is told by %v", err)
-	}
-	for i, want := range []bool{true, false, false, false} {
-		if list[i].repaired() != want {
-			t.Errorf("%s is repaired: %v", list[i].Check, !want)
-		}
-	}
-	if lines := s.rows(t.Context(), t, "SELECT detail FROM audit_log WHERE action = 'DATA_REPAIRED'"); len(lines) != 1 || !strings.Contains(lines[0], "orphans (3), word-index (10)") {
-		t.Errorf("the audit log has %v", lines)
 	}
 }

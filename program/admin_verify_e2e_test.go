@@ -14,6 +14,16 @@ import (
 	"kyrochat/internal/s3"
 )
 
+// foundLine is what is read of a finding.
+type foundLine struct {
+	Check    string
+	Severity string
+	Count    int
+	Examples []string
+	Repairs  bool `json:"repairable"`
+	Repaired bool
+}
+
 // checkedAll is what the command found, by check.
 func checkedAll(t *testing.T, env map[string]string, args ...string) (status int, found map[string][]foundLine) {
 	t.Helper()

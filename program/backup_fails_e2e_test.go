@@ -1,24 +1,19 @@
 package program
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"kyrochat/backup"
 	"kyrochat/internal/envtest"
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
-	"kyrochat/kyro"
-	"kyrochat/store"
+	"kyrochat/operator"
 )
 
 // withOneFile is a person with a bot that knows one file.
@@ -248,70 +243,32 @@ func TestMovedInTheSameFolder(t *testing.T) {
 	}
 }
 
-// TestVerifyRefusesAFileTwice: which backups of former versions may have.
-func TestVerifyRefusesAFileTwice(t *testing.T) {
-	t.Parallel()
-	r := &restoring{progress: newHowFar(io.Discard), into: nowhere{}}
-	for i, name := range []string{"6/1", "7/1", "7/2", "7/1"} {
-		if err := r.file(t.Context(), name, 1, strings.NewReader("x")); (err == nil) != (i < 3) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+// backedUpAs makes a backup by another clock, and gives what the command ends with.
+func backedUpAs(t *testing.T, env map[string]string, now func() time.Time) (path string, err error) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "backup")
+	return path, operator.Run(t.Context(), "backup", []string{"-o", path}, operator.Options{
+		Getenv: envtest.Of(env), In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard, Now: now,
+	})
 }
 
 // TestHeldAllTheTime: a backup that stood still for longer than what it holds is held says that it is none.
 func TestHeldAllTheTime(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		_, _ = withOneFile(t, s, uploadedText("zorvath"))
-		for _, frozen := range []time.Duration{holdFor / 2, 2 * holdFor} {
-			now := time.Now()
-			b := &backingUp{progress: newHowFar(io.Discard), now: func() time.Time { defer func() { now = now.Add(frozen) }(); return now }}
-			if err := b.open(t.Context(), envtest.Of(s.env), io.Discard); err != nil {
-				t.Fatal(err)
+		for frozen, whole := range map[time.Duration]bool{30 * time.Second: true, 2 * time.Minute: false} {
+			began := time.Now()
+			now := func() time.Time { // everything else stands still once the files are held
+				if s.number(t, "SELECT count(*) FROM holds") == 0 {
+					return began
+				}
+				return began.Add(frozen)
 			}
-			if err := b.write(t.Context(), io.Discard, now); (err == nil) != (frozen < holdFor) {
+			if _, err := backedUpAs(t, s.env, now); (err == nil) != whole || err != nil && !strings.Contains(err.Error(), "stood still") {
 				t.Errorf("frozen for %s: %v", frozen, err)
 			}
-			b.close()
 		}
 	})
-}
-
-func TestHeldAgainIsNotHeldAllTheTime(t *testing.T) {
-	t.Parallel()
-	h, at := &holding{}, time.Now()
-	for _, test := range []struct {
-		after   time.Duration
-		renewed bool
-		good    bool
-	}{{0, true, true}, {50 * time.Second, false, true}, {0, true, true}, {59 * time.Second, false, true}, {2 * time.Second, true, false}, {0, false, false}} {
-		at = at.Add(test.after)
-		if test.renewed {
-			h.renewed(at)
-		}
-		if err := h.lapsed(at); (err == nil) != test.good {
-			t.Errorf("%+v: %v", test, err)
-		}
-	}
-}
-
-// backedUpAt makes a backup as one that was made at another time.
-func backedUpAt(t *testing.T, env map[string]string, at time.Time) (path string) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "backup")
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &backingUp{now: time.Now, progress: newHowFar(io.Discard)}
-	if err := b.open(t.Context(), envtest.Of(env), io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	defer b.close()
-	if err := errors.Join(b.write(t.Context(), file, at), file.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // TestRestoreOfWhatWasBeingPurged: what was deleted a moment before the backup is in it with all that a job is to remove. However
@@ -321,7 +278,10 @@ func TestRestoreOfWhatWasBeingPurged(t *testing.T) {
 		_, document := withOneFile(t, s, uploadedText("zorvath"))
 		at := time.Now().Add(-5 * time.Hour)
 		s.exec(t, "UPDATE documents SET deleted_at = '"+at.Add(-time.Minute).UTC().Format("2006-01-02 15:04:05+00:00")+"' WHERE id = "+fmt.Sprint(keyOf(document)))
-		file := backedUpAt(t, s.env, at)
+		file, err := backedUpAs(t, s.env, func() time.Time { return at })
+		if err != nil {
+			t.Fatal(err)
+		}
 		env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
 		if status, _, said := operated(t, env, "restore", file); status != 0 {
 			t.Errorf("restoring says %d %s", status, said)
@@ -342,35 +302,5 @@ func TestBackupOfAFileThatGoes(t *testing.T) {
 	status, _, said := operated(t, s.env, "backup", "-o", filepath.Join(t.TempDir(), "backup"))
 	if status != 1 || !strings.Contains(said, "while it was read") {
 		t.Errorf("the backup ends with %d: %s", status, said)
-	}
-}
-
-// TestVerifyRefusesATableWithoutColumns: of whose rows nobody could find the end.
-func TestVerifyRefusesATableWithoutColumns(t *testing.T) {
-	t.Parallel()
-	manifest := backupManifest{Format: backupFormat, Product: "KyroChat", Image: store.Image{Tables: []store.ImageTable{{Name: "users"}}}}
-	var made bytes.Buffer
-	w, err := backup.NewWriter(&made, manifest, time.Now(), backup.Keys{})
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := readBackup(&made, backup.Keys{}); !errors.Is(err, backup.ErrDamaged) {
-		t.Errorf("it is read: %v", err)
-	}
-}
-
-// TestRestoredJobsAreDueAsTheyWere: what was to be done an hour after the backup is late in one that is restored a day later, and
-// waits for the rest of the hour in one that is restored at once.
-func TestRestoredJobsAreDueAsTheyWere(t *testing.T) {
-	t.Parallel()
-	list := []kyro.Job{{Kind: kyro.JobMail, Key: 1, After: time.Hour}, {Kind: kyro.JobEmbed, Key: 2}, {Kind: kyro.JobPurge, Key: 3}}
-	for later, want := range map[time.Duration]time.Duration{24 * time.Hour: 0, 20 * time.Minute: 40 * time.Minute, 0: time.Hour, -time.Minute: time.Hour} {
-		got := jobsLeft(list, later)
-		if want := []kyro.Job{{Kind: kyro.JobMail, Key: 1, After: want}, {Kind: kyro.JobPurge, Key: 3}}; !slices.Equal(got, want) {
-			t.Errorf("%s later %v are left, want %v", later, got, want)
-		}
 	}
 }

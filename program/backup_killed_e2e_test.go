@@ -86,7 +86,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		if got := carry(t, "GET", p.download(id), nil); got.body != string(content) {
 			t.Errorf("%d bytes come back", len(got.body))
 		}
-		if _, err := os.Stat(filepath.Join(env["KYRO_DATA_DIR"], restoreFolder)); err == nil {
+		if _, err := os.Stat(filepath.Join(env["KYRO_DATA_DIR"], "restore.tmp")); err == nil {
 			t.Error("something is left of the restores")
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"kyrochat/command"
 	"kyrochat/host"
 	"kyrochat/ingest/extract"
+	"kyrochat/operator"
 )
 
 const usage = `KyroChat: a GraphQL server for chatbots that answer from your documents.
@@ -64,14 +65,10 @@ func run(
 		return showDemo(ctx, args, getenv, in, out, errOut)
 	case "eval":
 		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
-	case "admin":
-		return administer(ctx, args, getenv, in, out, errOut)
+	case "admin", "backup", "restore":
+		return operator.Run(ctx, name, args, operator.Options{Getenv: getenv, In: in, Out: out, ErrOut: errOut, Version: version()})
 	case "doctor":
 		return diagnose(ctx, args, getenv, environ, out, errOut)
-	case "backup":
-		return backUp(ctx, args, getenv, in, out, errOut)
-	case "restore":
-		return restore(ctx, args, getenv, in, out, errOut)
 	case "migrate":
 		return migrateOnly(ctx, args, getenv, out, errOut)
 	case "health":

@@ -20,7 +20,7 @@ import (
 // hasNothing sees that nothing is in a place that a restore failed to fill.
 func hasNothing(t *testing.T, env map[string]string) {
 	t.Helper()
-	for _, name := range []string{"kyro.db", "files", restoreFolder} {
+	for _, name := range []string{"kyro.db", "files", "restore.tmp"} {
 		if _, err := os.Stat(filepath.Join(env["KYRO_DATA_DIR"], name)); err == nil {
 			t.Errorf("there is %s", name)
 		}

@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"errors"
@@ -35,11 +35,11 @@ func (k *keyFlags) keys() (backup.Keys, error) {
 	case given > 1:
 		return backup.Keys{}, command.Wrong(errors.New("use a key or a passphrase, not both"))
 	case k.passphrase != "":
-		text, err := os.ReadFile(k.passphrase)
+		content, err := os.ReadFile(k.passphrase)
 		if err != nil {
 			return backup.Keys{}, err
 		}
-		keys, err := backup.Passphrase(strings.TrimRight(string(text), "\r\n"))
+		keys, err := backup.Passphrase(strings.TrimRight(string(content), "\r\n"))
 		if err != nil {
 			return backup.Keys{}, fmt.Errorf("%s: %w", k.passphrase, err)
 		}
@@ -60,8 +60,8 @@ func (k *keyFlags) keys() (backup.Keys, error) {
 	for i, to := range k.to {
 		name := "-to"
 		recipients[i] = to
-		if text, err := os.ReadFile(to); err == nil {
-			name, recipients[i] = "-to "+to, string(text)
+		if content, err := os.ReadFile(to); err == nil {
+			name, recipients[i] = "-to "+to, string(content)
 		}
 		if _, err := backup.Recipients(recipients[i : i+1]); err != nil {
 			return backup.Keys{}, command.Wrong(fmt.Errorf("%s: %w", name, err))

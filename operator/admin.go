@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -62,7 +62,7 @@ var adminCommands = map[string]adminCommand{
 }
 
 // administer runs one command of whoever runs the server.
-func administer(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
+func administer(ctx context.Context, args []string, options Options) error {
 	if len(args) == 0 {
 		return command.Wrong(errors.New("admin: name a command\n\n" + strings.TrimSpace(adminUsage)))
 	}
@@ -74,7 +74,7 @@ func administer(ctx context.Context, args []string, getenv func(string) string, 
 		name, args = name+" "+args[0], args[1:]
 	}
 	if slices.Contains([]string{"help", "-h", "-help", "--help", "audit"}, name) {
-		_, err := io.WriteString(out, adminUsage)
+		_, err := io.WriteString(options.Out, adminUsage)
 		return err
 	}
 	asked, known := adminCommands[name]
@@ -87,7 +87,7 @@ func administer(ctx context.Context, args []string, getenv func(string) string, 
 	rest, err := command.Mixed(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(out, asked.usage)
+		_, err := io.WriteString(options.Out, asked.usage)
 		return err
 	case err == nil && len(rest) < asked.least:
 		err = errors.New("name the account by its address, or by an id such as user_7")
@@ -97,7 +97,7 @@ func administer(ctx context.Context, args []string, getenv func(string) string, 
 	if err != nil {
 		return command.Wrong(fmt.Errorf("admin %s: %w\n\n%s", name, err, strings.TrimSpace(asked.usage)))
 	}
-	o := &operator{command: "admin " + name, getenv: getenv, in: in, out: out, errOut: errOut}
+	o := &operator{Options: options, command: "admin " + name}
 	err = do(ctx, o, rest)
 	if closing := o.close(); err == nil {
 		err = closing

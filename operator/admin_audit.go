@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -56,36 +56,32 @@ func readAuditList(flags *flag.FlagSet) func(context.Context, *operator, []strin
 			return err
 		}
 		if since > 0 {
-			want.Since = time.Now().Add(-since)
+			want.Since = o.Now().Add(-since)
 		}
-		var t *grid
-		print := func(e *kyro.AuditEntry) error { return o.printJSON(entryJSON(e)) }
-		if !*asJSON {
-			t = newGrid(o.out, "LINE", "TIME (UTC)", "ACTION", "DONE", "ACCOUNT", "BY", "TARGET", "DETAIL")
-			print = func(e *kyro.AuditEntry) error {
-				return t.row(fmt.Sprint(e.ID.Key), e.At.UTC().Format(time.DateTime), string(e.Action), yesNo(e.Succeeded), dash(e.UserID.String()),
-					by(e), dash(e.Target.String()), strings.Join(slices.DeleteFunc([]string{text.Printable(e.Detail), text.Printable(e.Device.UserAgent), e.Device.AddressPrefix},
-						func(s string) bool { return s == "" }), " · "))
-			}
-		}
-		n, err := paged(*limit, func(atMost int) (int, error) {
-			want.Limit = atMost
-			page, err := o.admin.AuditLog(ctx, want)
-			if err != nil {
-				return 0, err
-			}
-			for i := range page {
-				if err := print(&page[i]); err != nil {
-					return 0, err
+		lines := listing[kyro.AuditEntry]{
+			heads: []string{"LINE", "TIME (UTC)", "ACTION", "DONE", "ACCOUNT", "BY", "TARGET", "DETAIL"},
+			cells: entryCells,
+			line:  func(e *kyro.AuditEntry) any { return entryJSON(e) },
+			page: func(atMost int) ([]kyro.AuditEntry, error) {
+				want.Limit = atMost
+				page, err := o.admin.AuditLog(ctx, want)
+				if n := len(page); n > 0 {
+					want.Before = page[n-1].ID
 				}
-				want.Before = page[i].ID
-			}
-			return len(page), t.flush()
-		})
-		if err == nil && n == 0 {
-			o.say("There are no such lines.")
+				return page, err
+			},
+			none: "There are no such lines.",
 		}
-		return err
+		return lines.print(o, *limit, *asJSON)
+	}
+}
+
+func entryCells(e *kyro.AuditEntry) []string {
+	detail := []string{text.Printable(e.Detail), text.Printable(e.Device.UserAgent), e.Device.AddressPrefix}
+	detail = slices.DeleteFunc(detail, func(s string) bool { return s == "" })
+	return []string{
+		fmt.Sprint(e.ID.Key), e.At.UTC().Format(time.DateTime), string(e.Action), yesNo(e.Succeeded), dash(e.UserID.String()),
+		by(e), dash(e.Target.String()), strings.Join(detail, " · "),
 	}
 }
 

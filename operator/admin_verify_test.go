@@ -1,10 +1,15 @@
-package program
+package operator
 
 import (
+	"context"
 	"errors"
+	"io"
+	"strings"
 	"testing"
 
 	"kyrochat/command"
+	"kyrochat/internal/envtest"
+	"kyrochat/kyro"
 )
 
 // TestVerdict: what was not looked at, or not repaired, is told before what was found, and damage goes before both.
@@ -36,5 +41,34 @@ func TestVerdict(t *testing.T) {
 		case test.status > 0 && (err == nil || command.Status(err) != test.status || err.Error() != test.says):
 			t.Errorf("%+v ends with %v", test, err)
 		}
+	}
+}
+
+// TestVerifyWritesDownWhatItRepaired: also where another repair fails, and what is more than is repaired at once is not repaired.
+func TestVerifyWritesDownWhatItRepaired(t *testing.T) {
+	t.Parallel()
+	o := &operator{Options: Options{Getenv: envtest.Of(map[string]string{"KYRO_DATA_DIR": t.TempDir()}), ErrOut: io.Discard}, founds: true}
+	if err := o.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = o.close() }()
+	works := func(context.Context) error { return nil }
+	list := []inspected{
+		{Finding: kyro.Finding{Check: "orphans", Count: 3}, repair: works},
+		{Finding: kyro.Finding{Check: "counters", Count: 2}, repair: func(context.Context) error { return errors.New("the database is away") }},
+		{Finding: kyro.Finding{Check: "word-index", Count: 12, Most: 10}, repair: works},
+		{Finding: kyro.Finding{Check: "references", Count: 1}},
+	}
+	if err := o.repair(t.Context(), list); err == nil || !strings.Contains(err.Error(), "repair counters: the database is away") {
+		t.Errorf("what failed is told by %v", err)
+	}
+	for i, want := range []bool{true, false, false, false} {
+		if list[i].repaired() != want {
+			t.Errorf("%s is repaired: %v", list[i].Check, !want)
+		}
+	}
+	lines, err := o.admin.AuditLog(t.Context(), kyro.AuditQuery{Action: kyro.AuditDataRepaired, Limit: 10})
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0].Detail, "orphans (3), word-index (10)") {
+		t.Errorf("the audit log has %v, %v", lines, err)
 	}
 }

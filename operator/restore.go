@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -41,21 +41,21 @@ verifying found something that somebody has to look at, or did not come to its e
 `
 
 // restore is the command that makes a backup live again.
-func restore(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
+func restore(ctx context.Context, args []string, options Options) error {
 	var keyed keyFlags
 	flags := flag.NewFlagSet("restore", flag.ContinueOnError)
 	keyed.opening(flags)
 	keep := flags.Bool("keep-sessions", false, "")
-	file, keys, err := openBackup(flags, &keyed, args, in)
+	file, keys, err := openBackup(flags, &keyed, args, options.In)
 	if errors.Is(err, flag.ErrHelp) {
-		_, err := io.WriteString(out, restoreUsage)
+		_, err := io.WriteString(options.Out, restoreUsage)
 		return err
 	}
 	if err != nil {
 		return command.OrUsage("restore", err, restoreUsage)
 	}
 	defer func() { _ = file.Close() }()
-	o := &operator{command: "restore", getenv: getenv, errOut: errOut}
+	o := &operator{Options: options, command: "restore"}
 	if err := o.configure(); err != nil {
 		return err
 	}
@@ -65,10 +65,10 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 	}
 	defer archive.Close()
 	t := &target{
-		cfg: o.cfg, log: o.log,
-		want: store.Restored{Installation: strings.ToLower(rand.Text()), Sessions: *keep, At: time.Now()},
+		cfg: o.cfg, log: o.log, now: o.Now,
+		want: store.Restored{Installation: strings.ToLower(rand.Text()), Sessions: *keep, At: o.Now()},
 		by:   o.user(),
-		read: &restoring{archive: archive, manifest: manifest, progress: newHowFar(errOut)},
+		read: &restoring{archive: archive, manifest: manifest, progress: newHowFar(o.ErrOut)},
 	}
 	findings, err := t.restore(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -79,7 +79,7 @@ func restore(ctx context.Context, args []string, getenv func(string) string, in 
 	}
 	p := t.read.progress
 	p.say("Restored what was kept on %s: %s and %s of %s, in %s.", manifest.At.Format(time.DateTime+" MST"), text.Plural(int(t.read.seen.rows()), "row"),
-		text.Plural(t.read.seen.Originals, "file"), text.Bytes(t.read.seen.Bytes), time.Since(t.want.At).Round(time.Millisecond))
+		text.Plural(t.read.seen.Originals, "file"), text.Bytes(t.read.seen.Bytes), o.Now().Sub(t.want.At).Round(time.Millisecond))
 	p.say("It is the installation %s; what Pinecone and a bucket have below %s is that of the one it was made of.", t.want.Installation, manifest.Installation)
 	if *keep {
 		p.say("Whoever was signed in still is, where KYRO_SECRET is the same.")
@@ -105,6 +105,7 @@ const takeBackTime = 10 * time.Minute
 type target struct {
 	cfg  config.Config
 	log  *slog.Logger
+	now  func() time.Time
 	want store.Restored
 	by   string // who restores it, for the audit log
 	read *restoring

@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -66,16 +66,16 @@ func (s *backupSummary) rows() (n int64) {
 }
 
 // backUp is the command that makes a backup, or looks at one.
-func backUp(ctx context.Context, args []string, getenv func(string) string, in io.Reader, out, errOut io.Writer) error {
+func backUp(ctx context.Context, args []string, o Options) error {
 	if len(args) > 0 && args[0] == "verify" {
-		return verifyBackup(ctx, args[1:], in, out, errOut)
+		return verifyBackup(ctx, args[1:], o)
 	}
 	var keyed keyFlags
 	flags := flag.NewFlagSet("backup", flag.ContinueOnError)
 	flags.Func("to", "", func(s string) error { keyed.to = append(keyed.to, s); return nil })
 	flags.StringVar(&keyed.passphrase, "passphrase-file", "", "")
 	target := flags.String("o", "", "")
-	if done, err := command.FlagsAlone(flags, args, backupUsage, out); done {
+	if done, err := command.FlagsAlone(flags, args, backupUsage, o.Out); done {
 		return err
 	}
 	if *target == "" {
@@ -85,13 +85,13 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 	if err != nil {
 		return command.OrUsage("backup", err, backupUsage)
 	}
-	b := &backingUp{keys: keys, now: time.Now, progress: newHowFar(errOut)}
-	if err := b.open(ctx, getenv, errOut); err != nil {
+	b := &backingUp{keys: keys, progress: newHowFar(o.ErrOut)}
+	if err := b.open(ctx, o); err != nil {
 		return err
 	}
 	defer b.close()
-	at := time.Now()
-	name, err := writeNew(*target, backupName(at, keys), out, func(w io.Writer) error { return b.write(ctx, w, at) })
+	at := o.Now()
+	name, err := writeNew(*target, backupName(at, keys), o.Out, func(w io.Writer) error { return b.write(ctx, w, at) })
 	if err != nil {
 		if ctx.Err() != nil {
 			return errors.New("stopped before the backup was complete: nothing is left of it")
@@ -99,7 +99,7 @@ func backUp(ctx context.Context, args []string, getenv func(string) string, in i
 		return fmt.Errorf("backup: %w", err)
 	}
 	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, text.Bytes(b.progress.written), text.Plural(int(b.summary.rows()), "row"),
-		text.Plural(b.summary.Originals, "file"), text.Bytes(b.summary.Bytes), time.Since(at).Round(time.Millisecond))
+		text.Plural(b.summary.Originals, "file"), text.Bytes(b.summary.Bytes), o.Now().Sub(at).Round(time.Millisecond))
 	if n := len(b.summary.Missing); n > 0 {
 		return command.Found(fmt.Errorf("the backup is made, but of %s the files were missing before: %s. \"kyrochat admin verify\" says more",
 			text.Plural(n, "document"), firstFew(b.summary.Missing, 10)))

@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -202,9 +202,9 @@ func (o *operator) inspection(ctx context.Context) (options inspect.Options, sto
 	documents := ingest.New(ingest.Config{
 		Store: o.store, Bots: o.store, Files: folder, Embedder: providers.Passages, Index: providers.Index, Log: o.log,
 	})
-	told := newHowFar(o.errOut)
+	told := newHowFar(o.ErrOut)
 	options = inspect.Options{
-		Store: o.store, Folder: folder, Bucket: bucket, With: documents.With(), Doing: func(what string) { told.at("verifying: %s", what) },
+		Store: o.store, Folder: folder, Bucket: bucket, With: documents.With(), Now: o.Now, Doing: func(what string) { told.at("verifying: %s", what) },
 	}
 	options.Model, options.Dims = o.cfg.Providers.Embeddings()
 	if providers.Index != nil {

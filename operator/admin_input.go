@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"bufio"
@@ -19,9 +19,9 @@ import (
 // being shown. It is used exactly as it is, spaces included.
 func (o *operator) password(ctx context.Context, stdin bool) (string, error) {
 	if stdin {
-		return firstLine(o.in)
+		return firstLine(o.In)
 	}
-	terminal, ok := o.in.(*os.File)
+	terminal, ok := o.In.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
 		return "", command.Wrong(errors.New("there is no terminal to type the password at: give it as the first line of standard input, with --password-stdin"))
 	}
@@ -71,7 +71,7 @@ func (o *operator) typed(ctx context.Context, terminal *os.File, prompt string) 
 // confirm asks to have something typed, and reports whether it was. Without a terminal nobody is asked: there it takes a
 // flag.
 func (o *operator) confirm(ctx context.Context, prompt, want string) error {
-	terminal, ok := o.in.(*os.File)
+	terminal, ok := o.In.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
 		return command.Wrong(errors.New("there is no terminal to confirm this at: add --yes"))
 	}
@@ -87,23 +87,23 @@ func (o *operator) confirm(ctx context.Context, prompt, want string) error {
 }
 
 // ask prints a question, behind which is answered.
-func (o *operator) ask(prompt string) { _, _ = io.WriteString(o.errOut, prompt) }
+func (o *operator) ask(prompt string) { _, _ = io.WriteString(o.ErrOut, prompt) }
 
 // answered waits for what a person types, or for the end of ctx. A read from a terminal cannot be interrupted, so nobody
 // waits for its goroutine then: it ends with the next line, or with the process.
 func answered(ctx context.Context, left func(), read func() (string, error)) (string, error) {
 	type line struct {
-		text string
-		err  error
+		content string
+		err     error
 	}
 	lines := make(chan line, 1)
 	go func() {
-		text, err := read()
-		lines <- line{text, err}
+		content, err := read()
+		lines <- line{content, err}
 	}()
 	select {
 	case l := <-lines:
-		return l.text, l.err
+		return l.content, l.err
 	case <-ctx.Done():
 		left()
 		return "", ctx.Err()

@@ -1,8 +1,10 @@
-package program
+// Package operator is the commands of whoever runs the server, on its machine: they look after accounts, the audit log and the secret,
+// verify what is stored, make backups, and make these live again. They work on what the server's settings name, beside a server that
+// runs or without one.
+package operator
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,11 +12,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"kyrochat/account"
 	"kyrochat/auth"
+	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/host"
 	"kyrochat/ingest"
@@ -27,13 +29,38 @@ import (
 	"kyrochat/text"
 )
 
+// Options are what a command gets from outside.
+type Options struct {
+	Getenv  func(string) string // the settings, as a server reads them, and who called sudo
+	In      io.Reader
+	Out     io.Writer        // what was asked for
+	ErrOut  io.Writer        // all else
+	Version string           // of this program
+	Now     func() time.Time // what time it is; nil: time.Now
+}
+
+// Run does what one of the operator's commands is asked for by its line: admin, backup or restore. An error says what the process ends with
+// (command.Status), and is meant for a person at a terminal. It may take as long as ctx lasts; where that ends before it was done,
+// what was begun is left as the command's usage says.
+func Run(ctx context.Context, name string, args []string, o Options) error {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	switch name {
+	case "admin":
+		return administer(ctx, args, o)
+	case "backup":
+		return backUp(ctx, args, o)
+	case "restore":
+		return restore(ctx, args, o)
+	}
+	return command.Wrong(fmt.Errorf("the operator has no command %q", name))
+}
+
 // operator is whoever runs the server, at one command.
 type operator struct {
+	Options
 	command string // as it is typed behind kyrochat
-	getenv  func(string) string
-	in      io.Reader
-	out     io.Writer // what was asked for
-	errOut  io.Writer // all else
 
 	unhurried bool // the command may take long
 	founds    bool // the command may be the first of all, before any server ran
@@ -50,12 +77,12 @@ type operator struct {
 
 // say tells something that was not asked for.
 func (o *operator) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(o.errOut, format+"\n", args...)
+	_, _ = fmt.Fprintf(o.ErrOut, format+"\n", args...)
 }
 
 // printf prints what was asked for.
 func (o *operator) printf(format string, args ...any) error {
-	_, err := fmt.Fprintf(o.out, format, args...)
+	_, err := fmt.Fprintf(o.Out, format, args...)
 	return err
 }
 
@@ -70,12 +97,12 @@ const (
 
 // configure reads the settings. What is told of the work is warnings alone.
 func (o *operator) configure() (err error) {
-	if o.cfg, err = config.Read(o.getenv); err != nil {
+	if o.cfg, err = config.Read(o.Getenv); err != nil {
 		return fmt.Errorf("%w\n(%s needs the settings of the server in its environment)", err, o.command)
 	}
 	quiet := o.cfg
 	quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
-	o.log = setup.NewLogger(quiet, o.errOut)
+	o.log = setup.NewLogger(quiet, o.ErrOut)
 	return nil
 }
 
@@ -144,7 +171,7 @@ func (o *operator) tokens() (*auth.Tokens, error) {
 }
 
 // refuseForeign refuses the command where this is root in the folder of another user.
-func refuseForeign(dir, command string) error {
+func refuseForeign(dir, name string) error {
 	info, err := os.Stat(dir)
 	if err != nil || !host.IsRoot() {
 		return nil //nolint:nilerr // whoever uses the folder tells what is wrong with it
@@ -155,7 +182,7 @@ func refuseForeign(dir, command string) error {
 	}
 	return fmt.Errorf("the data folder %s belongs to %s, and files that root makes in it would keep the server out. "+
 		"Run this as that user; the first is there where install.sh or a package set it up:\n  kyrochat-run %s …\n"+
-		"or, with the settings of the server in the environment,\n  sudo -u %s -E kyrochat %s …", dir, owner, command, host.SudoUser(owner), command)
+		"or, with the settings of the server in the environment,\n  sudo -u %s -E kyrochat %s …", dir, owner, name, host.SudoUser(owner), name)
 }
 
 // checkFolder sees that the data folder is a server's, and that a server can still use it afterwards.
@@ -204,7 +231,7 @@ func (o *operator) migrate(ctx context.Context) error {
 // user names who is at the command, for the audit log.
 func (o *operator) user() string {
 	name := host.OwnName()
-	if sudo := o.getenv("SUDO_USER"); sudo != "" && sudo != name {
+	if sudo := o.Getenv("SUDO_USER"); sudo != "" && sudo != name {
 		name += " (sudo by " + sudo + ")"
 	}
 	return text.Printable(name)
@@ -230,8 +257,8 @@ const tellTime = 5 * time.Second
 func (o *operator) tellServers() error {
 	ctx, cancel := context.WithTimeout(context.Background(), tellTime)
 	defer cancel()
-	installation, err := o.store.Installation(ctx, strings.ToLower(rand.Text()))
-	if err != nil {
+	installation, err := o.store.Name(ctx)
+	if err != nil || installation == "" { // which a server gives it: there was none yet
 		return err
 	}
 	redis, err := live.NewRedis(live.RedisConfig{

@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 
 // printJSON prints one object on one line.
 func (o *operator) printJSON(object any) error {
-	encoder := json.NewEncoder(o.out)
+	encoder := json.NewEncoder(o.Out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(object)
 }
@@ -31,6 +31,41 @@ func limitFlag(flags *flag.FlagSet) *int {
 	})
 	return &limit
 }
+
+// listing is a list that is read a page at a time, and printed before more is read.
+type listing[T any] struct {
+	heads []string                      // as of newGrid
+	cells func(*T) []string             // of a row
+	line  func(*T) any                  // as JSON
+	page  func(atMost int) ([]T, error) // those after the ones that it gave before
+	none  string                        // is said where there are none at all
+}
+
+// print prints up to limit of them, in columns or one JSON object a line.
+func (l *listing[T]) print(o *operator, limit int, asJSON bool) error {
+	columns := newGrid(o.Out, l.heads...)
+	n, err := paged(limit, func(atMost int) (int, error) {
+		page, err := l.page(atMost)
+		if err != nil {
+			return 0, err
+		}
+		for i := range page {
+			if !asJSON {
+				columns.row(l.cells(&page[i])...)
+			} else if err := o.printJSON(l.line(&page[i])); err != nil {
+				return 0, err
+			}
+		}
+		return len(page), columns.flush()
+	})
+	if err == nil && n == 0 {
+		o.say("%s", l.none)
+	}
+	return err
+}
+
+// listAtOnce is how many rows are read at once; they are printed before the next are read.
+const listAtOnce = 200
 
 // paged calls page until that gives less than it was asked for, or enough was given, and says how many there were.
 func paged(limit int, page func(atMost int) (int, error)) (sum int, err error) {
@@ -74,14 +109,11 @@ func newGrid(out io.Writer, heads ...string) *grid {
 	return g
 }
 
-func (g *grid) row(cells ...string) error {
-	g.rows = append(g.rows, cells)
-	return nil
-}
+func (g *grid) row(cells ...string) { g.rows = append(g.rows, cells) }
 
-// flush prints the rows there are. A grid without rows prints nothing, and so does one that is nil.
+// flush prints the rows there are. A grid without rows prints nothing.
 func (g *grid) flush() error {
-	if g == nil || !g.begun && len(g.rows) == 1 {
+	if !g.begun && len(g.rows) == 1 {
 		return nil
 	}
 	if !g.begun {

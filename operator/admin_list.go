@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -21,9 +21,6 @@ last use of an API key.
   --json           one JSON object a line
 `
 
-// listAtOnce is how many rows are read at once; they are printed before the next are read.
-const listAtOnce = 200
-
 func readList(flags *flag.FlagSet) func(context.Context, *operator, []string) error {
 	var want kyro.AccountQuery
 	flags.StringVar(&want.Search, "search", "", "")
@@ -34,33 +31,28 @@ func readList(flags *flag.FlagSet) func(context.Context, *operator, []string) er
 		if err := o.open(ctx); err != nil {
 			return err
 		}
-		var t *grid
-		print := func(a *kyro.Account) error { return o.printJSON(accountJSON(a)) }
-		if !*asJSON {
-			t = newGrid(o.out, "ID", "STATUS", "VERIFIED", "CREATED (UTC)", "LAST USED (UTC)", ">BOTS", ">DOCS", "EMAIL", "NAME")
-			print = func(a *kyro.Account) error {
-				return t.row(a.ID.String(), status(a), yesNo(a.EmailVerified), clock(a.CreatedAt), clockOr(a.LastUsedAt, "never"),
-					strconv.Itoa(a.Bots), strconv.Itoa(a.Documents), text.Printable(a.Email), text.Printable(a.Name))
-			}
-		}
-		n, err := paged(*limit, func(atMost int) (int, error) {
-			want.Limit = atMost
-			page, err := o.admin.List(ctx, want)
-			if err != nil {
-				return 0, err
-			}
-			for i := range page {
-				if err := print(&page[i]); err != nil {
-					return 0, err
+		accounts := listing[kyro.Account]{
+			heads: []string{"ID", "STATUS", "VERIFIED", "CREATED (UTC)", "LAST USED (UTC)", ">BOTS", ">DOCS", "EMAIL", "NAME"},
+			cells: accountCells,
+			line:  func(a *kyro.Account) any { return accountJSON(a) },
+			page: func(atMost int) ([]kyro.Account, error) {
+				want.Limit = atMost
+				page, err := o.admin.List(ctx, want)
+				if n := len(page); n > 0 {
+					want.After = page[n-1].ID
 				}
-				want.After = page[i].ID
-			}
-			return len(page), t.flush()
-		})
-		if err == nil && n == 0 {
-			o.say("There are no such accounts.")
+				return page, err
+			},
+			none: "There are no such accounts.",
 		}
-		return err
+		return accounts.print(o, *limit, *asJSON)
+	}
+}
+
+func accountCells(a *kyro.Account) []string {
+	return []string{
+		a.ID.String(), status(a), yesNo(a.EmailVerified), clock(a.CreatedAt), clockOr(a.LastUsedAt, "never"),
+		strconv.Itoa(a.Bots), strconv.Itoa(a.Documents), text.Printable(a.Email), text.Printable(a.Name),
 	}
 }
 

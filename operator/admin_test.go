@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"bytes"
@@ -17,6 +17,9 @@ import (
 	"kyrochat/kyro"
 )
 
+// password is one that the server would take.
+const password = "correct horse battery"
+
 // commanded is what came of one command of whoever runs the server.
 type commanded struct {
 	t           *testing.T
@@ -25,14 +28,13 @@ type commanded struct {
 	args        []string
 }
 
-// administered runs a command in this process, with the settings and the first line of standard input.
+// administered runs a command, with the settings and the first line of standard input.
 func administered(t *testing.T, env map[string]string, input string, args ...string) commanded {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	err := run(t.Context(), append([]string{"admin"}, args...), envtest.Of(env), nil, strings.NewReader(input), &out, &errOut)
-	c := commanded{t: t, out: out.String(), errOut: errOut.String(), args: args}
+	err := Run(t.Context(), "admin", args, Options{Getenv: envtest.Of(env), In: strings.NewReader(input), Out: &out, ErrOut: &errOut})
+	c := commanded{t: t, status: command.Status(err), out: out.String(), errOut: errOut.String(), args: args}
 	if err != nil {
-		c.status = command.Status(err)
 		c.errOut += err.Error()
 	}
 	return c
@@ -214,13 +216,13 @@ func TestGridKeepsItsColumnsOverPages(t *testing.T) {
 	var out bytes.Buffer
 	g := newGrid(&out, "A", ">N", "B")
 	for _, row := range [][]string{{"one", "1", "x"}, {"é", "1000", "y"}} {
-		_ = g.row(row...)
+		g.row(row...)
 	}
 	if err := g.flush(); err != nil {
 		t.Fatal(err)
 	}
-	_ = g.row("z", "2", "w")
-	_ = g.row("longer", "3", "w")
+	g.row("z", "2", "w")
+	g.row("longer", "3", "w")
 	if err := g.flush(); err != nil {
 		t.Fatal(err)
 	}

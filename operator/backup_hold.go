@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -57,7 +57,7 @@ func (b *backingUp) hold(ctx context.Context) (stop func(), err error) {
 		return func() {}, err
 	}
 	b.held = &holding{}
-	began := b.now()
+	began := b.operator.Now()
 	id, err := b.store.Hold(ctx, 0, holdFor)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (b *backingUp) hold(ctx context.Context) (stop func(), err error) {
 	go func() {
 		defer close(done)
 		for kyro.Pause(ctx, holdEvery) == nil {
-			began := b.now()
+			began := b.operator.Now()
 			if _, err := b.store.Hold(ctx, id, holdFor); err == nil { // else it is tried again, while there is time
 				b.held.renewed(began)
 			}

@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"time"
 
 	"kyrochat/auth"
 	"kyrochat/command"
@@ -48,7 +47,7 @@ func readRotateSecret(flags *flag.FlagSet) func(context.Context, *operator, []st
 		if file == "" {
 			return o.rotateByHand(len(o.cfg.Secrets))
 		}
-		did, err := auth.RotateSecretFile(file, step, time.Now())
+		did, err := auth.RotateSecretFile(file, step, o.Now())
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("there is no secret in %s yet: a server makes one when it starts", file)
 		}

@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"bytes"
@@ -30,15 +30,14 @@ type backingUp struct {
 	folder   *files.Files
 	bucket   ingest.Originals // nil where there is none
 
-	now     func() time.Time
 	held    *holding // nil where there is no place for it
 	out     *backup.Writer
 	summary backupSummary
 }
 
 // open opens what is to be backed up, beside a server if one runs. Nothing of it is changed.
-func (b *backingUp) open(ctx context.Context, getenv func(string) string, errOut io.Writer) error {
-	b.operator = &operator{command: "backup", getenv: getenv, errOut: errOut, unhurried: true, needs: schemaAny}
+func (b *backingUp) open(ctx context.Context, o Options) error {
+	b.operator = &operator{Options: o, command: "backup", unhurried: true, needs: schemaAny}
 	err := b.operator.open(ctx)
 	if err == nil {
 		b.store = b.operator.store
@@ -66,7 +65,7 @@ func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error 
 	defer snapshot.Close()
 	b.summary.Rows = map[string]int64{}
 	manifest := backupManifest{
-		Format: backupFormat, Product: "KyroChat", Version: version(), At: at.UTC().Truncate(time.Second), Installation: b.name, Image: snapshot.Image(),
+		Format: backupFormat, Product: "KyroChat", Version: b.operator.Version, At: at.UTC().Truncate(time.Second), Installation: b.name, Image: snapshot.Image(),
 	}
 	if b.out, err = backup.NewWriter(b.progress.count(w), manifest, at, b.keys); err != nil {
 		return err
@@ -87,7 +86,7 @@ func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error 
 	if err != nil {
 		return err
 	}
-	read := time.Since(at)
+	read := b.operator.Now().Sub(at)
 	for i := range waiting {
 		if waiting[i].After > 0 { // from the time on that the backup says it is of
 			waiting[i].After += read
@@ -107,11 +106,11 @@ func (b *backingUp) write(ctx context.Context, w io.Writer, at time.Time) error 
 }
 
 func (b *backingUp) addJSON(name string, value any) error {
-	text, err := json.Marshal(value)
+	content, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	return b.out.Add(name, int64(len(text)), bytes.NewReader(text))
+	return b.out.Add(name, int64(len(content)), bytes.NewReader(content))
 }
 
 // filedBatch is how many documents are looked at at once.
@@ -126,7 +125,7 @@ func (b *backingUp) writeOriginals(ctx context.Context, snapshot *store.Snapshot
 		}
 		for _, d := range list {
 			last = d.DocumentID
-			if err := errors.Join(b.writeFiled(ctx, d), b.held.lapsed(b.now())); err != nil {
+			if err := errors.Join(b.writeFiled(ctx, d), b.held.lapsed(b.operator.Now())); err != nil {
 				return err
 			}
 		}

@@ -1,4 +1,4 @@
-package program
+package operator
 
 import (
 	"context"
@@ -166,7 +166,7 @@ func jobsLeft(list []kyro.Job, later time.Duration) (left []kyro.Job) {
 func (t *target) verify(ctx context.Context) (findings int, err error) {
 	options := inspect.Options{
 		Store: t.store, Bucket: t.bucket, Doing: func(what string) { t.read.progress.at("verifying: %s", what) },
-		As: t.read.manifest.At, // whose jobs had no time since then to remove what was deleted
+		As: t.read.manifest.At, Now: t.now, // whose jobs had no time since then to remove what was deleted
 	}
 	if t.folder != "" { // else no file of it is in one
 		if options.Folder, err = files.Open(t.folder, false); err != nil {
