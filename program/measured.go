@@ -10,6 +10,8 @@ import (
 	"kyrochat/kyro"
 )
 
+// Upstreams that have one door only are measured there, and told to traces.
+
 // measuredPost is a mail server.
 type measuredPost struct {
 	account.Post

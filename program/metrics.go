@@ -173,5 +173,3 @@ func (c caches) requests() (list []meter.Cache) {
 	add("document", c.documents.Requests)
 	return list
 }
-
-// Upstreams that have one door only are measured there, and told to traces.
