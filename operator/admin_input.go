@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"kyrochat/command"
+	"kyrochat/host"
 	"kyrochat/kyro"
 )
 
@@ -21,8 +22,8 @@ func (o *operator) password(ctx context.Context, stdin bool) (string, error) {
 	if stdin {
 		return firstLine(o.In)
 	}
-	terminal, ok := o.In.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+	terminal, is := host.Terminal(o.In)
+	if !is {
 		return "", command.Wrong(errors.New("there is no terminal to type the password at: give it as the first line of standard input, with --password-stdin"))
 	}
 	first, err := o.typed(ctx, terminal, "New password: ")
@@ -71,8 +72,8 @@ func (o *operator) typed(ctx context.Context, terminal *os.File, prompt string) 
 // confirm asks to have something typed, and reports whether it was. Without a terminal nobody is asked: there it takes a
 // flag.
 func (o *operator) confirm(ctx context.Context, prompt, want string) error {
-	terminal, ok := o.In.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+	terminal, is := host.Terminal(o.In)
+	if !is {
 		return command.Wrong(errors.New("there is no terminal to confirm this at: add --yes"))
 	}
 	o.ask(prompt)

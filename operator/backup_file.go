@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/term"
-
 	"kyrochat/command"
 	"kyrochat/host"
 )
@@ -25,7 +23,7 @@ const (
 // file has the name in it.
 func writeNew(target, name string, out io.Writer, write func(w io.Writer) error) (path string, err error) {
 	if target == "-" {
-		if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		if _, is := host.Terminal(out); is {
 			return "", errors.New("standard output is a terminal: send it to a file or to another program")
 		}
 		return "standard output", write(out)
