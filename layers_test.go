@@ -294,3 +294,59 @@ func TestEnvironmentIsReadInOnePlace(t *testing.T) {
 		}
 	}
 }
+
+// TestTheDrawingIsOfThisHouse: every folder with a package of ours is drawn, every folder that is drawn is there, and so are the files of
+// the program, which are many.
+func TestTheDrawingIsOfThisHouse(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, drawing, _ := strings.Cut(string(page), "## The house\n")
+	drawing, _, _ = strings.Cut(drawing, "\n```\n")
+	drawn := map[string]string{} // what is said of each folder
+	folder := ""
+	for line := range strings.Lines(drawing) {
+		if first, _, _ := strings.Cut(line, " "); strings.HasSuffix(first, "/") {
+			folder = strings.TrimSuffix(first, "/")
+		} else if first != "" {
+			folder = ""
+		}
+		drawn[folder] += line
+	}
+	delete(drawn, "")
+	for folder := range drawn {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			t.Errorf("%s is drawn, and is no folder", folder)
+		}
+	}
+	for name := range layers {
+		if folder, _, _ := strings.Cut(name, "/"); folder != "." && drawn[folder] == "" {
+			t.Errorf("%s is not drawn", folder)
+		}
+	}
+	files, err := filepath.Glob("program/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	matched := map[string]bool{}
+	names := regexp.MustCompile(`[a-z0-9_*]+\.go`).FindAllString(drawn["program"], -1)
+	for _, file := range files {
+		said := false
+		for _, name := range names {
+			if is, err := filepath.Match(name, filepath.Base(file)); err != nil {
+				t.Fatal(err)
+			} else if is {
+				said, matched[name] = true, true
+			}
+		}
+		if !said && !strings.HasSuffix(file, "_test.go") {
+			t.Errorf("%s is not drawn", file)
+		}
+	}
+	for _, name := range names {
+		if !matched[name] {
+			t.Errorf("program/%s is drawn, and is not there", name)
+		}
+	}
+}
