@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/port"
 	"kyrochat/kyro"
 )
 
@@ -170,10 +170,10 @@ func TestPineconeStartsWithoutTheIndex(t *testing.T) {
 // freePort is an address where nobody listens.
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, leave, err := port.Keep()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return "http://" + listener.Addr().String()
+	t.Cleanup(leave)
+	return "http://" + address
 }

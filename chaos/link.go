@@ -6,12 +6,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kyrochat/internal/port"
 )
 
 // link is the network between the servers and a service: a TCP proxy that can be cut in every way. It is used rather
 // than network namespaces, since those need rights that not every machine gives.
 type link struct {
 	address string // where the servers find the service
+	leave   func() // its port
 	target  func() (net.Conn, error)
 
 	mu       sync.Mutex
@@ -40,11 +43,16 @@ func newLink(target string) (*link, error) {
 		network, address = "unix", target[5:]
 	}
 	k := &link{pairs: map[*pair]bool{}, ended: make(chan struct{}), target: func() (net.Conn, error) { return net.DialTimeout(network, address, 5*time.Second) }}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, leave, err := port.Keep() // it is left and taken again
 	if err != nil {
 		return nil, err
 	}
-	k.address = listener.Addr().String()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	k.address, k.leave = address, leave
 	k.serve(listener)
 	return k, nil
 }
@@ -241,6 +249,7 @@ func (k *link) close() {
 	k.refuse()
 	k.thaw()
 	k.working.Wait()
+	k.leave()
 }
 
 // reset closes a connection so that its other end learns it at once and unfriendly.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"kyrochat/internal/port"
 )
 
 // build makes the server as a release is made, but for the tags.
@@ -48,21 +49,13 @@ type node struct {
 func newNode(name, binary, folder string, settings map[string]string) (*node, error) {
 	n := &node{name: name, binary: binary, folder: folder, settings: settings}
 	var err error
-	if n.address, err = freeAddress(); err != nil {
+	if n.address, _, err = port.Keep(); err != nil { // until chaos ends
 		return nil, err
 	}
-	if n.admin, err = freeAddress(); err != nil {
+	if n.admin, _, err = port.Keep(); err != nil {
 		return nil, err
 	}
 	return n, os.MkdirAll(folder, 0o700)
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func (n *node) url() string { return "http://" + n.address }

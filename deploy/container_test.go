@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"kyrochat/client"
 	"kyrochat/internal/envtest"
+	"kyrochat/internal/port"
 	"kyrochat/internal/required"
 )
 
@@ -104,12 +104,11 @@ func TestContainer(t *testing.T) {
 		t.Errorf("the image has %q, %v", files, err)
 	}
 
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	admin, leave, err := port.Keep()
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := free.Addr().String()
-	_ = free.Close()
+	t.Cleanup(leave)
 	bundle := t.TempDir()
 	data := filepath.Join(bundle, "data")
 	secret := filepath.Join(bundle, "secret")

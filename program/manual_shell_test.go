@@ -3,8 +3,6 @@ package program
 import (
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"kyrochat/internal/port"
 	"kyrochat/internal/testdb"
 )
 
@@ -150,8 +149,8 @@ func (s *shell) emulate() {
 		s.r.failf("build the emulators: %v", err)
 	}
 	var flags []string
-	for name, port := range map[string]string{"gemini": "8471", "pinecone": "8472", "smtp": "8473", "smtp-control": "8474", "website": "8475", "s3": "8476"} {
-		flags = append(flags, "-"+name+"=127.0.0.1:"+s.port(port))
+	for name, number := range map[string]string{"gemini": "8471", "pinecone": "8472", "smtp": "8473", "smtp-control": "8474", "website": "8475", "s3": "8476"} {
+		flags = append(flags, "-"+name+"=127.0.0.1:"+s.port(number))
 	}
 	s.env["MANUAL_EMULATE"] = strings.Join(flags, " ")
 }
@@ -165,19 +164,15 @@ func (s *shell) write(name, text string) {
 	}
 }
 
-// port is what a port of the page is here. It is none of those that the system gives to others.
+// port is what a port of the page is here, which nobody else is given until the page was read.
 func (s *shell) port(written string) string {
-	for tries := 0; s.ports[written] == ""; tries++ {
-		port := fmt.Sprint(15_000 + rand.IntN(15_000))
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+	if s.ports[written] == "" {
+		address, leave, err := port.Keep()
 		if err != nil {
-			if tries == 100 {
-				s.r.t.Fatal(err)
-			}
-			continue
+			s.r.t.Fatal(err)
 		}
-		_ = l.Close()
-		s.ports[written] = port
+		s.r.t.Cleanup(leave)
+		s.ports[written] = address[strings.LastIndexByte(address, ':')+1:]
 	}
 	return s.ports[written]
 }
@@ -197,15 +192,15 @@ func (s *shell) withAddresses(text string) string {
 		text = strings.ReplaceAll(text, redis, testdb.Redis(s.r.t).URL)
 	}
 	actual := map[string]bool{}
-	for _, port := range s.ports {
-		actual[port] = true
+	for _, number := range s.ports {
+		actual[number] = true
 	}
 	return addressInText.ReplaceAllStringFunc(text, func(address string) string {
-		port := address[strings.LastIndexByte(address, ':')+1:]
-		if actual[port] || port[0] > '9' || len(port) > 4 {
+		number := address[strings.LastIndexByte(address, ':')+1:]
+		if actual[number] || number[0] > '9' || len(number) > 4 {
 			return address
 		}
-		return "127.0.0.1:" + s.port(port)
+		return "127.0.0.1:" + s.port(number)
 	})
 }
 

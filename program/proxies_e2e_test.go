@@ -30,6 +30,7 @@ import (
 
 	"kyrochat/client"
 	"kyrochat/internal/envtest"
+	"kyrochat/internal/port"
 	"kyrochat/internal/required"
 )
 
@@ -150,14 +151,13 @@ func stood(t *testing.T, name string) *front {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	certificate, key, trusting := certified(t, folder)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	listen, leave, err := port.Keep()
 	if err != nil {
 		t.Fatal(err)
 	}
-	listen := free.Addr().String()
-	_ = free.Close()
-	_, port, _ := net.SplitHostPort(listen)
-	f := &front{t: t, url: "https://localhost:" + port, trusting: trusting}
+	t.Cleanup(leave)
+	_, number, _ := net.SplitHostPort(listen)
+	f := &front{t: t, url: "https://localhost:" + number, trusting: trusting}
 	f.server = startProcess(t, map[string]string{
 		"KYRO_DATA_DIR": t.TempDir(), "KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_PUBLIC_URL": f.url, "KYRO_SIGNUP": "open",
 		"KYRO_TRUSTED_PROXIES": "127.0.0.1,::1", "KYRO_RATE_SCALE": "1", "KYRO_OFFLINE_PACE": "60ms",

@@ -7,6 +7,7 @@ import (
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/port"
 )
 
 const garage = `The automobile of the mayor of Lindau is parked behind the old mill.`
@@ -100,20 +101,28 @@ func TestAnotherIndex(t *testing.T) {
 		p.know(bot, "Garage", garage)
 		p.found(bot)
 
-		u.pinecone = startPinecone(t, pinecone.Options{Index: "another"})
+		var addresses [2]string // to which it comes back
+		for i := range addresses {
+			address, leave, err := port.Keep()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer leave()
+			addresses[i] = address
+		}
+		u.pinecone = startPinecone(t, pinecone.Options{Index: "another", Control: addresses[0], Data: addresses[1]})
 		w = w.restart(t, p, env, u.env())
 		p.found(bot)
 
 		// The same index, with nothing in it but what belongs to nobody.
 		namespace := u.pinecone.Records()[0].Namespace
-		address := func(url string) string { return strings.TrimPrefix(url, "http://") }
 		if err := w.stop(); err != nil {
 			t.Fatal(err)
 		}
 		if err := u.pinecone.Close(); err != nil {
 			t.Fatal(err)
 		}
-		u.pinecone = startPinecone(t, pinecone.Options{Index: "another", Control: address(u.pinecone.ControlURL), Data: address(u.pinecone.Host)})
+		u.pinecone = startPinecone(t, pinecone.Options{Index: "another", Control: addresses[0], Data: addresses[1]})
 		orphan := pinecone.Record{Namespace: namespace, ID: "999#1#00000", Values: make([]float32, 768), Metadata: map[string]any{"bot": "1"}}
 		orphan.Values[0] = 1
 		if err := u.pinecone.Put(orphan); err != nil {

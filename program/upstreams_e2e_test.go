@@ -13,6 +13,7 @@ import (
 
 	"kyrochat/internal/gemini"
 	"kyrochat/internal/pinecone"
+	"kyrochat/internal/port"
 )
 
 // What nobody but an upstream may read, and what an upstream says that nobody may read.
@@ -97,11 +98,16 @@ type gate struct {
 
 func openGate(t *testing.T, e *gemini.Emulator) *gate {
 	t.Helper()
-	g := &gate{behind: e, address: "127.0.0.1:0", held: map[string]chan struct{}{}}
+	address, leave, err := port.Keep() // where it is opened again
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{behind: e, address: address, held: map[string]chan struct{}{}}
 	g.open(t)
 	t.Cleanup(func() {
 		e.Close()
 		g.shut()
+		leave()
 	})
 	return g
 }
@@ -116,7 +122,7 @@ func (g *gate) open(t *testing.T) {
 	}
 	server := &http.Server{Handler: g}
 	g.mu.Lock()
-	g.server, g.address = server, listener.Addr().String()
+	g.server = server
 	g.mu.Unlock()
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

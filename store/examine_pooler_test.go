@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/port"
 	"kyrochat/internal/required"
 	"kyrochat/internal/testdb"
 	"kyrochat/store"
@@ -47,12 +48,12 @@ func TestExamineBehindAPooler(t *testing.T) {
 // startPooler starts a PgBouncer before the database, and gives its address.
 func startPooler(t *testing.T, program string, database *url.URL, mode string) (addr string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, leave, err := port.Keep()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr = free.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
+	t.Cleanup(leave)
+	_, number, _ := net.SplitHostPort(addr)
 	target := "host=" + cmp.Or(database.Hostname(), database.Query().Get("host")) + " user=" + database.User.Username()
 	if port := cmp.Or(database.Port(), database.Query().Get("port")); port != "" {
 		target += " port=" + port
@@ -62,8 +63,8 @@ func startPooler(t *testing.T, program string, database *url.URL, mode string) (
 	}
 	dir := t.TempDir()
 	settings := fmt.Sprintf("[databases]\n* = %s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %s\nauth_type = any\npool_mode = %s\nunix_socket_dir =\n",
-		target, port, mode)
-	if err := errors.Join(free.Close(), os.WriteFile(filepath.Join(dir, "pooler.ini"), []byte(settings), 0o644), os.Chmod(dir, 0o755)); err != nil {
+		target, number, mode)
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "pooler.ini"), []byte(settings), 0o644), os.Chmod(dir, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{filepath.Join(dir, "pooler.ini")}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/port"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
 	"kyrochat/migrations"
@@ -141,10 +141,9 @@ func TestOpenDoesNotWaitForWhatWillNotChange(t *testing.T) {
 
 func TestOpenGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, leave, err := port.Keep() // nobody answers there
 	fine(t, err)
-	address := listener.Addr().String()
-	fine(t, listener.Close()) // nobody answers there now
+	defer leave()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err = store.Open(ctx, store.Config{DatabaseURL: "postgres://u:secret@" + address + "/x"})

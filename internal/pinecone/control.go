@@ -104,7 +104,7 @@ func (e *Emulator) createIndex(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", "the metric must be cosine, dotproduct or euclidean, the vectors dense")
 		return
 	}
-	_, err := e.open(asked.Name, asked.Dimension, asked.Metric, "127.0.0.1:0")
+	_, err := e.open(asked.Name, asked.Dimension, asked.Metric, anyPort)
 	switch {
 	case errors.Is(err, errTaken):
 		refuse(w, http.StatusConflict, "ALREADY_EXISTS", "Resource already exists")

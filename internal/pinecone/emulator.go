@@ -27,6 +27,8 @@ type Options struct {
 	Data      string // address of the data plane of the index; "127.0.0.1:0" where empty
 }
 
+const anyPort = "127.0.0.1:0"
+
 // Emulator is a running stand-in. It is safe for concurrent use.
 type Emulator struct {
 	APIKey     string
@@ -53,14 +55,14 @@ func Start(o Options) (*Emulator, error) {
 	e := &Emulator{APIKey: o.APIKey, Index: o.Index, indexes: make(map[string]*index)}
 	e.Behave()
 
-	listener, err := net.Listen("tcp", cmp.Or(o.Control, "127.0.0.1:0"))
+	listener, err := net.Listen("tcp", cmp.Or(o.Control, anyPort))
 	if err != nil {
 		return nil, fmt.Errorf("the control plane: %w", err)
 	}
 	e.ControlURL = "http://" + listener.Addr().String()
 	e.web = &http.Server{Handler: e.control(), ReadHeaderTimeout: 10 * time.Second}
 	e.done.Go(func() { _ = e.web.Serve(listener) })
-	first, err := e.open(o.Index, o.Dimension, o.Metric, cmp.Or(o.Data, "127.0.0.1:0"))
+	first, err := e.open(o.Index, o.Dimension, o.Metric, cmp.Or(o.Data, anyPort))
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -97,7 +99,7 @@ func (e *Emulator) Close() error {
 	e.closed = true
 	e.mu.Unlock()
 	for _, x := range e.allIndexes() {
-		x.hangUp()
+		x.close()
 	}
 	err := e.web.Close()
 	e.done.Wait()

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
+
+	"kyrochat/internal/port"
 )
 
 // index is one index with its data plane. What it holds is guarded by the emulator's lock.
@@ -25,6 +27,7 @@ type index struct {
 
 	plane   sync.Mutex
 	address string // of the data plane, the same for good once it was listened at
+	leave   func() // the port; nil where it was told
 	server  *grpc.Server
 	served  sync.WaitGroup
 	conns   map[string]net.Conn // by the other end's address
@@ -43,6 +46,13 @@ func (x *index) listen() error {
 	defer x.plane.Unlock()
 	if x.server != nil {
 		return nil
+	}
+	if x.address == anyPort {
+		address, leave, err := port.Keep() // it goes away and comes back
+		if err != nil {
+			return fmt.Errorf("the data plane of %s: %w", x.name, err)
+		}
+		x.address, x.leave = address, leave
 	}
 	listener, err := net.Listen("tcp", x.address)
 	if err != nil {
@@ -74,6 +84,16 @@ func (x *index) hangUp() {
 		server.Stop()
 	}
 	x.served.Wait()
+}
+
+// close ends the data plane for good.
+func (x *index) close() {
+	x.hangUp()
+	x.plane.Lock()
+	defer x.plane.Unlock()
+	if x.leave != nil {
+		x.leave()
+	}
 }
 
 // cut closes the connection that the call came by.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"kyrochat/internal/port"
 )
 
 // Server is a private Redis that keeps nothing on disk. It is gone when the process that started it ends, however it
@@ -17,9 +19,10 @@ type Server struct {
 	running *process
 }
 
-// Start starts a server on a free port of this machine and waits until it answers.
+// Start starts a server on a free port of this machine and waits until it answers. The port is kept for it until this process
+// ends: it may come back at any time.
 func Start(ctx context.Context) (*Server, error) {
-	address, err := freeAddress()
+	address, _, err := port.Keep()
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +69,4 @@ func answers(address string) bool {
 	answer := make([]byte, 5)
 	_, err = conn.Read(answer)
 	return err == nil && string(answer) == "+PONG"
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"kyrochat/internal/port"
 	"kyrochat/internal/script"
 )
 
@@ -39,6 +40,7 @@ type Emulator struct {
 	certificate tls.Certificate
 	roots       *x509.CertPool
 	control     *http.Server
+	leave       func() // the port
 	working     sync.WaitGroup
 	closed      chan struct{}
 
@@ -54,23 +56,26 @@ type Emulator struct {
 
 // New serves an emulator until Close.
 func New(o Options) (*Emulator, error) {
-	const anyPort = "127.0.0.1:0"
+	leave := func() {}
 	if o.Address == "" {
-		o.Address = anyPort
+		var err error
+		if o.Address, leave, err = port.Keep(); err != nil {
+			return nil, fmt.Errorf("keep a port for mails: %w", err)
+		}
 	}
 	if o.Control == "" {
-		o.Control = anyPort
+		o.Control = "127.0.0.1:0"
 	}
 	if o.Keep <= 0 {
 		o.Keep = 10_000
 	}
-	e := &Emulator{options: o, Address: o.Address, closed: make(chan struct{}), sessions: map[*session]bool{}}
+	e := &Emulator{options: o, Address: o.Address, leave: leave, closed: make(chan struct{}), sessions: map[*session]bool{}}
 	var err error
 	if e.certificate, e.roots, err = makeCertificate(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.Close())
 	}
 	if err := e.Up(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.Close())
 	}
 	control, err := net.Listen("tcp", o.Control)
 	if err != nil {
@@ -148,6 +153,7 @@ func (e *Emulator) Close() error {
 		err = e.control.Close()
 	}
 	e.working.Wait()
+	e.leave()
 	return err
 }
 
