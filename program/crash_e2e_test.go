@@ -60,8 +60,10 @@ func startProgram(t *testing.T, path string, env map[string]string) *process {
 	t.Helper()
 	cmd := exec.Command(path, "serve")
 	cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), "KYRO_ADDR=127.0.0.1:0", "KYRO_ADMIN_ADDR=127.0.0.1:0", "KYRO_LOG_FORMAT=json", "KYRO_RATE_SCALE=0", endsAtOnce}
-	for name, value := range env {
-		cmd.Env = append(cmd.Env, name+"="+value)
+	for _, settings := range []map[string]string{unhurried, env} { // of what is there twice the last one counts
+		for name, value := range settings {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
 	}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

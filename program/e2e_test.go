@@ -55,6 +55,10 @@ func TestMain(m *testing.M) {
 // happen: machines that test are busy, and what died is taken up again, and what is away asked again, after two minutes.
 const patience = 5 * time.Minute
 
+// unhurried are settings of every server whose test says nothing else. A server that people wait for soon does without vectors
+// and without Redis, which shows in what it answers; one on a machine that is busy with tests is to wait for them.
+var unhurried = map[string]string{"KYRO_VECTOR_TIMEOUT": "30s", "KYRO_REDIS_TIMEOUT": "30s"}
+
 // testServer is a real server on free ports.
 type testServer struct {
 	url  string
@@ -142,6 +146,7 @@ func startServerWith(t *testing.T, env map[string]string, log io.Writer, h hooks
 		"KYRO_ADDR": "127.0.0.1:0", "KYRO_ADMIN_ADDR": "127.0.0.1:0", "KYRO_DATA_DIR": t.TempDir(), "KYRO_LOG_LEVEL": "warn",
 		"KYRO_DRAIN_TIMEOUT": "1s", "KYRO_RATE_SCALE": "0",
 	}}
+	maps.Copy(s.env, unhurried)
 	maps.Copy(s.env, env)
 	if s.env["DATABASE_URL"] == "" {
 		testdb.SQLiteFile(t, s.env["KYRO_DATA_DIR"])

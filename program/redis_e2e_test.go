@@ -32,7 +32,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := startTown(t, true, map[string]string{"KYRO_OFFLINE_PACE": "60ms", "KYRO_WS_MAX_SOCKETS": "1000"})
+			w := startTown(t, true, map[string]string{"KYRO_OFFLINE_PACE": "60ms", "KYRO_WS_MAX_SOCKETS": "1000", "KYRO_REDIS_TIMEOUT": "250ms"}) // as it is where nothing is set
 			p := w.servers[0].signUp(t)
 			bot := p.wordyBot()
 			streams := 50
@@ -75,7 +75,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 // TestRatesHoldOnEveryNode together, and without their Redis.
 func TestRatesHoldOnEveryNode(t *testing.T) {
 	t.Parallel()
-	w := startTown(t, true, map[string]string{"KYRO_RATE_SCALE": "1", "KYRO_RATE_OPERATIONS": "40", "KYRO_RATE_WINDOW": "1h"})
+	w := startTown(t, true, map[string]string{"KYRO_RATE_SCALE": "1", "KYRO_RATE_OPERATIONS": "40", "KYRO_RATE_WINDOW": "40h"})
 	p := w.servers[0].signUp(t)
 	spend := func(times int) (allowed int) {
 		for i := range times {
