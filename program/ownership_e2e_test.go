@@ -14,6 +14,7 @@ type twoNodes struct {
 	first, second *process
 	p             *person // of the second node
 	bot, answer   string
+	url           string    // of the database
 	seen          *listener // of the second node; what it has seen of the answer so far
 }
 
@@ -21,13 +22,12 @@ type twoNodes struct {
 func startTwoNodes(t *testing.T, settings map[string]string) *twoNodes {
 	t.Helper()
 	env := map[string]string{
-		"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": testdb.PostgresURL(t),
-		"KYRO_ANSWER_LEASE": "3s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s",
+		"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": testdb.PostgresURL(t), "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s",
 	}
 	maps.Copy(env, settings)
 	slow := maps.Clone(env)
 	slow["KYRO_OFFLINE_PACE"] = "200ms"
-	n := &twoNodes{first: startProcess(t, slow), second: startProcess(t, env)}
+	n := &twoNodes{first: startProcess(t, slow), second: startProcess(t, env), url: env["DATABASE_URL"]}
 	n.p = n.first.signUp(t)
 	n.bot = n.p.newBot()
 	n.p.know(n.bot, "Rules", longAnswer)
@@ -65,13 +65,18 @@ func TestAnotherNodeTakesOver(t *testing.T) {
 		for _, frozen := range []bool{false, true} {
 			t.Run(name+pick(frozen, ", frozen", ", killed"), func(t *testing.T) {
 				t.Parallel()
-				n := startTwoNodes(t, map[string]string{"KYRO_ANSWER_RESTART": test.restart})
+				settings := map[string]string{"KYRO_ANSWER_RESTART": test.restart}
+				if frozen {
+					settings["KYRO_ANSWER_LEASE"] = shortLease
+				}
+				n := startTwoNodes(t, settings)
+				begun := time.Now()
 				if frozen {
 					_ = n.first.cmd.Process.Signal(syscall.SIGSTOP)
 				} else {
 					n.first.kill()
+					ageLeases(t, n.url)
 				}
-				begun := time.Now()
 				n.listen(t)
 				if n.seen.finished == nil || n.seen.finished.text("messageStream.message.status") != test.want {
 					t.Fatalf("the answer: %+v", n.seen.finished)
@@ -88,6 +93,7 @@ func TestAnotherNodeTakesOver(t *testing.T) {
 				}
 				_ = n.first.cmd.Process.Signal(syscall.SIGCONT)
 				// The thawed node serves, and once it has found that its lease is over it can be heard about the answer.
+				n.first.says(t, "the claim of an answer is lost")
 				n.p.s = &n.first.testServer
 				next, _ := n.p.chat(vars{"botId": n.bot, "text": "And the seventh lamp of Lindau?"})
 				if got := next.text("messageStream.message.status"); got != "COMPLETED" {
