@@ -14,8 +14,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"kyrochat/internal/gemini"
 	"kyrochat/internal/testdb"
 )
 
@@ -72,6 +75,7 @@ type source struct {
 	client http.Client
 	lastID string
 	opened int
+	heard  func() // is told of each event of an answer; nil: nobody is
 }
 
 // event is one whole event; what is cut in the middle is none.
@@ -150,6 +154,9 @@ func (e *source) follows() (text string, finished *reply, end string) {
 		var err error
 		more, err = e.read(func(got event) bool {
 			r := got.reply(t)
+			if e.heard != nil {
+				e.heard()
+			}
 			if got.id == "" || r.tree["errors"] != nil {
 				t.Errorf("an event without an id, or an error: %+v", got)
 				return false
@@ -202,15 +209,22 @@ func eachSlowDatabase(t *testing.T, test func(t *testing.T, s *testServer)) {
 	}
 }
 
-// TestEventSourcesResume follows an answer over wires that break at random, with nothing but the ids of events.
+// TestEventSourcesResume follows an answer over wires that break at random, with nothing but the ids of events. It begins to be
+// written once everybody follows it.
 func TestEventSourcesResume(t *testing.T) {
-	eachSlowDatabase(t, func(t *testing.T, s *testServer) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
+		const readers = 12
+		w := startUpstreams(t, gemini.Options{}).serve(t, env)
+		s := w.testServer
 		p := s.signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Rules", longAnswer)
+		w.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Pieces: strings.SplitAfter(wordy, " "), Pace: 10 * time.Millisecond})
+		letGo := w.gate.hold("streamGenerateContent")
 		answer := p.send(vars{"botId": bot, "text": "What do the harbour rules of Lindau say about lamps?"}).text("sendMessage.botMessage.id")
+		var begun atomic.Int64
 		var wg sync.WaitGroup
-		for seed := range uint64(12) {
+		for seed := range uint64(readers) {
 			wg.Go(func() {
 				var mu sync.Mutex
 				random := rand.New(rand.NewPCG(seed, 7))
@@ -220,6 +234,11 @@ func TestEventSourcesResume(t *testing.T) {
 					return 700 + random.Int64N(1_500) // the head alone has more than 500
 				})
 				e := p.newSource("http://"+wire.Addr().String(), withoutCursors, vars{"m": answer, "a": nil})
+				e.heard = sync.OnceFunc(func() {
+					if begun.Add(1) == readers {
+						letGo()
+					}
+				})
 				text, finished, _ := e.follows()
 				if finished == nil {
 					return // it has said why
