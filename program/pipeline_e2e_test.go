@@ -193,7 +193,9 @@ func TestQADocuments(t *testing.T) {
 }
 
 func TestManyDocumentsAtOnce(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	eachSettings(t, func(t *testing.T, env map[string]string) {
+		env["KYRO_CACHE_TTL"] = "0" // so that it makes no difference to the statements how soon one thing follows another
+		s := startServer(t, env)
 		p, stranger := s.signUp(t), s.signUp(t)
 		bot := p.newBot()
 		ready := p.know(bot, "Tea", teaText)
