@@ -160,7 +160,8 @@ func stood(t *testing.T, name string) *front {
 	f := &front{t: t, url: "https://localhost:" + number, trusting: trusting}
 	f.server = startProcess(t, map[string]string{
 		"KYRO_DATA_DIR": t.TempDir(), "KYRO_ENV": "production", "KYRO_SECRET": envtest.SecretOne, "KYRO_PUBLIC_URL": f.url, "KYRO_SIGNUP": "open",
-		"KYRO_TRUSTED_PROXIES": "127.0.0.1,::1", "KYRO_RATE_SCALE": "1", "KYRO_OFFLINE_PACE": "60ms",
+		"KYRO_TRUSTED_PROXIES": "127.0.0.1,::1", "KYRO_RATE_SCALE": "1", "KYRO_OFFLINE_PACE": "1s", // so that an answer is met in the middle; it is stopped then
+		"KYRO_DRAIN_TIMEOUT": "2m",
 	})
 	cmd := proxies[name].start(t, folder, listen, strings.TrimPrefix(f.server.url, "http://"), certificate, key)
 	var said bytes.Buffer
@@ -243,7 +244,7 @@ func TestBehindAProxy(t *testing.T) {
 				vars{"b": bot, "t": longAnswer}).text("addTextDocument.document.id"))
 			f.streams(p, bot)
 			f.knowsAddresses()
-			f.drains(bot)
+			f.drains()
 		})
 	}
 }
@@ -351,6 +352,12 @@ func (f *front) asks(bot, key string) (answer string) {
 		botMessage { id } errors { code message } } }`, vars{"b": bot, "k": key}).text("sendMessage.botMessage.id")
 }
 
+// stops ends an answer that has come far enough. What was written is kept.
+func (f *front) stops(answer string) {
+	f.t.Helper()
+	f.do(`mutation($m: ID!) { stopMessage(input: {messageId: $m}) { message { id } errors { code message } } }`, vars{"m": answer})
+}
+
 func (f *front) status(answer string) string {
 	f.t.Helper()
 	return f.do(`query($m: ID!) { message(id: $m) { status } }`, vars{"m": answer}).text("message.status")
@@ -372,16 +379,19 @@ func (f *front) streams(p *person, bot string) {
 			shown = event.text("now.message.text")
 		case "MessageDelta":
 			shown += event.text("now.piece")
-			if pieces++; pieces == 1 {
+			switch pieces++; pieces {
+			case 1:
 				if status := f.status(answer); status == "COMPLETED" {
 					t.Error("by websocket, the first piece came with the last")
 				}
+			case 3:
+				f.stops(answer)
 			}
 		case "MessageFinished":
 			stored = event.text("now.message.text")
 		}
 	}
-	if stored == "" || shown != stored || pieces == 0 {
+	if stored == "" || shown != stored || pieces < 3 {
 		t.Errorf("by websocket %q came in %d pieces, stored is %q", shown, pieces, stored)
 	}
 
@@ -409,6 +419,9 @@ func (f *front) streams(p *person, bot string) {
 					if status := f.status(answer); status == "COMPLETED" {
 						t.Error("by events, the first piece came with the last")
 					}
+				}
+				if opened == 2 && pieces == 1 {
+					f.stops(answer)
 				}
 			case "MessageFinished":
 				stored = r.text("now.message.text")
@@ -445,9 +458,11 @@ func (f *front) knowsAddresses() {
 }
 
 // drains: the server ends while one listens to an answer, and another to nothing.
-func (f *front) drains(bot string) {
+func (f *front) drains() {
 	t := f.t
 	t.Helper()
+	// An answer of some seconds, which the server waits for.
+	bot := f.do(`mutation { createBot(input: {name: "Helper", noAnswerText: "One two three four five six seven eight."}) { bot { id } errors { code message } } }`, nil).text("createBot.bot.id")
 	p := person{token: f.token()}
 	quiet, _ := f.socket("127.0.0.1")
 	quiet.send(p.initialisation())
@@ -467,8 +482,9 @@ func (f *front) drains(bot string) {
 			finished = event.text("now.message.text")
 		}
 	}
-	if finished == "" {
-		t.Error("the answer that was being made has no end")
+	told.Do(func() { t.Fatal("nothing of the answer came before its end") })
+	if !strings.HasSuffix(finished, "eight.") {
+		t.Errorf("the answer that was being made ends as %q", finished)
 	}
 	quiet.expect("1001 ")
 	<-f.server.done

@@ -148,7 +148,7 @@ func trickle(t *testing.T, s *testServer, beginning string) string {
 			}
 		}
 	}()
-	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	answer, err := io.ReadAll(conn)
 	if err, late := err.(net.Error); late && err.Timeout() {
 		t.Errorf("still waiting for the rest of %.60q", beginning)
@@ -160,8 +160,9 @@ func trickle(t *testing.T, s *testServer, beginning string) string {
 func TestTrickledRequests(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, map[string]string{
-		"KYRO_HTTP_HEADER_TIMEOUT": "300ms", "KYRO_HTTP_BODY_TIMEOUT": "300ms", "KYRO_UPLOAD_GRACE": "300ms", "KYRO_WS_INIT_TIMEOUT": "300ms",
-		"KYRO_WS_PING_INTERVAL": "200ms", "KYRO_WS_PONG_TIMEOUT": "200ms",
+		// Long enough for what is sent at once to be read, also where the server is held up.
+		"KYRO_HTTP_HEADER_TIMEOUT": "5s", "KYRO_HTTP_BODY_TIMEOUT": "5s", "KYRO_UPLOAD_GRACE": "5s", "KYRO_WS_INIT_TIMEOUT": "5s",
+		"KYRO_WS_PING_INTERVAL": "3s", "KYRO_WS_PONG_TIMEOUT": "3s",
 	})
 	const post = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nContent-Type: "
 	for name, c := range map[string]struct{ beginning, want string }{

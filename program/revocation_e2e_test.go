@@ -97,8 +97,8 @@ func (v *intruder) wantOut(t *testing.T, began time.Time) {
 	t.Logf("refused after %v, sockets closed after %v, streams cut after %v", refused.Round(time.Millisecond), closed.Round(time.Millisecond), cut.Round(time.Millisecond))
 }
 
-// drawnOut has an answer take half a minute.
-var drawnOut = map[string]string{"KYRO_OFFLINE_PACE": "200ms", "KYRO_DRAIN_TIMEOUT": "1s"}
+// drawnOut has an answer take as long as answers may.
+var drawnOut = map[string]string{"KYRO_OFFLINE_PACE": "1s", "KYRO_DRAIN_TIMEOUT": "1s"}
 
 // deeds end sessions and keys, each in its way. Each is given the owner, who is signed in elsewhere, and gives when it was
 // done.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"kyrochat/internal/testdb"
 	"kyrochat/internal/website"
@@ -236,17 +235,10 @@ func TestPagesOnSchedule(t *testing.T) {
 			t.Errorf("%s", r.body)
 		}
 		site.Set("/news", website.Page{Type: "text/plain", Body: "The second edition."})
-		deadline := time.Now().Add(time.Minute)
-		for {
-			r := p.must(aboutRun, vars{"d": id})
-			if text, _ := r.get("document.text").(string); strings.Contains(text, "second") {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("the page is not looked at: %s", r.body)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
+		waitUntil(t, "the page is looked at", func() bool {
+			text, _ := p.must(aboutRun, vars{"d": id}).get("document.text").(string)
+			return strings.Contains(text, "second")
+		})
 		if r := set(nil); r.get("setDocumentSync.document.sync.nextAt") != nil || r.get("setDocumentSync.document.sync.intervalHours") != nil {
 			t.Errorf("%s", r.body)
 		}

@@ -58,18 +58,22 @@ func TestGeminiIsAwayForAWhile(t *testing.T) {
 			t.Errorf("%s: %s", code, finished.body)
 		}
 	}
+	began := time.Now()
 	for !strings.Contains(readiness(t, admin), "Gemini") {
 		fails()
 	}
 	answers := func() int { return len(w.gemini.RequestsOf(gemini.KindAnswer)) }
-	if n := answers(); n != 5 {
+	// Every six seconds one may find out whether it is back, which is a second one on a machine that is held up for as long.
+	most := func() int { return 5 + int(time.Since(began)/(6*time.Second)) }
+	if n := answers(); n < 5 || n > most() {
 		t.Errorf("it was asked %d times before nobody did any more, want 5", n)
 	}
 	for range 5 {
 		fails()
 	}
-	if n := answers(); n != 5 {
-		t.Errorf("it was asked %d times more while it was left alone", n-5)
+	before := answers()
+	if before > most() {
+		t.Errorf("it was asked %d times more while it was left alone", before-5)
 	}
 
 	// Once it may be asked again, one of many does, and the others do not wait for that.
@@ -92,8 +96,8 @@ func TestGeminiIsAwayForAWhile(t *testing.T) {
 	if status := <-ends; status != "COMPLETED" {
 		t.Errorf("the one that finds out is %s", status)
 	}
-	if n := answers(); n != 6 {
-		t.Errorf("%d asked at once whether it is back, want one", n-5)
+	if n := answers() - before; n != 1 {
+		t.Errorf("%d asked at once whether it is back, want one", n)
 	}
 	if finished, _ := p.chat(vars{"botId": bot, "text": question}); finished.text("messageStream.message.status") != "COMPLETED" {
 		t.Errorf("afterwards: %s", finished.body)

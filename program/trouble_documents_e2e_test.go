@@ -44,7 +44,7 @@ var setbacks = []setback{
 	{name: "429 once", gemini: passages(gemini.Script{Times: 1, Status: 429, Message: bodyCanary}), embeds: 2},
 	{name: "500 twice", gemini: passages(gemini.Script{Times: 2, Status: 500, Message: bodyCanary}), embeds: 3},
 	{name: "cuts, twice", gemini: passages(gemini.Script{Times: 2, Then: gemini.Drop}), embeds: 3},
-	{name: "the quota, in the middle", content: ledger, gemini: passages(gemini.Script{Skip: 1, Times: 1, Status: 429, RetryAfter: 3100 * time.Millisecond, Message: bodyCanary}),
+	{name: "the quota, in the middle", content: ledger, gemini: passages(gemini.Script{Skip: 1, Times: 1, Status: 429, RetryAfter: 12 * time.Second, Message: bodyCanary}), // in which it is seen to wait
 		waits: "WAITING_QUOTA", alone: true, embeds: 2},
 	{name: "500", gemini: passages(gemini.Script{Status: 500, Message: bodyCanary}), waits: "EMBEDDING", embeds: 3},
 	{name: "500, in the middle", content: ledger, gemini: passages(gemini.Script{Skip: 1, Status: 500, Message: bodyCanary}), waits: "EMBEDDING", embeds: 4},
