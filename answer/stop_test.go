@@ -35,7 +35,8 @@ func TestStopKeepsWhatWasWritten(t *testing.T) {
 		turn := w.say("How is it?")
 		later := w.say("And then?", turn.Conversation.ID)
 		r := &reader{t: t, id: turn.Bot.ID}
-		r.follow(t.Context(), w.Service, w.viewer, 4)
+		synctest.Wait() // until all is written that comes
+		r.follow(t.Context(), w.Service, w.viewer, 1)
 		begun := time.Now()
 		m := w.stop(turn.Bot.ID)
 		if !strings.HasPrefix(m.Text, "It is warm [1], and *perhaps* ") || strings.Contains(m.Text, "![x](") {
