@@ -14,8 +14,8 @@ func TestNodesCountAttemptsTogether(t *testing.T) {
 	t.Parallel()
 	server := testdb.Redis(t)
 	nodes := []*live.SharedAttempts{
-		live.NewSharedAttempts(join(t, server, "a", nil).Redis, live.NewAttempts(live.AttemptsConfig{})),
-		live.NewSharedAttempts(join(t, server, "b", nil).Redis, live.NewAttempts(live.AttemptsConfig{})),
+		live.NewSharedAttempts(joinPatiently(t, server, "a", nil).Redis, live.NewAttempts(live.AttemptsConfig{})),
+		live.NewSharedAttempts(joinPatiently(t, server, "b", nil).Redis, live.NewAttempts(live.AttemptsConfig{})),
 	}
 	var wg sync.WaitGroup
 	var allowed [2]int64
@@ -50,7 +50,7 @@ func TestNodesCountAttemptsTogether(t *testing.T) {
 // Redis goes by the rules of kyro.AttemptPolicy.Wait.
 func TestSharedAttemptsWaitLikeTheLocalOnes(t *testing.T) {
 	t.Parallel()
-	a := live.NewSharedAttempts(join(t, testdb.Redis(t), "a", nil).Redis, live.NewAttempts(live.AttemptsConfig{}))
+	a := live.NewSharedAttempts(joinPatiently(t, testdb.Redis(t), "a", nil).Redis, live.NewAttempts(live.AttemptsConfig{}))
 	every := func(n int, each time.Duration) (ago []time.Duration) {
 		for i := n; i > 0; i-- {
 			ago = append(ago, time.Duration(i)*each)
@@ -106,7 +106,7 @@ func counting(former []time.Time, now time.Time, policy kyro.AttemptPolicy) (lis
 func TestAttemptsHoldWithoutTheirRedis(t *testing.T) {
 	t.Parallel()
 	server := testdb.Redis(t)
-	a, b := join(t, server, "a", nil), join(t, server, "b", nil)
+	a, b := joinTogether(t, server)
 	until(t, "a node knows of the other", func() bool { return a.Nodes() == 2 || b.Nodes() == 2 })
 	who := b // the second to come knows of both
 	if a.Nodes() == 2 {

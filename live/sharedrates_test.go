@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/redis"
 	"kyrochat/internal/testdb"
 	"kyrochat/kyro"
 	"kyrochat/live"
@@ -35,7 +36,7 @@ func TestNodesCountTogether(t *testing.T) {
 	var allowed atomic.Int64
 	var wg sync.WaitGroup
 	for _, name := range []string{"a", "b"} {
-		r := live.NewSharedRates(join(t, server, name, nil).Redis, live.NewRates(live.RatesConfig{}))
+		r := live.NewSharedRates(joinPatiently(t, server, name, nil).Redis, live.NewRates(live.RatesConfig{}))
 		for range 8 {
 			wg.Go(func() { allowed.Add(int64(taken(t, r, "somebody", hourly, 10))) })
 		}
@@ -49,7 +50,7 @@ func TestNodesCountTogether(t *testing.T) {
 func TestSharedRateIsTheLocalOne(t *testing.T) {
 	t.Parallel()
 	server := testdb.Redis(t)
-	r := live.NewSharedRates(join(t, server, "a", nil).Redis, live.NewRates(live.RatesConfig{}))
+	r := live.NewSharedRates(joinPatiently(t, server, "a", nil).Redis, live.NewRates(live.RatesConfig{}))
 	rate := kyro.Rate{Count: 10, Per: 10 * time.Hour}
 	for i := range 10 {
 		a, err := r.Take(t.Context(), "k", rate)
@@ -68,10 +69,16 @@ func TestSharedRateIsTheLocalOne(t *testing.T) {
 	}
 }
 
+// joinTogether joins two nodes of a test that has them count together and then without Redis, whose silence is noticed in a second.
+func joinTogether(t *testing.T, server *redis.Server) (a, b *node) {
+	t.Helper()
+	return joinAs(t, live.RedisConfig{URL: server.URL, Node: "a", Timeout: time.Second}, nil), joinAs(t, live.RedisConfig{URL: server.URL, Node: "b", Timeout: time.Second}, nil)
+}
+
 func TestRatesHoldWithoutTheirRedis(t *testing.T) {
 	t.Parallel()
 	server := testdb.Redis(t)
-	a, b := join(t, server, "a", nil), join(t, server, "b", nil)
+	a, b := joinTogether(t, server)
 	until(t, "the nodes know of each other", func() bool { return a.Nodes() == 2 || b.Nodes() == 2 })
 	who := b // the second to come knows of both
 	if a.Nodes() == 2 {

@@ -218,7 +218,7 @@ func TestMissingSignalsAreMissed(t *testing.T) {
 	server := testdb.Redis(t)
 	hand := operator(t, server)
 	var heard, missed atomic.Int64
-	n := join(t, server, "b", func(n *node) {
+	n := joinPatiently(t, server, "b", func(n *node) {
 		live.On(n.bus, "word", func(i int64) { heard.Store(heard.Load()*10 + i) })
 		n.bus.OnMissed(func() { missed.Add(1) })
 	})
