@@ -503,7 +503,7 @@ func TestManyAnswersAreSettledInTheOrderOfLocks(t *testing.T) {
 				t.Errorf("%d answers ended: %v", len(ended), err)
 			}
 		})
-		for w.number(t, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0 {
+		for w.number(t, waitingForLocks) == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		if _, err = beginning.Exec(t.Context(), "SELECT id FROM spendings WHERE scope = 'user' FOR UPDATE NOWAIT"); err != nil {

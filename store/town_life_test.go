@@ -125,7 +125,7 @@ func (w *town) wroteAlone(m kyro.Message) {
 
 // waitFor waits until the count is 0.
 func (w *town) waitFor(what, query string) {
-	for hung := time.Now().Add(time.Minute); w.number(w.t, query) > 0; time.Sleep(50 * time.Millisecond) {
+	for hung := time.Now().Add(5 * time.Minute); w.number(w.t, query) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(hung) {
 			w.t.Fatalf("waited for %s", what)
 		}

@@ -263,7 +263,7 @@ func TestARequestThatIsGivenUpStoresNothing(t *testing.T) {
 			_, err := w.SaveTurn(ctx, saying(user, id, "1"))
 			sent <- err
 		}()
-		for ctx2.Err() == nil && w.number(t, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0 {
+		for ctx2.Err() == nil && w.number(t, waitingForLocks) == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		cancel()

@@ -359,7 +359,7 @@ func TestNoTurnSlipsIntoABotThatIsBeingDeleted(t *testing.T) {
 			sent <- err
 		}()
 		for ctx.Err() == nil && len(sent) == 0 {
-			if w.number(t, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0 {
+			if w.number(t, waitingForLocks) > 0 {
 				return nil
 			}
 			time.Sleep(time.Millisecond)

@@ -206,7 +206,7 @@ func TestAFrozenNodeHoldsNothingForLong(t *testing.T) {
 		t.Cleanup(func() { _ = p.Close() })
 		return &world{pools: p, Store: store.New(p, rowQueue{})}
 	}
-	frozen, other := open(url+"&idle_in_transaction_session_timeout=100ms"), open(url)
+	frozen, other := open(url+"&idle_in_transaction_session_timeout=2s"), open(url)
 	user, _, id := other.talk(t)
 	holds, thaw := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup

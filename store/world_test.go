@@ -38,6 +38,9 @@ type world struct {
 
 var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
+// waitingForLocks counts who waits for a lock in the database of the test. pg_locks has those of all databases, and not of which one.
+const waitingForLocks = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
 // everywhere runs the test on both databases, each in a world of its own.
 func everywhere(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()

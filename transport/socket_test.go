@@ -89,15 +89,40 @@ func TestDeadPeerIsDropped(t *testing.T) {
 	p := s.open(t)
 	p.send(subscribe("a", "subscription{forever}"))
 	eventually(t, "the socket to be dropped", func() bool { return s.connections.Count() == 0 && s.fields.active() == 0 })
+}
 
-	alive := s.open(t)
-	alive.send(subscribe("a", "subscription{forever}"))
+// A client that answers is pinged again and again, each time once its pong has come.
+func TestLivePeerIsKept(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, transport.HTTP{}, transport.Multipart{}, &transport.Websocket{PingInterval: 20 * time.Millisecond})
+	pings := make(chan struct{})
+	alive := s.dial(t, &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, OnPingReceived: func(ctx context.Context, _ []byte) bool {
+		select {
+		case pings <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return true
+	}})
+	alive.send(initialise)
+	alive.expect(ack)
 	ended := make(chan string, 1)
 	go func() { ended <- alive.receive() }()
-	select {
-	case got := <-ended:
-		t.Errorf("a client that answers pings got %s", got)
-	case <-time.After(300 * time.Millisecond):
+	for range 10 {
+		select {
+		case got := <-ended:
+			t.Fatalf("a client that answers pings got %s", got)
+		case <-pings:
+		}
+	}
+	alive.send(`{"type":"ping"}`)
+	for got := ""; got == ""; {
+		select {
+		case got = <-ended:
+			if got != `{"type":"pong"}` {
+				t.Errorf("a client that answers pings got %s", got)
+			}
+		case <-pings:
+		}
 	}
 }
 
