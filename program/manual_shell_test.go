@@ -78,8 +78,10 @@ func newShell(r *pageReader, settings map[string]string, emulator func() (string
 	s.env = map[string]string{
 		"HOME": os.Getenv("HOME"), "PATH": s.own, "MANUAL_PATH": os.Getenv("PATH"), asProgram: "1", "MANUAL_BINARY": os.Args[0], "MANUAL_OWN": s.own,
 		"MANUAL_ADDR": "127.0.0.1:" + s.port("8080"), "MANUAL_ADMIN_ADDR": "127.0.0.1:" + s.port("9090"), "GORACE": "atexit_sleep_ms=0",
+		"MANUAL_PACE": pick(strings.HasPrefix(r.page.Path, "docs/guide"), "150ms", "20ms"), // streams are seen, and stopped in the middle by the guide
 		"url": s.server() + "/graphql",
 	}
+	maps.Copy(s.env, unhurried)
 	maps.Copy(s.env, settings)
 	r.t.Cleanup(s.end)
 	return s
@@ -101,7 +103,7 @@ const handbook = "BT /F1 24 Tf 72 700 Td (Korvali Lamps: handbook) Tj /F1 18 Tf 
 const kyrochatShim = `
 PATH=$MANUAL_PATH
 if [ $# -gt 0 ] && [ "$1" != serve ]; then exec "$MANUAL_BINARY" "$@"; fi
-export KYRO_ADDR=${KYRO_ADDR:-$MANUAL_ADDR} KYRO_ADMIN_ADDR=${KYRO_ADMIN_ADDR:-$MANUAL_ADMIN_ADDR} KYRO_OFFLINE_PACE=20ms # so that streams are seen
+export KYRO_ADDR=${KYRO_ADDR:-$MANUAL_ADDR} KYRO_ADMIN_ADDR=${KYRO_ADMIN_ADDR:-$MANUAL_ADMIN_ADDR} KYRO_OFFLINE_PACE=$MANUAL_PACE
 running=$MANUAL_OWN/$KYRO_ADMIN_ADDR.pid log=$MANUAL_OWN/$KYRO_ADMIN_ADDR.log
 err=$(readlink /proc/self/fd/2 || true)
 case $err in "$MANUAL_OWN"/*) ;; /*) log=$err ;; esac # where the page wants to have the log
