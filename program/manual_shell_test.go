@@ -79,7 +79,7 @@ func newShell(r *pageReader, settings map[string]string, emulator func() (string
 		"HOME": os.Getenv("HOME"), "PATH": s.own, "MANUAL_PATH": os.Getenv("PATH"), asProgram: "1", "MANUAL_BINARY": os.Args[0], "MANUAL_OWN": s.own,
 		"MANUAL_ADDR": "127.0.0.1:" + s.port("8080"), "MANUAL_ADMIN_ADDR": "127.0.0.1:" + s.port("9090"), "GORACE": "atexit_sleep_ms=0",
 		"MANUAL_PACE": pick(strings.HasPrefix(r.page.Path, "docs/guide"), "150ms", "20ms"), // streams are seen, and stopped in the middle by the guide
-		"url": s.server() + "/graphql",
+		"url":         s.server() + "/graphql",
 	}
 	maps.Copy(s.env, unhurried)
 	maps.Copy(s.env, settings)

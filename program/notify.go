@@ -9,6 +9,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
+// farewellTime is how long the end waits at the most for the service manager to be told of it.
+const farewellTime = time.Second
+
 // closeTime is what is left to do after the drain at the most: searches, spans, and closing what is open.
 const closeTime = searchesTime + spansTime + 5*time.Second
 
@@ -22,11 +25,21 @@ func (a *app) runReported(ctx context.Context) error {
 		over()
 		watch.Wait()
 	}()
+	stopping := make(chan struct{})
 	quiet := context.AfterFunc(ctx, func() {
+		defer close(stopping)
 		// However long answers may take: the unit need not know of KYRO_DRAIN_TIMEOUT.
 		a.tell(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (a.longestDrain() + closeTime).Microseconds()))
 	})
-	defer quiet()
+	defer func() {
+		if quiet() {
+			return
+		}
+		select { // it is told, also where there was nothing to drain
+		case <-stopping:
+		case <-time.After(farewellTime):
+		}
+	}()
 	return a.run(ctx, func() {
 		a.logReady(a.log)
 		a.tell(daemon.SdNotifyReady)
