@@ -146,6 +146,11 @@ func TestRights(t *testing.T) {
 		left.must(`mutation { deactivateAccount(input: {password: "`+password+`"}) { accepted errors { code } } }`, nil)
 
 		tables := []map[string]right{rightsOfRoots, rightsBeside, rightsOfEdges}
+		for _, kind := range []kyro.JobKind{kyro.JobSweepGaps, kyro.JobRefresh, kyro.JobFeed, kyro.JobSync, kyro.JobExpire, kyro.JobSweepMails, kyro.JobSweepUsers, kyro.JobSweepFiles} {
+			waitUntil(t, "the turn of "+string(kind)+" with which a server begins is over", func() bool {
+				return s.number(t, fmt.Sprintf("SELECT count(*) FROM river_job WHERE kind = '%s' AND finalized_at IS NOT NULL", kind)) > 0
+			})
+		}
 		before := s.unmoved(t)
 		for _, table := range tables {
 			for name, r := range table {
