@@ -22,7 +22,7 @@ import (
 const (
 	pineconeTestKey   = "pcsk_Secret_4711"
 	pineconeTestModel = "gemini-embedding-001@3"
-	pineconePatience  = 20 * time.Second // for what must come
+	pineconePatience  = 2 * time.Minute // for what must come
 )
 
 // lab is an index with what uses it, and what that wrote and said.

@@ -266,7 +266,7 @@ func TestRealQueueCarriesADocumentFromUploadToPurge(t *testing.T) {
 			t.Fatal(err)
 		}
 		id := added.Document.ID
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		var last kyro.DocumentProgress
 		for progress, err := range h.Watch(ctx, h.owner, id) {

@@ -61,7 +61,7 @@ func (w *wired) start(t *testing.T) (stop func()) {
 func (w *wired) until(t *testing.T, id kyro.ID, what string, wanted func(kyro.Document) bool) kyro.Document {
 	t.Helper()
 	var d kyro.Document
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		var err error
 		if d, err = w.Document(t.Context(), w.owner, id); err != nil {
 			t.Fatal(err)

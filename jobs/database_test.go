@@ -115,7 +115,7 @@ func start(t *testing.T, db database, c jobs.Config, register func(*jobs.Queue))
 
 func stop(t *testing.T, q *jobs.Queue) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := q.Stop(ctx); err != nil {
 		t.Error(err)

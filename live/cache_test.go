@@ -92,7 +92,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	s := newShelf(ada, keys...)
 	// Evictions come a moment after the rows they make place for.
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		if got := names(t, c, s, keys...); len(got) != len(keys) {
 			t.Fatalf("%d of %d rows", len(got), len(keys))
 		}

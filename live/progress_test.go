@@ -21,7 +21,7 @@ func step(document int64, done int) kyro.DocumentProgress {
 // steps reads the changes of a topic after a position and gives their StageDone.
 func steps(t *testing.T, p *live.Progress, topic kyro.ID, after int64) (done []int, next int64, lost bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	changes, next, lost, err := p.Read(ctx, topic, after)
 	if err != nil {

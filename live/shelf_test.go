@@ -103,7 +103,7 @@ func names(t *testing.T, c *live.Cache[kyro.Bot], s *shelf, keys ...int64) map[i
 	for i, key := range keys {
 		ids[i] = kyro.BotID(key)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	bots, err := c.Read(ctx, ada, ids, s.read)
 	if err != nil {

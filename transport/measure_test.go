@@ -23,7 +23,7 @@ func (l *ledger) measure(m transport.Measured) {
 // next waits for what is measured next.
 func (l *ledger) next(t *testing.T) transport.Measured {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		l.mu.Lock()
 		if len(l.list) > 0 {
 			m := l.list[0]

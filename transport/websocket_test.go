@@ -55,7 +55,7 @@ func (p *peer) send(messages ...string) {
 
 // receive gives the next message, or the close as "code reason".
 func (p *peer) receive() string {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, data, err := p.conn.Read(ctx)
 	var closed websocket.CloseError

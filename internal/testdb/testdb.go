@@ -23,7 +23,7 @@ import (
 	"kyrochat/store"
 )
 
-const patience = time.Minute // for whatever a test waits on here; machines that test are busy
+const patience = 5 * time.Minute // for whatever a test waits on here; machines that test are busy
 
 // Option says more about a database.
 type Option func(*options)
