@@ -27,7 +27,7 @@ func TestAQuotaOfOneNodeIsThatOfAll(t *testing.T) {
 			}
 
 			u.gemini.Forget()
-			u.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Status: 429, RetryAfter: time.Minute, Message: bodyCanary})
+			u.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Status: 429, RetryAfter: 30 * time.Minute, Message: bodyCanary})
 			asks := func(p *person, calls int) {
 				t.Helper()
 				finished, text := p.chat(vars{"botId": bot, "text": question})
@@ -58,7 +58,7 @@ func TestAQuotaOfEmbeddingsIsThatOfAll(t *testing.T) {
 	w := startTown(t, true, u.env())
 	p := w.servers[0].signUp(t)
 	bot := p.newBot()
-	u.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Status: 429, RetryAfter: time.Minute, Message: bodyCanary})
+	u.gemini.Script(gemini.Script{Kind: gemini.KindEmbed, Status: 429, RetryAfter: 30 * time.Minute, Message: bodyCanary})
 	p.waiting(p.upload(bot, "one.txt", []byte(teaText)).text("uploadDocument.document.id"))
 	for _, s := range w.servers {
 		waitUntil(t, "every node is told", func() bool { return strings.Contains(readiness(t, s.admin), "Gemini") })
