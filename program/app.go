@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -119,7 +120,7 @@ func build(ctx context.Context, cfg config.Config, h hooks, log *slog.Logger) (_
 		return nil, err
 	}
 	a.limits = newLimitLog(st, log)
-	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus)
+	a.caches = newCaches(cfg, a.pools.Postgres(), a.nodes.bus, cmp.Or(h.unheard, alone))
 	a.providers, err = setup.NewProviders(ctx, cfg, setup.ProviderOptions{
 		Store: st, Installation: installation, Bus: a.nodes.bus, Gemini: a.measured.gemini, Pinecone: a.measured.pinecone, Log: log,
 	})

@@ -27,9 +27,24 @@ func (s *testServer) forget(p *person) {
 	s.app.caches.documents.ForgetAll(owner)
 }
 
+// startRemembering starts a server for a test that counts statements: what it remembers does not get too old while a busy machine counts,
+// as it would within a second where other processes may change it.
+func startRemembering(t *testing.T, env map[string]string) *testServer {
+	t.Helper()
+	const long = 10 * time.Minute
+	env["KYRO_CACHE_TTL"] = long.String()
+	return startServerWith(t, env, testLog{t}, hooks{unheard: long})
+}
+
+// eachRemembering is eachDatabase with such servers.
+func eachRemembering(t *testing.T, test func(t *testing.T, s *testServer)) {
+	t.Helper()
+	eachSettings(t, func(t *testing.T, env map[string]string) { test(t, startRemembering(t, env)) })
+}
+
 // TestWhatWasReadIsNotReadAgain, by any field that leads there.
 func TestWhatWasReadIsNotReadAgain(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	eachRemembering(t, func(t *testing.T, s *testServer) {
 		p := s.signUp(t)
 		bot := p.newBot()
 		document := p.know(bot, "Tea", "Green tea is brewed at 80 degrees.")
@@ -85,13 +100,13 @@ func TestWhoIsAskingIsNotReadAgain(t *testing.T) {
 // TestTextOfWhatAnotherProcessDeleted: a row that is still remembered has no text any more, which costs nothing else of
 // the answer.
 func TestTextOfWhatAnotherProcessDeleted(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	eachRemembering(t, func(t *testing.T, s *testServer) {
 		p := s.signUp(t)
 		document := p.know(p.newBot(), "Tea", "Green tea is brewed at 80 degrees.")
 		query := `query($d: ID!) { document(id: $d) { title text } }`
 		p.must(query, vars{"d": document})
 		s.exec(t, "UPDATE documents SET deleted_at = updated_at WHERE title = 'Tea'")
-		if r := p.must(query, vars{"d": document}); r.get("document") != nil && (r.text("document.title") != "Tea" || r.get("document.text") != nil) {
+		if r := p.must(query, vars{"d": document}); r.text("document.title") != "Tea" || r.get("document.text") != nil {
 			t.Errorf("%s", r.body)
 		}
 	})
@@ -156,7 +171,7 @@ func TestChangesAreSeenAtOnce(t *testing.T) {
 func TestSessionsAreRememberedForASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCaches(config.Config{CacheEntries: 10, CacheTTL: time.Minute}, false, nil)
+		c := newCaches(config.Config{CacheEntries: 10, CacheTTL: time.Minute}, false, nil, alone)
 		defer c.close()
 		user, id, reads := kyro.UserID(1), kyro.SessionID(1), 0
 		read := func(context.Context, kyro.ID, []kyro.ID) ([]kyro.Session, error) {

@@ -25,19 +25,19 @@ const (
 )
 
 // newCaches makes the caches. What another process changes is known by the bus; where there is none, or while it is
-// away, by nothing being older than a second.
-func newCaches(cfg config.Config, several bool, bus *live.Bus) caches {
+// away, by nothing being older than unheard says.
+func newCaches(cfg config.Config, several bool, bus *live.Bus, unheard time.Duration) caches {
 	entries, ttl := cfg.CacheEntries, cfg.CacheTTL
 	if several && bus == nil {
-		ttl = min(ttl, alone)
+		ttl = min(ttl, unheard)
 	}
 	return caches{
-		users:    live.NewCache(live.CacheConfig[kyro.User]{Name: "user", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.User).NodeID}),
-		sessions: live.NewCache(live.CacheConfig[kyro.Session]{Name: "session", Shared: bus, TTLAlone: alone, Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.Session).NodeID}),
-		keys:     live.NewCache(live.CacheConfig[kyro.APIKey]{Name: "key", Shared: bus, TTLAlone: alone, Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
-		bots:     live.NewCache(live.CacheConfig[kyro.Bot]{Name: "bot", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.Bot).NodeID, Clone: (*kyro.Bot).Clone}),
+		users:    live.NewCache(live.CacheConfig[kyro.User]{Name: "user", Shared: bus, TTLAlone: unheard, Entries: entries, TTL: ttl, ID: (*kyro.User).NodeID}),
+		sessions: live.NewCache(live.CacheConfig[kyro.Session]{Name: "session", Shared: bus, TTLAlone: unheard, Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.Session).NodeID}),
+		keys:     live.NewCache(live.CacheConfig[kyro.APIKey]{Name: "key", Shared: bus, TTLAlone: unheard, Entries: entries, TTL: min(ttl, sessionCache), ID: (*kyro.APIKey).NodeID, Clone: (*kyro.APIKey).Clone}),
+		bots:     live.NewCache(live.CacheConfig[kyro.Bot]{Name: "bot", Shared: bus, TTLAlone: unheard, Entries: entries, TTL: ttl, ID: (*kyro.Bot).NodeID, Clone: (*kyro.Bot).Clone}),
 		documents: live.NewCache(live.CacheConfig[kyro.Document]{
-			Name: "document", Shared: bus, TTLAlone: alone, Entries: entries, TTL: ttl, ID: (*kyro.Document).NodeID, Clone: (*kyro.Document).Clone,
+			Name: "document", Shared: bus, TTLAlone: unheard, Entries: entries, TTL: ttl, ID: (*kyro.Document).NodeID, Clone: (*kyro.Document).Clone,
 			// What is not ready changes by itself, on any node: it is read from the store each time.
 			Keep: func(d *kyro.Document) bool { return d.Status.Ready() },
 		}),

@@ -187,7 +187,7 @@ func TestNodes(t *testing.T) {
 // TestStatementsDoNotGrowWithTheWidth: what a list refers to, and the lists below it, are read in one statement for
 // all of its rows. What was read a moment ago is not read again.
 func TestStatementsDoNotGrowWithTheWidth(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, s *testServer) {
+	eachRemembering(t, func(t *testing.T, s *testServer) {
 		p := s.signUp(t)
 		grow := func(n int) {
 			for range n {

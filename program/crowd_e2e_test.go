@@ -45,7 +45,7 @@ func TestStatementsOfCrawls(t *testing.T) {
 		for i := range 4 {
 			site.Set(fmt.Sprintf("/p/%d", i), htmlPage(fmt.Sprintf("Page %d", i), []string{tale(fmt.Sprintf("number%d", i))}, fmt.Sprintf("/p/%d", i+1)))
 		}
-		s := startServer(t, env)
+		s := startRemembering(t, env)
 		p := s.signUp(t)
 		grow := func(bots, size int) {
 			for range bots {

@@ -14,7 +14,7 @@ const readGaps = `query($b: ID!, $s: [KnowledgeGapStatus!]) { bot(id: $b) { know
 // again, and answered from then on.
 func TestKnowledgeGaps(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
-		s := startServer(t, env)
+		s := startRemembering(t, env)
 		p := s.signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Rules", longAnswer)

@@ -16,6 +16,7 @@ type hooks struct {
 	hasher     auth.HasherOptions                          // what a password costs
 	onQuery    func(ctx context.Context, statement string) // is told each statement
 	spans      trace.Exporter                              // where spans go
+	unheard    time.Duration                               // how old what is remembered may be that other processes change unheard; 0: alone
 	unmeasured bool                                        // there are no metrics
 }
 
