@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"kyrochat/command"
 	"kyrochat/config"
@@ -131,7 +130,7 @@ type evaluated struct {
 func runEvaluate(t *testing.T, args ...string) (table string, report evaluated, err error) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	err = evaluate(t.Context(), append(args, "-json", "-"), &out, &errOut, evalServer(func(string) string { return "" }, &errOut))
+	err = evaluate(t.Context(), append(args, "-json", "-"), &out, &errOut, evalServer(envtest.Of(unhurried), &errOut))
 	if e := json.Unmarshal(out.Bytes(), &report); e != nil || !report.Complete {
 		t.Fatalf("%v; %v; complete: %v; printed:\n%s\n%s", err, e, report.Complete, out.String(), errOut.String())
 	}
@@ -256,7 +255,7 @@ func TestEvalOfTheRetrievalSet(t *testing.T) {
 func TestEvalWaitsForTheRemoval(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p := s.signUp(t)
 	bot := p.newBot()
@@ -293,6 +292,7 @@ func TestEvalLeavesNothingInAnIndex(t *testing.T) {
 		"GEMINI_API_KEY": writes.Key, "KYRO_GEMINI_URL": writes.URL,
 		"PINECONE_API_KEY": finds.APIKey, "KYRO_PINECONE_INDEX": finds.Index, "KYRO_PINECONE_CONTROL_URL": finds.ControlURL,
 		"KYRO_PINECONE_NAMESPACE": "shared", // which an evaluation has no use for
+		"KYRO_VECTOR_TIMEOUT":     unhurried["KYRO_VECTOR_TIMEOUT"],
 	}
 	var out, errOut bytes.Buffer
 	err = evaluate(t.Context(), []string{"examples/eval/eval.json", "-fail-under", "recall5=1,citations=1,completed=1"}, &out, &errOut,
