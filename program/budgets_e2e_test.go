@@ -27,15 +27,11 @@ const (
 		apiKeys { id usage { messages } budgets { period } } bots { nodes { id usage { messages cost } budgets { period maxTokens used { messages } } } } } }`
 )
 
-// tomorrow is when the day of UTC is over. The test skips the last minute of a day.
-func tomorrow(t *testing.T) string {
-	t.Helper()
-	now := time.Now().UTC()
-	next := now.Truncate(24 * time.Hour).Add(24 * time.Hour)
-	if next.Sub(now) < time.Minute {
-		t.Skip("the day is about to end")
-	}
-	return next.Format(time.RFC3339)
+// fromNoon is a clock that begins at noon of this day in UTC, for servers of tests that count what is used in a day: none ends meanwhile.
+func fromNoon() (now func() time.Time) {
+	began := time.Now()
+	noon := began.UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
+	return func() time.Time { return noon.Add(time.Since(began)) }
 }
 
 func sameTime(t *testing.T, what string, got any, want string) {
@@ -50,9 +46,10 @@ func sameTime(t *testing.T, what string, got any, want string) {
 // TestUsageAndBudgets follows a budget from its setting over its warning to its end, and what is told of the usage.
 func TestUsageAndBudgets(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
-		reset := tomorrow(t)
+		now := fromNoon()
+		reset := now().Add(12 * time.Hour).Truncate(24 * time.Hour).Format(time.RFC3339)
 		env["KYRO_PRICES"], env["KYRO_CURRENCY"] = "kyro-extractive-1=1/2.5", "EUR"
-		s := startServer(t, env)
+		s := startServerWith(t, env, testLog{t}, hooks{now: now})
 		p := s.signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Rules", longAnswer)
@@ -111,7 +108,7 @@ func TestUsageAndBudgets(t *testing.T) {
 		figures := fmt.Sprintf(`"messages":3,"promptTokens":%v,"outputTokens":%v,"totalTokens":%v,"cost":`, prompt, output, prompt+output)
 		for _, want := range []string{
 			`"timeZone":"UTC","currency":"EUR",` + figures, `"model":"kyro-extractive-1","kind":"ANSWER",` + figures, `"botId":"` + bot + `",` + figures,
-			`"apiKeyId":null,"messages":2`, `"apiKeyId":"` + key + `","messages":1`, `"date":"` + time.Now().UTC().Format(time.DateOnly) + `",` + figures,
+			`"apiKeyId":null,"messages":2`, `"apiKeyId":"` + key + `","messages":1`, `"date":"` + now().UTC().Format(time.DateOnly) + `",` + figures,
 			`{"id":"` + key + `","usage":{"messages":1},"budgets":[{"period":"MONTH"}]}`, `{"id":"` + bot + `","usage":{"messages":3,`,
 			`"budgets":[{"period":"MONTH","maxTokens":1e+06,"used":{"messages":3}}]`, `"budgets":[{"period":"DAY","maxMessages":3,"used":{"messages":3,`,
 			`"reserved":{"messages":0,"tokens":0,"cost":0}`,
@@ -124,11 +121,11 @@ func TestUsageAndBudgets(t *testing.T) {
 			t.Errorf("cost %v, want %v", got, cost)
 		}
 		elsewhere := `query($f: DateTime, $t: DateTime, $z: String) { viewer { usage(from: $f, to: $t, timeZone: $z) { messages days { date } } } }`
-		zoned := p.must(elsewhere, vars{"z": "Asia/Tokyo", "f": time.Now().Add(-72 * time.Hour), "t": time.Now().Add(48 * time.Hour)})
+		zoned := p.must(elsewhere, vars{"z": "Asia/Tokyo", "f": now().Add(-72 * time.Hour), "t": now().Add(48 * time.Hour)})
 		if n := len(zoned.list("viewer.usage.days")); n < 6 || n > 7 || zoned.number("viewer.usage.messages") != 3 {
 			t.Errorf("%d days: %s", n, zoned.body)
 		}
-		for _, wrong := range []vars{{"z": "Mars/Olympus"}, {"z": "Local"}, {"f": time.Now(), "t": time.Now().Add(-time.Hour * 2), "z": "UTC"}, {"f": "2020-01-01T00:00:00Z", "z": "UTC"}} {
+		for _, wrong := range []vars{{"z": "Mars/Olympus"}, {"z": "Local"}, {"f": now(), "t": now().Add(-time.Hour * 2), "z": "UTC"}, {"f": "2020-01-01T00:00:00Z", "z": "UTC"}} {
 			p.ask(elsewhere, wrong).wantCode("", "BAD_USER_INPUT")
 		}
 
@@ -171,7 +168,6 @@ func TestUsageAndBudgets(t *testing.T) {
 func TestParallelSendsAtTheEdgeOfABudget(t *testing.T) {
 	t.Parallel()
 	race := func(t *testing.T, servers ...*testServer) {
-		tomorrow(t)
 		p := servers[0].signUp(t)
 		bot := p.newBot()
 		p.must(setBudget, vars{"i": vars{"period": "DAY", "maxMessages": 20}})
@@ -200,12 +196,13 @@ func TestParallelSendsAtTheEdgeOfABudget(t *testing.T) {
 	}
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		race(t, startServer(t, map[string]string{"KYRO_RATE_SCALE": "0"}))
+		race(t, startServerWith(t, map[string]string{"KYRO_RATE_SCALE": "0"}, testLog{t}, hooks{now: fromNoon()}))
 	})
 	t.Run("two servers on postgres", func(t *testing.T) {
 		t.Parallel()
 		env := map[string]string{"DATABASE_URL": testdb.PostgresURL(t), "KYRO_SECRET": sharedSecret, "KYRO_RATE_SCALE": "0"}
-		race(t, startServer(t, maps.Clone(env)), startServer(t, maps.Clone(env)))
+		now := fromNoon()
+		race(t, startServerWith(t, maps.Clone(env), testLog{t}, hooks{now: now}), startServerWith(t, maps.Clone(env), testLog{t}, hooks{now: now}))
 	})
 }
 
@@ -213,11 +210,10 @@ func TestParallelSendsAtTheEdgeOfABudget(t *testing.T) {
 func (p *person) spends(bot string, messages float64) {
 	p.t.Helper()
 	read := `query($b: ID!) { bot(id: $b) { usage { messages } budgets { used { messages } reserved { messages tokens cost } } } }`
-	var r *reply
 	waitUntil(p.t, "nothing is reserved", func() bool {
-		r = p.must(read, vars{"b": bot})
-		return r.number("bot.budgets.0.reserved.messages") == 0
+		return p.must(read, vars{"b": bot}).number("bot.budgets.0.reserved.messages") == 0
 	})
+	r := p.must(read, vars{"b": bot}) // what is used and what is reserved are two reads, between which the last answer may end
 	if r.number("bot.budgets.0.used.messages") != messages || r.number("bot.usage.messages") != messages || r.number("bot.budgets.0.reserved.tokens") != 0 {
 		p.t.Errorf("want %v messages: %s", messages, r.body)
 	}
@@ -227,11 +223,10 @@ func (p *person) spends(bot string, messages float64) {
 // anything is asked of the model.
 func TestWhatGeminiTakes(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
-		tomorrow(t)
 		u := startUpstreams(t, gemini.Options{})
+		maps.Copy(env, u.env())
 		env["KYRO_PRICES"] = "gemini-3.8-flash=0.75/3.75, gemini-embedding-001=0.15/0"
-		w := u.serve(t, env)
-		p := w.signUp(t)
+		p := startServerWith(t, env, testLog{t}, hooks{now: fromNoon()}).signUp(t)
 		bot := p.newBot()
 		p.know(bot, "Rules", longAnswer)
 		finished, _ := p.chat(vars{"botId": bot, "text": "What do the harbour rules of Lindau say about lamps?"})
