@@ -115,7 +115,7 @@ func (p *process) kill() {
 
 func TestKillInTheMiddleOfAnAnswer(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
-		maps.Copy(env, map[string]string{"KYRO_OFFLINE_PACE": "50ms", "KYRO_ANSWER_LEASE": "3s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})
+		maps.Copy(env, map[string]string{"KYRO_OFFLINE_PACE": "200ms", "KYRO_ANSWER_LEASE": "3s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()
@@ -125,7 +125,9 @@ func TestKillInTheMiddleOfAnAnswer(t *testing.T) {
 		second := p.send(vars{"conversationId": conversation, "text": "And the seventh lamp of Lindau?"}).text("sendMessage.botMessage.id")
 		shown := &listener{t: t}
 		begun := time.Now()
-		shown.enough = func() bool { return shown.deltas > 0 && time.Since(begun) > 1500*time.Millisecond }
+		shown.enough = func() bool { // some of it is stored, as is each second
+			return shown.deltas > 0 && time.Since(begun) > 1500*time.Millisecond && p.must(`query($m: ID!) { message(id: $m) { text } }`, vars{"m": answer}).text("message.text") != ""
+		}
 		if err := p.follow(messageStream, vars{"m": answer, "a": nil}, shown.handle); err != nil || shown.finished != nil {
 			t.Fatalf("%v, finished: %v", err, shown.finished != nil)
 		}
@@ -225,7 +227,7 @@ func ageJobs(t *testing.T, url string) {
 // ends without an error.
 func TestDrain(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
-		env["KYRO_OFFLINE_PACE"] = "15ms"
+		env["KYRO_OFFLINE_PACE"] = "100ms"
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()
@@ -239,13 +241,16 @@ func TestDrain(t *testing.T) {
 		asked := false
 		if err := p.follow(messageStream, vars{"m": answer, "a": nil}, func(e *reply) bool {
 			more := l.handle(e)
-			if l.deltas == 2 && !asked {
+			if l.deltas >= 2 && l.finished == nil && !asked {
 				asked = true
 				_ = server.cmd.Process.Signal(syscall.SIGTERM)
 			}
 			return more
 		}); err != nil || l.finished == nil || l.finished.text("messageStream.message.status") != "COMPLETED" {
 			t.Errorf("the answer in a drained server: %v", err)
+		}
+		if !asked {
+			t.Fatal("the answer was over before the server could be told to end")
 		}
 		select {
 		case <-server.done:

@@ -57,7 +57,7 @@ func TestDrainWithSlowUploadAndJobs(t *testing.T) {
 // TestSessionsEndWhileTheServerDrains: as long as there are streams, a session that another process ends loses its own.
 func TestSessionsEndWhileTheServerDrains(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, map[string]string{"KYRO_OFFLINE_PACE": "500ms", "KYRO_DRAIN_TIMEOUT": "30s"})
+	s := startServer(t, map[string]string{"KYRO_OFFLINE_PACE": "1s", "KYRO_DRAIN_TIMEOUT": "2m"})
 	p := s.signUp(t)
 	answer := p.send(vars{"botId": p.wordyBot(), "text": "Tell me."}).text("sendMessage.botMessage.id")
 	device, _ := p.signIn()
