@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,10 +41,15 @@ func (r diagnosedReport) wantFine(t *testing.T, but ...string) {
 	}
 }
 
-// freeAddress is one that nobody listens on now.
+// freeAddress is one that nobody listens on. Other tests, which listen where the system gives them a port, have 127.0.0.1: where
+// the machine has all of 127.0.0.0/8, the address is another one, so that none of them gets the port meanwhile.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	own := fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	listener, err := net.Listen("tcp", own)
+	if err != nil {
+		listener, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,7 +153,7 @@ func TestDoctorOnServices(t *testing.T) {
 		{"Pinecone, euclidean", nil, func() { _ = s.pinecone.Script(pinecone.Script{Metric: "euclidean"}) }, "pinecone", doctor.Failed, []string{"euclidean"}},
 		{"Pinecone, nobody there", nil, func() { _ = s.pinecone.Script(pinecone.Script{Away: true}) }, "pinecone", doctor.Failed, nil},
 		{"SMTP, a wrong password", []string{"SMTP_URL=" + strings.Replace(s.mails.URL(), canarySMTP, wrong, 1)}, nil, "mail", doctor.Failed, []string{"user or the password"}},
-		{"SMTP, nobody there", []string{"SMTP_URL=smtp://" + freeAddress(t)}, nil, "mail", doctor.Failed, []string{"cannot be reached", "nc -vz 127.0.0.1"}},
+		{"SMTP, nobody there", []string{"SMTP_URL=smtp://" + freeAddress(t)}, nil, "mail", doctor.Failed, []string{"cannot be reached", "nc -vz 127."}},
 		{"SMTP, busy", nil, func() { s.mails.Script(smtp.Script{At: smtp.StepConnect, Code: 421}) }, "mail", doctor.Failed, []string{"421"}},
 		{"S3, a wrong key", []string{"KYRO_S3_SECRET_KEY=" + wrong}, nil, "storage", doctor.Failed, []string{"s3:PutObject"}},
 		{"S3, no bucket", []string{"KYRO_S3_BUCKET=another-one"}, nil, "storage", doctor.Failed, []string{"s3 mb s3://another-one"}},
