@@ -90,6 +90,7 @@ func TestGuessingIsLimitedInEveryWay(t *testing.T) {
 			for i := range 5 {
 				fields = append(fields, fmt.Sprintf("a%d: %s", i, logInField(email, "a wrong password", "")))
 			}
+			began := time.Now()
 			for _, address := range []string{"198.51.100.1", "198.51.100.2"} { // two of one network
 				_, r := s.from(t, address, "mutation { "+strings.Join(fields, " ")+" }")
 				var answer struct {
@@ -112,21 +113,23 @@ func TestGuessingIsLimitedInEveryWay(t *testing.T) {
 				}
 				for _, e := range answer.Errors {
 					count(e.Extensions.Code)
-					if ms := e.Extensions.RetryAfterMs; ms <= 0 || ms > 2_000 {
+					if ms := e.Extensions.RetryAfterMs; ms <= 0 || ms > 2_000 && looked == 5 {
 						t.Errorf("%s: to wait %v ms", email, ms)
 					}
 				}
 			}
-			if looked != 5 {
-				t.Errorf("%s: through aliases %d were looked at, want 5", email, looked)
+			// After two seconds there may be one more, and the next after four more.
+			if took := time.Since(began); looked != 5 && (looked > 7 || took < 2*time.Second) {
+				t.Errorf("%s: through aliases %d were looked at within %s, want 5", email, looked, took)
 			}
+			aliased := looked
 			socket := (&person{t: t, s: s}).socketOfNobody(t)
 			for range 3 { // from 127.0.0.1
 				body, _ := json.Marshal(map[string]string{"query": "mutation { " + logInField(email, "a wrong password", "") + " }"})
 				count(socket.first(string(body)))
 			}
-			if looked != 8 {
-				t.Errorf("%s: with those on a socket %d were looked at, want 8", email, looked)
+			if looked != aliased+3 {
+				t.Errorf("%s: with those on a socket %d were looked at, want %d", email, looked, aliased+3)
 			}
 			var mu sync.Mutex
 			var wg sync.WaitGroup
