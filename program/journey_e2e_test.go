@@ -98,18 +98,20 @@ func travel(t *testing.T, s *testServer, u *upstreams) {
 	// A question that is understood from the one before.
 	first, _ := p.chat(vars{"conversationId": conversation, "text": "Who founded the tea house on Pepper Lane?"})
 	p.grounded(first, u)
-	second, text := p.chat(vars{"conversationId": conversation, "text": "And when does it open?"})
-	if !strings.Contains(text, "nine in the morning") {
-		t.Errorf("a question that leans on the one before: %q", text)
-	}
-	p.grounded(second, u)
-	if u != nil {
-		rewritten := u.gemini.RequestsOf(gemini.KindRewrite)
-		searched := slices.ContainsFunc(u.gemini.RequestsOf(gemini.KindEmbed), func(q gemini.Request) bool {
+	searched, asked := u == nil, 0
+	for ; asked == 0 || !searched && asked < 20; asked++ { // where it takes a busy machine a second and a half to rewrite it, it is searched for as it is
+		second, text := p.chat(vars{"conversationId": conversation, "text": "And when does it open?"})
+		if !strings.Contains(text, "nine in the morning") {
+			t.Errorf("a question that leans on the one before: %q", text)
+		}
+		p.grounded(second, u)
+		searched = searched || slices.ContainsFunc(u.gemini.RequestsOf(gemini.KindEmbed), func(q gemini.Request) bool {
 			return q.TaskType == "RETRIEVAL_QUERY" && strings.Contains(q.Texts[0], "open") && strings.Contains(q.Texts[0], "Pepper Lane")
 		})
-		if len(rewritten) != 1 || !searched {
-			t.Errorf("%d questions were rewritten, and that one was searched for: %t", len(rewritten), searched)
+	}
+	if u != nil {
+		if rewritten := u.gemini.RequestsOf(gemini.KindRewrite); len(rewritten) != asked || !searched {
+			t.Errorf("%d of %d questions were rewritten, and that one was searched for: %t", len(rewritten), asked, searched)
 		}
 	}
 
