@@ -77,8 +77,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(env["KYRO_DATA_DIR"], "kyro.db")); err == nil {
 				t.Error("half of a restore is live")
 			}
+			waitUntil(t, "PostgreSQL has noticed", func() bool { return nobodyConnected(t, env) }) // the next one would be refused, and read nothing
 		}
-		waitUntil(t, "PostgreSQL has noticed", func() bool { return nobodyConnected(t, env) })
 		mustOperate(t, env, "restore", file)
 		back := startServer(t, env)
 		p.s = back
