@@ -178,8 +178,9 @@ func TestBucketIsAwayForAWhile(t *testing.T) {
 		state := func() *reply {
 			return p.must(`query($d: ID!) { document(id: $d) { status statusReason progress { retryAt } } }`, vars{"d": document})
 		}
-		waitUntil(t, "the document waits", func() bool { return state().get("document.progress.retryAt") != nil })
-		if at := state(); at.text("document.status") != "EXTRACTING" || !strings.Contains(at.text("document.statusReason"), "storage") {
+		var at *reply // what is told then: at its next try it is told no more
+		waitUntil(t, "the document waits", func() bool { at = state(); return at.get("document.progress.retryAt") != nil })
+		if at.text("document.status") != "EXTRACTING" || !strings.Contains(at.text("document.statusReason"), "storage") {
 			t.Errorf("it waits as %s", at.body)
 		}
 		if got := carry(t, "GET", p.download(document), nil); got.status != 503 {
