@@ -175,6 +175,9 @@ func TestWhatIsDeletedIsInNoPrompt(t *testing.T) {
 		}
 		some := int64(pick(racetest.On(), 2, 8))
 		h.goOn(4 * some)
+		waitUntil(t, "the first conversation tells of what is deleted first", func() bool {
+			return slices.ContainsFunc(h.said(talks[0][0], `{ text }`), func(m *reply) bool { return strings.Contains(m.text("text"), place{0, 0}.mark(0)) })
+		})
 		for d := range 3 {
 			for b := range h.bots {
 				h.deleteDocument(place{0, b}.mark(d))
@@ -309,7 +312,10 @@ func TestVectorsOfWhatWasDeletedBeforeAKill(t *testing.T) {
 		h := newHarbour(server.signUp(t), o, 2, 3)
 		// It has compared the index with the database, as it does soon after the start: what it could not do because the
 		// index is away, it would try again minutes later.
-		waitUntil(t, "the index is walked", func() bool { return len(o.pinecone.Calls("ListNamespaces")) > 0 })
+		waitUntil(t, "the index is compared", func() bool {
+			_, metrics := fetched(t, server.admin+"/metrics")
+			return strings.Contains(metrics, `kyrochat_job_turns_total{kind="reconcile",outcome="done"}`)
+		})
 		if err := o.pinecone.Script(pinecone.Script{Away: true}); err != nil {
 			t.Fatal(err)
 		}
