@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"testing"
-	"time"
 
 	"kyrochat/internal/s3"
 	"kyrochat/internal/testdb"
@@ -102,7 +101,7 @@ func carry(t *testing.T, method, address string, body io.Reader, header ...strin
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	response, err := (&http.Client{Timeout: time.Minute}).Do(r)
+	response, err := (&http.Client{Timeout: patience}).Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func TestACrawlOfWhoGoes(t *testing.T) {
 			eachSettings(t, func(t *testing.T, env map[string]string) {
 				site, settings := newSite(t)
 				maps.Copy(env, settings)
-				env["KYRO_FETCH_DELAY"] = "250ms"
+				env["KYRO_FETCH_DELAY"] = "1s" // so that there are eight seconds to leave in before the end
 				trap(site)
 				s := startServer(t, env)
 				p := s.signUp(t)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	"kyrochat/internal/website"
 )
@@ -185,7 +184,7 @@ func TestCrawlBySitemapAndItsEnds(t *testing.T) {
 		// A page that never answers: the crawl is canceled in the middle of it.
 		site.Set("/silent", website.Page{Silent: true})
 		id := p.startCrawl(bot, vars{"url": site.URL + "/silent"})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := site.Wait(ctx, "/silent", 1); err != nil {
 			t.Fatal(err)
@@ -217,7 +216,7 @@ func TestKillInTheMiddleOfACrawl(t *testing.T) {
 		p := server.signUp(t)
 		bot := p.newBot()
 		id := p.startCrawl(bot, vars{"url": site.URL + "/p/0", "maxPages": 30, "maxDepth": 10, "include": []string{"/p/*"}})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := site.Wait(ctx, "/p/4", 1); err != nil {
 			t.Fatal(err)

@@ -308,7 +308,7 @@ func TestKeysThatExpireEndTheirSockets(t *testing.T) {
 	s := startServer(t, map[string]string{"KYRO_TOKEN_GRACE": "10ms"})
 	p := s.signUp(t)
 	bot := p.newBot()
-	_, program := p.newAPIKey(vars{"e": time.Now().Add(10 * time.Second).UTC().Format(time.RFC3339Nano)}, "READ")
+	_, program := p.newAPIKey(vars{"e": time.Now().Add(15 * time.Second).UTC().Format(time.RFC3339Nano)}, "READ")
 	socket, told := program.socket(t), program.listen(t, bot)
 	socket.send(endless("a", bot))
 	socket.expect("4403 token expired")
