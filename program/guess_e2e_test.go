@@ -90,7 +90,7 @@ func TestGuessingIsLimitedInEveryWay(t *testing.T) {
 			for i := range 5 {
 				fields = append(fields, fmt.Sprintf("a%d: %s", i, logInField(email, "a wrong password", "")))
 			}
-			began := time.Now()
+			began, longest := time.Now(), 0.0
 			for _, address := range []string{"198.51.100.1", "198.51.100.2"} { // two of one network
 				_, r := s.from(t, address, "mutation { "+strings.Join(fields, " ")+" }")
 				var answer struct {
@@ -113,14 +113,21 @@ func TestGuessingIsLimitedInEveryWay(t *testing.T) {
 				}
 				for _, e := range answer.Errors {
 					count(e.Extensions.Code)
-					if ms := e.Extensions.RetryAfterMs; ms <= 0 || ms > 2_000 && looked == 5 {
-						t.Errorf("%s: to wait %v ms", email, ms)
+					if e.Extensions.RetryAfterMs <= 0 {
+						t.Errorf("%s: not to wait: %s", email, r.body)
 					}
+					longest = max(longest, e.Extensions.RetryAfterMs)
 				}
 			}
-			// After two seconds there may be one more, and the next after four more.
-			if took := time.Since(began); looked != 5 && (looked > 7 || took < 2*time.Second) {
-				t.Errorf("%s: through aliases %d were looked at within %s, want 5", email, looked, took)
+			if looked != 5 {
+				t.Errorf("%s: through aliases %d were looked at, want 5", email, looked)
+			}
+			// A machine that takes two seconds between both has a sixth looked at, of which only the longer wait of those after it tells.
+			if longest > 2_000 {
+				looked++
+			}
+			if took := time.Since(began); longest > 4_000 || longest > 2_000 && took < 2*time.Second {
+				t.Errorf("%s: to wait %v ms after %s", email, longest, took)
 			}
 			aliased := looked
 			socket := (&person{t: t, s: s}).socketOfNobody(t)
