@@ -259,13 +259,13 @@ func withoutUse(values []any, names []string) []any {
 	return values
 }
 
-// unmoved waits until nothing changes any more, and gives the dump.
+// unmoved waits until nothing changes any more, and no job that is due could change anything, and gives the dump.
 func (s *testServer) unmoved(t *testing.T) string {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for before, same := "", 0; ; {
 		now := s.dump(t)
-		if same++; now != before {
+		if same++; now != before || s.number(t, "SELECT count(*) FROM river_job WHERE state IN ('available', 'running')") > 0 {
 			before, same = now, 0
 		}
 		if same == 5 {
