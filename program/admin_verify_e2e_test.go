@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,7 @@ func checkedAll(t *testing.T, env map[string]string, args ...string) (status int
 func TestVerifyFindsAndRepairs(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
 		env["KYRO_REFRESH_EVERY"] = "1s"
+		maps.Copy(env, allDay)
 		s := startServer(t, env)
 		p := s.signUp(t)
 		bot := p.newBot()

@@ -154,7 +154,9 @@ func TestBackupsUnderLoad(t *testing.T) {
 	for i, from := range all {
 		t.Run(from.name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t, from.env(t))
+			env := from.env(t)
+			maps.Copy(env, allDay)
+			s := startServer(t, env)
 			p := s.signUp(t)
 			w := &tellers{person: p, bot: p.newBot()}
 			ctx, stop := context.WithCancel(t.Context())

@@ -27,7 +27,7 @@ func TestBombs(t *testing.T) {
 		t.Skip("memory is read from /proc")
 	}
 	t.Parallel()
-	server := startProgram(t, shipped(t), map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_USER_MAX_BYTES": "0"}) // for all are one person's
+	server := startProgram(t, shipped(t), map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_USER_MAX_BYTES": "0", "KYRO_ACCESS_TOKEN_TTL": allDay["KYRO_ACCESS_TOKEN_TTL"]}) // for all are one person's
 	attacker, other := server.signUp(t), server.signUp(t)
 	bot, others := attacker.newBot(), other.newBot()
 	// A server that has read ordinary files has the garbage of its work.

@@ -316,7 +316,7 @@ func (p *person) events(query string, v vars) iter.Seq[*reply] {
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	w := startUpstreams(t, gemini.Options{}).serve(t, nil)
+	w := startUpstreams(t, gemini.Options{}).serve(t, map[string]string{"KYRO_ANSWER_IDLE_TIMEOUT": "2m"})
 	// The first answer goes no further than this until it is stopped, so that others can be sent while it is made.
 	w.gemini.Script(gemini.Script{Kind: gemini.KindAnswer, Times: 1, Pieces: []string{"The first lamp is red, ", "the second is green, ", "the third is white, ", "and so on."}, After: 3, Then: gemini.Stall})
 	p := w.signUp(t)

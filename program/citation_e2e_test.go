@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,6 +203,7 @@ func quote(n int, shelves []shelf) (said string, c claims) {
 // databases.
 func TestCitationsAreSlices(t *testing.T) {
 	eachOutside(t, func(t *testing.T, o *outside, env map[string]string) {
+		maps.Copy(env, allDay)
 		s := startServer(t, env)
 		p := s.signUp(t)
 		bot := p.must(`mutation { createBot(input: {name: "Library", topK: 8}) { bot { id } errors { code message } } }`, nil).text("createBot.bot.id")

@@ -152,6 +152,7 @@ func (h *harbour) goOn(answers int64) {
 // people go on to ask about them, over an index that fails three calls in ten and never forgets.
 func TestWhatIsDeletedIsInNoPrompt(t *testing.T) {
 	eachOutside(t, func(t *testing.T, o *outside, env map[string]string) {
+		maps.Copy(env, allDay)
 		if env["DATABASE_URL"] == "" {
 			env["KYRO_PINECONE_NAMESPACE"] = "shared"
 		}

@@ -59,6 +59,9 @@ const patience = 5 * time.Minute
 // and without Redis, which shows in what it answers; one on a machine that is busy with tests is to wait for them.
 var unhurried = map[string]string{"KYRO_VECTOR_TIMEOUT": "30s", "KYRO_REDIS_TIMEOUT": "30s"}
 
+// allDay are the settings of servers whose tests are long: on a busy machine they take more than the ten minutes of an access token.
+var allDay = map[string]string{"KYRO_ACCESS_TOKEN_TTL": "24h"}
+
 // testServer is a real server on free ports.
 type testServer struct {
 	url  string

@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -195,6 +196,7 @@ func temptations() (all []temptation) {
 // TestNothingActiveAndNoSecretGetsOut has a model do all that documents and people tell it to.
 func TestNothingActiveAndNoSecretGetsOut(t *testing.T) {
 	eachOutside(t, func(t *testing.T, o *outside, env map[string]string) {
+		maps.Copy(env, allDay)
 		s := startServer(t, env)
 		p := s.signUp(t)
 		bot := p.must(`mutation($i: String!) { createBot(input: {name: "Porter", strict: false, instructions: $i}) { bot { id } errors { code message } } }`, vars{"i": secretInstructions}).

@@ -92,6 +92,7 @@ func addAll(t *testing.T, env map[string]string, u *upstreams, files map[string]
 	t.Helper()
 	env = maps.Clone(env)
 	maps.Copy(env, u.env())
+	maps.Copy(env, allDay)
 	server := startProcess(t, env)
 	people := []*person{server.signUp(t), server.signUp(t), server.signUp(t)}
 	bots := make([]string, len(people))
