@@ -115,7 +115,7 @@ func (p *process) kill() {
 
 func TestKillInTheMiddleOfAnAnswer(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
-		maps.Copy(env, map[string]string{"KYRO_OFFLINE_PACE": "200ms", "KYRO_ANSWER_LEASE": "3s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})
+		maps.Copy(env, map[string]string{"KYRO_OFFLINE_PACE": "200ms", "KYRO_ANSWER_LEASE": "10s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()
