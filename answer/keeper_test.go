@@ -2,8 +2,12 @@ package answer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -179,4 +183,114 @@ func TestHeldRowsAreTriedAgain(t *testing.T) {
 			t.Errorf("%q in attempt %d", m.Text, m.Attempt)
 		}
 	})
+}
+
+// countedStore counts what is asked of it at each time, and refuses what a test wants refused.
+type countedStore struct {
+	answer.Store
+	refuses func(list []kyro.Keeping) error
+
+	mu    sync.Mutex
+	calls map[time.Time]int
+}
+
+func (c *countedStore) Keep(ctx context.Context, lease time.Duration, list []kyro.Keeping) ([]kyro.Kept, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls == nil {
+		c.calls = map[time.Time]int{}
+	}
+	c.calls[time.Now()]++
+	if err := c.refuses(list); err != nil {
+		return nil, err
+	}
+	return c.Store.Keep(ctx, lease, list)
+}
+
+// since gives how often it was asked at each time since then, in their order.
+func (c *countedStore) since(begin time.Time) (calls []int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, at := range slices.SortedFunc(maps.Keys(c.calls), time.Time.Compare) {
+		if !at.Before(begin) {
+			calls = append(calls, c.calls[at])
+		}
+	}
+	return calls
+}
+
+func has(word string) func(k kyro.Keeping) bool {
+	return func(k kyro.Keeping) bool { return k.State != nil && strings.Contains(k.State.Text, word) }
+}
+
+// A store that is away is asked once a second for all answers together, however much they write.
+func TestAStoreThatIsAwayIsAskedNoMoreOften(t *testing.T) {
+	t.Parallel()
+	c := &countedStore{refuses: func([]kyro.Keeping) error { return kyro.Errorf(kyro.CodeUnavailable, "The database is away.") }}
+	pieces := slices.Repeat([]string{strings.Repeat("x", 2_100)}, 20) // each is enough to be saved at once
+	inWorld(t, saying(300*time.Millisecond, pieces...), func(t *testing.T, w *world) {
+		for range 20 {
+			w.say("Hi")
+		}
+		time.Sleep(5 * time.Second)
+		for _, n := range c.since(time.Time{}) {
+			if n != 1 {
+				t.Errorf("it is asked %d times at once", n)
+			}
+		}
+		if times := len(c.since(time.Time{})); times < 4 || times > 6 {
+			t.Errorf("it is asked %d times in five seconds", times)
+		}
+	}, func(cfg *answer.Config) { c.Store, cfg.Store = cfg.Store, c })
+}
+
+// Where the store refuses very many answers, each round looks for a part of them only.
+func TestManyRefusedAnswersAreLookedForInTurns(t *testing.T) {
+	t.Parallel()
+	c := &countedStore{refuses: func(list []kyro.Keeping) error {
+		if slices.ContainsFunc(list, has("bad")) {
+			return errors.New("the text is refused")
+		}
+		return nil
+	}}
+	inWorld(t, silent("bad"), func(t *testing.T, w *world) {
+		for range 200 {
+			w.say("Hi")
+		}
+		time.Sleep(1050 * time.Millisecond)
+		if first := c.since(time.Time{}); len(first) != 1 || first[0] > 65 || first[0] < 33 {
+			t.Errorf("the first rounds are %v", first)
+		}
+		time.Sleep(time.Second)
+		if rounds := c.since(time.Time{}); len(rounds) != 2 || rounds[1] > 130 {
+			t.Errorf("the first rounds are %v", rounds)
+		}
+	}, func(cfg *answer.Config) { c.Store, cfg.Store = cfg.Store, c })
+}
+
+// What was refused is kept with the others again once it is not.
+func TestWhatIsNotRefusedAnyMoreGoesWithTheOthers(t *testing.T) {
+	t.Parallel()
+	var refuses atomic.Bool
+	refuses.Store(true)
+	c := &countedStore{refuses: func(list []kyro.Keeping) error {
+		if refuses.Load() && slices.ContainsFunc(list, has("word word")) {
+			return errors.New("the text is refused")
+		}
+		return nil
+	}}
+	inWorld(t, words(1_000, 100*time.Millisecond), func(t *testing.T, w *world) {
+		w.say("Hi")
+		w.say("Hi")
+		time.Sleep(5 * time.Second)
+		refuses.Store(false)
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		time.Sleep(10 * time.Second)
+		for _, n := range c.since(begin) {
+			if n != 1 {
+				t.Errorf("%d calls at once for two answers that nobody refuses", n)
+			}
+		}
+	}, func(cfg *answer.Config) { c.Store, cfg.Store = cfg.Store, c })
 }
