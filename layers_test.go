@@ -180,7 +180,7 @@ var owners = map[string][]string{
 	"google.golang.org/protobuf/":         {"ai", "internal/pinecone"},
 }
 
-// TestImportLaw: each package imports what its row permits and nothing else, kyro the standard library only, and what others wrote is
+// TestImportLaw: each package imports what its row permits and nothing else, kyro and command the standard library only, and what others wrote is
 // in the packages of its row.
 func TestImportLaw(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}|{{join .Imports ","}}`, "./...").Output()
@@ -235,8 +235,8 @@ func checkImport(t *testing.T, name, imported string) (permission string) {
 		return name + " imports " + inner
 	}
 	foreign := strings.Contains(strings.SplitN(imported, "/", 2)[0], ".")
-	if name == "kyro" && foreign {
-		t.Errorf("kyro imports %s: it may import the standard library only", imported)
+	if (name == "kyro" || name == "command") && foreign {
+		t.Errorf(name+" imports %s: it may import the standard library only", imported)
 	}
 	for sdk, packages := range owners {
 		if !strings.HasPrefix(imported, sdk) {
@@ -297,7 +297,7 @@ func TestEnvironmentIsReadInOnePlace(t *testing.T) {
 }
 
 // TestTheDrawingIsOfThisHouse: every folder with a package of ours is drawn, every folder that is drawn is there, and so are the files of
-// the program, which are many.
+// the folders that have many.
 func TestTheDrawingIsOfThisHouse(t *testing.T) {
 	page, err := os.ReadFile("docs/architecture.md")
 	if err != nil {
@@ -326,12 +326,20 @@ func TestTheDrawingIsOfThisHouse(t *testing.T) {
 			t.Errorf("%s is not drawn", folder)
 		}
 	}
-	files, err := filepath.Glob("program/*.go")
+	for _, folder := range []string{"program", "operator"} {
+		checkDrawnFiles(t, folder, drawn[folder])
+	}
+}
+
+// checkDrawnFiles sees that what is drawn of a folder names its files and no others.
+func checkDrawnFiles(t *testing.T, folder, drawn string) {
+	t.Helper()
+	files, err := filepath.Glob(folder + "/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	matched := map[string]bool{}
-	names := regexp.MustCompile(`[a-z0-9_*]+\.go`).FindAllString(drawn["program"], -1)
+	names := regexp.MustCompile(`[a-z0-9_*]+\.go`).FindAllString(drawn, -1)
 	for _, file := range files {
 		said := false
 		for _, name := range names {
@@ -347,7 +355,7 @@ func TestTheDrawingIsOfThisHouse(t *testing.T) {
 	}
 	for _, name := range names {
 		if !matched[name] {
-			t.Errorf("program/%s is drawn, and is not there", name)
+			t.Errorf("%s/%s is drawn, and is not there", folder, name)
 		}
 	}
 }

@@ -49,6 +49,12 @@ func Status(err error) int {
 	return failed
 }
 
+// Says reports whether the error says what the process ends with.
+func Says(err error) bool {
+	_, says := errors.AsType[ended](err)
+	return says
+}
+
 // End prints why a command did not do what it was asked for, unless that was told, and gives what the process ends with.
 func End(errOut io.Writer, err error) (status int) {
 	if e, says := errors.AsType[ended](err); err != nil && !(says && e.told) {
@@ -59,7 +65,7 @@ func End(errOut io.Writer, err error) (status int) {
 
 // OrUsage is an error of the command that is named, with its usage where the line was wrong.
 func OrUsage(name string, err error, usage string) error {
-	if e, says := errors.AsType[ended](err); says && e.status == wrong {
+	if e, says := errors.AsType[ended](err); says && e.status == wrong && !e.told {
 		return Wrong(fmt.Errorf("%s: %w\n\n%s", name, e.error, strings.TrimSpace(usage)))
 	}
 	return fmt.Errorf("%s: %w", name, err)

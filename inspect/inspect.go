@@ -18,9 +18,11 @@ import (
 
 // Store is the database.
 type Store interface {
+	// Inspect looks at the database alone.
 	Inspect(ctx context.Context, o store.Inspection) error
 	// Filed gives the live documents after one, in the order of their keys; less than limit are the last ones.
 	Filed(ctx context.Context, after kyro.ID, limit int) ([]store.Filed, error)
+	// Original opens one that is in the database.
 	Original(ctx context.Context, document kyro.ID, version int) (io.ReadSeeker, error)
 	// DeletedBefore gives those of the documents that were deleted before a moment, or that are not there at all.
 	DeletedBefore(ctx context.Context, ids []kyro.ID, at time.Time) ([]kyro.ID, error)
@@ -28,12 +30,15 @@ type Store interface {
 	SettledBefore(ctx context.Context, ids []kyro.ID, at time.Time) ([]kyro.ID, error)
 	// UnknownObjects gives those of the bucket that nothing refers to.
 	UnknownObjects(ctx context.Context, keys []string) ([]string, error)
+	// EnqueueNow has the jobs done that mend something.
 	EnqueueNow(ctx context.Context, jobs ...kyro.Job) error
 }
 
 // Folder is where originals are files.
 type Folder interface {
+	// Versions gives those of a document that have files.
 	Versions(document kyro.ID) ([]int, error)
+	// Path is where one is.
 	Path(document kyro.ID, version int) string
 	// Documents gives those that have had files since before a moment.
 	Documents(before time.Time) ([]kyro.ID, error)
@@ -43,6 +48,7 @@ type Folder interface {
 type Bucket interface {
 	// Open reads an object; NOT_FOUND where there is none, also with the first Read.
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
+	// Walk visits all objects from before a moment, some at a time.
 	Walk(ctx context.Context, before time.Time, visit func(keys []string) error) error
 }
 
@@ -67,14 +73,16 @@ type Options struct {
 	Doing func(what string) // when set, is told what is looked at next
 }
 
-// Inspector looks at one installation.
-type Inspector struct {
+// inspector looks at one installation.
+type inspector struct {
 	o     Options
 	found func(kyro.Finding, func(context.Context) error) error
 }
 
-// New makes what looks at an installation, once.
-func New(o Options) *Inspector {
+// Run tells what is not as it should be, each with what repairs it; nil where nothing does. A repair looks again at what it repairs, and
+// may be done once Run has returned. It runs beside servers, reads all there is, and may take as long as ctx lasts. An error says
+// that not everything could be looked at, or is that of found, which ends it.
+func Run(ctx context.Context, o Options, found func(kyro.Finding, func(context.Context) error) error) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -84,14 +92,7 @@ func New(o Options) *Inspector {
 	if o.Doing == nil {
 		o.Doing = func(string) {}
 	}
-	return &Inspector{o: o}
-}
-
-// Run tells what is not as it should be, each with what repairs it; nil where nothing does. A repair looks again at what it repairs, and
-// may be done once Run has returned. It runs beside servers, reads all there is, and may take as long as ctx lasts. An error says
-// that not everything could be looked at, or is that of found, which ends it.
-func (v *Inspector) Run(ctx context.Context, found func(kyro.Finding, func(context.Context) error) error) error {
-	v.found = found
+	v := &inspector{o, found}
 	err := v.o.Store.Inspect(ctx, store.Inspection{Model: v.o.Model, Dims: v.o.Dims, With: v.o.With, Now: v.o.As, Doing: v.o.Doing, Found: found})
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (v *Inspector) Run(ctx context.Context, found func(kyro.Finding, func(conte
 }
 
 // compare compares the index with the rows.
-func (v *Inspector) compare(ctx context.Context) error {
+func (v *inspector) compare(ctx context.Context) error {
 	v.o.Doing("the index of vectors")
 	places, missing, err := v.o.Index.Compare(ctx)
 	if err != nil {
@@ -145,7 +146,7 @@ func (v *Inspector) compare(ctx context.Context) error {
 
 // late counts the vectors of nothing that is there, but for those of documents that were only just replaced or deleted: a job
 // removes them.
-func (v *Inspector) late(ctx context.Context, places []kyro.VectorPlace) (n int, err error) {
+func (v *inspector) late(ctx context.Context, places []kyro.VectorPlace) (n int, err error) {
 	of := map[kyro.ID]int{}
 	for _, p := range places {
 		of[p.DocumentID]++

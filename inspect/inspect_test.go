@@ -137,7 +137,7 @@ func TestRun(t *testing.T) {
 	var told []string
 	var repairs []func(context.Context) error
 	o := inspect.Options{Store: k, Folder: k, Bucket: k, Index: k, Model: "m", Dims: 3, With: "w", Now: func() time.Time { return now }}
-	err := inspect.New(o).Run(t.Context(), func(f kyro.Finding, repair func(context.Context) error) error {
+	err := inspect.Run(t.Context(), o, func(f kyro.Finding, repair func(context.Context) error) error {
 		told = append(told, inspect.Text(f))
 		if f.Repairs != (repair != nil) {
 			t.Errorf("%s: can be repaired: %v", f.Check, f.Repairs)
@@ -177,11 +177,11 @@ func TestRunEnds(t *testing.T) {
 	t.Parallel()
 	k := &kept{dir: t.TempDir(), filed: []store.Filed{document(1, "nowhere")}}
 	enough := errors.New("enough")
-	if err := inspect.New(inspect.Options{Store: k}).Run(t.Context(), func(kyro.Finding, func(context.Context) error) error { return enough }); !errors.Is(err, enough) {
+	if err := inspect.Run(t.Context(), inspect.Options{Store: k}, func(kyro.Finding, func(context.Context) error) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("it ends with %v", err)
 	}
 	k.filed[0].Objects = map[int]string{1: "whole"}
-	if err := inspect.New(inspect.Options{Store: k}).Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "KYRO_S3_ENDPOINT") {
+	if err := inspect.Run(t.Context(), inspect.Options{Store: k}, nil); err == nil || !strings.Contains(err.Error(), "KYRO_S3_ENDPOINT") {
 		t.Errorf("without a bucket it ends with %v", err)
 	}
 }

@@ -24,7 +24,7 @@ const filedBatch = 500
 const orphanAge = time.Hour
 
 // originals reads what documents were made from.
-func (v *Inspector) originals(ctx context.Context) error {
+func (v *inspector) originals(ctx context.Context) error {
 	var missing, wrong []string
 	n := 0
 	for last := (kyro.ID{}); ; {
@@ -72,7 +72,7 @@ func (v *Inspector) originals(ctx context.Context) error {
 }
 
 // settled is original, of a document that may be replaced or deleted while others are read: then it is looked at as it is now.
-func (v *Inspector) settled(ctx context.Context, d store.Filed) (there, right bool, err error) {
+func (v *inspector) settled(ctx context.Context, d store.Filed) (there, right bool, err error) {
 	for {
 		if there, right, err = v.original(ctx, d); err != nil || there && right {
 			return there, right, err
@@ -91,7 +91,7 @@ func (v *Inspector) settled(ctx context.Context, d store.Filed) (there, right bo
 }
 
 // original reports whether the original of a document is there, and is what was uploaded.
-func (v *Inspector) original(ctx context.Context, d store.Filed) (there, right bool, err error) {
+func (v *inspector) original(ctx context.Context, d store.Filed) (there, right bool, err error) {
 	var versions []int
 	if v.o.Folder != nil {
 		if versions, err = v.o.Folder.Versions(d.DocumentID); err != nil {
@@ -139,7 +139,7 @@ func matches(body io.Reader, d store.Filed) (bool, error) {
 }
 
 // orphans looks for files that no document has.
-func (v *Inspector) orphans(ctx context.Context) error {
+func (v *inspector) orphans(ctx context.Context) error {
 	before := v.o.Now().Add(-orphanAge)
 	v.o.Doing("files without a document")
 	var gone []kyro.ID

@@ -32,7 +32,7 @@ type commanded struct {
 func administered(t *testing.T, env map[string]string, input string, args ...string) commanded {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	err := Run(t.Context(), "admin", args, Options{Getenv: envtest.Of(env), In: strings.NewReader(input), Out: &out, ErrOut: &errOut})
+	err := Admin(t.Context(), args, Options{Getenv: envtest.Of(env), In: strings.NewReader(input), Out: &out, ErrOut: &errOut, Now: time.Now})
 	c := commanded{t: t, status: command.Status(err), out: out.String(), errOut: errOut.String(), args: args}
 	if err != nil {
 		c.errOut += err.Error()

@@ -82,7 +82,7 @@ func readVerify(flags *flag.FlagSet) func(context.Context, *operator, []string) 
 
 // inspectAll gives everything that is found, also where it ends before its end, with why.
 func inspectAll(ctx context.Context, options inspect.Options) (findings []inspected, cutShort error) {
-	cutShort = inspect.New(options).Run(ctx, func(f kyro.Finding, repair func(context.Context) error) error {
+	cutShort = inspect.Run(ctx, options, func(f kyro.Finding, repair func(context.Context) error) error {
 		findings = append(findings, inspected{Finding: f, repair: repair})
 		return nil
 	})

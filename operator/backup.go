@@ -65,17 +65,17 @@ func (s *backupSummary) rows() (n int64) {
 	return n
 }
 
-// backUp is the command that makes a backup, or looks at one.
-func backUp(ctx context.Context, args []string, o Options) error {
+// Backup makes a backup, or looks at one.
+func Backup(ctx context.Context, args []string, options Options) error {
 	if len(args) > 0 && args[0] == "verify" {
-		return verifyBackup(ctx, args[1:], o)
+		return verifyBackup(ctx, args[1:], options)
 	}
 	var keyed keyFlags
 	flags := flag.NewFlagSet("backup", flag.ContinueOnError)
 	flags.Func("to", "", func(s string) error { keyed.to = append(keyed.to, s); return nil })
 	flags.StringVar(&keyed.passphrase, "passphrase-file", "", "")
 	target := flags.String("o", "", "")
-	if done, err := command.FlagsAlone(flags, args, backupUsage, o.Out); done {
+	if done, err := command.FlagsAlone(flags, args, backupUsage, options.Out); done {
 		return err
 	}
 	if *target == "" {
@@ -85,21 +85,21 @@ func backUp(ctx context.Context, args []string, o Options) error {
 	if err != nil {
 		return command.OrUsage("backup", err, backupUsage)
 	}
-	b := &backingUp{keys: keys, progress: newHowFar(o.ErrOut)}
-	if err := b.open(ctx, o); err != nil {
+	b := &backingUp{keys: keys, progress: newHowFar(options.ErrOut)}
+	if err := b.open(ctx, options); err != nil {
 		return err
 	}
 	defer b.close()
-	at := o.Now()
-	name, err := writeNew(*target, backupName(at, keys), o.Out, func(w io.Writer) error { return b.write(ctx, w, at) })
+	at := options.Now()
+	name, err := writeNew(*target, backupName(at, keys), at, options.Out, func(w io.Writer) error { return b.write(ctx, w, at) })
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && !command.Says(err) {
 			return errors.New("stopped before the backup was complete: nothing is left of it")
 		}
 		return fmt.Errorf("backup: %w", err)
 	}
 	b.progress.say("The backup is made: %s (%s, %s and %s of %s) in %s.", name, text.Bytes(b.progress.written), text.Plural(int(b.summary.rows()), "row"),
-		text.Plural(b.summary.Originals, "file"), text.Bytes(b.summary.Bytes), o.Now().Sub(at).Round(time.Millisecond))
+		text.Plural(b.summary.Originals, "file"), text.Bytes(b.summary.Bytes), options.Now().Sub(at).Round(time.Millisecond))
 	if n := len(b.summary.Missing); n > 0 {
 		return command.Found(fmt.Errorf("the backup is made, but of %s the files were missing before: %s. \"kyrochat admin verify\" says more",
 			text.Plural(n, "document"), firstFew(b.summary.Missing, 10)))

@@ -20,8 +20,8 @@ const (
 )
 
 // writeNew writes a file that was not there, whole or not at all, for its owner alone. - is out. Where the target is a folder the
-// file has the name in it.
-func writeNew(target, name string, out io.Writer, write func(w io.Writer) error) (path string, err error) {
+// file has the name in it. now is what time it is.
+func writeNew(target, name string, now time.Time, out io.Writer, write func(w io.Writer) error) (path string, err error) {
 	if target == "-" {
 		if _, is := host.Terminal(out); is {
 			return "", errors.New("standard output is a terminal: send it to a file or to another program")
@@ -37,7 +37,7 @@ func writeNew(target, name string, out io.Writer, write func(w io.Writer) error)
 	folder := filepath.Dir(target)
 	left, _ := filepath.Glob(filepath.Join(folder, partialName))
 	for _, name := range left {
-		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > partialKept {
+		if info, err := os.Stat(name); err == nil && now.Sub(info.ModTime()) > partialKept {
 			_ = os.Remove(name)
 		}
 	}

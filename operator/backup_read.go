@@ -22,13 +22,13 @@ import (
 )
 
 // verifyBackup is the command that looks at a backup.
-func verifyBackup(ctx context.Context, args []string, o Options) error {
+func verifyBackup(ctx context.Context, args []string, options Options) error {
 	var keyed keyFlags
 	flags := flag.NewFlagSet("backup verify", flag.ContinueOnError)
 	keyed.opening(flags)
-	file, keys, err := openBackup(flags, &keyed, args, o.In)
+	file, keys, err := openBackup(flags, &keyed, args, options.In)
 	if errors.Is(err, flag.ErrHelp) {
-		_, err := io.WriteString(o.Out, backupUsage)
+		_, err := io.WriteString(options.Out, backupUsage)
 		return err
 	}
 	if err != nil {
@@ -43,7 +43,7 @@ func verifyBackup(ctx context.Context, args []string, o Options) error {
 	if err := fitsSchema(ctx, manifest); err != nil {
 		return fmt.Errorf("backup verify: %w", err)
 	}
-	r := &restoring{archive: archive, manifest: manifest, progress: newHowFar(o.ErrOut), into: nowhere{}}
+	r := &restoring{archive: archive, manifest: manifest, progress: newHowFar(options.ErrOut), into: nowhere{}}
 	if err := r.fill(ctx); err != nil {
 		return fmt.Errorf("backup verify: %w", err)
 	}
@@ -51,7 +51,7 @@ func verifyBackup(ctx context.Context, args []string, o Options) error {
 	if len(r.told.Missing) > 0 {
 		missing = "missing    the files of " + firstFew(r.told.Missing, 10) + "\n"
 	}
-	_, err = fmt.Fprintf(o.Out, "The backup is complete and undamaged.\nmade       %s by KyroChat %s, of %s\nholds      %s, %s, %s of %s\n%s",
+	_, err = fmt.Fprintf(options.Out, "The backup is complete and undamaged.\nmade       %s by KyroChat %s, of %s\nholds      %s, %s, %s of %s\n%s",
 		manifest.At.Format(time.DateTime+" MST"), manifest.Version, manifest.Database, text.Plural(int(r.told.rows()), "row"), text.Plural(r.told.Jobs, "job"),
 		text.Plural(r.told.Originals, "file"), text.Bytes(r.told.Bytes), missing)
 	return err

@@ -36,8 +36,8 @@ type backingUp struct {
 }
 
 // open opens what is to be backed up, beside a server if one runs. Nothing of it is changed.
-func (b *backingUp) open(ctx context.Context, o Options) error {
-	b.operator = &operator{Options: o, command: "backup", unhurried: true, needs: schemaAny}
+func (b *backingUp) open(ctx context.Context, options Options) error {
+	b.operator = &operator{Options: options, command: "backup", unhurried: true, needs: schemaAny}
 	err := b.operator.open(ctx)
 	if err == nil {
 		b.store = b.operator.store

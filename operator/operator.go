@@ -1,6 +1,10 @@
 // Package operator is the commands of whoever runs the server, on its machine: they look after accounts, the audit log and the secret,
 // verify what is stored, make backups, and make these live again. They work on what the server's settings name, beside a server that
 // runs or without one.
+//
+// Each does what its line asks for. An error says what the process ends with (command.Status), and is meant for a person at a
+// terminal. A command may take as long as its context lasts; where that ends before it was done, what was begun is left as its usage
+// says.
 package operator
 
 import (
@@ -16,7 +20,6 @@ import (
 
 	"kyrochat/account"
 	"kyrochat/auth"
-	"kyrochat/command"
 	"kyrochat/config"
 	"kyrochat/host"
 	"kyrochat/ingest"
@@ -36,25 +39,7 @@ type Options struct {
 	Out     io.Writer        // what was asked for
 	ErrOut  io.Writer        // all else
 	Version string           // of this program
-	Now     func() time.Time // what time it is; nil: time.Now
-}
-
-// Run does what one of the operator's commands is asked for by its line: admin, backup or restore. An error says what the process ends with
-// (command.Status), and is meant for a person at a terminal. It may take as long as ctx lasts; where that ends before it was done,
-// what was begun is left as the command's usage says.
-func Run(ctx context.Context, name string, args []string, o Options) error {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	switch name {
-	case "admin":
-		return administer(ctx, args, o)
-	case "backup":
-		return backUp(ctx, args, o)
-	case "restore":
-		return restore(ctx, args, o)
-	}
-	return command.Wrong(fmt.Errorf("the operator has no command %q", name))
+	Now     func() time.Time // what time it is
 }
 
 // operator is whoever runs the server, at one command.
@@ -132,7 +117,7 @@ func (o *operator) open(ctx context.Context) (err error) {
 	}
 	o.store = store.New(o.pools, o.queue)
 	o.admin = account.NewAdmin(o.store, auth.NewHasher(auth.HasherOptions{}), account.AdminOptions{
-		By: o.user(), LinkTTL: o.cfg.Mail.ResetTTL, Check: checkPassword,
+		By: o.user(), LinkTTL: o.cfg.Mail.ResetTTL, Check: checkPassword, Now: o.Now,
 		Ended: func(credential kyro.ID) { o.ended = append(o.ended, credential) },
 	})
 	return nil
@@ -167,7 +152,7 @@ func (o *operator) tokens() (*auth.Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.NewTokens(secrets, auth.TokenOptions{})
+	return auth.NewTokens(secrets, auth.TokenOptions{Now: o.Now})
 }
 
 // refuseForeign refuses the command where this is root in the folder of another user.

@@ -1,11 +1,9 @@
 package operator
 
 import (
-	"io"
 	"strings"
 	"testing"
 
-	"kyrochat/command"
 	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
@@ -27,13 +25,5 @@ func TestTellsNobodyWhereNoServerWas(t *testing.T) {
 	}
 	if err := o.close(); err != nil || strings.Contains(said.String(), "Redis") {
 		t.Errorf("closing says %v, %s", err, said.String())
-	}
-}
-
-func TestRunRefusesWhatIsNotTheOperators(t *testing.T) {
-	t.Parallel()
-	err := Run(t.Context(), "serve", nil, Options{Getenv: envtest.Of(nil), In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard})
-	if command.Status(err) != 2 || !strings.Contains(err.Error(), `"serve"`) {
-		t.Errorf("it ends with %v", err)
 	}
 }

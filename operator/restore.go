@@ -40,8 +40,8 @@ Exit status: 0 where it was done, 1 where it could not be, 2 where the command l
 verifying found something that somebody has to look at, or did not come to its end.
 `
 
-// restore is the command that makes a backup live again.
-func restore(ctx context.Context, args []string, options Options) error {
+// Restore makes a backup live again, in an empty installation.
+func Restore(ctx context.Context, args []string, options Options) error {
 	var keyed keyFlags
 	flags := flag.NewFlagSet("restore", flag.ContinueOnError)
 	keyed.opening(flags)

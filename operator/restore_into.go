@@ -91,7 +91,7 @@ func (t *target) fill(ctx context.Context) error {
 	if err := t.pools.Migrate(ctx, t.queue.Migrate); err != nil {
 		return err
 	}
-	admin := account.NewAdmin(t.store, auth.NewHasher(auth.HasherOptions{}), account.AdminOptions{By: t.by})
+	admin := account.NewAdmin(t.store, auth.NewHasher(auth.HasherOptions{}), account.AdminOptions{By: t.by, Now: t.now})
 	return admin.Restored(ctx, "a backup of "+t.read.manifest.At.Format(time.RFC3339))
 }
 
@@ -174,7 +174,7 @@ func (t *target) verify(ctx context.Context) (findings int, err error) {
 		}
 	}
 	options.Model, options.Dims = t.cfg.Providers.Embeddings()
-	err = inspect.New(options).Run(ctx, func(f kyro.Finding, _ func(context.Context) error) error {
+	err = inspect.Run(ctx, options, func(f kyro.Finding, _ func(context.Context) error) error {
 		if f.Damage {
 			findings++
 			t.read.progress.say("%s", inspect.Text(f))

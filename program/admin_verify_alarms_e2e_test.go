@@ -123,7 +123,7 @@ func TestVerifyLooksAtWhatWasReplaced(t *testing.T) {
 			}
 		}}}
 		var found []kyro.Finding
-		err := inspect.New(looked).Run(t.Context(), func(f kyro.Finding, _ func(context.Context) error) error {
+		err := inspect.Run(t.Context(), looked, func(f kyro.Finding, _ func(context.Context) error) error {
 			found = append(found, f)
 			return nil
 		})

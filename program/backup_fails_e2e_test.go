@@ -247,7 +247,7 @@ func TestMovedInTheSameFolder(t *testing.T) {
 func backedUpAs(t *testing.T, env map[string]string, now func() time.Time) (path string, err error) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "backup")
-	return path, operator.Run(t.Context(), "backup", []string{"-o", path}, operator.Options{
+	return path, operator.Backup(t.Context(), []string{"-o", path}, operator.Options{
 		Getenv: envtest.Of(env), In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard, Now: now,
 	})
 }

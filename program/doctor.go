@@ -20,8 +20,8 @@ and before the first start: it changes nothing in the database and starts no wor
   -mail ADDRESS  also send a mail to the address, which says that it is a test
 
 Run it with the settings of the server in its environment and as the user that the server runs as. Exit status: 0 where
-nothing is wrong or there are notes only, 1 where there are warnings, 2 where there are failures or the command line is
-wrong.
+nothing is wrong or there are notes only, 1 where there are warnings or it was stopped, 2 where there are failures or
+the command line is wrong.
 `
 
 // diagnose reads the arguments, and has the doctor look at everything.

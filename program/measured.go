@@ -10,7 +10,7 @@ import (
 	"kyrochat/kyro"
 )
 
-// Upstreams that have one door only are measured there, and told to traces.
+// Upstreams that have one door only are measured here, and told to traces.
 
 // measuredPost is a mail server.
 type measuredPost struct {

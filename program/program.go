@@ -58,6 +58,7 @@ func run(
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
+	beside := operator.Options{Getenv: getenv, In: in, Out: out, ErrOut: errOut, Version: version(), Now: wallClock(getenv)}
 	switch name {
 	case "serve":
 		return serve(ctx, getenv, errOut)
@@ -65,8 +66,12 @@ func run(
 		return showDemo(ctx, args, getenv, in, out, errOut)
 	case "eval":
 		return evaluate(ctx, args, out, errOut, evalServer(getenv, errOut))
-	case "admin", "backup", "restore":
-		return operator.Run(ctx, name, args, operator.Options{Getenv: getenv, In: in, Out: out, ErrOut: errOut, Version: version()})
+	case "admin":
+		return operator.Admin(ctx, args, beside)
+	case "backup":
+		return operator.Backup(ctx, args, beside)
+	case "restore":
+		return operator.Restore(ctx, args, beside)
 	case "doctor":
 		return diagnose(ctx, args, getenv, environ, out, errOut)
 	case "migrate":

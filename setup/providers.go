@@ -157,6 +157,7 @@ func awayFor(list []string, name string, err error) []string {
 	return append(list, name+", which does not answer")
 }
 
+// Close ends what the providers run for themselves.
 func (p *Providers) Close() {
 	if p.Gemini != nil {
 		p.Gemini.Close()
