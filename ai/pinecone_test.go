@@ -70,15 +70,16 @@ func TestPineconeBatches(t *testing.T) {
 	for dims, most := range map[int]int{3: 200, 768: 200, 3072: 145} {
 		l := newLab(t, PineconeConfig{Dims: dims})
 		v := l.fill(1, 7, 1, 450)
-		batches := map[string]bool{} // by their first vectors: what takes too long is asked again
-		for _, c := range l.at.Calls("Upsert") {
+		calls := l.at.Calls("Upsert")
+		batches := map[string]bool{} // by their first vectors: what takes too long is asked again, after a pause
+		for _, c := range calls {
 			batches[c.IDs[0]] = true
 			if c.Bytes > pineconeBatchBytes || len(c.IDs) > most {
 				t.Errorf("%d dimensions: %d vectors of %d bytes at once", dims, len(c.IDs), c.Bytes)
 			}
 		}
-		if least := (450 + most - 1) / most; len(batches) > least+1 {
-			t.Errorf("%d dimensions: %d upserts", dims, len(batches))
+		if least := (450 + most - 1) / most; len(batches) > least+1 || len(calls) > len(batches)+len(l.pauses) {
+			t.Errorf("%d dimensions: %d upserts of %d batches, with %d pauses", dims, len(calls), len(batches), len(l.pauses))
 		}
 		if n := len(l.at.Records()); n != 450 {
 			t.Errorf("%d dimensions: %d vectors are there", dims, n)

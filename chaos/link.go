@@ -43,16 +43,16 @@ func newLink(target string) (*link, error) {
 		network, address = "unix", target[5:]
 	}
 	k := &link{pairs: map[*pair]bool{}, ended: make(chan struct{}), target: func() (net.Conn, error) { return net.DialTimeout(network, address, 5*time.Second) }}
-	address, leave, err := port.Keep() // it is left and taken again
+	at, leave, err := port.Keep() // it is left and taken again
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		leave()
 		return nil, err
 	}
-	k.address, k.leave = address, leave
+	k.address, k.leave = at, leave
 	k.serve(listener)
 	return k, nil
 }

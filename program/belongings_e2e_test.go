@@ -259,7 +259,7 @@ func withoutUse(values []any, names []string) []any {
 	return values
 }
 
-// unmoved waits until nothing changes any more, and no job that is due could change anything, and gives the dump.
+// unmoved waits until nothing changes any more, and no job that is available or running could change anything, and gives the dump.
 func (s *testServer) unmoved(t *testing.T) string {
 	t.Helper()
 	deadline := time.Now().Add(patience)

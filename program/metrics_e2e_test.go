@@ -224,6 +224,12 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		}
 		return len(wrong) == 0
 	})
+	f := s.scrape(t)
+	for _, want := range wanted { // a moment later what can be told exactly is no more than that
+		if got := f.of(want.name, want.parts...); want.least == want.most && got > want.most {
+			t.Errorf("%s %v has become %g, want %g", want.name, want.parts, got, want.most)
+		}
+	}
 }
 
 // requestReset asks for a mail.

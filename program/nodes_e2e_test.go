@@ -333,7 +333,7 @@ func TestAFrozenNodeThatThawsChangesNothing(t *testing.T) {
 		if err := w.servers[0].cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
-		w.servers[0].says(t, "the lease is over")
+		w.servers[0].says(t, "the claim of an answer is lost")
 		for _, server := range w.servers {
 			again, now := p.at(server).hear(answer)
 			if now != text || again.text("messageStream.message.status") != "INTERRUPTED" || again.number("messageStream.seq") != finished.number("messageStream.seq") {

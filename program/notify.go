@@ -16,7 +16,7 @@ const farewellTime = time.Second
 const closeTime = searchesTime + spansTime + 5*time.Second
 
 // runReported is run for a process that a service manager may have started (systemd, by a unit of Type=notify). It is told
-// once the server serves, and when it begins to drain; where it wants to hear again and again that the process is alive, it
+// once the server serves, and when it begins to end; where it wants to hear again and again that the process is alive, it
 // does for as long as the process answers at its admin address.
 func (a *app) runReported(ctx context.Context) error {
 	alive, over := context.WithCancel(context.WithoutCancel(ctx))

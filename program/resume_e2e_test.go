@@ -214,6 +214,7 @@ func eachSlowDatabase(t *testing.T, test func(t *testing.T, s *testServer)) {
 func TestEventSourcesResume(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
 		const readers = 12
+		env["KYRO_ANSWER_FIRST_BYTE_TIMEOUT"] = "100s" // it is held for as long as the slowest reader takes to come
 		w := startUpstreams(t, gemini.Options{}).serve(t, env)
 		s := w.testServer
 		p := s.signUp(t)

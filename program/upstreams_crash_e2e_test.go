@@ -66,7 +66,7 @@ func TestKillWhileGeminiAnswers(t *testing.T) {
 	eachSettings(t, func(t *testing.T, env map[string]string) {
 		u := startUpstreams(t, gemini.Options{})
 		maps.Copy(env, u.env())
-		maps.Copy(env, map[string]string{"KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})
+		maps.Copy(env, map[string]string{"KYRO_ANSWER_LEASE": "10s", "KYRO_ANSWER_HEARTBEAT": "1s", "KYRO_ANSWER_SWEEP": "1s"})
 		server := startProcess(t, env)
 		p := server.signUp(t)
 		bot := p.newBot()

@@ -24,7 +24,7 @@ type Options struct {
 	Dimension int
 	Metric    string // cosine, dotproduct or euclidean
 	Control   string // address of the control plane, with the admin paths; "127.0.0.1:0" where empty
-	Data      string // address of the data plane of the index; "127.0.0.1:0" where empty
+	Data      string // address of the data plane of the index; a free port of this machine where empty, kept until Close
 }
 
 const anyPort = "127.0.0.1:0"
