@@ -2,6 +2,7 @@ package answer_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,24 +90,51 @@ func TestFinishReasonOfARowWithoutOne(t *testing.T) {
 	})
 }
 
-// An interrupted answer may have shown more than was stored: its readers get a snapshot even where their place is
-// the end's.
-func TestInterruptedAnswerShowsWhatIsStored(t *testing.T) {
+// An answer that was ended by somebody else, after its node was lost, may have shown more than was stored: its readers get a snapshot
+// even where their place is the end's.
+func TestAnswerThatDidNotEndByItselfShowsWhatIsStored(t *testing.T) {
 	t.Parallel()
-	inWorld(t, silent(), func(t *testing.T, w *world) {
-		turn := w.say("Hi")
-		synctest.Wait()
-		w.store.edit(turn.Bot.ID, func(row *fakeRow) {
-			row.Text, row.Seq = "stored", 4
-			row.end(kyro.MessageInterrupted, kyro.FinishInterrupted, time.Now())
-		})
-		for seq := int64(3); seq <= 6; seq++ {
-			r := &reader{t: t, id: turn.Bot.ID, attempt: 1, seq: seq, text: "stored and more",
-				cursor: &kyro.StreamCursor{Stream: turn.Bot.ID, Attempt: 1, Seq: seq}}
-			r.follow(t.Context(), w.Service, w.viewer, -1)
-			if got, want := strings.Join(r.seen, ", "), `snapshot 1.4 INTERRUPTED "stored", finished INTERRUPTED INTERRUPTED`; got != want {
-				t.Errorf("after %d: %s, want %s", seq, got, want)
+	for status, reason := range map[kyro.MessageStatus]kyro.FinishReason{
+		kyro.MessageInterrupted: kyro.FinishInterrupted, kyro.MessageStopped: kyro.FinishUser,
+	} {
+		inWorld(t, silent(), func(t *testing.T, w *world) {
+			turn := w.say("Hi")
+			synctest.Wait()
+			w.store.edit(turn.Bot.ID, func(row *fakeRow) {
+				row.Text, row.Seq = "stored", 4
+				row.end(status, reason, time.Now())
+			})
+			for seq := int64(3); seq <= 6; seq++ {
+				r := &reader{t: t, id: turn.Bot.ID, attempt: 1, seq: seq, text: "stored and more",
+					cursor: &kyro.StreamCursor{Stream: turn.Bot.ID, Attempt: 1, Seq: seq}}
+				r.follow(t.Context(), w.Service, w.viewer, -1)
+				if got, want := strings.Join(r.seen, ", "), fmt.Sprintf(`snapshot 1.4 %s "stored", finished %[1]s %s`, status, reason); got != want {
+					t.Errorf("after %d: %s, want %s", seq, got, want)
+				}
 			}
+		})
+	}
+}
+
+// shortLog is a log that gives less than it says it has.
+type shortLog struct{ *live.Logs }
+
+func (l *shortLog) Read(ctx context.Context, m kyro.ID, attempt, seq int64) ([]kyro.LogEntry, bool, error) {
+	entries, known, err := l.Logs.Read(ctx, m, attempt, seq)
+	return entries[:min(1, len(entries))], known, err
+}
+
+// What a log does not give, of an answer that is over, is in the snapshot that takes its place.
+func TestFollowingALogThatGivesLessThanItHas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newFakeStore(), nil, saying(time.Second, "a", "b", "c"), func(c *answer.Config) { c.Log = &shortLog{live.NewLogs(live.LogsConfig{})} })
+		turn := w.say("Hi")
+		time.Sleep(time.Minute)
+		r := &reader{t: t, id: turn.Bot.ID, attempt: 1, seq: 3, text: "a", cursor: &kyro.StreamCursor{Stream: turn.Bot.ID, Attempt: 1, Seq: 3}}
+		r.follow(t.Context(), w.Service, w.viewer, -1)
+		if got, want := strings.Join(r.seen, ", "), `"b", snapshot 1.5 COMPLETED "abc", finished COMPLETED STOP`; got != want {
+			t.Errorf("events %s, want %s", got, want)
 		}
 	})
 }

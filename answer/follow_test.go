@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -292,6 +293,9 @@ func TestFollowingOnAnotherNodeWithoutItsLog(t *testing.T) {
 		}
 		if n := len(r.seen); n < 6 || n > 20 {
 			t.Errorf("%d events: %s", n, r.seen)
+		}
+		if told := slices.Compact(slices.Clone(r.seen)); len(told) != len(r.seen) {
+			t.Errorf("what is shown already is told again: %s", r.seen)
 		}
 		if n := w.store.count("Message") - before; n > 60 {
 			t.Errorf("%d reads of the row in eight seconds", n)
