@@ -57,6 +57,7 @@ var layers = map[string][]string{
 	"chaos":                    {"client", "kyro", "internal/gemini", "internal/pinecone", "internal/port", "internal/postgres", "internal/redis", "internal/smtp"},
 	"bench":                    {"auth", "client", "kyro", "insight", "store", "ingest/chunk", "ingest/extract", "internal/gemini", "internal/postgres"},
 	"internal/apidoc":          {},
+	"internal/commanded":       {},
 	"internal/commonpasswords": {"auth"},
 	"internal/corpus":          {"kyro", "ingest/extract"},
 	"internal/coverage":        {},

@@ -17,9 +17,6 @@ import (
 	"kyrochat/store"
 )
 
-// filedBatch is how many documents are looked at at once.
-const filedBatch = 500
-
 // orphanAge is how old files without a document are at least, and vectors of nothing that is there: younger ones may be on their way.
 const orphanAge = time.Hour
 
@@ -28,7 +25,7 @@ func (v *inspector) originals(ctx context.Context) error {
 	var missing, wrong []string
 	n := 0
 	for last := (kyro.ID{}); ; {
-		list, err := v.o.Store.Filed(ctx, last, filedBatch)
+		list, err := v.o.Store.Filed(ctx, last, store.FiledBatch)
 		if err != nil {
 			return err
 		}
@@ -49,7 +46,7 @@ func (v *inspector) originals(ctx context.Context) error {
 				missing = append(missing, d.DocumentID.String())
 			}
 		}
-		if len(list) < filedBatch {
+		if len(list) < store.FiledBatch {
 			break
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kyrochat/command"
+	"kyrochat/internal/commanded"
 	"kyrochat/internal/envtest"
 	"kyrochat/kyro"
 )
@@ -20,41 +21,14 @@ import (
 // password is one that the server would take.
 const password = "correct horse battery"
 
-// commanded is what came of one command of whoever runs the server.
-type commanded struct {
-	t           *testing.T
-	status      int
-	out, errOut string
-	args        []string
-}
-
 // administered runs a command, with the settings and the first line of standard input.
-func administered(t *testing.T, env map[string]string, input string, args ...string) commanded {
+func administered(t *testing.T, env map[string]string, input string, args ...string) commanded.Command {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	err := Admin(t.Context(), args, Options{Getenv: envtest.Of(env), In: strings.NewReader(input), Out: &out, ErrOut: &errOut, Now: time.Now})
-	c := commanded{t: t, status: command.Status(err), out: out.String(), errOut: errOut.String(), args: args}
+	c := commanded.Command{T: t, Args: args, Status: command.Status(err), Out: out.String(), ErrOut: errOut.String(), Secrets: []string{password}}
 	if err != nil {
-		c.errOut += err.Error()
-	}
-	return c
-}
-
-// ended checks the exit status and that all of it was said somewhere, and no password.
-func (c commanded) ended(status int, parts ...string) commanded {
-	c.t.Helper()
-	if c.status != status {
-		c.t.Errorf("%v ended with %d, want %d: %s%s", c.args, c.status, status, c.out, c.errOut)
-	}
-	for _, part := range parts {
-		if !strings.Contains(c.out+c.errOut, part) {
-			c.t.Errorf("%v does not say %q: %s%s", c.args, part, c.out, c.errOut)
-		}
-	}
-	for _, secret := range []string{password, "$argon2"} {
-		if strings.Contains(c.out+c.errOut, secret) {
-			c.t.Errorf("%v repeats a secret: %s%s", c.args, c.out, c.errOut)
-		}
+		c.ErrOut += err.Error()
 	}
 	return c
 }
@@ -92,7 +66,7 @@ func TestAdminCommandLines(t *testing.T) {
 		{"list", 1, "there is no database in the data folder"},
 		{"purge ada@example.org", 1, "KYRO_DATA_DIR"},
 	} {
-		administered(t, env, "", strings.Fields(c.args)...).ended(c.status, c.says)
+		administered(t, env, "", strings.Fields(c.args)...).Ended(c.status, c.says)
 	}
 	if _, err := os.Stat(env["KYRO_DATA_DIR"]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a command that changes nothing made a data folder: %v", err)
@@ -108,41 +82,41 @@ func TestAdminCommandLines(t *testing.T) {
 		}
 	}
 	env["KYRO_SECRET"] = "short"
-	administered(t, env, "", "list").ended(1, "KYRO_SECRET", "admin list needs the settings of the server")
+	administered(t, env, "", "list").Ended(1, "KYRO_SECRET", "admin list needs the settings of the server")
 }
 
 func TestAdminWithoutAServer(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_PUBLIC_URL": "https://chat.example.org"}
-	made := administered(t, env, password+"\n", "create-user", "Ada@Example.org", "--name", "Ada", "--password-stdin").ended(0, "making one")
-	if made.out != "user_1\n" {
-		t.Errorf("printed %q", made.out)
+	made := administered(t, env, password+"\n", "create-user", "Ada@Example.org", "--name", "Ada", "--password-stdin").Ended(0, "making one")
+	if made.Out != "user_1\n" {
+		t.Errorf("printed %q", made.Out)
 	}
-	invited := administered(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "pass this link on")
-	token, found := strings.CutPrefix(invited.out, "user_2\nhttps://chat.example.org/account/reset-password#token=")
+	invited := administered(t, env, "", "create-user", "--invite", "bob@example.org").Ended(0, "pass this link on")
+	token, found := strings.CutPrefix(invited.Out, "user_2\nhttps://chat.example.org/account/reset-password#token=")
 	if !found || len(strings.TrimSpace(token)) != 43 {
-		t.Errorf("printed %q", invited.out)
+		t.Errorf("printed %q", invited.Out)
 	}
-	administered(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(1, "an account with this address already")
-	administered(t, env, "short\n", "create-user", "cy@example.org", "--password-stdin").ended(1, "at least 12 characters")
-	administered(t, env, "", "create-user", "cy@example.org", "--password-stdin").ended(1, "no password on standard input")
-	administered(t, env, strings.Repeat("x", 600), "create-user", "cy@example.org", "--password-stdin").ended(1, "at most 128")
-	administered(t, env, "", "show", "cy@example.org").ended(1, "no account with the address cy@example.org", "list --search")
-	administered(t, env, "", "show", "bot_1").ended(1, "not the id of a User")
-	administered(t, env, "", "show", "user_2").ended(0, "bob@example.org", "not set")
+	administered(t, env, password, "create-user", "ada@example.org", "--password-stdin").Ended(1, "an account with this address already")
+	administered(t, env, "short\n", "create-user", "cy@example.org", "--password-stdin").Ended(1, "at least 12 characters")
+	administered(t, env, "", "create-user", "cy@example.org", "--password-stdin").Ended(1, "no password on standard input")
+	administered(t, env, strings.Repeat("x", 600), "create-user", "cy@example.org", "--password-stdin").Ended(1, "at most 128")
+	administered(t, env, "", "show", "cy@example.org").Ended(1, "no account with the address cy@example.org", "list --search")
+	administered(t, env, "", "show", "bot_1").Ended(1, "not the id of a User")
+	administered(t, env, "", "show", "user_2").Ended(0, "bob@example.org", "not set")
 
-	administered(t, env, "", "purge", "user_2", "--yes").ended(1, "is in use", "deactivate user_2")
-	administered(t, env, "", "deactivate", "--purge-after=24h", "bob@example.org").ended(0, "deleted after")
-	administered(t, env, "", "deactivate", "user_2").ended(1, "deactivated already")
-	administered(t, env, "", "purge", "user_2").ended(2, "--yes")
-	administered(t, env, "", "purge", "user_2", "--yes").ended(0, "the next one does it")
-	administered(t, env, "", "deactivate", "user_1").ended(0, "admin reactivate user_1")
-	administered(t, env, password+" too\n", "set-password", "user_1", "--password-stdin").ended(0, "is deactivated")
-	administered(t, env, "", "reactivate", "user_1").ended(0, "in use again")
-	administered(t, env, "", "reactivate", "user_1").ended(1, "in use already")
-	administered(t, env, "", "revoke-sessions", "user_1", "--keys").ended(0, "0 in all")
+	administered(t, env, "", "purge", "user_2", "--yes").Ended(1, "is in use", "deactivate user_2")
+	administered(t, env, "", "deactivate", "--purge-after=24h", "bob@example.org").Ended(0, "deleted after")
+	administered(t, env, "", "deactivate", "user_2").Ended(1, "deactivated already")
+	administered(t, env, "", "purge", "user_2").Ended(2, "--yes")
+	administered(t, env, "", "purge", "user_2", "--yes").Ended(0, "the next one does it")
+	administered(t, env, "", "deactivate", "user_1").Ended(0, "admin reactivate user_1")
+	administered(t, env, password+" too\n", "set-password", "user_1", "--password-stdin").Ended(0, "is deactivated")
+	administered(t, env, "", "reactivate", "user_1").Ended(0, "in use again")
+	administered(t, env, "", "reactivate", "user_1").Ended(1, "in use already")
+	administered(t, env, "", "revoke-sessions", "user_1", "--keys").Ended(0, "0 in all")
 
-	lines := strings.Split(administered(t, env, "", "audit", "list", "user_1").ended(0).out, "\n")
+	lines := strings.Split(administered(t, env, "", "audit", "list", "user_1").Ended(0).Out, "\n")
 	var actions []string
 	for _, line := range lines[1 : len(lines)-1] {
 		actions = append(actions, strings.Fields(line)[3])
@@ -157,33 +131,33 @@ func TestAdminWithoutAServer(t *testing.T) {
 		At               time.Time
 		Email, UserAgent string
 	}
-	one := administered(t, env, "", "audit", "list", "--action", "purged", "--since", "1h", "--json").ended(0).out
+	one := administered(t, env, "", "audit", "list", "--action", "purged", "--since", "1h", "--json").Ended(0).Out
 	if err := json.Unmarshal([]byte(one), &line); err != nil || line.Action != "PURGED" || line.Actor != "ADMIN" || line.User != "user_2" ||
 		!strings.Contains(line.Detail, "by ") || strings.Contains(one, "@") {
 		t.Errorf("%+v, %v: %s", line, err, one)
 	}
-	verified := administered(t, env, "", "audit", "verify").ended(0, "intact").out
+	verified := administered(t, env, "", "audit", "verify").Ended(0, "intact").Out
 	if !strings.Contains(verified, "lines 9\n") {
 		t.Errorf("printed %q", verified)
 	}
 
-	administered(t, env, "", "rotate-secret").ended(0, "Renewed the secret")
-	administered(t, env, "", "audit", "list", "--limit", "1").ended(0, "SECRET_ROTATED")
+	administered(t, env, "", "rotate-secret").Ended(0, "Renewed the secret")
+	administered(t, env, "", "audit", "list", "--limit", "1").Ended(0, "SECRET_ROTATED")
 	env["KYRO_SECRET"] = "Zk3vX8pQ2mN7rT5wY1bC6dF9gH4jL0aSeUiOoP"
-	by := administered(t, env, "", "rotate-secret").ended(0, "1. ", "2. ")
-	if len(strings.TrimSpace(by.out)) != 43 || strings.Contains(by.out+by.errOut, env["KYRO_SECRET"]) {
-		t.Errorf("printed %q and %q", by.out, by.errOut)
+	by := administered(t, env, "", "rotate-secret").Ended(0, "1. ", "2. ")
+	if len(strings.TrimSpace(by.Out)) != 43 || strings.Contains(by.Out+by.ErrOut, env["KYRO_SECRET"]) {
+		t.Errorf("printed %q and %q", by.Out, by.ErrOut)
 	}
 }
 
 func TestAdminLists(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"KYRO_DATA_DIR": t.TempDir()}
-	administered(t, env, "", "create-user", "ada@example.org", "--invite", "--name", "Ada Lovelace").ended(0)
-	administered(t, env, "", "create-user", "a-longer-address@example.org", "--invite", "--name", "Zoë").ended(0)
-	administered(t, env, "", "deactivate", "user_2").ended(0)
+	administered(t, env, "", "create-user", "ada@example.org", "--invite", "--name", "Ada Lovelace").Ended(0)
+	administered(t, env, "", "create-user", "a-longer-address@example.org", "--invite", "--name", "Zoë").Ended(0)
+	administered(t, env, "", "deactivate", "user_2").Ended(0)
 
-	rows := strings.Split(strings.TrimSpace(administered(t, env, "", "list").ended(0).out), "\n")
+	rows := strings.Split(strings.TrimSpace(administered(t, env, "", "list").Ended(0).Out), "\n")
 	if len(rows) != 3 || !strings.HasPrefix(rows[0], "ID") {
 		t.Fatalf("printed %q", rows)
 	}
@@ -195,7 +169,7 @@ func TestAdminLists(t *testing.T) {
 	if strings.Index(rows[0], "NAME") != strings.Index(rows[1], "Ada Lovelace") {
 		t.Errorf("names are not below each other:\n%s\n%s", rows[0], rows[1])
 	}
-	found := administered(t, env, "", "list", "--search", "ZOE", "--deactivated", "--json").ended(0).out
+	found := administered(t, env, "", "list", "--search", "ZOE", "--deactivated", "--json").Ended(0).Out
 	var account struct {
 		ID, Email, Name, Status string
 		LastUsedAt              *time.Time
@@ -205,9 +179,9 @@ func TestAdminLists(t *testing.T) {
 		account.Name != "Zoë" || account.LastUsedAt != nil || account.HasPassword || strings.Count(found, "\n") != 1 {
 		t.Errorf("%+v, %v: %s", account, err, found)
 	}
-	none := administered(t, env, "", "list", "--search", "nobody").ended(0, "no such accounts")
-	if none.out != "" {
-		t.Errorf("printed %q", none.out)
+	none := administered(t, env, "", "list", "--search", "nobody").Ended(0, "no such accounts")
+	if none.Out != "" {
+		t.Errorf("printed %q", none.Out)
 	}
 }
 
@@ -250,9 +224,9 @@ func TestInvitedByMail(t *testing.T) {
 	}
 	for name, value := range map[string]string{"SMTP_URL": server, "SMTP_URL_FILE": envtest.File(t, server+"\n", 0o600), "CREDENTIALS_DIRECTORY": folder} {
 		env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "KYRO_MAIL_FROM": "kyrochat@example.org", name: value}
-		c := administered(t, env, "", "create-user", "--invite", "bob@example.org").ended(0, "A link to set the password goes to that address")
-		if c.out != "user_1\n" {
-			t.Errorf("with %s it prints %q", name, c.out)
+		c := administered(t, env, "", "create-user", "--invite", "bob@example.org").Ended(0, "A link to set the password goes to that address")
+		if c.Out != "user_1\n" {
+			t.Errorf("with %s it prints %q", name, c.Out)
 		}
 	}
 }
@@ -267,7 +241,7 @@ func TestAdminKeepsRootOutOfTheServersFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"KYRO_DATA_DIR": dir}
-	administered(t, env, "", "create-user", "ada@example.org", "--invite").ended(1, "belongs to", "  kyrochat-run admin create-user …\n", "  sudo -u nobody -E kyrochat admin create-user …")
+	administered(t, env, "", "create-user", "ada@example.org", "--invite").Ended(1, "belongs to", "  kyrochat-run admin create-user …\n", "  sudo -u nobody -E kyrochat admin create-user …")
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
 		t.Errorf("root left %v there, %v", files, err)
 	}

@@ -113,13 +113,10 @@ func (b *backingUp) addJSON(name string, value any) error {
 	return b.out.Add(name, int64(len(content)), bytes.NewReader(content))
 }
 
-// filedBatch is how many documents are looked at at once.
-const filedBatch = 500
-
 // writeOriginals adds the originals that are not in the database.
 func (b *backingUp) writeOriginals(ctx context.Context, snapshot *store.Snapshot) error {
 	for last := (kyro.ID{}); ; {
-		list, err := snapshot.Filed(ctx, last, filedBatch)
+		list, err := snapshot.Filed(ctx, last, store.FiledBatch)
 		if err != nil {
 			return err
 		}
@@ -129,7 +126,7 @@ func (b *backingUp) writeOriginals(ctx context.Context, snapshot *store.Snapshot
 				return err
 			}
 		}
-		if len(list) < filedBatch {
+		if len(list) < store.FiledBatch {
 			return nil
 		}
 	}

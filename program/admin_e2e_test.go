@@ -11,19 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"kyrochat/internal/commanded"
 	"kyrochat/internal/testdb"
 )
 
-// commanded is what came of one command of whoever runs the server.
-type commanded struct {
-	t           *testing.T
-	status      int
-	out, errOut string
-	args        []string
-}
-
 // operate runs a command of whoever runs the server, in a process of its own.
-func operate(t *testing.T, env map[string]string, input string, args ...string) commanded {
+func operate(t *testing.T, env map[string]string, input string, args ...string) commanded.Command {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -35,28 +28,9 @@ func operate(t *testing.T, env map[string]string, input string, args ...string) 
 	var out, errOut bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errOut
 	err := cmd.Run()
-	c := commanded{t: t, status: cmd.ProcessState.ExitCode(), out: out.String(), errOut: errOut.String(), args: args}
+	c := commanded.Command{T: t, Args: args, Status: cmd.ProcessState.ExitCode(), Out: out.String(), ErrOut: errOut.String(), Secrets: []string{password}}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
-	}
-	return c
-}
-
-// ended checks the exit status and that all of it was said somewhere, and no password.
-func (c commanded) ended(status int, parts ...string) commanded {
-	c.t.Helper()
-	if c.status != status {
-		c.t.Errorf("%v ended with %d, want %d: %s%s", c.args, c.status, status, c.out, c.errOut)
-	}
-	for _, part := range parts {
-		if !strings.Contains(c.out+c.errOut, part) {
-			c.t.Errorf("%v does not say %q: %s%s", c.args, part, c.out, c.errOut)
-		}
-	}
-	for _, secret := range []string{password, "$argon2"} {
-		if strings.Contains(c.out+c.errOut, secret) {
-			c.t.Errorf("%v repeats a secret: %s%s", c.args, c.out, c.errOut)
-		}
 	}
 	return c
 }
@@ -119,7 +93,7 @@ func TestAdminBesideAServer(t *testing.T) {
 		ended := p.opened(bot)
 		others := other.opened(other.newBot())
 
-		operate(t, env, "a new horse battery\n", "set-password", p.email, "--password-stdin").ended(0, "ended 1 session")
+		operate(t, env, "a new horse battery\n", "set-password", p.email, "--password-stdin").Ended(0, "ended 1 session")
 		wantClosed(t, ended)
 		p.untilRefused()
 		p.signInWith(p.email, password).wantCode("logIn", "INVALID_CREDENTIALS")
@@ -131,20 +105,20 @@ func TestAdminBesideAServer(t *testing.T) {
 			Bots, Documents int
 			Sessions        int
 		}
-		listed := operate(t, env, "", "list", "--search", p.email, "--json").ended(0)
-		if err := json.Unmarshal([]byte(listed.out), &account); err != nil || account.Email != p.email || account.Bots != 1 || account.Documents < 2 || account.Sessions != 1 {
-			t.Errorf("listed %+v, %v: %s", account, err, listed.out)
+		listed := operate(t, env, "", "list", "--search", p.email, "--json").Ended(0)
+		if err := json.Unmarshal([]byte(listed.Out), &account); err != nil || account.Email != p.email || account.Bots != 1 || account.Documents < 2 || account.Sessions != 1 {
+			t.Errorf("listed %+v, %v: %s", account, err, listed.Out)
 		}
 
 		ended = p.opened(bot)
-		operate(t, env, "", "deactivate", account.ID).ended(0, "ended: 1")
+		operate(t, env, "", "deactivate", account.ID).Ended(0, "ended: 1")
 		wantClosed(t, ended)
 		p.untilRefused()
-		operate(t, env, "", "show", p.email).ended(0, "until an admin reactivates it")
-		operate(t, env, "", "reactivate", p.email).ended(0, "in use again")
+		operate(t, env, "", "show", p.email).Ended(0, "until an admin reactivates it")
+		operate(t, env, "", "reactivate", p.email).Ended(0, "in use again")
 		p.token = p.signInWith(p.email, "a new horse battery").text("logIn.accessToken")
 
-		operate(t, env, "", "revoke-sessions", p.email).ended(0, "Ended 1 session")
+		operate(t, env, "", "revoke-sessions", p.email).Ended(0, "Ended 1 session")
 		p.untilRefused()
 		select {
 		case err := <-others:
@@ -153,26 +127,26 @@ func TestAdminBesideAServer(t *testing.T) {
 		}
 		other.must(`{ viewer { id } }`, nil)
 
-		made := operate(t, env, password, "create-user", "new@example.com", "--password-stdin").ended(0)
+		made := operate(t, env, password, "create-user", "new@example.com", "--password-stdin").Ended(0)
 		newcomer := &person{t: t, s: &server.testServer}
 		newcomer.token = newcomer.signInWith("new@example.com", password).text("logIn.accessToken")
-		if id := newcomer.must(`{ viewer { id emailVerified } }`, nil).text("viewer.id"); id+"\n" != made.out {
-			t.Errorf("signed in as %s, made %s", id, made.out)
+		if id := newcomer.must(`{ viewer { id emailVerified } }`, nil).text("viewer.id"); id+"\n" != made.Out {
+			t.Errorf("signed in as %s, made %s", id, made.Out)
 		}
-		operate(t, env, "", "audit", "list", p.email, "--action", "SESSIONS_REVOKED").ended(0, "admin")
-		operate(t, env, "", "audit", "verify").ended(0, "intact")
+		operate(t, env, "", "audit", "list", p.email, "--action", "SESSIONS_REVOKED").Ended(0, "admin")
+		operate(t, env, "", "audit", "verify").Ended(0, "intact")
 	})
 }
 
 func TestAdminSeesAChangedAuditLog(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		for _, name := range []string{"ada", "bob", "cy"} {
-			operate(t, s.env, "", "create-user", name+"@example.org", "--invite").ended(0)
+			operate(t, s.env, "", "create-user", name+"@example.org", "--invite").Ended(0)
 		}
-		operate(t, s.env, "", "audit", "verify").ended(0, "intact")
+		operate(t, s.env, "", "audit", "verify").Ended(0, "intact")
 		s.exec(t, "UPDATE audit_head SET lines = lines + 1")
-		got := operate(t, s.env, "", "audit", "verify").ended(1, "was changed at line")
-		if strings.Contains(got.out, "intact") {
+		got := operate(t, s.env, "", "audit", "verify").Ended(1, "was changed at line")
+		if strings.Contains(got.Out, "intact") {
 			t.Error("it says that it is intact, too")
 		}
 	})
@@ -184,7 +158,7 @@ func TestAdminTellsServersByRedis(t *testing.T) {
 	server := startProcess(t, env)
 	p := server.signUp(t)
 	ended := p.opened(p.newBot())
-	operate(t, env, "", "revoke-sessions", p.email).ended(0, "Ended 1 session")
+	operate(t, env, "", "revoke-sessions", p.email).Ended(0, "Ended 1 session")
 	wantClosed(t, ended)
 	p.untilRefused()
 }
@@ -193,9 +167,9 @@ func TestAdminDoesNotMigrateBelowOthers(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *testServer) {
 		const last = "(SELECT max(id) FROM bun_migrations)"
 		s.exec(t, "UPDATE bun_migrations SET name = '0' || name WHERE id = "+last) // one that this program does not know
-		operate(t, s.env, "", "list").ended(1, "newer version")
+		operate(t, s.env, "", "list").Ended(1, "newer version")
 		s.exec(t, "DELETE FROM bun_migrations WHERE id = "+last)
-		operate(t, s.env, "", "list").ended(1, "version", "than this program")
+		operate(t, s.env, "", "list").Ended(1, "version", "than this program")
 	})
 }
 
@@ -206,6 +180,6 @@ func TestAdminMigratesANewDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"KYRO_DATA_DIR": t.TempDir(), "DATABASE_URL": pools.Pgx.Config().ConnString()}
-	operate(t, env, password, "create-user", "ada@example.org", "--password-stdin").ended(0)
-	operate(t, env, "", "list").ended(0, "ada@example.org")
+	operate(t, env, password, "create-user", "ada@example.org", "--password-stdin").Ended(0)
+	operate(t, env, "", "list").Ended(0, "ada@example.org")
 }

@@ -214,11 +214,11 @@ func fetchNothingForbidden(t *testing.T, database map[string]string, every int) 
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		listed := operate(t, env, "", "audit", "list", "--action", "ACCESS_DENIED")
-		if strings.Contains(listed.out, "may not be reached. Its host is ") { // of which there are at most sixty a minute
+		if strings.Contains(listed.Out, "may not be reached. Its host is ") { // of which there are at most sixty a minute
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatalf("the operator is told %s%s", listed.out, listed.errOut)
+			t.Fatalf("the operator is told %s%s", listed.Out, listed.ErrOut)
 		}
 	}
 }

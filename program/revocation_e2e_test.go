@@ -128,7 +128,7 @@ var deeds = map[string]func(t *testing.T, owner *person, v *person, env map[stri
 		return time.Now()
 	},
 	"admin set-password": func(t *testing.T, owner, _ *person, env map[string]string) time.Time {
-		operate(t, env, freshPassword+"\n", "set-password", owner.email, "--password-stdin").ended(0)
+		operate(t, env, freshPassword+"\n", "set-password", owner.email, "--password-stdin").Ended(0)
 		return time.Now() // the command ends a moment after its transaction
 	},
 }

@@ -146,6 +146,9 @@ func (sn *Snapshot) Jobs(ctx context.Context, queue Backlog) ([]kyro.Job, error)
 	return queue.BacklogSQLite(ctx, sn.tx.Tx)
 }
 
+// FiledBatch is how many documents whoever reads all of them asks for at once.
+const FiledBatch = 500
+
 // Filed is a live document that may have originals outside of the database.
 type Filed struct {
 	DocumentID kyro.ID
