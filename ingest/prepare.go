@@ -135,6 +135,8 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 		return kyro.Extraction{}, ctx.Err()
 	case errors.Is(err, kyro.ErrJobAgain):
 		return kyro.Extraction{}, err
+	case errors.Is(err, kyro.ErrNotRun):
+		return kyro.Extraction{}, kyro.ErrNotRun // which the queue tries again, a few times
 	case err != nil && errors.Is(cause, context.DeadlineExceeded):
 		return kyro.Extraction{}, outOfTime()
 	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):

@@ -215,6 +215,33 @@ func TestWorkIsTriedAgainWhereItIsNotThePersonsFault(t *testing.T) {
 	}
 }
 
+// TestReadingThatHardlyRanIsTriedAgain: a process that hung, or had no processor, says nothing about the file.
+func TestReadingThatHardlyRanIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, stood := range map[string]error{
+		"its time":         kyro.Errorf(kyro.CodeTimeout, "The file could not be read within 30s.").Because(kyro.ErrNotRun),
+		"that of its turn": errors.Join(context.DeadlineExceeded, kyro.ErrNotRun),
+	} {
+		h := newHouse(t)
+		d := h.upload(t, "a.txt", five)
+		read := h.reader.extract
+		h.reader.extract = func(context.Context, []byte, string, func(int, int)) (kyro.Extraction, error) {
+			return kyro.Extraction{}, stood
+		}
+		if err := h.Work(t.Context(), jobOf(d)); !errors.Is(err, kyro.ErrNotRun) || errors.Is(err, kyro.ErrJobAgain) {
+			t.Errorf("%s: the turn ended with %v, which costs no try", name, err)
+		}
+		if s := h.row(d.ID).Status; s != kyro.DocumentExtracting {
+			t.Errorf("%s: the document is %s", name, s)
+		}
+		h.reader.extract = read
+		h.work(t, d)
+		if s := h.row(d.ID).Status; s != kyro.DocumentReady {
+			t.Errorf("%s: read again, the document is %s", name, s)
+		}
+	}
+}
+
 // TestAFullDiskCostsNoTry: whatever cannot be stored for lack of room, or since the database is away, is done in a later turn.
 func TestAFullDiskCostsNoTry(t *testing.T) {
 	t.Parallel()

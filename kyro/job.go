@@ -2,6 +2,7 @@ package kyro
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -51,6 +52,10 @@ func JobAgainAfter(pause time.Duration) error {
 	err.RetryAfter = pause
 	return err
 }
+
+// ErrNotRun is the cause of a TIMEOUT of work that hardly had a processor, on a machine that stood still or as a process that
+// hung. It says nothing about what was worked on: another try is worth it.
+var ErrNotRun = errors.New("what was to do the work hardly ran")
 
 type jobProgressKey struct{}
 

@@ -25,9 +25,10 @@ type child struct {
 	files     *handover
 	ended     chan struct{} // closed when the process is gone and why is known
 	why       error
-	documents int         // answered so far
-	memory    uint64      // held after the last one
-	fat       atomic.Bool // it was killed because it took too much memory
+	spent     time.Duration // on processors, known when it has ended
+	documents int           // answered so far
+	memory    uint64        // held after the last one
+	fat       atomic.Bool   // it was killed because it took too much memory
 	stopTimer func() bool
 }
 
@@ -103,6 +104,9 @@ func startChild(command []string) (*child, error) {
 			return
 		}
 		c.why = cmd.Wait()
+		if end := cmd.ProcessState; end != nil {
+			c.spent = end.UserTime() + end.SystemTime()
+		}
 		if c.why != nil && said.String() != "" {
 			c.why = fmt.Errorf("%w: %s", c.why, said.String())
 		}

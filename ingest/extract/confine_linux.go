@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -83,6 +84,25 @@ const modesty = 10
 func beModest() {
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, modesty)
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, noNewPrivileges, 1, 0, 0, 0, 0)
+}
+
+// ticks is what the kernel counts times of processes in (USER_HZ), a second.
+const ticks = 100
+
+// spent is the time that a process has had on processors, to a hundredth of a second; 0 where that cannot be told.
+func spent(pid int) time.Duration {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	// The name in brackets may hold anything; behind it, the state is the third field of all, and the times are the 14th and 15th.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * time.Second / ticks
 }
 
 // resident is the memory that a process takes, in bytes; 0 where that cannot be told.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"kyrochat/ingest/extract"
 	"kyrochat/kyro"
@@ -40,5 +42,26 @@ func TestChildIsConfined(t *testing.T) {
 		if found != want {
 			t.Errorf("%s: %q, want %q", name, found, want)
 		}
+	}
+}
+
+// TestTimeOnProcessors: what the kernel tells of a process while it runs is what it has told to the process.
+func TestTimeOnProcessors(t *testing.T) {
+	worked := func() time.Duration {
+		var used syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	had := extract.Spent(os.Getpid())
+	own := worked()
+	for worked()-own < 200*time.Millisecond {
+	}
+	if more, most := extract.Spent(os.Getpid())-had, worked()-own; more < 150*time.Millisecond || more > most+50*time.Millisecond {
+		t.Errorf("after %s of work %s are told", most, more)
+	}
+	if nobody := extract.Spent(1 << 30); nobody != 0 {
+		t.Errorf("a process that there is not has worked for %s", nobody)
 	}
 }

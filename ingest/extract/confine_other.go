@@ -18,6 +18,9 @@ func dieWithParent(*exec.Cmd) {}
 // beModest leaves priorities as they are.
 func beModest() {}
 
+// spent cannot be told.
+func spent(int) time.Duration { return 0 }
+
 // resident cannot be told.
 func resident(int) uint64 { return 0 }
 

@@ -34,6 +34,9 @@ const (
 	IdleTime     = idleTime
 )
 
+// Spent is the time that a process has had on processors.
+func Spent(pid int) time.Duration { return spent(pid) }
+
 // Enclose gives up files and connections, as a child does with its first request.
 func Enclose(cacheDir string, writes bool) error { return enclose(cacheDir, writes) }
 

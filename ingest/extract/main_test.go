@@ -57,6 +57,9 @@ func misbehave(how string) {
 		os.Exit(3)
 	case "hang":
 		time.Sleep(time.Hour)
+	case "spin":
+		for begin := time.Now(); time.Since(begin) < time.Hour; {
+		}
 	case "huge":
 		_, _ = os.Stdout.Write([]byte{0x7f, 0xff, 0xff, 0xff})
 		time.Sleep(time.Hour)

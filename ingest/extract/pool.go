@@ -22,6 +22,9 @@ const (
 	maxMemory = 256 << 20
 	// maxCrashes is how many children a file may end before it counts as the one to blame.
 	maxCrashes = 2
+	// leastShare is the part of the time, one in so many, that a child has had a processor for where the file is to blame that it
+	// took too long.
+	leastShare = 4
 	// idleTime is how long a child without work is kept.
 	idleTime = time.Minute
 	// warmTime is the longest that the PDF engine may take to compile.
@@ -66,7 +69,7 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 //
 // Errors are kyro errors: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a damaged or protected file, LIMIT_REACHED
 // for too many pages or too much text, TIMEOUT after ExtractTimeout (not counting the waits for a free process and
-// for the PDF engine to be compiled),
+// for the PDF engine to be compiled), because of kyro.ErrNotRun where the process had no processor for a quarter of it,
 // VALIDATION also for one that ends the process twice that reads it, LIMIT_REACHED also for one that takes too much memory,
 // UNAVAILABLE when the pool is closed. The end of ctx gives its own error, or
 // kyro.ErrJobAgain where the PDF engine was still being compiled, which is no fault of the file.
@@ -100,7 +103,7 @@ func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress fun
 		if err != nil {
 			return kyro.Extraction{}, err
 		}
-		used := c.documents > 0
+		used, had, start := c.documents > 0, spent(c.process.Pid), time.Now()
 		ex, silent, err := c.extract(timed, request{Original: original, Limits: p.limits, CacheDir: cacheDir}, progress)
 		if answered(err) && timed.Err() == nil {
 			p.giveBack(c)
@@ -110,7 +113,11 @@ func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress fun
 		if used && silent && timed.Err() == nil && errors.Is(err, errStopped) {
 			continue // it had died since its last file; that is not this file's fault
 		}
-		explained := p.explain(ctx, timed, c, err)
+		took, worked := time.Since(start), c.spent-had
+		explained := p.explain(ctx, timed, c, took > worked*leastShare, err)
+		if err != nil && errors.Is(timed.Err(), context.DeadlineExceeded) {
+			p.log.Warn("extraction timed out", "after", took, "worked", worked)
+		}
 		if crashes++; crashes < maxCrashes && errors.Is(explained, errCrashed) {
 			continue // the machine may be to blame
 		}
@@ -176,19 +183,25 @@ func answered(err error) bool {
 	return ok || errors.Is(err, errReported)
 }
 
-// explain turns the end of a child into an error for a person.
-func (p *Pool) explain(ctx, timed context.Context, c *child, err error) error {
+// explain turns the end of a child into an error for a person. stood says that it hardly ran.
+func (p *Pool) explain(ctx, timed context.Context, c *child, stood bool, err error) error {
+	var cause error
+	if stood {
+		cause = kyro.ErrNotRun
+	}
 	switch {
 	case err == nil: // it answered, and was killed only afterwards
 		return nil
 	case answered(err):
 		return err
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return errors.Join(ctx.Err(), cause)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case timed.Err() != nil:
-		p.log.Warn("extraction timed out", "after", p.limits.ExtractTimeout)
 		return kyro.Errorf(kyro.CodeTimeout,
-			"The file could not be read within %s. It may be damaged or too complex; try a simpler or smaller file.", p.limits.ExtractTimeout)
+			"The file could not be read within %s. It may be damaged or too complex; try a simpler or smaller file.", p.limits.ExtractTimeout).
+			Because(cause)
 	case p.isClosed():
 		return errClosed()
 	case errors.Is(err, errFrameTooLarge):

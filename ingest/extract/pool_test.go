@@ -156,6 +156,21 @@ func TestPoolTimesOut(t *testing.T) {
 	p := newPool(t, limits, "hang")
 	_, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
 	wantError(t, "hang", err, kyro.CodeTimeout, "300ms")
+	if !errors.Is(err, kyro.ErrNotRun) {
+		t.Errorf("a process that does nothing is taken for one that worked: %v", err)
+	}
+	if runtime.GOOS != "linux" {
+		return // nobody can tell what a process had before
+	}
+	p = newPool(t, limits, "spin")
+	for range 50 { // on a busy machine, one that would work may not be let
+		_, err = p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil)
+		wantError(t, "spin", err, kyro.CodeTimeout, "300ms")
+		if !errors.Is(err, kyro.ErrNotRun) {
+			return
+		}
+	}
+	t.Error("a process that works all the time is taken for one that hardly ran")
 }
 
 func TestPoolEndsWithTheContext(t *testing.T) {
