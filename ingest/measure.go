@@ -79,6 +79,8 @@ func outcomeOf(ctx context.Context, err error) Outcome {
 		return StageWaits
 	case errors.Is(err, kyro.ErrJobAgain), ctx.Err() != nil:
 		return StageAgain
+	case errors.Is(err, kyro.ErrNotRun):
+		return StageFailed
 	case ends, isUpstream && up.refuses():
 		return StageRefused
 	case isKnown && refusals[known.Code]:

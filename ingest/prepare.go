@@ -133,10 +133,8 @@ func (w *work) extract(ctx context.Context) (kyro.Extraction, error) {
 	switch cause := context.Cause(within); {
 	case ctx.Err() != nil:
 		return kyro.Extraction{}, ctx.Err()
-	case errors.Is(err, kyro.ErrJobAgain):
+	case errors.Is(err, kyro.ErrJobAgain), errors.Is(err, kyro.ErrNotRun):
 		return kyro.Extraction{}, err
-	case errors.Is(err, kyro.ErrNotRun):
-		return kyro.Extraction{}, kyro.ErrNotRun // which the queue tries again, a few times
 	case err != nil && errors.Is(cause, context.DeadlineExceeded):
 		return kyro.Extraction{}, outOfTime()
 	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):

@@ -142,6 +142,8 @@ func (w *work) conclude(ctx context.Context, err error) error {
 		return nil
 	case errors.Is(err, kyro.ErrJobAgain), ctx.Err() != nil:
 		return err
+	case errors.Is(err, kyro.ErrNotRun):
+		return err // the queue tries it again, a few times
 	case errors.As(err, &final):
 		return overIsFine(w.step(ctx, kyro.DocumentStep{Status: final.status, Reason: final.reason, Pages: final.pages}))
 	case isUpstream && up.waits():

@@ -26,6 +26,7 @@ type child struct {
 	ended     chan struct{} // closed when the process is gone and why is known
 	why       error
 	spent     time.Duration // on processors, known when it has ended
+	modest    bool          // it has begun with a file, at a lower priority
 	documents int           // answered so far
 	memory    uint64        // held after the last one
 	fat       atomic.Bool   // it was killed because it took too much memory
@@ -67,7 +68,8 @@ func (c *child) watch() (stop func()) {
 }
 
 // startChild starts a process with an empty environment in the folder for temporary files. The goroutine that
-// starts it keeps its thread until the process has ended, for the kernel takes that thread for the parent.
+// starts it keeps its thread until the process has ended, for the kernel takes that thread for the parent. The process starts
+// with the priority of this one, and is made to come after it when it begins with a file.
 func startChild(command []string) (*child, error) {
 	inRead, inWrite, err := os.Pipe()
 	if err != nil {
@@ -93,8 +95,8 @@ func startChild(command []string) (*child, error) {
 	c := &child{in: inWrite, out: bufio.NewReaderSize(outRead, 64<<10), outFile: outRead, files: files, ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread has become a modest one, and ends with this goroutine
-		beModest()
+		runtime.LockOSThread() // and never unlocked: the thread has given up rights, and ends with this goroutine
+		giveUpRights()
 		err := cmd.Start()
 		_, _ = inRead.Close(), outWrite.Close()
 		files.started()
@@ -150,7 +152,7 @@ var errStopped = errors.New("the extractor ended")
 var errReported = errors.New("extracting")
 
 // extract has one file read. The child is killed when the context ends. silent reports that it ended without
-// having said anything about this file.
+// having said anything about this file, not even that it begins with it.
 func (c *child) extract(ctx context.Context, req request, progress func(done, total int)) (ex kyro.Extraction, silent bool, err error) {
 	stopKilling := context.AfterFunc(ctx, func() { _ = c.process.Kill() })
 	defer stopKilling()
@@ -175,11 +177,16 @@ func (c *child) extract(ctx context.Context, req request, progress func(done, to
 			return ex, silent, err
 		}
 		silent = false
+		if steps++; steps > maxSteps || r.Progress != nil && !r.Progress.sane() {
+			return ex, silent, errors.New("the extractor told of progress that there cannot be")
+		}
 		switch {
-		case r.Progress != nil:
-			if steps++; steps > maxSteps || !r.Progress.sane() {
-				return ex, silent, errors.New("the extractor told of progress that there cannot be")
+		case r.Begun:
+			if !c.modest {
+				makeModest(c.process.Pid)
+				c.modest = true
 			}
+		case r.Progress != nil:
 			progress(r.Progress.Done, r.Progress.Total)
 		case r.Failure != nil:
 			err := r.Failure.err()

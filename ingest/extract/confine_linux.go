@@ -79,10 +79,30 @@ const noNewPrivileges = 38
 // modesty is the niceness of children: requests that people wait for come before the files that are read meanwhile.
 const modesty = 10
 
-// beModest lowers the priority of the calling thread and of the processes it starts, for good, and keeps them from gaining
-// rights by programs that have more.
-func beModest() {
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, modesty)
+// makeModest lowers the priority of all threads of a process, which those that they start from then on have too. It is lower than
+// that by itself where this process runs at a low one.
+func makeModest(pid int) {
+	for again := true; again; { // for a thread that another one had started meanwhile
+		again = false
+		threads, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
+		if err != nil {
+			return
+		}
+		for _, thread := range threads {
+			id, err := strconv.Atoi(thread.Name())
+			if err != nil {
+				continue
+			}
+			// The call tells priorities as 20 less the niceness.
+			if now, err := syscall.Getpriority(syscall.PRIO_PROCESS, id); err == nil && 20-now < modesty {
+				again = syscall.Setpriority(syscall.PRIO_PROCESS, id, modesty) == nil || again
+			}
+		}
+	}
+}
+
+// giveUpRights keeps the processes that the calling thread starts, and itself, from gaining rights by programs that have more.
+func giveUpRights() {
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, noNewPrivileges, 1, 0, 0, 0, 0)
 }
 

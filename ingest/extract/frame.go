@@ -26,8 +26,9 @@ type request struct {
 	CacheDir string        `json:"cacheDir,omitempty"` // where the PDF engine keeps its machine code
 }
 
-// reply is what a child answers: progress, a result or a failure.
+// reply is what a child answers: that it has begun, progress, a result or a failure.
 type reply struct {
+	Begun     bool             `json:"begun,omitempty"` // it is about to open the file, and has done nothing with it before
 	Progress  *stage           `json:"progress,omitempty"`
 	Result    *kyro.Extraction `json:"result,omitempty"`    // without its text
 	TextBytes int              `json:"textBytes,omitempty"` // of the result's text, which follows the frame

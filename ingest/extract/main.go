@@ -35,7 +35,7 @@ func Main(stdin io.Reader, stdout io.Writer) error {
 // serve answers requests in order. abandon is called when the input ends while a file is being read.
 func serve(stdin io.Reader, stdout io.Writer, r *reader, abandon func()) error {
 	requests := make(chan request)
-	var busy atomic.Bool
+	var busy atomic.Int32 // requests that were read and not answered
 	var broken error
 	go func() {
 		defer close(requests)
@@ -45,12 +45,12 @@ func serve(stdin io.Reader, stdout io.Writer, r *reader, abandon func()) error {
 				if !errors.Is(err, io.EOF) {
 					broken = err
 				}
-				if busy.Load() {
+				if busy.Load() > 0 {
 					abandon()
 				}
 				return
 			}
-			busy.Store(true)
+			busy.Add(1)
 			requests <- req
 		}
 	}()
@@ -59,7 +59,7 @@ func serve(stdin io.Reader, stdout io.Writer, r *reader, abandon func()) error {
 		if err := r.answer(stdout, req); err != nil {
 			return err
 		}
-		busy.Store(false)
+		busy.Add(-1)
 	}
 	return broken
 }
@@ -72,6 +72,9 @@ func (r *reader) answer(stdout io.Writer, req request) error {
 			return fmt.Errorf("giving up files and connections: %w", err)
 		}
 		r.enclose = nil
+	}
+	if err := writeFrame(stdout, reply{Begun: true}); err != nil {
+		return err
 	}
 	allowCPU(req.Limits.ExtractTimeout)
 	r.cacheDir = req.CacheDir

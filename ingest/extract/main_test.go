@@ -55,9 +55,14 @@ func misbehave(how string) {
 	case "progress-then-crash":
 		send(`{"progress":{"done":1,"total":2}}`)
 		os.Exit(3)
+	case "stall": // before it comes to the file
+		for begin := time.Now(); time.Since(begin) < time.Hour; {
+		}
 	case "hang":
+		send(`{"begun":true}`)
 		time.Sleep(time.Hour)
 	case "spin":
+		send(`{"begun":true}`)
 		for begin := time.Now(); time.Since(begin) < time.Hour; {
 		}
 	case "huge":

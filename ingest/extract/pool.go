@@ -69,7 +69,7 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 //
 // Errors are kyro errors: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a damaged or protected file, LIMIT_REACHED
 // for too many pages or too much text, TIMEOUT after ExtractTimeout (not counting the waits for a free process and
-// for the PDF engine to be compiled), because of kyro.ErrNotRun where the process had no processor for a quarter of it,
+// for the PDF engine to be compiled), because of kyro.ErrNotRun where the process did not come to it or had no processor for a quarter of that time,
 // VALIDATION also for one that ends the process twice that reads it, LIMIT_REACHED also for one that takes too much memory,
 // UNAVAILABLE when the pool is closed. The end of ctx gives its own error, or
 // kyro.ErrJobAgain where the PDF engine was still being compiled, which is no fault of the file.
@@ -99,24 +99,26 @@ func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress fun
 	}
 	defer cancel()
 	for crashes := 0; ; {
+		start := time.Now()
 		c, cacheDir, err := p.take()
 		if err != nil {
 			return kyro.Extraction{}, err
 		}
-		used, had, start := c.documents > 0, spent(c.process.Pid), time.Now()
+		used, had := c.documents > 0, spent(c.process.Pid)
 		ex, silent, err := c.extract(timed, request{Original: original, Limits: p.limits, CacheDir: cacheDir}, progress)
 		if answered(err) && timed.Err() == nil {
 			p.giveBack(c)
 			return ex, err
 		}
+		took := time.Since(start)
 		p.retire(c)
 		if used && silent && timed.Err() == nil && errors.Is(err, errStopped) {
 			continue // it had died since its last file; that is not this file's fault
 		}
-		took, worked := time.Since(start), c.spent-had
-		explained := p.explain(ctx, timed, c, took > worked*leastShare, err)
-		if err != nil && errors.Is(timed.Err(), context.DeadlineExceeded) {
-			p.log.Warn("extraction timed out", "after", took, "worked", worked)
+		worked := c.spent - had
+		explained := p.explain(ctx, timed, c, silent || stood(took, worked), err)
+		if !answered(err) && errors.Is(timed.Err(), context.DeadlineExceeded) {
+			p.log.Warn("extraction timed out", "after", took, "worked", worked, "begun", !silent)
 		}
 		if crashes++; crashes < maxCrashes && errors.Is(explained, errCrashed) {
 			continue // the machine may be to blame
@@ -173,6 +175,9 @@ func (p *Pool) compile() {
 	p.log.Debug("PDF engine ready", "took", time.Since(start))
 	p.retire(c) // it may write to the cache, which no child that reads a file may
 }
+
+// stood reports that a child which took so long, and worked for so much of it, hardly had a processor.
+func stood(took, worked time.Duration) bool { return took > worked*leastShare }
 
 // answered reports that the child did its work and can be used again.
 func answered(err error) bool {
@@ -233,10 +238,34 @@ func (p *Pool) isClosed() bool {
 
 // take gives an idle child or starts one, and the folder for what it compiles.
 func (p *Pool) take() (c *child, cacheDir string, err error) {
+	if c, cacheDir, err = p.takeIdle(); c != nil || err != nil {
+		return c, cacheDir, err
+	}
+	if c, err = p.start(); err != nil {
+		p.work.Done()
+		return nil, "", err
+	}
+	p.mu.Lock()
+	if !p.closed {
+		p.running[c] = true
+		p.mu.Unlock()
+		return c, cacheDir, nil
+	}
+	p.mu.Unlock()
+	c.stop()
+	p.work.Done()
+	return nil, "", errClosed()
+}
+
+// takeIdle gives an idle child, if there is one. Otherwise there is work for the one that is to be started.
+func (p *Pool) takeIdle() (c *child, cacheDir string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, "", errClosed()
+	}
+	if p.cacheDir == "" {
+		p.cacheDir, p.tempCache = makeCacheDir(p.log)
 	}
 	if n := len(p.idle); n > 0 {
 		c = p.idle[n-1]
@@ -245,26 +274,27 @@ func (p *Pool) take() (c *child, cacheDir string, err error) {
 		p.running[c] = true
 		return c, p.cacheDir, nil
 	}
-	if p.cacheDir == "" {
-		p.cacheDir, p.tempCache = makeCacheDir(p.log)
-	}
+	p.work.Add(1)
+	return nil, p.cacheDir, nil
+}
+
+// start starts a child. Nothing is held meanwhile: on a busy machine it takes a while.
+func (p *Pool) start() (*child, error) {
 	command := p.command
 	if len(command) == 0 {
 		self, err := os.Executable()
 		if err != nil {
-			return nil, "", fmt.Errorf("finding this program: %w", err)
+			return nil, fmt.Errorf("finding this program: %w", err)
 		}
 		command = []string{self, "extract"}
 	}
-	c, err = startChild(command)
+	c, err := startChild(command)
 	if err != nil {
 		p.log.Error("extractor not started", "error", err)
-		return nil, "", kyro.Errorf(kyro.CodeUnavailable,
+		return nil, kyro.Errorf(kyro.CodeUnavailable,
 			"The file could not be read: the extractor did not start. Try again in a moment.").Because(err)
 	}
-	p.running[c] = true
-	p.work.Add(1)
-	return c, p.cacheDir, nil
+	return c, nil
 }
 
 // giveBack keeps a child for the next file, or replaces it when it has read enough.
