@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -24,6 +25,7 @@ type site struct {
 	mu       sync.Mutex
 	pages    map[string]string
 	unread   string // what cannot be read: the text of such a page
+	stands   int    // how many extractions more come to nothing, since what is to do them hardly runs
 	extracts []kyro.Original
 	ahead    time.Duration // of the clock
 }
@@ -72,6 +74,10 @@ func (s *site) Extract(_ context.Context, original kyro.Original, _ func(done, t
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stands > 0 {
+		s.stands--
+		return kyro.Extraction{}, kyro.Errorf(kyro.CodeTimeout, "The file could not be read within 30s.").Because(kyro.ErrNotRun)
+	}
 	s.extracts = append(s.extracts, original)
 	title, rest, _ := strings.Cut(string(body), "\n")
 	links, text, _ := strings.Cut(rest, "\n")
@@ -259,6 +265,37 @@ func TestRealPageWithANewTitleIsFoundAgain(t *testing.T) {
 		}
 		if d = h.worked(t, d); d.LastRun.Outcome != kyro.RunDone || d.Title != "News of Tuesday" {
 			t.Errorf("the run is %+v, the title %q", d.LastRun, d.Title)
+		}
+	})
+}
+
+// A page whose reading hardly ran is read again, when it is fetched for the first time and when it is looked at anew.
+func TestRealPageIsReadAgainWhereNothingRan(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, p *store.Pools) {
+		pages := &site{stands: 1}
+		h := newSite(t, p, pages, plainly)
+		pages.set("page", "Page", "", "the first text")
+		added, err := h.AddURL(t.Context(), h.owner, h.bot, home+"page", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := h.worked(t, added.Document)
+		if d.LastRun.Outcome != kyro.RunDone {
+			t.Fatalf("added, the run is %+v", d.LastRun)
+		}
+		for times := 1; times <= 2; times++ { // once while it is compared, and once besides while it is made
+			text := fmt.Sprintf("the text after %d times", times)
+			pages.set("page", fmt.Sprintf("Page %d", times), "", text)
+			if d, err = h.Resync(t.Context(), h.owner, d.ID); err != nil {
+				t.Fatal(err)
+			}
+			pages.stands = times
+			d = h.worked(t, d)
+			texts, err := h.Texts(t.Context(), h.owner, []kyro.ID{d.ID}, 0, 100)
+			if err != nil || texts[d.ID] != text || d.LastRun.Outcome != kyro.RunDone {
+				t.Errorf("after %d times: %v, %v, %+v", times, texts, err, d.LastRun)
+			}
 		}
 	})
 }

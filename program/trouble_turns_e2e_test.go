@@ -39,8 +39,10 @@ func TestWhatHelpsAnAnswerInTrouble(t *testing.T) {
 			if !strings.Contains(text, "nine in the morning") {
 				t.Errorf("the question that leans on the one before: %q", text)
 			}
-			if len(w.gemini.RequestsOf(gemini.KindRewrite)) != max(1, s.Times) || len(w.gemini.RequestsOf(gemini.KindAnswer)) != 2 {
-				t.Errorf("asked to rewrite %d times, to answer %d times", len(w.gemini.RequestsOf(gemini.KindRewrite)), len(w.gemini.RequestsOf(gemini.KindAnswer)))
+			// What fails is asked for again only while there is a second for it, which a busy machine may have used up.
+			rewrites, answers := len(w.gemini.RequestsOf(gemini.KindRewrite)), len(w.gemini.RequestsOf(gemini.KindAnswer))
+			if rewrites < 1 || rewrites > max(1, s.Times) || answers != 2 {
+				t.Errorf("asked to rewrite %d times, to answer %d times", rewrites, answers)
 			}
 			w.gemini.MustAwait(t, func(list []gemini.Request) bool {
 				return slices.ContainsFunc(list, func(q gemini.Request) bool { return q.Kind == gemini.KindTitle })

@@ -3,6 +3,8 @@ package extract_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,5 +65,26 @@ func TestTimeOnProcessors(t *testing.T) {
 	}
 	if nobody := extract.Spent(1 << 30); nobody != 0 {
 		t.Errorf("a process that there is not has worked for %s", nobody)
+	}
+}
+
+// TestChildComesAfterTheServer: from its first file on, all its threads have a lower priority than whoever waits for an answer.
+func TestChildComesAfterTheServer(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, kyro.DefaultLimits())
+	for range 2 {
+		if _, err := p.Extract(t.Context(), kyro.Original{Path: file(t, []byte("x")), MimeType: extract.Plain}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.Children()[0]))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("%d threads, %v", len(threads), err)
+	}
+	for _, thread := range threads {
+		id, _ := strconv.Atoi(filepath.Base(thread))
+		if now, err := syscall.Getpriority(syscall.PRIO_PROCESS, id); err != nil || 20-now < 10 {
+			t.Errorf("a thread has the niceness %d, %v", 20-now, err)
+		}
 	}
 }
