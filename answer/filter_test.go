@@ -54,6 +54,15 @@ func TestFilterMakesActiveMarkupInert(t *testing.T) {
 		{"fence without its line end", "a\n```<script>", "a\n```&lt;script>"},
 		{"fence that ends with both marks", "```\n```~~~\n![a](b)", "```\n```~~~\n\\!\\[a](b)"},
 		{"code after tildes", "a ~~``<script>``", "a ~~``&lt;script>``"},
+		{"definition far behind its colon", "[c]:" + strings.Repeat(" ", 3000) + "javascript:x", `\[c]:` + strings.Repeat(" ", 3000) + "javascript:x"},
+		{"link far behind its bracket", "[a](" + strings.Repeat(" ", 3000) + "javascript:x)", `[a]\(` + strings.Repeat(" ", 3000) + "javascript:x)"},
+		{"tag of all kinds of letters", "x <az09Z onclick=y>", "x &lt;az09Z onclick=y>"},
+		{"autolink with signs in its scheme", "x <a+b-c.d:e>", "x &lt;a+b-c.d:e>"},
+		{"image behind a mark that begins no list", "`a\n+\nb` ![a](https://x.test) `c`", "`a\n+\nb` \\!\\[a](https://x.test) `c`"},
+		{"after tildes in a list with backticks in them", "1. ~~~\n   ```\n   ~~~\n   ![a](b)", "1. ~~~\n   ```\n   ~~~\n   \\!\\[a](b)"},
+		{"after marks that are too far in to end code", "```\n    ```\n```\n![a](b)", "```\n    ```\n```\n\\!\\[a](b)"},
+		{"after marks that end code of a list alone", "- a\n   ```\n   x\n     ```\n   ![a](b)", "- a\n   ```\n   x\n     ```\n   \\!\\[a](b)"},
+		{"after marks with text far behind them", "```\n```" + strings.Repeat(" ", 3000) + "x\n```\n![a](b)", "```\n```" + strings.Repeat(" ", 3000) + "x\n```\n\\!\\[a](b)"},
 		{"open for too long", "[" + strings.Repeat("x", 3000), `\[` + strings.Repeat("x", 3000)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,6 +71,7 @@ func TestFilterMakesActiveMarkupInert(t *testing.T) {
 			if got != c.want || !filtered {
 				t.Errorf("filter of %q\n got %q (filtered %t)\nwant %q", c.in, got, filtered, c.want)
 			}
+			inert(t, c.in, got)
 		})
 	}
 }
@@ -82,6 +92,20 @@ func TestFilterLeavesHarmlessTextAlone(t *testing.T) {
 		"definition likes":  "[1]: the first note\n[note]: see below",
 		"relative link":     "[part](#part-2) f[i](x)",
 		"marks and escapes": `\[x\] \< \\ * _ ~~gone~~ !`,
+		"numbers":           "a <0 or b <5 or c <9 or d <-1 and e> 2",
+		"open at the end":   "[site](https://example.com",
+		"less at the end":   "if a <b",
+		"name of a source":  "[1]: Handbook",
+		"links in disguise": `[a]( https://x.test ) [b](<https://x.test>) [c](https\://x.test)`,
+		"links, then code":  "[a](b) [c]() `<b>`",
+		"text after a link": "See [a](b). Note: c\n\nd",
+		"two paragraphs":    "a <b\n\nc> [d\n\ne]: f:g [h](\n\nNote: i)",
+		"code at the end":   "f(`<b>`",
+		"code with a mail":  "` a@b.test <c>` xmpp: a protocol",
+		"fence after marks": "~~gone~~ ```a```\n```b``` c\n```\n<b>\n```\n",
+		"marks in a fence":  "```\n    ```\n<b>\n```\n",
+		"fence further in":  "   ```\n   <b>\n   ```\n",
+		"end within a line": "  ```\n  <b>\n ",
 		"other scripts":     "价格是 5 元[1]。¿Cuánto? «Nada»! Привет!",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,6 +113,7 @@ func TestFilterLeavesHarmlessTextAlone(t *testing.T) {
 			if got, filtered := filterWhole(s); got != s || filtered {
 				t.Errorf("changed:\n got %q\nwant %q", got, s)
 			}
+			samePieces(t, s, false, split(s, 1)...)
 		})
 	}
 }
@@ -105,6 +130,14 @@ func TestFilterHoldsNoMoreThanItMust(t *testing.T) {
 	f := answer.NewFilter()
 	if got := f.Write("Plain words go on at once [1] and so"); got != "Plain words go on at once [1] and so" {
 		t.Errorf("prose was kept back: %q", got)
+	}
+	for _, s := range []string{
+		`a \* b`, "[a](b) c", "see ftp: a", "a ~~b~~ c", "a `b` c", "a < b", "    a", "! a", "```\n a\n\tb\n   c\n```\nd\n",
+	} {
+		f := answer.NewFilter()
+		if got := f.Write(s + " and"); got != s+" and" {
+			t.Errorf("%q was kept back: %q", s, got)
+		}
 	}
 	if got := f.Write(" <" + strings.Repeat("a", 10_000)); len(got) < 10_000-4096 {
 		t.Errorf("an open tag keeps back more than its share: %d bytes came", len(got))

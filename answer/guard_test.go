@@ -132,6 +132,22 @@ func TestGuardCutsAtNoncesThatRepeat(t *testing.T) {
 	}
 }
 
+// TestGuardCutsAcrossPieces: what stands before the nonce stays although its meaning was not decided yet, and none of the nonce
+// gets out, even where it begins at the end of a long piece.
+func TestGuardCutsAcrossPieces(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("and so on ", 400)
+	for _, c := range []struct{ before, after, want string }{
+		{"Well [at this: ", nonce, "Well [at this: "},
+		{"Well [at this: " + nonce[:3], nonce[3:], "Well [at this: "},
+		{long + nonce[:8], nonce[8:], long},
+	} {
+		if shown, filtered, cut := guarded(c.before, c.after, " more"); shown != c.want || !filtered || !cut {
+			t.Errorf("%.40q: cut %t, %q", c.before, cut, shown)
+		}
+	}
+}
+
 func TestGuardLetsTheRestPass(t *testing.T) {
 	t.Parallel()
 	short := rules[:60]
