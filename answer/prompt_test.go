@@ -315,6 +315,19 @@ func TestWhatIsWithdrawnMeanwhileIsInNoPrompt(t *testing.T) {
 		if got, want := w.store.sourcesOf(m.ID), []kyro.ID{kiln.Chunk.ID}; !slices.Equal(got, want) {
 			t.Errorf("sources %v, want %v", got, want)
 		}
+
+		asked := r.asked()
+		// Where nobody can tell what is left, nothing is answered: neither from all of it nor as if there were none.
+		w.store.failing(func(call string) error {
+			if call == "LiveChunks" {
+				return errors.New("broken")
+			}
+			return nil
+		})
+		m = w.final(w.say("¿Qué dicen los documentos sobre el horno?", first.Conversation.ID).Bot.ID)
+		if m.Status != kyro.MessageFailed || m.Text != "" || r.asked() != asked {
+			t.Errorf("%s, %q", m.Status, m.Text)
+		}
 	}, reads(nothing, func(ctx context.Context, _ string) (answer.Retrieved, error) {
 		passages := slices.Clone(found)
 		err := wait(ctx, 100*time.Millisecond)

@@ -34,6 +34,22 @@ func breaking(err error, pieces ...string) model {
 	}
 }
 
+// A piece that is as long as one event may be is one, and a longer one is cut between code points.
+func TestLongPieces(t *testing.T) {
+	t.Parallel()
+	const most = 16 << 10
+	for _, text := range []string{
+		strings.Repeat("a", most-1), strings.Repeat("a", most), strings.Repeat("a", most+1),
+		strings.Repeat("a", most-1) + "ä", strings.Repeat("a", most-2) + "ä", strings.Repeat("a", 2*most),
+	} {
+		inWorld(t, saying(0, text), func(t *testing.T, w *world) {
+			if m := w.final(w.say("Hi").Bot.ID); m.Status != kyro.MessageCompleted || m.Text != text {
+				t.Errorf("%d bytes: %s with %d bytes", len(text), m.Status, len(m.Text))
+			}
+		})
+	}
+}
+
 func TestAnswersThatFail(t *testing.T) {
 	t.Parallel()
 	quota := kyro.Errorf(kyro.CodeUpstreamQuota, "The model's quota is used up. Try again in a minute.")
@@ -51,6 +67,12 @@ func TestAnswersThatFail(t *testing.T) {
 	}{
 		{name: "no first piece", model: silent(), reason: kyro.FinishTimeout, code: kyro.CodeTimeout, retryable: true,
 			message: "did not begin", after: 25 * time.Second},
+		{name: "no first piece, though it tells what it counted", model: func(ctx context.Context, _ kyro.Prompt, yield func(kyro.Delta, error) bool) {
+			if yield(kyro.Delta{Usage: &kyro.MessageUsage{PromptTokens: 7}}, nil) {
+				<-ctx.Done()
+				yield(kyro.Delta{}, ctx.Err())
+			}
+		}, reason: kyro.FinishTimeout, code: kyro.CodeTimeout, retryable: true, message: "did not begin", after: 25 * time.Second},
 		{name: "retrieval hangs", model: echo(0), retriever: findsSlowly, reason: kyro.FinishTimeout, code: kyro.CodeTimeout,
 			retryable: true, message: "did not begin", after: 20 * time.Second},
 		{name: "no next piece", model: silent("Well, "), text: "Well, ", reason: kyro.FinishTimeout, code: kyro.CodeTimeout,
@@ -88,6 +110,9 @@ func TestAnswersThatFail(t *testing.T) {
 				m := w.final(turn.Bot.ID)
 				if m.Status != kyro.MessageFailed || *m.FinishReason != test.reason || m.Text != test.text {
 					t.Errorf("got %s %s %q, want FAILED %s %q", m.Status, *m.FinishReason, m.Text, test.reason, test.text)
+				}
+				if isBlocked := m.Grounding != nil && *m.Grounding == kyro.GroundingBlocked; isBlocked != (test.reason == kyro.FinishSafety) {
+					t.Errorf("%s with the grounding %v", *m.FinishReason, m.Grounding)
 				}
 				if e := m.Error; e == nil || e.Code != test.code || e.Retryable != test.retryable || !strings.Contains(e.Message, test.message) {
 					t.Errorf("error %+v, want %s %q", e, test.code, test.message)
