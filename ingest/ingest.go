@@ -194,8 +194,9 @@ type Received struct {
 // Extractor reads text out of a file, in a process of its own.
 type Extractor interface {
 	// Extract answers kyro errors for what a person can mend: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a
-	// corrupt or encrypted file, TIMEOUT, which kyro.ErrNotRun is the cause of where the file is not to blame. An extraction without text is no error. progress is called before
-	// Extract returns, never twice at once; it may take a moment.
+	// corrupt or encrypted file, TIMEOUT, which kyro.ErrNotRun is the cause of where the file is not to blame. An
+	// extraction without text is no error. progress is called before Extract returns, never twice at once; it may
+	// take a moment.
 	Extract(ctx context.Context, original kyro.Original, progress func(done, total int)) (kyro.Extraction, error)
 }
 

@@ -27,8 +27,6 @@ const (
 	leastShare = 4
 	// idleTime is how long a child without work is kept.
 	idleTime = time.Minute
-	// warmTime is the longest that the PDF engine may take to compile.
-	warmTime = 5 * time.Minute
 )
 
 // Pool reads files in processes of its own, which it starts when they are needed, keeps warm, and replaces. It
@@ -69,10 +67,10 @@ func NewPool(command []string, limits kyro.Limits, log *slog.Logger) *Pool {
 //
 // Errors are kyro errors: UNSUPPORTED_TYPE, FILE_EMPTY, VALIDATION for a damaged or protected file, LIMIT_REACHED
 // for too many pages or too much text, TIMEOUT after ExtractTimeout (not counting the waits for a free process and
-// for the PDF engine to be compiled), because of kyro.ErrNotRun where the process did not come to it or had no processor for a quarter of that time,
-// VALIDATION also for one that ends the process twice that reads it, LIMIT_REACHED also for one that takes too much memory,
-// UNAVAILABLE when the pool is closed. The end of ctx gives its own error, or
-// kyro.ErrJobAgain where the PDF engine was still being compiled, which is no fault of the file.
+// for the PDF engine to be compiled), because of kyro.ErrNotRun where the process did not come to the file or had no
+// processor for a quarter of that time, VALIDATION also for one that ends the process twice that reads it, LIMIT_REACHED
+// also for one that takes too much memory, UNAVAILABLE when the pool is closed. The end of ctx gives its own error, because
+// of kyro.ErrNotRun likewise, or kyro.ErrJobAgain where the PDF engine was still being compiled, which is no fault of the file.
 func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress func(done, total int)) (kyro.Extraction, error) {
 	if progress == nil {
 		progress = func(int, int) {}
@@ -125,55 +123,6 @@ func (p *Pool) Extract(ctx context.Context, original kyro.Original, progress fun
 		}
 		return ex, explained
 	}
-}
-
-// warmUp waits until the PDF engine is compiled, which the first PDF does otherwise. It takes seconds once after an
-// installation and a moment from then on, and goes on when ctx ends: nobody's patience must be able to prevent that
-// it is ever done.
-func (p *Pool) warmUp(ctx context.Context) error {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return errClosed()
-	}
-	if p.warm == nil {
-		p.warm = make(chan struct{})
-		p.work.Add(1)
-		go func() {
-			defer p.work.Done()
-			p.compile()
-		}()
-	}
-	warm := p.warm
-	p.mu.Unlock()
-	select {
-	case <-warm:
-		return nil
-	case <-ctx.Done():
-		return errors.Join(kyro.ErrJobAgain, ctx.Err())
-	}
-}
-
-// compile has a child load the PDF engine, which leaves the machine code in the cache.
-func (p *Pool) compile() {
-	defer close(p.warm)
-	c, cacheDir, err := p.take()
-	if err != nil {
-		return // whoever reads the next PDF meets the same
-	}
-	limits := p.limits
-	limits.ExtractTimeout = warmTime
-	ctx, cancel := context.WithTimeout(context.Background(), warmTime) // Close ends it by killing the child
-	defer cancel()
-	start := time.Now()
-	_, _, err = c.extract(ctx, request{Original: kyro.Original{MimeType: PDF}, Limits: limits, CacheDir: cacheDir}, func(int, int) {})
-	if err != nil {
-		p.log.Error("PDF engine not compiled", "error", err)
-		p.retire(c)
-		return
-	}
-	p.log.Debug("PDF engine ready", "took", time.Since(start))
-	p.retire(c) // it may write to the cache, which no child that reads a file may
 }
 
 // stood reports that a child which took so long, and worked for so much of it, hardly had a processor.
